@@ -1,0 +1,42 @@
+# `make demo` and `make test` set everything up on a machine that has python3 and make.
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: demo test check setup lock clean
+
+demo: $(READY)
+	$(BIN)/python bench.py run demo
+	$(BIN)/python bench.py report demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+check: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+setup: $(READY)
+
+# uv installs what requirements.txt pins by hash; where uv is not on the PATH it comes from PyPI.
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "omnibench needs Python 3.11 or newer: make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@command -v uv >/dev/null || test -x .uv/bin/uv || \
+	  { $(PYTHON) -m venv .uv && .uv/bin/python -m pip install --quiet uv; } || \
+	  { echo "install uv, or Python's venv module (Debian: python3-venv), and try again"; exit 1; }
+	PATH="$$PATH:$(CURDIR)/.uv/bin"; export PATH; \
+	uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+	uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt && \
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+# After a change of dependencies in pyproject.toml.
+lock:
+	uv pip compile --quiet --generate-hashes --no-header --no-annotate --universal \
+	  --python-version 3.11 --all-extras pyproject.toml --output-file requirements.txt
+
+clean:
+	rm -rf .venv .uv build *.egg-info

@@ -1,0 +1,45 @@
+"""Supervised vision transformers (Steiner et al. 2021, "augreg") and their random controls."""
+
+from omnibench import BackboneCard, register_backbone
+
+for size, width, tag in (
+    ("small", 384, "augreg_in21k_ft_in1k"),
+    ("base", 768, "augreg2_in21k_ft_in1k"),
+):
+    register_backbone(
+        BackboneCard(
+            id=f"vit-{size}",
+            family="vit",
+            size=size,
+            width=width,
+            depth=12,
+            patch=16,
+            prefix_tokens=1,
+            pool="cls",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            source=f"timm:vit_{size}_patch16_224.{tag}",
+            licence="Apache-2.0",
+            pretraining=("imagenet-21k", "imagenet-1k"),
+            citation="arXiv:2106.10270",
+        )
+    )
+
+for size, width in (("tiny", 192), ("small", 384)):
+    register_backbone(
+        BackboneCard(
+            id=f"random-vit-{size}",
+            family="random",
+            size=size,
+            width=width,
+            depth=12,
+            patch=16,
+            prefix_tokens=1,
+            pool="cls",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+            source=f"random:vit_{size}_patch16_224",
+            licence="Apache-2.0",
+            citation="arXiv:2010.11929",
+        )
+    )

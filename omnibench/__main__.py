@@ -1,0 +1,5 @@
+"""`python -m omnibench` is the command."""
+
+from omnibench.cli import main
+
+main()

@@ -1,0 +1,125 @@
+"""What is known of a backbone or a dataset before anything is loaded. No torch here."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
+Channels = tuple[float, float, float]
+
+SPLITS = ("train", "val", "test")
+SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record")
+
+
+class Card(BaseModel):
+    """Shared by both cards: frozen, and unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Identifier
+    licence: str = "unknown"
+    citation: str = ""
+
+
+class BackboneCard(Card):
+    """An encoder: where its weights come from and what it expects.
+
+    Attributes:
+        source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
+            `random:TIMM_NAME`, `record:DIGEST` or `module:attribute` (a builder).
+        architecture: the timm name, where the source does not tell it (`file:`, `record:`).
+        width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
+            a CNN); those left out are told by the architecture.
+        prefix_tokens: class and register tokens before the patch tokens.
+        pool: how `embed` summarises an image: the class token (`cls`) or the mean of the patch
+            tokens (`mean`; for a CNN, of the last map).
+        mean, std: the normalisation the weights were trained with, for images scaled to 0..1.
+        pretraining: ids of the image sources it was pretrained on.
+        checksum: of the weights file; a file that differs is refused.
+        revision: the hub revision that is loaded.
+        flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
+        package: an importable package that ships the weights, for a builder that reads them there.
+        optional_keys: globs of weight keys that may be absent from the file or left over in it.
+        trust_remote_code: run code that the hub repository ships (`transformers:` only).
+    """
+
+    family: str = ""
+    size: str = ""
+    source: str
+    architecture: str | None = None
+    width: int | None = Field(default=None, gt=0)
+    depth: int | None = Field(default=None, gt=0)
+    patch: int | None = Field(default=None, gt=0)
+    prefix_tokens: int | None = Field(default=None, ge=0)
+    pool: Literal["cls", "mean"] | None = None
+    mean: Channels | None = None
+    std: Channels | None = None
+    pretraining: tuple[str, ...] = ()
+    checksum: Checksum | None = None
+    revision: str | None = None
+    flops: float | None = Field(default=None, gt=0)
+    package: str | None = None
+    optional_keys: tuple[str, ...] = ()
+    trust_remote_code: bool = False
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        kind, colon, rest = self.source.partition(":")
+        if not colon or not kind or not rest:
+            raise ValueError(
+                f"source '{self.source}' is none of {', '.join(f'{k}:...' for k in SOURCE_KINDS)}"
+                " or module:attribute"
+            )
+        if kind == "file" and not self.architecture:
+            raise ValueError("a file: source needs architecture=, the timm name it fits")
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together")
+        return self
+
+    @property
+    def source_kind(self) -> str:
+        """One of SOURCE_KINDS, or "module"."""
+        kind = self.source.partition(":")[0]
+        return kind if kind in SOURCE_KINDS else "module"
+
+    @property
+    def source_name(self) -> str:
+        """What follows the kind: a timm or hub name, a path, a digest, or module:attribute."""
+        return self.source if self.source_kind == "module" else self.source.partition(":")[2]
+
+
+class DatasetCard(Card):
+    """A dataset: what its images show, its classes, and where its files are.
+
+    Attributes:
+        reader: "module:attribute" of a function (card, data directory) -> omnibench.data.Dataset.
+        path: of a local dataset (`npz:`, `folder:`), absolute.
+        files: name -> checksum of the files it needs below the data directory.
+        urls: name -> addresses the file can be fetched from.
+        tasks: the tasks it serves.
+        labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
+            yes or no for each class (`multi-label`).
+        classes: the names of the classes, in the order of their label values.
+        channels: 1 (grey) or 3 (RGB); None where only the file tells.
+        resolution: side of the images in pixels, where they all have one.
+        splits: official number of images of train, val and test.
+        primary: task -> the metric that comparisons use.
+        version: of a generated dataset (no files, no path): raised when its images change.
+        note: said of this dataset in every report.
+    """
+
+    reader: str
+    path: str | None = None
+    files: dict[str, str] = Field(default_factory=dict)
+    urls: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    tasks: tuple[str, ...]
+    modality: str = "unknown"
+    labels: Literal["binary", "multi-class", "ordinal", "multi-label"] | None = None
+    classes: tuple[str, ...] = ()
+    channels: Literal[1, 3] | None = None
+    resolution: int | None = None
+    splits: dict[str, int] = Field(default_factory=dict)
+    primary: dict[str, str] = Field(default_factory=dict)
+    version: int = Field(default=1, ge=1)
+    note: str = ""

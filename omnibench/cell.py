@@ -1,0 +1,93 @@
+"""Cells and units: the points of the matrix, their identity and their seeds."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omnibench.cards import BackboneCard, DatasetCard
+
+# The purposes of which the pairing hash is made: what two paired runs must share.
+PAIRED_PURPOSES = ("head", "order", "augmentation")
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of canonical JSON (sorted keys, no spaces, no NaN) as 64 hex digits."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Unit:
+    """All repetitions of one (task, dataset, backbone, adaptation): what is scheduled.
+
+    Attributes:
+        adaptation: its name; `short` is its form in paths and tables.
+        options, recipe: every field resolved.
+        sources: the source digests of dataset and backbone.
+        repetitions: which ones are asked for.
+        needs: what is absent here, each with where to get it; a unit with needs is blocked.
+    """
+
+    task: str
+    dataset: DatasetCard
+    backbone: BackboneCard
+    adaptation: str
+    short: str
+    options: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    suite_seed: int
+    sources: Mapping[str, str]
+    repetitions: tuple[int, ...]
+    decodings: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """task/dataset/backbone/adaptation, as in the record's path."""
+        return f"{self.task}/{self.dataset.id}/{self.backbone.id}/{self.short}"
+
+    def seed(self, purpose: str, repetition: int) -> int:
+        """A seed in 0..2**63-1 that does not depend on the backbone, so repetitions pair."""
+        parts = (self.suite_seed, self.dataset.id, self.task, self.short, repetition, purpose)
+        return int(digest_of(list(parts))[:16], 16) >> 1
+
+    def pairing(self, repetition: int) -> str:
+        """Hash of the cell's seeds: equal for cells that differ in the backbone alone."""
+        return digest_of([self.seed(purpose, repetition) for purpose in PAIRED_PURPOSES])[:16]
+
+    def spec(self, repetition: int) -> dict[str, Any]:
+        """Everything that decides the cell's numbers, as plain strings and numbers."""
+        return {
+            "task": self.task,
+            "dataset": self.dataset.id,
+            "backbone": self.backbone.id,
+            "adaptation": self.adaptation,
+            "options": dict(self.options),
+            "recipe": dict(self.recipe),
+            "decodings": list(self.decodings),
+            "seed": self.suite_seed,
+            "repetition": repetition,
+        }
+
+    @functools.cached_property
+    def cells(self) -> tuple["Cell", ...]:
+        """One cell a repetition, in order."""
+        return tuple(Cell(self, repetition) for repetition in self.repetitions)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One point of the matrix."""
+
+    unit: Unit
+    repetition: int
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """The cell's identity: SHA-256 of its spec and of the source digests."""
+        return digest_of(
+            {"spec": self.unit.spec(self.repetition), "sources": dict(self.unit.sources)}
+        )

@@ -1,0 +1,1 @@
+"""What the commands do; `omnibench.cli` declares them and imports each when it is given."""

@@ -1,0 +1,84 @@
+"""`list`: what is registered."""
+
+from typing import Any
+
+import typer
+
+from omnibench import catalogue
+from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.errors import RequestError
+from omnibench.registry import did_you_mean
+from omnibench.suite import shipped
+
+KINDS = ("backbones", "datasets", "tasks", "adaptations", "suites")
+
+
+def show(kind: str, places: Places, as_json: bool) -> None:
+    """Print the cards of one kind."""
+    if kind not in KINDS:
+        raise RequestError(
+            f"there is no list of '{kind}'{did_you_mean(kind, KINDS)} "
+            f"(there are: {', '.join(KINDS)})"
+        )
+    Session.open(places)
+    cards = _cards(kind)
+    if as_json:
+        echo_json(cards)
+        return
+    fields = {
+        "backbones": ("id", "family", "width", "patch", "pool", "source", "licence"),
+        "datasets": ("id", "modality", "labels", "classes", "resolution", "splits", "licence"),
+        "tasks": ("name", "adaptations", "metrics"),
+        "adaptations": ("name", "task", "trains", "varies", "recipes"),
+        "suites": ("name", "path"),
+    }[kind]
+    typer.echo(columns([[_text(card[name]) for name in fields] for card in cards], fields))
+
+
+def _cards(kind: str) -> list[dict[str, Any]]:
+    if kind == "backbones":
+        return [
+            catalogue.backbones.get(name).model_dump(mode="json") for name in catalogue.backbones
+        ]
+    if kind == "datasets":
+        return [catalogue.datasets.get(name).model_dump(mode="json") for name in catalogue.datasets]
+    if kind == "suites":
+        return [{"name": name, "path": str(path)} for name, path in shipped().items()]
+    tasks = [catalogue.tasks.get(name) for name in catalogue.tasks]
+    if kind == "tasks":
+        return [
+            {
+                "name": task.name,
+                "adaptations": list(task.adaptations),
+                "definitions": list(task.definitions),
+                "metrics": list(task.reported),
+            }
+            for task in tasks
+        ]
+    return [
+        {
+            "name": adaptation.name,
+            "task": task.name,
+            "trains": adaptation.trains,
+            "varies": adaptation.varies,
+            "options": list(adaptation.options.model_fields),
+            "recipes": {
+                name: recipe.model_dump(mode="json") for name, recipe in adaptation.recipes.items()
+            },
+        }
+        for task in tasks
+        for adaptation in task.adaptations.values()
+    ]
+
+
+def _text(value: Any) -> str:
+    """A card's field in a narrow column."""
+    if value is None:
+        return "-"
+    if isinstance(value, dict):
+        if value and all(isinstance(item, int) for item in value.values()):
+            return "/".join(str(item) for item in value.values())
+        return ", ".join(value)
+    if isinstance(value, list):
+        return str(len(value)) if len(value) > 3 else ", ".join(map(str, value))
+    return str(value)

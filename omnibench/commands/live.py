@@ -1,0 +1,72 @@
+"""The live table of a run on a terminal: units, stage, rate and time left."""
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.live import Live
+from rich.markup import escape
+from rich.table import Table
+
+from omnibench.cell import Unit
+from omnibench.execute import Finished
+
+SHOWN = 12
+
+
+class LiveTable:
+    """Redrawn as stages go on and units finish."""
+
+    def __init__(self, pending: Sequence[Unit]) -> None:
+        self.pending = list(pending)
+        self.results: list[Finished] = []
+        self.current = ""
+        self.began = time.monotonic()
+        self.live = Live(self._table(), refresh_per_second=4)
+
+    def __enter__(self) -> "LiveTable":
+        self.live.__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.live.update(self._table())
+        self.live.__exit__(kind, error, trace)
+
+    def stage(self, name: str, done: int, total: int) -> None:
+        """Show what the unit in hand is doing."""
+        self.current = f"{name} {done}/{total}"
+        self.live.update(self._table())
+
+    def finished(self, result: Finished) -> None:
+        """Move a unit to the finished ones."""
+        self.results.append(result)
+        self.current = ""
+        self.live.update(self._table())
+
+    def _table(self) -> Table:
+        elapsed = time.monotonic() - self.began
+        count, total = len(self.results), len(self.pending)
+        rate = f"{60 * count / elapsed:.1f} units a minute" if count else "first unit"
+        left = f", {elapsed / count * (total - count):.0f} s left" if count else ""
+        table = Table(title=f"{count} of {total} units, {rate}{left}", title_justify="left")
+        for heading in ("task", "dataset", "backbone", "adaptation", "state"):
+            table.add_column(heading)
+        finished = {result.unit.name: result for result in self.results}
+        first = max(0, min(count - SHOWN // 2, total - SHOWN))
+        busy = next((unit.name for unit in self.pending if unit.name not in finished), None)
+        for unit in self.pending[first : first + SHOWN]:
+            state = "waiting"
+            if unit.name in finished:
+                result = finished[unit.name]
+                failed = [message for message in result.repetitions.values() if message]
+                state = f"[red]{len(failed)} failed[/red]" if failed else f"{result.seconds:.1f} s"
+            elif unit.name == busy:
+                state = self.current or "starting"
+            cells = (unit.task, unit.dataset.id, unit.backbone.id, unit.short)
+            table.add_row(*(escape(cell) for cell in cells), state)
+        return table

@@ -1,0 +1,107 @@
+"""`plan` and `status`: what a suite asks for, what is there, what is absent."""
+
+from collections import Counter
+from typing import Any
+
+import typer
+
+from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.plan import CellState, Filters, estimate, running, states
+
+
+def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
+    """Print cells, units, what is done, what is blocked and why, rough time and disk."""
+    session = Session.open(places)
+    suite, units = session.suite(name, filters)
+    found = states(units, session.store)
+    pending_names = {state.cell.unit.name for state in found if state.state == "missing"}
+    pending = [unit for unit in units if unit.name in pending_names]
+    context = session.context(device)
+    cost = estimate(pending, context)
+    if as_json:
+        echo_json(
+            {
+                "suite": suite.name,
+                "cells": [state.as_dict() for state in found],
+                "units": len(units),
+                "estimate": cost,
+            }
+        )
+        return
+    rows = []
+    for unit in units:
+        counts = Counter(state.state for state in found if state.cell.unit is unit)
+        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
+        rows.append((unit.task, unit.dataset.id, unit.backbone.id, unit.short, summary))
+    typer.echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
+    typer.echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
+    typer.echo(
+        f"what is missing: roughly {_duration(cost['seconds'])} and "
+        f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
+    )
+    for need in needs(found):
+        typer.echo(f"blocked: {need}")
+
+
+def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
+    """Print how far a suite is."""
+    session = Session.open(places)
+    suite, units = session.suite(name, filters)
+    found = states(units, session.store)
+    counts = Counter(state.state for state in found)
+    held = running(
+        {s.cell.unit.name: s.cell.unit for s in found if s.state == "missing"}.values(),
+        session.context("cpu"),
+    )
+    active = sum(state.state == "missing" and state.cell.unit.name in held for state in found)
+    failures = [
+        {
+            "digest": state.cell.digest,
+            "kind": state.record["error"]["kind"],
+            "message": state.record["error"]["message"],
+        }
+        for state in found
+        if state.state == "failed" and state.record is not None
+    ]
+    content: dict[str, Any] = {
+        "suite": suite.name,
+        "done": counts["done"],
+        "failed": counts["failed"],
+        "missing": counts["missing"] - active,
+        "running": active,
+        "blocked": counts["blocked"],
+        "failures": failures,
+    }
+    if as_json:
+        echo_json(content)
+        return
+    shown = ("done", "failed", "missing", "running", "blocked")
+    typer.echo(f"{suite.name}: " + ", ".join(f"{content[key]} {key}" for key in shown))
+    for state in found:
+        if state.state == "failed" and state.record is not None:
+            error = state.record["error"]
+            typer.echo(
+                f"failed: {state.cell.unit.name}, repetition {state.cell.repetition}: "
+                f"{error['kind']}: {error['message']}"
+            )
+    for need in needs(found):
+        typer.echo(f"blocked: {need}")
+
+
+def needs(found: list[CellState]) -> list[str]:
+    """What blocks cells, each thing once, in order."""
+    blocked = (state for state in found if state.state == "blocked")
+    return list(dict.fromkeys(need for state in blocked for need in state.cell.unit.needs))
+
+
+def _summary(found: list[CellState]) -> str:
+    counts = Counter(state.state for state in found)
+    return ", ".join(f"{count} {state}" for state, count in counts.items())
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 5400:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

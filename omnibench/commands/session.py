@@ -1,0 +1,146 @@
+"""What every command starts from: folders, plug-ins, the catalogue, a suite and its filters."""
+
+import datetime
+import fnmatch
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from omnibench.catalogue import backbones, load_installed, load_plugin
+from omnibench.context import Context, default_data, default_results
+from omnibench.errors import RequestError
+
+if TYPE_CHECKING:
+    from omnibench.cell import Unit
+    from omnibench.plan import Filters
+    from omnibench.store import RecordStore
+    from omnibench.suite import Suite
+
+
+@dataclass(frozen=True)
+class Places:
+    """The options every command shares."""
+
+    plugins: tuple[Path, ...] = ()
+    results: Path | None = None
+    data: Path | None = None
+
+
+@dataclass(frozen=True)
+class Session:
+    """Folders resolved and everything registered.
+
+    Attributes:
+        plugged: ids of the backbones that the plug-ins of this command registered.
+    """
+
+    results: Path
+    data: Path
+    plugged: tuple[str, ...]
+
+    @classmethod
+    def open(cls, places: Places) -> "Session":
+        """Register what is installed, then what the plug-in files hold."""
+        load_installed()
+        known = set(backbones)
+        for plugin in places.plugins:
+            load_plugin(plugin)
+        return cls(
+            (places.results or default_results()).absolute(),
+            (places.data or default_data()).absolute(),
+            tuple(name for name in backbones if name not in known),
+        )
+
+    @property
+    def store(self) -> "RecordStore":
+        """The records of this results folder."""
+        from omnibench.store import RecordStore
+
+        return RecordStore(self.results)
+
+    def context(self, device: str = "auto", **options: Any) -> Context:
+        """A context on this machine's best device, or on the one named."""
+        return Context(
+            results=self.results,
+            data=self.data,
+            device=best_device() if device == "auto" else device,
+            threads=usable_cores(),
+            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
+            **options,
+        )
+
+    def suite(
+        self, name: str, filters: "Filters | None" = None
+    ) -> "tuple[Suite, tuple[Unit, ...]]":
+        """A suite and the units that the filters leave.
+
+        Backbones of a plug-in join the suite's own, and so does a registered one that
+        `--backbones` names in full.
+        """
+        from omnibench.plan import Filters, select
+        from omnibench.sources import Sources
+        from omnibench.suite import load as load_suite
+
+        filters = filters or Filters()
+        named = tuple(name for name in filters.backbones if name in backbones)
+        suite = load_suite(name, Sources(self.data, self.results), (*self.plugged, *named))
+        return suite, select(suite, filters)
+
+
+def usable_cores() -> int:
+    """CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def best_device() -> str:
+    """CUDA where an NVIDIA device is there, else the CPU; told without importing torch."""
+    return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
+
+
+def split_globs(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Options given several times or with commas, as one tuple."""
+    return tuple(part for value in values or () for part in value.split(",") if part)
+
+
+def parse_repetitions(text: str | None) -> tuple[int, ...]:
+    """ "0,2" and "0-4" as numbers.
+
+    Raises:
+        RequestError: anything else.
+    """
+    numbers: list[int] = []
+    for part in (text or "").split(","):
+        first, dash, last = part.partition("-")
+        if not part:
+            continue
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise RequestError(f"--repetitions: '{text}' is not of the form 0,2 or 0-4")
+        numbers.extend(range(int(first), int(last or first) + 1))
+    return tuple(numbers)
+
+
+def echo_json(value: Any) -> None:
+    """One JSON object on standard output."""
+    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
+    """Rows as aligned columns of plain text."""
+    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
+
+
+def matching(names: Iterable[str], globs: Sequence[str]) -> list[str]:
+    """The names that one of the globs selects."""
+    return [name for name in names if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]

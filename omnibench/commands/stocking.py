@@ -1,0 +1,149 @@
+"""`data`, `weights` and `cache`: what is on this machine, and getting what is not."""
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from omnibench import catalogue, weights
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.commands.session import Places, Session, columns, echo_json, matching
+from omnibench.data import download, sources
+from omnibench.errors import OmnibenchError, RequestError
+from omnibench.features import entries
+from omnibench.registry import did_you_mean
+from omnibench.store import check_writable
+
+
+def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
+    """`data list|fetch|verify`; returns the exit status."""
+    _known(action, ("list", "fetch", "verify"), "data")
+    session = Session.open(places)
+    cards = [catalogue.datasets.get(name) for name in _named(catalogue.datasets, names, action)]
+    if action == "list":
+        rows = [
+            {
+                "id": card.id,
+                "there": not sources.missing(card, session.data),
+                "files": sorted(card.files),
+                "licence": card.licence,
+            }
+            for card in cards
+        ]
+        return _show(rows, as_json)
+    check_writable(session.data)
+    if action == "fetch":
+        return _each(cards, lambda card: _fetch_dataset(card, session.data))
+    results = [
+        {"dataset": card.id, "file": found.file, "verdict": found.verdict, "message": found.message}
+        for card in cards
+        for found in download.verify(card, session.data)
+    ]
+    _show(results, as_json)
+    return int(any(row["verdict"] == "FAIL" for row in results))
+
+
+def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
+    """`weights list|fetch`; returns the exit status."""
+    _known(action, ("list", "fetch"), "weights")
+    session = Session.open(places)
+    cards = [catalogue.backbones.get(name) for name in _named(catalogue.backbones, names, action)]
+    if action == "list":
+        return _show([_weights_row(card, session) for card in cards], as_json)
+    check_writable(session.data)
+    return _each(
+        [card for card in cards if weights.hub_repository(card) is not None],
+        lambda card: str(weights.fetch(card, session.data).weights),
+    )
+
+
+def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> None:
+    """`cache list|prune`: `prune` removes the named entries, or all of them."""
+    _known(action, ("list", "prune"), "cache")
+    session = Session.open(places)
+    root = session.data / "features"
+    found = entries(root)
+    if names:
+        chosen = set(matching([row["entry"] for row in found], names))
+        if not chosen:
+            raise RequestError(f"no cached entry is called {', '.join(names)}; see `cache list`")
+        found = [row for row in found if row["entry"] in chosen]
+    if action == "list":
+        shown = [
+            {
+                "entry": row["entry"],
+                "complete": row["complete"],
+                "rows": row["rows"],
+                "MB": round(row["bytes"] / 1e6, 2),
+                "split": row["key"].get("split"),
+                "kind": row["key"].get("kind"),
+                "backbone": str(row["key"].get("sources", {}).get("backbone", ""))[:60],
+                "dataset": str(row["key"].get("sources", {}).get("dataset", ""))[:40],
+                "days_old": round((time.time() - row["modified"]) / 86400, 1),
+            }
+            for row in found
+        ]
+        _show(shown, as_json)
+        return
+    for row in found:
+        shutil.rmtree(root / row["entry"])
+    size = sum(row["bytes"] for row in found) / 1e6
+    typer.echo(f"{len(found)} entries removed, {size:.1f} MB freed")
+
+
+def _fetch_dataset(card: DatasetCard, data: Path) -> str:
+    def progress(stage: str, done: int, total: int) -> None:
+        if sys.stderr.isatty():
+            share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
+            typer.echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
+
+    download.fetch(card, data, progress)
+    return "there"
+
+
+def _weights_row(card: BackboneCard, session: Session) -> dict[str, Any]:
+    from omnibench.sources import Sources
+
+    needs = Sources(session.data, session.results).of_backbone(card)[1]
+    return {"id": card.id, "there": not needs, "source": card.source, "licence": card.licence}
+
+
+def _named(registry: Any, names: tuple[str, ...], action: str) -> list[str]:
+    if not names and action == "fetch":
+        raise RequestError("name what to fetch, as in `fetch breastmnist` (globs are welcome)")
+    globs = names or ("*",)
+    return list(dict.fromkeys(name for glob in globs for name in registry.match(glob)))
+
+
+def _each(cards: list[Any], act: Callable[[Any], str]) -> int:
+    """Do it for every card; a failure is named and the rest go on."""
+    failed = 0
+    for card in cards:
+        try:
+            typer.echo(f"{card.id}: {act(card)}")
+        except OmnibenchError as error:
+            failed += 1
+            typer.echo(f"{card.id}: {error}", err=True)
+    return int(failed > 0)
+
+
+def _show(rows: list[dict[str, Any]], as_json: bool) -> int:
+    if as_json:
+        echo_json(rows)
+    elif rows:
+        text = [["; ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows]
+        typer.echo(columns(text, tuple(rows[0])))
+    else:
+        typer.echo("nothing there")
+    return 0
+
+
+def _known(action: str, actions: tuple[str, ...], command: str) -> None:
+    if action not in actions:
+        raise RequestError(
+            f"`{command}` knows {', '.join(actions)}, not '{action}'{did_you_mean(action, actions)}"
+        )

@@ -1,0 +1,62 @@
+"""The one frozen context of a run, from which paths and devices derive."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+Progress = Callable[[str, int, int], None]
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """A progress callback that shows nothing."""
+
+
+def default_results() -> Path:
+    """OMNIBENCH_RESULTS, or results/ in the working directory."""
+    return Path(os.environ.get("OMNIBENCH_RESULTS", "results"))
+
+
+def default_data() -> Path:
+    """OMNIBENCH_DATA, or the user's cache folder."""
+    configured = os.environ.get("OMNIBENCH_DATA")
+    return Path(configured) if configured else user_cache_path("omnibench")
+
+
+@dataclass(frozen=True)
+class Context:
+    """Where a run reads and writes, and on what it computes.
+
+    Attributes:
+        results: holds records/ and reports/.
+        data: holds datasets, weights, packed arrays and features.
+        device: "cpu", "cuda", "cuda:1", "mps".
+        threads: CPU threads torch may use.
+        retry_failed, force: compute again what failed, or everything asked for.
+        started: when the run began, ISO 8601 in UTC; what was recorded since is not done twice.
+        progress: called with (stage, done, total) while a stage goes on.
+    """
+
+    results: Path
+    data: Path
+    device: str = "cpu"
+    threads: int = 1
+    retry_failed: bool = False
+    force: bool = False
+    started: str = ""
+    progress: Progress = silent
+
+    def due(self, record: Mapping[str, Any] | None) -> bool:
+        """Whether a cell with this record (None: no record) is to be computed in this run."""
+        if record is None:
+            return True
+        asked = self.force or (self.retry_failed and record["status"] == "failed")
+        return asked and str(record["finished"]) < self.started
+
+    @property
+    def features(self) -> Path:
+        """Folder of the feature store."""
+        return self.data / "features"

@@ -1,0 +1,108 @@
+"""Images of a folder, decoded by Pillow when they are read."""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from omnibench.errors import DataError
+
+LARGEST_SIDE = 512
+GREY_MODES = ("1", "L", "LA", "La")
+# What Pillow raises for damaged files of the formats that folders may hold.
+DAMAGE = (
+    OSError,
+    EOFError,
+    SyntaxError,
+    ValueError,
+    TypeError,
+    IndexError,
+    OverflowError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """Images brought to one size: an image of another is resized, bilinear and antialiased.
+
+    Attributes:
+        root: the folder that `files` are named from.
+        shape: (N, H, W) for grey or (N, H, W, 3) for colour images.
+    """
+
+    root: Path
+    files: tuple[str, ...]
+    shape: tuple[int, ...]
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        """Decode images start..stop-1; like a slice, at most those there are.
+
+        Raises:
+            DataError: an image is damaged.
+        """
+        files = self.files[start:stop]
+        images = np.empty((len(files), *self.shape[1:]), np.uint8)
+        for image, name in zip(images, files, strict=True):
+            image[:] = _decode(self.root / name, self.shape[1:])
+        return images
+
+
+def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
+    """Return (channels, H, W) for all images, from their headers.
+
+    One channel if every image is grey, else three. The size is the largest height and the largest
+    width, each at most LARGEST_SIDE: images of one size that is not larger stay as they are.
+
+    Raises:
+        DataError: an image is unreadable, of more than 8 bits, or a stack of several.
+    """
+    channels: Literal[1, 3] = 1
+    height = width = 1
+    for name in files:
+        mode, (columns, rows) = _header(root / name)
+        if mode not in GREY_MODES:
+            channels = 3
+        height, width = max(height, rows), max(width, columns)
+    return channels, min(height, LARGEST_SIDE), min(width, LARGEST_SIDE)
+
+
+def _header(path: Path) -> tuple[str, tuple[int, int]]:
+    try:
+        with Image.open(path) as image:
+            mode, size, frames = image.mode, image.size, getattr(image, "n_frames", 1)
+    except DAMAGE as error:
+        raise _unreadable(path, error) from error
+    if mode == "F" or mode.startswith("I"):
+        raise DataError(
+            f"{path} has more than 8 bits a pixel (mode {mode}); window it to 8 bits first"
+        )
+    if frames > 1:
+        raise DataError(f"{path} is a stack of {frames} images; save each as a file of its own")
+    return mode, size
+
+
+def _decode(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    try:
+        with Image.open(path) as opened:
+            # by way of RGBA, or Pillow warns of each palette that has transparency
+            image = opened.convert("RGBA") if opened.mode == "P" else opened
+            image = image.convert("RGB" if len(shape) == 3 else "L")
+        size = (shape[1], shape[0])
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.BILINEAR)
+        return np.asarray(image)
+    except DAMAGE as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> DataError:
+    return DataError(f"{path} cannot be read as an image ({error}); replace or remove it")

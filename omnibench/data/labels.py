@@ -1,0 +1,107 @@
+"""What class labels may look like, and what kind of labels they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from omnibench.cards import DatasetCard
+from omnibench.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Kind = Literal["binary", "multi-class", "multi-label"]
+
+
+def primary_metric(kind: str) -> dict[str, str]:
+    """Return the metric that comparisons use: macro-F1 as the OmniRad study, AUC per label."""
+    return {"classification": "auc" if kind == "multi-label" else "macro-f1"}
+
+
+def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64]:
+    """Return labels as int64: [N] classes from [N] or [N, 1], or [N, L] yes-or-no columns.
+
+    Args:
+        images: N, the number of images they belong to.
+        where: file and array, for the message.
+
+    Raises:
+        DataError: not integers, negative, not one for each image, or columns of other than 0, 1.
+    """
+    if values.dtype.kind not in "iub":
+        raise DataError(
+            f"{where} holds {values.dtype}, not whole numbers; number the classes 0, 1, 2, ..."
+        )
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim not in (1, 2) or 0 in values.shape[1:]:
+        raise DataError(f"{where} is {list(values.shape)}; save labels as [N] or [N, L]")
+    if len(values) != images:
+        raise DataError(
+            f"{where} holds {len(values)} labels for {images} images; save one for each"
+        )
+    low, high = int(values.min()), int(values.max())
+    if low < 0:
+        raise DataError(f"{where} holds the label {low}; number the classes 0, 1, 2, ...")
+    if values.ndim == 2 and high > 1:
+        raise DataError(
+            f"{where} has {values.shape[1]} columns, which hold 0 or 1 for each label, but there "
+            f"is a {high}; save one column of class numbers instead"
+        )
+    if high > 2**31:
+        raise DataError(f"{where} holds the label {high}; number the classes 0, 1, 2, ...")
+    return values.astype("int64")
+
+
+def infer(labels: Mapping[str, NDArray[np.int64]], where: str) -> tuple[Kind, tuple[str, ...]]:
+    """Return the kind of labels and the names of the classes, from the labels of all splits.
+
+    Raises:
+        DataError: the splits disagree on the number of columns, one class alone occurs, or a
+            label is larger than any numbering of classes explains.
+    """
+    columns = {split: values.shape[1:] for split, values in labels.items()}
+    for split, shape in columns.items():
+        if shape != columns["train"]:
+            raise DataError(
+                f"{where}: the labels of {split} have {_width(shape)} and those of train "
+                f"{_width(columns['train'])}; save the same for all splits"
+            )
+    if columns["train"]:
+        return "multi-label", tuple(str(label) for label in range(columns["train"][0]))
+    split, high = max(
+        ((split, int(values.max())) for split, values in labels.items()), key=lambda item: item[1]
+    )
+    if high == 0:
+        raise DataError(f"{where}: the only label is 0; classification needs two classes")
+    if high >= max(2, sum(len(values) for values in labels.values())):
+        raise DataError(
+            f"{where}: {split} holds the label {high}, more than there are images; number the "
+            "classes 0, 1, 2, ..."
+        )
+    return "binary" if high == 1 else "multi-class", tuple(str(label) for label in range(high + 1))
+
+
+def check_labels(labels: NDArray[np.int64], card: DatasetCard, where: str) -> None:
+    """Refuse labels that are none of the card's classes.
+
+    Raises:
+        DataError: another number of columns than the card's classes, or a label outside them.
+    """
+    expected = (len(card.classes),) if card.labels == "multi-label" else ()
+    if labels.shape[1:] != expected:
+        raise DataError(
+            f"{where} has {_width(labels.shape[1:])} where '{card.id}' has {_width(expected)}; "
+            "name the dataset it belongs to"
+        )
+    if not expected and int(labels.max()) >= len(card.classes):
+        raise DataError(
+            f"{where} holds the label {labels.max()}, but '{card.id}' has the classes "
+            f"0..{len(card.classes) - 1}; correct the labels"
+        )
+
+
+def _width(shape: tuple[int, ...]) -> str:
+    return f"{shape[0]} columns" if shape else "one column"

@@ -1,0 +1,32 @@
+"""MedMNIST v2 (Yang et al. 2023): the twelve 2-D sets at 28, 64, 128 and 224 px.
+
+`breastmnist` is the 224 px file, as in the OmniRad study; `breastmnist-28` and so on the others.
+"""
+
+from omnibench import DatasetCard, register_dataset
+from omnibench.cards import SPLITS
+from omnibench.data.labels import primary_metric
+from omnibench.data.medmnist_facts import FACTS, SIZES, ZENODO_RECORD
+
+for name, facts in FACTS.items():
+    for size, md5 in zip(SIZES, facts.md5, strict=True):
+        file = f"{name}.npz" if size == 28 else f"{name}_{size}.npz"
+        address = f"https://zenodo.org/records/{ZENODO_RECORD}/files/{file}?download=1"
+        register_dataset(
+            DatasetCard(
+                id=name if size == 224 else f"{name}-{size}",
+                reader="omnibench.data.npz:read",
+                files={f"medmnist/{file}": f"md5:{md5}"},
+                urls={f"medmnist/{file}": (address,)},
+                tasks=("classification",),
+                modality=facts.modality,
+                labels=facts.labels,
+                classes=tuple(facts.classes.split("; ")),
+                channels=facts.channels,
+                resolution=size,
+                splits=dict(zip(SPLITS, facts.splits, strict=True)),
+                primary=primary_metric(facts.labels),
+                licence=facts.licence,
+                citation="arXiv:2110.14795",
+            )
+        )

@@ -1,0 +1,164 @@
+"""Datasets in one npz file: MedMNIST, MedSegBench, and any file with arrays named as theirs.
+
+The rules for names and shapes stand in `npz_layout`. Images that take more than IN_MEMORY bytes
+are unpacked once to plain files and read there; smaller ones are held in memory.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.cards import SPLITS, DatasetCard
+from omnibench.data import ArrayImages, Dataset, Images, Split
+from omnibench.data.checksums import checksum_like, sha256_of
+from omnibench.data.labels import check_labels, infer, labels_of, primary_metric
+from omnibench.data.local import local_card
+from omnibench.data.npz_archive import Archive
+from omnibench.data.npz_layout import Layout, layout_of
+from omnibench.data.packing import Stream, pack
+from omnibench.data.pixels import streams_of
+from omnibench.errors import DataError
+
+IN_MEMORY = 64_000_000
+
+
+def card_of(path: Path) -> DatasetCard:
+    """Return the card of `npz:PATH`, from the file's headers and labels; no image is unpacked.
+
+    Two classes make a binary set, columns of zeros and ones a multi-label one; the classes are
+    numbered as the labels of all splits are.
+
+    Raises:
+        DataError: the file is absent, damaged, or not laid out as `npz_layout` says.
+    """
+    with Archive(path) as archive:
+        layout = layout_of(archive)
+        facts: dict[str, Any] = {}
+        if layout.labels:
+            kind, classes = infer(_labels(archive, layout), str(path))
+            facts = {"labels": kind, "classes": classes, "primary": primary_metric(kind)}
+    tasks = [("classification", layout.labels), ("segmentation", layout.masks)]
+    return local_card(
+        "npz",
+        path,
+        tasks=tuple(task for task, members in tasks if members),
+        channels=layout.channels,
+        resolution=layout.resolution,
+        splits=layout.counts,
+        **facts,
+    )
+
+
+def read(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Read the dataset of a card with one of `files`, whose checksum is verified, or a `path`.
+
+    Its digests are the SHA-256 of each array's bytes: uint8 images and masks, int64 labels.
+
+    Raises:
+        DataError: the file is absent, damaged, another than the card's, or breaks a rule of
+            `npz_layout`; naming file, array and image or label.
+    """
+    path, checksum = _source(card, data_dir)
+    with Archive(path) as archive:
+        layout = layout_of(archive, card.channels)
+        _check_counts(card, layout, path)
+        labels = _labels(archive, layout)
+        if card.labels is not None:
+            for split, values in labels.items():
+                check_labels(values, card, f"{path}: {layout.labels[split].name}")
+        streams = streams_of(archive, layout)
+        if sum(stream.nbytes for stream in streams.values()) < IN_MEMORY:
+            images, digests = _held(streams)
+        else:
+            packed = pack(data_dir / "packed" / checksum[:16], streams, str(path))
+            images = dict(packed)
+            digests = {name: array.checksum for name, array in packed.items()}
+        groups = {split: _groups(archive, layout, split) for split in layout.groups}
+    digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
+    splits = {
+        split: Split(
+            images=images[f"{split}_images"],
+            labels=labels.get(split),
+            masks=images.get(f"{split}_masks"),
+            groups=groups.get(split),
+        )
+        for split in SPLITS
+    }
+    return Dataset(card, splits, digests)
+
+
+def _source(card: DatasetCard, data_dir: Path) -> tuple[Path, str]:
+    """The card's file and its checksum in hex, verified where the card pins one."""
+    if card.path is not None:
+        return Path(card.path), sha256_of(Path(card.path), data_dir)
+    [(name, expected)] = card.files.items()
+    path = data_dir / name
+    if not path.is_file():
+        raise DataError(
+            f"{path} does not exist; run `bench.py data fetch {card.id}` or put the file there"
+        )
+    found = checksum_like(expected, path, data_dir)
+    if found != expected:
+        raise DataError(
+            f"{path} is not the file of '{card.id}': its checksum is {found} where {expected} is "
+            f"expected; {_way_out(found, path)}"
+        )
+    return path, found.partition(":")[2]
+
+
+def _way_out(found: str, path: Path) -> str:
+    from omnibench.catalogue import datasets  # not before it is needed: the catalogue is above
+
+    for name in datasets:
+        if found in datasets.get(name).files.values():
+            return f"it is the file of '{name}': use that name and move the file to its place"
+    return f"delete it and fetch it again, or use it as a dataset of your own, npz:{path}"
+
+
+def _check_counts(card: DatasetCard, layout: Layout, path: Path) -> None:
+    if card.splits and card.splits != layout.counts:
+        raise DataError(
+            f"{path} holds {layout.counts} images where '{card.id}' has {card.splits}; "
+            "put the right file there"
+        )
+    if card.resolution is not None and layout.size != (card.resolution, card.resolution):
+        raise DataError(
+            f"{path} holds images of {layout.size[0]} x {layout.size[1]} pixels where '{card.id}' "
+            f"has {card.resolution} x {card.resolution}; put the right file there"
+        )
+    if card.labels is not None and not layout.labels:
+        raise DataError(f"{path} has no labels where '{card.id}' has some; add train_labels, ...")
+
+
+def _labels(archive: Archive, layout: Layout) -> dict[str, NDArray[np.int64]]:
+    return {
+        split: labels_of(
+            archive.array(member.name), layout.counts[split], f"{archive.path}: {member.name}"
+        )
+        for split, member in layout.labels.items()
+    }
+
+
+def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:
+    member = layout.groups[split]
+    if member.dtype.kind not in "iuU" or member.shape != (layout.counts[split],):
+        raise DataError(
+            f"{archive.path}: {member.name} is {member.dtype} {list(member.shape)}; save one "
+            "number or string for each image"
+        )
+    return archive.array(member.name).astype(np.str_)
+
+
+def _held(streams: dict[str, Stream]) -> tuple[dict[str, Images], dict[str, str]]:
+    arrays = {name: np.concatenate(list(stream.chunks())) for name, stream in streams.items()}
+    return (
+        {name: ArrayImages(array) for name, array in arrays.items()},
+        {name: _digest(array) for name, array in arrays.items()},
+    )
+
+
+def _digest(array: NDArray[Any]) -> str:
+    return f"sha256:{hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()}"

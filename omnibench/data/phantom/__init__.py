@@ -1,0 +1,25 @@
+"""`phantom`: images of made-up patients, drawn on demand: every task runs with no download."""
+
+from omnibench.cards import DatasetCard
+from omnibench.catalogue import register_dataset
+
+VERSION = 1  # part of every seed: raise it with any change that alters a pixel, a mask or a word
+KINDS = ("no-lesion", "cyst", "solid-mass", "spiculated-mass", "calcified-nodule")
+
+CARD = register_dataset(
+    DatasetCard(
+        id="phantom",
+        reader="omnibench.data.phantom.reader:read",
+        tasks=("classification", "segmentation", "captioning", "pretraining"),
+        modality="CT, MR, ultrasound and radiograph (generated)",
+        labels="multi-class",
+        classes=KINDS,
+        channels=1,
+        resolution=64,
+        splits={"train": 600, "val": 150, "test": 300},
+        primary={"classification": "macro-f1", "segmentation": "dice", "captioning": "meteor"},
+        licence="Apache-2.0",
+        version=VERSION,
+        note="Generated test bench of made-up patients: its scores say nothing of clinical worth.",
+    )
+)

@@ -1,0 +1,73 @@
+"""Draws the phantom's splits, at any size and of any length."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from omnibench.cards import DatasetCard
+from omnibench.data import ArrayImages, Dataset, Images, Split
+from omnibench.data.phantom.canvas import mask
+from omnibench.data.phantom.captions import caption
+from omnibench.data.phantom.cases import Case, case, stream
+from omnibench.data.phantom.modality import ct, mr, radiograph
+from omnibench.data.phantom.shapes import Array
+from omnibench.data.phantom.ultrasound import ultrasound
+
+FORMATION: dict[str, Callable[[Case, int, Generator], Array]] = {
+    "CT": ct,
+    "MR": mr,
+    "ultrasound": ultrasound,
+    "radiograph": radiograph,
+}
+
+
+def read(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Draw the splits that the card names, at its resolution; nothing is read from `data_dir`."""
+    size = card.resolution or 64
+    splits = {name: generate(name, count, size) for name, count in card.splits.items()}
+    digests = {f"{name}_images": _digest(split.images) for name, split in splits.items()}
+    digests |= {
+        f"{name}_masks": _digest(split.masks) for name, split in splits.items() if split.masks
+    }
+    return Dataset(card, splits, digests)
+
+
+def generate(split: str, count: int, size: int) -> Split:
+    """Draw the first `count` images of a split, `size` pixels wide.
+
+    Image i depends on the split's name, i and the size alone; its body, lesion, mask and caption
+    are the same at every size, its noise is not. Any name makes a split: other names, other
+    patients. One patient's one to three images follow each other.
+
+    Returns:
+        A split with images uint8 [count, size, size], labels as indices into `KINDS`, masks of
+        the same shape (0 background, 1 organ, 2 lesion), captions, and patients as groups.
+    """
+    images = np.empty((count, size, size), np.uint8)
+    masks = np.empty_like(images)
+    cases = [case(split, index) for index in range(count)]
+    for shown, image, values in zip(cases, images, masks, strict=True):
+        image[:] = draw(shown, size)
+        values[:] = mask(shown, size)
+    return Split(
+        images=ArrayImages(images),
+        labels=np.array([shown.label for shown in cases], np.int64),
+        masks=ArrayImages(masks),
+        captions=tuple(caption(shown) for shown in cases),
+        groups=np.array([shown.patient for shown in cases], np.str_),
+    )
+
+
+def draw(shown: Case, size: int) -> NDArray[np.uint8]:
+    """Return the image of a case, uint8 [size, size]."""
+    noise = stream(shown.name, "noise", size)
+    image = FORMATION[shown.view.modality](shown, size, noise)
+    return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _digest(images: Images) -> str:
+    return f"sha256:{hashlib.sha256(images.read(0, images.shape[0]).data).hexdigest()}"

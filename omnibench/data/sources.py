@@ -1,0 +1,122 @@
+"""What the suite and the planner ask of datasets, before and without torch."""
+
+import hashlib
+from pathlib import Path
+
+from omnibench.cards import DatasetCard
+from omnibench.catalogue import datasets
+from omnibench.data import Dataset
+from omnibench.data.local import local_card
+from omnibench.errors import DataError, RequestError
+from omnibench.registry import did_you_mean, import_attribute
+
+LOCAL_KINDS = ("npz", "folder")  # each has a module here with card_of(path) and read(card, ...)
+
+
+def resolve(reference: str, base: Path) -> DatasetCard:
+    """Return the card of a registered id, or of `npz:PATH` or `folder:PATH` relative to `base`.
+
+    A local dataset that is absent or cannot be read gets a card without tasks, so that the cells
+    of others can run; `missing` says what is wrong with it.
+
+    Raises:
+        RequestError: the id or the kind is unknown; with near matches.
+    """
+    kind, colon, name = reference.partition(":")
+    if not colon:
+        return datasets.get(reference)
+    if kind not in LOCAL_KINDS or not name:
+        raise RequestError(
+            f"'{reference}' is no dataset: give a name that `bench.py data list` shows, "
+            f"{' or '.join(f'{known}:PATH' for known in LOCAL_KINDS)}"
+            f"{did_you_mean(kind, LOCAL_KINDS)}"
+        )
+    path = base.absolute() / Path(name).expanduser()
+    try:
+        card: DatasetCard = import_attribute(f"omnibench.data.{kind}:card_of")(path)
+    except DataError:
+        return local_card(kind, path)
+    return card
+
+
+def source_digest(card: DatasetCard, data_dir: Path) -> str:
+    """Return what identifies the dataset's content, known before anything is loaded.
+
+    The pinned checksum of its file; of a local file or folder "sha256:..." as it is now, remembered
+    by path, size and time; of a generated dataset `id@version`.
+
+    Raises:
+        DataError: the local file or folder is absent or unreadable.
+    """
+    if len(card.files) == 1:
+        return next(iter(card.files.values()))
+    if card.files:
+        lines = "".join(f"{name} {checksum}\n" for name, checksum in sorted(card.files.items()))
+        return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+    if card.path is None:
+        return f"{card.id}@{card.version}"
+    path = Path(card.path)
+    if path.is_dir():
+        from omnibench.data import folder
+
+        return folder.source_digest(path, data_dir)
+    from omnibench.data.checksums import sha256_of
+
+    return f"sha256:{sha256_of(path, data_dir)}"
+
+
+def missing(card: DatasetCard, data_dir: Path) -> list[str]:
+    """Return one sentence for each file that is absent, or for the local one that is unreadable.
+
+    Each says where to get the file and where to put it.
+    """
+    if card.path is not None:
+        if not Path(card.path).exists():
+            return [f"data {card.id}: put it at {card.path}, or correct that path"]
+        return [] if card.tasks else [_complaint(card)]
+    needs = []
+    for name in card.files:
+        path = data_dir / name
+        if not path.is_file():
+            fetch = f"run `bench.py data fetch {card.id}`, or " if card.urls.get(name) else ""
+            needs.append(f"data {card.id}: {fetch}put {path.name} in {path.parent}")
+    return needs
+
+
+def _complaint(card: DatasetCard) -> str:
+    """What the card's reader says of its file or folder."""
+    module = card.reader.partition(":")[0]
+    try:
+        import_attribute(f"{module}:card_of")(Path(str(card.path)))
+    except DataError as error:
+        return f"data {card.id}: {error}"
+    return f"data {card.id}: {card.path} changed meanwhile; start again"
+
+
+def load(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Read a dataset with its card's reader.
+
+    Raises:
+        DataError: a file is absent, damaged, or not what the card says.
+    """
+    absent = missing(card, data_dir)
+    if absent:
+        raise DataError("; ".join(absent))
+    dataset: Dataset = import_attribute(card.reader)(card, data_dir)
+    return dataset
+
+
+_latest: tuple[tuple[str, str, str], Dataset] | None = None
+
+
+def load_once(card: DatasetCard, data_dir: Path, source: str) -> Dataset:
+    """Like `load`, keeping the last dataset for the next unit: a matrix goes dataset by dataset.
+
+    Args:
+        source: the dataset's source digest, so that a file that changed is read again.
+    """
+    global _latest
+    key = (card.id, str(data_dir), source)
+    if _latest is None or _latest[0] != key:
+        _latest = (key, load(card, data_dir))
+    return _latest[1]

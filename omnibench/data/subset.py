@@ -1,0 +1,49 @@
+"""A dataset cut to some images a split, for trials."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.data import Dataset, Images, Split
+
+
+@dataclass(frozen=True)
+class SubsetImages:
+    """The images of `base` at `indices`."""
+
+    base: Images
+    indices: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.indices), *self.base.shape[1:])
+
+    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
+        rows = [self.base.read(int(i), int(i) + 1) for i in self.indices[start:stop]]
+        return np.concatenate(rows)
+
+
+def limited(dataset: Dataset, limit: int | None) -> Dataset:
+    """Keep at most `limit` images a split, evenly spaced so that sorted classes all stay."""
+    if limit is None:
+        return dataset
+    return replace(
+        dataset, splits={name: _cut(split, limit) for name, split in dataset.splits.items()}
+    )
+
+
+def _cut(split: Split, limit: int) -> Split:
+    if len(split) <= limit:
+        return split
+    indices = np.arange(limit, dtype=np.int64) * len(split) // limit
+    return replace(
+        split,
+        images=SubsetImages(split.images, indices),
+        labels=None if split.labels is None else split.labels[indices],
+        masks=None if split.masks is None else SubsetImages(split.masks, indices),
+        captions=None
+        if split.captions is None
+        else tuple(split.captions[index] for index in indices),
+        groups=None if split.groups is None else split.groups[indices],
+    )

@@ -1,0 +1,84 @@
+"""A plain nn.Module as an encoder: no base class, one forward method."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from omnibench.cards import BackboneCard
+from omnibench.encoders.preprocess import Preprocess
+from omnibench.errors import RequestError, WeightsError
+
+
+class ModuleEncoder:
+    """A module whose forward takes normalised [B, 3, S, S] images and returns one of
+
+    - an embedding [B, D];
+    - tokens [B, P + N, D], P as the card's `prefix_tokens` says, N patches row by row;
+    - a map [B, D, h, w].
+
+    `maps` needs a method `forward_intermediates(x, layers) -> list of [B, D, h, w]`.
+    """
+
+    def __init__(self, module: nn.Module, preprocess: Preprocess, card: BackboneCard) -> None:
+        self.module = module
+        self.preprocess = preprocess
+        self.card = card
+        self.prefix_tokens = card.prefix_tokens or 0
+
+    def embed(self, images: Tensor) -> Tensor:
+        output = self._forward(images)
+        if output.ndim == 2:
+            return output
+        prefix, patches = self._split(output, images)
+        if self.card.pool == "cls":
+            if not self.prefix_tokens:
+                raise WeightsError(
+                    f"{self.card.id}: pool 'cls' needs a class token, and its card says "
+                    "prefix_tokens=0; set prefix_tokens or pool='mean'"
+                )
+            return prefix[:, 0]
+        return patches.float().mean(dim=(1, 2)).to(patches.dtype)
+
+    def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        output = self._forward(images)
+        if output.ndim == 2:
+            raise RequestError(
+                f"{self.card.id}: its forward gives one vector an image, no tokens; return "
+                "tokens [B, P + N, D] or a map [B, D, h, w] for tasks that need them"
+            )
+        return self._split(output, images)
+
+    def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        intermediates = getattr(self.module, "forward_intermediates", None)
+        if intermediates is None:
+            raise RequestError(
+                f"{self.card.id}: it has no method forward_intermediates(x, layers), which "
+                "tasks on feature maps need"
+            )
+        return list(intermediates(self.preprocess(images), layers))
+
+    def _forward(self, images: Tensor) -> Tensor:
+        output = self.module(self.preprocess(images))
+        if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
+            shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+            raise WeightsError(
+                f"{self.card.id}: its forward gives {shape}; return an embedding [B, D], tokens "
+                "[B, P + N, D] or a map [B, D, h, w]"
+            )
+        return output
+
+    def _split(self, output: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+        """(prefix, patches [B, h, w, D]) of a token sequence or a map."""
+        if output.ndim == 4:
+            return output.new_zeros(len(output), 0, output.shape[1]), output.permute(0, 2, 3, 1)
+        count = output.shape[1] - self.prefix_tokens
+        side = round(max(count, 0) ** 0.5)
+        if self.card.patch:
+            side = self.preprocess.size // self.card.patch
+        if count != side * side or side == 0:
+            raise WeightsError(
+                f"{self.card.id}: {output.shape[1]} tokens for {self.prefix_tokens} prefix tokens "
+                f"and {side} x {side} patches; correct prefix_tokens or patch on its card"
+            )
+        prefix, patches = output[:, : self.prefix_tokens], output[:, self.prefix_tokens :]
+        return prefix, patches.reshape(len(output), side, side, -1)

@@ -1,0 +1,52 @@
+"""The local engine: one unit after another in this process."""
+
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.execute import Finished, claim, execute_unit, only
+from omnibench.store import RecordStore
+
+POLL_SECONDS = 1.0
+
+
+def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
+    """Yield each unit as it finishes.
+
+    A unit that another runner of the same results folder holds is put back and looked at again;
+    what that runner has written by then is not computed twice. Each claim is let go before the
+    unit is handed out.
+    """
+    torch.set_num_threads(context.threads)
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+    store = RecordStore(context.results)
+    queue, busy = deque(units), 0
+    while queue:
+        if busy == len(queue):
+            time.sleep(POLL_SECONDS)
+            busy = 0
+        unit = queue.popleft()
+        with claim(unit, context) as ours:
+            if not ours:
+                queue.append(unit)
+                busy += 1
+                continue
+            busy = 0
+            records = {cell.repetition: store.read(cell) for cell in unit.cells}
+            due = tuple(k for k, record in records.items() if context.due(record))
+            there = {
+                k: _message(record) for k, record in records.items() if record and k not in due
+            }
+            finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+            yield Finished(unit, {**there, **finished.repetitions}, finished.seconds)
+
+
+def _message(record: Mapping[str, Any]) -> str | None:
+    return str(record["error"]["message"]) if record["error"] else None

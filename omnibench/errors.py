@@ -1,0 +1,50 @@
+"""Errors for people: each message says what is wrong, where, and the way out, in one sentence."""
+
+
+class OmnibenchError(Exception):
+    """Base of every error omnibench raises on purpose.
+
+    Attributes:
+        kind: the short word a failed record carries, such as "data" or "missing weights".
+        exit_status: what the command returns when nothing catches it (2: wrong request, 1: failed).
+    """
+
+    kind = "error"
+    exit_status = 1
+
+
+class RequestError(OmnibenchError):
+    """The request itself is wrong: an unknown name, a field of the wrong type, an empty matrix."""
+
+    kind = "request"
+    exit_status = 2
+
+
+class DataError(OmnibenchError):
+    """A dataset is absent, damaged, or not what its card says."""
+
+    kind = "data"
+
+
+class WeightsError(OmnibenchError):
+    """Weights do not fit the architecture, or their checksum is not the pinned one."""
+
+    kind = "weights"
+
+
+class MissingWeightsError(WeightsError):
+    """Weights that are neither on disk nor reachable; the message says where to put them."""
+
+    kind = "missing weights"
+
+
+class StoreError(OmnibenchError):
+    """A record or a cached file cannot be written or read back."""
+
+    kind = "store"
+
+
+class NumericError(OmnibenchError):
+    """A non-finite number where a finite one is due."""
+
+    kind = "numeric"

@@ -1,0 +1,161 @@
+"""One unit, from its cells to their records. Every engine calls this and nothing else."""
+
+import contextlib
+import datetime
+import logging
+import math
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from omnibench.catalogue import tasks
+from omnibench.cell import Cell, Unit, digest_of
+from omnibench.context import Context
+from omnibench.environment import describe, peak_memory_mb
+from omnibench.errors import NumericError, OmnibenchError, StoreError
+from omnibench.interrupts import finishing
+from omnibench.store import SCHEMA, RecordStore
+from omnibench.task import Outcome
+
+log = logging.getLogger("omnibench")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a unit: the error message of each repetition, None where it is done."""
+
+    unit: Unit
+    repetitions: dict[int, str | None]
+    seconds: float
+
+
+@contextlib.contextmanager
+def claim(unit: Unit, context: Context) -> Iterator[bool]:
+    """Hold a unit against other runners of the same results folder; yields whether it is ours.
+
+    The lock goes with the process, however that ends.
+    """
+    folder = context.results / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / f"{digest_of(unit.name)[:32]}.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def execute_unit(unit: Unit, context: Context) -> Finished:
+    """Run a unit's repetitions and write a record for each as soon as it is known.
+
+    An error becomes the failed record of every repetition that had no outcome yet.
+    """
+    store = RecordStore(context.results)
+    cells = {cell.repetition: cell for cell in unit.cells}
+    results: dict[int, str | None] = {}
+    began = time.perf_counter()
+    started = _now()
+    try:
+        clock = time.perf_counter()
+        for outcome in tasks.get(unit.task).run(unit, context):
+            wall = time.perf_counter() - clock
+            cell = cells[outcome.repetition]
+            _check_finite(outcome)
+            record = {
+                **_header(cell, context, started),
+                "status": "done",
+                "metrics": dict(outcome.metrics),
+                "cost": {
+                    "wall_s": wall,
+                    **outcome.cost,
+                    "peak_memory_mb": peak_memory_mb(context.device),
+                },
+                "error": None,
+                "finished": _now(),
+            }
+            record["digests"] |= outcome.digests
+            record["environment"] |= outcome.notes
+            with finishing():
+                store.write(cell, record, outcome.predictions)
+            results[outcome.repetition] = None
+            clock, started = time.perf_counter(), _now()
+    except Exception as error:
+        message = str(error) if isinstance(error, OmnibenchError) else f"{_name(error)}: {error}"
+        log.debug("%s failed", unit.name, exc_info=True)
+        for repetition, cell in cells.items():
+            if repetition not in results:
+                results[repetition] = message
+                _write_failure(store, cell, context, started, error, message)
+    return Finished(unit, results, time.perf_counter() - began)
+
+
+def only(unit: Unit, repetitions: tuple[int, ...]) -> Unit:
+    """The same unit, asked for these repetitions alone."""
+    return replace(unit, repetitions=repetitions)
+
+
+def _write_failure(
+    store: RecordStore, cell: Cell, context: Context, started: str, error: Exception, message: str
+) -> None:
+    kind = error.kind if isinstance(error, OmnibenchError) else _kind(error)
+    record = {
+        **_header(cell, context, started),
+        "status": "failed",
+        "metrics": {},
+        "cost": {"peak_memory_mb": peak_memory_mb(context.device)},
+        "error": {
+            "kind": kind,
+            "message": message,
+            "traceback": "".join(traceback.format_exception(error)),
+        },
+        "finished": _now(),
+    }
+    try:
+        with finishing():
+            store.write(cell, record)
+    except StoreError as failure:
+        # With a full disk not even the failure can be kept: the cell stays missing, and is named.
+        log.error("%s, repetition %d: %s", cell.unit.name, cell.repetition, failure)
+
+
+def _header(cell: Cell, context: Context, started: str) -> dict[str, Any]:
+    unit = cell.unit
+    return {
+        "schema": SCHEMA,
+        "digest": cell.digest,
+        "spec": unit.spec(cell.repetition),
+        "pairing": unit.pairing(cell.repetition),
+        "environment": describe(context),
+        "digests": {f"source.{name}": digest for name, digest in unit.sources.items()},
+        "started": started,
+    }
+
+
+def _check_finite(outcome: Outcome) -> None:
+    for name, value in outcome.metrics.items():
+        if value is not None and not math.isfinite(value):
+            raise NumericError(
+                f"the metric {name} is {value}; its predictions hold values that are not finite"
+            )
+
+
+def _kind(error: Exception) -> str:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return "out of memory"
+    return "bug"
+
+
+def _name(error: Exception) -> str:
+    return type(error).__name__
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds")

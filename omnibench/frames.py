@@ -1,0 +1,92 @@
+"""Records as the long table that statistics and reports take. No torch here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from numpy.typing import NDArray
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import backbones, tasks
+from omnibench.errors import StoreError
+from omnibench.store import read_predictions
+
+COLUMNS = (
+    "task",
+    "dataset",
+    "backbone",
+    "adaptation",
+    "repetition",
+    "definition",
+    "metric",
+    "value",
+    "digest",
+    "pairing",
+    "varies",
+    "control",
+)
+
+
+def values_of(
+    records: Iterable[tuple[Path, Mapping[str, Any]]], cards: Mapping[str, BackboneCard]
+) -> pd.DataFrame:
+    """One row for each (done record, metric); a metric that is undefined is NaN.
+
+    Args:
+        records: paths and contents.
+        cards: backbones by id, beside the registered ones (inline cards of a suite).
+
+    Raises:
+        StoreError: two weights were loaded under one backbone id.
+    """
+    rows: list[tuple[Any, ...]] = []
+    loaded: dict[tuple[str, int], tuple[str, Path]] = {}
+    for path, record in records:
+        if record["status"] != "done":
+            continue
+        spec = record["spec"]
+        _refuse_other_weights(path, record, loaded)
+        adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]]
+        card = cards.get(spec["backbone"]) or (
+            backbones.get(spec["backbone"]) if spec["backbone"] in backbones else None
+        )
+        facts = (
+            record["digest"],
+            record["pairing"],
+            adaptation.varies,
+            card is not None and card.source_kind == "random",
+        )
+        place = (spec["task"], spec["dataset"], spec["backbone"], adaptation.short(spec["options"]))
+        for key, value in record["metrics"].items():
+            definition, _, metric = key.partition("/")
+            value = float("nan") if value is None else value
+            rows.append((*place, spec["repetition"], definition, metric, value, *facts))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def predictions_of(
+    records: Iterable[tuple[Path, Mapping[str, Any]]],
+) -> Callable[[str], dict[str, NDArray[Any]]]:
+    """A reader of stored predictions by cell digest."""
+    paths = {record["digest"]: path for path, record in records}
+    return lambda digest: read_predictions(paths[digest])
+
+
+def _refuse_other_weights(
+    path: Path,
+    record: Mapping[str, Any],
+    loaded: dict[tuple[str, int], tuple[str, Path]],
+) -> None:
+    digest = record["digests"].get("backbone")
+    if digest is None:
+        return
+    spec = record["spec"]
+    # Position embeddings are resampled at loading, so digests are compared at one input size.
+    key = (spec["backbone"], spec["recipe"].get("input_size", 0))
+    first, where = loaded.setdefault(key, (digest, path))
+    if first != digest:
+        raise StoreError(
+            f"the backbone '{key[0]}' was loaded with two different weights, in {where} and "
+            f"{path}; give one of them another id, or delete the records of the one you do not want"
+        )

@@ -1,0 +1,53 @@
+"""Ctrl-C and SIGTERM end a run at a safe place: never in the middle of a record's write."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+
+class Interrupted(BaseException):
+    """A signal asked the run to end; not an Exception, so that no failing cell swallows it."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+class _State:
+    writing = 0
+    pending: int | None = None
+
+
+def _handle(number: int, frame: FrameType | None) -> None:
+    if _State.writing:
+        _State.pending = number
+    else:
+        raise Interrupted(number)
+
+
+@contextlib.contextmanager
+def interruptible() -> Iterator[None]:
+    """Turn SIGINT and SIGTERM into `Interrupted` inside the block; main thread only."""
+    previous = {
+        number: signal.signal(number, _handle) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        _State.pending = None
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def finishing() -> Iterator[None]:
+    """Let the block end before a signal takes effect."""
+    _State.writing += 1
+    try:
+        yield
+    finally:
+        _State.writing -= 1
+    if not _State.writing and _State.pending is not None:
+        number, _State.pending = _State.pending, None
+        raise Interrupted(number)

@@ -1,0 +1,168 @@
+"""What a suite asks for and what is there: states of cells, needs, rough cost. No torch here."""
+
+import fnmatch
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from omnibench.cards import BackboneCard
+from omnibench.cell import Cell, Unit
+from omnibench.context import Context
+from omnibench.errors import RequestError
+from omnibench.execute import claim, only
+from omnibench.features import FeatureKey, FeatureStore
+from omnibench.registry import did_you_mean
+from omnibench.store import RecordStore
+from omnibench.suite import Suite
+
+State = Literal["done", "missing", "failed", "blocked"]
+
+# Rough rates for `plan`, in FLOP/s: what a core and a GPU reach on frozen passes.
+CORE_RATE = {"fp32": 60e9, "bf16": 120e9}
+GPU_RATE = {"fp32": 30e12, "bf16": 200e12}
+
+
+@dataclass(frozen=True)
+class Filters:
+    """Globs that narrow a suite; empty means all."""
+
+    tasks: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    backbones: tuple[str, ...] = ()
+    adaptations: tuple[str, ...] = ()
+    repetitions: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class CellState:
+    """A cell and what is there of it."""
+
+    cell: Cell
+    state: State
+    record: dict[str, Any] | None = field(repr=False, default=None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """The entry in `plan --json`."""
+        unit = self.cell.unit
+        return {
+            "task": unit.task,
+            "dataset": unit.dataset.id,
+            "backbone": unit.backbone.id,
+            "adaptation": unit.short,
+            "repetition": self.cell.repetition,
+            "digest": self.cell.digest,
+            "state": self.state,
+            "needs": list(unit.needs),
+        }
+
+
+def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
+    """The units that the filters leave, with the repetitions they leave.
+
+    Raises:
+        RequestError: a glob matches nothing (with near matches), or no unit is left.
+    """
+    chosen: list[Unit] = list(suite.units)
+    for option, globs, names in (
+        ("--tasks", filters.tasks, lambda unit: (unit.task,)),
+        ("--datasets", filters.datasets, lambda unit: (unit.dataset.id,)),
+        ("--backbones", filters.backbones, lambda unit: (unit.backbone.id,)),
+        ("--adaptations", filters.adaptations, lambda unit: (unit.short, unit.adaptation)),
+    ):
+        known = {name for unit in suite.units for name in names(unit)}
+        for glob in globs:
+            if not any(fnmatch.fnmatchcase(name, glob) for name in known):
+                raise RequestError(
+                    f"{option}: the suite '{suite.name}' has nothing like '{glob}'"
+                    f"{did_you_mean(glob, known)}"
+                )
+        if globs:
+            chosen = [
+                unit
+                for unit in chosen
+                if any(fnmatch.fnmatchcase(name, glob) for name in names(unit) for glob in globs)
+            ]
+    if filters.repetitions:
+        kept = (
+            (unit, tuple(k for k in unit.repetitions if k in filters.repetitions))
+            for unit in chosen
+        )
+        chosen = [only(unit, repetitions) for unit, repetitions in kept if repetitions]
+    if not chosen:
+        raise RequestError(f"the filters leave no cell of the suite '{suite.name}'; loosen them")
+    return tuple(chosen)
+
+
+def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
+    """The state of every cell: its record's, else missing, or blocked where something is absent."""
+    found = []
+    for unit in units:
+        for cell in unit.cells:
+            record = store.read(cell)
+            state: State = "blocked" if unit.needs else "missing"
+            if record is not None:
+                state = "done" if record["status"] == "done" else "failed"
+            found.append(CellState(cell, state, record))
+    return found
+
+
+def running(units: Iterable[Unit], context: Context) -> set[str]:
+    """Names of the units that a live runner holds."""
+    if not (context.results / "locks").is_dir():
+        return set()
+    held = set()
+    for unit in units:
+        with claim(unit, context) as free:
+            if not free:
+                held.add(unit.name)
+    return held
+
+
+def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
+    """Rough seconds and bytes the pending units will take, from FLOPs and image counts.
+
+    Features that are in the store already cost nothing; those shared by units count once.
+    """
+    seconds, disk = 0.0, 0.0
+    seen: set[str] = set()
+    store = FeatureStore(context.features)
+    for unit in pending:
+        recipe = unit.recipe
+        for split, count in unit.dataset.splits.items():
+            images = min(count, recipe.get("limit") or count)
+            key = FeatureKey(
+                unit.sources,
+                split,
+                recipe["input_size"],
+                recipe["normalization"],
+                recipe["precision"],
+                "embed",
+                recipe.get("limit"),
+            )
+            if key.digest in seen or store.holds(key):
+                continue
+            seen.add(key.digest)
+            rate = (
+                GPU_RATE[recipe["precision"]]
+                if context.device.startswith("cuda")
+                else CORE_RATE[recipe["precision"]] * (os.cpu_count() or 1)
+            )
+            seconds += images * forward_flops(unit.backbone, recipe["input_size"]) / rate
+            disk += images * 4 * (unit.backbone.width or 1024)
+        seconds += 0.5 * len(unit.repetitions)
+        disk += 20_000 * len(unit.repetitions)
+    return {"seconds": round(seconds, 1), "disk_bytes": round(disk)}
+
+
+def forward_flops(card: BackboneCard, size: int) -> float:
+    """FLOPs of one frozen forward of one image.
+
+    A ViT's in closed form (per token 24 D^2 a block, plus 4 N D for attention); a CNN's scaled
+    from the card's figure at 224 px.
+    """
+    if card.patch and card.depth and card.width:
+        tokens = (size // card.patch) ** 2 + (card.prefix_tokens or 1)
+        block = 24 * card.width**2 + 4 * tokens * card.width
+        return float(tokens * card.depth * block + 6 * card.patch**2 * card.width * tokens)
+    return (card.flops or 4e9) * (size / 224) ** 2

@@ -1,0 +1,96 @@
+"""Recipes: the named sets of training fields, and how a suite's overrides are laid over them."""
+
+import functools
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from omnibench.errors import RequestError
+from omnibench.registry import did_you_mean
+from omnibench.validation import validate
+
+# Fields every task understands; an adaptation that has no use for one (epochs of a kNN) leaves
+# it out of its cells' identity, so one recipe can be given to a whole matrix.
+COMMON_FIELDS = (
+    "epochs",
+    "batch",
+    "lr",
+    "weight_decay",
+    "input_size",
+    "normalization",
+    "precision",
+    "limit",
+)
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+
+class Recipe(BaseModel):
+    """Fields of every recipe: how images reach the backbone.
+
+    Attributes:
+        input_size: side of the square the images are resized to, in pixels.
+        normalization: the backbone's own mean and std, or ImageNet's for all.
+        precision: of the frozen backbone's weights and activations; `auto` becomes what this
+            machine does well before it enters a cell's identity.
+        limit: images a split, for trials; None for all.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_size: int = Field(default=224, gt=0)
+    normalization: Literal["backbone", "imagenet"] = "backbone"
+    precision: Precision = "auto"
+    limit: int | None = Field(default=None, gt=0)
+
+
+@functools.cache
+def native_precision() -> Literal["fp32", "bf16"]:
+    """bf16 where this machine multiplies it natively, else fp32; told without importing torch.
+
+    NVIDIA GPUs since Ampere and CPUs with AVX512-BF16 or AMX-BF16 do.
+    """
+    if Path("/dev/nvidiactl").exists():
+        return "bf16"
+    if platform.system() == "Linux":
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+        if "avx512_bf16" in flags or "amx_bf16" in flags:
+            return "bf16"
+    return "fp32"
+
+
+def resolve_recipe(
+    request: str | Mapping[str, Any], recipes: Mapping[str, Recipe], where: str
+) -> dict[str, Any]:
+    """Return every field of a recipe, overrides applied and `auto` written out.
+
+    Args:
+        request: a recipe's name, or overrides with an optional `base:` name (`small`).
+        recipes: the adaptation's recipes by name.
+        where: path of the recipe in the suite file, for messages.
+
+    Raises:
+        RequestError: unknown recipe or field (with near matches), or a value of the wrong type.
+    """
+    overrides = {} if isinstance(request, str) else dict(request)
+    base = request if isinstance(request, str) else overrides.pop("base", "small")
+    if base not in recipes:
+        raise RequestError(
+            f"{where}: unknown recipe '{base}' (there are: {', '.join(recipes)})"
+            f"{did_you_mean(str(base), recipes)}"
+        )
+    model = recipes[base]
+    fields = type(model).model_fields
+    for name in overrides:
+        if name not in fields and name not in COMMON_FIELDS:
+            raise RequestError(
+                f"{where}.{name}: unknown field{did_you_mean(name, {*fields, *COMMON_FIELDS})}"
+            )
+    used = {name: value for name, value in overrides.items() if name in fields}
+    resolved = validate(type(model), {**model.model_dump(), **used}, where).model_dump(mode="json")
+    if resolved["precision"] == "auto":
+        resolved["precision"] = native_precision()
+    return resolved

@@ -1,0 +1,147 @@
+"""From records' values and comparisons to tables."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from omnibench.report.table import Cell, Row, Table
+from omnibench.stats.direction import LOWER_IS_BETTER
+from omnibench.stats.pair import Comparison
+from omnibench.stats.units import Key, Unit, units_of
+
+Label = tuple[str, str]  # backbone, adaptation
+Column = dict[Label, Cell]
+
+_DECIMALS = 12  # means that differ only beyond these are tied: rounding noise of float64
+
+
+def build_tables(
+    values: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    expected: pd.DataFrame | None = None,
+    backbones: Sequence[str] = (),
+    baseline: str | None = None,
+    notes: Mapping[str, str] | None = None,
+    lower_is_better: Collection[str] = LOWER_IS_BETTER,
+) -> list[Table]:
+    """Return one table for each task, definition and metric, in order of appearance.
+
+    Args:
+        values: the long table of `units.COLUMNS`, of the metrics that are to be shown.
+        comparisons: what `compare_pairs` returned for pairs (backbone, baseline).
+        expected: one row for each cell that is asked for: task, dataset, backbone, adaptation,
+            repetition, state (done, failed, or anything else for missing). None: what has records.
+        backbones: the order of the rows; others follow as they appear.
+        baseline: the backbone that daggers refer to.
+        notes: dataset -> what its captions must say.
+        lower_is_better: metrics that improve downwards.
+
+    Raises:
+        StoreError: two records claim the same repetition of a unit.
+    """
+    units = units_of(values)
+    asked = _states(expected)
+    compared = {
+        (c.task, c.dataset, c.adaptation, c.backbone_a, c.definition, c.metric): c
+        for c in as_comparisons(comparisons)
+        if c.backbone_b == baseline
+    }
+    tables = []
+    for task, keys in _by_task([*asked, *units]).items():
+        recorded = {key: units[key] for key in keys if key in units}
+        datasets = {key[1] for key in recorded}
+        for score in dict.fromkeys(score for unit in recorded.values() for score in unit.scores):
+            falling = score[1] in lower_is_better
+            grid: dict[str, Column] = {}
+            for key in keys:
+                cell = _cell(
+                    units.get(key), asked.get(key, []), score, compared.get((*key, *score))
+                )
+                grid.setdefault(key[1], {})[key[3], key[2]] = cell
+            grid = {
+                dataset: _ranked(column, falling)
+                for dataset, column in grid.items()
+                # A dataset without any record may have the metric one day.
+                if dataset not in datasets or any(cell.n for cell in column.values())
+            }
+            rows = _rows(grid, _labels(keys, backbones), recorded, expected is None)
+            noted = tuple((name, text) for name, text in (notes or {}).items() if name in grid)
+            tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted))
+    return tables
+
+
+def as_comparisons(frame: pd.DataFrame) -> list[Comparison]:
+    """Return the rows of `compare_pairs`'s frame as objects."""
+    return [
+        Comparison(**{str(name): value for name, value in record.items()})
+        for record in frame.to_dict("records")
+    ]
+
+
+def _states(expected: pd.DataFrame | None) -> dict[Key, list[str]]:
+    states: dict[Key, list[str]] = {}
+    if expected is not None:
+        columns = (expected[c] for c in ("task", "dataset", "adaptation", "backbone", "state"))
+        for *key, state in zip(*columns, strict=True):
+            states.setdefault((key[0], key[1], key[2], key[3]), []).append(state)
+    return states
+
+
+def _by_task(keys: Iterable[Key]) -> dict[str, list[Key]]:
+    tasks: dict[str, list[Key]] = {}
+    for key in dict.fromkeys(keys):
+        tasks.setdefault(key[0], []).append(key)
+    return tasks
+
+
+def _cell(
+    unit: Unit | None, asked: list[str], score: tuple[str, str], against: Comparison | None
+) -> Cell:
+    if unit is None or score not in unit.scores:
+        return Cell("failed" if "failed" in asked else "missing", expected=len(asked))
+    values = unit.values(*score)
+    n = len(values)
+    digests = tuple(unit.digests[k] for k in sorted(unit.scores[score]))
+    expected = max(n, len(asked))
+    mean = float(values.mean())
+    if not math.isfinite(mean):
+        return Cell("undefined", n=n, expected=expected, against=against, digests=digests)
+    std = float(values.std(ddof=1)) if n > 1 else None
+    return Cell("done", mean, std, n, expected, against=against, digests=digests)
+
+
+def _ranked(column: Column, falling: bool) -> Column:
+    """Mark best and second, all tied alike; where one cell stands alone nothing is best."""
+    means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
+    if len(means) < 2:
+        return column
+    best = sorted(set(means.values()), reverse=not falling)[:2]
+    ranks = {label: best.index(mean) + 1 for label, mean in means.items() if mean in best}
+    return {label: replace(cell, rank=ranks.get(label, 0)) for label, cell in column.items()}
+
+
+def _labels(keys: Iterable[Key], backbones: Sequence[str]) -> list[Label]:
+    """The rows: backbones as listed, then as they appear; within each, adaptations likewise."""
+    labels = dict.fromkeys((key[3], key[2]) for key in keys)
+    first = {b: i for i, b in enumerate(dict.fromkeys([*backbones, *(b for b, _ in labels)]))}
+    second = {a: i for i, a in enumerate(dict.fromkeys(a for _, a in labels))}
+    return sorted(labels, key=lambda label: (first[label[0]], second[label[1]]))
+
+
+def _rows(
+    grid: Mapping[str, Column], labels: Iterable[Label], units: Mapping[Key, Unit], all_asked: bool
+) -> tuple[Row, ...]:
+    """The rows that have a planned cell; `all_asked`: what has no record counts as missing."""
+    absent = Cell("missing" if all_asked else "unplanned")
+    facts: dict[Label, Unit] = {}
+    for key, known in units.items():
+        facts.setdefault((key[3], key[2]), known)
+    rows = []
+    for label in labels:
+        cells = tuple(column.get(label, absent) for column in grid.values())
+        unit = facts.get(label, Unit("", False))
+        if any(cell is not absent for cell in cells):
+            rows.append(Row(*label, unit.varies, unit.control, cells))
+    return tuple(rows)

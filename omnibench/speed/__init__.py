@@ -1,0 +1,60 @@
+"""`bench.py speed`: what omnibench costs on this machine, each figure beside what it is held to.
+
+Both sides of a ratio are measured in one run, so that the machine's load falls out of it.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+# Part -> "module:attribute" of a function (device) -> iterator of measures.
+PARTS = {
+    "startup": "omnibench.speed.startup:measure",
+    "resize": "omnibench.speed.resize:measure",
+    "features": "omnibench.speed.features:measure",
+    "probe": "omnibench.speed.probe:measure",
+    "packing": "omnibench.speed.packing:measure",
+}
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One figure.
+
+    Attributes:
+        ratio: against the reference that `name` states; None where the value stands alone.
+        bound: what the ratio (or, without one, the value) is held to, as ">= 1.9" or "<= 10".
+    """
+
+    part: str
+    name: str
+    value: float
+    unit: str
+    ratio: float | None = None
+    bound: str | None = None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the bound holds; None without one."""
+        if self.bound is None:
+            return None
+        sign, limit = self.bound.split()
+        figure = self.value if self.ratio is None else self.ratio
+        return figure >= float(limit) if sign == ">=" else figure <= float(limit)
+
+
+Part = Callable[[str], Iterator[Measure]]
+
+
+def best_seconds(action: Callable[[], object], repeats: int = 5, budget: float = 3.0) -> float:
+    """Best time of one call after a warm-up: at most `repeats` calls within about `budget` s."""
+    action()
+    best, spent = float("inf"), 0.0
+    for _ in range(repeats):
+        began = time.perf_counter()
+        action()
+        seconds = time.perf_counter() - began
+        best, spent = min(best, seconds), spent + seconds
+        if spent > budget:
+            break
+    return best

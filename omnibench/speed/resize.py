@@ -1,0 +1,35 @@
+"""28 to 224 pixels: one batched one-channel resize against Pillow, image by image."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from PIL import Image
+
+from omnibench.encoders.preprocess import resize
+from omnibench.speed import Measure, best_seconds
+
+IMAGES, SMALL, LARGE = 512, 28, 224
+
+
+def measure(device: str) -> Iterator[Measure]:
+    """Yield images a second of both."""
+    images = np.random.default_rng(0).integers(0, 256, (IMAGES, SMALL, SMALL), np.uint8)
+    batch = torch.from_numpy(images)
+
+    def batched() -> None:
+        # In blocks that stay in cache, as the encoders are given them.
+        for start in range(0, IMAGES, 16):
+            resize(batch[start : start + 16, None].to(device).float(), LARGE)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+
+    def pillow() -> None:
+        for image in images:
+            Image.fromarray(image).resize((LARGE, LARGE), Image.Resampling.BILINEAR)
+
+    ours, theirs = IMAGES / best_seconds(batched), IMAGES / best_seconds(pillow)
+    yield Measure("resize", "Pillow, one by one", theirs, "images/s")
+    yield Measure(
+        "resize", "batched one-channel, against Pillow", ours, "images/s", ours / theirs, ">= 5"
+    )

@@ -1,0 +1,126 @@
+"""Paired bootstrap over test cases or patients, for metrics made of counts."""
+
+import functools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.stats.counts import Counts, Metric
+from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, RefusedError
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.intp]
+
+RESAMPLES = 10_000
+_SEED = 0
+_CHUNK = 4_000_000  # draws in hand at once
+_KEPT = 256_000_000  # bytes of resamples kept for the next pair
+
+
+def paired_bootstrap(
+    truth: Bools,
+    a: Bools,
+    b: Bools,
+    cluster: Ints,
+    metrics: Mapping[str, Metric],
+    resamples: int = RESAMPLES,
+) -> dict[str, Answer | RefusedError]:
+    """Test differences of means over repetitions, resampling cases jointly for both models.
+
+    Interval: percentiles. p: inversion of that interval, 2 * min(#{d* <= 0} + 1, #{d* >= 0} + 1) /
+    (B + 1), at most 1; so p is never below 2 / (B + 1). The random state is fixed.
+
+    Args:
+        truth: [N, K] one-hot classes or labels.
+        a: [R_a, N, K], b: [R_b, N, K] predictions in the same form.
+        cluster: [N] index of the case's patient, who is resampled as a whole; 0 .. N-1 where
+            every case stands alone.
+        metrics: name -> function of counts.
+
+    Source:
+        Efron & Tibshirani 1993, chapters 13 and 15; by patient: Field & Welsh 2007.
+    """
+    rows = _contributions(truth, np.concatenate([a, b]))
+    if len(np.unique(cluster)) < len(cluster):
+        rows = _by_cluster(rows, cluster)
+
+    def differences(sums: NDArray[np.float32]) -> dict[str, Floats]:
+        counts = _counts(sums, truth.shape[1])
+        scores = {name: metric(counts) for name, metric in metrics.items()}
+        return {
+            name: score[: len(a)].mean(axis=0) - score[len(a) :].mean(axis=0)
+            for name, score in scores.items()
+        }
+
+    observed = differences(rows.sum(axis=0)[:, None])
+    drawn = [
+        differences(rows.T @ weights.astype(np.float32).T)
+        for weights in _resamples(len(rows), resamples)
+    ]
+    return {
+        name: _summary(float(observed[name][0]), np.concatenate([part[name] for part in drawn]))
+        for name in metrics
+    }
+
+
+def _contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
+    """What each case adds to the fields of Counts, side by side: [N, 1 + (1 + 2 M) K]."""
+    cases = np.ones((len(truth), 1), dtype=np.bool_)
+    fields = np.concatenate([truth[None], predicted, predicted & truth]).transpose(1, 0, 2)
+    return np.hstack([cases, fields.reshape(len(truth), -1)]).astype(np.float32)
+
+
+def _by_cluster(rows: NDArray[np.float32], cluster: Ints) -> NDArray[np.float32]:
+    """Sum the cases' rows within each cluster; the clusters are then what is resampled."""
+    order = np.argsort(cluster, kind="stable")
+    starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
+    return np.add.reduceat(rows[order], starts, axis=0)
+
+
+def _counts(sums: NDArray[np.float32], classes: int) -> Counts:
+    """Resampled sums [columns, B] as Counts; float32 held them exactly below 2^24."""
+    sums_of_class = sums[1:].astype(np.float64).reshape(-1, classes, sums.shape[1])
+    models = len(sums_of_class) // 2
+    return Counts(
+        cases=sums[0].astype(np.float64),
+        truth=sums_of_class[0],
+        predicted=sums_of_class[1 : 1 + models],
+        hits=sums_of_class[1 + models :],
+    )
+
+
+def _resamples(units: int, resamples: int) -> Iterable[NDArray[np.uint8]]:
+    """How often each unit is drawn in each resample: chunks of [b, units].
+
+    The same for every pair of models, so they are kept for the next pair on the same test set.
+    """
+    if units * resamples <= _KEPT:
+        return _kept_resamples(units, resamples)
+    return _draw_resamples(units, resamples)
+
+
+def _draw_resamples(units: int, resamples: int) -> Iterator[NDArray[np.uint8]]:
+    rng = np.random.default_rng(_SEED)
+    rows = max(1, _CHUNK // units)
+    for start in range(0, resamples, rows):
+        size = min(rows, resamples - start)
+        cells = rng.integers(units, size=(size, units)) + np.arange(size)[:, None] * units
+        counts = np.bincount(cells.ravel(), minlength=size * units)
+        yield counts.reshape(size, units).astype(np.uint8)  # one case 256 times: never
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_resamples(units: int, resamples: int) -> Sequence[NDArray[np.uint8]]:
+    return tuple(_draw_resamples(units, resamples))
+
+
+def _summary(observed: float, drawn: Floats) -> Answer | RefusedError:
+    if np.ptp(drawn) <= NO_SPREAD:
+        return RefusedError("the difference is the same in every resample, so p is undefined")
+    below, above = np.sum(drawn <= NO_SPREAD), np.sum(drawn >= -NO_SPREAD)  # rounding is no sign
+    p = min(1.0, 2 * (int(min(below, above)) + 1) / (len(drawn) + 1))
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return Answer("paired bootstrap", observed, float(low), float(high), p)

@@ -1,0 +1,69 @@
+"""Compare backbones pair by pair over every dataset and adaptation, corrected by family."""
+
+import functools
+from collections.abc import Collection, Iterable
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+
+from omnibench.errors import RequestError
+from omnibench.stats.cases import Cases, Predictions, read_cases
+from omnibench.stats.correction import CORRECTIONS
+from omnibench.stats.pair import Comparison, compare_units
+from omnibench.stats.units import Unit, units_of
+
+# All comparisons of one metric in one table are corrected together.
+FAMILY = ["task", "definition", "metric"]
+
+
+def compare_pairs(
+    values: pd.DataFrame,
+    predictions: Predictions,
+    pairs: Iterable[tuple[str, str]],
+    metrics: Collection[str] | None = None,
+    correction: str = "holm",
+) -> pd.DataFrame:
+    """Compare the backbones of each pair on every dataset, with every adaptation.
+
+    Frozen probes are tested over test cases, trained models over repetitions: paired t where the
+    two share their seeds, Welch's t elsewhere. What cannot be tested is a row with p = NaN and the
+    reason in its note.
+
+    Args:
+        values: the long table of `units.COLUMNS`.
+        predictions: digest -> the arrays of that record's stored predictions. Each file is read
+            once where the pairs share their second backbone (a baseline).
+        pairs: backbones (a, b); differences are a - b.
+        metrics: those wanted; None for all.
+
+    Returns:
+        One row for each pair, dataset, adaptation, definition and metric: `Comparison`'s
+        fields.
+
+    Raises:
+        StoreError: two records claim the same repetition of a unit.
+        RequestError: unknown correction.
+    """
+    if correction not in CORRECTIONS:
+        raise RequestError(f"unknown correction '{correction}'; known: {', '.join(CORRECTIONS)}")
+    units = units_of(values)
+    pairs = list(pairs)
+    absent = Unit("", False)
+
+    @functools.lru_cache(maxsize=2)  # the two of a pair; a shared baseline stays
+    def read(unit: Unit) -> Cases:
+        return read_cases(unit.digests, predictions)
+
+    rows = []
+    for place in dict.fromkeys(key[:3] for key in units):
+        for pair in pairs:
+            a, b = (units.get((*place, backbone), absent) for backbone in pair)
+            rows += [vars(row) for row in compare_units(place, pair, a, b, metrics, read)]
+    frame = pd.DataFrame(rows, columns=[field.name for field in fields(Comparison)])
+    p = frame["p"].to_numpy(dtype=np.float64)
+    corrected, sizes = np.full_like(p, np.nan), np.zeros(len(p), dtype=np.int64)
+    for family in frame.groupby(FAMILY).indices.values():
+        corrected[family] = CORRECTIONS[correction](p[family])
+        sizes[family] = np.count_nonzero(~np.isnan(p[family]))
+    return frame.assign(p_corrected=corrected, family=sizes)

@@ -1,0 +1,169 @@
+"""Compare two units: which test answers for each metric, or why none does."""
+
+import math
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from omnibench.stats.cases import Cases
+from omnibench.stats.over_cases import CASE_LEVEL, compare_cases
+from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.seeds import paired_t, welch_t
+from omnibench.stats.units import Unit
+
+# Repetitions of these differ in next to nothing: a test over them would call any difference
+# significant, so it is the test cases that are taken as the sample.
+FROZEN = frozenset({"head seed", "nothing"})
+
+# The recorded difference and the one recomputed from predictions agree in every printed digit.
+_AGREE = 5e-5
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison of backbone a with b; values are fractions, NaN where there is none.
+
+    Attributes:
+        n_a, n_b: repetitions; 0 where there is no record.
+        test: the test's name; "none" where it was refused, and `note` says why.
+        p_corrected: over the family of all tests of this task, definition and metric.
+        family: how many tests that family has.
+        effect: Hedges g of a test over repetitions; NaN for case-level tests.
+        p_seed: "paired t (head seed only)" of a frozen probe, beside its case-level p.
+    """
+
+    task: str
+    dataset: str
+    adaptation: str
+    definition: str
+    metric: str
+    backbone_a: str
+    backbone_b: str
+    n_a: int
+    n_b: int
+    mean_a: float
+    mean_b: float
+    difference: float
+    low: float = math.nan
+    high: float = math.nan
+    test: str = "none"
+    p: float = math.nan
+    p_corrected: float = math.nan
+    family: int = 0
+    effect: float = math.nan
+    p_seed: float = math.nan
+    note: str = ""
+
+
+def compare_units(
+    place: tuple[str, str, str],
+    backbones: tuple[str, str],
+    a: Unit,
+    b: Unit,
+    metrics: Collection[str] | None,
+    read: Callable[[Unit], Cases],
+) -> Iterator[Comparison]:
+    """Yield one row for each definition and metric that either unit has.
+
+    Args:
+        place: task, dataset and adaptation, which the two share.
+        metrics: those wanted; None for all.
+        read: unit -> its stored predictions, called for frozen probes only.
+    """
+    keys = [key for key in {**a.scores, **b.scores} if metrics is None or key[1] in metrics]
+    over_cases = _over_cases(a, b, {metric for _, metric in keys}, read)
+    for definition, metric in keys:
+        row = _described(place, definition, metric, backbones, a, b)
+        try:
+            _refuse_incomparable(row, a, b)
+            if a.varies in FROZEN:
+                row = replace(row, p_seed=_head_seed_p(row, a, b))
+                tested = _agreeing(over_cases.get(metric), row)
+            else:
+                tested = _over_repetitions(row, a, b)
+            yield replace(
+                row, test=tested.test, low=tested.low, high=tested.high, p=tested.p,
+                effect=tested.effect,
+                note=f"{row.n_a} against {row.n_b} repetitions" if row.n_a != row.n_b else "",
+            )  # fmt: skip
+        except RefusedError as reason:
+            yield replace(row, note=str(reason))
+
+
+def _over_cases(
+    a: Unit, b: Unit, metrics: Collection[str], read: Callable[[Unit], Cases]
+) -> Mapping[str, Answer | RefusedError]:
+    """Case-level tests of two frozen probes, all metrics from one reading."""
+    wanted = CASE_LEVEL.intersection(metrics)
+    if a.varies != b.varies or a.varies not in FROZEN or not wanted:
+        return {}
+    try:
+        return compare_cases(read(a), read(b), wanted)
+    except RefusedError as reason:
+        return dict.fromkeys(wanted, reason)
+
+
+def _described(
+    place: tuple[str, str, str],
+    definition: str,
+    metric: str,
+    backbones: tuple[str, str],
+    a: Unit,
+    b: Unit,
+) -> Comparison:
+    values = [unit.values(definition, metric) for unit in (a, b)]
+    n_a, n_b = (len(v) for v in values)
+    mean_a, mean_b = (float(v.mean()) if len(v) else math.nan for v in values)
+    return Comparison(
+        *place, definition, metric, *backbones, n_a, n_b, mean_a, mean_b, mean_a - mean_b
+    )
+
+
+def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
+    for backbone, unit, n in ((row.backbone_a, a, row.n_a), (row.backbone_b, b, row.n_b)):
+        others = [definition for definition, metric in unit.scores if metric == row.metric]
+        if n == 0 and others:
+            raise RefusedError(
+                f"{backbone} has {row.metric} as {', '.join(others)} only, and different "
+                "definitions are never compared"
+            )
+        if n == 0:
+            raise RefusedError(f"no {row.metric} of {backbone}")
+        scores = unit.scores[row.definition, row.metric]
+        undefined = sorted(k for k, value in scores.items() if math.isnan(value))
+        if undefined:
+            raise RefusedError(
+                f"{row.metric} of {backbone} is undefined in repetitions {undefined}"
+            )
+    if a.varies != b.varies:
+        raise RefusedError(
+            f"repetitions differ in {a.varies} on one side, in {b.varies} on the other"
+        )
+
+
+def _agreeing(found: Answer | RefusedError | None, row: Comparison) -> Answer:
+    """A case-level test, provided that it is of the number which stands in the records."""
+    if found is None:
+        raise RefusedError(f"{row.metric} has no case-level test")
+    if isinstance(found, RefusedError):
+        raise found
+    if not math.isclose(found.difference, row.difference, rel_tol=0, abs_tol=_AGREE):
+        raise RefusedError(
+            f"the stored predictions give a difference of {found.difference:+.4f} where the "
+            f"records say {row.difference:+.4f}"
+        )
+    return found
+
+
+def _over_repetitions(row: Comparison, a: Unit, b: Unit) -> Answer:
+    key = (row.definition, row.metric)
+    if a.pairing(*key) == b.pairing(*key):
+        return paired_t(a.values(*key), b.values(*key), a.pairing(*key), b.pairing(*key))
+    return welch_t(a.values(*key), b.values(*key))
+
+
+def _head_seed_p(row: Comparison, a: Unit, b: Unit) -> float:
+    key = (row.definition, row.metric)
+    try:
+        return paired_t(a.values(*key), b.values(*key), a.pairing(*key), b.pairing(*key)).p
+    except RefusedError:
+        return math.nan

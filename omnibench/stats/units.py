@@ -1,0 +1,84 @@
+"""The units of a long table of values: all repetitions of one model on one dataset, together."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from omnibench.errors import StoreError
+
+COLUMNS = (
+    "task",
+    "dataset",
+    "backbone",
+    "adaptation",
+    "repetition",
+    "definition",
+    "metric",
+    "value",
+    "digest",
+    "pairing",
+    "varies",
+    "control",
+)
+
+Key = tuple[str, str, str, str]  # task, dataset, adaptation, backbone
+
+
+@dataclass(eq=False)
+class Unit:
+    """All repetitions of one (task, dataset, adaptation, backbone).
+
+    Attributes:
+        varies: what differs between repetitions.
+        control: whether the backbone is a `random:` control.
+        digests, pairings: by repetition.
+        scores: (definition, metric) -> repetition -> value.
+    """
+
+    varies: str
+    control: bool
+    digests: dict[int, str] = field(default_factory=dict)
+    pairings: dict[int, str] = field(default_factory=dict)
+    scores: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+
+    def pairing(self, definition: str, metric: str) -> list[str]:
+        """Return the pairing hash of each repetition that holds this metric, in order."""
+        return [self.pairings[k] for k in sorted(self.scores[definition, metric])]
+
+    def values(self, definition: str, metric: str) -> NDArray[np.float64]:
+        """Return this metric of each repetition, in order: [n], NaN where undefined."""
+        scores = self.scores.get((definition, metric), {})
+        return np.array([scores[k] for k in sorted(scores)], dtype=np.float64)
+
+
+def units_of(values: pd.DataFrame) -> dict[Key, Unit]:
+    """Gather the rows of each unit, in order of first appearance.
+
+    Args:
+        values: one row for each (record, metric), with the columns of `COLUMNS`.
+
+    Raises:
+        StoreError: two records claim the same repetition of a unit, named with their digests.
+    """
+    units: dict[Key, Unit] = {}
+    columns = [values[name].tolist() for name in COLUMNS]
+    for (
+        task, dataset, backbone, adaptation, repetition, definition, metric, value, digest, pairing,
+        varies, control,
+    ) in zip(*columns, strict=True):  # fmt: skip
+        key = (task, dataset, adaptation, backbone)
+        unit = units.get(key)
+        if unit is None:
+            unit = units[key] = Unit(varies, control)
+        known = unit.digests.setdefault(repetition, digest)
+        unit.pairings.setdefault(repetition, pairing)
+        scores = unit.scores.setdefault((definition, metric), {})
+        if known != digest or repetition in scores:
+            raise StoreError(
+                f"{task}/{dataset}/{backbone}/{adaptation}: repetition {repetition} stands twice "
+                f"(records {known[:8]} and {digest[:8]}); remove one of them"
+            )
+        scores[repetition] = value
+    return units

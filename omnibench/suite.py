@@ -1,0 +1,277 @@
+"""A suite file: YAML to a validated suite, and the suite to its units."""
+
+import fnmatch
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import backbones, tasks
+from omnibench.cell import Unit
+from omnibench.data.sources import resolve as resolve_dataset
+from omnibench.errors import RequestError
+from omnibench.recipe import resolve_recipe
+from omnibench.registry import did_you_mean
+from omnibench.sources import Sources
+from omnibench.task import Adaptation, Task
+from omnibench.validation import validate
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Entry(_Model):
+    """One block of the matrix: every dataset with every backbone and adaptation.
+
+    Attributes:
+        backbones: ids or globs among the suite's backbones; None for all of them.
+        recipe: a recipe's name, or overrides with an optional `base:`.
+    """
+
+    task: str
+    datasets: Annotated[list[str], Field(min_length=1)]
+    adaptations: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)]
+    backbones: Annotated[list[str], Field(min_length=1)] | None = None
+    recipe: str | dict[str, Any] = "small"
+
+
+class ReportSection(_Model):
+    """How the suite's report compares.
+
+    Attributes:
+        baseline: id of the backbone all others are tested against; None for no tests.
+        equivalence_margin: in points of the primary metric.
+        published: studies whose published numbers stand beside one's own.
+    """
+
+    baseline: str | None = None
+    correction: Literal["holm"] = "holm"
+    equivalence_margin: Annotated[float, Field(gt=0)] | None = None
+    published: list[str] = Field(default_factory=list)
+
+
+class SuiteFile(_Model):
+    """The file as written."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    seed: Annotated[int, Field(ge=0)] = 0
+    repetitions: Annotated[int, Field(ge=1)] = 1
+    backbones: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
+    matrix: Annotated[list[Entry], Field(min_length=1)]
+    report: ReportSection = ReportSection()
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A suite whose every name is resolved."""
+
+    name: str
+    report: ReportSection
+    backbones: tuple[BackboneCard, ...]
+    units: tuple[Unit, ...]
+
+    @property
+    def datasets(self) -> dict[str, DatasetCard]:
+        """The datasets of the matrix by id, in its order."""
+        return {unit.dataset.id: unit.dataset for unit in self.units}
+
+
+class _Loader(yaml.SafeLoader):
+    """The safe loader, refusing a key given twice (YAML would keep the last in silence)."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            name = self.construct_object(key, deep=True)
+            if name in seen:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{name}' stands twice", problem_mark=key.start_mark
+                )
+            seen.add(name)
+        return super().construct_mapping(node, deep)
+
+
+def shipped() -> dict[str, Path]:
+    """The suites that come with omnibench, by name."""
+    folder = Path(str(resources.files("omnibench.suites")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def find(name: str) -> Path:
+    """Return the path of a shipped suite or of a suite file.
+
+    Raises:
+        RequestError: neither exists.
+    """
+    known = shipped()
+    if name in known:
+        return known[name]
+    path = Path(name).expanduser()
+    if path.is_file():
+        return path.resolve()
+    raise RequestError(f"unknown suite '{name}'{did_you_mean(name, known)} and no such file")
+
+
+def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> Suite:
+    """Read, validate and resolve a suite.
+
+    Args:
+        sources: tells the source digests and what is absent here.
+        extra_backbones: registered ids that join the suite's own (`--backbones` of a plug-in).
+
+    Raises:
+        RequestError: the file is not YAML, a field is wrong or unknown (by its path, with near
+            matches), a name is unknown, or the matrix is empty.
+    """
+    path = find(name)
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+    try:
+        file = validate(SuiteFile, content)
+        return _resolve(file, path.parent, sources, extra_backbones)
+    except RequestError as error:
+        raise RequestError(f"{path.name}: {error}") from None
+
+
+def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:
+    cards = _backbone_cards(file.backbones, base)
+    for name in extra:
+        cards.setdefault(name, backbones.get(name))
+    baseline = file.report.baseline
+    if baseline is not None and baseline not in cards:
+        raise RequestError(
+            f"report.baseline: '{baseline}' is not among the suite's backbones"
+            f"{did_you_mean(baseline, cards)}"
+        )
+    units: dict[str, Unit] = {}
+    origins: dict[str, DatasetCard] = {}
+    for index, entry in enumerate(file.matrix):
+        where = f"matrix[{index}]"
+        for unit in _entry_units(file, entry, cards, base, sources, where, extra):
+            other = origins.setdefault(unit.dataset.id, unit.dataset)
+            if other != unit.dataset:
+                raise RequestError(
+                    f"{where}.datasets: {unit.dataset.path} and {other.path} would both be called "
+                    f"'{unit.dataset.id}'; rename one file"
+                )
+            if units.setdefault(unit.name, unit) != unit:
+                raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
+    return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()))
+
+
+def _backbone_cards(entries: list[str | dict[str, Any]], base: Path) -> dict[str, BackboneCard]:
+    """Ids, globs and inline cards (whose file: paths are relative to the suite) to cards."""
+    cards: dict[str, BackboneCard] = {}
+    for index, entry in enumerate(entries):
+        where = f"backbones[{index}]"
+        if isinstance(entry, str):
+            try:
+                found = [backbones.get(name) for name in backbones.match(entry)]
+            except RequestError as error:
+                raise RequestError(f"{where}: {error}") from None
+        else:
+            card = validate(BackboneCard, entry, where)
+            if card.source_kind == "file":
+                card = card.model_copy(update={"source": f"file:{base / card.source_name}"})
+            if card.id in backbones and backbones.get(card.id) != card:
+                raise RequestError(
+                    f"{where}.id: '{card.id}' is a registered backbone; give yours another id"
+                )
+            found = [card]
+        cards.update({card.id: card for card in found})
+    return cards
+
+
+def _entry_units(
+    file: SuiteFile,
+    entry: Entry,
+    cards: dict[str, BackboneCard],
+    base: Path,
+    sources: Sources,
+    where: str,
+    extra: tuple[str, ...],
+) -> Iterator[Unit]:
+    try:
+        task = tasks.get(entry.task)
+    except RequestError as error:
+        raise RequestError(f"{where}.task: {error}") from None
+    adaptations = [
+        (task_adaptation, options)
+        for index, request in enumerate(entry.adaptations)
+        for task_adaptation, options in [
+            _adaptation(task, request, f"{where}.adaptations[{index}]")
+        ]
+    ]
+    selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
+    for index, reference in enumerate(entry.datasets):
+        try:
+            dataset = resolve_dataset(reference, base)
+        except RequestError as error:
+            raise RequestError(f"{where}.datasets[{index}]: {error}") from None
+        if dataset.tasks and task.name not in dataset.tasks:
+            raise RequestError(
+                f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
+                f"not {task.name}"
+            )
+        for card in selected:
+            source_digests, needs = sources.of(dataset, card)
+            for adaptation, options in adaptations:
+                yield Unit(
+                    task=task.name,
+                    dataset=dataset,
+                    backbone=card,
+                    adaptation=adaptation.name,
+                    short=adaptation.short(options),
+                    options=options,
+                    recipe=resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe"),
+                    suite_seed=file.seed,
+                    sources=source_digests,
+                    repetitions=(0,)
+                    if adaptation.deterministic
+                    else tuple(range(file.repetitions)),
+                    needs=needs,
+                )
+
+
+def _adaptation(
+    task: Task, request: str | dict[str, dict[str, Any] | None], where: str
+) -> tuple[Adaptation, dict[str, Any]]:
+    """A name, or {name: options}, to the adaptation and all its options."""
+    if isinstance(request, dict) and len(request) != 1:
+        raise RequestError(
+            f"{where}: give one adaptation with its options, as in {{lora: {{r: 8}}}}"
+        )
+    name, given = (request, {}) if isinstance(request, str) else next(iter(request.items()))
+    if name not in task.adaptations:
+        raise RequestError(
+            f"{where}: {task.name} has no adaptation '{name}' (there are: "
+            f"{', '.join(task.adaptations)}){did_you_mean(name, task.adaptations)}"
+        )
+    adaptation = task.adaptations[name]
+    return adaptation, adaptation.resolve_options(given or {}, where)
+
+
+def _select(
+    cards: dict[str, BackboneCard], globs: list[str] | None, where: str, extra: tuple[str, ...]
+) -> list[BackboneCard]:
+    """The suite's backbones that an entry's globs name; those added on the command line always."""
+    if globs is None:
+        return list(cards.values())
+    for glob in globs:
+        if not any(fnmatch.fnmatchcase(name, glob) for name in cards):
+            raise RequestError(
+                f"{where}: '{glob}' is not among the suite's backbones{did_you_mean(glob, cards)}"
+            )
+    return [
+        card
+        for name, card in cards.items()
+        if name in extra or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
+    ]

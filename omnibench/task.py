@@ -1,0 +1,119 @@
+"""What a task is: its adaptations, its metric definitions, and how a unit of it is run."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from omnibench.recipe import Recipe
+from omnibench.validation import validate
+
+if TYPE_CHECKING:
+    from omnibench.cell import Unit
+    from omnibench.context import Context
+
+Predictions = Mapping[str, NDArray[Any]]
+
+
+class NoOptions(BaseModel):
+    """Of an adaptation that takes none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What is trained on top of a backbone.
+
+    Attributes:
+        trains: what it trains, in words.
+        varies: what differs between repetitions: "head seed", "training seed", or "nothing" for
+            a deterministic adaptation, which has one cell only.
+        recipes: recipe name -> every field's value.
+        options: the model its options are validated against.
+    """
+
+    name: str
+    trains: str
+    varies: str
+    recipes: Mapping[str, Recipe]
+    options: type[BaseModel] = NoOptions
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether every repetition would give the same numbers."""
+        return self.varies == "nothing"
+
+    def resolve_options(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
+        """Return every option's value.
+
+        Raises:
+            RequestError: an unknown option or a value of the wrong type, by its path.
+        """
+        return validate(self.options, dict(given), f"{where}.{self.name}").model_dump(mode="json")
+
+    def short(self, options: Mapping[str, Any]) -> str:
+        """The form in paths and tables: `lora-r8-a16`; options at their default are left out."""
+        parts = [self.name]
+        for name, info in self.options.model_fields.items():
+            if info.is_required() or options[name] != info.default:
+                parts.append(f"{name[0]}{options[name]}")
+        return "-".join(parts)
+
+
+@dataclass(frozen=True)
+class Definition:
+    """The exact formula of a group of metrics, computed from stored predictions.
+
+    Attributes:
+        compute: predictions -> metric name -> value; None where the metric is undefined.
+        lower_is_better: the names among them that improve downwards.
+    """
+
+    id: str
+    compute: Callable[[Predictions], Mapping[str, float | None]]
+    lower_is_better: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one repetition left behind.
+
+    Attributes:
+        metrics: "definition/name" -> fraction (or pixels); None where it is undefined.
+        predictions: arrays that are stored beside the record.
+        cost: phases in seconds, counts of parameters, FLOPs, images a second, as measured.
+        digests: hashes of what was really loaded.
+        notes: facts for the record, such as weight-key coverage or the chosen rate.
+    """
+
+    repetition: int
+    metrics: Mapping[str, float | None]
+    predictions: Mapping[str, NDArray[Any]]
+    cost: Mapping[str, Any] = field(default_factory=dict)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Task(Protocol):
+    """How a backbone is judged on a dataset."""
+
+    name: str
+    adaptations: Mapping[str, Adaptation]
+    definitions: Mapping[str, Definition]
+    reported: tuple[str, ...]  # the "definition/name" keys that get a table, primary first
+
+    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
+        """Yield one outcome a repetition, as soon as it is known."""
+        ...
+
+
+def score(definitions: Mapping[str, Definition], predictions: Predictions) -> dict[str, Any]:
+    """Return {"definition/name": value} of every definition; undefined metrics are None."""
+    return {
+        f"{definition.id}/{name}": value
+        for definition in definitions.values()
+        for name, value in definition.compute(predictions).items()
+    }

@@ -1,0 +1,152 @@
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from omnibench.data.folder_images import FolderImages, survey
+from omnibench.errors import DataError
+
+Image = pytest.importorskip("PIL.Image")
+
+
+def save(folder: Path, name: str, mode: str = "L", size: tuple[int, int] = (6, 4)) -> str:
+    Image.new(mode, size).save(folder / name)
+    return name
+
+
+@pytest.mark.parametrize(
+    ("modes", "channels"),
+    [(["L", "1"], 1), (["L", "LA"], 1), (["L", "RGB"], 3), (["RGBA"], 3), (["P"], 3)],
+)
+def test_channels(tmp_path: Path, modes: list[str], channels: int) -> None:
+    files = [save(tmp_path, f"{mode}.png", mode) for mode in modes]
+    assert survey(tmp_path, files) == (channels, 4, 6)
+
+
+def test_colours_of_every_mode(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    colour = Image.fromarray(pixels)
+    clear = colour.convert("RGBA")
+    clear.putalpha(7)  # transparency is dropped, not blended
+    palette = colour.quantize(24)
+    palette.info["transparency"] = bytes(range(24))
+    grey = colour.convert("L")
+    for name, image in (("rgb", colour), ("rgba", clear), ("p", palette), ("l", grey)):
+        image.save(tmp_path / f"{name}.png")
+    images = FolderImages(tmp_path, ("rgb.png", "rgba.png", "p.png", "l.png"), (4, 4, 6, 3))
+    found = images.read(0, 4)
+    np.testing.assert_array_equal(found[0], pixels)
+    np.testing.assert_array_equal(found[1], pixels)
+    np.testing.assert_array_equal(found[2], palette.convert("RGBA").convert("RGB"))
+    np.testing.assert_array_equal(found[3], np.stack([np.asarray(grey)] * 3, axis=-1))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images)).read(0, 4), found)
+
+
+def test_black_and_white_becomes_0_and_255(tmp_path: Path) -> None:
+    Image.fromarray(np.array([[False, True]])).save(tmp_path / "a.png")
+    assert FolderImages(tmp_path, ("a.png",), (1, 1, 2)).read(0, 1).tolist() == [[[0, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(300, 200), (300, 200)], (200, 300)),  # (W, H) as in Pillow; (H, W) here
+        ([(300, 200), (100, 400)], (400, 300)),
+        ([(2000, 200), (100, 900)], (512, 512)),
+    ],
+)
+def test_one_size_for_all(
+    tmp_path: Path, sizes: list[tuple[int, int]], expected: tuple[int, int]
+) -> None:
+    files = [save(tmp_path, f"{index}.png", size=size) for index, size in enumerate(sizes)]
+    assert survey(tmp_path, files)[1:] == expected
+
+
+def test_resizing_averages(tmp_path: Path) -> None:
+    stripes = np.zeros((64, 64), np.uint8)
+    stripes[:, ::2] = 200
+    Image.fromarray(stripes).save(tmp_path / "a.png")
+    small = FolderImages(tmp_path, ("a.png",), (1, 8, 8)).read(0, 1)
+    # point sampling would give 0 or 200
+    assert np.abs(small.astype(int) - 100).max() <= 15
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("deep.png", np.zeros((4, 6), np.uint16)),
+        ("deep.tif", np.zeros((4, 6), np.int32)),
+        ("float.tif", np.zeros((4, 6), np.float32)),
+    ],
+)
+def test_more_than_8_bits_are_refused(tmp_path: Path, name: str, array: Any) -> None:
+    Image.fromarray(array).save(tmp_path / name)
+    with pytest.raises(DataError, match=rf"{name} has more than 8 bits.*window it to 8 bits"):
+        survey(tmp_path, [name])
+
+
+def test_stacks_are_refused(tmp_path: Path) -> None:
+    pages = [Image.new("L", (6, 4)) for _ in range(3)]
+    pages[0].save(tmp_path / "stack.tif", save_all=True, append_images=pages[1:])
+    with pytest.raises(DataError, match=r"stack\.tif is a stack of 3 images"):
+        survey(tmp_path, ["stack.tif"])
+
+
+def test_decompression_bombs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = save(tmp_path, "bomb.png", size=(100, 100))
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(DataError, match=r"bomb\.png cannot be read.*bomb"):
+        survey(tmp_path, [name])
+
+
+@pytest.mark.filterwarnings("ignore:::PIL")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif"])
+def test_files_cut_anywhere_are_named_or_read(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a.{suffix}"
+    pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path)
+    content = path.read_bytes()
+    refused = 0
+    for length in range(0, len(content), 5):
+        path.write_bytes(content[:length])
+        try:
+            _, height, width = survey(tmp_path, [path.name])
+            FolderImages(tmp_path, (path.name,), (1, height, width, 3)).read(0, 1)
+        except DataError as error:
+            assert str(path) in str(error)
+            refused += 1
+    assert refused > len(content) // 5 * 0.8
+
+
+@pytest.mark.filterwarnings("ignore:::PIL")
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "tif"])
+def test_flipped_bytes_raise_nothing_but_named_errors(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100_000)  # huge sizes are slow to refuse
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(path)
+    content = path.read_bytes()
+    outcomes = set()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :])
+        try:
+            survey(tmp_path, [path.name])
+            FolderImages(tmp_path, (path.name,), (1, 8, 8, 3)).read(0, 1)
+            outcomes.add("read")
+        except DataError:
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}
+
+
+@pytest.mark.real_data
+def test_real_radiographs(real_data: Path) -> None:
+    root = real_data / "medpix"
+    files = sorted(path.relative_to(root).as_posix() for path in root.rglob("*.jp*g"))[:50]
+    channels, height, width = survey(root, files)
+    assert max(height, width) == 256
+    shape = (50, height, width, 3) if channels == 3 else (50, height, width)
+    images = FolderImages(root, tuple(files), shape).read(0, 50)
+    assert images.std(axis=(1, 2)).min() > 1

@@ -1,0 +1,90 @@
+import pytest
+import timm
+import torch
+
+from omnibench.encoders.preprocess import Preprocess
+from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
+from omnibench.errors import RequestError
+
+# One small stand-in for each family's architecture: same code path, few blocks.
+SMALL = {"depth": 2, "embed_dim": 48, "num_heads": 3}
+FAMILIES = {
+    "vit": ("vit_tiny_patch16_224", 16, 1),
+    "dinov2": ("vit_small_patch14_dinov2", 14, 1),
+    "dinov2 with registers": ("vit_small_patch14_reg4_dinov2", 14, 5),
+    "dinov3": ("vit_small_patch16_dinov3_qkvb", 16, 5),
+    "clip": ("vit_base_patch16_clip_224", 16, 1),
+}
+IMAGES = torch.randint(
+    0, 256, (2, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(1)
+)
+
+
+def encoder(name: str, size: int, pool: str = "cls") -> TimmEncoder:
+    torch.manual_seed(0)
+    module = timm.create_model(name, num_classes=0, **SMALL).eval()
+    fit_input_size(module, size, name)
+    prepare = Preprocess(size, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
+    return TimmEncoder(module, prepare, pool)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("patches", [4, 7])
+@torch.inference_mode()
+def test_tokens_maps_and_pooling_agree_at_any_size(family, patches):
+    name, patch, prefix_tokens = FAMILIES[family]
+    model = encoder(name, patches * patch)
+    prefix, tokens = model.tokens(IMAGES)
+    assert prefix.shape == (2, prefix_tokens, 48)
+    assert tokens.shape == (2, patches, patches, 48)
+    first, last = model.maps(IMAGES, [0, 1])
+    assert first.shape == last.shape == (2, 48, patches, patches)
+    # The last block's map through the final norm is the full forward: nothing (RoPE, registers,
+    # CLIP's norm before the blocks) was lost on the way.
+    assert torch.allclose(model.module.norm(last.permute(0, 2, 3, 1)), tokens, atol=1e-5)
+    assert torch.equal(model.embed(IMAGES), prefix[:, 0])
+    mean = TimmEncoder(model.module, model.preprocess, "mean").embed(IMAGES)
+    assert torch.allclose(mean, tokens.mean(dim=(1, 2)), atol=1e-5)
+
+
+@torch.inference_mode()
+def test_the_first_map_is_the_first_blocks_output():
+    model = encoder("vit_base_patch16_clip_224", 64)
+    kept = []
+    model.module.blocks[0].register_forward_hook(lambda *args: kept.append(args[-1]))
+    (first,) = model.maps(IMAGES, [0])
+    assert torch.equal(first.flatten(2).transpose(1, 2), kept[0][:, 1:])
+
+
+@torch.inference_mode()
+def test_unfused_attention_changes_nothing_but_rounding():
+    model = encoder("vit_tiny_patch16_224", 64)
+    assert not any(getattr(m, "fused_attn", False) for m in model.module.modules())
+    unfused = model.embed(IMAGES)
+    for part in model.module.modules():
+        if hasattr(part, "fused_attn"):
+            part.fused_attn = True
+    assert torch.allclose(model.embed(IMAGES), unfused, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_cnn_gives_its_strides_and_the_mean_of_its_last_map():
+    module = timm.create_model("resnet10t", num_classes=0).eval()
+    prepare = Preprocess(64, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
+    model = TimmEncoder(module, prepare, "mean")
+    maps = model.maps(IMAGES, [8, 16, 32])
+    assert [m.shape[2] for m in maps] == [8, 4, 2]
+    prefix, patches = model.tokens(IMAGES)
+    assert prefix.shape == (2, 0, 512)
+    assert torch.allclose(model.embed(IMAGES), module(prepare(IMAGES)), atol=1e-5)
+    assert torch.allclose(maps[-1].permute(0, 2, 3, 1), patches)
+    with pytest.raises(RequestError, match="no map of stride 64"):
+        model.maps(IMAGES, [64])
+
+
+def test_a_size_the_patch_does_not_divide_is_refused_with_the_nearest():
+    module = timm.create_model("vit_small_patch14_dinov2", num_classes=0, **SMALL)
+    with pytest.raises(
+        RequestError, match="225 is not a multiple of its patch size 14; use 224 or"
+    ):
+        fit_input_size(module, 225, "x")

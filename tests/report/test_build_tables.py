@@ -1,0 +1,153 @@
+import numpy as np
+import pytest
+
+from omnibench.errors import StoreError
+from omnibench.report.build import build_tables
+from omnibench.report.captions import caption
+from omnibench.stats.compare import compare_pairs
+
+
+def cell(table, backbone, dataset="d", adaptation="linear"):
+    (found,) = [
+        cell
+        for column, row, cell in table.cells
+        if (column, row.backbone, row.adaptation) == (dataset, backbone, adaptation)
+    ]
+    return found
+
+
+def test_cells_hold_mean_sample_deviation_and_n(demo):
+    (table,) = demo.tables(baseline="random-vit")
+    good = cell(table, "good")
+    assert good.mean == pytest.approx(0.92)
+    assert good.std == pytest.approx(np.std([0.9, 0.91, 0.95], ddof=1))
+    assert (good.n, good.expected, good.partial) == (3, 3, False)
+    assert len(good.digests) == 3
+    knn = cell(table, "good", adaptation="knn")
+    assert (knn.n, knn.std) == (1, None)
+
+
+def test_absent_cells_say_why(demo):
+    (table,) = demo.tables(baseline="random-vit")
+    assert cell(table, "good", "e").state == "failed"
+    assert cell(table, "fair", "e").state == "unplanned"
+    assert cell(table, "good", "e", "knn").state == "unplanned"
+    fair = cell(table, "fair")
+    assert (fair.state, fair.n, fair.expected, fair.partial) == ("done", 2, 3, True)
+
+
+def test_without_a_plan_what_has_no_record_is_missing(study):
+    study.add("a", [0.5]).add("a", [0.5], dataset="e").add("b", [0.6])
+    (table,) = study.tables()
+    assert cell(table, "b", "e").state == "missing"
+
+
+def test_undefined_is_never_averaged_over(study):
+    (table,) = study.add("a", [0.5, np.nan, 0.7]).add("b", [0.4] * 3).tables()
+    assert cell(table, "a").state == "undefined"
+    assert np.isnan(cell(table, "a").mean)
+    assert cell(table, "b").rank == 0  # alone in its column: best of nothing
+
+
+@pytest.mark.parametrize(
+    ("metric", "ranks"), [("auc", [0, 1, 1, 2, 2]), ("brier", [1, 0, 0, 2, 2])]
+)
+def test_best_and_second_with_ties_and_direction(study, metric, ranks):
+    # .1 + .2 and .3 are one number to a reader, .30001 is another though it prints the same.
+    for name, value in zip("abcde", (0.2, 0.30001, 0.30001, 0.1 + 0.2, 0.3), strict=True):
+        study.add(name, [value], metric=metric)
+    (table,) = study.tables()
+    assert [cell.rank for _, _, cell in table.cells] == ranks
+    assert table.lower_is_better == (metric == "brier")
+
+
+def test_rows_follow_the_suite(study):
+    for name in ("c", "a", "b"):
+        study.add(name, [0.5], adaptation="knn").add(name, [0.5, 0.6])
+    (table,) = study.tables(backbones=["b", "c"])
+    assert [(row.backbone, row.adaptation) for row in table.rows] == [
+        ("b", "knn"),
+        ("b", "linear"),
+        ("c", "knn"),
+        ("c", "linear"),
+        ("a", "knn"),
+        ("a", "linear"),
+    ]
+
+
+def test_one_table_for_each_task_definition_and_metric(study):
+    study.add("a", [0.5]).add("a", [0.6], metric="miou", task="segmentation", dataset="s")
+    study.add("a", [0.6], metric="miou", task="segmentation", dataset="s", definition="batch")
+    study.ask("a", ["missing"], "never-run")
+    tables = study.tables()
+    assert [(t.task, t.definition, t.metric, t.columns) for t in tables] == [
+        ("classification", "def", "auc", ("never-run", "d")),
+        ("segmentation", "def", "miou", ("s",)),
+        ("segmentation", "batch", "miou", ("s",)),
+    ]
+
+
+def test_a_dataset_without_the_metric_is_no_column(study):
+    study.add("a", [0.5]).add("a", [0.5], metric="mean-label-auc", dataset="multi-label")
+    assert [table.columns for table in study.tables()] == [("d",), ("multi-label",)]
+
+
+def test_only_corrected_p_against_the_baseline_is_significant(study):
+    for name in ("random-vit", "a", "b", "c"):
+        study.add(name, [0.5, 0.6, 0.7])
+    study.compare("a", p=0.001, p_corrected=0.049).compare("b", p=0.001, p_corrected=0.05)
+    study.compare("c", b="a", p=0.001, p_corrected=0.001)
+    (table,) = study.tables(baseline="random-vit")
+    assert [row.backbone for _, row, cell in table.cells if cell.significant] == ["a"]
+
+
+def test_duplicates_are_refused(study):
+    study.add("a", [0.5]).add("a", [0.6])
+    with pytest.raises(StoreError, match="stands twice"):
+        study.tables()
+
+
+def test_no_records_no_tables(study):
+    assert study.tables() == []
+    assert study.ask("a", ["missing"]).tables() == []
+
+
+def test_caption_says_what_a_claim_needs(demo):
+    (table,) = demo.tables(
+        baseline="random-vit", notes={"d": "a generated test bench.", "absent": "not here"}
+    )
+    text = caption(table)
+    for part in (
+        "auc in points (x 100; higher is better), mean ± standard deviation (ddof = 1)",
+        "metric definition def.",
+        "knn: n = 1, nothing varies; linear: n = 2 to 3, head seed varies.",
+        "(a/b): only a of b repetitions are there.",
+        "† differs from random-vit: p < .05 after Holm's correction over the family of 2",
+        "DeLong (mean of 3 repetitions)",
+        "same test cases (paired)",
+        "Random controls are one fixed draw of weights each: random-vit.",
+        "d: a generated test bench.",
+    ):
+        assert part in text
+    assert "not here" not in text
+
+
+def test_caption_without_baseline_or_tests_claims_nothing(study):
+    study.add("a", [0.5]).add("b", [0.6])
+    (table,) = study.tables()
+    assert "†" not in caption(table)
+    study.compare("a", b="b", test="none", note="refused")
+    (table,) = study.tables(baseline="b")
+    assert "†" not in caption(table)
+    assert "Not tested against b" in caption(table)
+
+
+def test_from_values_to_daggers(study):
+    for dataset in ("d", "e"):
+        study.add("good", [0.9, 0.91, 0.92], dataset, varies="training seed")
+        study.add("random-vit", [0.5, 0.53, 0.51], dataset, varies="training seed")
+    frame = compare_pairs(study.values, {}.__getitem__, [("good", "random-vit")])
+    (table,) = build_tables(study.values, frame, baseline="random-vit")
+    assert all(cell(table, "good", d).significant for d in "de")
+    assert "paired t" in caption(table)
+    assert "Frozen" not in caption(table)

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
+
+from omnibench.stats import bootstrap
+from omnibench.stats.bootstrap import paired_bootstrap
+from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL, Counts
+from omnibench.stats.result import RefusedError
+
+
+def one_hot(classes, count):
+    return np.eye(count, dtype=bool)[classes]
+
+
+def predictions(rng, labels, classes, error, repetitions):
+    """[R, N] classes: the same mistakes in every repetition, and a few of its own."""
+    wrong = np.where(
+        rng.random(len(labels)) < error, rng.integers(classes, size=len(labels)), labels
+    )
+    own = rng.random((repetitions, len(labels))) < 0.02
+    return np.where(own, rng.integers(classes, size=own.shape), wrong)
+
+
+def scikit_learn(name, labels, predicted):
+    if name == "accuracy":
+        return accuracy_score(labels, predicted)
+    if name == "balanced-accuracy":
+        return balanced_accuracy_score(labels, predicted)
+    return f1_score(labels, predicted, average="macro")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 6))
+@pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
+@pytest.mark.filterwarnings("ignore:A single label was found")
+def test_metrics_of_counts_are_scikit_learns(seed, n, classes):
+    """Small samples: classes absent from truth, predictions, or both."""
+    rng = np.random.default_rng(seed)
+    labels, predicted = rng.integers(classes, size=(2, n))
+    truth, guess = one_hot(labels, classes), one_hot(predicted, classes)
+    counts = Counts(
+        np.array([float(n)]),
+        truth.sum(axis=0, dtype=float)[:, None],
+        guess.sum(axis=0, dtype=float)[None, :, None],
+        (truth & guess).sum(axis=0, dtype=float)[None, :, None],
+    )
+    for name, metric in SINGLE_LABEL.items():
+        assert metric(counts).item() == pytest.approx(scikit_learn(name, labels, predicted))
+
+
+def test_multi_label_metrics_are_scikit_learns():
+    rng = np.random.default_rng(0)
+    truth, guess = rng.random((2, 50, 4)) < 0.3
+    truth[:, 3] = guess[:, 3] = False  # a label neither shown nor predicted
+    found = paired_bootstrap(truth, guess[None], truth[None], np.arange(50), MULTI_LABEL, 50)
+    f1 = f1_score(truth, guess, average="macro", zero_division=0)
+    perfect = f1_score(truth, truth, average="macro", zero_division=0)
+    assert found["macro-f1"].difference == pytest.approx(f1 - perfect)
+    assert found["accuracy"].difference == pytest.approx(np.mean(truth == guess) - 1)
+
+
+def resampled_differences(name, labels, a, b, draws):
+    """Differences by scikit-learn on explicitly resampled cases, one resample at a time."""
+    return [
+        np.mean([scikit_learn(name, labels[cases], p[cases]) for p in a])
+        - np.mean([scikit_learn(name, labels[cases], p[cases]) for p in b])
+        for cases in draws
+    ]
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_is_the_bootstrap_done_case_by_case(by_patient):
+    rng = np.random.default_rng(1)
+    labels = rng.integers(3, size=60)
+    a, b = predictions(rng, labels, 3, 0.2, 2), predictions(rng, labels, 3, 0.4, 3)
+    cluster = np.sort(rng.integers(25, size=60)) if by_patient else np.arange(60)
+    cluster = np.unique(cluster, return_inverse=True)[1]
+    members = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
+    draws = []
+    for weights in np.concatenate(list(bootstrap._draw_resamples(len(members), 120))):
+        patients = np.repeat(np.arange(len(members)), weights)
+        draws.append(np.concatenate([members[g] for g in patients]))
+    found = paired_bootstrap(
+        one_hot(labels, 3), one_hot(a, 3), one_hot(b, 3), cluster, SINGLE_LABEL, 120
+    )
+    for name, result in found.items():
+        differences = np.array(resampled_differences(name, labels, a, b, draws))
+        (observed,) = resampled_differences(name, labels, a, b, [np.arange(60)])
+        assert result.difference == pytest.approx(observed)
+        assert (result.low, result.high) == pytest.approx(
+            tuple(np.quantile(differences, [0.025, 0.975])), abs=1e-9
+        )
+        below, above = np.sum(differences <= 1e-12), np.sum(differences >= -1e-12)
+        assert result.p == pytest.approx(min(1, 2 * (min(below, above) + 1) / 121))
+
+
+def test_draws_are_those_of_cases_with_replacement():
+    weights = np.concatenate(list(bootstrap._draw_resamples(40, 20_000)))
+    assert (weights.sum(axis=1) == 40).all()
+    assert np.allclose(weights.mean(axis=0), 1, atol=0.04)
+    covariance = np.cov(weights.T)  # multinomial: 1 - 1/n and -1/n
+    assert np.allclose(np.diag(covariance), 1 - 1 / 40, atol=0.06)
+    assert covariance[~np.eye(40, dtype=bool)].mean() == pytest.approx(-1 / 40, abs=2e-3)
+
+
+def test_kept_and_streamed_resamples_are_the_same(monkeypatch):
+    rng = np.random.default_rng(2)
+    labels = rng.integers(2, size=40)
+    a, b = (one_hot(predictions(rng, labels, 2, e, 1), 2) for e in (0.1, 0.3))
+    args = (one_hot(labels, 2), a, b, np.arange(40), SINGLE_LABEL)
+    kept = paired_bootstrap(*args)
+    monkeypatch.setattr(bootstrap, "_KEPT", 0)
+    monkeypatch.setattr(bootstrap, "_CHUNK", 999)
+    assert [vars(one) | {"effect": 0} for one in paired_bootstrap(*args).values()] == [
+        vars(one) | {"effect": 0} for one in kept.values()
+    ]
+
+
+def test_the_smallest_p_is_that_of_the_resamples():
+    labels = np.arange(200) % 2
+    right, often_wrong = labels[None], np.where(np.arange(200) % 3, 1 - labels, labels)[None]
+    found = paired_bootstrap(
+        one_hot(labels, 2), one_hot(right, 2), one_hot(often_wrong, 2), np.arange(200), SINGLE_LABEL
+    )
+    assert found["accuracy"].p == pytest.approx(2 / 10_001)
+
+
+def test_equal_predictions_are_refused_not_tested():
+    labels = np.arange(20) % 2
+    same = one_hot(labels[None], 2)
+    found = paired_bootstrap(same[0], same, same, np.arange(20), SINGLE_LABEL)
+    assert all(isinstance(one, RefusedError) for one in found.values())
+    assert "same in every resample" in str(found["accuracy"])
+
+
+def test_under_the_null_five_percent_are_rejected():
+    rng = np.random.default_rng(3)
+    rejected = {name: [] for name in SINGLE_LABEL}
+    for _ in range(500):
+        labels = rng.integers(2, size=150)
+        a, b = (one_hot(predictions(rng, labels, 2, 0.4, 2), 2) for _ in range(2))
+        found = paired_bootstrap(one_hot(labels, 2), a, b, np.arange(150), SINGLE_LABEL, 1000)
+        for name, result in found.items():
+            rejected[name].append(result.p < 0.05)
+    for name, decisions in rejected.items():
+        assert 0.025 <= np.mean(decisions) <= 0.075, name

@@ -1,0 +1,148 @@
+import numpy as np
+import pytest
+from scipy import stats
+
+from omnibench.errors import StoreError
+from omnibench.stats.cases import read_cases
+from omnibench.stats.mean import paired_mean
+from omnibench.stats.over_cases import CASE_LEVEL, compare_cases
+from omnibench.stats.result import Answer, RefusedError
+
+
+def cases(logits, labels, **arrays):
+    stored = {"test_labels": labels, "test_case": np.arange(len(labels))} | arrays
+    parts = [{"test_logits": one} | stored for one in logits]
+    return read_cases(dict(enumerate(map(str, range(len(parts))))), lambda d: parts[int(d)])
+
+
+def test_brier_is_the_paired_t_of_scipy(make_logits):
+    labels = np.arange(90) % 2
+    a, b = (cases(make_logits(s, labels), labels) for s in (0, 1))
+
+    def errors(one):
+        return np.mean(2 * (one.probabilities[:, :, 1] - labels) ** 2, axis=0)
+
+    found = compare_cases(a, b, {"brier"})["brier"]
+    theirs = stats.ttest_rel(errors(a), errors(b))
+    assert found.p == pytest.approx(theirs.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert found.test == "paired t over cases (mean of 3 repetitions)"
+
+
+def test_mean_by_patient_is_statsmodels_cluster_robust():
+    from statsmodels.api import OLS
+
+    rng = np.random.default_rng(0)
+    d, cluster = rng.normal(0.2, 1, size=60), rng.integers(15, size=60)
+    fit = OLS(d, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": cluster}, use_t=True)
+    found = paired_mean(d, np.zeros(60), cluster)
+    assert found.p == pytest.approx(fit.pvalues[0])
+    assert (found.low, found.high) == pytest.approx(tuple(fit.conf_int()[0]))
+
+
+def test_every_metric_has_its_test_and_says_how(make_logits):
+    labels = np.arange(60) % 3
+    a = cases(make_logits(0, labels, 2, 3), labels, test_group=np.arange(60) // 2)
+    b = cases(make_logits(1, labels, 3, 3), labels, test_group=np.arange(60) // 2)
+    found = compare_cases(a, b, {*CASE_LEVEL, "ece"})
+    how = " by patient (means of 2 and 3 repetitions)"
+    assert {name: one.test for name, one in found.items()} == {
+        "accuracy": f"paired bootstrap{how}",
+        "balanced-accuracy": f"paired bootstrap{how}",
+        "macro-f1": f"paired bootstrap{how}",
+        "auc": f"DeLong{how}",
+        "brier": f"paired t over cases{how}",
+    }
+
+
+def test_one_repetition_is_not_called_a_mean(make_logits):
+    labels = np.arange(40) % 2
+    a, b = (cases(make_logits(s, labels, 1), labels) for s in (0, 1))
+    assert compare_cases(a, b, {"auc"})["auc"].test == "DeLong"
+
+
+def test_multi_label(make_logits):
+    rng = np.random.default_rng(1)
+    labels = (rng.random((80, 3)) < 0.4).astype(np.int64)
+    a, b = (cases(rng.normal(size=(2, 80, 3)) + s * labels, labels) for s in (2, 1))
+    found = compare_cases(a, b, CASE_LEVEL)
+    assert set(found) == {"accuracy", "macro-f1", "auc"}
+    assert all(isinstance(one, Answer) and one.difference > 0 for one in found.values())
+
+
+def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
+    labels = np.arange(40) % 2
+    a, b = (cases(make_logits(s, labels, classes=3), labels) for s in (0, 1))
+    found = compare_cases(a, b, {"auc", "accuracy"})
+    assert isinstance(found["auc"], RefusedError)
+    assert "no test case is of class [2]" in str(found["auc"])
+    assert isinstance(found["accuracy"], Answer)
+
+
+def test_constant_scores_are_refused_where_nothing_varies(make_logits):
+    labels = np.arange(40) % 2
+    flat = cases(np.zeros((2, 40, 2)), labels)
+    assert set(map(type, compare_cases(flat, flat, CASE_LEVEL).values())) == {RefusedError}
+    against = compare_cases(cases(make_logits(0, labels), labels), flat, {"auc"})["auc"]
+    assert isinstance(against, Answer)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"test_case": np.arange(40)[::-1]}, "not tested on the same cases"),
+        ({"test_labels": np.zeros(40, dtype=int)}, "different labels"),
+        ({"test_group": np.zeros(40, dtype=int)}, "different patients"),
+    ],
+)
+def test_other_cases_are_refused_by_name(make_logits, change, reason):
+    labels = np.arange(40) % 2
+    a = cases(make_logits(0, labels), labels)
+    b = cases(make_logits(1, labels), change.pop("test_labels", labels), **change)
+    with pytest.raises(RefusedError, match=reason):
+        compare_cases(a, b, {"auc"})
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"test_logits": np.full((4, 2), np.nan)}, "not finite"),
+        ({"test_logits": np.zeros(4)}, "one row of logits"),
+        ({"test_logits": np.zeros((0, 2)), "test_labels": np.zeros(0)}, "one row of logits"),
+        ({"test_labels": np.array([0, 1, 2, 0])}, "outside the classes"),
+        ({"test_labels": np.array([0, 1, -1, 0])}, "outside the classes"),
+        ({"test_labels": np.zeros((4, 3), dtype=int)}, "one logit a label"),
+        ({"test_case": np.arange(3)}, "one row of logits"),
+    ],
+)
+def test_damaged_predictions_are_refused_by_name(change, reason):
+    good = {
+        "test_logits": np.zeros((4, 2)),
+        "test_labels": np.array([0, 1, 1, 0]),
+        "test_case": np.arange(4),
+    }
+    with pytest.raises(RefusedError, match=f"record abcdef01.*{reason}"):
+        read_cases({0: "abcdef0123"}, lambda digest: good | change)
+
+
+def test_absent_predictions_are_refused_by_name():
+    def fail(error):
+        def predictions(digest):
+            raise error
+
+        return predictions
+
+    for error in (FileNotFoundError("gone.npz"), StoreError("damaged"), KeyError("digest")):
+        with pytest.raises(RefusedError, match="no test predictions of record 0123"):
+            read_cases({0: "0123"}, fail(error))
+    with pytest.raises(RefusedError, match="test_labels"):
+        read_cases({0: "0123"}, lambda digest: {"test_logits": np.zeros((1, 2))})
+
+
+def test_repetitions_of_other_cases_are_refused():
+    parts = [
+        {"test_logits": np.zeros((4, 2)), "test_labels": np.arange(4) % 2, "test_case": c}
+        for c in (np.arange(4), np.arange(1, 5))
+    ]
+    with pytest.raises(RefusedError, match="the repetitions were not tested on the same cases"):
+        read_cases({0: "0", 1: "1"}, lambda digest: parts[int(digest)])

@@ -1,0 +1,108 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from omnibench import features as module
+from omnibench.errors import NumericError
+from omnibench.features import FeatureKey, FeatureStore, entries
+
+KEY = FeatureKey({"dataset": "d", "backbone": "b"}, "train", 224, "backbone", "fp32", "embed")
+TRUTH = np.arange(50 * 3, dtype=np.float32).reshape(50, 3)
+
+
+class Counting:
+    """Computes rows of TRUTH and remembers which were asked for."""
+
+    def __init__(self, fail_at: int | None = None) -> None:
+        self.asked: list[tuple[int, int]] = []
+        self.fail_at = fail_at
+
+    def __call__(self, start: int, stop: int) -> np.ndarray:
+        if self.fail_at is not None and start >= self.fail_at:
+            raise KeyboardInterrupt
+        self.asked.append((start, stop))
+        return TRUTH[start:stop]
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch) -> FeatureStore:
+    monkeypatch.setattr(module, "SHARD_ROWS", 8)
+    return FeatureStore(tmp_path)
+
+
+def get(store: FeatureStore, compute: Counting, key: FeatureKey = KEY) -> np.ndarray:
+    return store.get(key, len(TRUTH), lambda: {"digest": "x"}, compute, block=4)[0]
+
+
+def test_rows_are_computed_once(store):
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    first = len(compute.asked)
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert len(compute.asked) == first
+    assert all(start % 4 == 0 for start, _ in compute.asked)
+
+
+def test_every_field_of_the_key_decides():
+    others = [
+        replace(KEY, sources={"dataset": "d", "backbone": "c"}),
+        replace(KEY, split="val"),
+        replace(KEY, input_size=448),
+        replace(KEY, normalization="imagenet"),
+        replace(KEY, precision="bf16"),
+        replace(KEY, kind="tokens"),
+        replace(KEY, limit=10),
+    ]
+    assert len({KEY.digest, *(other.digest for other in others)}) == 8
+
+
+def test_a_pass_cut_short_goes_on_where_it_stopped(store):
+    with pytest.raises(KeyboardInterrupt):
+        get(store, Counting(fail_at=16))
+    assert store.read(KEY) is None
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert compute.asked[0][0] == 16
+
+
+def test_a_damaged_shard_is_computed_again_and_never_used(store, tmp_path, caplog):
+    get(store, Counting())
+    shard = tmp_path / KEY.digest / "00002.f32"
+    content = bytearray(shard.read_bytes())
+    content[5] ^= 1
+    shard.write_bytes(content)
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert compute.asked[0][0] == 16
+    assert "damaged" in caplog.text
+
+
+def test_a_manifest_cut_short_starts_the_entry_anew(store, tmp_path):
+    get(store, Counting())
+    manifest = tmp_path / KEY.digest / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:30])
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert compute.asked[0][0] == 0
+
+
+def test_a_feature_that_is_not_finite_is_named_by_its_image(store):
+    class Broken(Counting):
+        def __call__(self, start: int, stop: int) -> np.ndarray:
+            rows = TRUTH[start:stop].copy()
+            rows[max(21 - start, 0) :, 1] = np.nan if stop > 21 else rows[max(21 - start, 0) :, 1]
+            return rows
+
+    with pytest.raises(NumericError, match="image 21 of train"):
+        get(store, Broken())
+
+
+def test_entries_tell_what_is_there(store, tmp_path):
+    get(store, Counting())
+    (entry,) = entries(tmp_path)
+    assert entry["complete"]
+    assert entry["rows"] == 50
+    assert entry["key"]["split"] == "train"
+    assert json.loads((tmp_path / KEY.digest / "manifest.json").read_text())["shape"] == [3]

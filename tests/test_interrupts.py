@@ -1,0 +1,29 @@
+import os
+import signal
+
+import pytest
+
+from omnibench.interrupts import Interrupted, finishing, interruptible
+
+
+def test_a_signal_interrupts_the_block():
+    with pytest.raises(Interrupted) as caught, interruptible():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert caught.value.number == signal.SIGTERM
+
+
+def test_a_signal_waits_for_the_write_in_hand():
+    written = []
+    with pytest.raises(Interrupted), interruptible():
+        with finishing():
+            os.kill(os.getpid(), signal.SIGINT)
+            written.append("whole")
+        written.append("never reached")
+    assert written == ["whole"]
+
+
+def test_handlers_are_put_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with interruptible():
+        pass
+    assert signal.getsignal(signal.SIGTERM) == before

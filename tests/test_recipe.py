@@ -1,0 +1,43 @@
+import pytest
+
+from omnibench.errors import RequestError
+from omnibench.recipe import Recipe, native_precision, resolve_recipe
+
+
+class Trained(Recipe):
+    epochs: int = 5
+
+
+RECIPES = {"small": Trained(), "large": Trained(epochs=50, input_size=448, precision="fp32")}
+
+
+def test_auto_precision_is_written_out():
+    assert resolve_recipe("small", RECIPES, "recipe")["precision"] == native_precision()
+    assert resolve_recipe("large", RECIPES, "recipe")["precision"] == "fp32"
+
+
+def test_overrides_are_laid_over_the_named_base():
+    resolved = resolve_recipe({"base": "large", "epochs": 3}, RECIPES, "recipe")
+    assert (resolved["epochs"], resolved["input_size"]) == (3, 448)
+
+
+def test_a_common_field_without_use_stays_out_of_the_identity():
+    assert "weight_decay" not in resolve_recipe({"weight_decay": 0.1}, RECIPES, "recipe")
+
+
+@pytest.mark.parametrize(
+    ("request_", "message"),
+    [
+        ("huge", r"recipe: unknown recipe 'huge' \(there are: small, large\)"),
+        ({"epoch": 3}, r"recipe\.epoch: unknown field; did you mean epochs"),
+        ({"epochs": "many"}, r"recipe\.epochs: should be a valid integer"),
+        ({"input_size": 0}, r"recipe\.input_size: should be greater than 0"),
+        (
+            {"normalization": "imagnet"},
+            r"recipe\.normalization: should be 'backbone' or 'imagenet'",
+        ),
+    ],
+)
+def test_a_wrong_recipe_is_named_by_its_path(request_, message):
+    with pytest.raises(RequestError, match=message):
+        resolve_recipe(request_, RECIPES, "recipe")

@@ -1,0 +1,80 @@
+import errno
+import os
+
+import numpy as np
+import pytest
+
+from omnibench.errors import RequestError, StoreError
+from omnibench.store import (
+    RecordStore,
+    check_writable,
+    predictions_path,
+    read_predictions,
+    read_record,
+    write_atomically,
+)
+
+
+def test_a_record_and_its_predictions_come_back(tmp_path, unit):
+    store, cell = RecordStore(tmp_path), unit.cells[1]
+    record = {"digest": cell.digest, "spec": unit.spec(1), "status": "done"}
+    path = store.write(cell, record, {"test_logits": np.ones((2, 3), np.float32)})
+    assert path.relative_to(tmp_path).as_posix() == (
+        f"records/{unit.name}/rep-1-{cell.digest[:8]}.json"
+    )
+    assert store.read(cell) == record
+    assert read_predictions(path)["test_logits"].shape == (2, 3)
+    assert [p for p, _ in store.all()] == [path]
+
+
+def test_a_record_cut_short_is_named_and_counts_as_missing(tmp_path, unit, caplog):
+    store, cell = RecordStore(tmp_path), unit.cells[0]
+    path = store.write(cell, {"digest": cell.digest, "spec": {}, "status": "done"})
+    path.write_bytes(path.read_bytes()[:20])
+    assert store.read(cell) is None
+    assert str(path) in caplog.text
+    assert "damaged" in caplog.text
+
+
+def test_a_full_disk_leaves_the_old_file_and_no_rest(tmp_path, monkeypatch):
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(StoreError, match=r"record\.json could not be written: the disk is full"):
+        write_atomically(path, b"new")
+    assert [p.name for p in tmp_path.iterdir()] == ["record.json"]
+    assert path.read_text() == "old"
+
+
+def test_records_are_readable_by_others(tmp_path):
+    write_atomically(tmp_path / "x.json", b"{}")
+    umask = os.umask(0)
+    os.umask(umask)
+    assert (tmp_path / "x.json").stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def test_predictions_with_pickles_are_refused(tmp_path):
+    path = tmp_path / "rep-0.json"
+    np.savez(predictions_path(path), test_logits=np.array([{"code": 1}], dtype=object))
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_predictions(path)
+
+
+def test_a_folder_below_a_file_is_not_writable(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RequestError, match="is not writable"):
+        check_writable(tmp_path / "file" / "results")
+
+
+def test_an_absent_record_is_none_without_a_warning(tmp_path, caplog):
+    assert read_record(tmp_path / "absent.json") is None
+    assert caplog.text == ""
+
+
+def test_json_of_a_record_has_no_nan(tmp_path, unit):
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        RecordStore(tmp_path).write(unit.cells[0], {"metrics": {"x/auc": float("nan")}})

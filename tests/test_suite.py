@@ -1,0 +1,149 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from omnibench.catalogue import load_installed
+from omnibench.errors import RequestError
+from omnibench.sources import Sources
+from omnibench.suite import load, shipped
+
+GOOD = """
+name: mine
+seed: 7
+repetitions: 2
+backbones: [random-vit-tiny, random-efficientnet-lite0]
+matrix:
+  - task: classification
+    datasets: [phantom]
+    adaptations: [linear, knn]
+    recipe: {epochs: 3}
+report: {baseline: random-vit-tiny}
+"""
+
+
+@pytest.fixture
+def read(tmp_path):
+    load_installed()
+
+    def read(text: str, **options):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text)
+        return load(str(path), Sources(tmp_path / "data", tmp_path / "results"), **options)
+
+    return read
+
+
+def test_the_matrix_is_every_combination_and_knn_has_one_cell(read):
+    suite = read(GOOD)
+    assert [unit.name.split("/", 2)[2] for unit in suite.units] == [
+        "random-vit-tiny/linear",
+        "random-vit-tiny/knn",
+        "random-efficientnet-lite0/linear",
+        "random-efficientnet-lite0/knn",
+    ]
+    assert [len(unit.cells) for unit in suite.units] == [2, 1, 2, 1]
+    assert suite.units[0].recipe["epochs"] == 3
+    assert suite.units[0].suite_seed == 7
+    assert "epochs" not in suite.units[1].recipe
+    assert suite.units[0].sources["backbone"].startswith("random:vit_tiny_patch16_224@0 ")
+    assert suite.units[0].sources["dataset"] == "phantom@1"
+
+
+def test_globs_inline_cards_and_added_backbones(read):
+    text = GOOD.replace(
+        "[random-vit-tiny, random-efficientnet-lite0]",
+        "['random-vit-*', {id: mine, source: 'random:resnet10t', pool: mean}]",
+    )
+    suite = read(text, extra_backbones=("resnet18",))
+    assert [card.id for card in suite.backbones] == [
+        "random-vit-tiny",
+        "random-vit-small",
+        "mine",
+        "resnet18",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("repetitions: 2", "repetitions: two", r"repetitions: should be a valid integer"),
+        ("repetitions: 2", "repetition: 2", r"repetition: unknown field; did you mean repetitions"),
+        ("[phantom]", "[fantom]", r"matrix\[0\]\.datasets\[0\]: unknown dataset 'fantom'.*phantom"),
+        ("[linear, knn]", "[liner]", r"matrix\[0\]\.adaptations\[0\]: .*'liner'.*did you mean lin"),
+        ("[linear, knn]", "[]", r"matrix\[0\]\.adaptations: .*at least 1"),
+        (
+            "[linear, knn]",
+            "[{linear: {r: 8}}]",
+            r"matrix\[0\]\.adaptations\[0\]\.linear\.r: unknown field",
+        ),
+        (
+            "task: classification",
+            "task: clasification",
+            r"matrix\[0\]\.task: unknown task.*classification",
+        ),
+        ("{epochs: 3}", "{epochs: few}", r"matrix\[0\]\.recipe\.epochs: should be a valid integer"),
+        ("{epochs: 3}", "{epoch: 3}", r"matrix\[0\]\.recipe\.epoch: unknown field.*epochs"),
+        (
+            "baseline: random-vit-tiny",
+            "baseline: random-vit",
+            r"report\.baseline: .*random-vit-tiny",
+        ),
+        ("random-vit-tiny,", "random-vit-tyny,", r"backbones\[0\]: unknown .*random-vit-tiny"),
+        ("random-vit-tiny,", "{id: x, source: nope},", r"backbones\[0\]: source 'nope' is none of"),
+        (
+            "random-vit-tiny,",
+            "{id: resnet18, source: 'random:x'},",
+            r"backbones\[0\]\.id: 'resnet18' is a registered",
+        ),
+        ("seed: 7", "seed: 7\nseed: 8", r"not a YAML file: the key 'seed' stands twice"),
+        ("name: mine", "name: [", r"not a YAML file"),
+        ("name: mine", "name: !!python/object/apply:os.getcwd []", r"not a YAML file: could not"),
+    ],
+)
+def test_what_is_wrong_is_named_by_its_path(read, old, new, message):
+    assert old in GOOD
+    with pytest.raises(RequestError, match=r"mine\.yaml: " + message) as caught:
+        read(GOOD.replace(old, new))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_matrix_and_no_mapping_are_refused(read):
+    with pytest.raises(RequestError, match="matrix: List should have at least 1 item"):
+        read(GOOD[: GOOD.index("matrix:")] + "matrix: []\n")
+    with pytest.raises(RequestError, match="should be a valid dict"):
+        read("- 1\n")
+
+
+def test_a_suite_that_is_not_there_lists_near_matches(tmp_path):
+    with pytest.raises(RequestError, match="unknown suite 'demmo'; did you mean demo"):
+        load("demmo", Sources(tmp_path, tmp_path))
+
+
+def test_a_damaged_dataset_blocks_its_cells_alone(read, tmp_path):
+    (tmp_path / "bad.npz").write_bytes(b"not a zip file")
+    suite = read(GOOD.replace("[phantom]", "[phantom, 'npz:bad.npz', 'npz:absent.npz']"))
+    needs = {unit.dataset.id: unit.needs for unit in suite.units}
+    assert needs["phantom"] == ()
+    assert "bad.npz" in needs["npz-bad"][0]
+    assert "absent.npz" in needs["npz-absent"][0]
+
+
+def test_two_files_of_one_name_are_refused(read, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        arrays = {}
+        for split in ("train", "val", "test"):
+            arrays[f"{split}_images"] = np.zeros((4, 8, 8), np.uint8)
+            arrays[f"{split}_labels"] = np.arange(4)[:, None] % 2
+        np.savez(tmp_path / folder / "same.npz", **arrays)
+    with pytest.raises(RequestError, match="would both be called 'npz-same'; rename one file"):
+        read(GOOD.replace("[phantom]", "['npz:a/same.npz', 'npz:b/same.npz']"))
+
+
+def test_every_shipped_suite_loads(tmp_path):
+    load_installed()
+    for name, path in shipped().items():
+        suite = load(name, Sources(tmp_path, tmp_path))
+        assert suite.name == name == Path(path).stem
+        assert suite.units

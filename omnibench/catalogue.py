@@ -65,8 +65,14 @@ def load_installed() -> None:
                 )
 
 
-def load_plugin(path: Path) -> None:
-    """Import a Python file that registers backbones, datasets or tasks.
+_plugged: dict[Path, tuple[str, ...]] = {}
+
+
+def load_plugin(path: Path) -> tuple[str, ...]:
+    """Import a Python file that registers backbones, datasets or tasks; once.
+
+    Returns:
+        The ids of the backbones it registered.
 
     The file becomes a module named after it, so that `source="my_vit:build"` finds its builder.
 
@@ -76,11 +82,10 @@ def load_plugin(path: Path) -> None:
     path = path.expanduser().resolve()
     if not path.is_file():
         raise RequestError(f"the plug-in '{path}' does not exist")
-    name = path.stem
-    loaded = sys.modules.get(name)
-    if loaded is not None and getattr(loaded, "__file__", None) == str(path):
-        return
-    if loaded is not None or importlib.util.find_spec(name) is not None:
+    if path in _plugged:
+        return _plugged[path]
+    name, known = path.stem, set(backbones)
+    if name in sys.modules or importlib.util.find_spec(name) is not None:
         raise RequestError(f"the plug-in '{path}' has the name of a Python module; rename the file")
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -98,6 +103,8 @@ def load_plugin(path: Path) -> None:
         raise RequestError(
             f"the plug-in '{path}' failed at line {line}: {type(error).__name__}: {error}"
         ) from error
+    _plugged[path] = tuple(card for card in backbones if card not in known)
+    return _plugged[path]
 
 
 def module_digest(reference: str) -> str:

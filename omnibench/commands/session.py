@@ -47,13 +47,10 @@ class Session:
     def open(cls, places: Places) -> "Session":
         """Register what is installed, then what the plug-in files hold."""
         load_installed()
-        known = set(backbones)
-        for plugin in places.plugins:
-            load_plugin(plugin)
         return cls(
             (places.results or default_results()).absolute(),
             (places.data or default_data()).absolute(),
-            tuple(name for name in backbones if name not in known),
+            tuple(name for plugin in places.plugins for name in load_plugin(plugin)),
         )
 
     @property

@@ -97,12 +97,14 @@ def train_heads(
     bias = torch.zeros_like(weight[..., :1])
     optimiser = torch.optim.AdamW([weight, bias], lr=1.0, weight_decay=0.0, fused=True)
     orders = [torch.Generator().manual_seed(seed.order) for seed in seeds]
+    buffer = features.new_empty(repetitions * count, width)
     steps = epochs * math.ceil(count / batch)
     step = 0
     for _ in range(epochs):
         order = torch.cat([torch.randperm(count, generator=order) for order in orders])
         order = order.to(features.device)
-        shuffled = features.index_select(0, order).view(repetitions, count, width)
+        torch.index_select(features, 0, order, out=buffer)
+        shuffled = buffer.view(repetitions, count, width)
         truth = targets.index_select(0, order).view(repetitions, 1, count, classes)
         truth = truth.transpose(2, 3).contiguous()
         for start in range(0, count, batch):

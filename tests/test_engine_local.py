@@ -1,0 +1,254 @@
+"""The local engine: failures, races, disks that fill, signals and kills."""
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from omnibench import store as store_module
+from omnibench.catalogue import tasks
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.engines.local import run
+from omnibench.errors import DataError
+from omnibench.execute import claim
+from omnibench.interrupts import Interrupted, interruptible
+from omnibench.recipe import Recipe
+from omnibench.store import RecordStore
+from omnibench.task import Adaptation, Outcome
+
+LOGITS = {"test_logits": np.eye(4, 2, dtype=np.float32), "test_labels": np.array([0, 1, 0, 1])}
+
+
+class ToyTask:
+    """Counts its runs; fails where it is told to."""
+
+    name = "toy"
+    adaptations = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}  # noqa: RUF012
+    definitions = {}  # noqa: RUF012
+    reported = ("toy/score",)
+
+    def __init__(self) -> None:
+        self.ran: list[tuple[str, int]] = []
+        self.fail: dict[int, Exception] = {}
+        self.value = 0.5
+
+    def run(self, unit: Unit, context: Context) -> Iterator[Outcome]:
+        for repetition in unit.repetitions:
+            if repetition in self.fail:
+                raise self.fail[repetition]
+            self.ran.append((unit.backbone.id, repetition))
+            yield Outcome(repetition, {"toy/score": self.value}, LOGITS)
+
+
+@pytest.fixture
+def toy(monkeypatch) -> ToyTask:
+    task = ToyTask()
+    monkeypatch.setattr(tasks, "_entries", {**tasks._entries, "toy": task})
+    return task
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    return Context(tmp_path / "results", tmp_path / "data", started="2000-01-01T00:00:00+00:00")
+
+
+@pytest.fixture
+def toy_unit(unit) -> Unit:
+    return replace(unit, task="toy")
+
+
+def records(context: Context) -> dict[int, dict]:
+    found = [record for _, record in RecordStore(context.results).all()]
+    return {record["spec"]["repetition"]: record for record in found}
+
+
+def test_every_repetition_leaves_a_record_with_all_keys(toy, toy_unit, context):
+    (finished,) = run([toy_unit], context)
+    assert finished.repetitions == {0: None, 1: None, 2: None}
+    for repetition, record in records(context).items():
+        assert set(record) == {
+            *("schema", "digest", "spec", "status", "metrics", "cost", "environment", "digests"),
+            *("pairing", "error", "started", "finished"),
+        }
+        assert record["digest"] == toy_unit.cells[repetition].digest
+        assert record["metrics"] == {"toy/score": 0.5}
+        assert record["cost"]["peak_memory_mb"] > 0
+
+
+def test_the_same_run_again_does_nothing_and_force_does_all(toy, toy_unit, context):
+    list(run([toy_unit], context))
+    list(run([toy_unit], context))
+    assert len(toy.ran) == 3
+    list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
+    assert len(toy.ran) == 6
+
+
+def test_a_failure_is_a_record_and_the_rest_goes_on(toy, toy_unit, context, unit):
+    other = replace(toy_unit, backbone=unit.backbone.model_copy(update={"id": "other"}))
+    toy.fail = {1: DataError("image 7 is damaged")}
+    results = list(run([toy_unit, other], context))
+    assert [r.repetitions for r in results] == [
+        {0: None, 1: "image 7 is damaged", 2: "image 7 is damaged"}
+    ] * 2
+    record = records(context)[2]
+    assert record["status"] == "failed"
+    assert record["error"]["kind"] == "data"
+    assert "DataError" in record["error"]["traceback"]
+    toy.fail = {}
+    list(run([toy_unit], context))
+    assert records(context)[2]["status"] == "failed"  # failed cells stay until asked for
+    list(run([toy_unit], replace(context, retry_failed=True, started="2999-01-01")))
+    assert toy.ran == [("a", 0), ("other", 0), ("a", 1), ("a", 2)]
+
+
+def test_an_unforeseen_error_is_a_bug_and_memory_is_named(toy, toy_unit, context):
+    toy.fail = {0: ZeroDivisionError("x")}
+    (finished,) = run([toy_unit], context)
+    assert finished.repetitions[0] == "ZeroDivisionError: x"
+    assert records(context)[0]["error"]["kind"] == "bug"
+    toy.fail = {0: MemoryError("x")}
+    list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
+    assert records(context)[0]["error"]["kind"] == "out of memory"
+
+
+def test_a_metric_that_is_not_finite_is_a_failure(toy, toy_unit, context):
+    toy.value = float("nan")
+    (finished,) = run([toy_unit], context)
+    assert "toy/score is nan" in (finished.repetitions[0] or "")
+    assert records(context)[0]["error"]["kind"] == "numeric"
+
+
+def test_an_undefined_metric_is_kept_as_null(toy, toy_unit, context):
+    toy.value = None
+    list(run([toy_unit], context))
+    assert records(context)[0]["metrics"] == {"toy/score": None}
+
+
+def test_a_disk_that_fills_in_a_record_fails_that_cell_by_name(
+    toy, toy_unit, context, monkeypatch, caplog
+):
+    written = store_module._write_synced
+
+    def full(file, content: bytes) -> None:
+        if b'"repetition": 1' in content:
+            file.write(content[:40])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        written(file, content)
+
+    monkeypatch.setattr(store_module, "_write_synced", full)
+    (finished,) = run([toy_unit], context)
+    assert finished.repetitions[0] is None
+    assert "the disk is full" in (finished.repetitions[1] or "")
+    assert set(records(context)) == {0, 2}
+    assert "repetition 1" in caplog.text
+    assert not list(context.results.rglob("*.tmp"))
+    monkeypatch.undo()
+
+
+def test_a_signal_lets_the_record_in_hand_be_written(toy, toy_unit, context, monkeypatch):
+    write = RecordStore.write
+
+    def signalled(self, *args):
+        if args[0].repetition == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return write(self, *args)
+
+    monkeypatch.setattr(RecordStore, "write", signalled)
+    with pytest.raises(Interrupted), interruptible():
+        list(run([toy_unit], context))
+    assert set(records(context)) == {0, 1}
+    list(run([toy_unit], context))
+    assert toy.ran == [("a", 0), ("a", 1), ("a", 2)]
+
+
+def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
+    toy, toy_unit, context, tmp_path
+):
+    code = (
+        "import sys, time\n"
+        "from filelock import FileLock\n"
+        "with FileLock(sys.argv[1]):\n"
+        "    print('held', flush=True); time.sleep(1.5)\n"
+    )
+    with claim(toy_unit, context) as ours:
+        assert ours
+        (lock,) = (context.results / "locks").glob("*.lock")
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    with claim(toy_unit, context) as ours:
+        assert not ours
+    began = time.monotonic()
+    list(run([toy_unit], context))
+    assert time.monotonic() - began > 0.5
+    assert len(toy.ran) == 3
+    holder.wait()
+
+
+SUITE = """
+name: two
+repetitions: 3
+backbones: [{id: v, source: 'random:test_vit'}, {id: w, source: 'random:test_vit2'}]
+matrix:
+  - {task: classification, datasets: ['npz:two.npz'], adaptations: [linear, knn],
+     recipe: {input_size: 64, precision: fp32, epochs: 30}}
+report: {baseline: v}
+"""
+
+
+@pytest.fixture
+def suite(tmp_path) -> Path:
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in (("train", 90), ("val", 30), ("test", 40)):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count)[:, None] % 3
+    np.savez(tmp_path / "two.npz", **arrays)
+    (tmp_path / "two.yaml").write_text(SUITE)
+    return tmp_path / "two.yaml"
+
+
+def command(suite: Path, place: str) -> list[str]:
+    folder = suite.parent / place
+    return [
+        *(sys.executable, "-m", "omnibench", "run", str(suite)),
+        *("--results", str(folder / "results"), "--data", str(folder / "data")),
+    ]
+
+
+def metrics(folder: Path) -> dict[str, dict]:
+    found = {}
+    for path in folder.rglob("rep-*.json"):
+        record = json.loads(path.read_text())
+        found[record["digest"]] = {"path": path.name, **record["metrics"]}
+    return found
+
+
+def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite):
+    plain = subprocess.run(command(suite, "plain"), capture_output=True, text=True, check=False)
+    assert plain.returncode == 0, plain.stderr
+    expected = metrics(suite.parent / "plain")
+    assert len(expected) == 8
+    # Killed once in the middle of a feature pass and once between two records.
+    for sign in ("data/features/*/manifest.json", "results/records/**/rep-*.json"):
+        killed = subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL)
+        while not any((suite.parent / "killed").glob(sign)):
+            assert killed.poll() is None
+            time.sleep(0.02)
+        killed.kill()
+        killed.wait()
+    both = [subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert metrics(suite.parent / "killed") == expected

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,8 @@ def report(name: str, out: Path | None, places: Places) -> None:
     comparisons = comparisons[(comparisons["definition"] + "/" + comparisons["metric"]).isin(keys)]
     folder = out or session.results / "reports" / suite.name
     paths = write_report(suite.name, shown, comparisons, folder, further=tables)
-    typer.echo(to_markdown(suite.name, shown, as_comparisons(comparisons)))
+    text = to_markdown(suite.name, shown, as_comparisons(comparisons))
+    typer.echo(re.sub(r"\\([\[\]<>])", r"\1", text))  # a terminal needs no escapes
     for path in paths:
         typer.echo(f"written: {path}")
 

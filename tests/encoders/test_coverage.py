@@ -60,6 +60,7 @@ class Attack:
         return (print, ("code ran",))
 
 
+@pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 def test_a_pickle_that_runs_code_is_refused_unrun(tmp_path, capsys):
     torch.save({"a": Attack()}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match="is refused: it holds more than tensors"):

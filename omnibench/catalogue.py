@@ -85,6 +85,8 @@ def load_plugin(path: Path) -> tuple[str, ...]:
     if path in _plugged:
         return _plugged[path]
     name, known = path.stem, set(backbones)
+    if not name.isidentifier():
+        raise RequestError(f"the plug-in '{path}' must be named like a module; rename the file")
     if name in sys.modules or importlib.util.find_spec(name) is not None:
         raise RequestError(f"the plug-in '{path}' has the name of a Python module; rename the file")
     spec = importlib.util.spec_from_file_location(name, path)
@@ -94,14 +96,12 @@ def load_plugin(path: Path) -> tuple[str, ...]:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except RequestError:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
-        raise
-    except Exception as error:
-        del sys.modules[name]
-        line = _line_in(path, error)
+        kind = "" if isinstance(error, RequestError) else f"{type(error).__name__}: "
         raise RequestError(
-            f"the plug-in '{path}' failed at line {line}: {type(error).__name__}: {error}"
+            f"the plug-in '{path}' failed at line {_line_in(path, error)}: "
+            f"{kind}{' '.join(str(error).split())}"
         ) from error
     _plugged[path] = tuple(card for card in backbones if card not in known)
     return _plugged[path]
@@ -119,7 +119,7 @@ def module_digest(reference: str) -> str:
     if origin is None:
         try:
             spec = importlib.util.find_spec(name)
-        except ModuleNotFoundError:
+        except (ImportError, ValueError):
             spec = None
         origin = spec.origin if spec else None
     if origin is None or not Path(origin).is_file():

@@ -1,5 +1,6 @@
 """What a record says of the machine and the software it was made with."""
 
+import contextlib
 import functools
 import importlib.metadata
 import platform
@@ -24,12 +25,27 @@ def describe(context: Context) -> dict[str, Any]:
     }
 
 
+def forget_peak_memory(device: str) -> None:
+    """Begin to measure the peak anew, so that a unit does not inherit another's."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+    else:
+        with contextlib.suppress(OSError):  # Linux alone can
+            Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_memory_mb(device: str) -> float:
-    """Peak memory of this process so far: the device's where it has its own, else resident."""
+    """Peak memory since it was forgotten: the device's where it has its own, else resident."""
     if device.startswith("cuda"):
         import torch
 
         return torch.cuda.max_memory_allocated(device) / 2**20
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+            if line.startswith("VmHWM"):
+                return int(line.split()[1]) / 2**10
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
 

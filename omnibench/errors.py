@@ -48,3 +48,9 @@ class NumericError(OmnibenchError):
     """A non-finite number where a finite one is due."""
 
     kind = "numeric"
+
+
+class MemoryShortageError(OmnibenchError):
+    """Not enough memory for a batch that may not be split; the message names one that fits."""
+
+    kind = "out of memory"

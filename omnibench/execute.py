@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit, digest_of
 from omnibench.context import Context
-from omnibench.environment import describe, peak_memory_mb
+from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import NumericError, OmnibenchError, StoreError
 from omnibench.interrupts import finishing
 from omnibench.store import SCHEMA, RecordStore
@@ -63,6 +63,7 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
     results: dict[int, str | None] = {}
     began = time.perf_counter()
     started = _now()
+    forget_peak_memory(context.device)
     try:
         clock = time.perf_counter()
         for outcome in tasks.get(unit.task).run(unit, context):

@@ -160,9 +160,9 @@ class FeatureStore:
 
 
 def entries(root: Path) -> list[dict[str, Any]]:
-    """Every entry's key, rows, bytes and last use, for `cache list`."""
+    """Every entry's key, rows, bytes and time of writing, for `cache list`."""
     found = []
-    for folder in sorted(root.glob("*")):
+    for folder in sorted(path for path in root.glob("[0-9a-f]" * 32) if path.is_dir()):
         manifest = _read_manifest(folder)
         size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
         found.append(

@@ -19,6 +19,14 @@ from omnibench.cell import Cell
 from omnibench.errors import RequestError, StoreError
 
 SCHEMA = 1
+KEYS = {
+    *("schema", "digest", "spec", "status", "metrics", "cost", "environment", "digests"),
+    *("pairing", "error", "started", "finished"),
+}
+SPEC_KEYS = {
+    *("task", "dataset", "backbone", "adaptation", "options", "recipe", "decodings"),
+    *("seed", "repetition"),
+}
 log = logging.getLogger("omnibench")
 
 
@@ -43,6 +51,9 @@ class RecordStore:
         record = read_record(path)
         if record is not None and record["digest"] != cell.digest:
             log.warning("%s holds another cell's record; it will be computed again", path)
+            return None
+        if record is not None and record["status"] == "done" and not has_predictions(path):
+            log.warning("the predictions of %s are absent; its cell counts as missing", path)
             return None
         return record
 
@@ -96,6 +107,11 @@ def predictions_path(record: Path) -> Path:
     return record.with_suffix(".predictions.npz")
 
 
+def has_predictions(record: Path) -> bool:
+    """Whether a record's arrays or texts are there."""
+    return any(record.with_suffix(f".predictions.{kind}").is_file() for kind in ("npz", "jsonl"))
+
+
 def read_predictions(record: Path) -> dict[str, NDArray[Any]]:
     """Read the arrays beside a record, without pickles.
 
@@ -121,7 +137,13 @@ def read_record(path: Path) -> dict[str, Any] | None:
         return None
     except (OSError, ValueError):
         record = None
-    if not isinstance(record, dict) or not {"digest", "spec", "status"} <= record.keys():
+    if not (
+        isinstance(record, dict)
+        and record.keys() >= KEYS
+        and record["schema"] == SCHEMA
+        and isinstance(record["spec"], dict)
+        and record["spec"].keys() >= SPEC_KEYS
+    ):
         log.warning("the record %s is damaged; its cell counts as missing", path)
         return None
     return record

@@ -112,9 +112,12 @@ def find(name: str) -> Path:
     known = shipped()
     if name in known:
         return known[name]
-    path = Path(name).expanduser()
-    if path.is_file():
-        return path.resolve()
+    try:
+        path = Path(name).expanduser()
+        if path.is_file():
+            return path.resolve()
+    except (OSError, RuntimeError):  # a name too long for a file, or an unknown ~user
+        pass
     raise RequestError(f"unknown suite '{name}'{did_you_mean(name, known)} and no such file")
 
 
@@ -132,8 +135,10 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
     path = find(name)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
         raise RequestError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise RequestError(f"{path} cannot be read: {error.strerror}") from None
     try:
         file = validate(SuiteFile, content)
         return _resolve(file, path.parent, sources, extra_backbones)
@@ -145,6 +150,8 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     cards = _backbone_cards(file.backbones, base)
     for name in extra:
         cards.setdefault(name, backbones.get(name))
+    if file.report.published:
+        raise RequestError("report.published: published results are not available yet; leave it []")
     baseline = file.report.baseline
     if baseline is not None and baseline not in cards:
         raise RequestError(
@@ -177,6 +184,8 @@ def _backbone_cards(entries: list[str | dict[str, Any]], base: Path) -> dict[str
                 found = [backbones.get(name) for name in backbones.match(entry)]
             except RequestError as error:
                 raise RequestError(f"{where}: {error}") from None
+        elif "pretrain" in entry:
+            raise RequestError(f"{where}: {{pretrain: ...}} is not available yet; name a backbone")
         else:
             card = validate(BackboneCard, entry, where)
             if card.source_kind == "file":
@@ -231,7 +240,12 @@ def _entry_units(
                     adaptation=adaptation.name,
                     short=adaptation.short(options),
                     options=options,
-                    recipe=resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe"),
+                    recipe=resolve_recipe(
+                        entry.recipe,
+                        adaptation.recipes,
+                        f"{where}.recipe",
+                        trains_cnn=adaptation.through_backbone and card.patch is None,
+                    ),
                     suite_seed=file.seed,
                     sources=source_digests,
                     repetitions=(0,)

@@ -32,6 +32,7 @@ class Adaptation:
         varies: what differs between repetitions: "head seed", "training seed", or "nothing" for
             a deterministic adaptation, which has one cell only.
         recipes: recipe name -> every field's value.
+        through_backbone: whether gradients go through the backbone.
         options: the model its options are validated against.
     """
 
@@ -40,6 +41,7 @@ class Adaptation:
     varies: str
     recipes: Mapping[str, Recipe]
     options: type[BaseModel] = NoOptions
+    through_backbone: bool = False
 
     @property
     def deterministic(self) -> bool:

@@ -26,14 +26,17 @@ def validate(model: type[M], value: Any, where: str = "") -> M:
 def _sentence(error: ValidationError, model: type[BaseModel], where: str) -> str:
     complaints = error.errors(include_url=False)
     first = complaints[0]
-    path = where
-    for step in first["loc"]:
+    path, names = where, set(_field_names(model))
+    steps = list(first["loc"])
+    for index, step in enumerate(steps):
+        last = index == len(steps) - 1
         if isinstance(step, int):
             path += f"[{step}]"
-        elif step.isidentifier():  # leaves out the names pydantic gives to a union's branches
+        elif step in names or (last and first["type"] == "extra_forbidden"):
+            # Any other name is one that pydantic gives to a union's branch.
             path += f".{step}" if path else step
     if first["type"] == "extra_forbidden":
-        message = "unknown field" + did_you_mean(str(first["loc"][-1]), _field_names(model))
+        message = "unknown field" + did_you_mean(str(steps[-1]), names)
     else:
         message = first["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return f"{path or 'it'}: {message}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import BackboneCard
-from omnibench.errors import MissingWeightsError, WeightsError
+from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
 # Read in this order; the .bin of older repositories is a pickle, loaded with weights_only=True.
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
@@ -135,7 +135,10 @@ def _cached(card: BackboneCard, name: str) -> Path | None:
         return None
     import huggingface_hub  # on first use: most commands never ask the hub's cache
 
-    found = huggingface_hub.try_to_load_from_cache(repository, name, revision=card.revision)
+    try:
+        found = huggingface_hub.try_to_load_from_cache(repository, name, revision=card.revision)
+    except ValueError as error:
+        raise RequestError(f"{card.id}: '{repository}' is no OWNER/NAME of a hub") from error
     return Path(found) if isinstance(found, str) else None
 
 

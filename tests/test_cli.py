@@ -148,6 +148,11 @@ def test_filters_narrow_and_unknown_ones_are_refused(bench, suite):
         (("run", "demo", "--engine", "locl"), "unknown engine 'locl'; did you mean local"),
         (("run", "demo", "--plugin", "absent.py"), "does not exist"),
         (("run", "demo", "--repetitions", "x"), "is not of the form 0,2 or 0-4"),
+        (("run", "demo", "--repetitions", "4-2"), "is not of the form 0,2 or 0-4"),
+        (("run", "demo", "--repetitions", "0,,"), "is not of the form 0,2 or 0-4"),
+        (("run", "demo", "--repetitions", "7"), "the filters leave no cell"),
+        (("run", "demo", "--device", "warp"), "torch cannot use 'warp'"),
+        (("compare", "a", "a"), "cannot be compared with itself"),
         (("report", "demo"), "has no finished cell"),
         (("compare", "a", "b"), "no finished record of a backbone 'a'"),
         (("speed", "nothing"), "no part 'nothing'"),
@@ -296,3 +301,47 @@ def test_torch_is_never_imported_where_nothing_is_computed(arguments, tmp_path):
         env=environment,
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_compare_never_mixes_recipes(bench, suite):
+    bench("run", suite)
+    suite.write_text(SUITE.replace("epochs: 5", "epochs: 9"))
+    bench("run", suite, "--backbones", "w", "--adaptations", "linear")
+    rows = json.loads(bench("compare", "w", "v", "--json", "--metric", "brier")[1])["rows"]
+    assert len(rows) == 2
+    assert all(row["p"] is not None for row in rows)
+    # Only w was run with nine epochs, so the five of both are compared.
+    bench("run", suite, "--backbones", "v", "--adaptations", "linear")
+    again = json.loads(bench("compare", "w", "v", "--json", "--metric", "brier")[1])["rows"]
+    differences = [{row["adaptation"]: row["difference"] for row in r} for r in (rows, again)]
+    assert differences[0]["linear"] != differences[1]["linear"]
+
+
+def test_a_unit_that_nothing_can_start_of_is_exit_2(bench, suite, tmp_path):
+    arrays = dict(np.load(tmp_path / "two.npz"))
+    arrays["val_images"] = arrays["val_images"].astype(np.float32)
+    arrays["val_images"][3, 0, 0] = np.nan
+    np.savez(tmp_path / "two.npz", **arrays)
+    status, _, err = bench("run", suite)
+    assert status == 2
+    assert "nothing could start" in err
+    assert "val_images" in err
+
+
+def test_weights_that_were_replaced_are_not_answered_from_the_cache(bench, suite, tmp_path):
+    import timm
+    import torch
+    from safetensors.torch import save_file
+
+    folder = tmp_path / "data" / "weights" / "me--mine"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"architecture": "test_vit"}))
+    suite.write_text(SUITE.replace("'random:test_vit2'", "'hf_hub:me/mine'"))
+    digests = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_file(timm.create_model("test_vit").state_dict(), folder / "model.safetensors")
+        bench("run", suite, "--backbones", "w", "--adaptations", "knn", "--force")
+        (path,) = (tmp_path / "results").rglob("w/knn/rep-0-*.json")
+        digests.append(json.loads(path.read_text())["digests"]["backbone"])
+    assert digests[0] != digests[1]

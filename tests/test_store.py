@@ -6,6 +6,8 @@ import pytest
 
 from omnibench.errors import RequestError, StoreError
 from omnibench.store import (
+    KEYS,
+    SCHEMA,
     RecordStore,
     check_writable,
     predictions_path,
@@ -15,9 +17,20 @@ from omnibench.store import (
 )
 
 
+def whole_record(cell) -> dict:
+    """A record of nothing, with every key."""
+    record = dict.fromkeys(KEYS)
+    return record | {
+        "schema": SCHEMA,
+        "digest": cell.digest,
+        "spec": cell.unit.spec(cell.repetition),
+        "status": "done",
+    }
+
+
 def test_a_record_and_its_predictions_come_back(tmp_path, unit):
     store, cell = RecordStore(tmp_path), unit.cells[1]
-    record = {"digest": cell.digest, "spec": unit.spec(1), "status": "done"}
+    record = whole_record(cell)
     path = store.write(cell, record, {"test_logits": np.ones((2, 3), np.float32)})
     assert path.relative_to(tmp_path).as_posix() == (
         f"records/{unit.name}/rep-1-{cell.digest[:8]}.json"
@@ -29,7 +42,7 @@ def test_a_record_and_its_predictions_come_back(tmp_path, unit):
 
 def test_a_record_cut_short_is_named_and_counts_as_missing(tmp_path, unit, caplog):
     store, cell = RecordStore(tmp_path), unit.cells[0]
-    path = store.write(cell, {"digest": cell.digest, "spec": {}, "status": "done"})
+    path = store.write(cell, whole_record(cell), {})
     path.write_bytes(path.read_bytes()[:20])
     assert store.read(cell) is None
     assert str(path) in caplog.text
@@ -78,3 +91,21 @@ def test_an_absent_record_is_none_without_a_warning(tmp_path, caplog):
 def test_json_of_a_record_has_no_nan(tmp_path, unit):
     with pytest.raises(ValueError, match="not JSON compliant"):
         RecordStore(tmp_path).write(unit.cells[0], {"metrics": {"x/auc": float("nan")}})
+
+
+@pytest.mark.parametrize("absent", ["schema", "cost", "finished"])
+def test_a_foreign_or_partial_file_is_not_taken_for_a_record(tmp_path, unit, absent):
+    store, cell = RecordStore(tmp_path), unit.cells[0]
+    record = whole_record(cell)
+    del record[absent]
+    store.write(cell, record, {})
+    assert store.read(cell) is None
+    assert list(store.all()) == []
+
+
+def test_a_record_without_its_predictions_counts_as_missing(tmp_path, unit, caplog):
+    store, cell = RecordStore(tmp_path), unit.cells[0]
+    path = store.write(cell, whole_record(cell), {"test_logits": np.zeros((1, 2), np.float32)})
+    predictions_path(path).unlink()
+    assert store.read(cell) is None
+    assert "predictions" in caplog.text

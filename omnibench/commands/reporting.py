@@ -56,6 +56,7 @@ def report(name: str, out: Path | None, places: Places) -> None:
         backbones=[card.id for card in suite.backbones],
         baseline=baseline,
         notes={card.id: card.note for card in suite.datasets.values() if card.note},
+        lower_is_better=_lower_is_better(),
     )
     # The printed tables are the task's own choice; the CSV holds every metric there is.
     shown = [t for t in tables if f"{t.definition}/{t.metric}" in tasks.get(t.task).reported]
@@ -74,15 +75,21 @@ def compare(
 ) -> None:
     """Compare two backbones on every unit both have records of."""
     session = Session.open(places)
-    records = _latest(session, {a, b}, filters)
-    recorded = {record["spec"]["backbone"] for _, record in records}
-    for name in (a, b):
-        if name not in recorded:
-            known = {record["spec"]["backbone"] for _, record in session.store.all()}
-            raise RequestError(
-                f"there is no finished record of a backbone '{name}' below "
-                f"{session.store.root}{did_you_mean(name, known)}"
-            )
+    if a == b:
+        raise RequestError(f"'{a}' cannot be compared with itself; name another backbone")
+    records = _shared(session, a, b, filters)
+    if not records:
+        known = {record["spec"]["backbone"] for _, record in session.store.all()}
+        for name in (a, b):
+            if name not in known:
+                raise RequestError(
+                    f"there is no finished record of a backbone '{name}' below "
+                    f"{session.store.root}{did_you_mean(name, known)}"
+                )
+        raise RequestError(
+            f"'{a}' and '{b}' have no dataset, adaptation and recipe in common that the filters "
+            "leave; run both in one suite"
+        )
     values = values_of(records, {})
     if metric is None:
         wanted = {key for name in tasks for key in tasks.get(name).reported}
@@ -96,11 +103,9 @@ def compare(
         )
     else:
         values = values[values["metric"] == metric]
-    shared = values.groupby(["task", "dataset", "adaptation"])["backbone"].transform("nunique") == 2
-    if not shared.any():
-        raise RequestError(f"'{a}' and '{b}' have no dataset and adaptation in common")
-    frame = compare_pairs(values[shared], predictions_of(records), [(a, b)])
-    summary = overall(frame)
+    falling = _lower_is_better()
+    frame = compare_pairs(values, predictions_of(records), [(a, b)])
+    summary = overall(frame[frame["test"] != "none"], falling)
     if as_json:
         content = {"a": a, "b": b, "rows": _rows(frame), "overall": _rows(summary)}
         echo_json(content)
@@ -121,12 +126,22 @@ def compare(
     ]
     header = ("task", "dataset", "adaptation", "metric", "n", a, b, "difference", "low", "high")
     typer.echo(columns(shown, (*header, "test", "p", "p (Holm)")))
+    for row in _rows(frame):
+        if row["test"] == "none":
+            place = f"{row['dataset']}, {row['adaptation']}, {row['metric']}"
+            typer.echo(f"not tested: {place}: {row['note']}")
     for row in _rows(summary):
         typer.echo(
             f"{row['adaptation']}, {row['metric']}: {a} is ahead on {row['wins']} and behind on "
             f"{row['losses']} of {row['datasets']} datasets, "
             f"{_points(row['mean_difference'])} points on average"
         )
+
+
+def _lower_is_better() -> set[str]:
+    """Names of the metrics that improve downwards, of every task."""
+    definitions = (d for name in tasks for d in tasks.get(name).definitions.values())
+    return {metric for definition in definitions for metric in definition.lower_is_better}
 
 
 def rescore(name: str, places: Places) -> int:
@@ -149,31 +164,37 @@ def rescore(name: str, places: Places) -> int:
     return 0
 
 
-def _latest(session: Session, names: set[str], filters: Filters) -> Records:
-    """Finished records of these backbones; of several recipes of one unit, the newest run's."""
-    groups: dict[tuple[str, ...], dict[str, Records]] = {}
+def _shared(session: Session, a: str, b: str, filters: Filters) -> Records:
+    """Finished records of two backbones, of recipes that both were run with.
+
+    Of several recipes of one dataset and adaptation, the one finished last is taken.
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[str, Records]]] = {}
     for path, record in session.store.all():
         spec = record["spec"]
-        if record["status"] != "done" or spec["backbone"] not in names:
+        if record["status"] != "done" or spec["backbone"] not in (a, b):
             continue
         if spec["task"] not in tasks:
             continue
         short = tasks.get(spec["task"]).adaptations[spec["adaptation"]].short(spec["options"])
         chosen = (
-            (spec["task"], filters.tasks),
-            (spec["dataset"], filters.datasets),
-            (short, filters.adaptations),
+            (filters.tasks, (spec["task"],)),
+            (filters.datasets, (spec["dataset"],)),
+            (filters.adaptations, (short, spec["adaptation"])),
         )
-        if not all(not globs or matching([value], globs) for value, globs in chosen):
+        if not all(not globs or matching(names, globs) for globs, names in chosen):
             continue
         kind = {key: value for key, value in spec.items() if key not in ("backbone", "repetition")}
-        unit = (spec["task"], spec["dataset"], spec["backbone"], short)
         variant = json.dumps([kind, record["digests"].get("source.dataset")], sort_keys=True)
-        groups.setdefault(unit, {}).setdefault(variant, []).append((path, record))
-    latest: Records = []
+        place = groups.setdefault((spec["task"], spec["dataset"], short), {})
+        place.setdefault(variant, {}).setdefault(spec["backbone"], []).append((path, record))
+    shared: Records = []
     for variants in groups.values():
-        latest.extend(max(variants.values(), key=_finished))
-    return latest
+        both = [records for records in variants.values() if a in records and b in records]
+        if both:
+            newest = max(both, key=lambda records: _finished([*records[a], *records[b]]))
+            shared += [*newest[a], *newest[b]]
+    return shared
 
 
 def _finished(records: Iterable[tuple[Path, dict[str, Any]]]) -> str:

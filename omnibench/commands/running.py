@@ -5,6 +5,7 @@ import logging
 import secrets
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,12 +16,13 @@ import typer
 from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.commands.planning import needs
-from omnibench.commands.session import Places, Session
-from omnibench.engines import engines
+from omnibench.commands.session import Places, Session, checked_device
+from omnibench.context import Context
+from omnibench.engines import Engine, engines
 from omnibench.errors import MissingWeightsError, RequestError
 from omnibench.execute import Finished, only
 from omnibench.interrupts import Interrupted, interruptible
-from omnibench.plan import Filters, states
+from omnibench.plan import CellState, Filters, states
 from omnibench.store import check_writable
 
 log = logging.getLogger("omnibench")
@@ -48,44 +50,73 @@ def run(
     """Run a suite's missing cells; returns the exit status."""
     session = Session.open(places)
     run_engine = engines.get(engine)
-    _, units = session.suite(name, filters)
+    suite, units = session.suite(name, filters)
     check_writable(session.results)
-    check_writable(session.data)
-    if _fetch_weights(units, session.data):
-        _, units = session.suite(name, filters)
     context = session.context(device, retry_failed=retry_failed, force=force)
+    due = _due(units, session, context)
+    if due:
+        check_writable(session.data)
+        checked_device(context.device)
+        if _fetch_weights([unit for unit in units if unit.name in due], session.data):
+            suite, units = session.suite(name, filters)
     found = states(units, session.store)
     blocked = needs(found)
-    due: dict[str, list[int]] = {}
-    for state in found:
-        if state.state != "blocked" and context.due(state.record) and not state.cell.unit.needs:
-            due.setdefault(state.cell.unit.name, []).append(state.cell.repetition)
-    pending = [only(unit, tuple(due[unit.name])) for unit in units if unit.name in due]
+    pending = [only(unit, due[unit.name]) for unit in units if unit.name in due and not unit.needs]
     done = sum(state.state == "done" for state in found)
-    cells = sum(len(unit.repetitions) for unit in pending)
     if blocked and not pending and not done:
         raise RequestError(f"nothing can start: {'; '.join(blocked)}")
-    typer.echo(f"{name}: {len(found)} cells, {done} done, {cells} to compute on {context.device}")
+    cells = sum(len(unit.repetitions) for unit in pending)
+    typer.echo(
+        f"{suite.name}: {len(found)} cells, {done} done, {cells} to compute on {context.device}"
+    )
     for need in blocked:
         typer.echo(f"blocked: {need}", err=True)
-    failures = sum(state.state == "failed" and not context.due(state.record) for state in found)
     try:
-        with _logging(), _display(pending) as display, interruptible():
-            for result in run_engine(pending, replace(context, progress=display.stage)):
-                display.finished(result)
-                failures += sum(message is not None for message in result.repetitions.values())
-                if max_failures is not None and failures > max_failures:
-                    log.error("stopped after %d failed cells (--max-failures)", failures)
-                    break
+        failures = _compute(run_engine, pending, context, max_failures)
     except Interrupted as signal:
         typer.echo(f"{signal}: stopped; the same command goes on from here", err=True)
         return 128 + signal.number
     left = states(units, session.store)
-    counts = [sum(state.state == kind for state in left) for kind in ("done", "failed", "blocked")]
+    if not any(state.state == "done" for state in left) and _refused(left):
+        raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
+    for message, count in Counter(failures).items():
+        typer.echo(f"failed: {message} ({count} cells)", err=True)
+    counts = Counter(state.state for state in left)
     typer.echo(
-        f"{name}: {counts[0]} of {len(left)} cells done, {counts[1]} failed, {counts[2]} blocked"
+        f"{suite.name}: {counts['done']} of {len(left)} cells done, {counts['failed']} failed, "
+        f"{counts['blocked']} blocked"
     )
-    return 0 if counts[0] == len(left) else 1
+    return 0 if counts["done"] == len(left) else 1
+
+
+def _due(units: Sequence[Unit], session: Session, context: Context) -> dict[str, tuple[int, ...]]:
+    """Unit name -> the repetitions that this run is to compute."""
+    due: dict[str, list[int]] = {}
+    for state in states(units, session.store):
+        if context.due(state.record):
+            due.setdefault(state.cell.unit.name, []).append(state.cell.repetition)
+    return {name: tuple(repetitions) for name, repetitions in due.items()}
+
+
+def _compute(
+    engine: Engine, pending: Sequence[Unit], context: Context, max_failures: int | None
+) -> list[str]:
+    """Run the units; returns the message of every cell that failed."""
+    failures: list[str] = []
+    with _display(pending) as display, _logging(), interruptible():
+        for result in engine(pending, replace(context, progress=display.stage)):
+            display.finished(result)
+            failures.extend(m for m in result.repetitions.values() if m is not None)
+            if max_failures is not None and len(failures) > max_failures:
+                log.error("stopped after %d failed cells (--max-failures)", len(failures))
+                break
+    return failures
+
+
+def _refused(left: Sequence[CellState]) -> bool:
+    """Whether every cell failed for what was asked or given, not in the computing."""
+    kinds = {s.record["error"]["kind"] for s in left if s.record is not None and s.record["error"]}
+    return bool(kinds) and kinds <= {"request", "data", "weights", "missing weights"}
 
 
 def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
@@ -99,7 +130,7 @@ def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
             weights.fetch(card, data)
             arrived = True
         except MissingWeightsError as error:
-            log.warning("%s", error)
+            log.debug("%s", error)  # said once, as what blocks its cells
     return arrived
 
 
@@ -153,5 +184,3 @@ class PlainLines:
             + f" in {result.seconds:.1f} s"
             + (f", about {left:.0f} s left" if self.count < self.total else "")
         )
-        for message in dict.fromkeys(failed.values()):
-            typer.echo(f"  failed: {message}", err=True)

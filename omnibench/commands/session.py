@@ -4,6 +4,7 @@ import datetime
 import fnmatch
 import json
 import os
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,20 +108,41 @@ def split_globs(values: Sequence[str] | None) -> tuple[str, ...]:
 
 
 def parse_repetitions(text: str | None) -> tuple[int, ...]:
-    """ "0,2" and "0-4" as numbers.
+    """ "0,2" and "0-4" as numbers; None as none.
 
     Raises:
         RequestError: anything else.
     """
+    if text is None:
+        return ()
     numbers: list[int] = []
-    for part in (text or "").split(","):
-        first, dash, last = part.partition("-")
-        if not part:
-            continue
-        if not first.isdigit() or (dash and not last.isdigit()):
+    for part in text.split(","):
+        match = re.fullmatch(r"([0-9]{1,6})(?:-([0-9]{1,6}))?", part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
             raise RequestError(f"--repetitions: '{text}' is not of the form 0,2 or 0-4")
-        numbers.extend(range(int(first), int(last or first) + 1))
+        numbers.extend(range(first, last + 1))
     return tuple(numbers)
+
+
+def checked_device(name: str) -> str:
+    """The device asked for, known to torch; for commands that compute.
+
+    Raises:
+        RequestError: torch cannot use it.
+    """
+    import torch
+
+    try:
+        kind = torch.device(name).type
+        if kind not in ("cpu", "cuda", "mps"):
+            raise RuntimeError
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError):
+        raise RequestError(
+            f"--device: torch cannot use '{name}' on this machine; give --device cpu"
+        ) from None
+    return name
 
 
 def echo_json(value: Any) -> None:

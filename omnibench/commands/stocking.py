@@ -35,8 +35,8 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
             for card in cards
         ]
         return _show(rows, as_json)
-    check_writable(session.data)
     if action == "fetch":
+        check_writable(session.data)
         return _each(cards, lambda card: _fetch_dataset(card, session.data))
     results = [
         {"dataset": card.id, "file": found.file, "verdict": found.verdict, "message": found.message}

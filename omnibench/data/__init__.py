@@ -28,6 +28,10 @@ class Images(Protocol):
         """Return images start..stop-1, freshly read; at most N of them."""
         ...
 
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Return the images at `indices`, in that order."""
+        ...
+
 
 @dataclass(frozen=True)
 class ArrayImages:
@@ -41,6 +45,9 @@ class ArrayImages:
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         return self.array[start:stop]
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self.array[indices]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,17 @@ class FolderImages:
         Raises:
             DataError: an image is damaged.
         """
-        files = self.files[start:stop]
+        return self._decoded(self.files[start:stop])
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        """Decode the images at `indices`, in that order.
+
+        Raises:
+            DataError: an image is damaged.
+        """
+        return self._decoded([self.files[index] for index in indices])
+
+    def _decoded(self, files: Sequence[str]) -> NDArray[np.uint8]:
         images = np.empty((len(files), *self.shape[1:]), np.uint8)
         for image, name in zip(images, files, strict=True):
             image[:] = _decode(self.root / name, self.shape[1:])

@@ -20,12 +20,17 @@ class SubsetImages:
         return (len(self.indices), *self.base.shape[1:])
 
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        rows = [self.base.read(int(i), int(i) + 1) for i in self.indices[start:stop]]
-        return np.concatenate(rows)
+        return self.base.read_rows(self.indices[start:stop])
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
+        return self.base.read_rows(self.indices[indices])
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:
-    """Keep at most `limit` images a split, evenly spaced so that sorted classes all stay."""
+    """Keep at most `limit` images a split: one fixed draw, in their own order.
+
+    A draw, because the first images of a sorted dataset show one class alone.
+    """
     if limit is None:
         return dataset
     return replace(
@@ -36,7 +41,7 @@ def limited(dataset: Dataset, limit: int | None) -> Dataset:
 def _cut(split: Split, limit: int) -> Split:
     if len(split) <= limit:
         return split
-    indices = np.arange(limit, dtype=np.int64) * len(split) // limit
+    indices = np.sort(np.random.default_rng(0).permutation(len(split))[:limit])
     return replace(
         split,
         images=SubsetImages(split.images, indices),

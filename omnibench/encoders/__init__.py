@@ -1,9 +1,12 @@
 """Encoders: every backbone behind the same three methods."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from torch import Tensor
+from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from omnibench.encoders.preprocess import Preprocess
 
 
 @runtime_checkable
@@ -29,4 +32,16 @@ class Encoder(Protocol):
 
         `layers` are a ViT's blocks (0-based; outputs before the final norm) or a CNN's strides.
         """
+        ...
+
+
+@runtime_checkable
+class TrainableEncoder(Encoder, Protocol):
+    """An encoder whose backbone can be trained: its module and a forward that keeps gradients."""
+
+    module: nn.Module
+    preprocess: "Preprocess"
+
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """Return embeddings [B, D] of prepared pixels [B, 3, S, S]; `embed` is this."""
         ...

@@ -24,7 +24,7 @@ from omnibench.registry import import_attribute
 from omnibench.sources import find_weights_record
 
 log = logging.getLogger("omnibench")
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def load_encoder(
     if isinstance(module, nn.Module):
         digest = tensors_digest(module)
         parameters = sum(parameter.numel() for parameter in module.parameters())
-        module.to(device=device, dtype=dtype).eval().requires_grad_(False)
+        # An Encoder of its own converts, resizes and normalises for itself.
+        own = isinstance(module, Encoder)
+        module.to(device=device, dtype=None if own else dtype).eval().requires_grad_(False)
     encoder = _wrap(module, preprocess, card)
     log.info(
         "%s: %s; normalised with mean %s, std %s (%s); loaded %s",

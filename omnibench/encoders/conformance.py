@@ -29,6 +29,9 @@ def conformance(card: BackboneCard, context: Context) -> Iterator[Finding]:
     except OmnibenchError as error:
         yield Finding("load", "FAIL", str(error), "see the message")
         return
+    except Exception as error:  # whatever a builder or a configuration raises
+        yield Finding("load", "FAIL", f"{type(error).__name__}: {_line(error)}", "mend the builder")
+        return
     yield Finding("load", "PASS", f"{card.source}, {loaded.parameters:,} parameters")
     yield _coverage(loaded)
     yield _normalisation(loaded, card)

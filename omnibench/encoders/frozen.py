@@ -9,9 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.data import Dataset
+from omnibench.data import Split
+from omnibench.data.checksums import sha256_of
 from omnibench.encoders import Encoder
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, embeddings, micro_batch
@@ -29,7 +31,7 @@ class UnitFeatures:
     @property
     def width(self) -> int:
         """D."""
-        return int(self.arrays["train"].shape[1])
+        return int(next(iter(self.arrays.values())).shape[1])
 
     def cost(self) -> dict[str, Any]:
         """What one whole feature pass takes, measured when it was made."""
@@ -46,7 +48,7 @@ class UnitFeatures:
         return {"backbone": self.facts["digest"]}
 
 
-def unit_features(unit: Unit, dataset: Dataset, context: Context) -> UnitFeatures:
+def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> UnitFeatures:
     """Return the unit's embeddings; the encoder is built only where some are absent.
 
     Raises:
@@ -57,7 +59,7 @@ def unit_features(unit: Unit, dataset: Dataset, context: Context) -> UnitFeature
     @functools.cache
     def encoder() -> tuple[Encoder, dict[str, Any]]:
         loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
-        images = torch.from_numpy(np.array(dataset.splits["train"].images.read(0, 1)))
+        images = torch.from_numpy(np.array(next(iter(splits.values())).images.read(0, 1)))
         with counted_flops() as counter, torch.no_grad():
             loaded.encoder.embed(images)
         facts = {
@@ -68,12 +70,15 @@ def unit_features(unit: Unit, dataset: Dataset, context: Context) -> UnitFeature
         }
         return loaded.encoder, facts
 
+    # A hub file that no card pins may be replaced: its own hash decides which features are its.
+    files = weights.locate(unit.backbone, context.data)
+    loaded_file = {"file": sha256_of(files.weights, context.data)} if files else {}
     arrays: dict[str, NDArray[np.float32]] = {}
     facts: dict[str, Any] = {}
     seconds = 0.0
-    for name, split in dataset.splits.items():
+    for name, split in splits.items():
         key = FeatureKey(
-            sources=unit.sources,
+            sources={**unit.sources, **loaded_file},
             split=name,
             input_size=recipe["input_size"],
             normalization=recipe["normalization"],
@@ -85,8 +90,8 @@ def unit_features(unit: Unit, dataset: Dataset, context: Context) -> UnitFeature
         seconds += told["seconds"]
         if facts and told["digest"] != facts["digest"]:
             raise DataError(
-                f"{unit.name}: the cached features of {name} come from other weights than those "
-                "of train; run `bench.py cache prune` and the same command again"
+                f"{unit.name}: the cached features of {name} come from other weights than the "
+                "other splits'; run `bench.py cache prune` and the same command again"
             )
         facts = told
     return UnitFeatures(arrays, {**facts, "seconds": seconds})

@@ -26,10 +26,13 @@ class ModuleEncoder:
         self.prefix_tokens = card.prefix_tokens or 0
 
     def embed(self, images: Tensor) -> Tensor:
-        output = self._forward(images)
+        return self.pooled(self.preprocess(images))
+
+    def pooled(self, pixels: Tensor) -> Tensor:
+        output = self._forward(pixels)
         if output.ndim == 2:
             return output
-        prefix, patches = self._split(output, images)
+        prefix, patches = self._split(output)
         if self.card.pool == "cls":
             if not self.prefix_tokens:
                 raise WeightsError(
@@ -40,13 +43,13 @@ class ModuleEncoder:
         return patches.float().mean(dim=(1, 2)).to(patches.dtype)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        output = self._forward(images)
+        output = self._forward(self.preprocess(images))
         if output.ndim == 2:
             raise RequestError(
                 f"{self.card.id}: its forward gives one vector an image, no tokens; return "
                 "tokens [B, P + N, D] or a map [B, D, h, w] for tasks that need them"
             )
-        return self._split(output, images)
+        return self._split(output)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
         intermediates = getattr(self.module, "forward_intermediates", None)
@@ -57,8 +60,8 @@ class ModuleEncoder:
             )
         return list(intermediates(self.preprocess(images), layers))
 
-    def _forward(self, images: Tensor) -> Tensor:
-        output = self.module(self.preprocess(images))
+    def _forward(self, pixels: Tensor) -> Tensor:
+        output = self.module(pixels)
         if not isinstance(output, Tensor) or output.ndim not in (2, 3, 4):
             shape = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
             raise WeightsError(
@@ -67,7 +70,7 @@ class ModuleEncoder:
             )
         return output
 
-    def _split(self, output: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+    def _split(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """(prefix, patches [B, h, w, D]) of a token sequence or a map."""
         if output.ndim == 4:
             return output.new_zeros(len(output), 0, output.shape[1]), output.permute(0, 2, 3, 1)

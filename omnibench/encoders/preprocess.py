@@ -77,7 +77,10 @@ class Preprocess:
             raise DataError(
                 f"images of shape {tuple(images.shape)} are neither [B, H, W] nor [B, H, W, 3]"
             )
+        return self.normalise(resize(channels.to(self.device).float(), self.size))
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Turn float [B, 1 or 3, S, S] of 0..255 into what the backbone takes, [B, 3, S, S]."""
         mean = torch.tensor(self.mean, device=self.device).view(1, 3, 1, 1) * 255
         std = torch.tensor(self.std, device=self.device).view(1, 3, 1, 1) * 255
-        resized = resize(channels.to(self.device).float(), self.size)
-        return ((resized - mean) / std).to(self.dtype)
+        return ((pixels - mean) / std).to(self.dtype)

@@ -12,6 +12,8 @@ PARTS = {
     "startup": "omnibench.speed.startup:measure",
     "resize": "omnibench.speed.resize:measure",
     "features": "omnibench.speed.features:measure",
+    "augment": "omnibench.speed.augment:measure",
+    "training": "omnibench.speed.training:measure",
     "probe": "omnibench.speed.probe:measure",
     "packing": "omnibench.speed.packing:measure",
 }

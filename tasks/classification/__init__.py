@@ -1,63 +1,35 @@
-"""Classification: frozen features under a linear probe or nearest neighbours. No torch here."""
+"""Classification: probes on frozen features, and trained heads, LoRA and backbones. No torch."""
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from omnibench.catalogue import register_task
-from omnibench.recipe import Recipe
 from omnibench.task import Adaptation, Definition, Outcome
 
 from .metrics import DEFINITIONS
+from .recipes import KnnRecipe, LinearRecipe, TrainedRecipe, trained
 
 if TYPE_CHECKING:
     from omnibench.cell import Unit
     from omnibench.context import Context
 
-Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
-
-class LinearRecipe(Recipe):
-    """Fields of the linear probe.
+class LoraOptions(BaseModel):
+    """Options of `lora`.
 
     Attributes:
-        epochs: passes over the training features.
-        batch: features a step (all of them where there are fewer).
-        lr: AdamW's rates; each repetition keeps the one best on validation macro-F1.
-        weight_decay: AdamW's, decoupled.
+        r, alpha: rank and scale (alpha / r) of the update.
+        head: trained in full, or wrapped in LoRA over random frozen weights, as released.
     """
 
-    epochs: Annotated[int, Field(gt=0)] = 40
-    batch: Annotated[int, Field(gt=0)] = 128
-    lr: Rates | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
-    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    @property
-    def rates(self) -> tuple[float, ...]:
-        """The rates as a tuple, one or many."""
-        return self.lr if isinstance(self.lr, tuple) else (self.lr,)
-
-
-class KnnRecipe(Recipe):
-    """Fields of the nearest-neighbour classifier.
-
-    Attributes:
-        k: numbers of neighbours to choose from on validation macro-F1.
-        temperature: of the neighbours' weights exp(cosine / temperature).
-    """
-
-    k: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (
-        1,
-        3,
-        5,
-        10,
-        20,
-        50,
-        100,
-        200,
-    )
-    temperature: Annotated[float, Field(gt=0)] = 0.07
+    r: Annotated[int, Field(gt=0)]
+    alpha: Annotated[int, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    head: Literal["full", "lora"] = "full"
 
 
 class ClassificationTask:
@@ -84,6 +56,27 @@ class ClassificationTask:
                 trains="nothing: cosine-weighted votes of the nearest training embeddings",
                 varies="nothing",
                 recipes={"small": KnnRecipe()},
+            ),
+            Adaptation(
+                "head",
+                trains="a linear head under augmentation; the backbone is frozen",
+                varies="training seed",
+                recipes=trained(TrainedRecipe(lr=1e-3)),
+            ),
+            Adaptation(
+                "full",
+                trains="backbone and head",
+                varies="training seed",
+                recipes=trained(TrainedRecipe(lr=1e-4)),
+                through_backbone=True,
+            ),
+            Adaptation(
+                "lora",
+                trains="low-rank updates of the backbone's layers, and a head",
+                varies="training seed",
+                recipes=trained(TrainedRecipe(lr=1e-3)),
+                options=LoraOptions,
+                through_backbone=True,
             ),
         )
     }

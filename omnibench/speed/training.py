@@ -1,0 +1,150 @@
+"""Training ViT-S/14 at 224 pixels: our loop against a plain one as the study released it.
+
+The plain loop takes PIL images one by one, augments them with torchvision, and trains in fp32
+with an unfused optimiser.
+"""
+
+import itertools
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import timm
+import torch
+from PIL import Image
+from torch import nn
+from torchvision import transforms
+
+from omnibench.cards import BackboneCard
+from omnibench.commands.session import usable_cores
+from omnibench.context import silent
+from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data.local import local_card
+from omnibench.encoders.build import load_encoder
+from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from omnibench.encoders.timm_encoder import fit_input_size
+from omnibench.recipe import native_precision
+from omnibench.speed import Measure
+from omnibench.training.loop import Batch, Job, _Run
+
+NAME, SIZE, SMALL, CLASSES = "vit_small_patch14_dinov2", 224, 28, 2
+BATCH, STEPS = 16, 4
+
+
+def measure(device: str) -> Iterator[Measure]:
+    """Yield images/s of a step of `full` and of `head`, ours and plain, and the data's share."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (BATCH * STEPS, SMALL, SMALL), np.uint8)
+    labels = np.arange(len(images)) % CLASSES
+    torch.set_num_threads(usable_cores())
+    for adaptation, bound in (("full", ">= 1.7"), ("head", ">= 2")):
+        plain = _plain(adaptation, images, labels, device)
+        ours, share = _ours(adaptation, images, labels, device)
+        yield Measure("training", f"{adaptation}: plain loop", plain, "images/s")
+        yield Measure(
+            "training",
+            f"{adaptation}: our loop, against the plain one",
+            ours,
+            "images/s",
+            ours / plain,
+            bound,
+        )
+        if adaptation == "full":
+            yield Measure("training", "full: data's share of a step", share, "", None, "<= 0.05")
+
+
+def _rate(step: Callable[[int], object], device: str) -> float:
+    """Images a second of the best of STEPS steps, after one to warm up."""
+    best = float("inf")
+    for index in itertools.chain([0], range(STEPS)):
+        began = time.perf_counter()
+        step(index)
+        if device.startswith("cuda"):
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return BATCH / best
+
+
+def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
+    model = timm.create_model(NAME, num_classes=CLASSES)
+    fit_input_size(model, SIZE, NAME)
+    model.to(device).train()
+    if adaptation == "head":
+        model.requires_grad_(False)
+        model.head.requires_grad_(True)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(trained, lr=1e-5, foreach=False)
+    augment = transforms.Compose(
+        [
+            transforms.RandomHorizontalFlip(),
+            transforms.RandomRotation(7),
+            transforms.RandomResizedCrop(SIZE, scale=(0.85, 1.0)),
+            transforms.ToTensor(),
+            transforms.Normalize(IMAGENET_MEAN, IMAGENET_STD),
+        ]
+    )
+
+    def step(index: int) -> None:
+        rows = range(index * BATCH, (index + 1) * BATCH)
+        pixels = torch.stack([augment(Image.fromarray(images[k]).convert("RGB")) for k in rows])
+        truth = torch.from_numpy(labels[list(rows)]).to(device)
+        loss = nn.functional.cross_entropy(model(pixels.to(device)), truth)
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(trained, 1.0)
+        optimiser.step()
+
+    return _rate(step, device)
+
+
+def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float, float]:
+    package = "omnibench.tasks.classification"
+    recipes = import_module(f"{package}.recipes")
+    precision = native_precision()
+    recipe = recipes.TrainedRecipe(batch=BATCH, precision=precision, normalization="imagenet")
+    card = BackboneCard(id="speed", source=f"random:{NAME}", pool="cls")
+    fields = recipe.model_dump(mode="json")
+    if adaptation == "full":
+        fields["precision"] = "fp32"
+    loaded = load_encoder(card, fields, device, Path("unused"), Path("unused"))
+    model = import_module(f"{package}.classifier").Classifier.of(
+        loaded.encoder, adaptation, {}, recipe, CLASSES
+    )
+    model.to(device)
+    splits = {"train": Split(ArrayImages(images), labels.astype(np.int64))}
+    facts = local_card("npz", Path("speed.npz")).model_copy(update={"classes": ("0", "1")})
+    cases = import_module(f"{package}.cases").Cases.of(Dataset(facts, splits))
+    objective = import_module(f"{package}.objective").Objective(model, cases, recipe, 0)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(
+            model=model,
+            count=len(images),
+            loss=objective.loss,
+            validate=dict,
+            set_mode=model.set_training,
+            select="",
+            seed=0,
+            device=device,
+            folder=Path(folder),
+            log=Path(folder) / "log.jsonl",
+            progress=silent,
+        )
+        run = _Run(job, recipe)
+    model.set_training()
+
+    def rows(index: int) -> torch.Tensor:
+        return torch.arange(index * BATCH, (index + 1) * BATCH)
+
+    def step(index: int) -> None:
+        run._gradients(index, rows(index))
+        run._update(0)
+
+    def data(index: int) -> None:
+        objective.pixels(Batch(index, rows(index), torch.arange(BATCH), rows(index)))
+
+    rate = _rate(step, device)
+    return rate, rate / _rate(data, device)

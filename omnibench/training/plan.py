@@ -1,0 +1,45 @@
+"""How a model is trained: the recipe fields that every trained adaptation shares."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from omnibench.recipe import Recipe
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class TrainingRecipe(Recipe):
+    """Fields of the training loop.
+
+    Attributes:
+        batch: images an optimiser step, over all processes and micro-batches.
+        micro_batch: images a forward pass; None for the whole batch. Smaller ones accumulate.
+        betas: AdamW's.
+        warmup_epochs, warmup_start: linear from `warmup_start` times the rate, then a cosine to 0.
+        schedule_step: whether the rate moves every step or every epoch.
+        clip_norm: largest gradient norm; None for no clipping.
+        warmup_clip_norm: the same during warm-up; None for `clip_norm`.
+        precision: of autocast (parameters stay in fp32); a frozen backbone runs in it outright.
+    """
+
+    epochs: Annotated[int, Field(gt=0)] = 10
+    batch: Annotated[int, Field(gt=0)] = 32
+    micro_batch: Annotated[int, Field(gt=0)] | None = None
+    lr: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
+    warmup_start: Share = 0.01
+    schedule_step: Literal["step", "epoch"] = "step"
+    clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
+    warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        # Of a warm-up longer than a short run only its first part is seen: never a cosine.
+        if self.warmup_epochs >= self.epochs and self.epochs > 1:
+            raise ValueError(
+                f"warmup_epochs {self.warmup_epochs} leaves nothing of {self.epochs} epochs"
+            )
+        return self

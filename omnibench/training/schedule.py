@@ -1,0 +1,14 @@
+"""The learning rate's course: linear warm-up, then a cosine to zero."""
+
+import math
+
+
+def factor(epoch: float, epochs: int, warmup: float, start: float) -> float:
+    """Share of the full rate after `epoch` epochs (fractional where stepped per step).
+
+    Linear from `start` to 1 over `warmup` epochs, then half a cosine down to 0 at `epochs`; the
+    closed form of torch's LinearLR followed by CosineAnnealingLR.
+    """
+    if epoch < warmup:
+        return start + (1 - start) * epoch / warmup
+    return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup)))

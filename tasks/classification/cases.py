@@ -1,0 +1,73 @@
+"""The labelled images of a classification dataset, checked, and what is stored of predictions."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.data import Dataset
+from omnibench.errors import DataError
+
+from .metrics import confusion, macro_f1, omnirad_classification
+
+
+@dataclass(frozen=True)
+class Cases:
+    """A dataset's images and its labels a split: [N] class indices, or [N, L] zeros and ones."""
+
+    dataset: Dataset
+    labels: Mapping[str, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> "Cases":
+        """Check that every split has labels and every class a training image.
+
+        Raises:
+            DataError: one has not, by name.
+        """
+        labels: dict[str, NDArray[np.int64]] = {}
+        for name, split in dataset.splits.items():
+            if split.labels is None:
+                raise DataError(f"{dataset.card.id}: the {name} split has no class labels")
+            labels[name] = split.labels
+        train = labels["train"]
+        for index, name in enumerate(dataset.card.classes):
+            if not (train[:, index] if train.ndim == 2 else train == index).any():
+                raise DataError(
+                    f"{dataset.card.id}: no training image shows the class '{name}'; add some, or "
+                    "raise the recipe's limit"
+                )
+        return cls(dataset, labels)
+
+    @property
+    def classes(self) -> int:
+        """Number of classes, or of labels."""
+        return len(self.dataset.card.classes)
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether an image may show several classes."""
+        return self.labels["train"].ndim == 2
+
+    def predictions(self, logits: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
+        """The arrays stored beside a record: logits, labels, case and, where known, group."""
+        arrays: dict[str, NDArray[Any]] = {}
+        for name in ("val", "test"):
+            split = self.dataset.splits[name]
+            arrays[f"{name}_logits"] = logits[name].astype(np.float32)
+            arrays[f"{name}_labels"] = self.labels[name]
+            arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
+            if split.groups is not None:
+                arrays[f"{name}_group"] = split.groups
+        return arrays
+
+
+def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """What rates, neighbours and epochs are chosen by."""
+    if labels.ndim == 1:
+        return macro_f1(confusion(labels, logits.argmax(axis=1), logits.shape[1]))
+    value = omnirad_classification({"test_logits": logits, "test_labels": labels})["macro-f1"]
+    assert value is not None
+    return value

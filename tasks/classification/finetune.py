@@ -1,0 +1,136 @@
+"""`head`, `full` and `lora`: each repetition trained by the shared loop, under augmentation."""
+
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.encoders import TrainableEncoder
+from omnibench.encoders.build import Loaded, load_encoder
+from omnibench.encoders.forward import counted_flops
+from omnibench.encoders.frozen import unit_features
+from omnibench.errors import RequestError
+from omnibench.execute import only
+from omnibench.store import RecordStore
+from omnibench.task import Outcome, score
+from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.loop import Fitted, Job, fit
+
+from .cases import Cases, validation_macro_f1
+from .classifier import Classifier
+from .evaluation import Evaluation, FrozenEvaluation, TrainedEvaluation
+from .metrics import DEFINITIONS
+from .objective import Objective
+from .recipes import TrainedRecipe
+
+
+def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
+    """Yield one outcome a repetition, each resumed from its own checkpoints."""
+    recipe = TrainedRecipe.model_validate(unit.recipe)
+    for repetition in unit.repetitions:
+        began = time.perf_counter()
+        torch.manual_seed(unit.seed("head", repetition))
+        loaded = _load(unit, context)
+        model = Classifier.of(loaded.encoder, unit.adaptation, unit.options, recipe, cases.classes)
+        model.to(context.device)
+        evaluation = _evaluation(unit, cases, model, recipe, context)
+        cell = only(unit, (repetition,)).cells[0]
+        folder = context.results / "checkpoints" / cell.digest
+        log = RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl")
+        fitted = _fit(unit, repetition, cases, model, evaluation, recipe, context, folder, log)
+        logits = {name: evaluation.logits(name) for name in ("val", "test")}
+        predictions = cases.predictions(logits)
+        yield Outcome(
+            repetition=repetition,
+            metrics=score(DEFINITIONS, predictions),
+            predictions=predictions,
+            cost=_cost(model, loaded, fitted, cases, began),
+            digests={**cases.dataset.digests, "backbone": loaded.digest},
+            notes={
+                "chosen": {"epoch": fitted.best_epoch, "val_macro_f1": fitted.best},
+                "backbone": loaded.facts(),
+            },
+        )
+        Checkpoints(folder).remove()
+
+
+def _fit(
+    unit: Unit,
+    repetition: int,
+    cases: Cases,
+    model: Classifier,
+    evaluation: Evaluation,
+    recipe: TrainedRecipe,
+    context: Context,
+    folder: Path,
+    log: Path,
+) -> Fitted:
+    objective = Objective(model, cases, recipe, unit.seed("augmentation", repetition))
+
+    def validate() -> Mapping[str, float]:
+        return {"macro-f1": validation_macro_f1(evaluation.logits("val"), cases.labels["val"])}
+
+    job = Job(
+        model=model,
+        count=len(cases.labels["train"]),
+        loss=objective.loss,
+        validate=validate,
+        set_mode=model.set_training,
+        select="macro-f1",
+        seed=unit.seed("order", repetition),
+        device=context.device,
+        folder=folder,
+        log=log,
+        progress=context.progress,
+        name=f"{unit.short} {repetition}: epoch",
+    )
+    return fit(job, recipe)
+
+
+def _load(unit: Unit, context: Context) -> Loaded:
+    """The encoder: a frozen backbone in the recipe's precision, a trained one in fp32."""
+    precision = unit.recipe["precision"] if unit.adaptation == "head" else "fp32"
+    recipe = {**unit.recipe, "precision": precision}
+    loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
+    if not isinstance(loaded.encoder, TrainableEncoder):
+        raise RequestError(
+            f"{unit.backbone.id}: its Encoder has no module, preprocess and pooled(pixels), which "
+            f"`{unit.adaptation}` needs; give it those, or judge it by linear and knn"
+        )
+    return loaded
+
+
+def _evaluation(
+    unit: Unit, cases: Cases, model: Classifier, recipe: TrainedRecipe, context: Context
+) -> Evaluation:
+    if unit.adaptation == "head":
+        # Only training images are augmented: those of val and test are embedded once.
+        splits = {n: s for n, s in cases.dataset.splits.items() if n != "train"}
+        return FrozenEvaluation(model, unit_features(unit, splits, context).arrays, context.device)
+    images = {name: split.images for name, split in cases.dataset.splits.items()}
+    return TrainedEvaluation(model, images, recipe.precision, context.device)
+
+
+def _cost(
+    model: Classifier, loaded: Loaded, fitted: Fitted, cases: Cases, began: float
+) -> dict[str, Any]:
+    size = model.encoder.preprocess.size
+    images = torch.zeros(1, size, size, dtype=torch.uint8)
+    model.eval()
+    with counted_flops() as counter, torch.no_grad():
+        model.encoder.embed(images)
+    epochs = len(fitted.history)
+    rates: list[float] = [entry["images_per_s"] for entry in fitted.history]
+    seen = epochs * (len(cases.labels["train"]) + len(cases.labels["val"]))
+    return {
+        "phases": {"training": time.perf_counter() - began},
+        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "total_parameters": loaded.parameters,
+        "images_per_s": float(np.median(rates)),
+        "flops": counter.get_total_flops() * seen,
+    }

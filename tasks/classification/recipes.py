@@ -1,0 +1,100 @@
+"""The recipes of classification: every field and its value by name."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from omnibench.recipe import Recipe
+from omnibench.training.plan import Share, TrainingRecipe
+
+Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+
+
+class LinearRecipe(Recipe):
+    """Fields of the linear probe.
+
+    Attributes:
+        epochs: passes over the training features.
+        batch: features a step (all of them where there are fewer).
+        lr: AdamW's rates; each repetition keeps the one best on validation macro-F1.
+        weight_decay: AdamW's, decoupled.
+    """
+
+    epochs: Annotated[int, Field(gt=0)] = 40
+    batch: Annotated[int, Field(gt=0)] = 128
+    lr: Rates | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+
+    @property
+    def rates(self) -> tuple[float, ...]:
+        """The rates as a tuple, one or many."""
+        return self.lr if isinstance(self.lr, tuple) else (self.lr,)
+
+
+class KnnRecipe(Recipe):
+    """Fields of the nearest-neighbour classifier.
+
+    Attributes:
+        k: numbers of neighbours to choose from on validation macro-F1.
+        temperature: of the neighbours' weights exp(cosine / temperature).
+    """
+
+    k: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (
+        1,
+        3,
+        5,
+        10,
+        20,
+        50,
+        100,
+        200,
+    )
+    temperature: Annotated[float, Field(gt=0)] = 0.07
+
+
+class TrainedRecipe(TrainingRecipe):
+    """Fields of `head`, `full` and `lora`.
+
+    Attributes:
+        flip: probability of a horizontal flip.
+        rotation: largest angle to either side, degrees.
+        crop_scale: smallest share of the image's area that a random crop keeps.
+        dropout: before the head.
+        class_weights: of the cross-entropy; `sqrt-inverse` is sqrt(N / n_c) for class c.
+    """
+
+    flip: Share = 0.5
+    rotation: Annotated[float, Field(ge=0, le=180)] = 7.0
+    crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.85
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    class_weights: Literal["none", "sqrt-inverse"] = "none"
+
+
+# The study's protocol: where the paper is silent its public code is followed (docs/protocol.md).
+OMNIRAD = TrainedRecipe(
+    input_size=224,
+    normalization="imagenet",
+    precision="fp16",
+    epochs=40,
+    batch=128,
+    lr=1e-5,
+    weight_decay=0.01,
+    betas=(0.9, 0.999),
+    warmup_epochs=10,
+    warmup_start=0.01,
+    schedule_step="epoch",
+    clip_norm=1.0,
+    warmup_clip_norm=None,
+    flip=0.5,
+    rotation=7.0,
+    crop_scale=0.85,
+    dropout=0.4,
+    class_weights="sqrt-inverse",
+)
+# As released: the gradient norm is clipped at 0.5 while the rate warms up.
+OMNIRAD_RELEASED = OMNIRAD.model_copy(update={"warmup_clip_norm": 0.5})
+
+
+def trained(small: TrainedRecipe) -> dict[str, Recipe]:
+    """The recipes of a trained adaptation, its own small one first."""
+    return {"small": small, "omnirad": OMNIRAD, "omnirad-released": OMNIRAD_RELEASED}

@@ -1,0 +1,196 @@
+"""Trained adaptations on small models: learning, resuming, refusing."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from omnibench.tasks.classification import finetune
+from omnibench.tasks.classification.classifier import Classifier
+from omnibench.tasks.classification.objective import Objective
+from omnibench.tasks.classification.recipes import OMNIRAD, TrainedRecipe
+from torch import nn
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import load_installed, tasks
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data.npz import card_of
+from omnibench.errors import DataError, NumericError, RequestError
+from omnibench.recipe import resolve_recipe
+from omnibench.store import RecordStore
+from omnibench.training import loop
+from omnibench.training.checkpoint import Checkpoints
+
+SPLITS = {"train": 48, "val": 24, "test": 30}
+FAST = {"input_size": 32, "precision": "fp32", "epochs": 3, "batch": 16, "lr": 3e-3}
+LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "head": "full"}
+
+
+@pytest.fixture
+def make(tmp_path):
+    load_installed()
+    torch.set_num_threads(1)
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split, count in SPLITS.items():
+        labels = np.arange(count) % 2
+        images = rng.integers(0, 100, (count, 16, 16)) + 80 * labels[:, None, None]
+        arrays[f"{split}_images"] = images.astype(np.uint8)
+        arrays[f"{split}_labels"] = labels[:, None]
+    np.savez(tmp_path / "data.npz", **arrays)
+
+    def make(adaptation="full", place="results", source="random:test_vit", options=None, **recipe):
+        task = tasks.get("classification")
+        card = task.adaptations[adaptation]
+        options = options or (LORA if adaptation == "lora" else {})
+        unit = Unit(
+            task="classification",
+            dataset=card_of(tmp_path / "data.npz"),
+            backbone=BackboneCard(id="b", source=source),
+            adaptation=adaptation,
+            short=card.short(options),
+            options=options,
+            recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe"),
+            suite_seed=0,
+            sources={"dataset": "data", "backbone": source},
+            repetitions=(0,),
+        )
+        return unit, Context(tmp_path / place, tmp_path / "cache")
+
+    return make
+
+
+def outcome(unit: Unit, context: Context):
+    (found,) = tasks.get("classification").run(unit, context)
+    return found
+
+
+@pytest.mark.parametrize("adaptation", ["head", "full", "lora"])
+@pytest.mark.parametrize("source", ["random:test_vit", "random:test_efficientnet"])
+def test_every_adaptation_learns_and_trains_what_it_says(make, adaptation, source):
+    unit, context = make(adaptation, source=source, input_size=64, epochs=4)
+    found = outcome(unit, context)
+    assert found.metrics["omnirad-classification/auc"] > 0.8
+    total, trainable = found.cost["total_parameters"], found.cost["trainable_parameters"]
+    assert trainable > 0
+    assert (trainable > total) if adaptation == "full" else (trainable < total / 2)
+    log = RecordStore(context.results).path(unit.cells[0]).with_suffix(".epochs.jsonl")
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
+    assert found.notes["chosen"]["epoch"] == max(
+        range(4), key=lambda e: (lines[e]["validation"]["macro-f1"], e)
+    )
+    assert not list((context.results / "checkpoints").glob("*/*"))
+
+
+@pytest.mark.parametrize("adaptation", ["head", "lora"])
+def test_frozen_parts_stay_as_they_are(make, adaptation):
+    unit, context = make(adaptation, source="random:test_efficientnet", input_size=64)
+    loaded = finetune._load(unit, context)
+    before = {n: v.clone() for n, v in loaded.encoder.module.state_dict().items()}
+    model = Classifier.of(loaded.encoder, adaptation, unit.options, TrainedRecipe(**unit.recipe), 2)
+    model.set_training()
+    assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))
+    with torch.no_grad():
+        model(torch.randn(4, 3, 64, 64))
+    after = {n.replace(".base_layer", ""): v for n, v in model.backbone.state_dict().items()}
+    assert all(torch.equal(after[name], value) for name, value in before.items())
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("adaptation", ["full", "lora"])
+@pytest.mark.parametrize("step", [1, 4, 7])  # in the first, the second and the third epoch
+def test_a_training_killed_anywhere_ends_in_the_same_bits(make, monkeypatch, adaptation, step):
+    recipe = {"dropout": 0.3}
+    plain = outcome(*make(adaptation, place="plain", **recipe))
+    original = loop._Run._gradients
+
+    def dying(self, number, rows):
+        if number == step:
+            raise Killed
+        return original(self, number, rows)
+
+    monkeypatch.setattr(loop._Run, "_gradients", dying)
+    with pytest.raises(Killed):
+        outcome(*make(adaptation, place="killed", **recipe))
+    monkeypatch.undo()
+    resumed = outcome(*make(adaptation, place="killed", **recipe))
+    for name, array in plain.predictions.items():
+        assert np.array_equal(array, resumed.predictions[name])
+
+
+def test_a_checkpoint_cut_short_gives_way_to_the_one_before(make, monkeypatch, caplog):
+    plain = outcome(*make(place="plain"))
+    monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
+    unit, context = make(place="cut")
+    outcome(unit, context)
+    last = context.results / "checkpoints" / unit.cells[0].digest / "last.pt"
+    last.write_bytes(last.read_bytes()[:1000])
+    resumed = outcome(unit, context)
+    assert "is damaged; the one before it is used" in caplog.text
+    assert np.array_equal(plain.predictions["test_logits"], resumed.predictions["test_logits"])
+
+
+def test_a_changed_recipe_is_another_cell_with_other_checkpoints(make):
+    first, _ = make()
+    second, _ = make(lr=1e-3)
+    assert first.cells[0].digest != second.cells[0].digest
+
+
+def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint(make, monkeypatch):
+    original = Objective.loss
+    monkeypatch.setattr(
+        Objective, "loss", lambda self, b: original(self, b) * (float("nan") if b.step == 4 else 1)
+    )
+    unit, context = make()
+    with pytest.raises(
+        NumericError, match=r"the loss is nan at epoch 1, step 1; .* epoch 0 is kept"
+    ):
+        outcome(unit, context)
+    folder = context.results / "checkpoints" / unit.cells[0].digest
+    assert Checkpoints(folder).load()["epoch"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"batch": 64}, DataError, "recipe.batch 64 exceeds the training split's 48 images"),
+        (
+            {"adaptation": "lora", "options": {**LORA, "r": 5000}},
+            RequestError,
+            "LoRA rank 5000 is larger than the layer 'blocks.0.attn.qkv' allows",
+        ),
+        ({"limit": 1, "batch": 1}, DataError, "no training image shows the class '1'"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_by_name(make, arguments, error, message):
+    with pytest.raises(error, match=message):
+        outcome(*make(**arguments))
+
+
+def test_micro_batches_change_rounding_alone(make):
+    whole = outcome(*make(dropout=0.2))
+    unit, context = make(dropout=0.2, micro_batch=5)
+    parts = outcome(unit, replace(context, results=context.results / "parts"))
+    assert np.allclose(
+        whole.predictions["test_logits"], parts.predictions["test_logits"], atol=2e-3
+    )
+
+
+def test_the_omnirad_recipe_is_the_studys():
+    fields = OMNIRAD.model_dump()
+    assert (fields["epochs"], fields["batch"], fields["lr"]) == (40, 128, 1e-5)
+    assert (fields["weight_decay"], fields["betas"]) == (0.01, (0.9, 0.999))
+    assert (fields["warmup_epochs"], fields["schedule_step"], fields["warmup_start"]) == (
+        10,
+        "epoch",
+        0.01,
+    )
+    assert (fields["dropout"], fields["class_weights"]) == (0.4, "sqrt-inverse")
+    assert (fields["flip"], fields["rotation"], fields["crop_scale"]) == (0.5, 7.0, 0.85)
+    assert fields["normalization"] == "imagenet"

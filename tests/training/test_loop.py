@@ -1,0 +1,159 @@
+"""The loop against a straight-line training in plain PyTorch, and over two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from omnibench.errors import MemoryShortageError
+from omnibench.training import loop
+from omnibench.training.loop import Batch, Fitted, Job, fit
+from omnibench.training.plan import TrainingRecipe
+from omnibench.training.random import stream
+from omnibench.training.schedule import factor
+
+RECIPE = TrainingRecipe(
+    epochs=5,
+    batch=20,
+    lr=0.02,
+    weight_decay=0.1,
+    warmup_epochs=2,
+    warmup_start=0.1,
+    clip_norm=0.5,
+    warmup_clip_norm=0.2,
+    precision="fp32",
+)
+GENERATOR = torch.Generator().manual_seed(0)
+INPUTS = torch.randn(40, 6, generator=GENERATOR)
+LABELS = torch.randint(0, 3, (40,), generator=GENERATOR)
+
+
+def network(norm: bool = False) -> nn.Module:
+    torch.manual_seed(1)
+    middle = [nn.BatchNorm1d(16)] if norm else []
+    return nn.Sequential(nn.Linear(6, 16), *middle, nn.GELU(), nn.Linear(16, 3))
+
+
+def job(model: nn.Module, folder: Path) -> Job:
+    def loss(batch: Batch) -> torch.Tensor:
+        entropy = functional.cross_entropy(
+            model(INPUTS[batch.rows]), LABELS[batch.rows], reduction="sum"
+        )
+        return entropy / len(batch.whole)
+
+    def validate() -> dict[str, float]:
+        model.eval()
+        with torch.no_grad():
+            right = model(INPUTS).argmax(1) == LABELS
+        return {"accuracy": float(right.float().mean())}
+
+    return Job(
+        model=model,
+        count=len(INPUTS),
+        loss=loss,
+        validate=validate,
+        set_mode=model.train,
+        select="accuracy",
+        seed=7,
+        device="cpu",
+        folder=folder / "checkpoints",
+        log=folder / "epochs.jsonl",
+        progress=lambda *_: None,
+    )
+
+
+def test_ten_steps_equal_a_straight_line_reference(tmp_path):
+    model, reference = network(), network()
+    fitted = fit(job(model, tmp_path), RECIPE)
+    optimiser = torch.optim.AdamW(reference.parameters(), lr=RECIPE.lr, weight_decay=0.1)
+    losses, states = [], []
+    for epoch in range(5):
+        order = torch.randperm(40, generator=stream(7, "order", epoch))
+        total = 0.0
+        for step in range(2):
+            rows = order[20 * step : 20 * step + 20]
+            optimiser.param_groups[0]["lr"] = RECIPE.lr * factor(epoch + step / 2, 5, 2, 0.1)
+            loss = functional.cross_entropy(reference(INPUTS[rows]), LABELS[rows])
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(reference.parameters(), 0.2 if epoch < 2 else 0.5)
+            optimiser.step()
+            total += loss.item() / 2
+        losses.append(total)
+        accuracy = float((reference(INPUTS).argmax(1) == LABELS).float().mean())
+        states.append((accuracy, epoch, {k: v.clone() for k, v in reference.state_dict().items()}))
+    assert [entry["loss"] for entry in fitted.history] == pytest.approx(losses, abs=1e-6)
+    best = max(states, key=lambda state: state[:2])
+    assert fitted.best_epoch == best[1]
+    for name, value in model.state_dict().items():
+        assert torch.allclose(value, best[2][name], atol=1e-6)
+
+
+def short_of_memory(monkeypatch, largest: int) -> None:
+    """Let every part of more than `largest` rows run out of memory."""
+    original = loop._Run._gradients
+
+    def gradients(self, step, rows):
+        if self.micro > largest:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return original(self, step, rows)
+
+    monkeypatch.setattr(loop._Run, "_gradients", gradients)
+
+
+def test_out_of_memory_halves_the_micro_batch_at_the_same_effective_batch(tmp_path, monkeypatch):
+    model, reference = network(), network()
+    fit(job(reference, tmp_path / "plain"), RECIPE)
+    short_of_memory(monkeypatch, 6)
+    fit(job(model, tmp_path / "short"), RECIPE)
+    for name, value in model.state_dict().items():
+        assert torch.allclose(value, reference.state_dict()[name], atol=1e-5)
+
+
+def test_out_of_memory_with_batch_norm_names_the_batch_that_fits(tmp_path, monkeypatch):
+    short_of_memory(monkeypatch, 6)
+    with pytest.raises(MemoryShortageError, match=r"batches of 20, .* recipe\.batch 5 fits"):
+        fit(job(network(norm=True), tmp_path), RECIPE)
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+import torch
+from torch import distributed
+sys.path.insert(0, {tests!r})
+from test_loop import RECIPE, fit, job, network
+torch.set_num_threads(1)
+distributed.init_process_group("gloo")
+model = network()
+fit(job(model, Path(sys.argv[1])), RECIPE)
+if distributed.get_rank() == 0:
+    torch.save(model.state_dict(), Path(sys.argv[1]) / "model.pt")
+distributed.destroy_process_group()
+"""
+
+
+def test_two_processes_give_the_loss_curve_of_one(tmp_path):
+    model = network()
+    alone: Fitted = fit(job(model, tmp_path / "alone"), RECIPE)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [*launch, str(script), str(tmp_path)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    lines = (tmp_path / "epochs.jsonl").read_text().splitlines()
+    losses = [json.loads(line)["loss"] for line in lines]
+    assert losses == pytest.approx([entry["loss"] for entry in alone.history], abs=1e-6)
+    together = torch.load(tmp_path / "model.pt", weights_only=True)
+    for name, value in model.state_dict().items():
+        assert torch.allclose(value, together[name], atol=1e-5)

@@ -1,0 +1,25 @@
+import pytest
+import torch
+
+from omnibench.training.schedule import factor
+
+
+@pytest.mark.parametrize(("epochs", "warmup", "start"), [(40, 10, 0.01), (7, 2, 0.5)])
+def test_by_epoch_it_is_torchs_linear_then_cosine(epochs, warmup, start):
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    linear = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=start, total_iters=warmup)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs - warmup)
+    both = torch.optim.lr_scheduler.SequentialLR(optimiser, [linear, cosine], milestones=[warmup])
+    for epoch in range(epochs):
+        ours = factor(epoch, epochs, warmup, start)
+        assert ours == pytest.approx(optimiser.param_groups[0]["lr"], abs=1e-6)
+        optimiser.step()
+        both.step()
+
+
+def test_ends_and_middle():
+    assert factor(0, 10, 0, 0.01) == 1
+    assert factor(0, 10, 2, 0.01) == 0.01
+    assert factor(1, 10, 2, 0.0) == 0.5
+    assert factor(6, 10, 2, 0.0) == pytest.approx(0.5)
+    assert factor(10, 10, 2, 0.0) == pytest.approx(0)

@@ -1,3 +1,6 @@
+import json
+import os
+import subprocess
 import sys
 
 import pytest
@@ -57,3 +60,27 @@ def test_a_plugin_may_not_shadow_a_module_or_be_absent(tmp_path):
         load_plugin(tmp_path / "json.py")
     with pytest.raises(RequestError, match="does not exist"):
         load_plugin(tmp_path / "absent.py")
+
+
+def test_an_installed_package_registers_through_its_entry_point(tmp_path):
+    (tmp_path / "their_backbones.py").write_text(
+        "from omnibench import BackboneCard, register_backbone\n"
+        "register_backbone(BackboneCard(id='theirs', source='random:vit_tiny_patch16_224'))\n"
+    )
+    (tmp_path / "broken_backbones.py").write_text("raise OSError('no such library')\n")
+    info = tmp_path / "their_backbones-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: their-backbones\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text(
+        "[omnibench.backbones]\ntheirs = their_backbones\nbroken = broken_backbones\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "omnibench", "list", "backbones", "--json"],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    known = {card["id"] for card in json.loads(done.stdout)}
+    assert {"theirs", "dinov2-small"} <= known
+    assert "the entry point broken of omnibench.backbones could not be loaded" in done.stderr

@@ -109,6 +109,12 @@ def omnirad_classification(predictions: Predictions) -> Mapping[str, float | Non
     return {"macro-f1": macro_f1(counts), "accuracy": accuracy(counts), "auc": area}
 
 
+def omnirad_classification_4dp(predictions: Predictions) -> Mapping[str, float | None]:
+    """The same rounded to four decimals, as the study's code does in each run."""
+    exact = omnirad_classification(predictions)
+    return {name: None if value is None else round(value, 4) for name, value in exact.items()}
+
+
 def omnibench_classification(predictions: Predictions) -> Mapping[str, float | None]:
     """Balanced accuracy, calibration error (15 bins) and Brier score; single-label only."""
     logits, labels = predictions["test_logits"], predictions["test_labels"]
@@ -146,6 +152,7 @@ DEFINITIONS = {
     definition.id: definition
     for definition in (
         Definition("omnirad-classification", omnirad_classification),
+        Definition("omnirad-classification-4dp", omnirad_classification_4dp),
         Definition(
             "omnibench-classification", omnibench_classification, frozenset({"ece", "brier"})
         ),

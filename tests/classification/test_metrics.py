@@ -8,6 +8,7 @@ from omnibench.tasks.classification.metrics import (
     expected_calibration_error,
     omnibench_classification,
     omnirad_classification,
+    omnirad_classification_4dp,
     sigmoid,
     softmax,
 )
@@ -53,6 +54,17 @@ def test_single_label_metrics_equal_scikit_learns(case):
     else:
         expected = sk.roc_auc_score(labels, softmax(logits), multi_class="ovr", average="macro")
         assert ours["auc"] == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_released_rounding_is_a_definition_of_its_own():
+    rng = np.random.default_rng(3)
+    predictions = {
+        "test_logits": rng.standard_normal((97, 3)),
+        "test_labels": rng.integers(0, 3, 97),
+    }
+    exact, rounded = (omnirad_classification(predictions), omnirad_classification_4dp(predictions))
+    assert {name: round(value, 4) for name, value in exact.items()} == rounded
+    assert exact != rounded
 
 
 def test_brier_of_two_classes_is_twice_scikit_learns():

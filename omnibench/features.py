@@ -19,7 +19,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from omnibench.cell import digest_of
+from omnibench.cell import Unit, digest_of
 from omnibench.errors import NumericError, StoreError
 from omnibench.store import write_atomically
 
@@ -57,6 +57,20 @@ class FeatureKey:
         """The entry's name, 32 hex digits."""
         fields = {**vars(self), "sources": dict(self.sources), "version": FEATURES_VERSION}
         return digest_of(fields)[:32]
+
+
+def embedding_key(unit: Unit, split: str, **sources: str) -> FeatureKey:
+    """The key of a unit's embeddings of one split; `sources` adds to the source digests."""
+    recipe = unit.recipe
+    return FeatureKey(
+        sources={**unit.sources, **sources},
+        split=split,
+        input_size=recipe["input_size"],
+        normalization=recipe["normalization"],
+        precision=recipe["precision"],
+        kind="embed",
+        limit=recipe["limit"],
+    )
 
 
 class FeatureStore:

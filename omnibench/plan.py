@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from omnibench.cards import BackboneCard
+from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.errors import RequestError
 from omnibench.execute import claim, only
-from omnibench.features import FeatureKey, FeatureStore
+from omnibench.features import FeatureStore, embedding_key
 from omnibench.registry import did_you_mean
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
@@ -71,11 +72,12 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
         ("--adaptations", filters.adaptations, lambda unit: (unit.short, unit.adaptation)),
     ):
         known = {name for unit in suite.units for name in names(unit)}
+        near = {*known, *backbones} if option == "--backbones" else known
         for glob in globs:
             if not any(fnmatch.fnmatchcase(name, glob) for name in known):
                 raise RequestError(
                     f"{option}: the suite '{suite.name}' has nothing like '{glob}'"
-                    f"{did_you_mean(glob, known)}"
+                    f"{did_you_mean(glob, near)}"
                 )
         if globs:
             chosen = [
@@ -131,31 +133,35 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
     seen: set[str] = set()
     store = FeatureStore(context.features)
     for unit in pending:
-        recipe = unit.recipe
-        for split, count in unit.dataset.splits.items():
-            images = min(count, recipe.get("limit") or count)
-            key = FeatureKey(
-                unit.sources,
-                split,
-                recipe["input_size"],
-                recipe["normalization"],
-                recipe["precision"],
-                "embed",
-                recipe.get("limit"),
-            )
-            if key.digest in seen or store.holds(key):
-                continue
-            seen.add(key.digest)
-            rate = (
-                GPU_RATE[recipe["precision"]]
-                if context.device.startswith("cuda")
-                else CORE_RATE[recipe["precision"]] * (os.cpu_count() or 1)
-            )
-            seconds += images * forward_flops(unit.backbone, recipe["input_size"]) / rate
-            disk += images * 4 * (unit.backbone.width or 1024)
+        precision = unit.recipe["precision"]
+        flops = forward_flops(unit.backbone, unit.recipe["input_size"])
+        second = flops / _rate(precision, context)
+        limit = unit.recipe["limit"]
+        images = {s: min(n, limit or n) for s, n in unit.dataset.splits.items()}
+        adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+        if adaptation.varies == "training seed":
+            # A backward pass costs two forward ones; validation is one more.
+            passes = 3 if adaptation.through_backbone else 1
+            epoch = passes * images.get("train", 0) + images.get("val", 0)
+            seconds += len(unit.repetitions) * unit.recipe["epochs"] * epoch * second
+        else:
+            for split, count in images.items():
+                key = embedding_key(unit, split)
+                if key.digest not in seen and not store.holds(key):
+                    seen.add(key.digest)
+                    seconds += count * second
+                    disk += count * 4 * (unit.backbone.width or 1024)
         seconds += 0.5 * len(unit.repetitions)
         disk += 20_000 * len(unit.repetitions)
     return {"seconds": round(seconds, 1), "disk_bytes": round(disk)}
+
+
+def _rate(precision: str, context: Context) -> float:
+    """FLOP/s that a frozen pass is taken to reach on the context's device."""
+    kind = "fp32" if precision == "fp32" else "bf16"
+    if context.device.startswith("cuda"):
+        return GPU_RATE[kind]
+    return CORE_RATE[kind] * (os.cpu_count() or 1)
 
 
 def forward_flops(card: BackboneCard, size: int) -> float:

@@ -14,7 +14,7 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
     session = Session.open(places)
     suite, units = session.suite(name, filters)
     found = states(units, session.store)
-    pending_names = {state.cell.unit.name for state in found if state.state == "missing"}
+    pending_names = {s.cell.unit.name for s in found if s.state in ("missing", "blocked")}
     pending = [unit for unit in units if unit.name in pending_names]
     context = session.context(device)
     cost = estimate(pending, context)
@@ -36,7 +36,7 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
     typer.echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
     typer.echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
     typer.echo(
-        f"what is missing: roughly {_duration(cost['seconds'])} and "
+        f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
     )
     for need in needs(found):

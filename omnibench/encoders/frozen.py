@@ -18,7 +18,7 @@ from omnibench.encoders import Encoder
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, embeddings, micro_batch
 from omnibench.errors import DataError
-from omnibench.features import FeatureKey
+from omnibench.features import embedding_key
 
 
 @dataclass(frozen=True)
@@ -77,15 +77,7 @@ def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> 
     facts: dict[str, Any] = {}
     seconds = 0.0
     for name, split in splits.items():
-        key = FeatureKey(
-            sources={**unit.sources, **loaded_file},
-            split=name,
-            input_size=recipe["input_size"],
-            normalization=recipe["normalization"],
-            precision=recipe["precision"],
-            kind="embed",
-            limit=recipe["limit"],
-        )
+        key = embedding_key(unit, name, **loaded_file)
         arrays[name], told = embeddings(encoder, split.images, key, context)
         seconds += told["seconds"]
         if facts and told["digest"] != facts["digest"]:

@@ -1,6 +1,7 @@
 """Frozen forward passes in micro-batches of one fixed size."""
 
 import contextlib
+import logging
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,6 +15,9 @@ from omnibench.context import Context
 from omnibench.data import Images
 from omnibench.encoders import Encoder
 from omnibench.features import FeatureKey, FeatureStore
+from omnibench.memory import is_out_of_memory, release
+
+log = logging.getLogger("omnibench")
 
 # Images a micro-batch. Small ones keep a ViT's activations in a CPU's cache.
 CPU_BATCH = 4
@@ -31,19 +35,30 @@ def forward_rows(
     """Apply a frozen encoder method to images start..stop-1.
 
     Every micro-batch has `batch` images, the last one padded with its first image, so that an
-    image's bits depend on its place alone and not on how many there are.
+    image's bits depend on its place alone and not on how many there are. Where memory runs out the
+    rest goes on in halved ones.
 
     Returns:
         float32 [stop - start, ...].
     """
     rows: list[NDArray[np.float32]] = []
+    first = start
     with torch.inference_mode():
-        for first in range(start, stop, batch):
+        while first < stop:
             block = torch.from_numpy(np.array(images.read(first, min(first + batch, stop))))
             count = len(block)
             if count < batch:
                 block = torch.cat([block, block[:1].expand(batch - count, *block.shape[1:])])
-            rows.append(apply(block)[:count].float().cpu().numpy())
+            try:
+                rows.append(apply(block)[:count].float().cpu().numpy())
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error) or batch == 1:
+                    raise
+                batch //= 2
+                log.warning("out of memory: the feature pass goes on in batches of %d", batch)
+                release()
+                continue
+            first += count
     return np.concatenate(rows)
 
 

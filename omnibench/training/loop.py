@@ -14,9 +14,9 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from omnibench.context import Progress
 from omnibench.errors import DataError, MemoryShortageError, NumericError
+from omnibench.memory import is_out_of_memory, release
 from omnibench.store import write_atomically
 from omnibench.training.checkpoint import Checkpoints
-from omnibench.training.memory import is_out_of_memory, release
 from omnibench.training.plan import TrainingRecipe
 from omnibench.training.processes import (
     own_rows,
@@ -140,7 +140,9 @@ class _Run:
             entry |= {"seconds": seconds, "images_per_s": self.job.count / seconds}
             self.history.append({"epoch": epoch, **entry, "validation": metrics})
             self._save(epoch)
-            self.job.progress(self.job.name, epoch + 1, self.recipe.epochs)
+            left = seconds * (self.recipe.epochs - epoch - 1)
+            rate = f"{entry['images_per_s']:.0f} images/s, {left:.0f} s left"
+            self.job.progress(f"{self.job.name} ({rate})", epoch + 1, self.recipe.epochs)
         self.job.model.load_state_dict(self.best["state"], strict=False)
         return Fitted(self.best["epoch"], self.best["value"], self.history)
 

@@ -87,7 +87,7 @@ def _fit(
         folder=folder,
         log=log,
         progress=context.progress,
-        name=f"{unit.short} {repetition}: epoch",
+        name=f"repetition {repetition}, epoch",
     )
     return fit(job, recipe)
 

@@ -10,22 +10,8 @@ from numpy.typing import NDArray
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
+from omnibench.stats.units import COLUMNS
 from omnibench.store import read_predictions
-
-COLUMNS = (
-    "task",
-    "dataset",
-    "backbone",
-    "adaptation",
-    "repetition",
-    "definition",
-    "metric",
-    "value",
-    "digest",
-    "pairing",
-    "varies",
-    "control",
-)
 
 
 def values_of(

@@ -94,18 +94,21 @@ class DatasetCard(Card):
 
     Attributes:
         reader: "module:attribute" of a function (card, data directory) -> omnibench.data.Dataset.
-        path: of a local dataset (`npz:`, `folder:`), absolute.
+        path: of a local dataset (`npz:`, `folder:`, `pairs:`), absolute.
         files: name -> checksum of the files it needs below the data directory.
         urls: name -> addresses the file can be fetched from.
         tasks: the tasks it serves.
         labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
             yes or no for each class (`multi-label`).
         classes: the names of the classes, in the order of their label values.
+        mask_classes: the names of the mask values 0, 1, ..., background first; empty where only
+            the file tells.
         channels: 1 (grey) or 3 (RGB); None where only the file tells.
         resolution: side of the images in pixels, where they all have one.
         splits: official number of images of train, val and test.
         primary: task -> the metric that comparisons use.
         version: of a generated dataset (no files, no path): raised when its images change.
+        package: an importable package that ships what a generated dataset is made of.
         note: said of this dataset in every report.
     """
 
@@ -117,9 +120,11 @@ class DatasetCard(Card):
     modality: str = "unknown"
     labels: Literal["binary", "multi-class", "ordinal", "multi-label"] | None = None
     classes: tuple[str, ...] = ()
+    mask_classes: tuple[str, ...] = ()
     channels: Literal[1, 3] | None = None
     resolution: int | None = None
     splits: dict[str, int] = Field(default_factory=dict)
     primary: dict[str, str] = Field(default_factory=dict)
     version: int = Field(default=1, ge=1)
+    package: str | None = None
     note: str = ""

@@ -1,8 +1,8 @@
 """The feature store: frozen features computed once, found by what decides them.
 
-An entry is a folder named by the hash of its key. Rows lie in shards of raw float32 values, each
-written atomically; the manifest, rewritten after each shard, holds row counts and checksums. A
-pass that was cut short goes on after its last whole shard; a damaged shard is computed again.
+An entry is a folder named by the hash of its key. Rows lie in shards of raw values, each written
+atomically; the manifest, rewritten after each shard, holds row counts and checksums. A pass that
+was cut short goes on after its last whole shard; a damaged shard is computed again.
 """
 
 import json
@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from omnibench.cell import Unit, digest_of
 from omnibench.errors import NumericError, StoreError
+from omnibench.feature_rows import FeatureRows, is_whole, read_manifest, rows_in
 from omnibench.store import write_atomically
 
 log = logging.getLogger("omnibench")
@@ -30,8 +31,8 @@ FEATURES_VERSION = 1
 SHARD_BYTES = 64 * 2**20
 SHARD_ROWS = 1024
 
-# (first row, last row + 1) -> float32 [rows, ...]
-Compute = Callable[[int, int], NDArray[np.float32]]
+# (first row, last row + 1) -> [rows, ...]: float32, float16, or bfloat16 bits as uint16
+Compute = Callable[[int, int], NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class FeatureKey:
 
     Attributes:
         sources: source digests of dataset and backbone.
-        kind: "embed", "tokens" or "maps:3,7,11".
+        kind: "embed", or "maps:thirds" (blocks at each third of a ViT, strides of a CNN).
         limit: how many images of the split, from the first; None for all.
     """
 
@@ -59,8 +60,8 @@ class FeatureKey:
         return digest_of(fields)[:32]
 
 
-def embedding_key(unit: Unit, split: str, **sources: str) -> FeatureKey:
-    """The key of a unit's embeddings of one split; `sources` adds to the source digests."""
+def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey:
+    """The key of a unit's features of one split; `sources` adds to the source digests."""
     recipe = unit.recipe
     return FeatureKey(
         sources={**unit.sources, **sources},
@@ -68,7 +69,7 @@ def embedding_key(unit: Unit, split: str, **sources: str) -> FeatureKey:
         input_size=recipe["input_size"],
         normalization=recipe["normalization"],
         precision=recipe["precision"],
-        kind="embed",
+        kind=kind,
         limit=recipe["limit"],
     )
 
@@ -79,25 +80,22 @@ class FeatureStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def read(self, key: FeatureKey) -> tuple[NDArray[np.float32], dict[str, Any]] | None:
-        """Return a complete entry's array and facts; None where it must be computed."""
+    def open(self, key: FeatureKey) -> FeatureRows | None:
+        """Return a complete entry, every shard verified; None where rows must be computed."""
         folder = self.root / key.digest
-        manifest = _read_manifest(folder)
-        if manifest is None or _rows(manifest) != manifest["total"]:
+        manifest = read_manifest(folder)
+        if manifest is None or rows_in(manifest) != manifest["total"]:
             return None
-        array = np.empty((manifest["total"], *manifest["shape"]), np.float32)
-        start = 0
         for index, shard in enumerate(manifest["shards"]):
-            if not _read_shard(folder, shard, array[start : start + shard["rows"]]):
+            if not is_whole(folder, shard):
                 _forget_from(folder, manifest, index)
                 return None
-            start += shard["rows"]
-        return array, manifest["facts"]
+        return FeatureRows.of(folder, manifest)
 
     def holds(self, key: FeatureKey) -> bool:
         """Whether an entry is complete, judged by its manifest alone."""
-        manifest = _read_manifest(self.root / key.digest)
-        return manifest is not None and _rows(manifest) == manifest["total"]
+        manifest = read_manifest(self.root / key.digest)
+        return manifest is not None and rows_in(manifest) == manifest["total"]
 
     def get(
         self,
@@ -106,8 +104,8 @@ class FeatureStore:
         facts: Callable[[], Mapping[str, Any]],
         compute: Compute,
         block: int,
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-        """Return an entry's array [total, ...] and facts, computing the rows that are absent.
+    ) -> FeatureRows:
+        """Return an entry of `total` rows, computing those that are absent.
 
         Args:
             facts: what to remember of the encoder (loaded digest, coverage); asked after the
@@ -119,16 +117,16 @@ class FeatureStore:
             NumericError: a feature is not finite.
             StoreError: the disk is full.
         """
-        found = self.read(key)
+        found = self.open(key)
         if found is not None:
             return found
         folder = self.root / key.digest
         folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock"):
-            found = self.read(key)  # another process may have finished it meanwhile
+            found = self.open(key)  # another process may have finished it meanwhile
             if found is None:
                 self._complete(folder, key, total, facts, compute, block)
-                found = self.read(key)
+                found = self.open(key)
         if found is None:
             raise StoreError(f"the features in {folder} were damaged while they were written")
         return found
@@ -142,26 +140,20 @@ class FeatureStore:
         compute: Compute,
         block: int,
     ) -> None:
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         if manifest is None or manifest["total"] != total:
-            manifest = {"key": vars(key), "total": total, "shape": [], "shards": [], "facts": {}}
-        start = _rows(manifest)
+            manifest = {"key": vars(key), "total": total, "shape": [], "dtype": ""}
+            manifest |= {"shards": [], "facts": {}}
+        start = rows_in(manifest)
         while start < total:
             began = time.perf_counter()
-            stop = min(total, start + _shard_rows(manifest["shape"], block))
-            rows = np.ascontiguousarray(compute(start, stop), np.float32)
-            if not np.isfinite(rows).all():
-                bad = start + int(
-                    np.flatnonzero(~np.isfinite(rows.reshape(len(rows), -1)).all(1))[0]
-                )
-                raise NumericError(
-                    f"the backbone gives a feature that is not finite for image {bad} of "
-                    f"{key.split}; try recipe precision fp32"
-                )
-            content = rows.tobytes()
-            name = f"{len(manifest['shards']):05d}.f32"
+            stop = min(total, start + _shard_rows(manifest, block))
+            rows = np.ascontiguousarray(compute(start, stop))
+            check_finite(rows, start, key.split)
+            content = rows.data.cast("B")
+            name = f"{len(manifest['shards']):05d}.rows"
             write_atomically(folder / name, content)
-            manifest["shape"] = list(rows.shape[1:])
+            manifest["shape"], manifest["dtype"] = list(rows.shape[1:]), str(rows.dtype)
             manifest["shards"].append(
                 {"file": name, "rows": len(rows), "crc32": zlib.crc32(content)}
             )
@@ -177,13 +169,13 @@ def entries(root: Path) -> list[dict[str, Any]]:
     """Every entry's key, rows, bytes and time of writing, for `cache list`."""
     found = []
     for folder in sorted(path for path in root.glob("[0-9a-f]" * 32) if path.is_dir()):
-        manifest = _read_manifest(folder)
+        manifest = read_manifest(folder)
         size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
         found.append(
             {
                 "entry": folder.name,
-                "complete": manifest is not None and _rows(manifest) == manifest["total"],
-                "rows": _rows(manifest) if manifest else 0,
+                "complete": manifest is not None and rows_in(manifest) == manifest["total"],
+                "rows": rows_in(manifest) if manifest else 0,
                 "bytes": size,
                 "key": manifest["key"] if manifest else {},
                 "modified": folder.stat().st_mtime,
@@ -192,36 +184,35 @@ def entries(root: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _shard_rows(shape: list[int], block: int) -> int:
-    """Rows a shard: a multiple of `block`, at most SHARD_ROWS and SHARD_BYTES."""
-    row_bytes = 4 * math.prod(shape) if shape else SHARD_BYTES // SHARD_ROWS
+def check_finite(rows: NDArray[Any], first: int, split: str) -> None:
+    """Refuse features of which one is not finite.
+
+    Args:
+        first: index of the first of them in its split, for the message.
+
+    Raises:
+        NumericError: naming the image.
+    """
+    bits = rows.dtype == np.uint16  # of bfloat16: all exponent bits set means not finite
+    finite = (rows & 0x7F80) != 0x7F80 if bits else np.isfinite(rows)
+    if not finite.all():
+        bad = first + int(np.flatnonzero(~finite.reshape(len(rows), -1).all(axis=1))[0])
+        raise NumericError(
+            f"the backbone gives a feature that is not finite for image {bad} of {split}; "
+            "try recipe precision fp32"
+        )
+
+
+def _shard_rows(manifest: Mapping[str, Any], block: int) -> int:
+    """Rows a shard: a multiple of `block`, at most SHARD_ROWS and SHARD_BYTES.
+
+    Before a row's size is known, one micro-batch.
+    """
+    if not manifest["shards"]:
+        return block
+    row_bytes: int = math.prod(manifest["shape"]) * np.dtype(manifest["dtype"]).itemsize
     rows = min(SHARD_ROWS, SHARD_BYTES // max(row_bytes, 1))
     return max(rows // block, 1) * block
-
-
-def _rows(manifest: Mapping[str, Any]) -> int:
-    return sum(shard["rows"] for shard in manifest["shards"])
-
-
-def _read_manifest(folder: Path) -> dict[str, Any] | None:
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    whole = isinstance(manifest, dict) and {"total", "shape", "shards", "facts"} <= manifest.keys()
-    return manifest if whole else None
-
-
-def _read_shard(folder: Path, shard: Mapping[str, Any], out: NDArray[np.float32]) -> bool:
-    """Read a shard in place; False where it is absent, short or damaged."""
-    view = out.reshape(-1).view(np.uint8)
-    try:
-        with (folder / shard["file"]).open("rb") as file:
-            if file.readinto(view.data) != view.nbytes:
-                return False
-    except OSError:
-        return False
-    return bool(zlib.crc32(view.data) == shard["crc32"])
 
 
 def _forget_from(folder: Path, manifest: dict[str, Any], index: int) -> None:

@@ -1,27 +1,22 @@
 """What a suite asks for and what is there: states of cells, needs, rough cost. No torch here."""
 
 import fnmatch
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.errors import RequestError
 from omnibench.execute import claim, only
-from omnibench.features import FeatureStore, embedding_key
+from omnibench.features import FeatureStore, feature_key
+from omnibench.rates import forward_flops, frozen_rate
 from omnibench.registry import did_you_mean
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
 
 State = Literal["done", "missing", "failed", "blocked"]
-
-# Rough rates for `plan`, in FLOP/s: what a core and a GPU reach on frozen passes.
-CORE_RATE = {"fp32": 60e9, "bf16": 120e9}
-GPU_RATE = {"fp32": 30e12, "bf16": 200e12}
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
     for unit in pending:
         precision = unit.recipe["precision"]
         flops = forward_flops(unit.backbone, unit.recipe["input_size"])
-        second = flops / _rate(precision, context)
+        second = flops / frozen_rate(precision, context.device)
         limit = unit.recipe["limit"]
         images = {s: min(n, limit or n) for s, n in unit.dataset.splits.items()}
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
@@ -146,7 +141,7 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
             seconds += len(unit.repetitions) * unit.recipe["epochs"] * epoch * second
         else:
             for split, count in images.items():
-                key = embedding_key(unit, split)
+                key = feature_key(unit, split, "embed")
                 if key.digest not in seen and not store.holds(key):
                     seen.add(key.digest)
                     seconds += count * second
@@ -154,24 +149,3 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
         seconds += 0.5 * len(unit.repetitions)
         disk += 20_000 * len(unit.repetitions)
     return {"seconds": round(seconds, 1), "disk_bytes": round(disk)}
-
-
-def _rate(precision: str, context: Context) -> float:
-    """FLOP/s that a frozen pass is taken to reach on the context's device."""
-    kind = "fp32" if precision == "fp32" else "bf16"
-    if context.device.startswith("cuda"):
-        return GPU_RATE[kind]
-    return CORE_RATE[kind] * (os.cpu_count() or 1)
-
-
-def forward_flops(card: BackboneCard, size: int) -> float:
-    """FLOPs of one frozen forward of one image.
-
-    A ViT's in closed form (per token 24 D^2 a block, plus 4 N D for attention); a CNN's scaled
-    from the card's figure at 224 px.
-    """
-    if card.patch and card.depth and card.width:
-        tokens = (size // card.patch) ** 2 + (card.prefix_tokens or 1)
-        block = 24 * card.width**2 + 4 * tokens * card.width
-        return float(tokens * card.depth * block + 6 * card.patch**2 * card.width * tokens)
-    return (card.flops or 4e9) * (size / 224) ** 2

@@ -62,8 +62,9 @@ class RecordStore:
         cell: Cell,
         record: Mapping[str, Any],
         predictions: Mapping[str, NDArray[Any]] | None = None,
+        pictures: Mapping[str, bytes] | None = None,
     ) -> Path:
-        """Write a cell's predictions, then its record: a record is never there without them.
+        """Write a cell's predictions and pictures, then its record, never there without them.
 
         Raises:
             StoreError: the disk is full or the folder not writable.
@@ -73,6 +74,8 @@ class RecordStore:
             buffer = io.BytesIO()
             np.savez_compressed(buffer, allow_pickle=False, **predictions)
             write_atomically(predictions_path(path), buffer.getvalue())
+        for name, content in (pictures or {}).items():
+            write_atomically(path.with_suffix(f".{name}.png"), content)
         text = json.dumps(record, indent=1, allow_nan=False)
         write_atomically(path, text.encode())
         return path
@@ -149,7 +152,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     return record
 
 
-def write_atomically(path: Path, content: bytes) -> None:
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
     """Write beside `path`, sync, rename: readers see the old file, the new one, or none.
 
     Raises:
@@ -172,7 +175,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         ) from error
 
 
-def _write_synced(file: IO[bytes], content: bytes) -> None:
+def _write_synced(file: IO[bytes], content: bytes | memoryview) -> None:
     file.write(content)
     file.flush()
     os.fsync(file.fileno())

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -33,6 +33,7 @@ class Adaptation:
             a deterministic adaptation, which has one cell only.
         recipes: recipe name -> every field's value.
         through_backbone: whether gradients go through the backbone.
+        frozen_kind: the frozen features it keeps, "embed" or "maps"; None where it keeps none.
         options: the model its options are validated against.
     """
 
@@ -42,6 +43,7 @@ class Adaptation:
     recipes: Mapping[str, Recipe]
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
+    frozen_kind: Literal["embed", "maps"] | None = None
 
     @property
     def deterministic(self) -> bool:
@@ -72,11 +74,15 @@ class Definition:
     Attributes:
         compute: predictions -> metric name -> value; None where the metric is undefined.
         lower_is_better: the names among them that improve downwards.
+        per_case: predictions -> metric name -> [N] whose mean is the metric; None if it is no mean.
+        unit: what its values are in: "points" for fractions, printed x 100; else as they are.
     """
 
     id: str
     compute: Callable[[Predictions], Mapping[str, float | None]]
     lower_is_better: frozenset[str] = frozenset()
+    per_case: Callable[[Predictions], Mapping[str, NDArray[Any]]] | None = None
+    unit: str = "points"
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,7 @@ class Outcome:
         cost: phases in seconds, counts of parameters, FLOPs, images a second, as measured.
         digests: hashes of what was really loaded.
         notes: facts for the record, such as weight-key coverage or the chosen rate.
+        pictures: PNG files that are stored beside the record, by name.
     """
 
     repetition: int
@@ -97,6 +104,7 @@ class Outcome:
     cost: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Task(Protocol):

@@ -33,7 +33,7 @@ def store(tmp_path, monkeypatch) -> FeatureStore:
 
 
 def get(store: FeatureStore, compute: Counting, key: FeatureKey = KEY) -> np.ndarray:
-    return store.get(key, len(TRUTH), lambda: {"digest": "x"}, compute, block=4)[0]
+    return store.get(key, len(TRUTH), lambda: {"digest": "x"}, compute, block=4).array()
 
 
 def test_rows_are_computed_once(store):
@@ -60,22 +60,22 @@ def test_every_field_of_the_key_decides():
 
 def test_a_pass_cut_short_goes_on_where_it_stopped(store):
     with pytest.raises(KeyboardInterrupt):
-        get(store, Counting(fail_at=16))
-    assert store.read(KEY) is None
+        get(store, Counting(fail_at=12))
+    assert store.open(KEY) is None
     compute = Counting()
     assert np.array_equal(get(store, compute), TRUTH)
-    assert compute.asked[0][0] == 16
+    assert compute.asked[0][0] == 12  # shards begin at 0, 4, 12, 20, ...
 
 
 def test_a_damaged_shard_is_computed_again_and_never_used(store, tmp_path, caplog):
     get(store, Counting())
-    shard = tmp_path / KEY.digest / "00002.f32"
+    shard = tmp_path / KEY.digest / "00002.rows"
     content = bytearray(shard.read_bytes())
     content[5] ^= 1
     shard.write_bytes(content)
     compute = Counting()
     assert np.array_equal(get(store, compute), TRUTH)
-    assert compute.asked[0][0] == 16
+    assert compute.asked[0][0] == 12  # shards begin at 0, 4, 12, 20, ...
     assert "damaged" in caplog.text
 
 
@@ -106,3 +106,22 @@ def test_entries_tell_what_is_there(store, tmp_path):
     assert entry["rows"] == 50
     assert entry["key"]["split"] == "train"
     assert json.loads((tmp_path / KEY.digest / "manifest.json").read_text())["shape"] == [3]
+
+
+def test_some_rows_are_read_in_the_order_asked_for(store):
+    get(store, Counting())
+    rows = store.open(KEY)
+    picked = np.array([49, 0, 12, 11, 12])
+    assert np.array_equal(rows.read_rows(picked), TRUTH[picked])
+
+
+def test_bfloat16_bits_are_kept_as_they_are_and_checked(store):
+    bits = np.arange(50 * 2, dtype=np.uint16).reshape(50, 2)
+    rows = store.get(KEY, 50, dict, lambda start, stop: bits[start:stop], block=4)
+    assert rows.dtype == np.uint16
+    assert np.array_equal(rows.array(), bits)
+    infinite = np.full((50, 2), 0x7F80, np.uint16)
+    with pytest.raises(NumericError, match="image 0 of val"):
+        store.get(
+            replace(KEY, split="val"), 50, dict, lambda start, stop: infinite[start:stop], block=4
+        )

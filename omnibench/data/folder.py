@@ -137,7 +137,7 @@ def listing_of(path: Path) -> Listing:
 
 def _class_folders(root: Path, split: Path) -> list[Path]:
     folders = []
-    for entry in _visible(root, split):
+    for entry in visible(root, split):
         if entry.is_dir():
             folders.append(entry)
         elif entry.suffix.lower() in SUFFIXES:
@@ -147,7 +147,7 @@ def _class_folders(root: Path, split: Path) -> list[Path]:
 
 def _images_in(root: Path, folder: Path) -> list[str]:
     names = []
-    for entry in _visible(root, folder):
+    for entry in visible(root, folder):
         if entry.is_dir():
             raise DataError(
                 f"{entry} is a folder inside a class; move its images up into {folder.name}/"
@@ -157,7 +157,7 @@ def _images_in(root: Path, folder: Path) -> list[str]:
     return names
 
 
-def _visible(root: Path, folder: Path) -> list[Path]:
+def visible(root: Path, folder: Path) -> list[Path]:
     """The entries of a folder but the hidden ones, sorted; links out of the dataset are refused."""
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for entry in entries:

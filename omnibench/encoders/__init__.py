@@ -45,3 +45,12 @@ class TrainableEncoder(Encoder, Protocol):
     def pooled(self, pixels: Tensor) -> Tensor:
         """Return embeddings [B, D] of prepared pixels [B, 3, S, S]; `embed` is this."""
         ...
+
+
+@runtime_checkable
+class MapEncoder(TrainableEncoder, Protocol):
+    """A trainable encoder whose maps, too, keep gradients."""
+
+    def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return maps [B, D, h, w] of prepared pixels [B, 3, S, S]; `maps` is this."""
+        ...

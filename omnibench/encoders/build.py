@@ -9,13 +9,15 @@ import torch
 from torch import nn
 
 from omnibench.cards import BackboneCard, Channels
-from omnibench.encoders import Encoder
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.encoders import Encoder, TrainableEncoder
 from omnibench.encoders.coverage import Coverage, tensors_digest
 from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.origins import ORIGINS
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
-from omnibench.errors import WeightsError
+from omnibench.errors import RequestError, WeightsError
 
 log = logging.getLogger("omnibench")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -92,6 +94,22 @@ def load_encoder(
         digest[:15],
     )
     return Loaded(encoder, model.coverage, digest, mean, std, parameters)
+
+
+def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
+    """Load a unit's backbone for a training in which it takes part.
+
+    Raises:
+        RequestError: its Encoder cannot be trained; and as `load_encoder`.
+    """
+    recipe = {**unit.recipe, "precision": precision}
+    loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
+    if not isinstance(loaded.encoder, TrainableEncoder):
+        raise RequestError(
+            f"{unit.backbone.id}: its Encoder has no module, preprocess and pooled(pixels), which "
+            f"`{unit.adaptation}` needs; give it those, or judge it by its frozen features"
+        )
+    return loaded
 
 
 def _wrap(module: Any, preprocess: Preprocess, card: BackboneCard) -> Encoder:

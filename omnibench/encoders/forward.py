@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode, sdpa_flop
 
-from omnibench.context import Context
 from omnibench.data import Images
-from omnibench.encoders import Encoder
-from omnibench.features import FeatureKey, FeatureStore
 from omnibench.memory import is_out_of_memory, release
 
 log = logging.getLogger("omnibench")
@@ -31,7 +28,7 @@ def micro_batch(device: str) -> int:
 
 def forward_rows(
     images: Images, start: int, stop: int, batch: int, apply: Callable[[Tensor], Tensor]
-) -> NDArray[np.float32]:
+) -> NDArray[Any]:
     """Apply a frozen encoder method to images start..stop-1.
 
     Every micro-batch has `batch` images, the last one padded with its first image, so that an
@@ -39,9 +36,9 @@ def forward_rows(
     rest goes on in halved ones.
 
     Returns:
-        float32 [stop - start, ...].
+        [stop - start, ...]: float32 or float16, or uint16 for the bits of bfloat16.
     """
-    rows: list[NDArray[np.float32]] = []
+    rows: list[NDArray[Any]] = []
     first = start
     with torch.inference_mode():
         while first < stop:
@@ -50,7 +47,7 @@ def forward_rows(
             if count < batch:
                 block = torch.cat([block, block[:1].expand(batch - count, *block.shape[1:])])
             try:
-                rows.append(apply(block)[:count].float().cpu().numpy())
+                rows.append(as_array(apply(block)[:count]))
             except (RuntimeError, MemoryError) as error:
                 if not is_out_of_memory(error) or batch == 1:
                     raise
@@ -62,33 +59,19 @@ def forward_rows(
     return np.concatenate(rows)
 
 
-def embeddings(
-    load: Callable[[], tuple[Encoder, dict[str, Any]]],
-    images: Images,
-    key: FeatureKey,
-    context: Context,
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Return one split's embeddings [N, D] from the feature store, computed where absent.
+def as_array(tensor: Tensor) -> NDArray[Any]:
+    """The tensor in numpy, which knows bfloat16 by its bits alone (uint16)."""
+    tensor = tensor.cpu().contiguous()
+    if tensor.dtype == torch.bfloat16:
+        tensor = tensor.view(torch.uint16)
+    array: NDArray[Any] = tensor.numpy()
+    return array
 
-    Args:
-        load: gives the encoder and its facts; called only where rows must be computed.
 
-    Returns:
-        The array and facts: loaded digest, coverage, FLOPs an image, seconds it took.
-    """
-    total = images.shape[0]
-    batch = micro_batch(context.device)
-    facts: dict[str, Any] = {}
-
-    def compute(start: int, stop: int) -> NDArray[np.float32]:
-        encoder, told = load()
-        facts.update(told)
-        rows = forward_rows(images, start, stop, batch, encoder.embed)
-        context.progress(f"features of {key.split}", stop, total)
-        return rows
-
-    store = FeatureStore(context.features)
-    return store.get(key, total, lambda: facts, compute, batch)
+def as_tensor(array: NDArray[Any]) -> Tensor:
+    """The inverse of `as_array`; shares its memory."""
+    tensor = torch.from_numpy(array)
+    return tensor.view(torch.bfloat16) if array.dtype == np.uint16 else tensor
 
 
 @contextlib.contextmanager

@@ -1,13 +1,14 @@
 """The frozen features of one unit: every split through the feature store, one encoder at most."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from omnibench import weights
 from omnibench.cell import Unit
@@ -16,30 +17,114 @@ from omnibench.data import Split
 from omnibench.data.checksums import sha256_of
 from omnibench.encoders import Encoder
 from omnibench.encoders.build import load_encoder
-from omnibench.encoders.forward import counted_flops, embeddings, micro_batch
+from omnibench.encoders.forward import counted_flops, forward_rows, micro_batch
 from omnibench.errors import DataError
-from omnibench.features import embedding_key
+from omnibench.feature_rows import FeatureRows
+from omnibench.features import FeatureKey, FeatureStore, feature_key
+
+# What a frozen encoder gives for uint8 images: [B, ...], and facts of it to remember.
+Method = Callable[[Encoder, Tensor], Tensor]
+Facts = Callable[[Encoder], Mapping[str, Any]]
+
+
+class FrozenPass:
+    """A unit's forward passes; its encoder is built only where rows are absent.
+
+    Args:
+        kind: of the feature key.
+        method: what is computed.
+        facts: what else is remembered of the encoder.
+    """
+
+    def __init__(
+        self,
+        unit: Unit,
+        context: Context,
+        kind: str,
+        method: Method,
+        facts: Facts = lambda encoder: {},
+    ) -> None:
+        self.unit, self.context = unit, context
+        self.kind, self.method, self.facts = kind, method, facts
+        self.batch = micro_batch(context.device)
+
+    @functools.cached_property
+    def encoder(self) -> tuple[Encoder, dict[str, Any]]:
+        """The loaded encoder and its facts: digest, coverage, FLOPs an image."""
+        context = self.context
+        recipe = dict(self.unit.recipe)
+        loaded = load_encoder(
+            self.unit.backbone, recipe, context.device, context.data, context.results
+        )
+        size = recipe["input_size"]
+        with counted_flops() as counter, torch.no_grad():
+            self.method(loaded.encoder, torch.zeros(1, size, size, dtype=torch.uint8))
+        return loaded.encoder, {
+            **loaded.facts(),
+            **self.facts(loaded.encoder),
+            "digest": loaded.digest,
+            "flops_per_image": counter.get_total_flops(),
+            "micro_batch": self.batch,
+        }
+
+    def rows(self, name: str, split: Split, start: int, stop: int) -> NDArray[Any]:
+        """Compute rows start..stop-1 of a split."""
+        encoder, _ = self.encoder
+        rows = forward_rows(
+            split.images, start, stop, self.batch, lambda block: self.method(encoder, block)
+        )
+        self.context.progress(f"features of {name}", stop, len(split))
+        return rows
+
+    def stored(self, name: str, split: Split) -> FeatureRows:
+        """A split's rows from the feature store, computed where they are absent."""
+        return FeatureStore(self.context.features).get(
+            self._key(name),
+            len(split),
+            lambda: self.encoder[1],
+            lambda start, stop: self.rows(name, split, start, stop),
+            self.batch,
+        )
+
+    def _key(self, name: str) -> FeatureKey:
+        return feature_key(self.unit, name, self.kind, **self._loaded_file)
+
+    @functools.cached_property
+    def _loaded_file(self) -> dict[str, str]:
+        """A hub file that no card pins may be replaced: its own hash decides what is its."""
+        files = weights.locate(self.unit.backbone, self.context.data)
+        return {"file": sha256_of(files.weights, self.context.data)} if files else {}
 
 
 @dataclass(frozen=True)
-class UnitFeatures:
-    """Embeddings a split, float32 [N, D], and the facts of the encoder that made them."""
+class PassFacts:
+    """What a unit's passes over all splits took, and what they were made with."""
 
-    arrays: Mapping[str, NDArray[np.float32]]
     facts: Mapping[str, Any]
+    images: int
 
-    @property
-    def width(self) -> int:
-        """D."""
-        return int(next(iter(self.arrays.values())).shape[1])
+    @classmethod
+    def of(cls, unit: Unit, facts: Mapping[str, Mapping[str, Any]], images: int) -> "PassFacts":
+        """Of the facts of every split.
+
+        Raises:
+            DataError: two splits were made with different weights.
+        """
+        told = list(facts.values())
+        for name, one in facts.items():
+            if one["digest"] != told[0]["digest"]:
+                raise DataError(
+                    f"{unit.name}: the cached features of {name} come from other weights than the "
+                    "other splits'; run `bench.py cache prune` and the same command again"
+                )
+        return cls({**told[0], "seconds": sum(one["seconds"] for one in told)}, images)
 
     def cost(self) -> dict[str, Any]:
         """What one whole feature pass takes, measured when it was made."""
-        images = sum(len(array) for array in self.arrays.values())
         seconds = self.facts["seconds"]
         return {
-            "images_per_s": images / seconds if seconds else None,
-            "flops": self.facts["flops_per_image"] * images,
+            "images_per_s": self.images / seconds if seconds else None,
+            "flops": self.facts["flops_per_image"] * self.images,
             "total_parameters": self.facts["parameters"],
         }
 
@@ -48,42 +133,32 @@ class UnitFeatures:
         return {"backbone": self.facts["digest"]}
 
 
+@dataclass(frozen=True)
+class UnitFeatures:
+    """Embeddings a split, float32 [N, D], and what made them."""
+
+    arrays: Mapping[str, NDArray[np.float32]]
+    made: PassFacts
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(next(iter(self.arrays.values())).shape[1])
+
+
 def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> UnitFeatures:
-    """Return the unit's embeddings; the encoder is built only where some are absent.
+    """Return the unit's embeddings.
 
     Raises:
         DataError: two splits were made with different weights.
     """
-    recipe = dict(unit.recipe)
-
-    @functools.cache
-    def encoder() -> tuple[Encoder, dict[str, Any]]:
-        loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
-        images = torch.from_numpy(np.array(next(iter(splits.values())).images.read(0, 1)))
-        with counted_flops() as counter, torch.no_grad():
-            loaded.encoder.embed(images)
-        facts = {
-            **loaded.facts(),
-            "digest": loaded.digest,
-            "flops_per_image": counter.get_total_flops(),
-            "micro_batch": micro_batch(context.device),
-        }
-        return loaded.encoder, facts
-
-    # A hub file that no card pins may be replaced: its own hash decides which features are its.
-    files = weights.locate(unit.backbone, context.data)
-    loaded_file = {"file": sha256_of(files.weights, context.data)} if files else {}
-    arrays: dict[str, NDArray[np.float32]] = {}
-    facts: dict[str, Any] = {}
-    seconds = 0.0
-    for name, split in splits.items():
-        key = embedding_key(unit, name, **loaded_file)
-        arrays[name], told = embeddings(encoder, split.images, key, context)
-        seconds += told["seconds"]
-        if facts and told["digest"] != facts["digest"]:
-            raise DataError(
-                f"{unit.name}: the cached features of {name} come from other weights than the "
-                "other splits'; run `bench.py cache prune` and the same command again"
-            )
-        facts = told
-    return UnitFeatures(arrays, {**facts, "seconds": seconds})
+    forward = FrozenPass(
+        unit, context, "embed", lambda encoder, images: encoder.embed(images).float()
+    )
+    rows = {name: forward.stored(name, split) for name, split in splits.items()}
+    made = PassFacts.of(
+        unit,
+        {name: found.facts for name, found in rows.items()},
+        sum(len(split) for split in splits.values()),
+    )
+    return UnitFeatures({name: found.array() for name, found in rows.items()}, made)

@@ -52,13 +52,16 @@ class ModuleEncoder:
         return self._split(output)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        return self.intermediates(self.preprocess(images), layers)
+
+    def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
         intermediates = getattr(self.module, "forward_intermediates", None)
         if intermediates is None:
             raise RequestError(
                 f"{self.card.id}: it has no method forward_intermediates(x, layers), which "
                 "tasks on feature maps need"
             )
-        return list(intermediates(self.preprocess(images), layers))
+        return list(intermediates(pixels, layers))
 
     def _forward(self, pixels: Tensor) -> Tensor:
         output = self.module(pixels)

@@ -41,6 +41,11 @@ class TimmEncoder:
         """Whether it has patch tokens (else it is a CNN)."""
         return self.grid is not None
 
+    @property
+    def depth(self) -> int | None:
+        """Number of blocks of a ViT; None for a CNN."""
+        return len(self.module.blocks) if self.is_vit else None
+
     def embed(self, images: Tensor) -> Tensor:
         return self.pooled(self.preprocess(images))
 
@@ -61,8 +66,11 @@ class TimmEncoder:
         return prefix, patches.reshape(len(features), *self.grid, self.width)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        return self.intermediates(self.preprocess(images), layers)
+
+    def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
         maps: list[Tensor] = self.module.forward_intermediates(
-            self.preprocess(images).contiguous(memory_format=self.layout),
+            pixels.contiguous(memory_format=self.layout),
             indices=list(layers) if self.is_vit else self._stages(layers),
             norm=False,
             output_fmt="NCHW",

@@ -24,6 +24,7 @@ class TransformersEncoder:
             raise WeightsError(f"{card.id}: its config tells no patch_size; set patch on its card")
         self.side = preprocess.size // patch
         self.width = int(config.hidden_size)
+        self.depth = int(config.num_hidden_layers)
         self.prefix_tokens = (
             card.prefix_tokens
             if card.prefix_tokens is not None
@@ -43,7 +44,10 @@ class TransformersEncoder:
         return self._split(self._forward(self.preprocess(images)).last_hidden_state)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
-        states = self._forward(self.preprocess(images), output_hidden_states=True).hidden_states
+        return self.intermediates(self.preprocess(images), layers)
+
+    def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        states = self._forward(pixels, output_hidden_states=True).hidden_states
         # hidden_states[0] is the embedding, so block k's output is hidden_states[k + 1].
         return [self._split(states[layer + 1])[1].permute(0, 3, 1, 2) for layer in layers]
 

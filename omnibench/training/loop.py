@@ -165,7 +165,7 @@ class _Run:
     def _set_rate(self, epoch: int, index: int) -> float:
         recipe = self.recipe
         done = epoch + (index / self.steps if recipe.schedule_step == "step" else 0)
-        share = factor(done, recipe.epochs, recipe.warmup_epochs, recipe.warmup_start)
+        share = factor(done, recipe.epochs, recipe.warmup_epochs, recipe.warmup_start, recipe.decay)
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.lr * share
         return recipe.lr * share

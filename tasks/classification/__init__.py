@@ -50,12 +50,14 @@ class ClassificationTask:
                 trains="a linear layer on frozen, standardised embeddings",
                 varies="head seed",
                 recipes={"small": LinearRecipe()},
+                frozen_kind="embed",
             ),
             Adaptation(
                 "knn",
                 trains="nothing: cosine-weighted votes of the nearest training embeddings",
                 varies="nothing",
                 recipes={"small": KnnRecipe()},
+                frozen_kind="embed",
             ),
             Adaptation(
                 "head",

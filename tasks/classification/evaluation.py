@@ -55,7 +55,7 @@ class TrainedEvaluation:
 
         def apply(block: torch.Tensor) -> torch.Tensor:
             logits: torch.Tensor = self.model(self.model.encoder.preprocess(block))
-            return logits
+            return logits.float()
 
         with torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
             return forward_rows(images, 0, images.shape[0], BATCH, apply)

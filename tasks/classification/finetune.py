@@ -10,11 +10,9 @@ import torch
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.encoders import TrainableEncoder
-from omnibench.encoders.build import Loaded, load_encoder
+from omnibench.encoders.build import Loaded, load_trainable
 from omnibench.encoders.forward import counted_flops
 from omnibench.encoders.frozen import unit_features
-from omnibench.errors import RequestError
 from omnibench.execute import only
 from omnibench.store import RecordStore
 from omnibench.task import Outcome, score
@@ -35,7 +33,9 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
     for repetition in unit.repetitions:
         began = time.perf_counter()
         torch.manual_seed(unit.seed("head", repetition))
-        loaded = _load(unit, context)
+        # A frozen backbone runs in the recipe's precision, a trained one is kept in fp32.
+        precision = recipe.precision if unit.adaptation == "head" else "fp32"
+        loaded = load_trainable(unit, context, precision)
         model = Classifier.of(loaded.encoder, unit.adaptation, unit.options, recipe, cases.classes)
         model.to(context.device)
         evaluation = _evaluation(unit, cases, model, recipe, context)
@@ -90,19 +90,6 @@ def _fit(
         name=f"repetition {repetition}, epoch",
     )
     return fit(job, recipe)
-
-
-def _load(unit: Unit, context: Context) -> Loaded:
-    """The encoder: a frozen backbone in the recipe's precision, a trained one in fp32."""
-    precision = unit.recipe["precision"] if unit.adaptation == "head" else "fp32"
-    recipe = {**unit.recipe, "precision": precision}
-    loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
-    if not isinstance(loaded.encoder, TrainableEncoder):
-        raise RequestError(
-            f"{unit.backbone.id}: its Encoder has no module, preprocess and pooled(pixels), which "
-            f"`{unit.adaptation}` needs; give it those, or judge it by linear and knn"
-        )
-    return loaded
 
 
 def _evaluation(

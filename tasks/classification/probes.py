@@ -51,10 +51,10 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
                     "probe": time.perf_counter() - extracted,
                 },
                 "trainable_parameters": probe.trainable,
-                **features.cost(),
+                **features.made.cost(),
             },
-            digests={**cases.dataset.digests, **features.digests()},
-            notes={"chosen": dict(probe.chosen), "backbone": features.facts},
+            digests={**cases.dataset.digests, **features.made.digests()},
+            notes={"chosen": dict(probe.chosen), "backbone": dict(features.made.facts)},
         )
 
 

@@ -17,6 +17,7 @@ from omnibench.catalogue import load_installed, tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
+from omnibench.encoders.build import load_trainable
 from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
 from omnibench.store import RecordStore
@@ -88,7 +89,7 @@ def test_every_adaptation_learns_and_trains_what_it_says(make, adaptation, sourc
 @pytest.mark.parametrize("adaptation", ["head", "lora"])
 def test_frozen_parts_stay_as_they_are(make, adaptation):
     unit, context = make(adaptation, source="random:test_efficientnet", input_size=64)
-    loaded = finetune._load(unit, context)
+    loaded = load_trainable(unit, context, "fp32")
     before = {n: v.clone() for n, v in loaded.encoder.module.state_dict().items()}
     model = Classifier.of(loaded.encoder, adaptation, unit.options, TrainedRecipe(**unit.recipe), 2)
     model.set_training()

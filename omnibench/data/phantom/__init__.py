@@ -14,6 +14,7 @@ CARD = register_dataset(
         modality="CT, MR, ultrasound and radiograph (generated)",
         labels="multi-class",
         classes=KINDS,
+        mask_classes=("background", "organ", "lesion"),
         channels=1,
         resolution=64,
         splits={"train": 600, "val": 150, "test": 300},

@@ -1,0 +1,158 @@
+"""Folders of images and masks: `train/`, `val/` and `test/`, in each `images/` and `masks/`.
+
+A mask belongs to the image whose name it has, whatever the suffixes. Hidden files are left alone,
+as are files that are no image by their name.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omnibench.cards import SPLITS, DatasetCard
+from omnibench.data import Dataset, Split
+from omnibench.data.checksums import sha256_of_folder
+from omnibench.data.folder import SUFFIXES, visible
+from omnibench.data.local import local_card
+from omnibench.errors import DataError
+
+LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """What a folder holds, by names alone.
+
+    Attributes:
+        images: split -> the images' names relative to the folder, sorted by their stems.
+        masks: split -> the name of each one's mask.
+    """
+
+    images: dict[str, tuple[str, ...]]
+    masks: dict[str, tuple[str, ...]]
+
+
+def card_of(path: Path) -> DatasetCard:
+    """Return the card of `pairs:PATH`, from the names in it; no image is opened.
+
+    So `channels`, `resolution` and `mask_classes` are left out; `read` tells the first two.
+
+    Raises:
+        DataError: as `pairs_of`.
+    """
+    pairs = pairs_of(path)
+    return local_card(
+        "pairs",
+        path,
+        tasks=("segmentation",),
+        splits={split: len(files) for split, files in pairs.images.items()},
+        primary={"segmentation": "dice"},
+    )
+
+
+def read(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Open every header and return the dataset; pixels are decoded when they are read.
+
+    Images of several sizes are brought to one as `folder_images.survey` says, and masks with them.
+    Its digest is `source_digest`: hashing every decoded image would double the work.
+
+    Raises:
+        DataError: as `pairs_of`, an image is unreadable or of more than 8 bits, or a mask is not
+            what `folder_masks.check_mask` wants.
+    """
+    from omnibench.data.folder_images import FolderImages, survey
+    from omnibench.data.folder_masks import FolderMasks, check_mask
+
+    root = Path(str(card.path))
+    pairs = pairs_of(root)
+    channels, height, width = survey(
+        root, [name for split in SPLITS for name in pairs.images[split]]
+    )
+    pixel = (3,) if channels == 3 else ()
+    splits = {}
+    for split in SPLITS:
+        images, masks = pairs.images[split], pairs.masks[split]
+        for image, mask in zip(images, masks, strict=True):
+            check_mask(root / image, root / mask)
+        splits[split] = Split(
+            images=FolderImages(root, images, (len(images), height, width, *pixel)),
+            masks=FolderMasks(root, masks, (len(masks), height, width)),
+        )
+    card = card.model_copy(
+        update={"channels": channels, "resolution": height if height == width else None}
+    )
+    return Dataset(card, splits, {"files": source_digest(root, data_dir)})
+
+
+def source_digest(path: Path, data_dir: Path) -> str:
+    """Return "sha256:..." of the images and masks and their places in the folder.
+
+    Raises:
+        DataError: as `pairs_of`, or a file cannot be read.
+    """
+    pairs = pairs_of(path)
+    names = [name for split in SPLITS for name in pairs.images[split] + pairs.masks[split]]
+    return f"sha256:{sha256_of_folder(path, names, data_dir)}"
+
+
+def pairs_of(path: Path) -> Pairs:
+    """List the images and masks of a folder.
+
+    Raises:
+        DataError: a folder is absent, a split is empty, an image has no mask or a mask no image,
+            two have one name, a mask is a JPEG, or a link leads out of the folder.
+    """
+    if not path.is_dir():
+        raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
+    visible(path, path)  # a split that is a link out is refused before it is looked into
+    images: dict[str, tuple[str, ...]] = {}
+    masks: dict[str, tuple[str, ...]] = {}
+    for split in SPLITS:
+        for part in (path / split, path / split / "images", path / split / "masks"):
+            if not part.is_dir():
+                raise DataError(
+                    f"{path} has no folder {part.relative_to(path)}; it needs train/, val/ and "
+                    "test/, each with images/ and masks/"
+                )
+            visible(path, part)
+        found = _by_stem(path, path / split / "images")
+        theirs = _by_stem(path, path / split / "masks")
+        _check_matched(path / split, found, theirs)
+        images[split] = tuple(found[stem] for stem in sorted(found))
+        masks[split] = tuple(theirs[stem] for stem in sorted(found))
+    return Pairs(images, masks)
+
+
+def _by_stem(root: Path, folder: Path) -> dict[str, str]:
+    """Stem -> name relative to the root, of every image in a folder."""
+    names: dict[str, str] = {}
+    for entry in visible(root, folder):
+        if entry.is_dir():
+            raise DataError(f"{entry} is a folder among images; move its images up into {folder}")
+        suffix = entry.suffix.lower()
+        if suffix not in SUFFIXES:
+            continue
+        if folder.name == "masks" and suffix not in LOSSLESS:
+            raise DataError(
+                f"{entry} is a JPEG, which alters class values; save masks as PNG, BMP or TIFF"
+            )
+        if entry.stem in names:
+            raise DataError(
+                f"{entry} has the name of {root / names[entry.stem]}, but an image and its mask "
+                "are matched by it; rename one"
+            )
+        names[entry.stem] = entry.relative_to(root).as_posix()
+    return names
+
+
+def _check_matched(split: Path, images: dict[str, str], masks: dict[str, str]) -> None:
+    if not images and not masks:
+        raise DataError(f"{split} holds no image ({', '.join(SUFFIXES)}); every split needs some")
+    for stem in sorted(images.keys() - masks.keys()):
+        raise DataError(
+            f"{split.parent / images[stem]} has no mask; put one called {stem}.png in "
+            f"{split / 'masks'} or remove the image"
+        )
+    for stem in sorted(masks.keys() - images.keys()):
+        raise DataError(
+            f"{split.parent / masks[stem]} has no image; put one called {stem} in "
+            f"{split / 'images'} or remove the mask"
+        )

@@ -1,0 +1,166 @@
+"""The frozen feature maps of one unit: three levels of the backbone, kept on disk or in memory.
+
+A ViT's levels are the blocks that end each third of it (3, 7 and 11 of twelve); a CNN's are its
+strides 8, 16 and 32.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data import Split
+from omnibench.encoders import Encoder
+from omnibench.encoders.forward import as_tensor
+from omnibench.encoders.frozen import FrozenPass, PassFacts
+from omnibench.errors import RequestError
+from omnibench.features import check_finite
+from omnibench.placement import kept_in_memory
+
+KIND = "maps:thirds"
+STRIDES = (8, 16, 32)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Which maps a task on maps takes from a backbone.
+
+    Attributes:
+        layers: a ViT's blocks or a CNN's strides.
+        tokens: whether they are a ViT's, all of one size.
+    """
+
+    layers: tuple[int, ...]
+    tokens: bool
+
+
+def levels_of(encoder: Encoder, card: BackboneCard) -> Levels:
+    """The three levels of a backbone.
+
+    Raises:
+        RequestError: a ViT whose number of blocks nothing tells, or is less than three.
+    """
+    depth = getattr(encoder, "depth", None) or card.depth
+    if depth is None and card.patch is None:
+        return Levels(STRIDES, tokens=False)
+    if depth is None or depth < len(STRIDES):
+        raise RequestError(
+            f"{card.id}: maps are taken at each third of its blocks, and "
+            f"{'nothing tells how many it has' if depth is None else f'it has {depth} of them'}; "
+            "set depth on its card, or leave out both depth and patch for a CNN"
+        )
+    return Levels(tuple(depth * third // 3 - 1 for third in (1, 2, 3)), tokens=True)
+
+
+class Rows(Protocol):
+    """Feature rows of one split."""
+
+    @property
+    def facts(self) -> Mapping[str, Any]: ...
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]: ...
+
+
+@dataclass(frozen=True)
+class HeldRows:
+    """Rows in memory, as `FeatureRows` has them on disk."""
+
+    rows: NDArray[Any]
+    facts: Mapping[str, Any]
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        return self.rows[indices]
+
+
+@dataclass(frozen=True)
+class UnitMaps:
+    """Maps of every split.
+
+    Attributes:
+        shapes: (D, h, w) of each level, finest first.
+        tokens: whether they are a ViT's.
+    """
+
+    rows: Mapping[str, Rows]
+    shapes: tuple[tuple[int, int, int], ...]
+    tokens: bool
+    made: PassFacts
+
+    def read(self, split: str, indices: NDArray[np.int64]) -> list[Tensor]:
+        """Maps [B, D, h, w] of the images at `indices`, channels last in memory."""
+        return self.cut(as_tensor(self.rows[split].read_rows(indices)))
+
+    def cut(self, rows: Tensor) -> list[Tensor]:
+        """The levels of rows [B, F]."""
+        sizes = [width * height * columns for width, height, columns in self.shapes]
+        return [
+            part.view(len(rows), height, columns, width).permute(0, 3, 1, 2)
+            for part, (width, height, columns) in zip(
+                torch.split(rows, sizes, dim=1), self.shapes, strict=True
+            )
+        ]
+
+
+def unit_maps(unit: Unit, splits: Mapping[str, Split], context: Context) -> UnitMaps:
+    """Return the unit's maps: from the feature store, or computed once and held in memory.
+
+    Raises:
+        DataError: two splits were made with different weights.
+        RequestError: the backbone has no such maps.
+    """
+    forward = FrozenPass(
+        unit,
+        context,
+        KIND,
+        lambda encoder, images: _flat(
+            encoder.maps(images, levels_of(encoder, unit.backbone).layers)
+        ),
+        lambda encoder: _facts(encoder, unit),
+    )
+    images = {name: len(split) for name, split in splits.items()}
+    held = kept_in_memory(unit, sum(images.values()), context)
+    rows: dict[str, Rows] = {
+        name: _held(forward, name, split) if held else forward.stored(name, split)
+        for name, split in splits.items()
+    }
+    facts = {name: found.facts for name, found in rows.items()}
+    made = PassFacts.of(unit, facts, sum(images.values()))
+    shapes = tuple((width, height, columns) for width, height, columns in made.facts["maps"])
+    return UnitMaps(rows, shapes, made.facts["tokens"], made)
+
+
+def _held(forward: FrozenPass, name: str, split: Split) -> HeldRows:
+    began = time.perf_counter()
+    first = forward.rows(name, split, 0, min(forward.batch, len(split)))
+    rows = np.empty((len(split), *first.shape[1:]), first.dtype)
+    rows[: len(first)] = first
+    for start in range(len(first), len(split), forward.batch):
+        stop = min(start + forward.batch, len(split))
+        rows[start:stop] = forward.rows(name, split, start, stop)
+    check_finite(rows, 0, name)
+    return HeldRows(rows, {**forward.encoder[1], "seconds": time.perf_counter() - began})
+
+
+def _flat(maps: Sequence[Tensor]) -> Tensor:
+    """Maps [B, D, h, w] as rows [B, F], each level channels last."""
+    return torch.cat([level.permute(0, 2, 3, 1).flatten(1) for level in maps], dim=1)
+
+
+def _facts(encoder: Encoder, unit: Unit) -> dict[str, Any]:
+    levels = levels_of(encoder, unit.backbone)
+    size = unit.recipe["input_size"]
+    with torch.no_grad():
+        maps = encoder.maps(torch.zeros(1, size, size, dtype=torch.uint8), levels.layers)
+    return {
+        "layers": list(levels.layers),
+        "tokens": levels.tokens,
+        "maps": [list(level.shape[1:]) for level in maps],
+    }

@@ -1,0 +1,76 @@
+"""Where frozen maps are kept: in the feature store, or in memory where the disk is the slower."""
+
+import json
+import os
+import shutil
+import time
+from pathlib import Path
+
+from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.errors import StoreError
+from omnibench.rates import forward_flops, frozen_rate
+from omnibench.store import write_atomically
+
+PROBE_BYTES = 64 * 2**20
+# At most this share of the machine's memory holds one unit's maps.
+MEMORY_SHARE = 0.5
+
+
+def kept_in_memory(unit: Unit, images: int, context: Context) -> bool:
+    """Whether a unit's maps are better held in memory than stored.
+
+    So it is where writing an image's maps takes longer than computing them, or the disk has no room
+    for them, and they fit in memory.
+    """
+    each = map_bytes(unit.backbone, unit.recipe["input_size"], unit.recipe["precision"])
+    size = each * images
+    if size > MEMORY_SHARE * _memory_bytes():
+        return False
+    if size > _free_bytes(context.data):
+        return True
+    flops = forward_flops(unit.backbone, unit.recipe["input_size"])
+    recompute = flops / frozen_rate(unit.recipe["precision"], context.device)
+    return each / disk_rate(context.data) > recompute
+
+
+def map_bytes(card: BackboneCard, size: int, precision: str) -> int:
+    """Bytes of one image's three maps; a CNN is taken for efficientnet-lite0."""
+    item = 4 if precision == "fp32" else 2
+    if card.patch:
+        return 3 * (card.width or 768) * (size // card.patch) ** 2 * item
+    return sum(
+        width * (size // stride) ** 2 * item for width, stride in ((40, 8), (112, 16), (320, 32))
+    )
+
+
+def disk_rate(data: Path) -> float:
+    """Bytes a second that the disk below `data` takes, synced: measured once, then remembered."""
+    memory = data / "disk.json"
+    try:
+        return float(json.loads(memory.read_text(encoding="utf-8"))["bytes_per_s"])
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    probe = data / f".probe-{os.getpid()}"
+    try:
+        began = time.perf_counter()
+        write_atomically(probe, os.urandom(PROBE_BYTES))
+        rate = PROBE_BYTES / (time.perf_counter() - began)
+        write_atomically(memory, json.dumps({"bytes_per_s": rate}).encode())
+    except StoreError:  # no right or no room to write: whoever stores features will say so
+        return float("inf")
+    finally:
+        probe.unlink(missing_ok=True)
+    return rate
+
+
+def _free_bytes(data: Path) -> int:
+    folder = data
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+def _memory_bytes() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,0 +1,107 @@
+"""A unit of segmentation: each repetition trained by the shared loop, scored, and pictured."""
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data.sources import load_once
+from omnibench.execute import only
+from omnibench.store import RecordStore
+from omnibench.task import Outcome, score
+from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.loop import Fitted, Job, fit
+
+from .build import Built, builder
+from .cases import Cases
+from .counts import counts_of
+from .metrics import DEFINITIONS, miou
+from .objective import Objective
+from .overlay import overlay_sheet
+from .recipes import SegmentationRecipe
+
+
+def run(unit: Unit, context: Context) -> Iterator[Outcome]:
+    """Yield one outcome a repetition, each resumed from its own checkpoints."""
+    recipe = SegmentationRecipe.model_validate(unit.recipe)
+    dataset = load_once(unit.dataset, context.data, unit.sources["dataset"])
+    cases = Cases.of(dataset, recipe.input_size, recipe.score_at, recipe.limit)
+    began = time.perf_counter()
+    build = builder(unit, cases, context)
+    prepared = time.perf_counter() - began
+    for repetition in unit.repetitions:
+        began = time.perf_counter()
+        torch.manual_seed(unit.seed("head", repetition))
+        built = build()
+        objective = Objective(built.model, cases, recipe.precision, context.device)
+        folder = context.results / "checkpoints" / only(unit, (repetition,)).cells[0].digest
+        fitted = _fit(unit, repetition, built, objective, recipe, context)
+        trained = time.perf_counter()
+        masks = {name: objective.predict(name) for name in ("val", "test")}
+        predictions = cases.predictions(masks)
+        phases = {
+            "features": prepared,
+            "training": trained - began,
+            "evaluation": time.perf_counter() - trained,
+        }
+        yield Outcome(
+            repetition=repetition,
+            metrics=score(DEFINITIONS, predictions),
+            predictions=predictions,
+            cost=_cost(built, fitted, phases),
+            digests={**cases.dataset.digests, "backbone": built.digest},
+            notes={
+                "chosen": {"epoch": fitted.best_epoch, "val_miou": fitted.best},
+                "backbone": dict(built.facts),
+                "mask_classes": list(cases.dataset.card.mask_classes),
+            },
+            pictures={"overlay": overlay_sheet(cases, predictions["test_counts"], masks["test"])},
+        )
+        Checkpoints(folder).remove()
+
+
+def _fit(
+    unit: Unit,
+    repetition: int,
+    built: Built,
+    objective: Objective,
+    recipe: SegmentationRecipe,
+    context: Context,
+) -> Fitted:
+    cases, cell = objective.cases, only(unit, (repetition,)).cells[0]
+    truth = cases.truth("val", np.arange(cases.count("val")))
+
+    def validate() -> Mapping[str, float]:
+        return {"miou": miou(counts_of(objective.predict("val"), truth, cases.classes))}
+
+    job = Job(
+        model=built.model,
+        count=cases.count("train"),
+        loss=objective.loss,
+        validate=validate,
+        set_mode=built.model.train,
+        select="miou",
+        seed=unit.seed("order", repetition),
+        device=context.device,
+        folder=context.results / "checkpoints" / cell.digest,
+        log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
+        progress=context.progress,
+        name=f"repetition {repetition}, epoch",
+    )
+    return fit(job, recipe)
+
+
+def _cost(built: Built, fitted: Fitted, phases: Mapping[str, float]) -> dict[str, Any]:
+    parameters = list(built.model.head.parameters())
+    trained = [p for p in built.model.parameters() if p.requires_grad]
+    return {
+        **built.cost,
+        "phases": dict(phases),
+        "trainable_parameters": sum(p.numel() for p in trained),
+        "total_parameters": built.cost["total_parameters"] + sum(p.numel() for p in parameters),
+        "images_per_s": float(np.median([entry["images_per_s"] for entry in fitted.history])),
+    }

@@ -1,0 +1,131 @@
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from omnibench.cards import DatasetCard
+from omnibench.data import ArrayImages, Dataset, Split, masks
+from omnibench.data.masks import class_indexed, read_foreground
+from omnibench.data.npz import card_of
+from omnibench.errors import DataError
+
+Masks = dict[str, NDArray[np.uint8]]
+
+
+def dataset(values: Masks, classes: tuple[str, ...] = (), side: int = 4) -> Dataset:
+    card = DatasetCard(id="own", reader="a:b", tasks=("segmentation",), mask_classes=classes)
+    splits = {}
+    for split, array in values.items():
+        images = np.zeros((len(array), side, side), np.uint8)
+        splits[split] = Split(ArrayImages(images), masks=ArrayImages(array))
+    return Dataset(card, splits)
+
+
+def filled(**values: list[int]) -> Masks:
+    """Masks [N, 4, 4]: of each split one a value, which its last pixel has; the rest is 0."""
+    content = {split: np.zeros((len(found), 4, 4), np.uint8) for split, found in values.items()}
+    for split, found in values.items():
+        content[split][:, -1, -1] = found
+    return content
+
+
+def corners(found: Dataset, split: str) -> list[int]:
+    part = found.splits[split].masks
+    assert part is not None
+    return part.read(0, len(found.splits[split]))[:, -1, -1].tolist()
+
+
+def test_values_become_classes_over_all_splits_at_once() -> None:
+    found = class_indexed(dataset(filled(train=[0, 100], val=[255, 0], test=[9, 255])))
+    assert found.card.mask_classes == ("0", "9", "100", "255")
+    # split by split, 100 and 255 would both have become 1
+    assert corners(found, "train") == [0, 2]
+    assert corners(found, "val") == [3, 0]
+    assert corners(found, "test") == [1, 3]
+
+
+def test_declared_indices_stay_and_absent_classes_keep_their_place() -> None:
+    found = class_indexed(dataset(filled(train=[0, 2], test=[2]), ("background", "organ", "cyst")))
+    assert found.card.mask_classes == ("background", "organ", "cyst")
+    assert corners(found, "train") == [0, 2]
+
+
+def test_two_declared_classes_may_be_0_and_255() -> None:
+    found = class_indexed(dataset(filled(train=[0], test=[255, 0]), ("background", "lesion")))
+    assert found.card.mask_classes == ("background", "lesion")
+    assert corners(found, "test") == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("values", "classes", "message"),
+    [
+        (filled(train=[0, 1], val=[1, 0, 3]), ("a", "b", "c"), "image 2 of val holds 3"),
+        (filled(train=[0, 1], val=[255]), ("a", "b"), "0..1, but .* image 0 of val holds 255"),
+        (filled(train=[0, 128]), ("a", "b"), "image 1 of train holds 128"),
+        (filled(train=list(range(65))), (), "hold 65 values.*grey levels.*JPEG"),
+        (filled(train=[0], val=[0]), (), r"'own' holds \[0\] alone"),
+        (filled(train=[0], val=[0]), ("a", "b"), r"'own' holds \[0\] alone"),
+    ],
+)
+def test_refused_values(values: Masks, classes: tuple[str, ...], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        class_indexed(dataset(values, classes))
+
+
+def test_sixty_four_values_are_classes() -> None:
+    found = class_indexed(dataset(filled(train=list(range(0, 256, 4)))))
+    assert corners(found, "train") == list(range(64))
+
+
+def test_splits_without_masks_or_with_masks_of_another_size_are_refused() -> None:
+    without = dataset(filled(train=[0, 1]))
+    images = without.splits["train"].images
+    splits = {**without.splits, "test": Split(images)}
+    with pytest.raises(DataError, match="test of 'own' has no masks"):
+        class_indexed(Dataset(without.card, splits))
+    with pytest.raises(DataError, match=r"train of 'own' are \[2, 4, 4\] .* \[2, 5, 5\]"):
+        class_indexed(dataset(filled(train=[0, 1]), side=5))
+    short = Split(images, masks=ArrayImages(np.zeros((1, 4, 4), np.uint8)))
+    with pytest.raises(DataError, match=r"\[1, 4, 4\] where its images are \[2, 4, 4\]"):
+        class_indexed(Dataset(without.card, {"train": short}))
+
+
+def test_colour_images_have_flat_masks() -> None:
+    images = ArrayImages(np.zeros((2, 4, 4, 3), np.uint8))
+    part = Split(images, masks=ArrayImages(filled(train=[0, 1])["train"]))
+    found = class_indexed(Dataset(dataset({}).card, {"train": part}))
+    assert found.card.mask_classes == ("0", "1")
+
+
+def test_reading_by_blocks_rows_and_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    values = np.array([0, 3, 200], np.uint8)
+    expected = rng.integers(0, 3, (7, 4, 4))
+    own = dataset({"train": values[expected]})
+    monkeypatch.setattr(masks, "BLOCK_PIXELS", 33)  # two masks a block
+    found = class_indexed(own).splits["train"].masks
+    assert found is not None
+    assert found.shape == (7, 4, 4)
+    assert found.read(0, 1).dtype == np.uint8
+    np.testing.assert_array_equal(found.read(2, 9), expected[2:])
+    rows = np.array([6, 0, 6])
+    np.testing.assert_array_equal(found.read_rows(rows), expected[rows])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)).read(0, 7), expected)
+    late = filled(train=[0, 1, 0, 1, 0, 5])
+    with pytest.raises(DataError, match="image 5 of train holds 5"):
+        class_indexed(dataset(late, ("a", "b")))
+
+
+def test_any_foreground_value_becomes_1(
+    arrays: dict[str, Any], save: Callable[..., Path], tmp_path: Path
+) -> None:
+    for split in ("train", "val", "test"):
+        arrays[f"{split}_label"] = arrays[f"{split}_images"] // 100  # 0, 1, 2
+    found = read_foreground(card_of(save(arrays)), tmp_path).splits["test"]
+    assert found.masks is not None
+    np.testing.assert_array_equal(found.masks.read(0, 5), arrays["test_label"] > 0)
+    assert found.labels is not None

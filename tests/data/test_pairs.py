@@ -1,0 +1,190 @@
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from omnibench.cards import DatasetCard
+from omnibench.data.masks import class_indexed
+from omnibench.data.pairs import card_of, pairs_of, read, source_digest
+from omnibench.data.sources import missing, resolve
+from omnibench.data.sources import source_digest as digest_of
+from omnibench.errors import DataError
+
+PIL = pytest.importorskip("PIL.Image")
+
+
+def save(path: Path, value: int = 0, mode: str = "L", size: tuple[int, int] = (6, 4)) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.new(mode, size, value).save(path)
+    return path
+
+
+def save_array(path: Path, array: NDArray[np.generic]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    PIL.fromarray(array).save(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two pairs to train on, one to validate and one to test with; the masks hold 0 and 255."""
+    root = tmp_path / "my set"
+    for name, mask in (
+        ("train/{}/b.JPG", "b.png"),
+        ("train/{}/a.png", "a.PNG"),
+        ("val/{}/x.bmp", "x.bmp"),
+        ("test/{}/x.tiff", "x.tif"),
+    ):
+        image = save(root / name.format("images"), 100)
+        save(image.parents[1] / "masks" / mask, 255 if mask == "b.png" else 0)
+    (root / "train/masks/.DS_Store").write_bytes(b"x")
+    (root / "train/images/notes.txt").write_text("x")
+    return root
+
+
+def test_the_card(root: Path) -> None:
+    assert card_of(root) == DatasetCard(
+        id="pairs-my-set",
+        reader="omnibench.data.pairs:read",
+        path=str(root),
+        tasks=("segmentation",),
+        splits={"train": 2, "val": 1, "test": 1},
+        primary={"segmentation": "dice"},
+    )
+
+
+def test_a_suite_names_it(root: Path, tmp_path: Path) -> None:
+    card = resolve("pairs:my set", tmp_path)
+    assert card == card_of(root)
+    assert missing(card, tmp_path) == []
+    assert digest_of(card, tmp_path) == source_digest(root, tmp_path)
+    shutil.rmtree(root / "val")
+    [need] = missing(resolve("pairs:my set", tmp_path), tmp_path)
+    assert "data pairs-my-set: " in need
+    assert "has no folder val" in need
+
+
+def test_images_and_masks_go_together(root: Path, tmp_path: Path) -> None:
+    dataset = read(card_of(root), tmp_path)
+    assert (dataset.card.channels, dataset.card.resolution) == (1, None)
+    train = dataset.splits["train"]
+    assert train.masks is not None
+    assert train.images.shape == train.masks.shape == (2, 4, 6)
+    assert train.masks.read(0, 9)[:, 0, 0].tolist() == [0, 255]  # a, b
+    assert train.masks.read_rows(np.array([1, 1])).max(axis=(1, 2)).tolist() == [255, 255]
+    assert dataset.digests == {"files": source_digest(root, tmp_path)}
+    assert class_indexed(dataset).card.mask_classes == ("0", "255")
+
+
+def test_the_digest_is_that_of_images_and_masks(root: Path, tmp_path: Path) -> None:
+    digest = source_digest(root, tmp_path)
+    (root / "train/images/.thumbs").write_bytes(b"x")
+    shutil.copytree(root, tmp_path / "copy")
+    assert source_digest(tmp_path / "copy", tmp_path) == digest
+    save(root / "test/masks/x.tif", 7)
+    assert source_digest(root, tmp_path) != digest
+
+
+def test_palettes_give_indices_and_black_and_white_0_and_1(root: Path, tmp_path: Path) -> None:
+    indices = np.arange(24, dtype=np.uint8).reshape(4, 6) % 3
+    palette = PIL.fromarray(indices)
+    palette.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200])  # makes mode P
+    palette.info["transparency"] = 0
+    palette.save(root / "train/masks/a.PNG")
+    save_array(root / "train/masks/b.png", indices > 0)
+    masks = read(card_of(root), tmp_path).splits["train"].masks
+    assert masks is not None
+    np.testing.assert_array_equal(masks.read(0, 2), [indices, indices > 0])
+
+
+def test_masks_are_resized_with_their_images_and_keep_their_values(
+    root: Path, tmp_path: Path
+) -> None:
+    square = np.zeros((40, 60), np.uint8)
+    square[10:30, 15:45] = 200
+    save_array(root / "train/images/a.png", square)
+    save_array(root / "train/masks/a.PNG", square // 50)
+    small = np.zeros((4, 6), np.uint8)
+    small[1:3, 2:4] = 3
+    save_array(root / "val/masks/x.bmp", small)
+    splits = read(card_of(root), tmp_path).splits
+    masks, enlarged = splits["train"].masks, splits["val"].masks
+    assert masks is not None
+    assert enlarged is not None
+    np.testing.assert_array_equal(masks.read(0, 1)[0], square // 50)
+    np.testing.assert_array_equal(enlarged.read(0, 1)[0], small.repeat(10, 0).repeat(10, 1))
+    assert splits["val"].images.shape == (1, 40, 60)
+
+
+def link(path: Path, target: Path) -> None:
+    path.symlink_to(target)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda root: shutil.rmtree(root), "my set is not a folder"),
+        (lambda root: shutil.rmtree(root / "val"), "no folder val;"),
+        (lambda root: shutil.rmtree(root / "val/masks"), "no folder val/masks"),
+        (lambda root: (root / "test/masks/x.tif").unlink(), r"x\.tiff has no mask; put one"),
+        (lambda root: (root / "test/images/x.tiff").unlink(), r"x\.tif has no image; put one"),
+        (lambda root: save(root / "val/masks/x.jpg"), r"x\.jpg is a JPEG.*save masks as PNG"),
+        (lambda root: save(root / "val/images/x.png"), r"x\.png has the name of .*x\.bmp"),
+        (lambda root: save(root / "val/masks/deep/y.png"), "deep is a folder among images"),
+        (lambda root: link(root / "val/images/l.png", root.parent), r"l\.png is a link .* out"),
+        (lambda root: link(root / "val/masks/l.png", root.parent), r"l\.png is a link .* out"),
+        (lambda root: link(root / "extra", root.parent), "extra is a link that leads out"),
+    ],
+)
+def test_refusals_by_name(root: Path, change: Callable[[Path], object], message: str) -> None:
+    change(root)
+    with pytest.raises(DataError, match=message):
+        pairs_of(root)
+
+
+def test_an_empty_split_is_refused(root: Path) -> None:
+    (root / "val/images/x.bmp").unlink()
+    (root / "val/masks/x.bmp").unlink()
+    with pytest.raises(DataError, match=r"val holds no image.*every split needs some"):
+        pairs_of(root)
+
+
+@pytest.mark.parametrize("place", ["train", "train/masks"])
+def test_folders_that_are_links_out_are_refused(root: Path, place: str) -> None:
+    (root / place).rename(root.parent / "outside")
+    link(root / place, root.parent / "outside")
+    with pytest.raises(DataError, match=r"is a link that leads out of .*my set"):
+        pairs_of(root)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda path: save(path, mode="RGB"), r"colour .*\(mode RGB\).*one channel"),
+        (lambda path: save(path, mode="RGBA"), r"colour .*\(mode RGBA\)"),
+        (lambda path: save(path, mode="LA"), r"transparency \(mode LA\)"),
+        (lambda path: save(path, mode="I;16"), "more than 8 bits.*save class values 0..255"),
+        (lambda path: save(path, size=(6, 5)), r"is 6 x 5 pixels where .*b\.JPG is 6 x 4"),
+        (lambda path: path.write_bytes(b"no image"), "cannot be read as an image.*replace"),
+    ],
+)
+def test_masks_that_are_refused(
+    root: Path, tmp_path: Path, change: Callable[[Path], object], message: str
+) -> None:
+    change(root / "train/masks/b.png")
+    with pytest.raises(DataError, match=rf"b\.png.*{message}"):
+        read(card_of(root), tmp_path)
+
+
+def test_a_mask_cut_short_is_named(root: Path, tmp_path: Path) -> None:
+    path = root / "train/masks/b.png"
+    pixels = np.random.default_rng(0).integers(0, 3, (64, 64), dtype=np.uint8)
+    save_array(root / "train/images/b.JPG", pixels)
+    save_array(path, pixels)
+    path.write_bytes(path.read_bytes()[:400])
+    masks = read(card_of(root), tmp_path).splits["train"].masks
+    assert masks is not None
+    with pytest.raises(DataError, match=r"b\.png cannot be read as an image"):
+        masks.read(0, 2)

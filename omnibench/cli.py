@@ -174,7 +174,9 @@ def report(
 def compare(
     a: Annotated[str, typer.Argument(help="A backbone.")],
     b: Annotated[str, typer.Argument(help="Another one.")],
-    metric: Annotated[str | None, typer.Option("--metric", help="As in macro-f1.")] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="As in macro-f1, or definition/metric.")
+    ] = None,
     tasks: Tasks = None,
     datasets: Datasets = None,
     adaptations: Adaptations = None,
@@ -184,10 +186,10 @@ def compare(
     json: Json = False,
 ) -> None:
     """Compare two backbones on every unit both have records of."""
-    from omnibench.commands import reporting
+    from omnibench.commands import comparing
 
     filters = _filters(tasks, datasets, None, adaptations, None)
-    reporting.compare(a, b, metric, filters, _places(plugin, results, data), json)
+    comparing.compare(a, b, metric, filters, _places(plugin, results, data), json)
 
 
 @app.command()

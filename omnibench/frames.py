@@ -1,6 +1,6 @@
 """Records as the long table that statistics and reports take. No torch here."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,10 @@ from numpy.typing import NDArray
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
+from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS
 from omnibench.store import read_predictions
+from omnibench.task import Definition
 
 
 def values_of(
@@ -53,10 +55,37 @@ def values_of(
 
 def predictions_of(
     records: Iterable[tuple[Path, Mapping[str, Any]]],
-) -> Callable[[str], dict[str, NDArray[Any]]]:
-    """A reader of stored predictions by cell digest."""
-    paths = {record["digest"]: path for path, record in records}
-    return lambda digest: read_predictions(paths[digest])
+) -> Callable[[str], Stored]:
+    """A reader of stored predictions, and of each case's metrics by definition, by cell digest."""
+    known = {record["digest"]: (path, record["spec"]["task"]) for path, record in records}
+
+    def read(digest: str) -> Stored:
+        path, task = known[digest]
+        arrays = read_predictions(path)
+        definitions = tasks.get(task).definitions
+
+        def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
+            compute = definitions[definition].per_case if definition in definitions else None
+            return {} if compute is None else compute(arrays)
+
+        return Stored(arrays, per_case)
+
+    return read
+
+
+def improving_downwards() -> set[str]:
+    """Return the names of the metrics that improve downwards, of every task."""
+    return {metric for one in _definitions() for metric in one.lower_is_better}
+
+
+def units_by_definition() -> dict[str, str]:
+    """Return what the values of each definition are in, of every task."""
+    return {one.id: one.unit for one in _definitions()}
+
+
+def _definitions() -> Iterator[Definition]:
+    for name in tasks:
+        yield from tasks.get(name).definitions.values()
 
 
 def _refuse_other_weights(

@@ -13,6 +13,8 @@ from omnibench.errors import StoreError
 from omnibench.rates import forward_flops, frozen_rate
 from omnibench.store import write_atomically
 
+# Kind of the feature key: a ViT's blocks at each third, a CNN's strides 8, 16, 32.
+MAPS = "maps:thirds"
 PROBE_BYTES = 64 * 2**20
 # At most this share of the machine's memory holds one unit's maps.
 MEMORY_SHARE = 0.5

@@ -1,17 +1,15 @@
-"""What a suite asks for and what is there: states of cells, needs, rough cost. No torch here."""
+"""What a suite asks for and what is there: cells, their states and needs. No torch here."""
 
 import fnmatch
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from omnibench.catalogue import backbones, tasks
+from omnibench.catalogue import backbones
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.errors import RequestError
 from omnibench.execute import claim, only
-from omnibench.features import FeatureStore, feature_key
-from omnibench.rates import forward_flops, frozen_rate
 from omnibench.registry import did_you_mean
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
@@ -117,35 +115,3 @@ def running(units: Iterable[Unit], context: Context) -> set[str]:
         except OSError:  # a folder that may only be read: nobody runs there
             break
     return held
-
-
-def estimate(pending: Sequence[Unit], context: Context) -> dict[str, float]:
-    """Rough seconds and bytes the pending units will take, from FLOPs and image counts.
-
-    Features that are in the store already cost nothing; those shared by units count once.
-    """
-    seconds, disk = 0.0, 0.0
-    seen: set[str] = set()
-    store = FeatureStore(context.features)
-    for unit in pending:
-        precision = unit.recipe["precision"]
-        flops = forward_flops(unit.backbone, unit.recipe["input_size"])
-        second = flops / frozen_rate(precision, context.device)
-        limit = unit.recipe["limit"]
-        images = {s: min(n, limit or n) for s, n in unit.dataset.splits.items()}
-        adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
-        if adaptation.varies == "training seed":
-            # A backward pass costs two forward ones; validation is one more.
-            passes = 3 if adaptation.through_backbone else 1
-            epoch = passes * images.get("train", 0) + images.get("val", 0)
-            seconds += len(unit.repetitions) * unit.recipe["epochs"] * epoch * second
-        else:
-            for split, count in images.items():
-                key = feature_key(unit, split, "embed")
-                if key.digest not in seen and not store.holds(key):
-                    seen.add(key.digest)
-                    seconds += count * second
-                    disk += count * 4 * (unit.backbone.width or 1024)
-        seconds += 0.5 * len(unit.repetitions)
-        disk += 20_000 * len(unit.repetitions)
-    return {"seconds": round(seconds, 1), "disk_bytes": round(disk)}

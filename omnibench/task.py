@@ -11,6 +11,7 @@ from omnibench.recipe import Recipe
 from omnibench.validation import validate
 
 if TYPE_CHECKING:
+    from omnibench.cards import BackboneCard
     from omnibench.cell import Unit
     from omnibench.context import Context
 
@@ -33,6 +34,8 @@ class Adaptation:
             a deterministic adaptation, which has one cell only.
         recipes: recipe name -> every field's value.
         through_backbone: whether gradients go through the backbone.
+        head_flops: FLOPs of one forward of what it adds, for `plan`: (backbone, input size); None
+            where they are next to nothing.
         frozen_kind: the frozen features it keeps, "embed" or "maps"; None where it keeps none.
         options: the model its options are validated against.
     """
@@ -44,6 +47,7 @@ class Adaptation:
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
     frozen_kind: Literal["embed", "maps"] | None = None
+    head_flops: "Callable[[BackboneCard, int], float] | None" = None
 
     @property
     def deterministic(self) -> bool:

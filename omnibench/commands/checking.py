@@ -12,8 +12,9 @@ from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session, best_device, echo_json, usable_cores
 from omnibench.environment import PACKAGES
 from omnibench.errors import RequestError
+from omnibench.estimate import estimate
 from omnibench.findings import Finding
-from omnibench.plan import estimate, states
+from omnibench.plan import states
 from omnibench.recipe import native_precision
 from omnibench.store import check_writable
 

@@ -6,7 +6,8 @@ from typing import Any
 import typer
 
 from omnibench.commands.session import Places, Session, columns, echo_json
-from omnibench.plan import CellState, Filters, estimate, running, states
+from omnibench.estimate import estimate
+from omnibench.plan import CellState, Filters, running, states
 
 
 def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
@@ -39,6 +40,13 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
         f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
     )
+    if cost["maps"]["disk"]:
+        typer.echo(f"maps of {cost['maps']['disk']} units: computed once, kept on disk")
+    if cost["maps"]["memory"]:
+        typer.echo(
+            f"maps of {cost['maps']['memory']} units: the disk is slower than computing them; one "
+            "forward is held in memory for all repetitions"
+        )
     for need in needs(found):
         typer.echo(f"blocked: {need}")
 

@@ -23,9 +23,8 @@ from omnibench.encoders.forward import as_tensor
 from omnibench.encoders.frozen import FrozenPass, PassFacts
 from omnibench.errors import RequestError
 from omnibench.features import check_finite
-from omnibench.placement import kept_in_memory
+from omnibench.placement import MAPS, kept_in_memory
 
-KIND = "maps:thirds"
 STRIDES = (8, 16, 32)
 
 
@@ -119,7 +118,7 @@ def unit_maps(unit: Unit, splits: Mapping[str, Split], context: Context) -> Unit
     forward = FrozenPass(
         unit,
         context,
-        KIND,
+        MAPS,
         lambda encoder, images: _flat(
             encoder.maps(images, levels_of(encoder, unit.backbone).layers)
         ),

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pandas as pd
 
+from omnibench.report.numbers import POINTS
 from omnibench.report.table import Cell, Row, Table
-from omnibench.stats.direction import LOWER_IS_BETTER
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Key, Unit, units_of
 
@@ -24,7 +24,8 @@ def build_tables(
     backbones: Sequence[str] = (),
     baseline: str | None = None,
     notes: Mapping[str, str] | None = None,
-    lower_is_better: Collection[str] = LOWER_IS_BETTER,
+    lower_is_better: Collection[str] = (),
+    in_unit: Mapping[str, str] | None = None,
 ) -> list[Table]:
     """Return one table for each task, definition and metric, in order of appearance.
 
@@ -37,6 +38,7 @@ def build_tables(
         baseline: the backbone that daggers refer to.
         notes: dataset -> what its captions must say.
         lower_is_better: metrics that improve downwards.
+        in_unit: definition -> what its values are in, where that is not a fraction.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.
@@ -68,7 +70,8 @@ def build_tables(
             }
             rows = _rows(grid, _labels(keys, backbones), recorded, expected is None)
             noted = tuple((name, text) for name, text in (notes or {}).items() if name in grid)
-            tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted))
+            unit = (in_unit or {}).get(score[0], POINTS)
+            tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted, unit))
     return tables
 
 

@@ -1,5 +1,6 @@
 """What a table's caption must say so that its numbers become a claim."""
 
+from omnibench.report.numbers import POINTS
 from omnibench.report.table import Table
 from omnibench.stats.pair import FROZEN
 
@@ -11,8 +12,9 @@ def caption(table: Table) -> str:
     the correction and its family, and what is special about controls and datasets.
     """
     direction = "lower" if table.lower_is_better else "higher"
+    scale = "x 100; " if table.unit == POINTS else ""
     parts = [
-        f"{table.metric} in points (x 100; {direction} is better), mean ± standard deviation "
+        f"{table.metric} in {table.unit} ({scale}{direction} is better), mean ± standard deviation "
         f"(ddof = 1) over n repetitions, metric definition {table.definition}.",
         _repetitions(table),
         _marks(table),

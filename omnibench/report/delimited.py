@@ -42,10 +42,11 @@ COLUMNS = (
 
 
 def to_csv(tables: Iterable[Table]) -> str:
-    """Return one row a cell with `COLUMNS`; values are fractions, empty where there is none.
+    """Return one row a cell with `COLUMNS`; what does not exist is empty.
 
-    `p_seed` is the paired t over head seeds alone; `rank` is 1 for the best of a column, 2 for the
-    second; `digests` are separated by spaces.
+    Values are fractions, or in the unit of their definition (pixels). `p_seed` is the paired t over
+    head seeds alone; `rank` is 1 for the best of a column, 2 for the second; `digests` are
+    separated by spaces.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")

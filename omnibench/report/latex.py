@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 
 from omnibench.report.captions import caption
-from omnibench.report.numbers import points
+from omnibench.report.numbers import number
 from omnibench.report.table import Cell, Row, Table
 
 _ESCAPES = {
@@ -99,23 +99,24 @@ def _table(name: str, table: Table) -> str:
         r"\midrule",
     ]
     for row in table.rows:
-        cells = " & ".join([escape(row.backbone), escape(row.adaptation), *map(_cell, row.cells)])
-        lines += [rf"{cells} \\", *_digests(table, row)]
+        cells = (_cell(cell, table.unit) for cell in row.cells)
+        line = " & ".join([escape(row.backbone), escape(row.adaptation), *cells])
+        lines += [rf"{line} \\", *_digests(table, row)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, unit: str) -> str:
     if cell.state == "unplanned":
         return r"\multicolumn{2}{c}{--}"
     if cell.state != "done":
         return rf"\multicolumn{{2}}{{c}}{{\textit{{{cell.state}}}}}"
-    mean = points(cell.mean).replace("-", "$-$")
+    mean = number(cell.mean, unit).replace("-", "$-$")
     mean = {1: r"\textbf{%s}", 2: r"\underline{%s}"}.get(cell.rank, "%s") % mean
     marks = r"$^{\dagger}$" if cell.significant else ""
     marks += f" ({cell.n}/{cell.expected})" if cell.partial else ""
     if cell.std is None:
         return rf"\multicolumn{{2}}{{c}}{{{mean}{marks}}}"
-    return f"{mean} & {points(cell.std)}{marks}"
+    return f"{mean} & {number(cell.std, unit)}{marks}"
 
 
 def _digests(table: Table, row: Row) -> Iterable[str]:

@@ -1,11 +1,11 @@
 """Tables as GitHub Markdown: also what the terminal shows after a run."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from omnibench.report.captions import caption
-from omnibench.report.numbers import points
-from omnibench.report.sentences import sentence
+from omnibench.report.numbers import POINTS, number
+from omnibench.report.sentences import metric_names, sentence
 from omnibench.report.table import Cell, Table
 from omnibench.stats.pair import Comparison
 
@@ -17,13 +17,18 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def to_markdown(name: str, tables: Iterable[Table], comparisons: Iterable[Comparison]) -> str:
+def to_markdown(name: str, tables: Sequence[Table], comparisons: Sequence[Comparison]) -> str:
     """Return the whole report: tables with captions, then a sentence for each comparison."""
     blocks = [f"# {escape(name)}"]
     blocks += [_table(table) for table in tables] or ["There is no result yet."]
-    sentences = [f"- {escape(sentence(comparison))}" for comparison in comparisons]
+    names = metric_names((c.definition, c.metric) for c in comparisons)
+    units = {table.definition: table.unit for table in tables}
+    sentences = [
+        sentence(c, names[c.definition, c.metric], units.get(c.definition, POINTS))
+        for c in comparisons
+    ]
     if sentences:
-        blocks += ["## Significance", "\n".join(sentences)]
+        blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -34,7 +39,7 @@ def _table(table: Table) -> str:
         _line(["---", "---", *["---:"] * len(table.columns)]),
     ]
     for row in table.rows:
-        cells = (_cell(cell) for cell in row.cells)
+        cells = (_cell(cell, table.unit) for cell in row.cells)
         lines.append(_line([escape(row.backbone), escape(row.adaptation), *cells]))
     return "\n\n".join([f"## {escape(table.title)}", "\n".join(lines), escape(caption(table))])
 
@@ -43,14 +48,14 @@ def _line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Cell, unit: str) -> str:
     if cell.state == "unplanned":
         return "-"
     if cell.state != "done":
         return cell.state
-    text = {1: "**{}**", 2: "<u>{}</u>"}.get(cell.rank, "{}").format(points(cell.mean))
+    text = {1: "**{}**", 2: "<u>{}</u>"}.get(cell.rank, "{}").format(number(cell.mean, unit))
     if cell.std is not None:
-        text += f" ± {points(cell.std)}"
+        text += f" ± {number(cell.std, unit)}"
     if cell.significant:
         text += "†"
     if cell.partial:

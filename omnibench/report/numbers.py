@@ -3,13 +3,14 @@
 import math
 
 UNDEFINED = "undefined"
+POINTS = "points"
 
 
-def points(fraction: float, signed: bool = False) -> str:
-    """Return a fraction as points (x 100) with two decimals."""
-    if not math.isfinite(fraction):
+def number(value: float, unit: str = POINTS, signed: bool = False) -> str:
+    """Return a value with two decimals: a fraction as points (x 100), others in their own unit."""
+    if not math.isfinite(value):
         return UNDEFINED
-    return f"{100 * fraction:{'+' if signed else ''}.2f}"
+    return f"{100 * value if unit == POINTS else value:{'+' if signed else ''}.2f}"
 
 
 def probability(p: float) -> str:

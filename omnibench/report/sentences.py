@@ -1,24 +1,38 @@
 """Comparisons in plain sentences."""
 
 import math
+from collections.abc import Iterable
 
-from omnibench.report.numbers import UNDEFINED, points, probability
+from omnibench.report.numbers import POINTS, number, probability
 from omnibench.stats.pair import Comparison
+from omnibench.stats.units import Score
 
 
-def sentence(comparison: Comparison) -> str:
-    """Return one sentence: where, what, the difference with its interval, the test and its p."""
+def metric_names(scores: Iterable[Score]) -> dict[Score, str]:
+    """Return what to call each: the metric, or "definition/metric" where it has several of them."""
+    distinct = dict.fromkeys(scores)
+    metrics = [metric for _, metric in distinct]
+    return {
+        (definition, metric): metric if metrics.count(metric) == 1 else f"{definition}/{metric}"
+        for definition, metric in distinct
+    }
+
+
+def sentence(comparison: Comparison, metric: str | None = None, unit: str = POINTS) -> str:
+    """Return one sentence: where, what, the difference with its interval, the test and its p.
+
+    Args:
+        metric: what to call the metric, if not by its name alone.
+        unit: what its values are in.
+    """
     c = comparison
-    text = f"{c.dataset}, {c.metric}, {c.adaptation}: {c.backbone_a} - {c.backbone_b} = "
-    text += _points(c.difference)
+    text = f"{c.dataset}, {metric or c.metric}, {c.adaptation}: {c.backbone_a} - {c.backbone_b} = "
+    text += number(c.difference, unit, signed=True)
+    text += f" {unit}" if math.isfinite(c.difference) else ""
     if c.test == "none":
         return f"{text}, not tested: {c.note}."
-    text += f" [{points(c.low)}, {points(c.high)}], {c.test} p {probability(c.p)}"
+    text += f" [{number(c.low, unit)}, {number(c.high, unit)}], {c.test} p {probability(c.p)}"
     text += f", Holm-corrected p {probability(c.p_corrected)}"
     if not math.isnan(c.effect):
         text += f", Hedges g {c.effect:.2f}"
     return f"{text} ({c.note})." if c.note else f"{text}."
-
-
-def _points(difference: float) -> str:
-    return f"{points(difference, signed=True)} points" if math.isfinite(difference) else UNDEFINED

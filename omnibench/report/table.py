@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from omnibench.report.numbers import POINTS
 from omnibench.stats.pair import Comparison
 
 SIGNIFICANT = 0.05
@@ -13,7 +14,7 @@ State = Literal["done", "undefined", "failed", "missing", "unplanned"]
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit under one metric; values are fractions.
+    """One unit under one metric; values are fractions, or in the unit of its table.
 
     Attributes:
         state: "undefined" where a repetition has no value, "unplanned" where the suite asks for
@@ -71,6 +72,7 @@ class Table:
         baseline: the backbone that the others are tested against, if any.
         lower_is_better: whether the metric improves downwards.
         notes: dataset -> what a reader must know of it.
+        unit: "points" where values are fractions, printed x 100; else what they are in.
     """
 
     task: str
@@ -81,6 +83,7 @@ class Table:
     baseline: str | None
     lower_is_better: bool
     notes: tuple[tuple[str, str], ...] = ()
+    unit: str = POINTS
 
     @property
     def title(self) -> str:

@@ -1,7 +1,8 @@
-"""Paired bootstrap over test cases or patients, for metrics made of counts."""
+"""Paired bootstrap over test cases or patients, for metrics made of counts and for means."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, RefusedError
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
+Sums = NDArray[np.floating[Any]]  # float32 where it holds counts exactly
 
 RESAMPLES = 10_000
 _SEED = 0
@@ -19,7 +21,7 @@ _CHUNK = 4_000_000  # draws in hand at once
 _KEPT = 256_000_000  # bytes of resamples kept for the next pair
 
 
-def paired_bootstrap(
+def bootstrap_counts(
     truth: Bools,
     a: Bools,
     b: Bools,
@@ -27,10 +29,7 @@ def paired_bootstrap(
     metrics: Mapping[str, Metric],
     resamples: int = RESAMPLES,
 ) -> dict[str, Answer | RefusedError]:
-    """Test differences of means over repetitions, resampling cases jointly for both models.
-
-    Interval: percentiles. p: inversion of that interval, 2 * min(#{d* <= 0} + 1, #{d* >= 0} + 1) /
-    (B + 1), at most 1; so p is never below 2 / (B + 1). The random state is fixed.
+    """Test differences of metrics of decisions, each model's being the mean over its repetitions.
 
     Args:
         truth: [N, K] one-hot classes or labels.
@@ -38,31 +37,55 @@ def paired_bootstrap(
         cluster: [N] index of the case's patient, who is resampled as a whole; 0 .. N-1 where
             every case stands alone.
         metrics: name -> function of counts.
+    """
+
+    def differences(sums: Sums) -> Floats:
+        counts = _counts(sums, truth.shape[1])
+        scores = [metric(counts) for metric in metrics.values()]
+        return np.stack([s[: len(a)].mean(axis=0) - s[len(a) :].mean(axis=0) for s in scores])
+
+    rows = _contributions(truth, np.concatenate([a, b]))
+    answers = _paired_bootstrap(rows, cluster, differences, resamples)
+    return dict(zip(metrics, answers, strict=True))
+
+
+def bootstrap_means(
+    differences: Floats, cluster: Ints, resamples: int = RESAMPLES
+) -> list[Answer | RefusedError]:
+    """Test mean differences over cases: one answer for each of the K columns.
+
+    Args:
+        differences: [N, K] of a and b in each case.
+        cluster: as in `bootstrap_counts`.
+    """
+    rows = np.column_stack([np.ones(len(differences)), differences])
+    return _paired_bootstrap(rows, cluster, lambda sums: sums[1:] / sums[0], resamples)
+
+
+def _paired_bootstrap(
+    rows: Sums, cluster: Ints, differences: Callable[[Sums], Floats], resamples: int
+) -> list[Answer | RefusedError]:
+    """Test differences a - b that follow from sums over cases, resampled jointly for both models.
+
+    Interval: percentiles. p: inversion of that interval, 2 * min(#{d* <= 0} + 1, #{d* >= 0} + 1) /
+    (B + 1), at most 1; so p is never below 2 / (B + 1). The random state is fixed.
+
+    Args:
+        rows: [N, columns], what each case adds to the sums.
+        differences: sums [columns, B] -> [K, B].
 
     Source:
         Efron & Tibshirani 1993, chapters 13 and 15; by patient: Field & Welsh 2007.
     """
-    rows = _contributions(truth, np.concatenate([a, b]))
     if len(np.unique(cluster)) < len(cluster):
         rows = _by_cluster(rows, cluster)
-
-    def differences(sums: NDArray[np.float32]) -> dict[str, Floats]:
-        counts = _counts(sums, truth.shape[1])
-        scores = {name: metric(counts) for name, metric in metrics.items()}
-        return {
-            name: score[: len(a)].mean(axis=0) - score[len(a) :].mean(axis=0)
-            for name, score in scores.items()
-        }
-
-    observed = differences(rows.sum(axis=0)[:, None])
+    observed = differences(rows.sum(axis=0)[:, None])[:, 0]
     drawn = [
-        differences(rows.T @ weights.astype(np.float32).T)
+        differences(rows.T @ weights.astype(rows.dtype).T)
         for weights in _resamples(len(rows), resamples)
     ]
-    return {
-        name: _summary(float(observed[name][0]), np.concatenate([part[name] for part in drawn]))
-        for name in metrics
-    }
+    columns = np.concatenate(drawn, axis=1)
+    return [_summary(float(d), column) for d, column in zip(observed, columns, strict=True)]
 
 
 def _contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
@@ -72,14 +95,14 @@ def _contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
     return np.hstack([cases, fields.reshape(len(truth), -1)]).astype(np.float32)
 
 
-def _by_cluster(rows: NDArray[np.float32], cluster: Ints) -> NDArray[np.float32]:
+def _by_cluster(rows: Sums, cluster: Ints) -> Sums:
     """Sum the cases' rows within each cluster; the clusters are then what is resampled."""
     order = np.argsort(cluster, kind="stable")
     starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
     return np.add.reduceat(rows[order], starts, axis=0)
 
 
-def _counts(sums: NDArray[np.float32], classes: int) -> Counts:
+def _counts(sums: Sums, classes: int) -> Counts:
     """Resampled sums [columns, B] as Counts; float32 held them exactly below 2^24."""
     sums_of_class = sums[1:].astype(np.float64).reshape(-1, classes, sums.shape[1])
     models = len(sums_of_class) // 2

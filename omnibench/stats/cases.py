@@ -1,6 +1,6 @@
 """The stored test predictions of a unit, read once and checked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,12 +8,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import OmnibenchError
+from omnibench.stats.logits import Logits, logits_in, refuse_other_labels
 from omnibench.stats.result import RefusedError
+from omnibench.stats.units import Score
 
 Array = NDArray[Any]
-Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
-Predictions = Callable[[str], Mapping[str, Array]]
+
+
+@dataclass(frozen=True, eq=False)
+class Stored:
+    """What one record left for its test cases.
+
+    Attributes:
+        arrays: test_case and, where the task has them, test_group (patients), test_logits,
+            test_labels.
+        per_case: definition -> metric -> [N] values whose mean is the metric; none of a
+            definition that is no mean over cases. Nothing is computed before it is called.
+    """
+
+    arrays: Mapping[str, Array]
+    per_case: Callable[[str], Mapping[str, Array]] = lambda definition: {}
+
+
+Predictions = Callable[[str], Stored]  # of a record's digest
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,21 +39,18 @@ class Cases:
     """What the repetitions of one unit predicted for the test cases.
 
     Attributes:
-        logits: [R, N, C] of classes, or of labels in a multi-label task.
-        labels: [N] classes, or [N, C] zeros and ones.
+        repetitions: how many there are.
         ids: [N] case ids.
         groups: [N] patient ids, or None where they are not known.
+        values: of each metric that is a mean over cases, [N]: each case's mean over repetitions.
+        logits: None where the task stores none.
     """
 
-    logits: Array
-    labels: Array
+    repetitions: int
     ids: Array
     groups: Array | None
-
-    @property
-    def multi_label(self) -> bool:
-        """Whether a case may show several labels, or none."""
-        return self.labels.ndim == 2
+    values: Mapping[Score, Floats]
+    logits: Logits | None
 
     @property
     def cluster(self) -> NDArray[np.intp]:
@@ -43,76 +58,66 @@ class Cases:
         ids = np.arange(len(self.ids)) if self.groups is None else self.groups
         return np.unique(ids, return_inverse=True)[1]
 
-    @property
-    def truth(self) -> Bools:
-        """The labels, one-hot: [N, C]."""
-        if self.multi_label:
-            return self.labels.astype(np.bool_)
-        return _one_hot(self.labels, self.logits.shape[2])
 
-    @property
-    def decisions(self) -> Bools:
-        """What each repetition decides, one-hot: [R, N, C]; labels at probability 0.5."""
-        if self.multi_label:
-            return np.greater(self.logits, 0)
-        return _one_hot(self.logits.argmax(axis=2), self.logits.shape[2])
-
-    @property
-    def probabilities(self) -> Floats:
-        """Softmax of the logits: [R, N, C]; single-label only."""
-        logits = self.logits.astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=2, keepdims=True))
-        shares: Floats = powers / powers.sum(axis=2, keepdims=True)
-        return shares
-
-
-def _one_hot(classes: Array, count: int) -> Bools:
-    hot: Bools = np.eye(count, dtype=np.bool_)[classes]
-    return hot
-
-
-def read_cases(digests: Mapping[int, str], predictions: Predictions) -> Cases:
+def read_cases(
+    digests: Mapping[int, str], predictions: Predictions, scores: Collection[Score] = ()
+) -> Cases:
     """Read the test predictions of every repetition of a unit.
 
     Args:
         digests: repetition -> digest of its record.
-        predictions: digest -> the arrays test_logits, test_labels, test_case and, where patients
-            are known, test_group.
+        predictions: digest -> what that record left.
+        scores: the metrics whose values of each case are wanted, where they have any.
 
     Raises:
         RefusedError: predictions are absent, not finite, or not of one set of cases.
     """
-    parts = [_read(digests[k], predictions) for k in sorted(digests)]
+    parts = [_read(digests[k], predictions, scores) for k in sorted(digests)]
+    first = parts[0]
     for part in parts[1:]:
-        refuse_other_cases(parts[0], part, "the repetitions")
-    return replace(parts[0], logits=np.concatenate([part.logits for part in parts]))
+        refuse_other_cases(first, part, "the repetitions")
+    logits = [part.logits.values for part in parts if part.logits is not None]
+    return replace(
+        first,
+        repetitions=len(parts),
+        values={
+            score: np.mean([part.values[score] for part in parts], axis=0)
+            for score in first.values
+            if all(score in part.values for part in parts)
+        },
+        logits=first.logits and replace(first.logits, values=np.concatenate(logits)),
+    )
 
 
-def _read(digest: str, predictions: Predictions) -> Cases:
+def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> Cases:
     where = f"of record {digest[:8]}"
     try:
         stored = predictions(digest)
-        logits, labels, ids = (stored[f"test_{key}"] for key in ("logits", "labels", "case"))
-        groups = stored.get("test_group")
+        ids = stored.arrays["test_case"]
+        if not len(ids):
+            raise RefusedError(f"the test predictions {where} hold no case")
+        logits = logits_in(stored.arrays, len(ids), where)
+        values = {
+            (definition, metric): np.asarray(found, dtype=np.float64)
+            for definition in dict.fromkeys(definition for definition, _ in scores)
+            for metric, found in stored.per_case(definition).items()
+            if (definition, metric) in scores
+        }
+    except RefusedError:
+        raise
     except (OmnibenchError, OSError, KeyError) as error:
         raise RefusedError(f"no test predictions {where}: {error}") from error
-    if logits.ndim != 2 or not len(logits) == len(labels) == len(ids) > 0:
-        raise RefusedError(f"the test predictions {where} are not one row of logits a case")
-    if not np.isfinite(logits).all():
-        raise RefusedError(f"the test predictions {where} hold a logit that is not finite")
-    if labels.ndim == 1 and (labels.min() < 0 or labels.max() >= logits.shape[1]):
-        raise RefusedError(f"the test predictions {where} hold a label outside the classes")
-    if labels.ndim == 2 and labels.shape != logits.shape:
-        raise RefusedError(f"the test predictions {where} do not have one logit a label")
-    return Cases(logits[None], labels, ids, groups)
+    for (_, metric), found in values.items():
+        if found.shape != ids.shape:
+            raise RefusedError(f"the test predictions {where} are not one {metric} a case")
+    return Cases(1, ids, stored.arrays.get("test_group"), values, logits)
 
 
 def refuse_other_cases(a: Cases, b: Cases, who: str) -> None:
     """Raise RefusedError unless cases, labels and patients are identical, in order."""
-    if a.logits.shape[1:] != b.logits.shape[1:] or not np.array_equal(a.ids, b.ids):
+    if not np.array_equal(a.ids, b.ids):
         raise RefusedError(f"{who} were not tested on the same cases")
-    if not np.array_equal(a.labels, b.labels):
-        raise RefusedError(f"{who} were tested against different labels of the same cases")
+    refuse_other_labels(a.logits, b.logits, who)
     if a.groups is None and b.groups is None:
         return
     if a.groups is None or b.groups is None or not np.array_equal(a.groups, b.groups):

@@ -11,7 +11,7 @@ from omnibench.errors import RequestError
 from omnibench.stats.cases import Cases, Predictions, read_cases
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.stats.pair import Comparison, compare_units
-from omnibench.stats.units import Unit, units_of
+from omnibench.stats.units import Score, Unit, units_of
 
 # All comparisons of one metric in one table are corrected together.
 FAMILY = ["task", "definition", "metric"]
@@ -21,7 +21,7 @@ def compare_pairs(
     values: pd.DataFrame,
     predictions: Predictions,
     pairs: Iterable[tuple[str, str]],
-    metrics: Collection[str] | None = None,
+    scores: Collection[Score] | None = None,
     correction: str = "holm",
 ) -> pd.DataFrame:
     """Compare the backbones of each pair on every dataset, with every adaptation.
@@ -32,10 +32,10 @@ def compare_pairs(
 
     Args:
         values: the long table of `units.COLUMNS`.
-        predictions: digest -> the arrays of that record's stored predictions. Each file is read
-            once where the pairs share their second backbone (a baseline).
+        predictions: digest -> what that record stored for its test cases. Each file is read once
+            where the pairs share their second backbone (a baseline).
         pairs: backbones (a, b); differences are a - b.
-        metrics: those wanted; None for all.
+        scores: the (definition, metric) pairs wanted; None for all.
 
     Returns:
         One row for each pair, dataset, adaptation, definition and metric: `Comparison`'s
@@ -53,13 +53,14 @@ def compare_pairs(
 
     @functools.lru_cache(maxsize=2)  # the two of a pair; a shared baseline stays
     def read(unit: Unit) -> Cases:
-        return read_cases(unit.digests, predictions)
+        wanted = [score for score in unit.scores if scores is None or score in scores]
+        return read_cases(unit.digests, predictions, wanted)
 
     rows = []
     for place in dict.fromkeys(key[:3] for key in units):
         for pair in pairs:
             a, b = (units.get((*place, backbone), absent) for backbone in pair)
-            rows += [vars(row) for row in compare_units(place, pair, a, b, metrics, read)]
+            rows += [vars(row) for row in compare_units(place, pair, a, b, scores, read)]
     frame = pd.DataFrame(rows, columns=[field.name for field in fields(Comparison)])
     p = frame["p"].to_numpy(dtype=np.float64)
     corrected, sizes = np.full_like(p, np.nan), np.zeros(len(p), dtype=np.int64)

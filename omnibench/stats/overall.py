@@ -5,12 +5,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from omnibench.stats.direction import LOWER_IS_BETTER
 
-
-def overall(
-    comparisons: pd.DataFrame, lower_is_better: Collection[str] = LOWER_IS_BETTER
-) -> pd.DataFrame:
+def overall(comparisons: pd.DataFrame, lower_is_better: Collection[str]) -> pd.DataFrame:
     """Return one row for each task, adaptation, definition, metric and pair of backbones.
 
     Args:

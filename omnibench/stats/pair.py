@@ -1,14 +1,14 @@
 """Compare two units: which test answers for each metric, or why none does."""
 
 import math
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from omnibench.stats.cases import Cases
-from omnibench.stats.over_cases import CASE_LEVEL, compare_cases
+from omnibench.stats.over_cases import Found, compare_cases
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.seeds import paired_t, welch_t
-from omnibench.stats.units import Unit
+from omnibench.stats.units import Score, Unit
 
 # Repetitions of these differ in next to nothing: a test over them would call any difference
 # significant, so it is the test cases that are taken as the sample.
@@ -59,25 +59,25 @@ def compare_units(
     backbones: tuple[str, str],
     a: Unit,
     b: Unit,
-    metrics: Collection[str] | None,
+    scores: Collection[Score] | None,
     read: Callable[[Unit], Cases],
 ) -> Iterator[Comparison]:
     """Yield one row for each definition and metric that either unit has.
 
     Args:
         place: task, dataset and adaptation, which the two share.
-        metrics: those wanted; None for all.
+        scores: the (definition, metric) pairs wanted; None for all.
         read: unit -> its stored predictions, called for frozen probes only.
     """
-    keys = [key for key in {**a.scores, **b.scores} if metrics is None or key[1] in metrics]
-    over_cases = _over_cases(a, b, {metric for _, metric in keys}, read)
-    for definition, metric in keys:
+    wanted = [s for s in {**a.scores, **b.scores} if scores is None or s in scores]
+    over_cases = _over_cases(a, b, [s for s in wanted if s in a.scores and s in b.scores], read)
+    for definition, metric in wanted:
         row = _described(place, definition, metric, backbones, a, b)
         try:
             _refuse_incomparable(row, a, b)
             if a.varies in FROZEN:
                 row = replace(row, p_seed=_head_seed_p(row, a, b))
-                tested = _agreeing(over_cases.get(metric), row)
+                tested = _agreeing(over_cases.get((definition, metric)), row)
             else:
                 tested = _over_repetitions(row, a, b)
             yield replace(
@@ -90,16 +90,15 @@ def compare_units(
 
 
 def _over_cases(
-    a: Unit, b: Unit, metrics: Collection[str], read: Callable[[Unit], Cases]
-) -> Mapping[str, Answer | RefusedError]:
+    a: Unit, b: Unit, scores: Collection[Score], read: Callable[[Unit], Cases]
+) -> Found:
     """Case-level tests of two frozen probes, all metrics from one reading."""
-    wanted = CASE_LEVEL.intersection(metrics)
-    if a.varies != b.varies or a.varies not in FROZEN or not wanted:
+    if a.varies != b.varies or a.varies not in FROZEN or not scores:
         return {}
     try:
-        return compare_cases(read(a), read(b), wanted)
+        return compare_cases(read(a), read(b), scores)
     except RefusedError as reason:
-        return dict.fromkeys(wanted, reason)
+        return dict.fromkeys(scores, reason)
 
 
 def _described(
@@ -123,8 +122,9 @@ def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
         others = [definition for definition, metric in unit.scores if metric == row.metric]
         if n == 0 and others:
             raise RefusedError(
-                f"{backbone} has {row.metric} as {', '.join(others)} only, and different "
-                "definitions are never compared"
+                f"{backbone} has {row.metric} as {', '.join(others)} only, not as "
+                f"{row.definition}, and different definitions are never compared; `bench.py "
+                "rescore SUITE` computes every definition from stored predictions"
             )
         if n == 0:
             raise RefusedError(f"no {row.metric} of {backbone}")
@@ -143,7 +143,7 @@ def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
 def _agreeing(found: Answer | RefusedError | None, row: Comparison) -> Answer:
     """A case-level test, provided that it is of the number which stands in the records."""
     if found is None:
-        raise RefusedError(f"{row.metric} has no case-level test")
+        raise RefusedError(f"{row.metric} as {row.definition} has no case-level test")
     if isinstance(found, RefusedError):
         raise found
     if not math.isclose(found.difference, row.difference, rel_tol=0, abs_tol=_AGREE):

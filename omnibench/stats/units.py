@@ -24,6 +24,7 @@ COLUMNS = (
 )
 
 Key = tuple[str, str, str, str]  # task, dataset, adaptation, backbone
+Score = tuple[str, str]  # definition, metric
 
 
 @dataclass(eq=False)
@@ -41,7 +42,7 @@ class Unit:
     control: bool
     digests: dict[int, str] = field(default_factory=dict)
     pairings: dict[int, str] = field(default_factory=dict)
-    scores: dict[tuple[str, str], dict[int, float]] = field(default_factory=dict)
+    scores: dict[Score, dict[int, float]] = field(default_factory=dict)
 
     def pairing(self, definition: str, metric: str) -> list[str]:
         """Return the pairing hash of each repetition that holds this metric, in order."""

@@ -10,6 +10,7 @@ from omnibench.task import Adaptation, Definition, Outcome
 
 from .metrics import DEFINITIONS
 from .recipes import FULL, LINEAR, OMNIRAD, SMALL
+from .width import decoder_flops
 
 if TYPE_CHECKING:
     from omnibench.cell import Unit
@@ -50,6 +51,7 @@ class SegmentationTask:
                 recipes={"small": SMALL, "omnirad": OMNIRAD},
                 options=DecoderOptions,
                 frozen_kind="maps",
+                head_flops=decoder_flops,
             ),
             Adaptation(
                 "linear",
@@ -64,6 +66,7 @@ class SegmentationTask:
                 varies="training seed",
                 recipes={"small": FULL, "omnirad": OMNIRAD},
                 through_backbone=True,
+                head_flops=decoder_flops,
             ),
         )
     }

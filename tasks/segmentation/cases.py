@@ -110,8 +110,17 @@ def nearest(masks: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     """Resize class indices [B, H, W] by nearest neighbour, as Pillow's NEAREST does."""
     if masks.shape[1:] == size:
         return masks
-    rows, columns = (
-        ((np.arange(new) + 0.5) * old / new).astype(np.int64)
-        for new, old in zip(size, masks.shape[1:], strict=True)
-    )
+    rows, columns = (_sources(old, new) for old, new in zip(masks.shape[1:], size, strict=True))
     return masks[:, rows[:, None], columns]
+
+
+def _sources(old: int, new: int) -> NDArray[np.int64]:
+    """The pixel under each new one's centre.
+
+    Pillow adds up the step, which decides where a centre falls between two pixels (as with 512 to
+    448); `cumsum` adds in the same order.
+    """
+    steps = np.full(new, old / new)
+    steps[0] /= 2
+    sources: NDArray[np.int64] = np.cumsum(steps).astype(np.int64)
+    return sources

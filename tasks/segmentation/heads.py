@@ -1,7 +1,6 @@
 """What is trained on a backbone's maps: the study's decoder, or a linear layer."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -9,27 +8,14 @@ from torch import Tensor, nn
 from omnibench.errors import RequestError
 
 from .decoder import Decoder
-from .hybrid import BASE, HEADS, SMALL, HybridEncoder
+from .hybrid import BASE, SMALL, HybridEncoder
 from .prior import FusedPyramid
+from .width import DEFAULT_WIDTH, decoder_width
 
-# The width of the decoder where a ViT's own does not serve: the study's small model's.
-DEFAULT_WIDTH, LARGEST_WIDTH = 384, 768
 LARGEST_STRIDE = 32
 HEAD_STD = 0.01
 
 Shapes = Sequence[tuple[int, int, int]]  # (D, h, w) of each level, finest first
-
-
-class Head(Protocol):
-    """Logits [B, C, h, w] of prepared pixels [B, 3, S, S] and three maps.
-
-    Attributes:
-        takes_pixels: whether the pixels are looked at; None may stand for them where not.
-    """
-
-    takes_pixels: bool
-
-    def __call__(self, pixels: Tensor | None, maps: Sequence[Tensor]) -> Tensor: ...
 
 
 class UNetHead(nn.Module):
@@ -59,16 +45,6 @@ class UNetHead(nn.Module):
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.decoder(self.encoder(self.pyramid(pixels, maps)))
         return logits
-
-
-def decoder_width(width: int, tokens: bool) -> int:
-    """The decoder's width D: a ViT's own up to 768 where the attention heads divide it, else 384.
-
-    The study has 384 and 768 alone; a wider ViT is projected to 768, a CNN to 384.
-    """
-    if tokens and width > LARGEST_WIDTH:
-        return LARGEST_WIDTH
-    return width if tokens and width % (4 * HEADS) == 0 else DEFAULT_WIDTH
 
 
 class LinearHead(nn.Module):

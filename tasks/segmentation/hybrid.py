@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from .layers import conv_bn
+from .width import HEADS
 
-HEADS, FEED_FORWARD, TEMPERATURE = 6, 1536, 10000.0
+FEED_FORWARD, TEMPERATURE = 1536, 10000.0
 
 
 @dataclass(frozen=True)

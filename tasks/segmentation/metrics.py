@@ -118,14 +118,14 @@ def _divide(part: Floats, whole: Floats, otherwise: float = 0.0) -> Floats:
 
 
 def _over_images(
-    id_: str, per_case: Callable[[Predictions], Mapping[str, Floats]], *lower_is_better: str
+    id_: str, per_case: Callable[[Predictions], Mapping[str, Floats]], **facts: Any
 ) -> Definition:
     """A definition whose metrics are the means of what `per_case` gives for each image."""
 
     def compute(predictions: Predictions) -> dict[str, float | None]:
         return {name: float(values.mean()) for name, values in per_case(predictions).items()}
 
-    return Definition(id_, compute, frozenset(lower_is_better), per_case)
+    return Definition(id_, compute, per_case=per_case, **facts)
 
 
 DEFINITIONS = {
@@ -135,7 +135,12 @@ DEFINITIONS = {
         _over_images("per-image-macro", per_image_macro),
         Definition("dataset", dataset),
         Definition("omnirad-batch16", omnirad_batch16),
-        _over_images("hd95-max-directed", partial(per_image_distance, "hd95"), "hd95"),
+        _over_images(
+            "hd95-max-directed",
+            partial(per_image_distance, "hd95"),
+            lower_is_better=frozenset({"hd95"}),
+            unit="pixels",
+        ),
         _over_images("nsd-2px", partial(per_image_distance, "nsd")),
     )
 }

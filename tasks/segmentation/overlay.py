@@ -55,7 +55,7 @@ def chosen_images(dice: NDArray[np.float64]) -> dict[str, NDArray[np.intp]]:
     return {
         "best": order[:count],
         "median": order[middle : middle + count],
-        "worst": order[::-1][:count],
+        "worst": np.argsort(dice, kind="stable")[:count],
     }
 
 

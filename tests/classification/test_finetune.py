@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.classification import finetune
 from omnibench.tasks.classification.classifier import Classifier
 from omnibench.tasks.classification.objective import Objective
 from omnibench.tasks.classification.recipes import OMNIRAD, TrainedRecipe

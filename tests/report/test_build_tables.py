@@ -56,7 +56,7 @@ def test_best_and_second_with_ties_and_direction(study, metric, ranks):
     # .1 + .2 and .3 are one number to a reader, .30001 is another though it prints the same.
     for name, value in zip("abcde", (0.2, 0.30001, 0.30001, 0.1 + 0.2, 0.3), strict=True):
         study.add(name, [value], metric=metric)
-    (table,) = study.tables()
+    (table,) = study.tables(lower_is_better={"brier"})
     assert [cell.rank for _, _, cell in table.cells] == ranks
     assert table.lower_is_better == (metric == "brier")
 

@@ -1,11 +1,13 @@
 import re
+from dataclasses import replace
 
 import pytest
 
 from omnibench.report.build import as_comparisons
+from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
-from omnibench.report.numbers import points, probability
-from omnibench.report.sentences import sentence
+from omnibench.report.numbers import number, probability
+from omnibench.report.sentences import metric_names, sentence
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,13 @@ from omnibench.report.sentences import sentence
     ],
 )
 def test_points(fraction, signed, text):
-    assert points(fraction, signed) == text
+    assert number(fraction, signed=signed) == text
+
+
+def test_other_units_are_printed_as_they_are():
+    assert number(12.345, "pixels") == "12.35"
+    assert number(-1, "pixels", signed=True) == "-1.00"
+    assert number(float("nan"), "pixels") == "undefined"
 
 
 @pytest.mark.parametrize(
@@ -74,6 +82,32 @@ def test_sentences(demo):
     text = to_markdown("demo", [], as_comparisons(demo.comparisons))
     assert "## Significance\n\n- d, auc, linear: good - random-vit = +12.30 points" in text
     assert "nan" not in text
+
+
+def test_a_metric_of_several_definitions_is_named_with_them(demo):
+    demo.compare("good", metric="hd95", difference=-1.5, low=-2, high=-1, p=0.1, p_corrected=0.1)
+    first, second, third = as_comparisons(demo.comparisons)
+    other = replace(first, definition="other")
+    names = metric_names((c.definition, c.metric) for c in (first, second, third, other))
+    assert names == {
+        ("def", "auc"): "def/auc",
+        ("other", "auc"): "other/auc",
+        ("def", "hd95"): "hd95",
+    }
+    text = to_markdown("demo", [], [first, other])
+    assert "- d, def/auc, linear: good" in text
+    assert "- d, other/auc, linear: good" in text
+
+
+def test_distances_are_in_pixels(study):
+    study.add("a", [12.3, 12.5], metric="hd95").add("b", [20.0, 22.0], metric="hd95")
+    study.compare("a", "b", metric="hd95", difference=-8.6, low=-9, high=-8, p=0.5, p_corrected=0.5)
+    tables = study.tables(lower_is_better={"hd95"}, in_unit={"def": "pixels"}, baseline="b")
+    text = to_markdown("demo", tables, as_comparisons(study.comparisons))
+    assert "| a | linear | **12.40** ± 0.14 |" in text
+    assert "hd95 in pixels (lower is better), mean" in text
+    assert "a - b = -8.60 pixels \\[-9.00, -8.00\\]" in text
+    assert r"\textbf{12.40} & 0.14" in to_latex("demo", tables)
 
 
 def test_nothing_at_all():

@@ -13,6 +13,8 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from omnibench.stats.cases import Stored
+
 DEFINITIONS = {
     "omnirad-classification": ("macro-f1", "accuracy", "auc"),
     "omnibench-classification": ("balanced-accuracy", "brier"),
@@ -99,7 +101,7 @@ class Records:
 
     def predictions(self, digest):
         self.reads.append(digest)
-        return self.stored[digest]
+        return Stored(self.stored[digest])
 
 
 @pytest.fixture

@@ -2,10 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from omnibench.stats import bootstrap
-from omnibench.stats.bootstrap import paired_bootstrap
+from omnibench.stats.bootstrap import bootstrap_counts, bootstrap_means
 from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL, Counts
 from omnibench.stats.result import RefusedError
 
@@ -54,7 +55,7 @@ def test_multi_label_metrics_are_scikit_learns():
     rng = np.random.default_rng(0)
     truth, guess = rng.random((2, 50, 4)) < 0.3
     truth[:, 3] = guess[:, 3] = False  # a label neither shown nor predicted
-    found = paired_bootstrap(truth, guess[None], truth[None], np.arange(50), MULTI_LABEL, 50)
+    found = bootstrap_counts(truth, guess[None], truth[None], np.arange(50), MULTI_LABEL, 50)
     f1 = f1_score(truth, guess, average="macro", zero_division=0)
     perfect = f1_score(truth, truth, average="macro", zero_division=0)
     assert found["macro-f1"].difference == pytest.approx(f1 - perfect)
@@ -82,7 +83,7 @@ def test_is_the_bootstrap_done_case_by_case(by_patient):
     for weights in np.concatenate(list(bootstrap._draw_resamples(len(members), 120))):
         patients = np.repeat(np.arange(len(members)), weights)
         draws.append(np.concatenate([members[g] for g in patients]))
-    found = paired_bootstrap(
+    found = bootstrap_counts(
         one_hot(labels, 3), one_hot(a, 3), one_hot(b, 3), cluster, SINGLE_LABEL, 120
     )
     for name, result in found.items():
@@ -94,6 +95,55 @@ def test_is_the_bootstrap_done_case_by_case(by_patient):
         )
         below, above = np.sum(differences <= 1e-12), np.sum(differences >= -1e-12)
         assert result.p == pytest.approx(min(1, 2 * (min(below, above) + 1) / 121))
+
+
+@pytest.mark.parametrize("by_patient", [False, True])
+def test_means_are_the_bootstrap_done_case_by_case(by_patient):
+    rng = np.random.default_rng(4)
+    d = rng.normal(0.05, 0.1, size=(60, 2))
+    cluster = rng.integers(25, size=60) if by_patient else np.arange(60)
+    cluster = np.unique(cluster, return_inverse=True)[1]
+    members = [np.flatnonzero(cluster == g) for g in range(cluster.max() + 1)]
+    means = []
+    for weights in np.concatenate(list(bootstrap._draw_resamples(len(members), 120))):
+        drawn = np.concatenate([np.tile(members[g], w) for g, w in enumerate(weights)])
+        means.append(d[drawn.astype(int)].mean(axis=0))
+    for one, column, values in zip(
+        bootstrap_means(d, cluster, 120), np.transpose(means), d.T, strict=True
+    ):
+        assert one.difference == pytest.approx(values.mean())
+        low, high = np.quantile(column, [0.025, 0.975])
+        assert (one.low, one.high) == pytest.approx((low, high))
+        p = 2 * (min(np.sum(column <= 0), np.sum(column >= 0)) + 1) / 121
+        assert one.p == pytest.approx(min(1, p))
+
+
+def test_means_agree_with_scipy_and_with_the_normal_law():
+    d = np.random.default_rng(5).exponential(0.1, size=400) - 0.09
+    (found,) = bootstrap_means(d[:, None], np.arange(400))
+    theirs = stats.bootstrap(
+        (d,), np.mean, method="percentile", n_resamples=10_000, rng=np.random.default_rng(6)
+    )
+    error = d.std() / 20
+    assert tuple(theirs.confidence_interval) == pytest.approx(
+        (found.low, found.high), abs=0.06 * error
+    )
+    z = stats.norm.ppf(0.975)
+    assert (found.low, found.high) == pytest.approx(
+        (d.mean() - z * error, d.mean() + z * error), abs=0.15 * error
+    )
+    assert found.p == pytest.approx(2 * stats.norm.sf(abs(d.mean()) / error), abs=0.02)
+    (again,) = bootstrap_means(d[:, None], np.arange(400))
+    assert (again.low, again.high, again.p) == (found.low, found.high, found.p)
+
+
+def test_patients_who_agree_within_themselves_widen_the_interval():
+    d = np.repeat(np.random.default_rng(7).normal(size=40), 5)[:, None]
+    ((alone,), (by_patient,)) = (
+        bootstrap_means(d, cluster) for cluster in (np.arange(200), np.arange(200) // 5)
+    )
+    widths = [one.high - one.low for one in (alone, by_patient)]
+    assert widths[1] / widths[0] == pytest.approx(np.sqrt(5), rel=0.05)
 
 
 def test_draws_are_those_of_cases_with_replacement():
@@ -110,10 +160,10 @@ def test_kept_and_streamed_resamples_are_the_same(monkeypatch):
     labels = rng.integers(2, size=40)
     a, b = (one_hot(predictions(rng, labels, 2, e, 1), 2) for e in (0.1, 0.3))
     args = (one_hot(labels, 2), a, b, np.arange(40), SINGLE_LABEL)
-    kept = paired_bootstrap(*args)
+    kept = bootstrap_counts(*args)
     monkeypatch.setattr(bootstrap, "_KEPT", 0)
     monkeypatch.setattr(bootstrap, "_CHUNK", 999)
-    assert [vars(one) | {"effect": 0} for one in paired_bootstrap(*args).values()] == [
+    assert [vars(one) | {"effect": 0} for one in bootstrap_counts(*args).values()] == [
         vars(one) | {"effect": 0} for one in kept.values()
     ]
 
@@ -121,7 +171,7 @@ def test_kept_and_streamed_resamples_are_the_same(monkeypatch):
 def test_the_smallest_p_is_that_of_the_resamples():
     labels = np.arange(200) % 2
     right, often_wrong = labels[None], np.where(np.arange(200) % 3, 1 - labels, labels)[None]
-    found = paired_bootstrap(
+    found = bootstrap_counts(
         one_hot(labels, 2), one_hot(right, 2), one_hot(often_wrong, 2), np.arange(200), SINGLE_LABEL
     )
     assert found["accuracy"].p == pytest.approx(2 / 10_001)
@@ -130,7 +180,7 @@ def test_the_smallest_p_is_that_of_the_resamples():
 def test_equal_predictions_are_refused_not_tested():
     labels = np.arange(20) % 2
     same = one_hot(labels[None], 2)
-    found = paired_bootstrap(same[0], same, same, np.arange(20), SINGLE_LABEL)
+    found = bootstrap_counts(same[0], same, same, np.arange(20), SINGLE_LABEL)
     assert all(isinstance(one, RefusedError) for one in found.values())
     assert "same in every resample" in str(found["accuracy"])
 
@@ -141,7 +191,7 @@ def test_under_the_null_five_percent_are_rejected():
     for _ in range(500):
         labels = rng.integers(2, size=150)
         a, b = (one_hot(predictions(rng, labels, 2, 0.4, 2), 2) for _ in range(2))
-        found = paired_bootstrap(one_hot(labels, 2), a, b, np.arange(150), SINGLE_LABEL, 1000)
+        found = bootstrap_counts(one_hot(labels, 2), a, b, np.arange(150), SINGLE_LABEL, 1000)
         for name, result in found.items():
             rejected[name].append(result.p < 0.05)
     for name, decisions in rejected.items():

@@ -3,16 +3,36 @@ import pytest
 from scipy import stats
 
 from omnibench.errors import StoreError
-from omnibench.stats.cases import read_cases
+from omnibench.stats.cases import Stored, read_cases
 from omnibench.stats.mean import paired_mean
-from omnibench.stats.over_cases import CASE_LEVEL, compare_cases
+from omnibench.stats.over_cases import compare_cases
+from omnibench.stats.over_logits import FROM_LOGITS
 from omnibench.stats.result import Answer, RefusedError
 
 
 def cases(logits, labels, **arrays):
     stored = {"test_labels": labels, "test_case": np.arange(len(labels))} | arrays
-    parts = [{"test_logits": one} | stored for one in logits]
-    return read_cases(dict(enumerate(map(str, range(len(parts))))), lambda d: parts[int(d)])
+    return read([Stored({"test_logits": one} | stored) for one in logits])
+
+
+def read(parts, scores=()):
+    return read_cases(dict(enumerate(map(str, range(len(parts))))), lambda d: parts[int(d)], scores)
+
+
+def compare(a, b, metrics):
+    found = compare_cases(a, b, {("def", metric) for metric in metrics})
+    assert {definition for definition, _ in found} <= {"def"}
+    return {metric: one for (_, metric), one in found.items()}
+
+
+def images(values, definition="per-image", metric="dice", count=None, **arrays):
+    """Cases without logits, that have values [R, N] of one metric."""
+    stored = {"test_case": np.arange(count or len(values[0]))} | arrays
+    parts = [
+        Stored(stored, lambda d, one=one: {metric: one} if d == definition else {})
+        for one in values
+    ]
+    return read(parts, {("per-image", "dice"), ("pooled", "dice")})
 
 
 def test_brier_is_the_paired_t_of_scipy(make_logits):
@@ -20,9 +40,9 @@ def test_brier_is_the_paired_t_of_scipy(make_logits):
     a, b = (cases(make_logits(s, labels), labels) for s in (0, 1))
 
     def errors(one):
-        return np.mean(2 * (one.probabilities[:, :, 1] - labels) ** 2, axis=0)
+        return np.mean(2 * (one.logits.probabilities[:, :, 1] - labels) ** 2, axis=0)
 
-    found = compare_cases(a, b, {"brier"})["brier"]
+    found = compare(a, b, {"brier"})["brier"]
     theirs = stats.ttest_rel(errors(a), errors(b))
     assert found.p == pytest.approx(theirs.pvalue)
     assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
@@ -44,7 +64,7 @@ def test_every_metric_has_its_test_and_says_how(make_logits):
     labels = np.arange(60) % 3
     a = cases(make_logits(0, labels, 2, 3), labels, test_group=np.arange(60) // 2)
     b = cases(make_logits(1, labels, 3, 3), labels, test_group=np.arange(60) // 2)
-    found = compare_cases(a, b, {*CASE_LEVEL, "ece"})
+    found = compare(a, b, {*FROM_LOGITS, "ece"})
     how = " by patient (means of 2 and 3 repetitions)"
     assert {name: one.test for name, one in found.items()} == {
         "accuracy": f"paired bootstrap{how}",
@@ -58,14 +78,14 @@ def test_every_metric_has_its_test_and_says_how(make_logits):
 def test_one_repetition_is_not_called_a_mean(make_logits):
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, 1), labels) for s in (0, 1))
-    assert compare_cases(a, b, {"auc"})["auc"].test == "DeLong"
+    assert compare(a, b, {"auc"})["auc"].test == "DeLong"
 
 
 def test_multi_label(make_logits):
     rng = np.random.default_rng(1)
     labels = (rng.random((80, 3)) < 0.4).astype(np.int64)
     a, b = (cases(rng.normal(size=(2, 80, 3)) + s * labels, labels) for s in (2, 1))
-    found = compare_cases(a, b, CASE_LEVEL)
+    found = compare(a, b, FROM_LOGITS)
     assert set(found) == {"accuracy", "macro-f1", "auc"}
     assert all(isinstance(one, Answer) and one.difference > 0 for one in found.values())
 
@@ -73,7 +93,7 @@ def test_multi_label(make_logits):
 def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, classes=3), labels) for s in (0, 1))
-    found = compare_cases(a, b, {"auc", "accuracy"})
+    found = compare(a, b, {"auc", "accuracy"})
     assert isinstance(found["auc"], RefusedError)
     assert "no test case is of class [2]" in str(found["auc"])
     assert isinstance(found["accuracy"], Answer)
@@ -82,8 +102,8 @@ def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
 def test_constant_scores_are_refused_where_nothing_varies(make_logits):
     labels = np.arange(40) % 2
     flat = cases(np.zeros((2, 40, 2)), labels)
-    assert set(map(type, compare_cases(flat, flat, CASE_LEVEL).values())) == {RefusedError}
-    against = compare_cases(cases(make_logits(0, labels), labels), flat, {"auc"})["auc"]
+    assert set(map(type, compare(flat, flat, FROM_LOGITS).values())) == {RefusedError}
+    against = compare(cases(make_logits(0, labels), labels), flat, {"auc"})["auc"]
     assert isinstance(against, Answer)
 
 
@@ -100,7 +120,7 @@ def test_other_cases_are_refused_by_name(make_logits, change, reason):
     a = cases(make_logits(0, labels), labels)
     b = cases(make_logits(1, labels), change.pop("test_labels", labels), **change)
     with pytest.raises(RefusedError, match=reason):
-        compare_cases(a, b, {"auc"})
+        compare(a, b, {"auc"})
 
 
 @pytest.mark.parametrize(
@@ -122,7 +142,7 @@ def test_damaged_predictions_are_refused_by_name(change, reason):
         "test_case": np.arange(4),
     }
     with pytest.raises(RefusedError, match=f"record abcdef01.*{reason}"):
-        read_cases({0: "abcdef0123"}, lambda digest: good | change)
+        read_cases({0: "abcdef0123"}, lambda digest: Stored(good | change))
 
 
 def test_absent_predictions_are_refused_by_name():
@@ -135,14 +155,63 @@ def test_absent_predictions_are_refused_by_name():
     for error in (FileNotFoundError("gone.npz"), StoreError("damaged"), KeyError("digest")):
         with pytest.raises(RefusedError, match="no test predictions of record 0123"):
             read_cases({0: "0123"}, fail(error))
+    arrays = {"test_case": np.zeros(1), "test_logits": np.zeros((1, 2))}
     with pytest.raises(RefusedError, match="test_labels"):
-        read_cases({0: "0123"}, lambda digest: {"test_logits": np.zeros((1, 2))})
+        read_cases({0: "0123"}, lambda digest: Stored(arrays))
 
 
 def test_repetitions_of_other_cases_are_refused():
     parts = [
-        {"test_logits": np.zeros((4, 2)), "test_labels": np.arange(4) % 2, "test_case": c}
+        Stored({"test_logits": np.zeros((4, 2)), "test_labels": np.arange(4) % 2, "test_case": c})
         for c in (np.arange(4), np.arange(1, 5))
     ]
     with pytest.raises(RefusedError, match="the repetitions were not tested on the same cases"):
-        read_cases({0: "0", 1: "1"}, lambda digest: parts[int(digest)])
+        read(parts)
+
+
+def test_means_over_cases_are_tested_by_definition_and_by_patient():
+    rng = np.random.default_rng(2)
+    a, b = (np.clip(rng.normal(m, 0.1, size=(3, 50)), 0, 1) for m in (0.8, 0.7))
+    scores = {("per-image", "dice"), ("pooled", "dice"), ("per-image", "auc")}
+    found = compare_cases(images(a), images(b), scores)
+    assert set(found) == {("per-image", "dice")}
+    one = found["per-image", "dice"]
+    assert one.test == "paired bootstrap (mean of 3 repetitions)"
+    assert one.difference == pytest.approx(a.mean() - b.mean())
+    patients = {"test_group": np.arange(50) // 2}
+    (one,) = compare_cases(images(a, **patients), images(b[:1], **patients), scores).values()
+    assert one.test == "paired bootstrap by patient (means of 3 and 1 repetitions)"
+
+
+def test_values_of_other_cases_or_patients_are_refused():
+    values = np.zeros((1, 4))
+    for change, reason in (
+        ({"test_case": np.arange(1, 5)}, "the same cases"),
+        ({"test_group": np.zeros(4)}, "different patients"),
+    ):
+        with pytest.raises(RefusedError, match=reason):
+            compare_cases(images(values), images(values, **change), {("per-image", "dice")})
+    with pytest.raises(RefusedError, match="are not one dice a case"):
+        images(values, count=5)
+    with pytest.raises(RefusedError, match="hold no case"):
+        images(np.zeros((1, 0)))
+
+
+def test_a_metric_that_some_case_lacks_is_refused_with_their_number():
+    values = np.array([[0.5, np.nan, np.nan, 1.0]])
+    (one,) = compare_cases(images(values), images(values * 0.9), {("per-image", "dice")}).values()
+    assert str(one) == "dice is undefined in 2 test cases"
+
+
+def test_values_are_computed_for_the_definitions_asked_for_only():
+    asked = []
+
+    def per_case(definition):
+        asked.append(definition)
+        return {"dice": np.zeros(3), "iou": np.ones(3)}
+
+    stored = Stored({"test_case": np.arange(3)}, per_case)
+    found = read([stored], [("x", "dice"), ("x", "iou")])
+    assert set(found.values) == {("x", "dice"), ("x", "iou")}
+    assert asked == ["x"]
+    assert set(read([stored], [("y", "iou")]).values) == {("y", "iou")}

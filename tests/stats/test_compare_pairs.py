@@ -5,10 +5,12 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError, StoreError
+from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.overall import overall
 from omnibench.stats.units import COLUMNS
 
+AUC = {("omnirad-classification", "auc")}
 DESIGN = {
     *("task", "dataset", "adaptation", "metric", "n_a", "n_b", "mean_a", "mean_b", "difference"),
     *("low", "high", "test", "p", "p_corrected", "effect"),
@@ -52,7 +54,7 @@ def test_knn_of_one_cell_has_no_seed_level_p(records, make_logits):
     for seed, name in enumerate("ab"):
         logits = make_logits(seed, labels, repetitions=1, classes=3)
         records.add(name, logits, labels, varies="nothing")
-    row = single(compare_pairs(records.values, records.predictions, [("a", "b")], {"auc"}))
+    row = single(compare_pairs(records.values, records.predictions, [("a", "b")], AUC))
     assert row["test"] == "DeLong"
     assert np.isnan(row["p_seed"])
 
@@ -107,13 +109,15 @@ def test_refusals_are_rows_with_a_reason(records):
     reasons = {
         (r["dataset"], r["definition"], r["metric"]): r["note"] for r in found.to_dict("records")
     }
+    never = (
+        ", and different definitions are never compared; `bench.py rescore SUITE` computes every "
+        "definition from stored predictions"
+    )
     assert reasons == {
         ("d", "def", "auc"): "the difference is the same in every repetition, so p is undefined",
         ("d", "def", "macro-f1"): "macro-f1 of b is undefined in repetitions [1]",
-        ("d", "per-image", "miou"): "b has miou as batch16 only, and different definitions are "
-        "never compared",
-        ("d", "batch16", "miou"): "a has miou as per-image only, and different definitions are "
-        "never compared",
+        ("d", "per-image", "miou"): "b has miou as batch16 only, not as per-image" + never,
+        ("d", "batch16", "miou"): "a has miou as per-image only, not as batch16" + never,
         ("alone", "def", "auc"): "no auc of b",
         ("once", "def", "accuracy"): "a test over repetitions needs two of each; there are 1 and 1",
     }
@@ -133,7 +137,10 @@ def test_frozen_refusals(records, make_logits):
         if row["metric"] == "accuracy" and row["backbone"] == "a":
             row["value"] += 0.01  # no longer what the predictions say
     found = compare_pairs(records.values, records.predictions, [("a", "b")])
-    assert single(found, metric="ece")["note"] == "ece has no case-level test"
+    assert (
+        single(found, metric="ece")["note"]
+        == "ece as omnirad-classification has no case-level test"
+    )
     assert "the stored predictions give a difference of" in single(found, metric="accuracy")["note"]
     assert single(found, metric="auc")["note"] == ""
     lost = compare_pairs(records.values, {}.__getitem__, [("a", "b")])
@@ -165,7 +172,7 @@ def test_unknown_correction_and_empty_values(records):
     found = compare_pairs(empty, nothing, [("a", "b")])
     assert found.empty
     assert set(found.columns) >= DESIGN
-    assert overall(found).empty
+    assert overall(found, ()).empty
 
 
 def test_overall_counts_wins_by_the_metrics_direction(records):
@@ -180,8 +187,37 @@ def test_overall_counts_wins_by_the_metrics_direction(records):
             records.row("a", k, "brier", brier_a, dataset)
             records.row("b", k, "brier", brier_b, dataset)
     records.row("a", 0, "auc", 0.9, "four")
-    summary = overall(compare_pairs(records.values, nothing, [("a", "b")]))
+    summary = overall(compare_pairs(records.values, nothing, [("a", "b")]), {"brier"})
     auc, brier = single(summary, metric="auc"), single(summary, metric="brier")
     assert (auc["datasets"], auc["missing"], auc["wins"], auc["losses"]) == (3, 1, 1, 1)
     assert (brier["datasets"], brier["wins"], brier["losses"]) == (3, 2, 1)
     assert brier["mean_difference"] == pytest.approx((0.1 - 0.2 - 0.1) / 3)
+
+
+def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_cases(records):
+    rng = np.random.default_rng(0)
+    values = {name: rng.normal(m, 0.1, size=(2, 40)) for name, m in (("a", 0.8), ("b", 0.7))}
+    left = {}
+    for name, of_cases in values.items():
+        for k, one in enumerate(of_cases):
+            digest = f"{name}{k}"
+            for definition, value in (
+                ("per-image", one.mean()),
+                ("macro", (one / 2).mean()),
+                ("pooled", 0.6 + k / 100),
+            ):
+                records.row(name, k, "dice", value, varies="head seed", definition=definition,
+                            digest=digest)  # fmt: skip
+            by_definition = {"per-image": {"dice": one}, "macro": {"dice": one / 2}}
+            left[digest] = Stored(
+                {"test_case": np.arange(40)}, lambda d, known=by_definition: known.get(d, {})
+            )
+    found = compare_pairs(records.values, left.__getitem__, [("a", "b")])
+    image, macro, pooled = (single(found, definition=d) for d in ("per-image", "macro", "pooled"))
+    assert image["test"] == macro["test"] == "paired bootstrap (mean of 2 repetitions)"
+    assert image["difference"] == pytest.approx(values["a"].mean() - values["b"].mean())
+    assert (macro["low"], macro["high"]) == pytest.approx((image["low"] / 2, image["high"] / 2))
+    assert pooled["note"] == "dice as pooled has no case-level test"
+    assert np.isnan(pooled["p"])
+    only = compare_pairs(records.values, left.__getitem__, [("a", "b")], {("macro", "dice")})
+    assert single(only)["p"] == macro["p"]

@@ -1,0 +1,70 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import load_installed, tasks
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data.npz import card_of
+from omnibench.recipe import resolve_recipe
+
+SPLITS = {"train": 16, "val": 6, "test": 9}
+FAST = {"input_size": 64, "precision": "fp32", "epochs": 2, "batch": 8, "lr": 3e-3}
+
+
+def blobs(count: int, seed: int, side: int = 48) -> tuple[np.ndarray, np.ndarray]:
+    """Noisy images with one bright disc each, and the discs: uint8 [N, side, side]."""
+    rng = np.random.default_rng(seed)
+    rows, columns = np.mgrid[:side, :side]
+    centres = rng.integers(side // 4, 3 * side // 4, (count, 2))
+    radii = rng.integers(side // 8, side // 4, count)
+    masks = np.stack(
+        [
+            ((rows - y) ** 2 + (columns - x) ** 2 < r**2).astype(np.uint8)
+            for (y, x), r in zip(centres, radii, strict=True)
+        ]
+    )
+    images = rng.integers(0, 60, masks.shape) + 160 * masks
+    return images.astype(np.uint8), masks
+
+
+@pytest.fixture
+def make(tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
+    """A unit on blobs and its context, of any adaptation and recipe; its decoder is narrow."""
+    monkeypatch.setattr("omnibench.tasks.segmentation.width.DEFAULT_WIDTH", 48)
+    load_installed()
+    torch.set_num_threads(1)
+    arrays = {}
+    for seed, (split, count) in enumerate(SPLITS.items()):
+        images, masks = blobs(count, seed)
+        arrays |= {f"{split}_images": images, f"{split}_label": masks}
+    np.savez(tmp_path / "blobs.npz", **arrays)
+
+    def make(
+        adaptation="linear",
+        place="results",
+        source="random:test_vit",
+        repetitions=(0,),
+        options=None,
+        **recipe,
+    ):
+        card = tasks.get("segmentation").adaptations[adaptation]
+        options = card.resolve_options(options or {}, "adaptations")
+        unit = Unit(
+            task="segmentation",
+            dataset=card_of(tmp_path / "blobs.npz"),
+            backbone=BackboneCard(id="b", source=source),
+            adaptation=adaptation,
+            short=card.short(options),
+            options=options,
+            recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe"),
+            suite_seed=0,
+            sources={"dataset": "data", "backbone": source},
+            repetitions=repetitions,
+        )
+        return unit, Context(tmp_path / place, tmp_path / "cache")
+
+    return make

@@ -1,0 +1,119 @@
+import json
+
+import numpy as np
+import pytest
+
+from omnibench.catalogue import tasks
+from omnibench.encoders.timm_encoder import TimmEncoder
+from omnibench.execute import execute_unit
+from omnibench.store import RecordStore, read_predictions
+from omnibench.training.checkpoint import Checkpoints
+
+DEFINITIONS = (
+    *("per-image-foreground", "per-image-macro", "dataset", "omnirad-batch16"),
+    *("hd95-max-directed", "nsd-2px"),
+)
+
+
+def outcomes(unit, context):
+    return list(tasks.get("segmentation").run(unit, context))
+
+
+def same(a, b) -> bool:
+    arrays = a.predictions.keys() == b.predictions.keys()
+    return arrays and all(np.array_equal(a.predictions[k], b.predictions[k]) for k in a.predictions)
+
+
+@pytest.mark.parametrize("source", ["random:test_vit", "random:test_efficientnet"])
+@pytest.mark.parametrize("adaptation", ["decoder", "linear", "full"])
+def test_every_adaptation_leaves_a_whole_record(make, adaptation, source):
+    unit, context = make(adaptation, source=source)
+    assert execute_unit(unit, context).repetitions == {0: None}
+    store = RecordStore(context.results)
+    record = store.read(unit.cells[0])
+    assert record["status"] == "done"
+    assert {key.partition("/")[0] for key in record["metrics"]} == set(DEFINITIONS)
+    path = store.path(unit.cells[0])
+    assert path.with_suffix(".overlay.png").read_bytes().startswith(b"\x89PNG")
+    arrays = read_predictions(path)
+    assert arrays["test_counts"].shape == (9, 2, 4)
+    assert (arrays["test_counts"].sum(axis=2) == 64 * 64).all()
+    assert record["environment"]["mask_classes"] == ["0", "1"]
+    lines = path.with_suffix(".epochs.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
+    trained, whole = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))
+    assert (trained == whole) == (adaptation == "full")
+    assert not list((context.results / "checkpoints").glob("*/*"))
+
+
+def test_the_decoder_learns_a_bright_disc(make):
+    (found,) = outcomes(*make("decoder", source="random:test_efficientnet", epochs=15))
+    assert found.metrics["per-image-foreground/dice"] > 0.8
+
+
+@pytest.mark.parametrize("adaptation", ["decoder", "full"])
+def test_a_training_cut_short_ends_with_the_same_numbers(make, adaptation, monkeypatch):
+    (whole,) = outcomes(*make(adaptation, "whole", epochs=3))
+    unit, context = make(adaptation, "cut", epochs=3)
+    save = Checkpoints.save
+
+    def killed(self, state):
+        save(self, state)
+        if state["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(unit, context)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    (resumed,) = outcomes(unit, context)
+    assert same(whole, resumed)
+    assert whole.metrics == resumed.metrics
+
+
+def test_repetitions_share_one_feature_pass_and_are_the_same_alone(make, monkeypatch):
+    passed = []
+    maps = TimmEncoder.maps
+    monkeypatch.setattr(
+        TimmEncoder,
+        "maps",
+        lambda self, images, layers: passed.append(len(images)) or maps(self, images, layers),
+    )
+    company = outcomes(*make("linear", "company", repetitions=(0, 1, 2, 3, 4)))
+    pass_of_five = len(passed)
+    (alone,) = outcomes(*make("linear", "alone", repetitions=(3,)))
+    # 16 + 6 + 9 images in micro-batches of 4, and two looks at one image: its shapes, its FLOPs.
+    assert pass_of_five == 4 + 2 + 3 + 2
+    assert len(passed) == pass_of_five  # the second run found them in the store
+    assert same(alone, company[3])
+    assert not same(company[0], company[1])
+
+
+def test_the_frozen_prior_stays_at_its_draw(make):
+    (trained,) = outcomes(*make("decoder", "trained"))
+    (frozen,) = outcomes(*make("decoder", "frozen", options={"prior": "frozen"}))
+    unit, _ = make("decoder", options={"prior": "frozen"})
+    assert unit.short == "decoder-pfrozen"
+    assert frozen.cost["trainable_parameters"] < trained.cost["trainable_parameters"]
+    assert frozen.cost["total_parameters"] == trained.cost["total_parameters"]
+
+
+@pytest.mark.parametrize(
+    ("size", "said"), [(60, "not a multiple of its patch size 16; use 48 or 64"),
+                       (80, "not a multiple of 32, the decoder's largest stride; use 64 or 96")]
+)  # fmt: skip
+def test_a_size_that_does_not_divide_is_refused_with_the_nearest(make, size, said):
+    unit, context = make("decoder", input_size=size)
+    assert said in execute_unit(unit, context).repetitions[0]
+
+
+def test_scoring_at_another_size_counts_other_pixels(make):
+    for score_at, side in (("stride8", 8), ("native", 48)):
+        (found,) = outcomes(*make("linear", score_at, score_at=score_at))
+        assert (found.predictions["test_counts"].sum(axis=2) == side**2).all()
+
+
+def test_maps_in_bfloat16_are_kept_in_half_the_bytes(make, tmp_path):
+    outcomes(*make("linear", precision="bf16"))
+    size = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.rows"))
+    assert size == 31 * 3 * 64 * 4 * 4 * 2  # images, levels, width, grid, bytes

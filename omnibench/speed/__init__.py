@@ -3,6 +3,7 @@
 Both sides of a ratio are measured in one run, so that the machine's load falls out of it.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ PARTS = {
     "augment": "omnibench.speed.augment:measure",
     "training": "omnibench.speed.training:measure",
     "probe": "omnibench.speed.probe:measure",
+    "segmentation": "omnibench.speed.segmentation:measure",
     "packing": "omnibench.speed.packing:measure",
 }
 
@@ -60,3 +62,17 @@ def best_seconds(action: Callable[[], object], repeats: int = 5, budget: float =
         if spent > budget:
             break
     return best
+
+
+def image_rate(step: Callable[[int], object], batch: int, steps: int, device: str) -> float:
+    """Images a second of the best of `steps` steps of `batch` images, after one to warm up."""
+    best = float("inf")
+    for index in itertools.chain([0], range(steps)):
+        began = time.perf_counter()
+        step(index)
+        if device.startswith("cuda"):
+            import torch
+
+            torch.cuda.synchronize()
+        best = min(best, time.perf_counter() - began)
+    return batch / best

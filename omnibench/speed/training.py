@@ -4,10 +4,8 @@ The plain loop takes PIL images one by one, augments them with torchvision, and 
 with an unfused optimiser.
 """
 
-import itertools
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -28,7 +26,7 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.recipe import native_precision
-from omnibench.speed import Measure
+from omnibench.speed import Measure, image_rate
 from omnibench.training.loop import Batch, Job, _Run
 
 NAME, SIZE, SMALL, CLASSES = "vit_small_patch14_dinov2", 224, 28, 2
@@ -55,18 +53,6 @@ def measure(device: str) -> Iterator[Measure]:
         )
         if adaptation == "full":
             yield Measure("training", "full: data's share of a step", share, "", None, "<= 0.05")
-
-
-def _rate(step: Callable[[int], object], device: str) -> float:
-    """Images a second of the best of STEPS steps, after one to warm up."""
-    best = float("inf")
-    for index in itertools.chain([0], range(STEPS)):
-        began = time.perf_counter()
-        step(index)
-        if device.startswith("cuda"):
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return BATCH / best
 
 
 def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
@@ -98,7 +84,7 @@ def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
 
-    return _rate(step, device)
+    return image_rate(step, BATCH, STEPS, device)
 
 
 def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float, float]:
@@ -146,5 +132,5 @@ def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float
     def data(index: int) -> None:
         objective.pixels(Batch(index, rows(index), torch.arange(BATCH), rows(index)))
 
-    rate = _rate(step, device)
-    return rate, rate / _rate(data, device)
+    rate = image_rate(step, BATCH, STEPS, device)
+    return rate, rate / image_rate(data, BATCH, STEPS, device)

@@ -16,7 +16,7 @@ from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import RequestError
 
 from .cases import Cases
-from .heads import LinearHead, UNetHead
+from .heads import LinearHead, UNetHead, check_input_size
 from .segmenter import Segmenter, kept, live
 
 BLOCK = 64
@@ -34,6 +34,8 @@ class Built:
 
 def builder(unit: Unit, cases: Cases, context: Context) -> Callable[[], Built]:
     """Return what builds a repetition's model; a frozen backbone's maps are computed here, once."""
+    if unit.adaptation != "linear":
+        check_input_size(unit.recipe["input_size"])
     if unit.adaptation == "full":
         return lambda: _full(unit, cases, context)
     maps = unit_maps(unit, cases.dataset.splits, context)

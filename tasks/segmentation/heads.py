@@ -35,16 +35,24 @@ class UNetHead(nn.Module):
         self.to(memory_format=torch.channels_last)  # bf16 convolutions are faster in it
 
     def forward(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        side = pixels.shape[-1]
-        if side % LARGEST_STRIDE:
-            below = side // LARGEST_STRIDE * LARGEST_STRIDE
-            raise RequestError(
-                f"recipe.input_size {side} is not a multiple of {LARGEST_STRIDE}, the decoder's "
-                f"largest stride; use {below or LARGEST_STRIDE} or {below + LARGEST_STRIDE}"
-            )
         pixels = pixels.contiguous(memory_format=torch.channels_last)
         logits: Tensor = self.decoder(self.encoder(self.pyramid(pixels, maps)))
         return logits
+
+
+def check_input_size(size: int) -> None:
+    """Refuse an input size that the decoder's strides do not divide.
+
+    Raises:
+        RequestError: with the nearest sizes that serve.
+    """
+    below = size // LARGEST_STRIDE * LARGEST_STRIDE
+    if size != below:
+        fitting = f"{below} or {below + LARGEST_STRIDE}" if below else str(LARGEST_STRIDE)
+        raise RequestError(
+            f"recipe.input_size {size} is not a multiple of {LARGEST_STRIDE}, the decoder's "
+            f"largest stride; use {fitting}"
+        )
 
 
 class LinearHead(nn.Module):

@@ -99,11 +99,14 @@ def test_the_frozen_prior_stays_at_its_draw(make):
 
 
 @pytest.mark.parametrize(
-    ("size", "said"), [(60, "not a multiple of its patch size 16; use 48 or 64"),
-                       (80, "not a multiple of 32, the decoder's largest stride; use 64 or 96")]
-)  # fmt: skip
-def test_a_size_that_does_not_divide_is_refused_with_the_nearest(make, size, said):
-    unit, context = make("decoder", input_size=size)
+    ("adaptation", "size", "said"),
+    [
+        ("linear", 60, "not a multiple of its patch size 16; use 48 or 64"),
+        ("decoder", 80, "not a multiple of 32, the decoder's largest stride; use 64 or 96"),
+    ],
+)
+def test_a_size_that_does_not_divide_is_refused_with_the_nearest(make, adaptation, size, said):
+    unit, context = make(adaptation, input_size=size)
     assert said in execute_unit(unit, context).repetitions[0]
 
 

@@ -1,0 +1,192 @@
+"""Segmentation with ViT-S/14 at 448 pixels: kept maps and autocast against the released way.
+
+The released way runs the backbone in fp32 for every image, epoch and repetition, joins its maps
+and the prior by concatenation, and trains the decoder in fp32 with an unfused optimiser; its
+images and masks are handed to it ready made. Both keep the prior frozen.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
+from omnibench.commands.session import usable_cores
+from omnibench.context import Context, silent
+from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data.local import local_card
+from omnibench.encoders.build import load_encoder
+from omnibench.encoders.maps import unit_maps
+from omnibench.recipe import native_precision
+from omnibench.speed import Measure, best_seconds, image_rate
+from omnibench.training.loop import Job, _Run
+
+CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
+SIZE, BATCH, STEPS = 448, 4, 2
+PACKAGE = "omnibench.tasks.segmentation"
+
+
+def measure(device: str) -> Iterator[Measure]:
+    """Yield training and evaluation, ours against released, and the cost of keeping maps."""
+    torch.set_num_threads(usable_cores())
+    with tempfile.TemporaryDirectory() as folder:
+        context = Context(Path(folder), Path(folder), device)
+        ours = _Ours(context)
+
+        def rate(step: Callable[[int], object]) -> float:
+            return image_rate(step, BATCH, STEPS, device)
+
+        released = _Released(ours, context)
+        for name, bound, one, other in (
+            ("training step", ">= 2.5", released.step, ours.step),
+            ("evaluation", ">= 4", released.evaluate, ours.evaluate),
+        ):
+            slow, fast = rate(one), rate(other)
+            yield Measure("segmentation", f"{name}, released way", slow, "images/s")
+            yield Measure(
+                "segmentation",
+                f"{name}, kept maps and autocast, against the released way",
+                fast,
+                "images/s",
+                fast / slow,
+                bound,
+            )
+        kept, alone = rate(ours.step), rate(ours.step_alone)
+        yield Measure("segmentation", "training step, maps in memory", alone, "images/s")
+        yield Measure(
+            "segmentation", "a step with kept maps, against maps in memory (time)", 1 / kept,
+            "s/image", alone / kept, "<= 1.1",
+        )  # fmt: skip
+        rows = ours.maps.rows["train"]
+        indices = np.random.default_rng(0).permutation(BATCH * STEPS)
+        size = rows.read_rows(indices).nbytes
+        seconds = best_seconds(lambda: rows.read_rows(indices))
+        yield Measure(
+            "segmentation", "reading kept maps", size / seconds / 1e9, "GB/s", None, ">= 1"
+        )
+
+
+class _Ours:
+    """The decoder on kept maps, as the runner trains it."""
+
+    def __init__(self, context: Context) -> None:
+        recipe = import_module(f"{PACKAGE}.recipes").OMNIRAD.model_copy(
+            update={"batch": BATCH, "precision": native_precision()}
+        )
+        dataset = _dataset()
+        unit = Unit(
+            "segmentation", dataset.card, CARD, "decoder", "decoder", {"prior": "frozen"},
+            recipe.model_dump(mode="json"), 0, {"dataset": "speed", "backbone": "speed"}, (0,),
+        )  # fmt: skip
+        self.cases = import_module(f"{PACKAGE}.cases").Cases.of(dataset, SIZE, "input", None)
+        self.maps = unit_maps(unit, self.cases.dataset.splits, context)
+        build = import_module(f"{PACKAGE}.build")
+        self.model = build.builder(unit, self.cases, context)().model
+        self.objective = import_module(f"{PACKAGE}.objective").Objective(
+            self.model, self.cases, recipe.precision, context.device
+        )
+        job = Job(
+            model=self.model,
+            count=self.cases.count("train"),
+            loss=self.objective.loss,
+            validate=dict,
+            set_mode=self.model.train,
+            select="",
+            seed=0,
+            device=context.device,
+            folder=context.results,
+            log=context.results / "log.jsonl",
+            progress=silent,
+        )
+        self.run = _Run(job, recipe)
+
+    def step(self, index: int) -> None:
+        self.model.train()
+        self.run._gradients(index, torch.arange(index * BATCH, (index + 1) * BATCH))
+        self.run._update(0)
+
+    def step_alone(self, index: int) -> None:
+        """The same with maps that are in memory already."""
+        if not hasattr(self, "held"):
+            self.held = {
+                k: self.model.maps("train", np.arange(k * BATCH, (k + 1) * BATCH), None)
+                for k in range(STEPS)
+            }
+        read, self.model.maps = self.model.maps, lambda split, rows, pixels: self.held[index]
+        self.step(index)
+        self.model.maps = read
+
+    def evaluate(self, index: int) -> None:
+        self.objective.predict("train", np.arange(index * BATCH, (index + 1) * BATCH))
+
+
+class _Released:
+    """The same architecture in fp32 behind a backbone that runs every time."""
+
+    def __init__(self, ours: _Ours, context: Context) -> None:
+        recipe = {"input_size": SIZE, "normalization": "imagenet", "precision": "fp32"}
+        self.encoder: Any = load_encoder(
+            CARD, recipe, context.device, context.data, context.results
+        ).encoder
+        head = import_module(f"{PACKAGE}.heads").UNetHead(
+            ours.maps.shapes, True, ours.cases.classes, "frozen"
+        )
+        for index, fusion in enumerate(head.pyramid.fusions):
+            head.pyramid.fusions[index] = _Concatenation(fusion)
+        self.head = head.to(context.device, memory_format=torch.contiguous_format)
+        self.trained = [p for p in self.head.parameters() if p.requires_grad]
+        self.optimiser = torch.optim.AdamW(self.trained, lr=1e-4, foreach=False)
+        rows = np.arange(BATCH * STEPS)
+        self.images = torch.from_numpy(ours.cases.dataset.splits["train"].images.read_rows(rows))
+        self.masks = torch.from_numpy(ours.cases.masks("train", rows)).long().to(context.device)
+
+    def logits(self, index: int) -> tuple[Tensor, Tensor]:
+        part = slice(index * BATCH, (index + 1) * BATCH)
+        with torch.no_grad():
+            pixels = self.encoder.preprocess(self.images[part])
+            maps = self.encoder.intermediates(pixels, (3, 7, 11))
+        return _enlarged(self.head(pixels, maps)), self.masks[part]
+
+    def step(self, index: int) -> None:
+        self.head.train()
+        loss = functional.cross_entropy(*self.logits(index))
+        self.optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        self.optimiser.step()
+
+    def evaluate(self, index: int) -> None:
+        self.head.eval()
+        with torch.no_grad():
+            self.logits(index)[0].argmax(dim=1)
+
+
+class _Concatenation(nn.Module):
+    """Fusion as the study words it: both maps enlarged, concatenated, projected, normed."""
+
+    def __init__(self, fusion: Any) -> None:
+        super().__init__()
+        self.project, self.norm = fusion.project, fusion.norm
+
+    def forward(
+        self, backbone: Tensor, prior: Tensor, fused: tuple[int, int], size: tuple[int, int]
+    ) -> Tensor:
+        joint = torch.cat([_enlarged(backbone, fused), _enlarged(prior, fused)], dim=1)
+        return _enlarged(self.norm(self.project(joint)), size)
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int] = (SIZE, SIZE)) -> Tensor:
+    return functional.interpolate(maps, size=size, mode="bilinear", align_corners=False)
+
+
+def _dataset() -> Dataset:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (BATCH * STEPS, SIZE, SIZE), np.uint8)
+    split = Split(ArrayImages(images), masks=ArrayImages((images > 127).astype(np.uint8)))
+    return Dataset(local_card("npz", Path("speed.npz")), {"train": split, "val": split})

@@ -41,6 +41,7 @@ class BackboneCard(Card):
         flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
         package: an importable package that ships the weights, for a builder that reads them there.
         optional_keys: globs of weight keys that may be absent from the file or left over in it.
+        companions: further files of the hub repository that are needed, such as a tokenizer's.
         trust_remote_code: run code that the hub repository ships (`transformers:` only).
     """
 
@@ -61,6 +62,7 @@ class BackboneCard(Card):
     flops: float | None = Field(default=None, gt=0)
     package: str | None = None
     optional_keys: tuple[str, ...] = ()
+    companions: tuple[str, ...] = ()
     trust_remote_code: bool = False
 
     @model_validator(mode="after")
@@ -94,9 +96,12 @@ class DatasetCard(Card):
 
     Attributes:
         reader: "module:attribute" of a function (card, data directory) -> omnibench.data.Dataset.
-        path: of a local dataset (`npz:`, `folder:`, `pairs:`), absolute.
+        path: of a local dataset (`npz:`, `folder:`, `pairs:`, `jsonl:`), absolute.
         files: name -> checksum of the files it needs below the data directory.
         urls: name -> addresses the file can be fetched from.
+        hub: OWNER/NAME of the Hugging Face dataset whose parquet files it needs, in a folder
+            named after the card below the data directory.
+        revision: the hub revision that is fetched.
         tasks: the tasks it serves.
         labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
             yes or no for each class (`multi-label`).
@@ -116,6 +121,8 @@ class DatasetCard(Card):
     path: str | None = None
     files: dict[str, str] = Field(default_factory=dict)
     urls: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    hub: str | None = None
+    revision: str | None = None
     tasks: tuple[str, ...]
     modality: str = "unknown"
     labels: Literal["binary", "multi-class", "ordinal", "multi-label"] | None = None

@@ -5,6 +5,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
@@ -65,7 +66,7 @@ class Unit:
             "dataset": self.dataset.id,
             "backbone": self.backbone.id,
             "adaptation": self.adaptation,
-            "options": dict(self.options),
+            "options": {k: Path(v).name if k == "path" else v for k, v in self.options.items()},
             "recipe": dict(self.recipe),
             "decodings": list(self.decodings),
             "seed": self.suite_seed,

@@ -7,13 +7,15 @@ from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
-from omnibench.placement import MAPS, kept_in_memory, map_bytes
+from omnibench.placement import MAPS, TOKENS, kept_in_memory, row_bytes
 from omnibench.rates import forward_flops, frozen_rate
 from omnibench.task import Adaptation
 
 # A backward pass costs two forward ones.
 TRAINED = 3
 RECORD_BYTES, RECORD_SECONDS = 20_000, 0.5
+# What an adaptation keeps of every position of an image, not of the image alone.
+KINDS = {"maps": MAPS, "tokens": TOKENS}
 
 
 def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
@@ -22,30 +24,30 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     Features that are in the store already cost nothing; those shared by units count once.
 
     Returns:
-        seconds, disk_bytes, and how many units keep their maps on disk and in memory.
+        seconds, disk_bytes, and how many units keep their maps or tokens on disk and in memory.
     """
     seconds, disk = 0.0, 0.0
-    places = {"disk": 0, "memory": 0}
+    places = {"disk": 0, "memory": 0}  # units
     seen: set[str] = set()
     store = FeatureStore(context.features)
     for unit in pending:
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
         images = image_counts(unit)
-        held = adaptation.frozen_kind == "maps" and kept_in_memory(
-            unit, sum(images.values()), context
-        )
-        if adaptation.frozen_kind == "maps":
+        kind = KINDS.get(adaptation.frozen_kind or "")
+        held = kind is not None and kept_in_memory(unit, kind, sum(images.values()), context)
+        if kind is not None:
             places["memory" if held else "disk"] += 1
         for split, count in images.items() if adaptation.frozen_kind else ():
-            key = feature_key(unit, split, MAPS if adaptation.frozen_kind == "maps" else "embed")
+            key = feature_key(unit, split, kind or "embed")
             if held or (key.digest not in seen and not store.holds(key)):
                 seconds += count * _forward_seconds(unit, context)
-                disk += 0 if held else count * _row_bytes(unit, adaptation)
+                each = row_bytes(unit, kind) if kind else 4 * (unit.backbone.width or 1024)
+                disk += 0 if held else count * each
                 seen.add(key.digest)
         seconds += _training_seconds(unit, adaptation, images, context)
         seconds += RECORD_SECONDS * len(unit.repetitions)
         disk += RECORD_BYTES * len(unit.repetitions)
-    return {"seconds": round(seconds, 1), "disk_bytes": round(disk), "maps": places}
+    return {"seconds": round(seconds, 1), "disk_bytes": round(disk), "kept": places}
 
 
 def image_counts(unit: Unit) -> dict[str, int]:
@@ -57,12 +59,6 @@ def image_counts(unit: Unit) -> dict[str, int]:
 def _forward_seconds(unit: Unit, context: Context) -> float:
     flops = forward_flops(unit.backbone, unit.recipe["input_size"])
     return flops / frozen_rate(unit.recipe["precision"], context.device)
-
-
-def _row_bytes(unit: Unit, adaptation: Adaptation) -> int:
-    if adaptation.frozen_kind == "maps":
-        return map_bytes(unit.backbone, unit.recipe["input_size"], unit.recipe["precision"])
-    return 4 * (unit.backbone.width or 1024)
 
 
 def _training_seconds(

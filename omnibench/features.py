@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from omnibench.cell import Unit, digest_of
 from omnibench.errors import NumericError, StoreError
 from omnibench.feature_rows import FeatureRows, is_whole, read_manifest, rows_in
-from omnibench.store import write_atomically
+from omnibench.files import write_atomically
 
 log = logging.getLogger("omnibench")
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
+from omnibench.predictions import read_predictions
 from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS
-from omnibench.store import read_predictions
-from omnibench.task import Definition
+from omnibench.task import VALUES, Definition, by_decoding
 
 
 def values_of(
@@ -65,8 +65,13 @@ def predictions_of(
         definitions = tasks.get(task).definitions
 
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
-            compute = definitions[definition].per_case if definition in definitions else None
-            return {} if compute is None else compute(arrays)
+            prefix = f"{VALUES}{definition}/"
+            stored = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
+            name, at, decoding = definition.partition("@")
+            compute = definitions[name].per_case if name in definitions else None
+            if stored or compute is None:
+                return stored
+            return compute(by_decoding(arrays)[at + decoding])
 
         return Stored(arrays, per_case)
 

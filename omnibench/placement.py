@@ -1,4 +1,4 @@
-"""Where frozen maps are kept: in the feature store, or in memory where the disk is the slower."""
+"""Where frozen maps and tokens are kept: on disk, or in memory where the disk is the slower."""
 
 import json
 import os
@@ -6,27 +6,26 @@ import shutil
 import time
 from pathlib import Path
 
-from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import StoreError
+from omnibench.files import write_atomically
 from omnibench.rates import forward_flops, frozen_rate
-from omnibench.store import write_atomically
 
-# Kind of the feature key: a ViT's blocks at each third, a CNN's strides 8, 16, 32.
-MAPS = "maps:thirds"
+# Kinds of the feature key: a ViT's blocks at each third, a CNN's strides 8, 16, 32; and all tokens.
+MAPS, TOKENS = "maps:thirds", "tokens"
 PROBE_BYTES = 64 * 2**20
 # At most this share of the machine's memory holds one unit's maps.
 MEMORY_SHARE = 0.5
 
 
-def kept_in_memory(unit: Unit, images: int, context: Context) -> bool:
-    """Whether a unit's maps are better held in memory than stored.
+def kept_in_memory(unit: Unit, kind: str, images: int, context: Context) -> bool:
+    """Whether a unit's maps or tokens are better held in memory than stored.
 
-    So it is where writing an image's maps takes longer than computing them, or the disk has no room
+    So it is where writing an image's takes longer than computing them, or the disk has no room
     for them, and they fit in memory.
     """
-    each = map_bytes(unit.backbone, unit.recipe["input_size"], unit.recipe["precision"])
+    each = row_bytes(unit, kind)
     size = each * images
     if size > MEMORY_SHARE * _memory_bytes():
         return False
@@ -37,14 +36,16 @@ def kept_in_memory(unit: Unit, images: int, context: Context) -> bool:
     return each / disk_rate(context.data) > recompute
 
 
-def map_bytes(card: BackboneCard, size: int, precision: str) -> int:
-    """Bytes of one image's three maps; a CNN is taken for efficientnet-lite0."""
-    item = 4 if precision == "fp32" else 2
+def row_bytes(unit: Unit, kind: str) -> int:
+    """Bytes of one image's maps or tokens; a CNN is taken for efficientnet-lite0."""
+    card, size = unit.backbone, unit.recipe["input_size"]
+    item = 4 if unit.recipe["precision"] == "fp32" else 2
     if card.patch:
-        return 3 * (card.width or 768) * (size // card.patch) ** 2 * item
-    return sum(
-        width * (size // stride) ** 2 * item for width, stride in ((40, 8), (112, 16), (320, 32))
-    )
+        tokens = (size // card.patch) ** 2
+        levels: int = 3 * tokens if kind == MAPS else tokens + (card.prefix_tokens or 1)
+        return levels * (card.width or 768) * item
+    strides = ((40, 8), (112, 16), (320, 32)) if kind == MAPS else ((card.width or 1280, 32),)
+    return sum(width * (size // stride) ** 2 * item for width, stride in strides)
 
 
 def disk_rate(data: Path) -> float:

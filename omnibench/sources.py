@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,9 @@ from omnibench import weights
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import module_digest
 from omnibench.data import sources as data_sources
-from omnibench.data.checksums import sha256_of
+from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError
+from omnibench.task import Adaptation
 
 # Fields of a card that change its numbers though the weights stay the same.
 DECIDING_FIELDS = ("architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys")
@@ -26,9 +28,13 @@ class Sources:
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
 
     def of(
-        self, dataset: DatasetCard, backbone: BackboneCard
+        self,
+        dataset: DatasetCard,
+        backbone: BackboneCard,
+        adaptation: Adaptation,
+        options: Mapping[str, Any],
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the source digests of both and what is absent, each with the way out."""
+        """Return the source digests of all and what is absent, each with the way out."""
         if dataset.id not in self._datasets:
             self._datasets[dataset.id] = self._of_dataset(dataset)
         if backbone.id not in self._backbones:
@@ -36,7 +42,20 @@ class Sources:
         data_digest, data_needs = self._datasets[dataset.id]
         weights_digest, weights_needs = self._backbones[backbone.id]
         digests = {"dataset": data_digest, "backbone": weights_digest}
-        return digests, data_needs + weights_needs
+        needs = data_needs + weights_needs
+        if adaptation.loads is not None:
+            digests["adaptation"], further = self.of_backbone(adaptation.loads)
+            needs += further
+        elif "path" in options:
+            digests["adaptation"], further = self._of_folder(Path(options["path"]))
+            needs += further
+        return digests, needs
+
+    def _of_folder(self, folder: Path) -> tuple[str, tuple[str, ...]]:
+        names = [p.name for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")]
+        if not names:
+            return "absent", (f"weights {folder.name}: put the model's files into {folder}",)
+        return f"sha256:{sha256_of_folder(folder, names, self.data)}", ()
 
     def _of_dataset(self, card: DatasetCard) -> tuple[str, tuple[str, ...]]:
         needs = tuple(data_sources.missing(card, self.data))

@@ -1,22 +1,18 @@
 """Records on disk: one JSON file a cell, written atomically, readable while others write."""
 
-import contextlib
-import errno
-import io
 import json
 import logging
-import os
-import secrets
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.cell import Cell
-from omnibench.errors import RequestError, StoreError
+from omnibench.errors import RequestError
+from omnibench.files import write_atomically
+from omnibench.predictions import has_predictions, write_predictions
 
 SCHEMA = 1
 KEYS = {
@@ -71,9 +67,7 @@ class RecordStore:
         """
         path = self.path(cell)
         if predictions is not None:
-            buffer = io.BytesIO()
-            np.savez_compressed(buffer, allow_pickle=False, **predictions)
-            write_atomically(predictions_path(path), buffer.getvalue())
+            write_predictions(path, predictions)
         for name, content in (pictures or {}).items():
             write_atomically(path.with_suffix(f".{name}.png"), content)
         text = json.dumps(record, indent=1, allow_nan=False)
@@ -105,33 +99,6 @@ def check_writable(folder: Path) -> None:
         ) from None
 
 
-def predictions_path(record: Path) -> Path:
-    """The arrays that belong to a record."""
-    return record.with_suffix(".predictions.npz")
-
-
-def has_predictions(record: Path) -> bool:
-    """Whether a record's arrays or texts are there."""
-    return any(record.with_suffix(f".predictions.{kind}").is_file() for kind in ("npz", "jsonl"))
-
-
-def read_predictions(record: Path) -> dict[str, NDArray[Any]]:
-    """Read the arrays beside a record, without pickles.
-
-    Raises:
-        StoreError: they are absent or damaged.
-    """
-    path = predictions_path(record)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # zipfile, zlib and numpy each raise their own
-        raise StoreError(
-            f"the predictions {path} cannot be read ({type(error).__name__}); delete the record "
-            "beside them and run its suite again"
-        ) from error
-
-
 def read_record(path: Path) -> dict[str, Any] | None:
     """Read one record; None where it is absent, or damaged, which is named in a warning."""
     try:
@@ -150,41 +117,3 @@ def read_record(path: Path) -> dict[str, Any] | None:
         log.warning("the record %s is damaged; its cell counts as missing", path)
         return None
     return record
-
-
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
-    """Write beside `path`, sync, rename: readers see the old file, the new one, or none.
-
-    Raises:
-        StoreError: the disk is full, or the folder not writable.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("xb") as file:
-            _write_synced(file, content)
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
-        raise StoreError(
-            f"{path} could not be written: {reason}; make room or choose another folder, then "
-            "give the same command again"
-        ) from error
-
-
-def _write_synced(file: IO[bytes], content: bytes | memoryview) -> None:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

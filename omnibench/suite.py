@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import backbones, tasks
@@ -26,12 +26,17 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+# Beams and the largest number of new tokens.
+Decoding = Annotated[str, StringConstraints(pattern=r"^b[1-9]\d*-t[1-9]\d*$")]
+
+
 class Entry(_Model):
     """One block of the matrix: every dataset with every backbone and adaptation.
 
     Attributes:
         backbones: ids or globs among the suite's backbones; None for all of them.
         recipe: a recipe's name, or overrides with an optional `base:`.
+        decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
     """
 
     task: str
@@ -39,6 +44,7 @@ class Entry(_Model):
     adaptations: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)]
     backbones: Annotated[list[str], Field(min_length=1)] | None = None
     recipe: str | dict[str, Any] = "small"
+    decodings: Annotated[list[Decoding], Field(min_length=1)] | None = None
 
 
 class ReportSection(_Model):
@@ -216,7 +222,7 @@ def _entry_units(
         (task_adaptation, options)
         for index, request in enumerate(entry.adaptations)
         for task_adaptation, options in [
-            _adaptation(task, request, f"{where}.adaptations[{index}]")
+            _adaptation(task, request, base, f"{where}.adaptations[{index}]")
         ]
     ]
     selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
@@ -231,8 +237,10 @@ def _entry_units(
                 f"not {task.name}"
             )
         for card in selected:
-            source_digests, needs = sources.of(dataset, card)
             for adaptation, options in adaptations:
+                source_digests, needs = sources.of(dataset, card, adaptation, options)
+                if entry.decodings and not adaptation.decodings:
+                    raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
                 yield Unit(
                     task=task.name,
                     dataset=dataset,
@@ -252,11 +260,12 @@ def _entry_units(
                     if adaptation.deterministic
                     else tuple(range(file.repetitions)),
                     needs=needs,
+                    decodings=tuple(dict.fromkeys(entry.decodings or adaptation.decodings)),
                 )
 
 
 def _adaptation(
-    task: Task, request: str | dict[str, dict[str, Any] | None], where: str
+    task: Task, request: str | dict[str, dict[str, Any] | None], base: Path, where: str
 ) -> tuple[Adaptation, dict[str, Any]]:
     """A name, or {name: options}, to the adaptation and all its options."""
     if isinstance(request, dict) and len(request) != 1:
@@ -270,7 +279,10 @@ def _adaptation(
             f"{', '.join(task.adaptations)}){did_you_mean(name, task.adaptations)}"
         )
     adaptation = task.adaptations[name]
-    return adaptation, adaptation.resolve_options(given or {}, where)
+    options = adaptation.resolve_options(given or {}, where)
+    if "path" in options:
+        options["path"] = str(base.absolute() / Path(options["path"]).expanduser())
+    return adaptation, options
 
 
 def _select(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from omnibench.context import Context
 
 Predictions = Mapping[str, NDArray[Any]]
+TEXTS, VALUES = "test_text", "values:"
 
 
 class NoOptions(BaseModel):
@@ -34,9 +36,12 @@ class Adaptation:
             a deterministic adaptation, which has one cell only.
         recipes: recipe name -> every field's value.
         through_backbone: whether gradients go through the backbone.
+        decodings: how it generates texts where the suite does not say: "b5-t64" for 5 beams and at
+            most 64 tokens; () where it generates none.
+        loads: weights it needs besides the backbone's.
         head_flops: FLOPs of one forward of what it adds, for `plan`: (backbone, input size); None
             where they are next to nothing.
-        frozen_kind: the frozen features it keeps, "embed" or "maps"; None where it keeps none.
+        frozen_kind: the frozen features it keeps; None where it keeps none.
         options: the model its options are validated against.
     """
 
@@ -46,7 +51,9 @@ class Adaptation:
     recipes: Mapping[str, Recipe]
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
-    frozen_kind: Literal["embed", "maps"] | None = None
+    frozen_kind: Literal["embed", "maps", "tokens"] | None = None
+    decodings: tuple[str, ...] = ()
+    loads: "BackboneCard | None" = None
     head_flops: "Callable[[BackboneCard, int], float] | None" = None
 
     @property
@@ -66,7 +73,9 @@ class Adaptation:
         """The form in paths and tables: `lora-r8-a16`; options at their default are left out."""
         parts = [self.name]
         for name, info in self.options.model_fields.items():
-            if info.is_required() or options[name] != info.default:
+            if name == "path":
+                parts.append(Path(options[name]).name)
+            elif info.is_required() or options[name] != info.default:
                 parts.append(f"{name[0]}{options[name]}")
         return "-".join(parts)
 
@@ -95,7 +104,7 @@ class Outcome:
 
     Attributes:
         metrics: "definition/name" -> fraction (or pixels); None where it is undefined.
-        predictions: arrays that are stored beside the record.
+        predictions: arrays that are stored beside the record; texts are arrays of objects.
         cost: phases in seconds, counts of parameters, FLOPs, images a second, as measured.
         digests: hashes of what was really loaded.
         notes: facts for the record, such as weight-key coverage or the chosen rate.
@@ -125,9 +134,38 @@ class Task(Protocol):
 
 
 def score(definitions: Mapping[str, Definition], predictions: Predictions) -> dict[str, Any]:
-    """Return {"definition/name": value} of every definition; undefined metrics are None."""
+    """Return {"definition/name": value} of every definition; undefined metrics are None.
+
+    Of generated texts every decoding has its own: "definition@b5-t64/name".
+    """
     return {
-        f"{definition.id}/{name}": value
+        f"{definition.id}{suffix}/{name}": value
+        for suffix, decoded in by_decoding(predictions).items()
         for definition in definitions.values()
-        for name, value in definition.compute(predictions).items()
+        for name, value in definition.compute(decoded).items()
     }
+
+
+def case_values(
+    definitions: Mapping[str, Definition], predictions: Predictions
+) -> dict[str, NDArray[Any]]:
+    """Return {"values:definition/name": [N]} of the metrics that are means over cases."""
+    return {
+        f"{VALUES}{definition.id}{suffix}/{name}": values
+        for suffix, decoded in by_decoding(predictions).items()
+        for definition in definitions.values()
+        if definition.per_case is not None
+        for name, values in definition.per_case(decoded).items()
+    }
+
+
+def by_decoding(predictions: Predictions) -> dict[str, Predictions]:
+    """What each decoding predicted, by its suffix "@b5-t64"; without decodings, {"": all}.
+
+    The texts of a decoding are `test_text@b5-t64` in predictions and `test_text` in its part.
+    """
+    suffixes = [name.removeprefix(TEXTS) for name in predictions if name.startswith(f"{TEXTS}@")]
+    if not suffixes:
+        return {"": predictions}
+    shared = {name: array for name, array in predictions.items() if "@" not in name}
+    return {suffix: {**shared, TEXTS: predictions[f"{TEXTS}{suffix}"]} for suffix in suffixes}

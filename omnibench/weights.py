@@ -52,12 +52,14 @@ def locate(card: BackboneCard, data: Path) -> WeightFiles | None:
     """
     needs_config = card.source_kind != "timm"
     folder = local_folder(card, data)
-    for name in WEIGHT_NAMES:
+    whole = all((folder / name).is_file() for name in card.companions)
+    for name in WEIGHT_NAMES if whole else ():
         if (folder / name).is_file():
             config = folder / "config.json"
             if config.is_file() or not needs_config:
                 return WeightFiles(folder / name, config if config.is_file() else None)
-    for name in WEIGHT_NAMES:
+    whole = all(_cached(card, name) for name in card.companions)
+    for name in WEIGHT_NAMES if whole else ():
         weights = _cached(card, name)
         if weights is not None:
             config_path = _cached(card, "config.json")
@@ -68,7 +70,11 @@ def locate(card: BackboneCard, data: Path) -> WeightFiles | None:
 
 def way_out(card: BackboneCard, data: Path) -> str:
     """What to fetch and where to put it, for a card whose weights are absent."""
-    files = "model.safetensors" + ("" if card.source_kind == "timm" else " and config.json")
+    names = ["model.safetensors", *card.companions]
+    if card.source_kind != "timm":
+        names.append("config.json")
+    *first, last = names
+    files = f"{', '.join(first)} and {last}" if first else last
     return (
         f"run `bench.py weights fetch {card.id}` with a network, or put {files} of the hub "
         f"repository {hub_repository(card)} into {local_folder(card, data)}"
@@ -107,7 +113,8 @@ def _download(card: BackboneCard, repository: str) -> str | None:
     reason = f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"
     try:
         if card.source_kind != "timm":
-            huggingface_hub.hf_hub_download(repository, "config.json", revision=card.revision)
+            for name in ("config.json", *card.companions):
+                huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
         for name in WEIGHT_NAMES:
             try:
                 huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
@@ -122,7 +129,7 @@ def _download(card: BackboneCard, repository: str) -> str | None:
     except errors.RepositoryNotFoundError:
         return f"the hub has no repository {repository}, or it is private"
     except errors.EntryNotFoundError:
-        return f"the hub repository {repository} has no config.json"
+        return f"the hub repository {repository} lacks a file that is needed beside its weights"
     except (errors.HfHubHTTPError, OSError) as error:
         return f"the hub did not answer: {type(error).__name__}"
     return reason

@@ -10,7 +10,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import StoreError
-from omnibench.placement import disk_rate, kept_in_memory, map_bytes
+from omnibench.placement import MAPS, TOKENS, disk_rate, kept_in_memory, row_bytes
 
 VIT_SMALL = BackboneCard(id="v", source="random:x", width=384, depth=12, patch=14)
 # One image: 3 maps of 384 x 32 x 32 in bf16, 2.4 MB; some 62 GFLOP, 0.3 ms on a GPU.
@@ -37,23 +37,28 @@ def remember(context: Context, rate: float) -> None:
     (context.data / "disk.json").write_text(json.dumps({"bytes_per_s": rate}))
 
 
-def test_bytes_of_an_images_maps():
-    assert map_bytes(VIT_SMALL, 448, "bf16") == IMAGE_BYTES
-    assert map_bytes(VIT_SMALL, 448, "fp32") == 2 * IMAGE_BYTES
-    cnn = BackboneCard(id="c", source="random:x")
-    assert map_bytes(cnn, 64, "fp32") == 4 * (40 * 64 + 112 * 16 + 320 * 4)
+def test_bytes_of_an_images_maps_and_tokens(segmentation):
+    assert row_bytes(segmentation, MAPS) == IMAGE_BYTES
+    assert row_bytes(segmentation, TOKENS) == (32 * 32 + 1) * 384 * 2
+    cnn = replace(
+        segmentation,
+        backbone=BackboneCard(id="c", source="random:x"),
+        recipe={"input_size": 64, "precision": "fp32"},
+    )
+    assert row_bytes(cnn, MAPS) == 4 * (40 * 64 + 112 * 16 + 320 * 4)
+    assert row_bytes(cnn, TOKENS) == 4 * 1280 * 4
 
 
 def test_a_slow_disk_beside_a_fast_device_keeps_them_in_memory(segmentation, context):
     remember(context, 1e8)  # 24 ms an image
-    assert kept_in_memory(segmentation, 400, context)
+    assert kept_in_memory(segmentation, MAPS, 400, context)
     # Two seconds of a core's work are worth storing on any disk.
-    assert not kept_in_memory(segmentation, 400, replace(context, device="cpu"))
+    assert not kept_in_memory(segmentation, MAPS, 400, replace(context, device="cpu"))
 
 
 def test_a_fast_disk_stores_them(segmentation, context):
     remember(context, 1e11)
-    assert not kept_in_memory(segmentation, 400, context)
+    assert not kept_in_memory(segmentation, MAPS, 400, context)
 
 
 def test_the_two_costs_are_weighed(segmentation, context):
@@ -62,14 +67,14 @@ def test_the_two_costs_are_weighed(segmentation, context):
     even = IMAGE_BYTES / (flops / 200e12)
     for factor, held in ((0.9, True), (1.1, False)):
         remember(context, even * factor)
-        assert kept_in_memory(segmentation, 400, context) is held
+        assert kept_in_memory(segmentation, MAPS, 400, context) is held
 
 
 @pytest.mark.parametrize("rate", [1e8, 1e11])
 def test_they_take_half_of_the_memory_at_most(segmentation, context, rate):
     remember(context, rate)
-    assert kept_in_memory(segmentation, 500, context) is (rate == 1e8)
-    assert not kept_in_memory(segmentation, 501, context)
+    assert kept_in_memory(segmentation, MAPS, 500, context) is (rate == 1e8)
+    assert not kept_in_memory(segmentation, MAPS, 501, context)
 
 
 def test_a_disk_without_room_keeps_them_in_memory_whatever_its_rate(
@@ -77,9 +82,9 @@ def test_a_disk_without_room_keeps_them_in_memory_whatever_its_rate(
 ):
     remember(context, 1e11)
     monkeypatch.setattr(placement, "_free_bytes", lambda data: 100 * IMAGE_BYTES)
-    assert not kept_in_memory(segmentation, 100, context)
-    assert kept_in_memory(segmentation, 101, context)
-    assert not kept_in_memory(segmentation, 501, context)  # no room there either
+    assert not kept_in_memory(segmentation, MAPS, 100, context)
+    assert kept_in_memory(segmentation, MAPS, 101, context)
+    assert not kept_in_memory(segmentation, MAPS, 501, context)  # no room there either
 
 
 def test_the_disk_is_measured_once(tmp_path, monkeypatch):

@@ -5,16 +5,9 @@ import numpy as np
 import pytest
 
 from omnibench.errors import RequestError, StoreError
-from omnibench.store import (
-    KEYS,
-    SCHEMA,
-    RecordStore,
-    check_writable,
-    predictions_path,
-    read_predictions,
-    read_record,
-    write_atomically,
-)
+from omnibench.files import write_atomically
+from omnibench.predictions import predictions_path, read_predictions
+from omnibench.store import KEYS, SCHEMA, RecordStore, check_writable, read_record
 
 
 def whole_record(cell) -> dict:
@@ -109,3 +102,19 @@ def test_a_record_without_its_predictions_counts_as_missing(tmp_path, unit, capl
     predictions_path(path).unlink()
     assert store.read(cell) is None
     assert "predictions" in caplog.text
+
+
+def test_texts_come_back_as_they_were_a_json_line_a_case(tmp_path, unit):
+    store, cell = RecordStore(tmp_path), unit.cells[0]
+    texts = ['a "quoted" line\u2028with a separator', "", "two\nlines"]
+    arrays = {
+        "test_case": np.arange(3),
+        "test_text@b5-t64": np.array(texts, object),
+        "values:d@b5-t64/m": np.array([0.1, 1 / 3, 0.0]),
+    }
+    path = store.write(cell, whole_record(cell), arrays)
+    assert len(path.with_suffix(".predictions.jsonl").read_bytes().split(b"\n")) == 4
+    assert store.read(cell) is not None
+    back = read_predictions(path)
+    assert back.keys() == arrays.keys()
+    assert all(back[name].tolist() == array.tolist() for name, array in arrays.items())

@@ -40,12 +40,12 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
         f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
     )
-    if cost["maps"]["disk"]:
-        typer.echo(f"maps of {cost['maps']['disk']} units: computed once, kept on disk")
-    if cost["maps"]["memory"]:
+    if cost["kept"]["disk"]:
+        typer.echo(f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk")
+    if cost["kept"]["memory"]:
         typer.echo(
-            f"maps of {cost['maps']['memory']} units: the disk is slower than computing them; one "
-            "forward is held in memory for all repetitions"
+            f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
+            "one forward is held in memory for all repetitions"
         )
     for need in needs(found):
         typer.echo(f"blocked: {need}")

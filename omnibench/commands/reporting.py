@@ -11,13 +11,14 @@ import typer
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
+from omnibench.files import write_atomically
 from omnibench.frames import improving_downwards, predictions_of, units_by_definition, values_of
 from omnibench.plan import states
+from omnibench.predictions import read_predictions
 from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.markdown import to_markdown
 from omnibench.report.write import write_report
 from omnibench.stats.compare import compare_pairs
-from omnibench.store import read_predictions, write_atomically
 from omnibench.task import score
 
 Records = list[tuple[Path, dict[str, Any]]]

@@ -19,6 +19,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from omnibench.errors import DataError
+from omnibench.files import sync_folder
 
 SCHEMA = 1
 log = logging.getLogger("omnibench")
@@ -153,7 +154,7 @@ def _write(folder: Path, streams: Mapping[str, Stream], source: str) -> dict[str
         if folder.exists():
             shutil.rmtree(folder)
         temporary.rename(folder)
-        _sync_folder(folder.parent)
+        sync_folder(folder.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return {
@@ -181,11 +182,3 @@ def _read_into(readinto: Callable[[memoryview], int | None], buffer: memoryview)
         if not count:
             raise EOFError("it ends too early")
         buffer = buffer[count:]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,10 +4,9 @@ A ViT's levels are the blocks that end each third of it (3, 7 and 11 of twelve);
 strides 8, 16 and 32.
 """
 
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,9 +20,9 @@ from omnibench.data import Split
 from omnibench.encoders import Encoder
 from omnibench.encoders.forward import as_tensor
 from omnibench.encoders.frozen import FrozenPass, PassFacts
+from omnibench.encoders.kept import Rows, kept_rows
 from omnibench.errors import RequestError
-from omnibench.features import check_finite
-from omnibench.placement import MAPS, kept_in_memory
+from omnibench.placement import MAPS
 
 STRIDES = (8, 16, 32)
 
@@ -57,26 +56,6 @@ def levels_of(encoder: Encoder, card: BackboneCard) -> Levels:
             "set depth on its card, or leave out both depth and patch for a CNN"
         )
     return Levels(tuple(depth * third // 3 - 1 for third in (1, 2, 3)), tokens=True)
-
-
-class Rows(Protocol):
-    """Feature rows of one split."""
-
-    @property
-    def facts(self) -> Mapping[str, Any]: ...
-
-    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]: ...
-
-
-@dataclass(frozen=True)
-class HeldRows:
-    """Rows in memory, as `FeatureRows` has them on disk."""
-
-    rows: NDArray[Any]
-    facts: Mapping[str, Any]
-
-    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
-        return self.rows[indices]
 
 
 @dataclass(frozen=True)
@@ -124,28 +103,9 @@ def unit_maps(unit: Unit, splits: Mapping[str, Split], context: Context) -> Unit
         ),
         lambda encoder: _facts(encoder, unit),
     )
-    images = {name: len(split) for name, split in splits.items()}
-    held = kept_in_memory(unit, sum(images.values()), context)
-    rows: dict[str, Rows] = {
-        name: _held(forward, name, split) if held else forward.stored(name, split)
-        for name, split in splits.items()
-    }
-    facts = {name: found.facts for name, found in rows.items()}
-    made = PassFacts.of(unit, facts, sum(images.values()))
+    rows, made = kept_rows(forward, splits)
     shapes = tuple((width, height, columns) for width, height, columns in made.facts["maps"])
     return UnitMaps(rows, shapes, made.facts["tokens"], made)
-
-
-def _held(forward: FrozenPass, name: str, split: Split) -> HeldRows:
-    began = time.perf_counter()
-    first = forward.rows(name, split, 0, min(forward.batch, len(split)))
-    rows = np.empty((len(split), *first.shape[1:]), first.dtype)
-    rows[: len(first)] = first
-    for start in range(len(first), len(split), forward.batch):
-        stop = min(start + forward.batch, len(split))
-        rows[start:stop] = forward.rows(name, split, start, stop)
-    check_finite(rows, 0, name)
-    return HeldRows(rows, {**forward.encoder[1], "seconds": time.perf_counter() - began})
 
 
 def _flat(maps: Sequence[Tensor]) -> Tensor:

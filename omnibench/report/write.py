@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from omnibench.files import write_atomically
 from omnibench.report.build import as_comparisons
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.table import Table
-from omnibench.store import write_atomically
 
 
 def write_report(

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from omnibench.store import write_atomically
+from omnibench.files import write_atomically
 
 log = logging.getLogger("omnibench")
 

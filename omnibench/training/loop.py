@@ -14,8 +14,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from omnibench.context import Progress
 from omnibench.errors import DataError, MemoryShortageError, NumericError
+from omnibench.files import write_atomically
 from omnibench.memory import is_out_of_memory, release
-from omnibench.store import write_atomically
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.plan import TrainingRecipe
 from omnibench.training.processes import (
@@ -56,7 +56,7 @@ class Job:
         model: parameters with requires_grad are trained and kept.
         count: training images.
         loss: a part's contribution to the step's loss; the parts' sum is the loss.
-        validate: metrics after an epoch, of which `select` is maximised.
+        validate: metrics after an epoch, of which `select` is maximised, or minimised.
         set_mode: puts trained parts into training mode and frozen ones into evaluation mode.
         seed: of data order and of what the model draws (dropout).
     """
@@ -67,6 +67,7 @@ class Job:
     validate: Callable[[], Mapping[str, float]]
     set_mode: Callable[[], object]
     select: str
+    minimise: bool = field(default=False, kw_only=True)
     seed: int
     device: str
     folder: Path
@@ -91,7 +92,7 @@ class Fitted:
 def fit(job: Job, recipe: TrainingRecipe) -> Fitted:
     """Train a model, resuming from its last checkpoint, and leave it at its best epoch.
 
-    The best epoch is the one with the highest validation metric; of equals, the later.
+    The best epoch is the one with the best validation metric; of equals, the later.
 
     Raises:
         DataError: the batch is larger than the training split.
@@ -119,7 +120,8 @@ class _Run:
         self.steps = math.ceil(job.count / recipe.batch)  # an epoch
         self.micro = recipe.micro_batch or recipe.batch
         self.checkpoints = Checkpoints(job.folder)
-        self.best: dict[str, Any] = {"value": -math.inf, "epoch": -1, "state": {}}
+        worst = math.inf if job.minimise else -math.inf
+        self.best: dict[str, Any] = {"value": worst, "epoch": -1, "state": {}}
         self.history: list[dict[str, Any]] = []
 
     def run(self) -> Fitted:
@@ -133,9 +135,10 @@ class _Run:
                 raise NumericError(
                     f"the validation {self.job.select} is not finite after epoch {epoch}"
                 )
-            if metrics[self.job.select] >= self.best["value"]:
+            value, best = metrics[self.job.select], self.best["value"]
+            if value <= best if self.job.minimise else value >= best:
                 state = {name: value.clone() for name, value in self._trained().items()}
-                self.best = {"value": metrics[self.job.select], "epoch": epoch, "state": state}
+                self.best = {"value": value, "epoch": epoch, "state": state}
             seconds = time.perf_counter() - clock
             entry |= {"seconds": seconds, "images_per_s": self.job.count / seconds}
             self.history.append({"epoch": epoch, **entry, "validation": metrics})

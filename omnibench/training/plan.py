@@ -17,7 +17,7 @@ class TrainingRecipe(Recipe):
         micro_batch: images a forward pass; None for the whole batch. Smaller ones accumulate.
         betas: AdamW's.
         warmup_epochs, warmup_start: linear from `warmup_start` times the rate.
-        decay: what follows the warm-up: a cosine to 0, or the full rate to the end.
+        decay: what follows the warm-up: a cosine or a line to 0, or the full rate to the end.
         schedule_step: whether the rate moves every step or every epoch.
         clip_norm: largest gradient norm; None for no clipping.
         warmup_clip_norm: the same during warm-up; None for `clip_norm`.
@@ -32,7 +32,7 @@ class TrainingRecipe(Recipe):
     betas: tuple[Share, Share] = (0.9, 0.999)
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     warmup_start: Share = 0.01
-    decay: Literal["cosine", "none"] = "cosine"
+    decay: Literal["cosine", "linear", "none"] = "cosine"
     schedule_step: Literal["step", "epoch"] = "step"
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None

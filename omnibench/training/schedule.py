@@ -1,4 +1,4 @@
-"""The learning rate's course: linear warm-up, then a cosine to zero, or no decay."""
+"""The learning rate's course: linear warm-up, then a cosine or a line to zero, or no decay."""
 
 import math
 
@@ -7,10 +7,12 @@ def factor(epoch: float, epochs: int, warmup: float, start: float, decay: str = 
     """Share of the full rate after `epoch` epochs (fractional where stepped per step).
 
     Linear from `start` to 1 over `warmup` epochs, then half a cosine down to 0 at `epochs`; the
-    closed form of torch's LinearLR followed by CosineAnnealingLR. With `decay` "none" it stays 1.
+    closed form of torch's LinearLR followed by CosineAnnealingLR. With `decay` "linear" it is a
+    line down to 0, with "none" it stays 1.
     """
     if epoch < warmup:
         return start + (1 - start) * epoch / warmup
     if decay == "none":
         return 1.0
-    return 0.5 * (1 + math.cos(math.pi * (epoch - warmup) / (epochs - warmup)))
+    done = (epoch - warmup) / (epochs - warmup)
+    return 1 - done if decay == "linear" else 0.5 * (1 + math.cos(math.pi * done))

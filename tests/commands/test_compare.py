@@ -8,7 +8,7 @@ import pytest
 
 from omnibench.catalogue import load_installed, tasks
 from omnibench.cli import main
-from omnibench.store import read_predictions
+from omnibench.predictions import read_predictions
 from omnibench.task import score
 
 FOREGROUND, MACRO = "per-image-foreground", "per-image-macro"

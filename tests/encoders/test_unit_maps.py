@@ -12,9 +12,11 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Split
+from omnibench.encoders import kept
 from omnibench.encoders import maps as module
 from omnibench.encoders.build import load_encoder
-from omnibench.encoders.maps import HeldRows, Levels, UnitMaps, levels_of, unit_maps
+from omnibench.encoders.kept import HeldRows
+from omnibench.encoders.maps import Levels, UnitMaps, levels_of, unit_maps
 from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
@@ -47,7 +49,7 @@ def make(tmp_path, monkeypatch, unit):
     monkeypatch.setattr(TimmEncoder, "maps", counted)
 
     def make(card: BackboneCard, precision: str, held: bool) -> tuple[UnitMaps, list[int]]:
-        monkeypatch.setattr(module, "kept_in_memory", lambda *arguments: held)
+        monkeypatch.setattr(kept, "kept_in_memory", lambda *arguments: held)
         given.clear()
         maps = unit_maps(unit_of(unit, card, precision), SPLITS, context(tmp_path))
         return maps, list(given)

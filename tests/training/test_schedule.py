@@ -25,3 +25,4 @@ def test_ends_and_middle():
     assert factor(10, 10, 2, 0.0) == pytest.approx(0)
     assert factor(6, 10, 2, 0.0, "none") == 1
     assert factor(1, 10, 2, 0.0, "none") == 0.5
+    assert factor(4, 10, 2, 0.0, "linear") == pytest.approx(0.75)

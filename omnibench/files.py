@@ -1,0 +1,48 @@
+"""Files that appear whole or not at all."""
+
+import contextlib
+import errno
+import os
+import secrets
+from pathlib import Path
+from typing import IO
+
+from omnibench.errors import StoreError
+
+
+def write_atomically(path: Path, content: bytes | memoryview) -> None:
+    """Write beside `path`, sync, rename: readers see the old file, the new one, or none.
+
+    Raises:
+        StoreError: the disk is full, or the folder not writable.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            _write_synced(file, content)
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
+        raise StoreError(
+            f"{path} could not be written: {reason}; make room or choose another folder, then "
+            "give the same command again"
+        ) from error
+
+
+def _write_synced(file: IO[bytes], content: bytes | memoryview) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""What a cell predicted, beside its record: arrays in an npz, or texts with a JSON line a case."""
+
+import io
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.errors import StoreError
+from omnibench.files import write_atomically
+
+
+def predictions_path(record: Path) -> Path:
+    """The predictions that belong to a record: its texts where there are some, else its arrays."""
+    texts = record.with_suffix(".predictions.jsonl")
+    return texts if texts.is_file() else record.with_suffix(".predictions.npz")
+
+
+def has_predictions(record: Path) -> bool:
+    """Whether a record's arrays or texts are there."""
+    return predictions_path(record).is_file()
+
+
+def write_predictions(record: Path, predictions: Mapping[str, NDArray[Any]]) -> None:
+    """Write them atomically; arrays of objects hold texts, and make it JSON lines.
+
+    Raises:
+        StoreError: the disk is full.
+    """
+    if any(array.dtype == object for array in predictions.values()):
+        columns = [array.tolist() for array in predictions.values()]
+        lines = [
+            json.dumps(dict(zip(predictions, row, strict=True)), ensure_ascii=False)
+            for row in zip(*columns, strict=True)
+        ]
+        content = "".join(f"{line}\n" for line in lines).encode()
+        write_atomically(record.with_suffix(".predictions.jsonl"), content)
+        return
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **predictions)
+    write_atomically(record.with_suffix(".predictions.npz"), buffer.getvalue())
+
+
+def read_predictions(record: Path) -> dict[str, NDArray[Any]]:
+    """Read what lies beside a record, without pickles.
+
+    Raises:
+        StoreError: it is absent or damaged.
+    """
+    path = predictions_path(record)
+    try:
+        if path.suffix == ".jsonl":
+            return _from_lines(path.read_text(encoding="utf-8"))
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # zipfile, zlib, json and numpy each raise their own
+        raise StoreError(
+            f"the predictions {path} cannot be read ({type(error).__name__}); delete the record "
+            "beside them and run its suite again"
+        ) from error
+
+
+def _from_lines(content: str) -> dict[str, NDArray[Any]]:
+    rows = [json.loads(line) for line in content.split("\n") if line]
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {
+        name: np.array(values, object if isinstance(values[0], str) else None)
+        for name, values in columns.items()
+    }

@@ -12,7 +12,7 @@ from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
 from omnibench.predictions import read_predictions
 from omnibench.stats.cases import Stored
-from omnibench.stats.units import COLUMNS
+from omnibench.stats.units import COLUMNS, split_decoding
 from omnibench.task import VALUES, Definition, by_decoding
 
 
@@ -67,11 +67,11 @@ def predictions_of(
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
             prefix = f"{VALUES}{definition}/"
             stored = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            name, at, decoding = definition.partition("@")
+            name, decoding = split_decoding(definition)
             compute = definitions[name].per_case if name in definitions else None
             if stored or compute is None:
                 return stored
-            return compute(by_decoding(arrays)[at + decoding])
+            return compute(by_decoding(arrays)[decoding and f"@{decoding}"])
 
         return Stored(arrays, per_case)
 
@@ -84,7 +84,7 @@ def improving_downwards() -> set[str]:
 
 
 def units_by_definition() -> dict[str, str]:
-    """Return what the values of each definition are in, of every task."""
+    """Return what the values of each definition are in, of every task; ids without decoding."""
     return {one.id: one.unit for one in _definitions()}
 
 

@@ -19,7 +19,7 @@ from omnibench.report.numbers import POINTS, number
 from omnibench.report.sentences import metric_names
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.overall import overall
-from omnibench.stats.units import Score
+from omnibench.stats.units import Score, split_decoding, undecoded
 
 Records = list[tuple[Path, dict[str, Any]]]
 Rows = list[dict[str, Any]]
@@ -31,8 +31,8 @@ def compare(
     """Compare two backbones on every unit both have records of.
 
     Args:
-        metric: a metric, under every definition it has, or "definition/metric"; None for what the
-            tasks report.
+        metric: a metric, under every definition it has; "definition/metric", of generated texts
+            in every decoding; or "definition@b5-t64/metric". None for what the tasks report.
     """
     session = Session.open(places)
     if a == b:
@@ -69,9 +69,8 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
     scores = set(zip(values["definition"], values["metric"], strict=True))
     if metric is None:
         reported = {key for name in tasks for key in tasks.get(name).reported}
-        return {score for score in scores if "/".join(score) in reported}
-    in_full = "/" in metric
-    names = {score: "/".join(score) if in_full else score[1] for score in scores}
+        return {score for score in scores if undecoded(score) in reported}
+    names = {score: _spelled(score, metric) for score in scores}
     wanted = {score for score, name in names.items() if name == metric}
     if not wanted:
         known = sorted(set(names.values()))
@@ -82,6 +81,13 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
     return wanted
 
 
+def _spelled(score: Score, like: str) -> str:
+    """A score's name, as far as `like` spells one out."""
+    if "/" not in like:
+        return score[1]
+    return "/".join(score) if "@" in like else undecoded(score)
+
+
 def _print(a: str, b: str, rows: Rows, sums: Rows) -> None:
     names = metric_names((row["definition"], row["metric"]) for row in rows)
     units = units_by_definition()
@@ -90,7 +96,7 @@ def _print(a: str, b: str, rows: Rows, sums: Rows) -> None:
         return names[row["definition"], row["metric"]]
 
     def unit(row: dict[str, Any]) -> str:
-        return units.get(row["definition"], POINTS)
+        return units.get(split_decoding(row["definition"])[0], POINTS)
 
     shown = [
         (

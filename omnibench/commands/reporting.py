@@ -16,9 +16,11 @@ from omnibench.frames import improving_downwards, predictions_of, units_by_defin
 from omnibench.plan import states
 from omnibench.predictions import read_predictions
 from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.decodings import gather_decodings
 from omnibench.report.markdown import to_markdown
 from omnibench.report.write import write_report
 from omnibench.stats.compare import compare_pairs
+from omnibench.stats.units import undecoded
 from omnibench.task import score
 
 Records = list[tuple[Path, dict[str, Any]]]
@@ -45,7 +47,9 @@ def report(name: str, out: Path | None, places: Places) -> None:
     rivals = [card.id for card in suite.backbones if card.id != baseline]
     pairs = [(rival, baseline) for rival in rivals] if baseline else []
     comparisons = compare_pairs(values, predictions, pairs, correction=suite.report.correction)
-    expected = pd.DataFrame([{**state.as_dict(), "state": state.state} for state in found])
+    expected = pd.DataFrame(
+        [{**state.as_dict(), "decodings": state.cell.unit.decodings} for state in found]
+    )
     tables = build_tables(
         values,
         comparisons,
@@ -57,11 +61,18 @@ def report(name: str, out: Path | None, places: Places) -> None:
         in_unit=units_by_definition(),
     )
     # The printed tables are the task's own choice; the CSV holds every metric there is.
-    shown = [t for t in tables if f"{t.definition}/{t.metric}" in tasks.get(t.task).reported]
-    keys = {f"{table.definition}/{table.metric}" for table in shown}
+    chosen = [
+        table
+        for task in dict.fromkeys(table.task for table in tables)
+        for key in tasks.get(task).reported
+        for table in tables
+        if (table.task, undecoded((table.definition, table.metric))) == (task, key)
+    ]
+    keys = {f"{table.definition}/{table.metric}" for table in chosen}
     comparisons = comparisons[(comparisons["definition"] + "/" + comparisons["metric"]).isin(keys)]
     folder = out or session.results / "reports" / suite.name
-    paths = write_report(suite.name, shown, comparisons, folder, further=tables)
+    shown, further = gather_decodings(chosen), gather_decodings(tables)
+    paths = write_report(suite.name, shown, comparisons, folder, further)
     text = to_markdown(suite.name, shown, as_comparisons(comparisons))
     typer.echo(re.sub(r"\\([\[\]<>])", r"\1", text))  # a terminal needs no escapes
     for path in paths:

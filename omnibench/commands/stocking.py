@@ -13,7 +13,7 @@ from omnibench import catalogue, weights
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.commands.session import Places, Session, columns, echo_json, matching
 from omnibench.data import download, sources
-from omnibench.errors import OmnibenchError, RequestError
+from omnibench.errors import DataError, OmnibenchError, RequestError
 from omnibench.features import entries
 from omnibench.registry import did_you_mean
 from omnibench.store import check_writable
@@ -101,6 +101,12 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
             share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
             typer.echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
 
+    if card.package is not None:
+        for need in sources.missing(card, data):
+            raise DataError(need.removeprefix(f"data {card.id}: "))
+        return f"there, shipped by the package {card.package}"
+    if not card.files and card.hub is None:
+        return "made when it is read; there is nothing to fetch"
     download.fetch(card, data, progress)
     return "there"
 

@@ -10,6 +10,7 @@ from typing import Literal, NamedTuple
 from filelock import FileLock
 
 from omnibench.cards import DatasetCard
+from omnibench.data import hub
 from omnibench.data.checksums import checksum_like, hash_file
 from omnibench.errors import DataError
 
@@ -28,7 +29,7 @@ class Verdict(NamedTuple):
 
 
 def fetch(card: DatasetCard, data_dir: Path, progress: Progress) -> None:
-    """Fetch those of the card's files that are not there yet.
+    """Fetch those of the card's files that are not there yet; the hub's show their own progress.
 
     A file appears under its name only after its checksum was verified. What a broken connection
     left is kept as `.part` and continued by the next try, at any of the file's addresses.
@@ -37,6 +38,8 @@ def fetch(card: DatasetCard, data_dir: Path, progress: Progress) -> None:
         DataError: no address gives the file, the file that is there is another one, or there is
             no room; with what to put where.
     """
+    if card.hub is not None:
+        hub.fetch(card, data_dir)
     for name, expected in card.files.items():
         path = data_dir / name
         try:

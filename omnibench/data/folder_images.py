@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class FolderImages:
     def _decoded(self, files: Sequence[str]) -> NDArray[np.uint8]:
         images = np.empty((len(files), *self.shape[1:]), np.uint8)
         for image, name in zip(images, files, strict=True):
-            image[:] = _decode(self.root / name, self.shape[1:])
+            image[:] = decode(self.root / name, self.shape[1:], self.root / name)
         return images
 
 
@@ -85,30 +85,44 @@ def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
     return channels, min(height, LARGEST_SIDE), min(width, LARGEST_SIDE)
 
 
-def header(path: Path, deep: str = "window it to 8 bits first") -> tuple[str, tuple[int, int]]:
+def header(
+    file: Path | BinaryIO,
+    deep: str = "window it to 8 bits first",
+    where: Path | str | None = None,
+) -> tuple[str, tuple[int, int]]:
     """Return the mode and the size (W, H) of an image.
 
     Args:
         deep: what to do about one of more than 8 bits, for the message.
+        where: what the message calls the image, if not by its path.
 
     Raises:
         DataError: it is unreadable, of more than 8 bits, or a stack of several.
     """
+    name = where or str(file)
     try:
-        with Image.open(path) as image:
+        with Image.open(file) as image:
             mode, size, frames = image.mode, image.size, getattr(image, "n_frames", 1)
     except DAMAGE as error:
-        raise unreadable(path, error) from error
+        raise unreadable(name, error) from error
     if mode == "F" or mode.startswith("I"):
-        raise DataError(f"{path} has more than 8 bits a pixel (mode {mode}); {deep}")
+        raise DataError(f"{name} has more than 8 bits a pixel (mode {mode}); {deep}")
     if frames > 1:
-        raise DataError(f"{path} is a stack of {frames} images; save each as a file of its own")
+        raise DataError(f"{name} is a stack of {frames} images; save each as a file of its own")
     return mode, size
 
 
-def _decode(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> NDArray[np.uint8]:
+    """Return an image of this shape: (H, W) for grey, (H, W, 3) for colour.
+
+    Args:
+        where: what the message calls the image.
+
+    Raises:
+        DataError: it is damaged.
+    """
     try:
-        with Image.open(path) as opened:
+        with Image.open(file) as opened:
             # by way of RGBA, or Pillow warns of each palette that has transparency
             image = opened.convert("RGBA") if opened.mode == "P" else opened
             image = image.convert("RGB" if len(shape) == 3 else "L")
@@ -117,9 +131,9 @@ def _decode(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
             image = image.resize(size, Image.Resampling.BILINEAR)
         return np.asarray(image)
     except DAMAGE as error:
-        raise unreadable(path, error) from error
+        raise unreadable(where, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> DataError:
+def unreadable(where: Path | str, error: Exception) -> DataError:
     """The refusal of an image that Pillow cannot read."""
-    return DataError(f"{path} cannot be read as an image ({error}); replace or remove it")
+    return DataError(f"{where} cannot be read as an image ({error}); replace or remove it")

@@ -7,17 +7,17 @@ from pathlib import Path
 
 from omnibench.cards import DatasetCard
 from omnibench.catalogue import datasets
-from omnibench.data import Dataset
+from omnibench.data import Dataset, hub
 from omnibench.data.local import local_card
 from omnibench.errors import DataError, RequestError
 from omnibench.registry import did_you_mean, import_attribute
 
-# Each has a module here with card_of(path) and read(card, ...); those of folders source_digest.
-LOCAL_KINDS = ("npz", "folder", "pairs")
+# Each has a module here with card_of(path) and read(card, ...); those of many files source_digest.
+LOCAL_KINDS = ("npz", "folder", "pairs", "jsonl")
 
 
 def resolve(reference: str, base: Path) -> DatasetCard:
-    """Return the card of a registered id, or of `npz:`, `folder:` or `pairs:PATH`, from `base` on.
+    """Return the card of a registered id, or of a local dataset `KIND:PATH`, from `base` on.
 
     A local dataset that is absent or cannot be read gets a card without tasks, so that the cells
     of others can run; `missing` says what is wrong with it.
@@ -45,24 +45,25 @@ def resolve(reference: str, base: Path) -> DatasetCard:
 def source_digest(card: DatasetCard, data_dir: Path) -> str:
     """Return what identifies the dataset's content, known before anything is loaded.
 
-    The pinned checksum of its file; of a local file or folder "sha256:..." as it is now, remembered
-    by path, size and time; of a generated dataset `id@version`.
+    The pinned checksum of its file; of a local file or folder, or the hub's files, "sha256:..." as
+    they are now, remembered by path, size and time; of a generated dataset `id@version`.
 
     Raises:
-        DataError: the local file or folder is absent or unreadable.
+        DataError: a local file or folder, or a file of the hub's, is absent or unreadable.
     """
     if len(card.files) == 1:
         return next(iter(card.files.values()))
     if card.files:
         lines = "".join(f"{name} {checksum}\n" for name, checksum in sorted(card.files.items()))
         return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
+    if card.hub is not None:
+        return hub.source_digest(card, data_dir)
     if card.path is None:
         return f"{card.id}@{card.version}"
     path = Path(card.path)
-    if path.is_dir():
-        reader = importlib.import_module(_module(card))
-        if hasattr(reader, "source_digest"):
-            return str(reader.source_digest(path, data_dir))
+    reader = importlib.import_module(_module(card))
+    if hasattr(reader, "source_digest"):
+        return str(reader.source_digest(path, data_dir))
     from omnibench.data.checksums import sha256_of
 
     return f"sha256:{sha256_of(path, data_dir)}"
@@ -79,6 +80,8 @@ def missing(card: DatasetCard, data_dir: Path) -> list[str]:
         if not Path(card.path).exists():
             return [f"data {card.id}: put it at {card.path}, or correct that path"]
         return [] if card.tasks else [_complaint(card)]
+    if card.hub is not None:
+        return hub.missing(card, data_dir)
     needs = []
     for name in card.files:
         path = data_dir / name

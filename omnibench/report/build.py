@@ -3,16 +3,19 @@
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from omnibench.report.numbers import POINTS
 from omnibench.report.table import Cell, Row, Table
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Key, Unit, units_of
+from omnibench.stats.units import Key, Unit, split_decoding, units_of
 
 Label = tuple[str, str]  # backbone, adaptation
 Column = dict[Label, Cell]
+AnyLabel = TypeVar("AnyLabel")
 
 _DECIMALS = 12  # means that differ only beyond these are tied: rounding noise of float64
 
@@ -29,11 +32,14 @@ def build_tables(
 ) -> list[Table]:
     """Return one table for each task, definition and metric, in order of appearance.
 
+    Every decoding of generated texts is a definition of its own here: see `gather_decodings`.
+
     Args:
         values: the long table of `units.COLUMNS`, of the metrics that are to be shown.
         comparisons: what `compare_pairs` returned for pairs (backbone, baseline).
         expected: one row for each cell that is asked for: task, dataset, backbone, adaptation,
-            repetition, state (done, failed, or anything else for missing). None: what has records.
+            repetition, state (done, failed, or anything else for missing) and, if known, its
+            decodings. None: what has records.
         backbones: the order of the rows; others follow as they appear.
         baseline: the backbone that daggers refer to.
         notes: dataset -> what its captions must say.
@@ -44,7 +50,8 @@ def build_tables(
         StoreError: two records claim the same repetition of a unit.
     """
     units = units_of(values)
-    asked = _states(expected)
+    asked = _asked(expected, "state")
+    decodings = {key: {*chain(*found)} for key, found in _asked(expected, "decodings").items()}
     compared = {
         (c.task, c.dataset, c.adaptation, c.backbone_a, c.definition, c.metric): c
         for c in as_comparisons(comparisons)
@@ -55,22 +62,25 @@ def build_tables(
         recorded = {key: units[key] for key in keys if key in units}
         datasets = {key[1] for key in recorded}
         for score in dict.fromkeys(score for unit in recorded.values() for score in unit.scores):
-            falling = score[1] in lower_is_better
+            name, decoding = split_decoding(score[0])
+            falling = frozenset({score[1]}.intersection(lower_is_better))
             grid: dict[str, Column] = {}
             for key in keys:
+                if decoding and decoding not in decodings.get(key, {decoding}):
+                    continue
                 cell = _cell(
                     units.get(key), asked.get(key, []), score, compared.get((*key, *score))
                 )
                 grid.setdefault(key[1], {})[key[3], key[2]] = cell
             grid = {
-                dataset: _ranked(column, falling)
+                dataset: ranked(column, bool(falling))
                 for dataset, column in grid.items()
                 # A dataset without any record may have the metric one day.
                 if dataset not in datasets or any(cell.n for cell in column.values())
             }
             rows = _rows(grid, _labels(keys, backbones), recorded, expected is None)
             noted = tuple((name, text) for name, text in (notes or {}).items() if name in grid)
-            unit = (in_unit or {}).get(score[0], POINTS)
+            unit = (in_unit or {}).get(name, POINTS)
             tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted, unit))
     return tables
 
@@ -83,13 +93,14 @@ def as_comparisons(frame: pd.DataFrame) -> list[Comparison]:
     ]
 
 
-def _states(expected: pd.DataFrame | None) -> dict[Key, list[str]]:
-    states: dict[Key, list[str]] = {}
-    if expected is not None:
-        columns = (expected[c] for c in ("task", "dataset", "adaptation", "backbone", "state"))
-        for *key, state in zip(*columns, strict=True):
-            states.setdefault((key[0], key[1], key[2], key[3]), []).append(state)
-    return states
+def _asked(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:
+    """A fact of every cell that is asked for, by unit; empty where the frame does not tell it."""
+    facts: dict[Key, list[Any]] = {}
+    if expected is not None and fact in expected:
+        columns = (expected[c] for c in ("task", "dataset", "adaptation", "backbone", fact))
+        for *key, found in zip(*columns, strict=True):
+            facts.setdefault((key[0], key[1], key[2], key[3]), []).append(found)
+    return facts
 
 
 def _by_task(keys: Iterable[Key]) -> dict[str, list[Key]]:
@@ -115,7 +126,7 @@ def _cell(
     return Cell("done", mean, std, n, expected, against=against, digests=digests)
 
 
-def _ranked(column: Column, falling: bool) -> Column:
+def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
     """Mark best and second, all tied alike; where one cell stands alone nothing is best."""
     means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
     if len(means) < 2:

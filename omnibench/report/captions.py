@@ -11,18 +11,26 @@ def caption(table: Table) -> str:
     It names the unit, the definition, n and what varies, the marks, the tests with their pairing,
     the correction and its family, and what is special about controls and datasets.
     """
-    direction = "lower" if table.lower_is_better else "higher"
     scale = "x 100; " if table.unit == POINTS else ""
+    what = table.metric or f"Metrics of the texts generated for {table.dataset}"
     parts = [
-        f"{table.metric} in {table.unit} ({scale}{direction} is better), mean ± standard deviation "
+        f"{what} in {table.unit} ({scale}{_direction(table)}), mean ± standard deviation "
         f"(ddof = 1) over n repetitions, metric definition {table.definition}.",
         _repetitions(table),
+        _undefined(table),
         _marks(table),
         _tests(table),
         _controls(table),
         *(f"{dataset}: {note.rstrip('.')}." for dataset, note in table.notes),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _direction(table: Table) -> str:
+    falling = sorted(table.lower_is_better)
+    if not falling or table.metric:
+        return f"{'lower' if falling else 'higher'} is better"
+    return f"higher is better, but lower for {', '.join(falling)}"
 
 
 def _repetitions(table: Table) -> str:
@@ -38,7 +46,17 @@ def _repetitions(table: Table) -> str:
     text = f"{'; '.join(parts)}." if parts else ""
     if any(cell.partial for _, _, cell in table.cells):
         text += " (a/b): only a of b repetitions are there."
+    if table.dataset:
+        text += " The decodings of a backbone and adaptation are of the same trained models."
     return text
+
+
+def _undefined(table: Table) -> str:
+    states = {cell.state for _, _, cell in table.cells}
+    if "undefined" not in states:
+        return ""
+    other = "not asked for, or " if "unplanned" in states else ""
+    return f"\N{EN DASH}: {other}undefined in at least one repetition."
 
 
 def _range(n: set[int]) -> str:
@@ -58,9 +76,11 @@ def _tests(table: Table) -> str:
     tested = [comparison for comparison in compared if comparison.test != "none"]
     if not tested:
         return f"Not tested against {table.baseline}, for reasons given in the CSV."
+    family = _range({comparison.family for comparison in tested})
     text = (
-        f"† differs from {table.baseline}: p < .05 after Holm's correction over the family of "
-        f"{tested[0].family} comparisons of this metric."
+        f"† differs from {table.baseline}{' in the same decoding' if table.dataset else ''}: "
+        f"p < .05 after Holm's correction over the family of {family} comparisons of "
+        f"{'one metric and decoding' if table.dataset else 'this metric'}."
     )
     tests = ", ".join(sorted({comparison.test for comparison in tested}))
     text += f" Tests, two-sided: {tests}."

@@ -28,6 +28,8 @@ COLUMNS = (
     "control",
     "definition",
     "metric",
+    "beams",
+    "max_tokens",
     "state",
     "mean",
     "std",
@@ -52,13 +54,14 @@ def to_csv(tables: Iterable[Table]) -> str:
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for table in tables:
-        for dataset, row, cell in table.cells:
+        for column, row, cell in table.cells:
             if cell.state != "unplanned":
-                writer.writerow(_line(table, dataset, row, cell))
+                writer.writerow(_line(table, column, row, cell))
     return out.getvalue()
 
 
-def _line(table: Table, dataset: str, row: Row, cell: Cell) -> Mapping[str, Any]:
+def _line(table: Table, column: str, row: Row, cell: Cell) -> Mapping[str, Any]:
+    dataset, metric = table.place(column)
     line: dict[str, Any] = {
         "task": table.task,
         "dataset": dataset,
@@ -66,7 +69,7 @@ def _line(table: Table, dataset: str, row: Row, cell: Cell) -> Mapping[str, Any]
         "adaptation": row.adaptation,
         "control": row.control,
         "definition": table.definition,
-        "metric": table.metric,
+        "metric": metric,
         "state": cell.state,
         "mean": cell.mean,
         "std": cell.std,
@@ -76,6 +79,7 @@ def _line(table: Table, dataset: str, row: Row, cell: Cell) -> Mapping[str, Any]
         "rank": cell.rank or None,
         "digests": " ".join(cell.digests),
     }
+    line |= dict(zip(("beams", "max_tokens"), row.settings, strict=False))
     if cell.against is not None:
         line["baseline"] = table.baseline
         line |= {name: getattr(cell.against, name) for name in _COMPARED}

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from omnibench.report.captions import caption
 from omnibench.report.numbers import number
-from omnibench.report.table import Cell, Row, Table
+from omnibench.report.table import NO_NUMBER, Cell, Row, Table
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -86,27 +86,29 @@ def to_latex(name: str, tables: Iterable[Table]) -> str:
 def _table(name: str, table: Table) -> str:
     columns = r" r@{\,$\pm$\,}l" * len(table.columns)
     heads = (rf"\multicolumn{{2}}{{c}}{{{escape(column)}}}" for column in table.columns)
-    label = "-".join(re.findall("[a-z0-9]+", f"{name} {table.title} {table.definition}".lower()))
+    place = f"{table.task} {table.metric or table.dataset} {table.definition}"
+    label = "-".join(re.findall("[a-z0-9]+", f"{name} {place}".lower()))
+    labels = "ll".ljust(len(table.heads), "r")
     lines = [
         "",
         r"\begin{table}[htbp]",
         r"\centering",
         rf"\caption{{{escape(caption(table))}}}",
         rf"\label{{tab:{label}}}",
-        rf"\begin{{tabular}}{{ll{columns}}}",
+        rf"\begin{{tabular}}{{{labels}{columns}}}",
         r"\toprule",
-        rf"{' & '.join(['backbone', 'adaptation', *heads])} \\",
+        rf"{' & '.join([*table.heads, *heads])} \\",
         r"\midrule",
     ]
     for row in table.rows:
         cells = (_cell(cell, table.unit) for cell in row.cells)
-        line = " & ".join([escape(row.backbone), escape(row.adaptation), *cells])
+        line = " & ".join([*map(escape, row.labels), *cells])
         lines += [rf"{line} \\", *_digests(table, row)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
 
 
 def _cell(cell: Cell, unit: str) -> str:
-    if cell.state == "unplanned":
+    if cell.state in NO_NUMBER:
         return r"\multicolumn{2}{c}{--}"
     if cell.state != "done":
         return rf"\multicolumn{{2}}{{c}}{{\textit{{{cell.state}}}}}"
@@ -120,7 +122,8 @@ def _cell(cell: Cell, unit: str) -> str:
 
 
 def _digests(table: Table, row: Row) -> Iterable[str]:
-    for column, cell in zip(table.columns, row.cells, strict=True):
-        if cell.digests:
-            digests = " ".join(digest[:8] for digest in cell.digests)
-            yield f"% {' '.join(column.split())}: {digests}"
+    pairs = zip(table.columns, row.cells, strict=True)
+    for dataset, found in dict.fromkeys((table.place(c)[0], cell.digests) for c, cell in pairs):
+        if found:
+            digests = " ".join(digest[:8] for digest in found)
+            yield f"% {' '.join(dataset.split())}: {digests}"

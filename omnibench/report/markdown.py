@@ -4,11 +4,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 from omnibench.report.captions import caption
+from omnibench.report.decodings import worth_a_sentence
 from omnibench.report.numbers import POINTS, number
 from omnibench.report.sentences import metric_names, sentence
-from omnibench.report.table import Cell, Table
+from omnibench.report.table import NO_NUMBER, Cell, Table
 from omnibench.stats.pair import Comparison
+from omnibench.stats.units import split_decoding
 
+_LEFT_OUT = (
+    "Of generated texts only the first column of each table is said here, under the last decoding; "
+    "the CSV holds all comparisons."
+)
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$#])")
 
 
@@ -18,29 +24,33 @@ def escape(text: str) -> str:
 
 
 def to_markdown(name: str, tables: Sequence[Table], comparisons: Sequence[Comparison]) -> str:
-    """Return the whole report: tables with captions, then a sentence for each comparison."""
+    """Return the whole report: tables with captions, then comparisons in sentences."""
     blocks = [f"# {escape(name)}"]
     blocks += [_table(table) for table in tables] or ["There is no result yet."]
-    names = metric_names((c.definition, c.metric) for c in comparisons)
+    said = worth_a_sentence(comparisons, tables)
+    names = metric_names((c.definition, c.metric) for c in said)
     units = {table.definition: table.unit for table in tables}
-    sentences = [
-        sentence(c, names[c.definition, c.metric], units.get(c.definition, POINTS))
-        for c in comparisons
-    ]
+
+    def unit(c: Comparison) -> str:
+        return units.get(split_decoding(c.definition)[0], POINTS)
+
+    sentences = [sentence(c, names[c.definition, c.metric], unit(c)) for c in said]
     if sentences:
         blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]
+    if len(said) < len(comparisons):
+        blocks.append(_LEFT_OUT)
     return "\n\n".join(blocks) + "\n"
 
 
 def _table(table: Table) -> str:
-    head = ["backbone", "adaptation", *table.columns]
+    head = [*table.heads, *table.columns]
     lines = [
         _line(escape(text) for text in head),
-        _line(["---", "---", *["---:"] * len(table.columns)]),
+        _line(["---", "---", *["---:"] * (len(head) - 2)]),
     ]
     for row in table.rows:
         cells = (_cell(cell, table.unit) for cell in row.cells)
-        lines.append(_line([escape(row.backbone), escape(row.adaptation), *cells]))
+        lines.append(_line([*map(escape, row.labels), *cells]))
     return "\n\n".join([f"## {escape(table.title)}", "\n".join(lines), escape(caption(table))])
 
 
@@ -49,8 +59,8 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def _cell(cell: Cell, unit: str) -> str:
-    if cell.state == "unplanned":
-        return "-"
+    if cell.state in NO_NUMBER:
+        return "\N{EN DASH}"
     if cell.state != "done":
         return cell.state
     text = {1: "**{}**", 2: "<u>{}</u>"}.get(cell.rank, "{}").format(number(cell.mean, unit))

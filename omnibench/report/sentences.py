@@ -5,15 +5,20 @@ from collections.abc import Iterable
 
 from omnibench.report.numbers import POINTS, number, probability
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Score
+from omnibench.stats.units import Score, split_decoding
 
 
 def metric_names(scores: Iterable[Score]) -> dict[Score, str]:
-    """Return what to call each: the metric, or "definition/metric" where it has several of them."""
+    """Return what to call each: the metric, or "definition/metric" where that is not enough.
+
+    It is not where a metric has several definitions, nor of generated texts: "id@b5-t64/meteor".
+    """
     distinct = dict.fromkeys(scores)
     metrics = [metric for _, metric in distinct]
     return {
-        (definition, metric): metric if metrics.count(metric) == 1 else f"{definition}/{metric}"
+        (definition, metric): f"{definition}/{metric}"
+        if metrics.count(metric) > 1 or split_decoding(definition)[1]
+        else metric
         for definition, metric in distinct
     }
 

@@ -10,6 +10,7 @@ from omnibench.stats.pair import Comparison
 SIGNIFICANT = 0.05
 
 State = Literal["done", "undefined", "failed", "missing", "unplanned"]
+NO_NUMBER = ("undefined", "unplanned")  # printed as a dash, said in the caption
 
 
 @dataclass(frozen=True)
@@ -48,12 +49,13 @@ class Cell:
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone with one adaptation.
+    """One backbone with one adaptation and, of generated texts, one decoding.
 
     Attributes:
         varies: what differs between its repetitions; "" where there is no record.
         control: whether the backbone is a `random:` control.
         cells: one for each column.
+        decoding: "b5-t64" for 5 beams and at most 64 tokens; "" without generated texts.
     """
 
     backbone: str
@@ -61,18 +63,32 @@ class Row:
     varies: str
     control: bool
     cells: tuple[Cell, ...]
+    decoding: str = ""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """Return beams and the largest number of tokens; () without generated texts."""
+        beams, _, tokens = self.decoding.removeprefix("b").partition("-t")
+        return (beams, tokens) if self.decoding else ()
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Return what stands before its values, under the table's `heads`."""
+        return (self.backbone, self.adaptation, *self.settings)
 
 
 @dataclass(frozen=True)
 class Table:
-    """One metric of one task under one definition.
+    """One definition of one task: a metric over datasets, or metrics on the texts of a dataset.
 
     Attributes:
-        columns: datasets.
+        metric: what all cells are; "" where each column is another metric.
+        columns: datasets; of generated texts, metrics.
         baseline: the backbone that the others are tested against, if any.
-        lower_is_better: whether the metric improves downwards.
+        lower_is_better: those of its metrics that improve downwards.
         notes: dataset -> what a reader must know of it.
         unit: "points" where values are fractions, printed x 100; else what they are in.
+        dataset: what all cells are of; "" where each column is another dataset.
     """
 
     task: str
@@ -81,18 +97,28 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     baseline: str | None
-    lower_is_better: bool
+    lower_is_better: frozenset[str] = frozenset()
     notes: tuple[tuple[str, str], ...] = ()
     unit: str = POINTS
+    dataset: str = ""
 
     @property
     def title(self) -> str:
-        """Return task and metric."""
-        return f"{self.task}: {self.metric}"
+        """Return the task and what the table is of."""
+        return f"{self.task}: {self.metric or f'{self.definition} on {self.dataset}'}"
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """Return what stands over a row's labels."""
+        return ("backbone", "adaptation", *(() if self.metric else ("beams", "max tokens")))
+
+    def place(self, column: str) -> tuple[str, str]:
+        """Return dataset and metric of a column."""
+        return (column, self.metric) if self.metric else (self.dataset, column)
 
     @property
     def cells(self) -> list[tuple[str, Row, Cell]]:
-        """Return (dataset, row, cell) of every cell, row by row."""
+        """Return (column, row, cell) of every cell, row by row."""
         return [
             (column, row, cell)
             for row in self.rows

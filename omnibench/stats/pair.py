@@ -8,7 +8,7 @@ from omnibench.stats.cases import Cases
 from omnibench.stats.over_cases import Found, compare_cases
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.seeds import paired_t, welch_t
-from omnibench.stats.units import Score, Unit
+from omnibench.stats.units import Score, Unit, split_decoding
 
 # Repetitions of these differ in next to nothing: a test over them would call any difference
 # significant, so it is the test cases that are taken as the sample.
@@ -120,6 +120,13 @@ def _described(
 def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
     for backbone, unit, n in ((row.backbone_a, a, row.n_a), (row.backbone_b, b, row.n_b)):
         others = [definition for definition, metric in unit.scores if metric == row.metric]
+        name, decoding = split_decoding(row.definition)
+        decoded = [d for one, d in map(split_decoding, others) if one == name]
+        if n == 0 and decoding and decoded:
+            raise RefusedError(
+                f"{backbone} was decoded with {', '.join(decoded)} only, not with {decoding}, and "
+                "different decodings are never compared"
+            )
         if n == 0 and others:
             raise RefusedError(
                 f"{backbone} has {row.metric} as {', '.join(others)} only, not as "

@@ -24,7 +24,18 @@ COLUMNS = (
 )
 
 Key = tuple[str, str, str, str]  # task, dataset, adaptation, backbone
-Score = tuple[str, str]  # definition, metric
+Score = tuple[str, str]  # definition ("id", of generated texts "id@b5-t64"), metric
+
+
+def split_decoding(definition: str) -> tuple[str, str]:
+    """Return a definition's id and how its texts were decoded ("b5-t64"; "" without texts)."""
+    name, _, decoding = definition.partition("@")
+    return name, decoding
+
+
+def undecoded(score: Score) -> str:
+    """Return "definition/metric" as a task lists it, whichever the decoding."""
+    return f"{split_decoding(score[0])[0]}/{score[1]}"
 
 
 @dataclass(eq=False)

@@ -18,6 +18,7 @@ from omnibench.files import write_atomically
 from omnibench.memory import is_out_of_memory, release
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.plan import TrainingRecipe
+from omnibench.training.precision import autocast
 from omnibench.training.processes import (
     own_rows,
     rank_and_size,
@@ -27,8 +28,6 @@ from omnibench.training.processes import (
 )
 from omnibench.training.random import stream, stream_seed
 from omnibench.training.schedule import factor
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -203,7 +202,7 @@ class _Run:
         for part, place in zip(*mine, strict=True):
             if not len(part):
                 continue
-            with self._autocast():
+            with autocast(self.recipe.precision, self.job.device):
                 loss = self.job.loss(Batch(step, part, place, rows))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach().float().cpu()
@@ -218,11 +217,6 @@ class _Run:
         norm = nn.utils.clip_grad_norm_(self.parameters, limit or math.inf)
         self.optimiser.step()
         return float(norm)
-
-    def _autocast(self) -> torch.autocast:
-        dtype = DTYPES.get(self.recipe.precision)
-        kind = torch.device(self.job.device).type
-        return torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None)
 
     def _trained(self) -> dict[str, Tensor]:
         """Trained parameters and the buffers beside them, by name."""

@@ -1,0 +1,110 @@
+"""Captioning: a language model that reads a frozen backbone's tokens. No torch."""
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import register_task
+from omnibench.task import Adaptation, Definition, Outcome
+
+from .metrics import DEFINITIONS
+from .recipes import FROM_SCRATCH, OMNIRAD, PRETRAINED, CaptioningRecipe
+
+if TYPE_CHECKING:
+    from omnibench.cell import Unit
+    from omnibench.context import Context
+
+# Beams and most new tokens, as in the study's Table 12.
+DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
+
+
+class LanguageOptions(BaseModel):
+    """Options of every language model.
+
+    Attributes:
+        r, alpha: rank and scale of LoRA on its linear layers; without them it is trained whole.
+        merger_scale: whether the patch merger's attention is divided by the square root of its
+            width, as the paper says, or not, as released.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    r: Annotated[int, Field(gt=0)] | None = None
+    alpha: Annotated[int, Field(gt=0)] | None = None
+    merger_scale: Literal["sqrt", "none"] = "sqrt"
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if (self.r is None) != (self.alpha is None):
+            raise ValueError("r and alpha of LoRA go together")
+        return self
+
+
+class FolderOptions(LanguageOptions):
+    """Options of a language model in a folder of one's own.
+
+    Attributes:
+        path: holds config.json, model.safetensors and tokenizer.json (or vocab.json and
+            merges.txt) of a BART; relative to the suite file.
+    """
+
+    path: str
+
+
+def _from_hub(name: str) -> Adaptation:
+    card = BackboneCard(
+        id=name, family="bart", source=f"transformers:facebook/{name}",
+        companions=("tokenizer.json",), licence="Apache-2.0", citation="arXiv:1910.13461",
+    )  # fmt: skip
+    return _adaptation(name, PRETRAINED, loads=card)
+
+
+def _adaptation(
+    name: str,
+    small: CaptioningRecipe,
+    options: type[LanguageOptions] = LanguageOptions,
+    loads: BackboneCard | None = None,
+) -> Adaptation:
+    return Adaptation(
+        name,
+        trains="projection, patch merger and language model, end to end; the backbone is frozen",
+        varies="training seed",
+        recipes={"small": small, "omnirad": OMNIRAD},
+        options=options,
+        frozen_kind="tokens",
+        decodings=DECODINGS,
+        loads=loads,
+    )
+
+
+class CaptioningTask:
+    """A sentence for every image."""
+
+    name = "captioning"
+    definitions: Mapping[str, Definition] = DEFINITIONS
+    reported: tuple[str, ...] = (
+        *(f"omnirad-captioning/{m}" for m in ("meteor", "bleu", "precision-1", "precision-4")),
+        "omnirad-captioning/rouge-l",
+        *(f"omnibench-captioning/{m}" for m in ("meteor", "bleu-4", "rouge-l", "cider-d")),
+        "caption-diversity/distinct-captions",
+    )
+    adaptations: Mapping[str, Adaptation] = {
+        adaptation.name: adaptation
+        for adaptation in (
+            _adaptation("bart-small", FROM_SCRATCH),
+            _from_hub("bart-base"),
+            _from_hub("bart-large"),
+            _adaptation("folder", PRETRAINED, FolderOptions),
+        )
+    }
+
+    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
+        """Yield one outcome a repetition."""
+        from .runner import run
+
+        return run(unit, context)
+
+
+register_task(CaptioningTask())

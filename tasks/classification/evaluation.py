@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from omnibench.data import Images
 from omnibench.encoders.forward import forward_rows
-from omnibench.training.loop import DTYPES
+from omnibench.training.precision import autocast
 
 from .classifier import Classifier
 
@@ -49,13 +49,11 @@ class TrainedEvaluation:
 
     def logits(self, split: str) -> NDArray[np.float32]:
         self.model.eval()
-        dtype = DTYPES.get(self.precision)
-        kind = torch.device(self.device).type
         images = self.images[split]
 
         def apply(block: torch.Tensor) -> torch.Tensor:
             logits: torch.Tensor = self.model(self.model.encoder.preprocess(block))
             return logits.float()
 
-        with torch.autocast(kind, dtype=dtype or torch.bfloat16, enabled=dtype is not None):
+        with autocast(self.precision, self.device):
             return forward_rows(images, 0, images.shape[0], BATCH, apply)

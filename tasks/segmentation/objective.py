@@ -1,15 +1,13 @@
 """The loss of a part of a batch, and the masks a model predicts."""
 
-import contextlib
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from omnibench.training.loop import DTYPES, Batch
+from omnibench.training.loop import Batch
+from omnibench.training.precision import autocast
 
 from .cases import Cases
 from .layers import resize
@@ -23,7 +21,7 @@ class Objective:
 
     def __init__(self, model: Segmenter, cases: Cases, precision: str, device: str) -> None:
         self.model, self.cases, self.device = model, cases, device
-        self.dtype = DTYPES.get(precision)
+        self.precision = precision
 
     def loss(self, batch: Batch) -> Tensor:
         """This part's share of the step's mean loss."""
@@ -39,7 +37,7 @@ class Objective:
         rows = np.arange(self.cases.count(split)) if rows is None else rows
         self.model.eval()
         masks = []
-        with torch.inference_mode(), self._autocast():
+        with torch.inference_mode(), autocast(self.precision, self.device):
             for start in range(0, len(rows), BATCH):
                 part = rows[start : start + BATCH]
                 # One size for every batch: an image's bits do not depend on how many follow.
@@ -47,10 +45,3 @@ class Objective:
                 logits = resize(self.model(split, padded).float(), self.cases.scored)
                 masks.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy()[: len(part)])
         return np.concatenate(masks)
-
-    @contextlib.contextmanager
-    def _autocast(self) -> Iterator[None]:
-        kind = torch.device(self.device).type
-        dtype = self.dtype or torch.bfloat16
-        with torch.autocast(kind, dtype=dtype, enabled=self.dtype is not None):
-            yield

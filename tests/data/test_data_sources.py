@@ -30,7 +30,7 @@ def test_registered_ids(tmp_path: Path) -> None:
         resolve("breastmist", tmp_path)
 
 
-@pytest.mark.parametrize("reference", ["jsonl:x", "nzp:x", "npz:", ":x"])
+@pytest.mark.parametrize("reference", ["json:x", "nzp:x", "npz:", ":x"])
 def test_other_kinds_are_refused(tmp_path: Path, reference: str) -> None:
     with pytest.raises(
         RequestError, match=rf"'{reference}' is no dataset: .*npz:PATH or folder:PA"

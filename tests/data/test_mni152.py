@@ -107,6 +107,23 @@ def test_without_nilearn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         load(CARD, tmp_path)
 
 
+def test_fetching_says_that_it_comes_with_a_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from omnibench.commands.session import Places
+    from omnibench.commands.stocking import datasets
+
+    places = Places(data=tmp_path)
+    monkeypatch.setattr("omnibench.data.sources.missing", lambda *_: [])
+    assert datasets("fetch", ("mni152",), places, as_json=False) == 0
+    assert "mni152: there, shipped by the package nilearn" in capsys.readouterr().out
+    monkeypatch.setattr("omnibench.data.sources.missing", lambda *_: ["data mni152: run `pip`"])
+    assert datasets("fetch", ("mni152",), places, as_json=False) == 1
+    assert capsys.readouterr().err == "mni152: run `pip`\n"
+    assert datasets("fetch", ("phantom",), places, as_json=False) == 0
+    assert "nothing to fetch" in capsys.readouterr().out
+
+
 @needs_nilearn
 def test_other_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(mni152.FILES, "wm", "0" * 64)

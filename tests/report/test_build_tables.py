@@ -58,7 +58,7 @@ def test_best_and_second_with_ties_and_direction(study, metric, ranks):
         study.add(name, [value], metric=metric)
     (table,) = study.tables(lower_is_better={"brier"})
     assert [cell.rank for _, _, cell in table.cells] == ranks
-    assert table.lower_is_better == (metric == "brier")
+    assert table.lower_is_better == {metric} & {"brier"}
 
 
 def test_rows_follow_the_suite(study):

@@ -53,9 +53,9 @@ def test_structure(demo):
         "| --- | --- | ---: | ---: |",
         "| random-vit | linear | 52.00 ± 2.00 | 60.00 ± 0.00 |",
         "| good | linear | **92.00** ± 2.65† | failed |",
-        "| good | knn | 70.00 | - |",
+        "| good | knn | 70.00 | \N{EN DASH} |",
     ]
-    assert lines[9] == "| fair | linear | <u>81.00</u> ± 1.41 (2/3) | - |"
+    assert lines[9] == "| fair | linear | <u>81.00</u> ± 1.41 (2/3) | \N{EN DASH} |"
 
 
 def test_a_pipe_in_a_name_breaks_no_row(study):

@@ -1,0 +1,94 @@
+"""The language model of an adaptation: a BART and the tokenizer that belongs to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import BartConfig, BartForConditionalGeneration
+
+from omnibench import weights
+from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.encoders.coverage import tensors_digest
+from omnibench.errors import WeightsError
+
+from .tokenizer import CaptionTokenizer, from_folder, learn
+
+# Keys that BART shares with its embedding, or keeps for another task.
+OPTIONAL = ("lm_head.weight", "final_logits_bias", "embed_tokens.weight")
+POSITIONS = 1024
+
+
+@dataclass(frozen=True)
+class LanguageModel:
+    """A BART, its tokenizer, and the digest of the tensors that were loaded ("" where drawn)."""
+
+    bart: Any
+    tokenizer: CaptionTokenizer
+    digest: str = ""
+
+
+def load_language_model(
+    adaptation: str, folder: Path | None, captions: Sequence[str]
+) -> LanguageModel:
+    """Build `bart-small` (drawn by torch's global generator), or load a folder's model.
+
+    Args:
+        captions: of the training split, on which `bart-small` learns its tokens.
+
+    Raises:
+        WeightsError: the folder holds no whole BART, or a tokenizer that does not fit it.
+    """
+    if folder is None:
+        tokenizer = learn(captions)
+        config = BartConfig(
+            vocab_size=tokenizer.size,
+            d_model=256,
+            encoder_layers=3,
+            decoder_layers=3,
+            encoder_attention_heads=4,
+            decoder_attention_heads=4,
+            encoder_ffn_dim=1024,
+            decoder_ffn_dim=1024,
+            max_position_embeddings=POSITIONS,
+            decoder_start_token_id=tokenizer.bos,
+        )
+        return LanguageModel(BartForConditionalGeneration(config), tokenizer)
+    bart = _from_folder(adaptation, folder)
+    config = bart.config
+    ids = (config.bos_token_id, config.eos_token_id, config.pad_token_id)
+    tokenizer = from_folder(folder, *ids, config.vocab_size)
+    config.decoder_start_token_id = tokenizer.bos
+    return LanguageModel(bart, tokenizer, tensors_digest(bart))
+
+
+def folder_of(unit: Unit, card: BackboneCard | None, context: Context) -> Path | None:
+    """Where a unit's language model lies; None for one that is built here.
+
+    Raises:
+        MissingWeightsError: it is neither on disk nor to be had.
+    """
+    if card is not None:
+        return weights.fetch(card, context.data).weights.parent
+    return Path(unit.options["path"]) if "path" in unit.options else None
+
+
+def _from_folder(adaptation: str, folder: Path) -> Any:
+    try:
+        loaded: Any = BartForConditionalGeneration.from_pretrained(
+            folder, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{adaptation}: {folder} cannot be loaded: {error}") from error
+    bart, info = loaded
+    missing = [key for key in info["missing_keys"] if not key.endswith(OPTIONAL)]
+    mismatched = [str(key) for key in info["mismatched_keys"]]
+    if missing or mismatched:
+        raise WeightsError(
+            f"{adaptation}: {folder} does not fit a BART: {len(missing)} tensors missing "
+            f"({', '.join(missing[:3])}), {len(mismatched)} of another shape; put the model's own "
+            "config.json and weights there"
+        )
+    return bart

@@ -1,0 +1,138 @@
+"""A unit of captioning: each repetition's language model trained, decoded, scored, pictured."""
+
+import time
+from collections.abc import Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from omnibench.catalogue import tasks
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data.sources import load_once
+from omnibench.data.subset import limited
+from omnibench.encoders.tokens import UnitTokens, unit_tokens
+from omnibench.execute import only
+from omnibench.store import RecordStore
+from omnibench.task import Outcome, case_values, score
+from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.loop import Fitted, Job, fit
+from omnibench.training.lora import add_lora, check_rank
+
+from .captioner import Captioner
+from .cases import Cases, captions_of
+from .language import LanguageModel, folder_of, load_language_model
+from .metrics import DEFINITIONS
+from .objective import Objective
+from .recipes import CaptioningRecipe
+from .sheet import caption_sheet
+
+LORA_DROPOUT = 0.1
+
+
+def run(unit: Unit, context: Context) -> Iterator[Outcome]:
+    """Yield one outcome a repetition, each resumed from its own checkpoints."""
+    recipe = CaptioningRecipe.model_validate(unit.recipe)
+    dataset = limited(load_once(unit.dataset, context.data, unit.sources["dataset"]), recipe.limit)
+    adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+    captions = captions_of(dataset, "train")
+    folder = folder_of(unit, adaptation.loads, context)
+    began = time.perf_counter()
+    tokens = unit_tokens(unit, dataset.splits, context)
+    prepared = time.perf_counter() - began
+    for repetition in unit.repetitions:
+        began = time.perf_counter()
+        torch.manual_seed(unit.seed("head", repetition))
+        language = load_language_model(unit.adaptation, folder, captions)
+        cases = Cases.of(dataset, language.tokenizer, recipe.max_tokens)
+        model = _model(unit, recipe, tokens, language).to(context.device)
+        objective = Objective(model, tokens, cases, recipe.precision, context.device)
+        fitted = _fit(unit, repetition, objective, recipe, context)
+        trained = time.perf_counter()
+        stage = partial(context.progress, f"captions of repetition {repetition}")
+        texts = objective.texts(unit.decodings, stage)
+        predictions = cases.predictions(texts)
+        predictions |= case_values(DEFINITIONS, predictions)
+        phases = {
+            "features": prepared,
+            "training": trained - began,
+            "generation": time.perf_counter() - trained,
+        }
+        yield Outcome(
+            repetition=repetition,
+            metrics=score(DEFINITIONS, predictions),
+            predictions=predictions,
+            cost=_cost(model, tokens, fitted, phases),
+            digests={**dataset.digests, **tokens.made.digests(), "language": language.digest},
+            notes={
+                "chosen": {"epoch": fitted.best_epoch, "val_loss": fitted.best},
+                "backbone": dict(tokens.made.facts),
+                "vocabulary": language.tokenizer.size,
+                "captions_cut": dict(cases.cut),
+            },
+            pictures={"captions": caption_sheet(dataset, predictions, unit.decodings[-1])},
+        )
+        Checkpoints(_checkpoints(unit, repetition, context)).remove()
+
+
+def _model(
+    unit: Unit, recipe: CaptioningRecipe, tokens: UnitTokens, language: LanguageModel
+) -> Captioner:
+    options = unit.options
+    scale = options["merger_scale"]
+    model = Captioner(tokens.width, recipe.visual_tokens, scale, language.bart)
+    if options["r"] is not None:
+        check_rank(model.bart.model, options["r"])
+        model.bart.requires_grad_(False)
+        add_lora(model.bart.model, options["r"], options["alpha"], LORA_DROPOUT)
+    return model
+
+
+def _checkpoints(unit: Unit, repetition: int, context: Context) -> Path:
+    return context.results / "checkpoints" / only(unit, (repetition,)).cells[0].digest
+
+
+def _fit(
+    unit: Unit,
+    repetition: int,
+    objective: Objective,
+    recipe: CaptioningRecipe,
+    context: Context,
+) -> Fitted:
+    cell = only(unit, (repetition,)).cells[0]
+
+    def validate() -> Mapping[str, float]:
+        return {"loss": objective.validation_loss()}
+
+    job = Job(
+        model=objective.model,
+        count=objective.cases.count("train"),
+        loss=objective.loss,
+        validate=validate,
+        set_mode=objective.model.train,
+        select="loss",
+        minimise=True,
+        seed=unit.seed("order", repetition),
+        device=context.device,
+        folder=_checkpoints(unit, repetition, context),
+        log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
+        progress=context.progress,
+        name=f"repetition {repetition}, epoch",
+    )
+    return fit(job, recipe)
+
+
+def _cost(
+    model: Captioner, tokens: UnitTokens, fitted: Fitted, phases: Mapping[str, float]
+) -> dict[str, Any]:
+    parameters = list(model.parameters())
+    return {
+        **tokens.made.cost(),
+        "phases": dict(phases),
+        "trainable_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+        "total_parameters": tokens.made.facts["parameters"] + sum(p.numel() for p in parameters),
+        "images_per_s": float(np.median([entry["images_per_s"] for entry in fitted.history])),
+    }

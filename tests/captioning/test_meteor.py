@@ -1,0 +1,134 @@
+"""METEOR: nltk's documented example, where WordNet is found, and what happens without it."""
+
+import logging
+import os
+import shutil
+import subprocess
+import sys
+
+import nltk
+import numpy as np
+import pytest
+from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
+from omnibench.tasks.captioning import meteor as meteor_module
+from omnibench.tasks.captioning.meteor import meteor
+from omnibench.tasks.captioning.metrics import DEFINITIONS
+
+REFERENCE = (
+    "It is a guide to action that ensures that the military will forever heed Party commands"
+)
+TEXT = (
+    "It is a guide to action which ensures that the military always obeys the commands of the party"
+)
+
+
+@pytest.fixture(scope="session")
+def wordnet_home(real_data, tmp_path_factory):
+    """A data folder that holds WordNet where `bench.py` looks; nltk follows no link out of it."""
+    home = tmp_path_factory.mktemp("home")
+    corpora = home / "nltk_data" / "corpora"
+    corpora.mkdir(parents=True)
+    shutil.copy(real_data / "wordnet" / "wordnet.zip", corpora)
+    return home
+
+
+@pytest.fixture
+def no_wordnet(monkeypatch, tmp_path):
+    """No WordNet anywhere, whatever this machine has and other tests have loaded."""
+    fresh = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
+    monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path))
+    meteor_module._warn_once.cache_clear()
+
+
+@pytest.fixture
+def with_wordnet(wordnet_home, monkeypatch):
+    monkeypatch.setenv("OMNIBENCH_DATA", str(wordnet_home))
+
+
+@pytest.mark.real_data
+def test_nltks_example(with_wordnet):
+    assert meteor([REFERENCE], [TEXT]) == pytest.approx([0.6944], abs=5e-5)
+
+
+@pytest.mark.real_data
+def test_by_hand(with_wordnet):
+    """A synonym, a stem, m of m in one run: 1 - .5 / m^3; nothing alike and nothing said: 0."""
+    references = ["a car", "two masses", "one two three four", "a mass", "a mass"]
+    texts = ["a auto", "two mass", "One two three four", "nothing alike", ""]
+    found = meteor(references, texts)
+    assert found == pytest.approx([1 - 1 / 16, 1 - 1 / 16, 1 - 1 / 128, 0, 0])
+
+
+@pytest.mark.real_data
+def test_nltk_looks_stems_up(with_wordnet):
+    """Not a rule of METEOR: "automobil", a stem, is no word of WordNet. `a` alone matches."""
+    assert meteor(["a car"], ["a automobile"]) == pytest.approx([0.25])
+
+
+@pytest.mark.real_data
+def test_precision_and_recall(with_wordnet):
+    """2 of 4 words of the text match 2 of 3 of the reference, in two runs."""
+    p, r = 2 / 4, 2 / 3
+    expected = p * r / (0.9 * p + 0.1 * r) * 0.5
+    assert meteor(["large left mass"], ["large cyst and mass"]) == pytest.approx([expected])
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("id_", ["omnirad-captioning", "omnibench-captioning"])
+def test_definitions_hold_it(with_wordnet, id_):
+    texts = np.array([REFERENCE, TEXT, "a mass"], object)
+    predictions = {
+        "test_reference": texts,
+        "test_reference_cut": texts,
+        "test_text": np.array([TEXT, "", "a mass"], object),
+    }
+    values = DEFINITIONS[id_].per_case(predictions)["meteor"]
+    assert values == pytest.approx([0.6944, 0, 0.9375], abs=5e-5)
+    assert DEFINITIONS[id_].compute(predictions)["meteor"] == values.mean()
+
+
+@pytest.mark.real_data
+def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(wordnet_home, tmp_path):
+    """In a fresh process, from the zip, without the multilingual corpus and without a network."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from omnibench.tasks.captioning.meteor import meteor\n"
+        "words = ['car', 'mass', 'lung', 'cut', 'organ', 'run', 'left', 'small'] * 4\n"
+        "with ThreadPoolExecutor(8) as pool:\n"
+        "    found = list(pool.map(lambda w: meteor([w], ['auto'])[0], words))\n"
+        "print([w for w, value in zip(words, found) if value])\n"
+    )
+    places = {"NLTK_DATA": str(wordnet_home / "nltk_data"), "OMNIBENCH_DATA": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-W", "error::UserWarning", "-c", code],
+        env={**os.environ, **places},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == str(["car"] * 4)
+
+
+def test_without_wordnet_the_rest_is_computed(no_wordnet, caplog):
+    texts = np.array(["a small cyst there", "no lesion is seen"], object)
+    predictions = dict.fromkeys(("test_reference", "test_reference_cut", "test_text"), texts)
+    with caplog.at_level(logging.WARNING):
+        for id_ in ("omnirad-captioning", "omnibench-captioning"):
+            values = DEFINITIONS[id_].compute(predictions)
+            assert values.pop("meteor") is None
+            assert all(value is not None for value in values.values())
+            assert "meteor" not in DEFINITIONS[id_].per_case(predictions)
+    (record,) = caplog.records
+    for word in ("<NLTK_DATA>/corpora/wordnet.zip", "bench.py rescore SUITE"):
+        assert word in record.getMessage()
+
+
+def test_a_damaged_wordnet_is_as_none(no_wordnet, tmp_path, caplog):
+    folder = tmp_path / "nltk_data" / "corpora"
+    folder.mkdir(parents=True)
+    (folder / "wordnet.zip").write_bytes(b"no zip")
+    assert meteor(["a mass"], ["a mass"]) is None
+    assert len(caplog.records) == 1

@@ -1,0 +1,152 @@
+"""`report` and `compare` over records of generated texts, made by hand, of a task made here."""
+
+import csv
+import json
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import load_installed, tasks
+from omnibench.cell import Unit
+from omnibench.cli import main
+from omnibench.commands.session import Session
+from omnibench.store import RecordStore
+from omnibench.task import Adaptation, Definition
+
+DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
+
+
+class TextsTask:
+    """Two metrics, of which one is printed, and a length in tokens that is."""
+
+    name = "texts"
+    definitions = {  # noqa: RUF012
+        "cap": Definition("cap", lambda predictions: {}),
+        "long": Definition("long", lambda predictions: {}, unit="tokens"),
+    }
+    reported = ("cap/rouge", "cap/meteor", "long/length")
+    adaptations = {  # noqa: RUF012
+        "small": Adaptation("small", "all", "training seed", {}, decodings=DECODINGS)
+    }
+
+
+def unit(backbone):
+    return Unit(
+        task="texts",
+        dataset=DatasetCard(id="roco", reader="a:b", tasks=("texts",)),
+        backbone=BackboneCard(id=backbone, source="random:x"),
+        **{"adaptation": "small", "short": "small", "options": {}, "recipe": {}},
+        suite_seed=0,
+        sources={"dataset": "x", "backbone": backbone},
+        repetitions=(0, 1, 2),
+        decodings=DECODINGS,
+    )
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capsys):
+    """Give a command; the records of `base` and the better `good` are there."""
+    load_installed()
+    monkeypatch.setitem(tasks._entries, "texts", TextsTask())
+    monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path))
+    units = [unit("base"), unit("good")]
+    suite = SimpleNamespace(
+        **{"name": "s", "datasets": {}, "backbones": [one.backbone for one in units]},
+        report=SimpleNamespace(baseline="base", correction="holm"),
+    )
+    monkeypatch.setattr(Session, "suite", lambda self, name: (suite, units))
+    for shift, one in enumerate(units):
+        for cell in one.cells:
+            value = 0.1 + 0.2 * shift + cell.repetition**2 / 100
+            metrics = {}
+            for i, decoding in enumerate(DECODINGS):
+                metrics[f"cap@{decoding}/meteor"] = None if shift and i == 1 else value
+                metrics[f"cap@{decoding}/rouge"] = value + i / 100 + shift * cell.repetition / 100
+                metrics[f"cap@{decoding}/secret"] = value
+                metrics[f"long@{decoding}/length"] = 10 + value + shift * cell.repetition / 100
+            record = {
+                **{
+                    "schema": 1,
+                    "digest": cell.digest,
+                    "status": "done",
+                    "spec": one.spec(cell.repetition),
+                },
+                **{"metrics": metrics, "cost": {}, "environment": {}, "digests": {}},
+                **{"pairing": f"p{cell.repetition}", "error": None},
+                **{"started": "2025", "finished": "2025"},
+            }
+            RecordStore(tmp_path).write(cell, record, {"test_text@b1-t64": np.array(["a"], object)})
+
+    def bench(*arguments):
+        monkeypatch.setattr(sys, "argv", ["omnibench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return bench
+
+
+def test_report_prints_the_reported_metrics_of_every_decoding(bench, tmp_path):
+    status, out, _ = bench("report", "s")
+    assert status == 0
+    assert "| backbone | adaptation | beams | max tokens | rouge | meteor |" in out
+    assert "| good | small | 5 | 128 | **35.67** ± 3.06† | **31.67** ± 2.08 |" in out
+    assert "| good | small | 4 | 64 | 33.67 ± 3.06† | \N{EN DASH} |" in out
+    assert "## texts: long on roco" in out
+    assert "| good | small | 1 | 64 | **10.33** ± 0.03† |" in out
+    assert out.count("cap@") == 1
+    assert "- roco, cap@b5-t128/rouge, small: good - base = +21.00 points [" in out
+    assert "- roco, long@b5-t128/length, small: good - base = +0.21 tokens" in out
+    assert "secret" not in out
+    folder = tmp_path / "reports" / "s"
+    assert "secret" not in (folder / "s.tex").read_text()
+    rows = list(csv.DictReader((folder / "s.csv").open()))
+    assert len(rows) == 2 * len(DECODINGS) * 4
+    assert {row["metric"] for row in rows} == {"meteor", "rouge", "secret", "length"}
+    assert {(row["beams"], row["max_tokens"]) for row in rows} == {
+        ("1", "64"), ("4", "64"), ("5", "64"), ("5", "128")
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("metric", "decodings"),
+    [
+        ("rouge", DECODINGS),
+        ("cap/rouge", DECODINGS),
+        ("cap@b5-t64/rouge", ("b5-t64",)),
+    ],
+)
+def test_compare_takes_all_decodings_or_one(bench, metric, decodings):
+    status, out, _ = bench("compare", "good", "base", "--metric", metric, "--json")
+    assert status == 0
+    rows = json.loads(out)["rows"]
+    assert [row["definition"] for row in rows] == [f"cap@{decoding}" for decoding in decodings]
+    assert {row["test"] for row in rows} == {"paired t"}
+    assert all(row["p_corrected"] == row["p"] for row in rows)  # each decoding its own family
+
+
+def test_compare_shows_what_the_task_reports_with_its_unit(bench):
+    status, out, _ = bench("compare", "good", "base")
+    assert status == 0
+    assert "cap@b4-t64/rouge" in out
+    assert "secret" not in out
+    assert "small, long@b5-t64/length: good is ahead on 1" in out
+    assert "0.21 tokens on average" in out
+    assert "not tested: roco, small, cap@b4-t64/meteor: meteor of good is undefined" in out
+
+
+@pytest.mark.parametrize(
+    ("metric", "message"),
+    [
+        ("cap@b9-t64/rouge", "no record has 'cap@b9-t64/rouge'; did you mean cap@b"),
+        ("caps/rouge", "did you mean cap/rouge"),
+    ],
+)
+def test_an_unknown_decoding_or_definition_is_one_sentence(bench, metric, message):
+    status, _, err = bench("compare", "good", "base", "--metric", metric)
+    assert status == 2
+    assert message in err

@@ -1,0 +1,200 @@
+import csv
+import io
+import re
+
+import numpy as np
+import pytest
+
+from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.captions import caption
+from omnibench.report.decodings import gather_decodings
+from omnibench.report.delimited import to_csv
+from omnibench.report.latex import to_latex
+from omnibench.report.markdown import to_markdown
+from omnibench.stats.compare import compare_pairs
+
+DECODINGS = ("b1-t64", "b5-t128")
+METRICS = ("meteor", "bleu")
+TRAINED = {"task": "captioning", "varies": "training seed"}
+
+
+class Texts:
+    """A study of generated texts, with real comparisons against `base`."""
+
+    def __init__(self, study):
+        self.study = study
+        self.rivals = []
+
+    def add(self, backbone, values, decodings=DECODINGS, metrics=METRICS, name="cap", **other):
+        """Values of the first metric and decoding; each further one is .01 higher."""
+        if backbone not in ("base", *self.rivals):
+            self.rivals.append(backbone)
+        given = TRAINED | {"adaptation": "bart-small", "dataset": "roco"} | other
+        for i, decoding in enumerate(decodings):
+            for j, metric in enumerate(metrics):
+                moved = [value + (i + j) / 100 for value in values]
+                definition = f"{name}@{decoding}"
+                self.study.add(backbone, moved, metric=metric, definition=definition, **given)
+        return self
+
+    @property
+    def comparisons(self):
+        pairs = [(rival, "base") for rival in self.rivals]
+        return compare_pairs(self.study.values, {}.__getitem__, pairs)
+
+    def tables(self, expected=None, **options):
+        found = (self.study.values, self.comparisons, expected)
+        return gather_decodings(build_tables(*found, baseline="base", **options))
+
+
+@pytest.fixture
+def texts(study):
+    return Texts(study)
+
+
+@pytest.fixture
+def small(texts):
+    """One table: a baseline and a rival that is better beyond doubt, two decodings, two metrics."""
+    return texts.add("base", [0.1, 0.11, 0.12]).add("good", [0.2, 0.21, 0.221])
+
+
+def test_a_row_for_each_decoding_and_a_column_for_each_metric(small):
+    lines = to_markdown("s", small.tables(), []).splitlines()
+    assert lines[2:10] == [
+        "## captioning: cap on roco",
+        "",
+        "| backbone | adaptation | beams | max tokens | meteor | bleu |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+        "| base | bart-small | 1 | 64 | 11.00 ± 1.00 | 12.00 ± 1.00 |",
+        "| base | bart-small | 5 | 128 | 12.00 ± 1.00 | 13.00 ± 1.00 |",
+        "| good | bart-small | 1 | 64 | <u>21.03</u> ± 1.05† | <u>22.03</u> ± 1.05† |",
+        "| good | bart-small | 5 | 128 | **22.03** ± 1.05† | **23.03** ± 1.05† |",
+    ]
+
+
+def test_the_same_table_in_latex(small):
+    lines = to_latex("s", small.tables()).splitlines()
+    assert r"\begin{tabular}{llrr r@{\,$\pm$\,}l r@{\,$\pm$\,}l}" in lines
+    assert r"\label{tab:s-captioning-roco-cap}" in lines
+    heads = r"\multicolumn{2}{c}{meteor} & \multicolumn{2}{c}{bleu} \\"
+    assert rf"backbone & adaptation & beams & max tokens & {heads}" in lines
+    best = r"\textbf{22.03} & 1.05$^{\dagger}$ & \textbf{23.03} & 1.05$^{\dagger}$ \\"
+    at = lines.index(rf"good & bart-small & 5 & 128 & {best}")
+    assert re.fullmatch(r"% roco: \w{8} \w{8} \w{8}", lines[at + 1])  # once, not for each metric
+    assert not lines[at + 2].startswith("%")
+
+
+def test_the_csv_has_the_columns_of_the_published_table(small):
+    rows = list(csv.DictReader(io.StringIO(to_csv(small.tables()))))
+    assert len(rows) == 8
+    last = rows[-1]
+    assert (last["dataset"], last["definition"], last["metric"]) == ("roco", "cap", "bleu")
+    assert (last["beams"], last["max_tokens"], last["rank"]) == ("5", "128", "1")
+    assert (last["test"], last["family"]) == ("paired t", "1")
+    assert float(last["p_corrected"]) < 0.05
+
+
+def test_caption_says_what_a_claim_needs(small):
+    (table,) = small.tables(notes={"roco": "a test bench", "other": "absent"})
+    text = caption(table)
+    for part in (
+        "Metrics of the texts generated for roco in points (x 100; higher is better), mean",
+        "metric definition cap.",
+        "bart-small: n = 3, training seed varies.",
+        "The decodings of a backbone and adaptation are of the same trained models.",
+        "† differs from base in the same decoding: p < .05 after Holm's correction over the family "
+        "of 1 comparisons of one metric and decoding.",
+        "Tests, two-sided: paired t.",
+        "roco: a test bench.",
+    ):
+        assert part in text
+    assert "absent" not in text
+    assert "undefined" not in text
+
+
+def test_a_table_for_each_definition_and_dataset_beside_those_without_texts(small):
+    small.add("base", [0.1], dataset="own").add("base", [0.3], name="other", metrics=["meteor"])
+    small.study.add("base", [0.5], dataset="d")
+    tables = small.tables()
+    assert [(t.definition, t.dataset, t.metric, t.columns) for t in tables] == [
+        ("cap", "roco", "", METRICS),
+        ("cap", "own", "", METRICS),
+        ("other", "roco", "", ("meteor",)),
+        ("def", "", "auc", ("d",)),
+    ]
+
+
+def test_units_and_directions_are_found_without_the_decoding(texts):
+    texts.add("base", [9.0, 9.1], name="length", metrics=["tokens"])
+    texts.add("base", [0.1, 0.2], metrics=["meteor", "empty"])
+    texts.add("good", [0.3, 0.4], metrics=["meteor", "empty"])
+    length, cap = texts.tables(in_unit={"length": "tokens"}, lower_is_better={"empty"})
+    assert "**9.06** ± 0.07" in to_markdown("s", [length], [])
+    assert "in tokens (higher is better)" in caption(length)
+    assert "(x 100; higher is better, but lower for empty)" in caption(cap)
+    ranks = [(row.backbone, row.decoding, [c.rank for c in row.cells]) for row in cap.rows]
+    assert ranks == [
+        ("base", "b1-t64", [0, 1]),
+        ("base", "b5-t128", [0, 2]),
+        ("good", "b1-t64", [2, 0]),
+        ("good", "b5-t128", [1, 0]),
+    ]
+
+
+def test_an_undefined_metric_is_a_dash_and_said(texts):
+    texts.add("base", [np.nan, 0.1], metrics=["meteor"]).add("base", [0.2, 0.3], metrics=["bleu"])
+    (table,) = texts.tables()
+    text = to_markdown("s", [table], [])
+    assert "| base | bart-small | 1 | 64 | \N{EN DASH} | <u>25.00</u> ± 7.07 |" in text
+    assert "\N{EN DASH}: undefined in at least one repetition." in text
+    assert r"1 & 64 & \multicolumn{2}{c}{--} & \underline{25.00} & 7.07" in to_latex("s", [table])
+
+
+def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
+    small.add("good", [0.3, 0.4, 0.5], DECODINGS[:1], adaptation="bart-base")
+    for backbone, states in (("base", "done"), ("good", "done"), ("late", "missing")):
+        small.study.ask(backbone, [states] * 3, "roco", "bart-small", "captioning")
+    for backbone, states in (("good", "done"), ("late", "failed")):
+        small.study.ask(backbone, [states] * 3, "roco", "bart-base", "captioning")
+    expected = small.study.expected
+    narrow = expected["adaptation"] == "bart-base"
+    expected["decodings"] = [DECODINGS[:1] if one else DECODINGS for one in narrow]
+    (table,) = small.tables(expected, backbones=["base", "good", "late"])
+    assert [(r.backbone, r.adaptation, r.decoding, r.cells[0].state) for r in table.rows] == [
+        *(("base", "bart-small", decoding, "done") for decoding in DECODINGS),
+        *(("good", "bart-small", decoding, "done") for decoding in DECODINGS),
+        ("good", "bart-base", "b1-t64", "done"),
+        *(("late", "bart-small", decoding, "missing") for decoding in DECODINGS),
+        ("late", "bart-base", "b1-t64", "failed"),
+    ]
+
+
+def test_families_are_those_of_one_decoding(small):
+    small.add("fair", [0.1, 0.12, 0.14])
+    assert set(small.comparisons["family"]) == {2}
+
+
+def test_one_sentence_a_pair_not_one_a_decoding(small):
+    small.add("base", [0.3, 0.4, 0.5], name="other").add("good", [0.3, 0.4, 0.6], name="other")
+    frame = as_comparisons(small.comparisons)
+    text = to_markdown("s", small.tables(), frame)
+    sentences = [line for line in text.splitlines() if line.startswith("- ")]
+    assert [line.partition(": ")[0] for line in sentences] == [
+        "- roco, cap@b5-t128/meteor, bart-small",
+        "- roco, other@b5-t128/meteor, bart-small",
+    ]
+    assert "good - base = +10.03 points" in sentences[0]
+    assert text.endswith(
+        "Of generated texts only the first column of each table is said here, under the last "
+        "decoding; the CSV holds all comparisons.\n"
+    )
+
+
+def test_different_decodings_are_never_compared(texts):
+    texts.add("base", [0.1, 0.11, 0.12], DECODINGS[:1]).add("good", [0.2, 0.21, 0.22])
+    refused = {c.definition: c for c in as_comparisons(texts.comparisons)}["cap@b5-t128"]
+    assert refused.test == "none"
+    assert refused.note == (
+        "base was decoded with b1-t64 only, not with b5-t128, and different decodings are never "
+        "compared"
+    )

@@ -47,6 +47,8 @@ class Session:
     @classmethod
     def open(cls, places: Places) -> "Session":
         """Register what is installed, then what the plug-in files hold."""
+        if places.data is not None:
+            os.environ["OMNIBENCH_DATA"] = str(places.data)  # where METEOR looks for WordNet
         load_installed()
         return cls(
             (places.results or default_results()).absolute(),

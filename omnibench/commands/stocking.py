@@ -15,7 +15,7 @@ from omnibench.commands.session import Places, Session, columns, echo_json, matc
 from omnibench.data import download, sources
 from omnibench.errors import DataError, OmnibenchError, RequestError
 from omnibench.features import entries
-from omnibench.registry import did_you_mean
+from omnibench.registry import Registry, did_you_mean
 from omnibench.store import check_writable
 
 
@@ -51,7 +51,8 @@ def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_jso
     """`weights list|fetch`; returns the exit status."""
     _known(action, ("list", "fetch"), "weights")
     session = Session.open(places)
-    cards = [catalogue.backbones.get(name) for name in _named(catalogue.backbones, names, action)]
+    known = _all_weights()
+    cards = [known.get(name) for name in _named(known, names, action)]
     if action == "list":
         return _show([_weights_row(card, session) for card in cards], as_json)
     check_writable(session.data)
@@ -116,6 +117,18 @@ def _weights_row(card: BackboneCard, session: Session) -> dict[str, Any]:
 
     needs = Sources(session.data, session.results).of_backbone(card)[1]
     return {"id": card.id, "there": not needs, "source": card.source, "licence": card.licence}
+
+
+def _all_weights() -> Registry[BackboneCard]:
+    """The backbones, and what adaptations load besides them (language models)."""
+    known: Registry[BackboneCard] = Registry("weights")
+    for name in catalogue.backbones:
+        known.add(name, catalogue.backbones.get(name))
+    for task in catalogue.tasks:
+        for adaptation in catalogue.tasks.get(task).adaptations.values():
+            if adaptation.loads is not None:
+                known.add(adaptation.loads.id, adaptation.loads)
+    return known
 
 
 def _named(registry: Any, names: tuple[str, ...], action: str) -> list[str]:

@@ -17,6 +17,7 @@ PARTS = {
     "training": "omnibench.speed.training:measure",
     "probe": "omnibench.speed.probe:measure",
     "segmentation": "omnibench.speed.segmentation:measure",
+    "captioning": "omnibench.speed.captioning:measure",
     "packing": "omnibench.speed.packing:measure",
 }
 

@@ -17,14 +17,15 @@ from transformers import BartConfig, BartForConditionalGeneration
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
-from omnibench.context import Context, silent
+from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import unit_tokens
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, best_seconds, image_rate
-from omnibench.training.loop import Job, _Run
+from omnibench.speed.steps import stepper
+from omnibench.training.precision import DTYPES
 
 CARD = BackboneCard(id="speed", source="random:vit_base_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS, WORDS, GENERATED = 224, 8, 2, 32, 16
@@ -85,32 +86,22 @@ class _Ours:
         self.objective = import_module(f"{PACKAGE}.objective").Objective(
             self.model, self.tokens, cases, precision, context.device
         )
-        job = Job(
-            model=self.model,
-            count=GENERATED,
-            loss=self.objective.loss,
-            validate=dict,
-            set_mode=self.model.train,
-            select="",
-            seed=0,
-            device=context.device,
-            folder=context.results,
-            log=context.results / "log.jsonl",
-            progress=silent,
+        self.step = stepper(
+            self.model,
+            self.objective.loss,
+            self.model.train,
+            recipe,
+            GENERATED,
+            context.device,
+            context.results,
         )
-        self.run = _Run(job, recipe)
-
-    def step(self, index: int) -> None:
-        self.model.train()
-        self.run._gradients(index, torch.arange(index * BATCH, (index + 1) * BATCH))
-        self.run._update(0)
 
     def step_alone(self, index: int) -> None:
         """The same without reading tokens: they are in memory."""
         rows = np.arange(index * BATCH, (index + 1) * BATCH)
         held = getattr(self, "held", None) or {}
         if index not in held:
-            held[index] = self.tokens.read("train", rows).to(self.run.job.device)
+            held[index] = self.tokens.read("train", rows).to(self.objective.device)
             self.held = held
         self.objective.tokens = _Held(held[index])
         self.step(index)
@@ -121,16 +112,12 @@ class _Ours:
         generate = import_module(f"{PACKAGE}.decoding").generate
         with torch.inference_mode():
             self.model.eval()
-            self.model.bart.to(self.objective_dtype)
+            self.model.bart.to(DTYPES.get(native_precision(), torch.float32))
             encoded = self.objective._encoded(np.arange(GENERATED))
             seconds = best_seconds(
                 lambda: generate(self.model.bart, encoded, "b5-t64", self.tokenizer), repeats=2
             )
         return seconds / GENERATED
-
-    @property
-    def objective_dtype(self) -> torch.dtype:
-        return torch.bfloat16 if native_precision() == "bf16" else torch.float32
 
 
 class _Held:

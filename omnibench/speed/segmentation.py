@@ -19,14 +19,14 @@ from torch.nn import functional
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
-from omnibench.context import Context, silent
+from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, best_seconds, image_rate
-from omnibench.training.loop import Job, _Run
+from omnibench.speed.steps import stepper
 
 CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS = 448, 4, 2
@@ -92,25 +92,15 @@ class _Ours:
         self.objective = import_module(f"{PACKAGE}.objective").Objective(
             self.model, self.cases, recipe.precision, context.device
         )
-        job = Job(
-            model=self.model,
-            count=self.cases.count("train"),
-            loss=self.objective.loss,
-            validate=dict,
-            set_mode=self.model.train,
-            select="",
-            seed=0,
-            device=context.device,
-            folder=context.results,
-            log=context.results / "log.jsonl",
-            progress=silent,
+        self.step = stepper(
+            self.model,
+            self.objective.loss,
+            self.model.train,
+            recipe,
+            self.cases.count("train"),
+            context.device,
+            context.results,
         )
-        self.run = _Run(job, recipe)
-
-    def step(self, index: int) -> None:
-        self.model.train()
-        self.run._gradients(index, torch.arange(index * BATCH, (index + 1) * BATCH))
-        self.run._update(0)
 
     def step_alone(self, index: int) -> None:
         """The same with maps that are in memory already."""

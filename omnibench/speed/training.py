@@ -19,7 +19,6 @@ from torchvision import transforms
 
 from omnibench.cards import BackboneCard
 from omnibench.commands.session import usable_cores
-from omnibench.context import silent
 from omnibench.data import ArrayImages, Dataset, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
@@ -27,7 +26,8 @@ from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, image_rate
-from omnibench.training.loop import Batch, Job, _Run
+from omnibench.speed.steps import stepper
+from omnibench.training.loop import Batch
 
 NAME, SIZE, SMALL, CLASSES = "vit_small_patch14_dinov2", 224, 28, 2
 BATCH, STEPS = 16, 4
@@ -106,28 +106,12 @@ def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float
     cases = import_module(f"{package}.cases").Cases.of(Dataset(facts, splits))
     objective = import_module(f"{package}.objective").Objective(model, cases, recipe, 0)
     with tempfile.TemporaryDirectory() as folder:
-        job = Job(
-            model=model,
-            count=len(images),
-            loss=objective.loss,
-            validate=dict,
-            set_mode=model.set_training,
-            select="",
-            seed=0,
-            device=device,
-            folder=Path(folder),
-            log=Path(folder) / "log.jsonl",
-            progress=silent,
+        step = stepper(
+            model, objective.loss, model.set_training, recipe, len(images), device, Path(folder)
         )
-        run = _Run(job, recipe)
-    model.set_training()
 
     def rows(index: int) -> torch.Tensor:
         return torch.arange(index * BATCH, (index + 1) * BATCH)
-
-    def step(index: int) -> None:
-        run._gradients(index, rows(index))
-        run._update(0)
 
     def data(index: int) -> None:
         objective.pixels(Batch(index, rows(index), torch.arange(BATCH), rows(index)))

@@ -19,7 +19,8 @@ def generate(bart: Any, encoded: Tensor, decoding: str, tokenizer: CaptionTokeni
     """Token ids of each image's caption, lists of at most the decoding's new tokens.
 
     As the study's code generates: beam search without sampling, length penalty 1, from the begin
-    token and with it forced first, no trigram twice (what BART's own configuration says).
+    token and with it forced first, the end forced last, no trigram twice (what BART's own
+    configuration says).
 
     Args:
         encoded: states of BART's encoder [B, M, D].
@@ -34,6 +35,7 @@ def generate(bart: Any, encoded: Tensor, decoding: str, tokenizer: CaptionTokeni
         no_repeat_ngram_size=3,
         decoder_start_token_id=tokenizer.bos,
         forced_bos_token_id=tokenizer.bos,
+        forced_eos_token_id=tokenizer.eos,
         bos_token_id=tokenizer.bos,
         eos_token_id=tokenizer.eos,
         pad_token_id=tokenizer.pad,

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import BartConfig, BartForConditionalGeneration
+import torch
+from safetensors import SafetensorError
+from transformers import BartConfig, BartForConditionalGeneration, GenerationConfig
 
 from omnibench import weights
 from omnibench.cards import BackboneCard
@@ -59,6 +61,11 @@ def load_language_model(
     bart = _from_folder(adaptation, folder)
     config = bart.config
     ids = (config.bos_token_id, config.eos_token_id, config.pad_token_id)
+    if not all(isinstance(one, int) for one in ids):
+        raise WeightsError(
+            f"{adaptation}: {folder / 'config.json'} does not name one bos_token_id, eos_token_id "
+            "and pad_token_id each; write them there"
+        )
     tokenizer = from_folder(folder, *ids, config.vocab_size)
     config.decoder_start_token_id = tokenizer.bos
     return LanguageModel(bart, tokenizer, tensors_digest(bart))
@@ -76,12 +83,20 @@ def folder_of(unit: Unit, card: BackboneCard | None, context: Context) -> Path |
 
 
 def _from_folder(adaptation: str, folder: Path) -> Any:
+    whole = "put config.json, the weights and the tokenizer of a BART there"
+    if not (folder / "config.json").is_file():  # transformers would assume BART-large
+        raise WeightsError(f"{adaptation}: {folder} has no config.json; {whole}")
     try:
         loaded: Any = BartForConditionalGeneration.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True
+            folder,
+            local_files_only=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are refused below, by name
+            dtype=torch.float32,  # whatever the file has: parameters are trained in fp32
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{adaptation}: {folder} cannot be loaded: {error}") from error
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise WeightsError(f"{adaptation}: {folder} cannot be loaded: {reason}; {whole}") from error
     bart, info = loaded
     missing = [key for key in info["missing_keys"] if not key.endswith(OPTIONAL)]
     mismatched = [str(key) for key in info["mismatched_keys"]]
@@ -91,4 +106,6 @@ def _from_folder(adaptation: str, folder: Path) -> Any:
             f"({', '.join(missing[:3])}), {len(mismatched)} of another shape; put the model's own "
             "config.json and weights there"
         )
+    # A decoding is what its name says: no min_length or penalty that the folder has beside it.
+    bart.generation_config = GenerationConfig()
     return bart

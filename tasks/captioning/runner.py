@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,10 +14,9 @@ from omnibench.context import Context
 from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
-from omnibench.execute import only
-from omnibench.store import RecordStore
 from omnibench.task import Outcome, case_values, score
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.jobs import cell_job
 from omnibench.training.loop import Fitted, Job, fit
 from omnibench.training.lora import add_lora, check_rank
 
@@ -50,7 +48,8 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
         cases = Cases.of(dataset, language.tokenizer, recipe.max_tokens)
         model = _model(unit, recipe, tokens, language).to(context.device)
         objective = Objective(model, tokens, cases, recipe.precision, context.device)
-        fitted = _fit(unit, repetition, objective, recipe, context)
+        job = _job(unit, repetition, objective, context)
+        fitted = fit(job, recipe)
         trained = time.perf_counter()
         stage = partial(context.progress, f"captions of repetition {repetition}")
         texts = objective.texts(unit.decodings, stage)
@@ -75,7 +74,7 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
             },
             pictures={"captions": caption_sheet(dataset, predictions, unit.decodings[-1])},
         )
-        Checkpoints(_checkpoints(unit, repetition, context)).remove()
+        Checkpoints(job.folder).remove()
 
 
 def _model(
@@ -91,23 +90,14 @@ def _model(
     return model
 
 
-def _checkpoints(unit: Unit, repetition: int, context: Context) -> Path:
-    return context.results / "checkpoints" / only(unit, (repetition,)).cells[0].digest
-
-
-def _fit(
-    unit: Unit,
-    repetition: int,
-    objective: Objective,
-    recipe: CaptioningRecipe,
-    context: Context,
-) -> Fitted:
-    cell = only(unit, (repetition,)).cells[0]
-
+def _job(unit: Unit, repetition: int, objective: Objective, context: Context) -> Job:
     def validate() -> Mapping[str, float]:
         return {"loss": objective.validation_loss()}
 
-    job = Job(
+    return cell_job(
+        unit,
+        repetition,
+        context,
         model=objective.model,
         count=objective.cases.count("train"),
         loss=objective.loss,
@@ -115,14 +105,7 @@ def _fit(
         set_mode=objective.model.train,
         select="loss",
         minimise=True,
-        seed=unit.seed("order", repetition),
-        device=context.device,
-        folder=_checkpoints(unit, repetition, context),
-        log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
-        progress=context.progress,
-        name=f"repetition {repetition}, epoch",
     )
-    return fit(job, recipe)
 
 
 def _cost(

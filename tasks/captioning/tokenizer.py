@@ -94,7 +94,10 @@ def from_folder(folder: Path, bos: int, eos: int, pad: int, vocabulary: int) -> 
 def _read(folder: Path) -> Tokenizer:
     whole = folder / "tokenizer.json"
     if whole.is_file():
-        return Tokenizer.from_file(str(whole))
+        backend = Tokenizer.from_file(str(whole))
+        backend.no_truncation()  # a file saved after use may cut and pad at its own length
+        backend.no_padding()
+        return backend
     vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
     lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
     pairs: Any = [tuple(line.split()) for line in lines if line and line[:8] != "#version"]

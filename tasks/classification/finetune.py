@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,9 @@ from omnibench.context import Context
 from omnibench.encoders.build import Loaded, load_trainable
 from omnibench.encoders.forward import counted_flops
 from omnibench.encoders.frozen import unit_features
-from omnibench.execute import only
-from omnibench.store import RecordStore
 from omnibench.task import Outcome, score
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.jobs import cell_job
 from omnibench.training.loop import Fitted, Job, fit
 
 from .cases import Cases, validation_macro_f1
@@ -39,10 +37,8 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
         model = Classifier.of(loaded.encoder, unit.adaptation, unit.options, recipe, cases.classes)
         model.to(context.device)
         evaluation = _evaluation(unit, cases, model, recipe, context)
-        cell = only(unit, (repetition,)).cells[0]
-        folder = context.results / "checkpoints" / cell.digest
-        log = RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl")
-        fitted = _fit(unit, repetition, cases, model, evaluation, recipe, context, folder, log)
+        job = _job(unit, repetition, cases, model, evaluation, recipe, context)
+        fitted = fit(job, recipe)
         logits = {name: evaluation.logits(name) for name in ("val", "test")}
         predictions = cases.predictions(logits)
         yield Outcome(
@@ -56,10 +52,10 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
                 "backbone": loaded.facts(),
             },
         )
-        Checkpoints(folder).remove()
+        Checkpoints(job.folder).remove()
 
 
-def _fit(
+def _job(
     unit: Unit,
     repetition: int,
     cases: Cases,
@@ -67,29 +63,23 @@ def _fit(
     evaluation: Evaluation,
     recipe: TrainedRecipe,
     context: Context,
-    folder: Path,
-    log: Path,
-) -> Fitted:
+) -> Job:
     objective = Objective(model, cases, recipe, unit.seed("augmentation", repetition))
 
     def validate() -> Mapping[str, float]:
         return {"macro-f1": validation_macro_f1(evaluation.logits("val"), cases.labels["val"])}
 
-    job = Job(
+    return cell_job(
+        unit,
+        repetition,
+        context,
         model=model,
         count=len(cases.labels["train"]),
         loss=objective.loss,
         validate=validate,
         set_mode=model.set_training,
         select="macro-f1",
-        seed=unit.seed("order", repetition),
-        device=context.device,
-        folder=folder,
-        log=log,
-        progress=context.progress,
-        name=f"repetition {repetition}, epoch",
     )
-    return fit(job, recipe)
 
 
 def _evaluation(

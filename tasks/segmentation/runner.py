@@ -10,10 +10,9 @@ import torch
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.sources import load_once
-from omnibench.execute import only
-from omnibench.store import RecordStore
 from omnibench.task import Outcome, score
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.jobs import cell_job
 from omnibench.training.loop import Fitted, Job, fit
 
 from .build import Built, builder
@@ -38,8 +37,8 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
         torch.manual_seed(unit.seed("head", repetition))
         built = build()
         objective = Objective(built.model, cases, recipe.precision, context.device)
-        folder = context.results / "checkpoints" / only(unit, (repetition,)).cells[0].digest
-        fitted = _fit(unit, repetition, built, objective, recipe, context)
+        job = _job(unit, repetition, objective, context)
+        fitted = fit(job, recipe)
         trained = time.perf_counter()
         masks = {name: objective.predict(name) for name in ("val", "test")}
         predictions = cases.predictions(masks)
@@ -61,38 +60,27 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
             },
             pictures={"overlay": overlay_sheet(cases, predictions["test_counts"], masks["test"])},
         )
-        Checkpoints(folder).remove()
+        Checkpoints(job.folder).remove()
 
 
-def _fit(
-    unit: Unit,
-    repetition: int,
-    built: Built,
-    objective: Objective,
-    recipe: SegmentationRecipe,
-    context: Context,
-) -> Fitted:
-    cases, cell = objective.cases, only(unit, (repetition,)).cells[0]
+def _job(unit: Unit, repetition: int, objective: Objective, context: Context) -> Job:
+    cases = objective.cases
     truth = cases.truth("val", np.arange(cases.count("val")))
 
     def validate() -> Mapping[str, float]:
         return {"miou": miou(counts_of(objective.predict("val"), truth, cases.classes))}
 
-    job = Job(
-        model=built.model,
-        count=cases.count("train"),
+    return cell_job(
+        unit,
+        repetition,
+        context,
+        model=objective.model,
+        count=objective.cases.count("train"),
         loss=objective.loss,
         validate=validate,
-        set_mode=built.model.train,
+        set_mode=objective.model.train,
         select="miou",
-        seed=unit.seed("order", repetition),
-        device=context.device,
-        folder=context.results / "checkpoints" / cell.digest,
-        log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
-        progress=context.progress,
-        name=f"repetition {repetition}, epoch",
     )
-    return fit(job, recipe)
 
 
 def _cost(built: Built, fitted: Fitted, phases: Mapping[str, float]) -> dict[str, Any]:

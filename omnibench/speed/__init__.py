@@ -5,7 +5,7 @@ Both sides of a ratio are measured in one run, so that the machine's load falls 
 
 import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 # Part -> "module:attribute" of a function (device) -> iterator of measures.
@@ -67,13 +67,21 @@ def best_seconds(action: Callable[[], object], repeats: int = 5, budget: float =
 
 def image_rate(step: Callable[[int], object], batch: int, steps: int, device: str) -> float:
     """Images a second of the best of `steps` steps of `batch` images, after one to warm up."""
-    best = float("inf")
-    for index in itertools.chain([0], range(steps)):
-        began = time.perf_counter()
-        step(index)
-        if device.startswith("cuda"):
-            import torch
+    return image_rates({"": step}, batch, steps, device)[""]
 
-            torch.cuda.synchronize()
-        best = min(best, time.perf_counter() - began)
-    return batch / best
+
+def image_rates(
+    ways: Mapping[str, Callable[[int], object]], batch: int, steps: int, device: str
+) -> dict[str, float]:
+    """The same of several ways, step by step in turn, so that the machine's load is shared."""
+    best = dict.fromkeys(ways, float("inf"))
+    for index in itertools.chain([0], range(steps)):
+        for name, step in ways.items():
+            began = time.perf_counter()
+            step(index)
+            if device.startswith("cuda"):
+                import torch
+
+                torch.cuda.synchronize()
+            best[name] = min(best[name], time.perf_counter() - began)
+    return {name: batch / seconds for name, seconds in best.items()}

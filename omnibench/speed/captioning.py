@@ -5,7 +5,7 @@ and generates one image at a time in fp32 (with its key-value cache).
 """
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,12 @@ from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import unit_tokens
 from omnibench.recipe import native_precision
-from omnibench.speed import Measure, best_seconds, image_rate
+from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.speed.steps import stepper
 from omnibench.training.precision import DTYPES
 
 CARD = BackboneCard(id="speed", source="random:vit_base_patch14_dinov2", pool="cls")
-SIZE, BATCH, STEPS, WORDS, GENERATED = 224, 8, 2, 32, 16
+SIZE, BATCH, STEPS, WORDS, GENERATED = 224, 4, 4, 32, 16
 PACKAGE = "omnibench.tasks.captioning"
 
 
@@ -40,10 +40,13 @@ def measure(device: str) -> Iterator[Measure]:
         ours = _Ours(context)
         released = _Released(ours, context)
 
-        def rate(step: Callable[[int], object]) -> float:
-            return image_rate(step, BATCH, STEPS, device)
-
-        slow, fast, alone = rate(released.step), rate(ours.step), rate(ours.step_alone)
+        rates = image_rates(
+            {"released": released.step, "ours": ours.step, "alone": ours.step_alone},
+            BATCH,
+            STEPS,
+            device,
+        )
+        slow, fast, alone = rates.values()
         yield Measure("captioning", "training step, released way", slow, "images/s")
         yield Measure(
             "captioning", "training step, kept tokens and autocast, against the released way",

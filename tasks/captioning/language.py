@@ -95,17 +95,17 @@ def _from_folder(adaptation: str, folder: Path) -> Any:
             dtype=torch.float32,  # whatever the file has: parameters are trained in fp32
         )
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise WeightsError(f"{adaptation}: {folder} cannot be loaded: {reason}; {whole}") from error
     bart, info = loaded
     missing = [key for key in info["missing_keys"] if not key.endswith(OPTIONAL)]
-    mismatched = [str(key) for key in info["mismatched_keys"]]
+    mismatched = [str(key) for key, *_ in info["mismatched_keys"]]
     if missing or mismatched:
         raise WeightsError(
-            f"{adaptation}: {folder} does not fit a BART: {len(missing)} tensors missing "
-            f"({', '.join(missing[:3])}), {len(mismatched)} of another shape; put the model's own "
-            "config.json and weights there"
+            f"{adaptation}: {folder} does not fit a BART: {len(missing)} tensors missing, "
+            f"{len(mismatched)} of another shape ({', '.join([*missing, *mismatched][:3])}); put "
+            "the model's own config.json and weights there"
         )
     # A decoding is what its name says: no min_length or penalty that the folder has beside it.
-    bart.generation_config = GenerationConfig()
+    bart.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
     return bart

@@ -18,7 +18,7 @@ class SegmentationRecipe(TrainingRecipe):
 
 
 SMALL = SegmentationRecipe(
-    input_size=224, epochs=5, batch=8, lr=5e-4, weight_decay=1e-4, warmup_epochs=0.5
+    input_size=224, epochs=4, batch=8, lr=5e-4, weight_decay=1e-4, warmup_epochs=0.5
 )
 LINEAR = SMALL.model_copy(update={"epochs": 10, "batch": 16, "lr": 1e-2})
 FULL = SMALL.model_copy(update={"lr": 1e-4})

@@ -1,0 +1,77 @@
+"""Tiny language models, and an objective on made-up tokens without any backbone."""
+
+import json
+
+import numpy as np
+import torch
+from omnibench.tasks.captioning.captioner import Captioner
+from omnibench.tasks.captioning.cases import Cases
+from omnibench.tasks.captioning.objective import Objective
+from omnibench.tasks.captioning.tokenizer import learn
+from transformers import BartConfig, BartForConditionalGeneration
+
+from omnibench.cards import DatasetCard
+from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.encoders.kept import HeldRows
+from omnibench.encoders.tokens import UnitTokens
+
+SAID = (
+    "Axial CT of the chest with a small cyst in the left lung",
+    "MR of the head.",
+    "Axial MR of the head with a large mass in the right lobe of the brain",
+    "No mass.",
+    "A chest radiograph",
+)
+SPLITS = {"train": 24, "val": 8, "test": 10}  # images of the fixture `captioned`
+BRIGHT, DARK = "Bright left lung.", "A dark scan shows no mass at all."  # and their captions
+WIDTH = 24  # of the made-up backbone's tokens
+SIZES = {
+    "d_model": 16,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 2,
+    "decoder_attention_heads": 2,
+    "encoder_ffn_dim": 32,
+    "decoder_ffn_dim": 32,
+    "max_position_embeddings": 128,
+}
+
+
+def narrow(**fields) -> BartConfig:
+    """A BART's configuration with narrow layers, whatever sizes were asked for."""
+    return BartConfig(**{**fields, **SIZES})
+
+
+def tiny_bart(vocabulary: int, seed: int = 0, **fields) -> BartForConditionalGeneration:
+    torch.manual_seed(seed)
+    config = narrow(vocab_size=vocabulary, decoder_start_token_id=0, **fields)
+    return BartForConditionalGeneration(config).eval()
+
+
+def save_folder(folder, tokenizer=None, half=False, **generation):
+    """What a user puts into a folder: a BART and its tokenizer; returns the model."""
+    tokenizer = tokenizer or learn(SAID * 2)
+    bart = tiny_bart(tokenizer.size)
+    bart = bart.half() if half else bart
+    bart.save_pretrained(folder)
+    tokenizer.backend.save(str(folder / "tokenizer.json"))
+    if generation:
+        (folder / "generation_config.json").write_text(json.dumps(generation))
+    return bart
+
+
+def made_up(
+    count: int, precision: str = "fp32", most: int = 128, seed: int = 0, **fields
+) -> Objective:
+    """An objective of `count` captions a split; the first ones do not depend on how many."""
+    captions = tuple(SAID[index % len(SAID)] for index in range(count))
+    tokenizer = learn(SAID * 2)
+    images = ArrayImages(np.zeros((count, 8, 8), np.uint8))
+    rng = np.random.default_rng(seed)
+    tokens = rng.normal(size=(64, 5, WIDTH)).astype(np.float32)[:count]
+    names = ("train", "val", "test")
+    card = DatasetCard(id="d", reader="a:b", tasks=("captioning",))
+    dataset = Dataset(card, {name: Split(images, captions=captions) for name in names})
+    kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, None)
+    model = Captioner(WIDTH, 3, "sqrt", tiny_bart(tokenizer.size, seed, **fields)).eval()
+    return Objective(model, kept, Cases.of(dataset, tokenizer, most), precision, "cpu")

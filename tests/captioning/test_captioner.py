@@ -1,0 +1,131 @@
+"""The captioner and its loss, written out and against transformers' own."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from captioning_models import WIDTH, made_up, tiny_bart
+from omnibench.tasks.captioning.captioner import Captioner, PatchMerger
+from omnibench.tasks.captioning.cases import IGNORED
+from torch.nn import functional
+
+from omnibench.training.loop import Batch
+
+
+def normed(tokens, norm):
+    """Layer norm, written out."""
+    centred = tokens - tokens.mean(-1, keepdim=True)
+    scaled = centred / torch.sqrt(tokens.var(-1, correction=0, keepdim=True) + 1e-5)
+    return scaled * norm.weight + norm.bias
+
+
+def merged(merger, tokens, root):
+    """softmax(Q LN(Z)^T / root) LN(Z), an image and a query at a time."""
+    images = []
+    for image in normed(tokens, merger.norm):
+        shares = [torch.softmax(image @ query / root, dim=0) for query in merger.queries]
+        images.append(torch.stack([share @ image for share in shares]))
+    return torch.stack(images)
+
+
+def drawn(norm):
+    """Give a layer norm weights by which it can be told from none."""
+    with torch.no_grad():
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.normal_()
+
+
+@pytest.mark.parametrize(("scale", "root"), [("sqrt", math.sqrt(12)), ("none", 1.0)])
+def test_the_patch_merger_is_its_formula(scale, root):
+    torch.manual_seed(0)
+    merger = PatchMerger(12, 4, scale)
+    drawn(merger.norm)
+    tokens = torch.randn(2, 7, 12)
+    found = merger(tokens)
+    assert found.shape == (2, 4, 12)
+    torch.testing.assert_close(found, merged(merger, tokens, root))
+    other = merged(merger, tokens, math.sqrt(12) / root)
+    assert not torch.allclose(found, other, atol=1e-2)
+
+
+def test_how_projection_and_queries_are_drawn():
+    torch.manual_seed(0)
+    model = Captioner(192, 64, "sqrt", tiny_bart(20))
+    bound = math.sqrt(6 / (192 + 16))  # Xavier; torch's own bound of a linear layer is 0.07
+    assert 0.98 * bound < float(model.project.weight.detach().abs().max()) <= bound
+    assert model.merger.queries.shape == (64, 16)
+    assert float(model.merger.queries.detach().std()) == pytest.approx(1, abs=0.1)
+
+
+def by_transformers(objective, split, rows):
+    """Logits and mean loss of transformers' BART with its own shift, on tokens merged by hand."""
+    model, cases = objective.model, objective.cases
+    chosen = [cases.ids[split][row] for row in rows]
+    labels = torch.full((len(rows), max(map(len, chosen))), IGNORED)
+    for place, ids in enumerate(chosen):
+        labels[place, : len(ids)] = torch.tensor(ids)
+    tokens = objective.tokens.read(split, np.array(rows))
+    projected = functional.linear(tokens, model.project.weight, model.project.bias)
+    visual = merged(model.merger, normed(projected, model.norm), math.sqrt(16))
+    return model.bart(inputs_embeds=visual, labels=labels)
+
+
+@pytest.fixture
+def objective():
+    found = made_up(20, init_std=0.3)
+    drawn(found.model.norm)
+    drawn(found.model.merger.norm)
+    return found
+
+
+def part(rows, whole):
+    return Batch(0, torch.tensor(rows), torch.arange(len(rows)), torch.tensor(whole))
+
+
+def test_loss_and_logits_are_transformers_own(objective):
+    rows = [0, 1, 2, 3, 4]
+    expected = by_transformers(objective, "train", rows)
+    read, labels = objective.cases.words("train", rows)
+    tokens = objective.tokens.read("train", np.array(rows))
+    assert tokens.shape == (5, 5, WIDTH)
+    said = labels != IGNORED  # behind a caption's end the two read different fillers
+    found = objective.model(tokens, read)
+    torch.testing.assert_close(found[said], expected.logits[said], rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(objective.loss(part(rows, rows)), expected.loss)
+
+
+def test_the_loss_of_the_parts_is_the_batchs(objective):
+    """Captions differ in length, so a mean of the parts' means is another number."""
+    rows = [0, 1, 2, 3, 4, 7]
+    whole = by_transformers(objective, "train", rows).loss
+    parts = [objective.loss(part(some, rows)) for some in ([0, 1], [2], [3, 4, 7])]
+    torch.testing.assert_close(sum(parts), whole)
+    means = [by_transformers(objective, "train", some).loss for some in ([0, 1], [2], [3, 4, 7])]
+    assert not torch.isclose(sum(means) / 3, whole, atol=1e-3)
+
+
+def test_validation_loss_is_a_mean_over_label_tokens_in_evaluation_mode(objective):
+    """20 images: two batches, of which the second is smaller."""
+    expected = by_transformers(objective, "val", range(20)).loss.detach()
+    objective.model.train()
+    assert objective.validation_loss() == pytest.approx(float(expected), rel=1e-5)
+
+
+def test_dropout_is_on_in_training(objective):
+    objective.model.train()
+    rows = [0, 1, 2, 3]
+    first, second = (objective.loss(part(rows, rows)).detach() for _ in range(2))
+    assert first != second
+
+
+def test_what_the_decoder_reads_and_says(objective):
+    cases = objective.cases
+    bos, eos, pad = cases.tokenizer.bos, cases.tokenizer.eos, cases.tokenizer.pad
+    read, labels = cases.words("train", [3, 0])
+    short, long = (cases.ids["train"][row] for row in (3, 0))
+    assert labels[0].tolist() == short + [IGNORED] * (len(long) - len(short))
+    assert (short[0], short[-1], long[0], long[-1]) == (bos, eos, bos, eos)
+    assert read[0].tolist() == [bos, *short[:-1]] + [pad] * (len(long) - len(short))
+    assert labels[1].tolist() == long
+    assert read[1].tolist() == [bos, *long[:-1]]

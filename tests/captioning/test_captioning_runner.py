@@ -1,0 +1,261 @@
+"""Units of captioning from images to records: learning, resuming, sharing, refusing."""
+
+import json
+from dataclasses import replace
+
+import nltk
+import numpy as np
+import pytest
+import torch
+from captioning_models import BRIGHT, DARK, SPLITS, save_folder
+from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
+from omnibench.tasks.captioning import metrics, runner
+from omnibench.tasks.captioning.meteor import meteor
+from omnibench.tasks.captioning.metrics import DEFINITIONS
+from omnibench.tasks.captioning.sheet import caption_sheet
+
+from omnibench.catalogue import tasks
+from omnibench.data.jsonl import read
+from omnibench.data.npz import card_of as npz_card
+from omnibench.encoders.coverage import tensors_digest
+from omnibench.encoders.timm_encoder import TimmEncoder
+from omnibench.errors import RequestError
+from omnibench.execute import execute_unit
+from omnibench.predictions import predictions_path, read_predictions
+from omnibench.store import RecordStore
+from omnibench.task import score
+from omnibench.training.checkpoint import Checkpoints
+
+pytestmark = pytest.mark.usefixtures("stand_in_for_meteor")
+# Twenty epochs after which a narrow BART knows which caption is which.
+LEARNING = {"epochs": 20, "batch": 4, "lr": 1e-2}
+TRUTH = [BRIGHT if index % 2 else DARK for index in range(SPLITS["test"])]
+
+
+def outcomes(unit, context):
+    return list(tasks.get("captioning").run(unit, context))
+
+
+def same(a, b) -> bool:
+    arrays = a.predictions.keys() == b.predictions.keys()
+    return arrays and all(np.array_equal(a.predictions[k], b.predictions[k]) for k in a.predictions)
+
+
+@pytest.fixture
+def token_passes(monkeypatch):
+    """How many images each forward pass of the backbone saw."""
+    passed = []
+    tokens = TimmEncoder.tokens
+    monkeypatch.setattr(
+        TimmEncoder,
+        "tokens",
+        lambda self, images: passed.append(len(images)) or tokens(self, images),
+    )
+    return passed
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """The models of the repetitions and their parameters as they were before training."""
+    seen = []
+    build = runner._model
+
+    def spy(*arguments):
+        model = build(*arguments)
+        seen.append((model, {n: p.detach().clone() for n, p in model.named_parameters()}))
+        return model
+
+    monkeypatch.setattr(runner, "_model", spy)
+    return seen
+
+
+def test_a_unit_leaves_a_whole_record(make, caplog):
+    """A dark caption has 9 tokens, with begin and end 11: `max_tokens` 8 leaves 6 of them."""
+    unit, context = make(max_tokens=8)
+    assert execute_unit(unit, context).repetitions == {0: None}
+    store = RecordStore(context.results)
+    record = store.read(unit.cells[0])
+    assert record["status"] == "done"
+    said = DEFINITIONS.keys() - {"phantom-slots"}  # of the phantom's own captions alone
+    heads = {key.rpartition("/")[0] for key in record["metrics"]}
+    assert heads == {f"{id_}@{decoding}" for id_ in said for decoding in unit.decodings}
+    for key in tasks.get("captioning").reported:
+        definition, _, name = key.partition("/")
+        for decoding in unit.decodings:
+            assert record["metrics"][f"{definition}@{decoding}/{name}"] is not None
+    notes = record["environment"]
+    assert notes["captions_cut"] == {"train": 12, "val": 4, "test": 5}
+    assert "captions cut to 8 tokens: 12 of train, 4 of val, 5 of test" in caplog.text
+    assert notes["vocabulary"] > 260
+    path = store.path(unit.cells[0])
+    epochs = [json.loads(line) for line in path.with_suffix(".epochs.jsonl").open()]
+    assert [entry["epoch"] for entry in epochs] == [0, 1]
+    losses = [entry["validation"]["loss"] for entry in epochs]
+    assert notes["chosen"] == {"epoch": int(np.argmin(losses)), "val_loss": min(losses)}
+    assert path.with_suffix(".captions.png").read_bytes().startswith(b"\x89PNG")
+    assert set(record["cost"]["phases"]) == {"features", "training", "generation"}
+    trainable, total = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))
+    assert trainable + record["environment"]["backbone"]["parameters"] == total
+    assert record["digests"]["language"] == ""
+    assert not list((context.results / "checkpoints").glob("*/*"))
+
+
+def test_stored_texts_tell_everything_and_are_scored_again(make):
+    unit, context = make(max_tokens=8)
+    execute_unit(unit, context)
+    store = RecordStore(context.results)
+    path = store.path(unit.cells[0])
+    assert predictions_path(path).name.endswith(".predictions.jsonl")
+    lines = [json.loads(line) for line in predictions_path(path).open()]
+    assert [line["test_case"] for line in lines] == list(range(10))
+    assert [line["test_group"] for line in lines] == [f"test-{index // 2}" for index in range(10)]
+    assert [line["test_reference"] for line in lines] == TRUTH
+    assert {line["test_reference_cut"] for line in lines} == {BRIGHT, "A dark scan shows no mass"}
+    stored = read_predictions(path)
+    sheet = caption_sheet(read(unit.dataset, context.data), stored, "b4-t12")
+    assert path.with_suffix(".captions.png").read_bytes() == sheet
+    recorded = store.read(unit.cells[0])["metrics"]
+    assert score(DEFINITIONS, stored) == recorded
+    values = {k.removeprefix("values:"): v for k, v in stored.items() if k.startswith("values:")}
+    assert {f"omnibench-captioning@{d}/meteor" for d in unit.decodings} < values.keys()
+    for key, each in values.items():
+        assert each.shape == (10,)
+        assert each.mean() == pytest.approx(recorded[key])
+
+
+def test_the_model_learns_which_caption_is_which(make):
+    (found,) = outcomes(*make(**LEARNING))
+    for decoding in ("b1-t12", "b4-t12"):
+        texts = found.predictions[f"test_text@{decoding}"]
+        assert (texts == TRUTH).mean() >= 0.8
+        assert found.metrics[f"omnibench-captioning@{decoding}/bleu-4"] > 0.7
+
+
+def test_a_training_cut_short_ends_with_the_same_texts(make, monkeypatch):
+    (whole,) = outcomes(*make(place="whole", epochs=3))
+    unit, context = make(place="cut", epochs=3)
+    save = Checkpoints.save
+
+    def killed(self, state):
+        save(self, state)
+        if state["epoch"] == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoints, "save", killed)
+    with pytest.raises(KeyboardInterrupt):
+        outcomes(unit, context)
+    monkeypatch.setattr(Checkpoints, "save", save)
+    (resumed,) = outcomes(unit, context)
+    assert same(whole, resumed)
+    assert whole.metrics == resumed.metrics
+    assert whole.notes["chosen"] == resumed.notes["chosen"]
+
+
+def test_repetitions_share_one_token_pass_and_are_the_same_alone(make, token_passes):
+    company = outcomes(*make(place="company", repetitions=(0, 1, 2)))
+    # 24 + 8 + 10 images in micro-batches of 4, and a look at one image: its FLOPs.
+    assert token_passes == [1] + [4] * (6 + 2 + 3)
+    (alone,) = outcomes(*make(place="alone", repetitions=(2,)))
+    assert len(token_passes) == 12  # the second run found them in the store
+    assert same(alone, company[2])
+    assert alone.notes["chosen"] == company[2].notes["chosen"]
+    assert company[0].notes["chosen"]["val_loss"] != company[1].notes["chosen"]["val_loss"]
+
+
+def test_tokens_held_in_memory_are_those_of_the_store(make, token_passes):
+    (stored,) = outcomes(*make(place="stored"))
+    unit, context = make(place="held")
+    slow = context.data.parent / "slow"
+    slow.mkdir()
+    (slow / "disk.json").write_text('{"bytes_per_s": 1}')
+    (held,) = outcomes(unit, replace(context, data=slow))
+    assert len(token_passes) == 2 * 12
+    assert not list(slow.rglob("*.rows"))
+    assert same(stored, held)
+
+
+def test_lora_trains_fewer_parameters_and_leaves_the_base(make, tmp_path, trained):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    saved = save_folder(folder)
+    whole_unit = make("folder", "whole", options={"path": str(folder)})
+    lora_unit = make("folder", "lora", options={"path": str(folder), "r": 2, "alpha": 4})
+    assert lora_unit[0].short == "folder-r2-a4-mine"
+    (whole,) = outcomes(*whole_unit)
+    (lora,) = outcomes(*lora_unit)
+    assert whole.digests["language"] == lora.digests["language"] == tensors_digest(saved)
+    assert lora.cost["trainable_parameters"] < whole.cost["trainable_parameters"] / 2
+    assert lora.cost["total_parameters"] > whole.cost["total_parameters"]
+    (full, full_before), (model, before) = trained
+    base = saved.state_dict()
+    changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert changed
+    assert {n for n in changed if n.startswith("bart")} <= {n for n in before if ".lora_" in n}
+    assert any(".lora_B." in name for name in changed)
+    assert {"project.weight", "merger.queries"} <= changed
+    kept = {
+        name.removeprefix("bart.").replace(".base_layer", ""): value
+        for name, value in model.named_parameters()
+        if name.startswith("bart") and ".lora_" not in name
+    }
+    assert kept
+    assert all(torch.equal(base[name], value) for name, value in kept.items())
+    of_full = {n for n, p in full.named_parameters() if not torch.equal(p, full_before[n])}
+    assert {n for n in full_before if n.endswith(("fc1.weight", "shared.weight"))} <= of_full
+
+
+def test_a_rank_without_its_scale_is_refused(make):
+    with pytest.raises(RequestError, match="r and alpha of LoRA go together"):
+        make(options={"r": 2})
+
+
+def test_the_mergers_scale_is_the_options(make, trained):
+    outcomes(*make(place="a", epochs=1, decodings=("b1-t4",)))
+    outcomes(*make(place="b", epochs=1, decodings=("b1-t4",), options={"merger_scale": "none"}))
+    assert [model.merger.factor for model, _ in trained] == [1 / 4, 1]  # of width 16
+    assert [len(model.merger.queries) for model, _ in trained] == [4, 4]
+
+
+def test_bfloat16_learns_which_caption_is_which(make):
+    """Training under autocast, generation in bfloat16 outright, tokens kept as 16 bits."""
+    (found,) = outcomes(*make(precision="bf16", decodings=("b4-t12",), **LEARNING))
+    assert (found.predictions["test_text@b4-t12"] == TRUTH).mean() >= 0.8
+
+
+def test_a_dataset_without_captions_is_refused(make, tmp_path, token_passes):
+    arrays = {}
+    for split in SPLITS:
+        arrays[f"{split}_images"] = np.zeros((8, 16, 16), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(8)[:, None] % 2
+    np.savez(tmp_path / "labels.npz", **arrays)
+    unit, context = make(dataset=npz_card(tmp_path / "labels.npz"))
+    said = execute_unit(unit, context).repetitions[0]
+    assert said.endswith("the train split has no captions; name a dataset that has some")
+    assert token_passes == []
+
+
+def test_an_absent_folder_fails_the_cell_by_name(make, tmp_path):
+    unit, context = make("folder", options={"path": str(tmp_path / "nowhere")})
+    said = execute_unit(unit, context).repetitions[0]
+    assert f"{tmp_path / 'nowhere'} has no config.json" in said
+    record = RecordStore(context.results).read(unit.cells[0])
+    assert (record["status"], record["error"]["kind"]) == ("failed", "weights")
+
+
+def test_without_wordnet_all_but_meteor_is_there(make, monkeypatch, tmp_path):
+    (full,) = outcomes(*make(place="full"))
+    monkeypatch.setattr(metrics, "meteor", meteor)
+    fresh = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
+    monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
+    monkeypatch.setattr(nltk.data, "path", [])
+    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path))
+    (found,) = outcomes(*make(place="without"))
+    absent = {key for key, value in found.metrics.items() if value is None}
+    assert absent - {k for k, v in full.metrics.items() if v is None} == {
+        f"{id_}@{decoding}/meteor"
+        for id_ in ("omnirad-captioning", "omnibench-captioning")
+        for decoding in ("b1-t12", "b4-t12")
+    }
+    assert found.metrics.keys() == full.metrics.keys()
+    assert not [key for key in found.predictions if key.endswith("/meteor")]
+    assert found.pictures["captions"].startswith(b"\x89PNG")

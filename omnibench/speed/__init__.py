@@ -71,11 +71,15 @@ def image_rate(step: Callable[[int], object], batch: int, steps: int, device: st
 
 
 def image_rates(
-    ways: Mapping[str, Callable[[int], object]], batch: int, steps: int, device: str
+    ways: Mapping[str, Callable[[int], object]],
+    batch: int,
+    steps: int,
+    device: str,
+    rounds: int = 1,
 ) -> dict[str, float]:
-    """The same of several ways, step by step in turn, so that the machine's load is shared."""
+    """The same of several ways, step by step in turn, so that they share the machine's load."""
     best = dict.fromkeys(ways, float("inf"))
-    for index in itertools.chain([0], range(steps)):
+    for index in itertools.chain([0], rounds * list(range(steps))):
         for name, step in ways.items():
             began = time.perf_counter()
             step(index)

@@ -45,6 +45,7 @@ def measure(device: str) -> Iterator[Measure]:
             BATCH,
             STEPS,
             device,
+            rounds=3,
         )
         slow, fast, alone = rates.values()
         yield Measure("captioning", "training step, released way", slow, "images/s")

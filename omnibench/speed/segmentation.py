@@ -29,7 +29,7 @@ from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.speed.steps import stepper
 
 CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
-SIZE, BATCH, STEPS = 448, 4, 3
+SIZE, BATCH, STEPS = 448, 8, 2
 PACKAGE = "omnibench.tasks.segmentation"
 
 

@@ -14,6 +14,7 @@ from omnibench.context import Context
 from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
+from omnibench.errors import RequestError
 from omnibench.task import Outcome, case_values, score
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.jobs import cell_job
@@ -22,6 +23,7 @@ from omnibench.training.lora import add_lora, check_rank
 
 from .captioner import Captioner
 from .cases import Cases, captions_of
+from .decoding import parse
 from .language import LanguageModel, folder_of, load_language_model
 from .metrics import DEFINITIONS
 from .objective import Objective
@@ -82,6 +84,15 @@ def _model(
 ) -> Captioner:
     options = unit.options
     scale = options["merger_scale"]
+    positions = language.bart.config.max_position_embeddings
+    longest = max(
+        recipe.visual_tokens, recipe.max_tokens, *(parse(d)[1] + 1 for d in unit.decodings)
+    )
+    if longest > positions:
+        raise RequestError(
+            f"{unit.adaptation} has {positions} positions and {longest} are asked for; lower "
+            "recipe.max_tokens, recipe.visual_tokens or the decodings"
+        )
     model = Captioner(tokens.width, recipe.visual_tokens, scale, language.bart)
     if options["r"] is not None:
         check_rank(model.bart.model, options["r"])

@@ -40,6 +40,8 @@ def generate(bart: Any, encoded: Tensor, decoding: str, tokenizer: CaptionTokeni
         eos_token_id=tokenizer.eos,
         pad_token_id=tokenizer.pad,
     )
+    if encoded.device.type == "cpu":  # its fused attention is slow for one query at a time
+        bart.set_attn_implementation("eager")
     ids = bart.generate(
         encoder_outputs=BaseModelOutput(last_hidden_state=encoded),
         attention_mask=encoded.new_ones(encoded.shape[:2]).long(),

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
@@ -16,27 +17,39 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     Raises:
         StoreError: the disk is full, or the folder not writable.
     """
+    with being_written(path) as file:
+        _write(file, content)
+
+
+@contextlib.contextmanager
+def being_written(path: Path) -> Iterator[IO[bytes]]:
+    """A file to write into that becomes `path` at the block's end, as `write_atomically` says.
+
+    Raises:
+        StoreError: the disk is full, or the folder not writable.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
-            _write_synced(file, content)
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror
         raise StoreError(
             f"{path} could not be written: {reason}; make room or choose another folder, then "
             "give the same command again"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
 
 
-def _write_synced(file: IO[bytes], content: bytes | memoryview) -> None:
+def _write(file: IO[bytes], content: bytes | memoryview) -> None:
     file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def sync_folder(folder: Path) -> None:

@@ -137,7 +137,7 @@ def test_an_undefined_metric_is_kept_as_null(toy, toy_unit, context):
 def test_a_disk_that_fills_in_a_record_fails_that_cell_by_name(
     toy, toy_unit, context, monkeypatch, caplog
 ):
-    written = files._write_synced
+    written = files._write
 
     def full(file, content: bytes) -> None:
         if b'"repetition": 1' in content:
@@ -145,7 +145,7 @@ def test_a_disk_that_fills_in_a_record_fails_that_cell_by_name(
             raise OSError(errno.ENOSPC, "No space left on device")
         written(file, content)
 
-    monkeypatch.setattr(files, "_write_synced", full)
+    monkeypatch.setattr(files, "_write", full)
     (finished,) = run([toy_unit], context)
     assert finished.repetitions[0] is None
     assert "the disk is full" in (finished.repetitions[1] or "")

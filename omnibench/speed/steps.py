@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from omnibench.context import silent
-from omnibench.training.loop import Batch, Job, _Run
+from omnibench.training.job import Batch, Job
 from omnibench.training.plan import TrainingRecipe
+from omnibench.training.steps import Steps
 
 
 def stepper(
@@ -34,11 +35,11 @@ def stepper(
         log=folder / "log.jsonl",
         progress=silent,
     )
-    run = _Run(job, recipe)
+    steps = Steps(job, recipe)
 
     def step(index: int) -> None:
         set_mode()
-        run._gradients(index, torch.arange(index * recipe.batch, (index + 1) * recipe.batch))
-        run._update(0)
+        steps.gradients(index, torch.arange(index * recipe.batch, (index + 1) * recipe.batch))
+        steps.update(0)
 
     return step

@@ -27,7 +27,7 @@ from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, image_rate
 from omnibench.speed.steps import stepper
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 
 NAME, SIZE, SMALL, CLASSES = "vit_small_patch14_dinov2", 224, 28, 2
 BATCH, STEPS = 16, 4

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from omnibench.encoders.tokens import UnitTokens
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 from omnibench.training.precision import DTYPES, autocast
 
 from .captioner import Captioner

@@ -17,8 +17,8 @@ from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.errors import RequestError
 from omnibench.task import Outcome, case_values, score
 from omnibench.training.checkpoint import Checkpoints
-from omnibench.training.jobs import cell_job
-from omnibench.training.loop import Fitted, Job, fit
+from omnibench.training.job import Job, cell_job
+from omnibench.training.loop import Fitted, fit
 from omnibench.training.lora import add_lora, check_rank
 
 from .captioner import Captioner

@@ -14,8 +14,8 @@ from omnibench.encoders.forward import counted_flops
 from omnibench.encoders.frozen import unit_features
 from omnibench.task import Outcome, score
 from omnibench.training.checkpoint import Checkpoints
-from omnibench.training.jobs import cell_job
-from omnibench.training.loop import Fitted, Job, fit
+from omnibench.training.job import Job, cell_job
+from omnibench.training.loop import Fitted, fit
 
 from .cases import Cases, validation_macro_f1
 from .classifier import Classifier

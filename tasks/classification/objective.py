@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from omnibench.errors import RequestError
 from omnibench.training.augment import Augmentation
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 from omnibench.training.random import stream
 
 from .cases import Cases

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 from omnibench.training.precision import autocast
 
 from .cases import Cases

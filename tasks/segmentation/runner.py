@@ -12,8 +12,8 @@ from omnibench.context import Context
 from omnibench.data.sources import load_once
 from omnibench.task import Outcome, score
 from omnibench.training.checkpoint import Checkpoints
-from omnibench.training.jobs import cell_job
-from omnibench.training.loop import Fitted, Job, fit
+from omnibench.training.job import Job, cell_job
+from omnibench.training.loop import Fitted, fit
 
 from .build import Built, builder
 from .cases import Cases

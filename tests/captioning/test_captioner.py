@@ -10,7 +10,7 @@ from omnibench.tasks.captioning.captioner import Captioner, PatchMerger
 from omnibench.tasks.captioning.cases import IGNORED
 from torch.nn import functional
 
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 
 
 def normed(tokens, norm):

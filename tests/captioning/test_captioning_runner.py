@@ -136,9 +136,9 @@ def test_a_training_cut_short_ends_with_the_same_texts(make, monkeypatch):
     unit, context = make(place="cut", epochs=3)
     save = Checkpoints.save
 
-    def killed(self, state):
-        save(self, state)
-        if state["epoch"] == 1:
+    def killed(self, step, state):
+        save(self, step, state)
+        if len(state["history"]) == 2:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(Checkpoints, "save", killed)

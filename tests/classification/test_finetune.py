@@ -20,8 +20,8 @@ from omnibench.encoders.build import load_trainable
 from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
 from omnibench.store import RecordStore
-from omnibench.training import loop
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.steps import Steps
 
 SPLITS = {"train": 48, "val": 24, "test": 30}
 FAST = {"input_size": 32, "precision": "fp32", "epochs": 3, "batch": 16, "lr": 3e-3}
@@ -108,14 +108,14 @@ class Killed(BaseException):
 def test_a_training_killed_anywhere_ends_in_the_same_bits(make, monkeypatch, adaptation, step):
     recipe = {"dropout": 0.3}
     plain = outcome(*make(adaptation, place="plain", **recipe))
-    original = loop._Run._gradients
+    original = Steps.gradients
 
     def dying(self, number, rows):
         if number == step:
             raise Killed
         return original(self, number, rows)
 
-    monkeypatch.setattr(loop._Run, "_gradients", dying)
+    monkeypatch.setattr(Steps, "gradients", dying)
     with pytest.raises(Killed):
         outcome(*make(adaptation, place="killed", **recipe))
     monkeypatch.undo()
@@ -129,7 +129,7 @@ def test_a_checkpoint_cut_short_gives_way_to_the_one_before(make, monkeypatch, c
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     unit, context = make(place="cut")
     outcome(unit, context)
-    last = context.results / "checkpoints" / unit.cells[0].digest / "last.pt"
+    last = Checkpoints(context.results / "checkpoints" / unit.cells[0].digest).paths[0]
     last.write_bytes(last.read_bytes()[:1000])
     resumed = outcome(unit, context)
     assert "is damaged; the one before it is used" in caplog.text
@@ -149,11 +149,11 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
     )
     unit, context = make()
     with pytest.raises(
-        NumericError, match=r"the loss is nan at epoch 1, step 1; .* epoch 0 is kept"
+        NumericError, match=r"the loss is nan at epoch 1, step 1; .* step 3 is kept"
     ):
         outcome(unit, context)
     folder = context.results / "checkpoints" / unit.cells[0].digest
-    assert Checkpoints(folder).load()["epoch"] == 0
+    assert Checkpoints(folder).load()["step"] == 3
 
 
 @pytest.mark.parametrize(

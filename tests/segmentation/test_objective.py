@@ -12,7 +12,7 @@ from torch.nn import functional
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Split
 from omnibench.encoders.preprocess import Preprocess
-from omnibench.training.loop import Batch
+from omnibench.training.job import Batch
 
 COUNT, SIDE, WIDTH, CLASSES = 19, 32, 6, 3
 PREPARE = Preprocess(SIDE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)

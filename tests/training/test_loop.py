@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,11 +13,14 @@ from torch import nn
 from torch.nn import functional
 
 from omnibench.errors import MemoryShortageError
-from omnibench.training import loop
-from omnibench.training.loop import Batch, Fitted, Job, fit
+from omnibench.interrupts import Interrupted, interruptible
+from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.job import Batch, Job
+from omnibench.training.loop import Fitted, fit
 from omnibench.training.plan import TrainingRecipe
 from omnibench.training.random import stream
 from omnibench.training.schedule import factor
+from omnibench.training.steps import Steps
 
 RECIPE = TrainingRecipe(
     epochs=5,
@@ -97,14 +101,14 @@ def test_ten_steps_equal_a_straight_line_reference(tmp_path):
 
 def short_of_memory(monkeypatch, largest: int) -> None:
     """Let every part of more than `largest` rows run out of memory."""
-    original = loop._Run._gradients
+    original = Steps.gradients
 
     def gradients(self, step, rows):
         if self.micro > largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self, step, rows)
 
-    monkeypatch.setattr(loop._Run, "_gradients", gradients)
+    monkeypatch.setattr(Steps, "gradients", gradients)
 
 
 def test_out_of_memory_halves_the_micro_batch_at_the_same_effective_batch(tmp_path, monkeypatch):
@@ -157,3 +161,35 @@ def test_two_processes_give_the_loss_curve_of_one(tmp_path):
     together = torch.load(tmp_path / "model.pt", weights_only=True)
     for name, value in model.state_dict().items():
         assert torch.allclose(value, together[name], atol=1e-5)
+
+
+def saved(folder: Path) -> list[int]:
+    """The steps of the checkpoints that are there, the newest first."""
+    return [int(path.stem.removeprefix("step-")) for path in Checkpoints(folder).paths]
+
+
+@pytest.mark.parametrize("last", [3, 7])
+def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same(tmp_path, last, monkeypatch):
+    plain = fit(job(network(), tmp_path / "plain"), RECIPE)
+    update = Steps.update
+
+    def signalled(self, step):
+        if step == last:
+            signal.raise_signal(signal.SIGTERM)
+        return update(self, step)
+
+    monkeypatch.setattr(Steps, "update", signalled)
+    with pytest.raises(Interrupted), interruptible():
+        fit(job(network(), tmp_path / "cut"), RECIPE)
+    assert saved(tmp_path / "cut" / "checkpoints")[0] == last + 1
+    monkeypatch.undo()
+    resumed = fit(job(network(), tmp_path / "cut"), RECIPE)
+    for key in ("loss", "lr", "gradient_norm", "validation"):
+        assert [entry[key] for entry in resumed.history] == [entry[key] for entry in plain.history]
+
+
+def test_checkpoints_follow_the_steps_asked_for_and_the_last_ones_are_kept(tmp_path):
+    asked = job(network(), tmp_path)
+    asked.checkpoint_steps, asked.checkpoints = 3, 4
+    fit(asked, RECIPE)  # ten steps, two an epoch
+    assert saved(tmp_path / "checkpoints") == [10, 9, 8, 6]

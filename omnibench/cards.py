@@ -96,11 +96,14 @@ class DatasetCard(Card):
 
     Attributes:
         reader: "module:attribute" of a function (card, data directory) -> omnibench.data.Dataset.
-        path: of a local dataset (`npz:`, `folder:`, `pairs:`, `jsonl:`), absolute.
+        path: of a local dataset (`npz:`, `folder:`, `pairs:`, `jsonl:`, `images:`), absolute.
+        members: of a pool (`omnibench.data.pool`), the datasets whose training images it holds.
         files: name -> checksum of the files it needs below the data directory.
         urls: name -> addresses the file can be fetched from.
         hub: OWNER/NAME of the Hugging Face dataset whose parquet files it needs, in a folder
             named after the card below the data directory.
+        request: address where a dataset without a download is given on request; its files go
+            into a folder named after the card below the data directory.
         revision: the hub revision that is fetched.
         tasks: the tasks it serves.
         labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
@@ -119,9 +122,11 @@ class DatasetCard(Card):
 
     reader: str
     path: str | None = None
+    members: tuple["DatasetCard", ...] = ()
     files: dict[str, str] = Field(default_factory=dict)
     urls: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     hub: str | None = None
+    request: str | None = None
     revision: str | None = None
     tasks: tuple[str, ...]
     modality: str = "unknown"

@@ -30,6 +30,7 @@ class Unit:
         sources: the source digests of dataset and backbone.
         repetitions: which ones are asked for.
         needs: what is absent here, each with where to get it; a unit with needs is blocked.
+        after: units whose records it needs, such as the pretraining of its backbone.
     """
 
     task: str
@@ -44,6 +45,7 @@ class Unit:
     repetitions: tuple[int, ...]
     decodings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
+    after: "tuple[Unit, ...]" = ()
 
     @property
     def name(self) -> str:
@@ -66,7 +68,7 @@ class Unit:
             "dataset": self.dataset.id,
             "backbone": self.backbone.id,
             "adaptation": self.adaptation,
-            "options": {k: Path(v).name if k == "path" else v for k, v in self.options.items()},
+            "options": {name: _portable(name, value) for name, value in self.options.items()},
             "recipe": dict(self.recipe),
             "decodings": list(self.decodings),
             "seed": self.suite_seed,
@@ -77,6 +79,14 @@ class Unit:
     def cells(self) -> tuple["Cell", ...]:
         """One cell a repetition, in order."""
         return tuple(Cell(self, repetition) for repetition in self.repetitions)
+
+
+def _portable(option: str, value: Any) -> Any:
+    """An option's value without the folders of this machine, in `path` and in `knn: kind:PATH`."""
+    if value is None or option not in ("path", "knn"):
+        return value
+    kind, colon, path = str(value).rpartition(":")
+    return kind + colon + Path(path).name
 
 
 @dataclass(frozen=True)

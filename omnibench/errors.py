@@ -50,6 +50,12 @@ class NumericError(OmnibenchError):
     kind = "numeric"
 
 
+class CollapseError(NumericError):
+    """A self-supervised training whose features stopped telling images apart."""
+
+    kind = "collapse"
+
+
 class MemoryShortageError(OmnibenchError):
     """Not enough memory for a batch that may not be split; the message names one that fits."""
 

@@ -85,7 +85,7 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
             record["digests"] |= outcome.digests
             record["environment"] |= outcome.notes
             with finishing():
-                store.write(cell, record, outcome.predictions, outcome.pictures)
+                store.write(cell, record, outcome.predictions, outcome.files)
             results[outcome.repetition] = None
             clock, started = time.perf_counter(), _now()
     except Exception as error:

@@ -30,10 +30,11 @@ class Filters:
 
 @dataclass(frozen=True)
 class CellState:
-    """A cell and what is there of it."""
+    """A cell, what is there of it, and what it lacks to be computed."""
 
     cell: Cell
     state: State
+    needs: tuple[str, ...] = ()
     record: dict[str, Any] | None = field(repr=False, default=None)
 
     def as_dict(self) -> dict[str, Any]:
@@ -47,7 +48,7 @@ class CellState:
             "repetition": self.cell.repetition,
             "digest": self.cell.digest,
             "state": self.state,
-            "needs": list(unit.needs),
+            "needs": list(self.needs),
         }
 
 
@@ -86,20 +87,37 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
         chosen = [only(unit, repetitions) for unit, repetitions in kept if repetitions]
     if not chosen:
         raise RequestError(f"the filters leave no cell of the suite '{suite.name}'; loosen them")
-    return tuple(chosen)
+    # What makes a backbone comes with those that need it, and before them.
+    there = {unit.name for unit in chosen}
+    makers = {maker.name: maker for unit in chosen for maker in unit.after}
+    return (*(maker for name, maker in makers.items() if name not in there), *chosen)
 
 
 def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
     """The state of every cell: its record's, else missing, or blocked where something is absent."""
     found = []
     for unit in units:
+        needs = _needs(unit, store)
         for cell in unit.cells:
             record = store.read(cell)
-            state: State = "blocked" if unit.needs else "missing"
+            state: State = "blocked" if needs else "missing"
             if record is not None:
                 state = "done" if record["status"] == "done" else "failed"
-            found.append(CellState(cell, state, record))
+            found.append(CellState(cell, state, needs, record))
     return found
+
+
+def _needs(unit: Unit, store: RecordStore) -> tuple[str, ...]:
+    """What a unit lacks; also what makes its backbone lacks, or that this has failed."""
+    needs = list(unit.needs)
+    for maker in unit.after:
+        needs += maker.needs
+        records = [store.read(cell) for cell in maker.cells]
+        if any(record is not None and record["status"] == "failed" for record in records):
+            needs.append(
+                f"weights {unit.backbone.id}: its pretraining failed; run again with --retry-failed"
+            )
+    return tuple(dict.fromkeys(needs))
 
 
 def running(units: Iterable[Unit], context: Context) -> set[str]:

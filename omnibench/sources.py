@@ -34,7 +34,11 @@ class Sources:
         adaptation: Adaptation,
         options: Mapping[str, Any],
     ) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the source digests of all and what is absent, each with the way out."""
+        """Return the source digests of all and what is absent, each with the way out.
+
+        Raises:
+            RequestError: a dataset among the options is unknown.
+        """
         if dataset.id not in self._datasets:
             self._datasets[dataset.id] = self._of_dataset(dataset)
         if backbone.id not in self._backbones:
@@ -49,7 +53,15 @@ class Sources:
         elif "path" in options:
             digests["adaptation"], further = self._of_folder(Path(options["path"]))
             needs += further
+        if options.get("knn"):
+            digests["knn"], further = self._of_dataset(data_sources.resolve(options["knn"]))
+            needs += further
         return digests, needs
+
+    def expect(self, card: BackboneCard) -> None:
+        """Need nothing for a backbone whose weights the suite itself makes."""
+        digest, _ = self.of_backbone(card)
+        self._backbones[card.id] = (digest, ())
 
     def _of_folder(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         names = [p.name for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")]
@@ -79,8 +91,10 @@ class Sources:
         if kind == "module":
             return card.checksum or f"sha256:{module_digest(name)}", _package_needs(card)
         if kind == "record":
-            record = find_weights_record(self.results, name)
-            return str(record["digest"]), ()
+            try:
+                return str(find_weights_record(self.results, name)["digest"]), ()
+            except RequestError as error:
+                return name, (f"weights {card.id}: {error}",)
         if kind == "file":
             path = Path(name)
             if not path.is_file():

@@ -58,9 +58,9 @@ class RecordStore:
         cell: Cell,
         record: Mapping[str, Any],
         predictions: Mapping[str, NDArray[Any]] | None = None,
-        pictures: Mapping[str, bytes] | None = None,
+        files: Mapping[str, bytes] | None = None,
     ) -> Path:
-        """Write a cell's predictions and pictures, then its record, never there without them.
+        """Write a cell's predictions and files, then its record, never there without them.
 
         Raises:
             StoreError: the disk is full or the folder not writable.
@@ -68,8 +68,8 @@ class RecordStore:
         path = self.path(cell)
         if predictions is not None:
             write_predictions(path, predictions)
-        for name, content in (pictures or {}).items():
-            write_atomically(path.with_suffix(f".{name}.png"), content)
+        for ending, content in (files or {}).items():
+            write_atomically(path.with_suffix(f".{ending}"), content)
         text = json.dumps(record, indent=1, allow_nan=False)
         write_atomically(path, text.encode())
         return path

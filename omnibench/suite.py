@@ -2,7 +2,7 @@
 
 import fnmatch
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Unit
+from omnibench.data.sources import absolute
 from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
+from omnibench.pretrained import pretraining_unit
 from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
@@ -69,7 +71,7 @@ class SuiteFile(_Model):
     seed: Annotated[int, Field(ge=0)] = 0
     repetitions: Annotated[int, Field(ge=1)] = 1
     backbones: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
-    matrix: Annotated[list[Entry], Field(min_length=1)]
+    matrix: list[Entry] = Field(default_factory=list)
     report: ReportSection = ReportSection()
 
 
@@ -153,7 +155,8 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
 
 
 def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:
-    cards = _backbone_cards(file.backbones, base)
+    cards, units = _backbone_cards(file, base, sources)
+    makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:
         cards.setdefault(name, backbones.get(name))
     if file.report.published:
@@ -164,11 +167,12 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
             f"report.baseline: '{baseline}' is not among the suite's backbones"
             f"{did_you_mean(baseline, cards)}"
         )
-    units: dict[str, Unit] = {}
     origins: dict[str, DatasetCard] = {}
     for index, entry in enumerate(file.matrix):
         where = f"matrix[{index}]"
         for unit in _entry_units(file, entry, cards, base, sources, where, extra):
+            if maker := makers.get(unit.backbone.source_name):
+                unit = replace(unit, after=(maker,))
             other = origins.setdefault(unit.dataset.id, unit.dataset)
             if other != unit.dataset:
                 raise RequestError(
@@ -177,13 +181,22 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
                 )
             if units.setdefault(unit.name, unit) != unit:
                 raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
+    if not units:
+        raise RequestError("matrix: it is empty; name a task, datasets and adaptations")
     return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()))
 
 
-def _backbone_cards(entries: list[str | dict[str, Any]], base: Path) -> dict[str, BackboneCard]:
-    """Ids, globs and inline cards (whose file: paths are relative to the suite) to cards."""
+def _backbone_cards(
+    file: SuiteFile, base: Path, sources: Sources
+) -> tuple[dict[str, BackboneCard], dict[str, Unit]]:
+    """Ids, globs, inline cards (whose file: paths are relative to the suite) and pretrainings.
+
+    Returns:
+        The cards by id, and the units of the pretrainings by name.
+    """
     cards: dict[str, BackboneCard] = {}
-    for index, entry in enumerate(entries):
+    units: dict[str, Unit] = {}
+    for index, entry in enumerate(file.backbones):
         where = f"backbones[{index}]"
         if isinstance(entry, str):
             try:
@@ -191,7 +204,11 @@ def _backbone_cards(entries: list[str | dict[str, Any]], base: Path) -> dict[str
             except RequestError as error:
                 raise RequestError(f"{where}: {error}") from None
         elif "pretrain" in entry:
-            raise RequestError(f"{where}: {{pretrain: ...}} is not available yet; name a backbone")
+            card, unit = pretraining_unit(entry, base, file.seed, sources, where)
+            if units.setdefault(unit.name, unit) != unit:
+                raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
+            sources.expect(card)
+            found = [card]
         else:
             card = validate(BackboneCard, entry, where)
             if card.source_kind == "file":
@@ -202,7 +219,7 @@ def _backbone_cards(entries: list[str | dict[str, Any]], base: Path) -> dict[str
                 )
             found = [card]
         cards.update({card.id: card for card in found})
-    return cards
+    return cards, units
 
 
 def _entry_units(
@@ -231,7 +248,8 @@ def _entry_units(
             dataset = resolve_dataset(reference, base)
         except RequestError as error:
             raise RequestError(f"{where}.datasets[{index}]: {error}") from None
-        if dataset.tasks and task.name not in dataset.tasks:
+        # Pretraining leaves labels alone, so that every dataset serves it.
+        if dataset.tasks and task.name not in (*dataset.tasks, "pretraining"):
             raise RequestError(
                 f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
                 f"not {task.name}"
@@ -282,6 +300,8 @@ def _adaptation(
     options = adaptation.resolve_options(given or {}, where)
     if "path" in options:
         options["path"] = str(base.absolute() / Path(options["path"]).expanduser())
+    if options.get("knn"):
+        options["knn"] = absolute(options["knn"], base)
     return adaptation, options
 
 

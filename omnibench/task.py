@@ -73,6 +73,8 @@ class Adaptation:
         """The form in paths and tables: `lora-r8-a16`; options at their default are left out."""
         parts = [self.name]
         for name, info in self.options.model_fields.items():
+            if name == "knn":  # what a training is watched by is no part of its name
+                continue
             if name == "path":
                 parts.append(Path(options[name]).name)
             elif info.is_required() or options[name] != info.default:
@@ -108,7 +110,7 @@ class Outcome:
         cost: phases in seconds, counts of parameters, FLOPs, images a second, as measured.
         digests: hashes of what was really loaded.
         notes: facts for the record, such as weight-key coverage or the chosen rate.
-        pictures: PNG files that are stored beside the record, by name.
+        files: what else is stored beside the record, by its ending ("overlay.png", "safetensors").
     """
 
     repetition: int
@@ -117,7 +119,7 @@ class Outcome:
     cost: Mapping[str, Any] = field(default_factory=dict)
     digests: Mapping[str, str] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
+    files: Mapping[str, bytes] = field(default_factory=dict)
 
 
 class Task(Protocol):

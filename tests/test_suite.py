@@ -109,7 +109,7 @@ def test_what_is_wrong_is_named_by_its_path(read, old, new, message):
 
 
 def test_no_matrix_and_no_mapping_are_refused(read):
-    with pytest.raises(RequestError, match="matrix: List should have at least 1 item"):
+    with pytest.raises(RequestError, match="matrix: it is empty"):
         read(GOOD[: GOOD.index("matrix:")] + "matrix: []\n")
     with pytest.raises(RequestError, match="should be a valid dict"):
         read("- 1\n")

@@ -99,7 +99,7 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
 def needs(found: list[CellState]) -> list[str]:
     """What blocks cells, each thing once, in order."""
     blocked = (state for state in found if state.state == "blocked")
-    return list(dict.fromkeys(need for state in blocked for need in state.cell.unit.needs))
+    return list(dict.fromkeys(need for state in blocked for need in state.needs))
 
 
 def _summary(found: list[CellState]) -> str:

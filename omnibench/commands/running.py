@@ -61,7 +61,11 @@ def run(
             suite, units = session.suite(name, filters)
     found = states(units, session.store)
     blocked = needs(found)
-    pending = [only(unit, due[unit.name]) for unit in units if unit.name in due and not unit.needs]
+    pending = [
+        only(unit, due[unit.name])
+        for unit in units
+        if unit.name in due and not any(needed.needs for needed in (unit, *unit.after))
+    ]
     done = sum(state.state == "done" for state in found)
     if blocked and not pending and not done:
         raise RequestError(f"nothing can start: {'; '.join(blocked)}")

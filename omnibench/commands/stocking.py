@@ -102,10 +102,10 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
             share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
             typer.echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
 
-    if card.package is not None:
+    if card.package is not None or card.request is not None:
         for need in sources.missing(card, data):
             raise DataError(need.removeprefix(f"data {card.id}: "))
-        return f"there, shipped by the package {card.package}"
+        return f"there, shipped by the package {card.package}" if card.package else "there"
     if not card.files and card.hub is None:
         return "made when it is read; there is nothing to fetch"
     download.fetch(card, data, progress)

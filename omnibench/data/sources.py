@@ -13,10 +13,16 @@ from omnibench.errors import DataError, RequestError
 from omnibench.registry import did_you_mean, import_attribute
 
 # Each has a module here with card_of(path) and read(card, ...); those of many files source_digest.
-LOCAL_KINDS = ("npz", "folder", "pairs", "jsonl")
+LOCAL_KINDS = ("npz", "folder", "pairs", "jsonl", "images")
 
 
-def resolve(reference: str, base: Path) -> DatasetCard:
+def absolute(reference: str, base: Path) -> str:
+    """A dataset's reference with the path it may hold taken from `base` on."""
+    kind, colon, name = reference.partition(":")
+    return f"{kind}:{base.absolute() / Path(name).expanduser()}" if colon else reference
+
+
+def resolve(reference: str, base: Path = Path()) -> DatasetCard:
     """Return the card of a registered id, or of a local dataset `KIND:PATH`, from `base` on.
 
     A local dataset that is absent or cannot be read gets a card without tasks, so that the cells
@@ -46,11 +52,15 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     """Return what identifies the dataset's content, known before anything is loaded.
 
     The pinned checksum of its file; of a local file or folder, or the hub's files, "sha256:..." as
-    they are now, remembered by path, size and time; of a generated dataset `id@version`.
+    they are now, remembered by path, size and time; of a generated dataset `id@version`; of a pool
+    "sha256:..." of its members' digests in their order.
 
     Raises:
         DataError: a local file or folder, or a file of the hub's, is absent or unreadable.
     """
+    if card.members:
+        digests = "".join(f"{source_digest(member, data_dir)}\n" for member in card.members)
+        return f"sha256:{hashlib.sha256(digests.encode()).hexdigest()}"
     if len(card.files) == 1:
         return next(iter(card.files.values()))
     if card.files:
@@ -58,9 +68,9 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
         return f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
     if card.hub is not None:
         return hub.source_digest(card, data_dir)
-    if card.path is None:
+    if card.path is None and card.request is None:
         return f"{card.id}@{card.version}"
-    path = Path(card.path)
+    path = place(card, data_dir)
     reader = importlib.import_module(_module(card))
     if hasattr(reader, "source_digest"):
         return str(reader.source_digest(path, data_dir))
@@ -69,11 +79,19 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     return f"sha256:{sha256_of(path, data_dir)}"
 
 
+def place(card: DatasetCard, data_dir: Path) -> Path:
+    """Return the file or folder of a local dataset, else its own folder in the data directory."""
+    return data_dir / card.id if card.path is None else Path(card.path)
+
+
 def missing(card: DatasetCard, data_dir: Path) -> list[str]:
     """Return one sentence for each file or package that is absent, or an unreadable local file.
 
     Each says where to get it and where to put it.
     """
+    if card.members:
+        needs = [need for member in card.members for need in missing(member, data_dir)]
+        return list(dict.fromkeys(needs))
     if card.package is not None and importlib.util.find_spec(card.package) is None:
         return [f"data {card.id}: run `pip install {card.package}`, which ships its images"]
     if card.path is not None:
@@ -82,6 +100,10 @@ def missing(card: DatasetCard, data_dir: Path) -> list[str]:
         return [] if card.tasks else [_complaint(card)]
     if card.hub is not None:
         return hub.missing(card, data_dir)
+    if card.request is not None:
+        folder = place(card, data_dir)
+        ask = f"data {card.id}: ask for it at {card.request} and put (or link) it at {folder}"
+        return [] if any(folder.glob("[!.]*")) else [ask]
     needs = []
     for name in card.files:
         path = data_dir / name

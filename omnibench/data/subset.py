@@ -38,10 +38,17 @@ def limited(dataset: Dataset, limit: int | None) -> Dataset:
     )
 
 
+def drawn(count: int, limit: int | None) -> NDArray[np.int64]:
+    """Indices of the `limit` of `count` images that are kept, in their order; None for all."""
+    if limit is None or limit >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(0).permutation(count)[:limit])
+
+
 def _cut(split: Split, limit: int) -> Split:
     if len(split) <= limit:
         return split
-    indices = np.sort(np.random.default_rng(0).permutation(len(split))[:limit])
+    indices = drawn(len(split), limit)
     return replace(
         split,
         images=SubsetImages(split.images, indices),

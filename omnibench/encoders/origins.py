@@ -36,7 +36,7 @@ def _create(name: str, **options: Any) -> Any:
             f"timm has no architecture '{name}'"
             + (f"; did you mean {', '.join(near)}?" if near else "")
         )
-    return timm.create_model(name, pretrained=False, num_classes=0, **options)
+    return timm.create_model(name, pretrained=False, **{"num_classes": 0, **options})
 
 
 def _load_timm(module: Any, card: BackboneCard, path: Path) -> Coverage:
@@ -102,11 +102,11 @@ def _from_random(card: BackboneCard, size: int, data: Path, results: Path) -> Or
 
 def _from_record(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     record = find_weights_record(results, card.source_name)
-    name = card.architecture or record["spec"]["options"]["architecture"]
-    module = _create(name)
+    told = record["environment"]
+    module = _create(card.architecture or told["architecture"], **told["model_args"])
     fit_input_size(module, size, card.id)
     coverage = _load_timm(module, card, record["path"].with_suffix(".safetensors"))
-    return Origin(module, coverage, *_statistics(module))
+    return Origin(module, coverage, tuple(told["mean"]), tuple(told["std"]))
 
 
 def _from_module(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:

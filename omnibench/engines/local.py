@@ -20,7 +20,8 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
 
     A unit that another runner of the same results folder holds is put back and looked at again;
     what that runner has written by then is not computed twice. Each claim is let go before the
-    unit is handed out.
+    unit is handed out. A unit whose backbone another one makes waits for that; where it failed,
+    nothing is computed and no record written.
     """
     torch.set_num_threads(context.threads)
     torch.set_float32_matmul_precision("highest")
@@ -33,6 +34,13 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
             time.sleep(POLL_SECONDS)
             busy = 0
         unit = queue.popleft()
+        if waits := [m for m in unit.after if not _is_done(m, store)]:
+            if any(maker.name == other.name for maker in waits for other in queue):
+                queue.append(unit)
+                busy += 1
+            else:
+                yield Finished(unit, dict.fromkeys(unit.repetitions, _absent(waits)), 0.0)
+            continue
         with claim(unit, context) as ours:
             if not ours:
                 queue.append(unit)
@@ -46,6 +54,15 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
             }
             finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
             yield Finished(unit, {**there, **finished.repetitions}, finished.seconds)
+
+
+def _is_done(unit: Unit, store: RecordStore) -> bool:
+    records = [store.read(cell) for cell in unit.cells]
+    return all(record is not None and record["status"] == "done" for record in records)
+
+
+def _absent(makers: Sequence[Unit]) -> str:
+    return f"{', '.join(maker.name for maker in makers)} did not end, whose weights it needs"
 
 
 def _message(record: Mapping[str, Any]) -> str | None:

@@ -15,6 +15,8 @@ from omnibench.encoders.preprocess import resize
 
 # Boxes RandomResizedCrop tries before it falls back to the centre.
 ATTEMPTS = 10
+# Uniform numbers an image's map is made of: angle, flip, the box's place, areas and ratios.
+NUMBERS = 4 + 2 * ATTEMPTS
 # Images a CPU thread samples at once: their coordinates stay in its cache (3 x as fast at 224 px).
 IMAGES_PER_THREAD = 4
 
@@ -44,10 +46,14 @@ class Augmentation:
         edges (`affine_grid` without align_corners). Every image takes equally many numbers from
         the generator, in its turn: drawn at once or in parts, the maps are the same.
         """
-        chances = torch.rand(count, 4 + 2 * ATTEMPTS, dtype=torch.float64, generator=generator)
+        chances = torch.rand(count, NUMBERS, dtype=torch.float64, generator=generator)
+        return self.maps(chances, height, width)
+
+    def maps(self, chances: Tensor, height: int, width: int) -> Tensor:
+        """Make what `draw` gives of chances float64 [count, NUMBERS], uniform on [0, 1)."""
         angle = (2 * chances[:, 0] - 1) * math.radians(self.degrees)
         cosine, sine = angle.cos(), angle.sin()
-        rotation = torch.stack([cosine, -sine, sine, cosine], dim=1).view(count, 2, 2)
+        rotation = torch.stack([cosine, -sine, sine, cosine], dim=1).view(-1, 2, 2)
         direction = torch.where(chances[:, 1] < self.flip, -1.0, 1.0)
         units = torch.stack([direction * 2 / width, torch.full_like(direction, 2 / height)], dim=1)
         boxes = self._boxes(chances[:, 2:4], chances[:, 4:], height, width)

@@ -34,6 +34,9 @@ class Batch:
 class Hooks:
     """What a training does around each optimiser step; by itself nothing."""
 
+    def ahead(self, rows: Tensor) -> None:
+        """Called with the next step's whole batch while this one is still to come."""
+
     def before(self, batch: Batch) -> None:
         """Called with this process's part of the batch, before its first forward pass."""
 

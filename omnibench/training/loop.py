@@ -83,7 +83,10 @@ class _Run:
         self.job.set_mode()
         order = torch.randperm(self.job.count, generator=stream(self.job.seed, "order", epoch))
         batches = torch.split(order, self.recipe.batch)[: self.steps.epoch]
-        for rows in batches[self.step - epoch * self.steps.epoch :]:
+        left = batches[self.step - epoch * self.steps.epoch :]
+        for index, rows in enumerate(left):
+            if index + 1 < len(left):
+                self.job.hooks.ahead(left[index + 1])
             with finishing():
                 self._step(rows)
             if self.job.checkpoint_steps and self.step % self.job.checkpoint_steps == 0:
@@ -97,8 +100,8 @@ class _Run:
         self.history.append({"epoch": epoch, **entry, "validation": metrics})
         self.loss = 0.0
         self._save()
-        left = seconds * (self.recipe.epochs - epoch - 1)
-        rate = f"{entry['images_per_s']:.0f} images/s, {left:.0f} s left"
+        rest = seconds * (self.recipe.epochs - epoch - 1)
+        rate = f"{entry['images_per_s']:.0f} images/s, {rest:.0f} s left"
         self.job.progress(f"{self.job.name} ({rate})", epoch + 1, self.recipe.epochs)
 
     def _step(self, rows: Tensor) -> None:

@@ -74,7 +74,7 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
                 "vocabulary": language.tokenizer.size,
                 "captions_cut": dict(cases.cut),
             },
-            pictures={"captions": caption_sheet(dataset, predictions, unit.decodings[-1])},
+            files={"captions.png": caption_sheet(dataset, predictions, unit.decodings[-1])},
         )
         Checkpoints(job.folder).remove()
 

@@ -58,7 +58,7 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
                 "backbone": dict(built.facts),
                 "mask_classes": list(cases.dataset.card.mask_classes),
             },
-            pictures={"overlay": overlay_sheet(cases, predictions["test_counts"], masks["test"])},
+            files={"overlay.png": overlay_sheet(cases, predictions["test_counts"], masks["test"])},
         )
         Checkpoints(job.folder).remove()
 

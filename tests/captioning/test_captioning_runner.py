@@ -258,7 +258,7 @@ def test_without_wordnet_all_but_meteor_is_there(make, monkeypatch, tmp_path):
     }
     assert found.metrics.keys() == full.metrics.keys()
     assert not [key for key in found.predictions if key.endswith("/meteor")]
-    assert found.pictures["captions"].startswith(b"\x89PNG")
+    assert found.files["captions.png"].startswith(b"\x89PNG")
 
 
 def test_more_tokens_than_the_model_has_positions_are_refused(make):

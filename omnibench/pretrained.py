@@ -1,0 +1,148 @@
+"""From a pretraining to a backbone: what a suite asks for, what a record left. No torch here."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from omnibench.cards import BackboneCard, Identifier
+from omnibench.catalogue import backbones, tasks
+from omnibench.cell import Unit
+from omnibench.data.pool import pool_card
+from omnibench.data.sources import absolute
+from omnibench.errors import RequestError
+from omnibench.recipe import resolve_recipe
+from omnibench.registry import did_you_mean
+from omnibench.sources import Sources
+from omnibench.validation import validate
+
+TASK = "pretraining"
+
+
+class Pretraining(BaseModel):
+    """What `{pretrain: ...}` holds.
+
+    Attributes:
+        method: an adaptation of the task pretraining.
+        architecture: what it starts from: a backbone's id, the id without `random-` of a random
+            control, or a timm name, drawn at random.
+        dataset: one or several; labels are ignored.
+        knn: a labelled dataset that it is watched by.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str = "dinov2-global"
+    architecture: str
+    dataset: str | list[str]
+    recipe: str | dict[str, Any] = "small"
+    knn: str | None = None
+
+
+class PretrainedEntry(BaseModel):
+    """`{pretrain: ...}` among a suite's backbones.
+
+    Attributes:
+        id: of the backbone it makes; None for `pretrain-<digest8>`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    pretrain: Pretraining
+    id: Identifier | None = None
+
+
+def pretraining_unit(
+    entry: dict[str, Any], base: Path, seed: int, sources: Sources, where: str
+) -> tuple[BackboneCard, Unit]:
+    """Return the backbone that `{pretrain: ...}` stands for, and the unit that makes it.
+
+    Raises:
+        RequestError: a field is wrong or a name unknown, by its path.
+    """
+    named = validate(PretrainedEntry, entry, where)
+    asked, where = named.pretrain, f"{where}.pretrain"
+    task = tasks.get(TASK)
+    if asked.method not in task.adaptations:
+        raise RequestError(
+            f"{where}.method: pretraining has no '{asked.method}' (there are: "
+            f"{', '.join(task.adaptations)}){did_you_mean(asked.method, task.adaptations)}"
+        )
+    method = task.adaptations[asked.method]
+    try:
+        start = starting_card(asked.architecture)
+    except RequestError as error:
+        raise RequestError(f"{where}.architecture: {error}") from None
+    names = [asked.dataset] if isinstance(asked.dataset, str) else asked.dataset
+    try:
+        dataset = pool_card(names, base)
+    except RequestError as error:
+        raise RequestError(f"{where}.dataset: {error}") from None
+    knn = absolute(asked.knn, base) if asked.knn else None
+    options = method.resolve_options({"knn": knn}, where)
+    try:
+        digests, needs = sources.of(dataset, start, method, options)
+    except RequestError as error:
+        raise RequestError(f"{where}.knn: {error}") from None
+    unit = Unit(
+        task=TASK,
+        dataset=dataset,
+        backbone=start,
+        adaptation=method.name,
+        short=method.short(options),
+        options=options,
+        recipe=resolve_recipe(asked.recipe, method.recipes, f"{where}.recipe"),
+        suite_seed=seed,
+        sources=digests,
+        repetitions=(0,),
+        needs=needs,
+    )
+    members = [card.id for card in dataset.members or (dataset,)]
+    return made_card(unit.cells[0].digest, start, members, named.id), unit
+
+
+def starting_card(name: str) -> BackboneCard:
+    """Return the card of what a pretraining starts from.
+
+    Raises:
+        RequestError: it is neither a backbone nor has the form of a timm name.
+    """
+    for known in (name, f"random-{name}"):
+        if known in backbones:
+            return backbones.get(known)
+    if "_" not in name:  # as all timm's names of vision transformers have
+        raise RequestError(
+            f"'{name}' is no backbone, nor an architecture of timm{did_you_mean(name, backbones)}"
+        )
+    return BackboneCard(id=name, family="random", source=f"random:{name}", pool="cls")
+
+
+def made_card(
+    digest: str, start: BackboneCard, datasets: list[str], name: str | None = None
+) -> BackboneCard:
+    """The card of a backbone that the pretraining cell of this digest leaves."""
+    return BackboneCard(
+        id=name or f"pretrain-{digest[:8]}",
+        family="pretrained",
+        size=start.size,
+        source=f"record:{digest}",
+        width=start.width,
+        depth=start.depth,
+        patch=start.patch,
+        pool="cls",
+        pretraining=tuple(dict.fromkeys([*start.pretraining, *datasets])),
+    )
+
+
+def recorded_cards(results: Path) -> Iterator[BackboneCard]:
+    """The backbones that finished pretraining records below a results folder have left."""
+    for path in sorted((results / "records" / TASK).rglob("rep-*.safetensors")):
+        try:
+            record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            if record["status"] == "done":
+                start = starting_card(record["spec"]["backbone"])
+                yield made_card(record["digest"], start, list(record["environment"]["images"]))
+        except (OSError, ValueError, KeyError, RequestError):
+            continue  # damaged, or started from a backbone that is not known here

@@ -1,0 +1,41 @@
+"""The projection head of DINO and iBOT: an MLP to a bottleneck on the sphere, and prototypes."""
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class Head(nn.Module):
+    """MLP (GELU), L2 norm, and the prototypes that the result is compared with.
+
+    As DINOv2 builds it: linear weights drawn from a truncated normal of .02, biases 0; prototypes
+    weight-normed, with lengths that begin at 1.
+    """
+
+    def __init__(
+        self, width: int, layers: int, hidden: int, bottleneck: int, prototypes: int
+    ) -> None:
+        super().__init__()
+        widths = [width, *[hidden] * (layers - 1), bottleneck]
+        steps: list[nn.Module] = []
+        for before, after in itertools.pairwise(widths):
+            linear = nn.Linear(before, after)
+            nn.init.trunc_normal_(linear.weight, std=0.02)
+            nn.init.zeros_(linear.bias)
+            steps += [linear, nn.GELU()]
+        self.mlp = nn.Sequential(*steps[:-1])
+        self.directions = nn.Parameter(
+            nn.Linear(bottleneck, prototypes, bias=False).weight.detach()
+        )
+        self.lengths = nn.Parameter(torch.ones(prototypes, 1))
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        """[R, D] to unit vectors [R, bottleneck], in fp32 at least."""
+        found = self.mlp(tokens)
+        return functional.normalize(found.to(torch.promote_types(found.dtype, torch.float32)))
+
+    def prototypes(self) -> Tensor:
+        """[K, bottleneck]; a row's length is its `lengths`."""
+        return functional.normalize(self.directions, dim=1) * self.lengths

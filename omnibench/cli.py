@@ -264,6 +264,19 @@ def check(
 
 
 @app.command()
+def export(
+    digest: Annotated[str, typer.Argument(help="Of a pretraining record, 8 digits at least.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
+    plugin: Plugins = None,
+    results: Results = None,
+) -> None:
+    """Write a pretrained backbone as a folder that timm loads with local-dir:."""
+    from omnibench.commands import exporting
+
+    exporting.export(digest, folder, _places(plugin, results, None))
+
+
+@app.command()
 def doctor(
     suite: Annotated[str | None, typer.Argument(help="Also what this suite needs.")] = None,
     plugin: Plugins = None,

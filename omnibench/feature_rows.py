@@ -74,6 +74,13 @@ class FeatureRows:
         return rows
 
 
+def as_float32(rows: NDArray[Any]) -> NDArray[np.float32]:
+    """Return stored rows as float32; uint16 are the bits of bfloat16."""
+    if rows.dtype == np.uint16:
+        return (rows.astype(np.uint32) << 16).view(np.float32)
+    return rows.astype(np.float32, copy=False)
+
+
 def _read_at(path: Path, offset: int, out: NDArray[Any]) -> None:
     buffer = out.reshape(-1).view(np.uint8).data
     try:

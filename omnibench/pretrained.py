@@ -1,7 +1,6 @@
 """From a pretraining to a backbone: what a suite asks for, what a record left. No torch here."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,13 +135,15 @@ def made_card(
     )
 
 
-def recorded_cards(results: Path) -> Iterator[BackboneCard]:
-    """The backbones that finished pretraining records below a results folder have left."""
+def register_recorded(results: Path) -> None:
+    """Make known what the finished pretraining records below a results folder have left."""
     for path in sorted((results / "records" / TASK).rglob("rep-*.safetensors")):
         try:
             record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
             if record["status"] == "done":
                 start = starting_card(record["spec"]["backbone"])
-                yield made_card(record["digest"], start, list(record["environment"]["images"]))
+                card = made_card(record["digest"], start, list(record["environment"]["images"]))
+                if card.id not in backbones:
+                    backbones.add(card.id, card)
         except (OSError, ValueError, KeyError, RequestError):
             continue  # damaged, or started from a backbone that is not known here

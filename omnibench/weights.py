@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import BackboneCard
+from omnibench.data.checksums import sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
 # Read in this order; the .bin of older repositories is a pickle, loaded with weights_only=True.
@@ -66,6 +67,16 @@ def locate(card: BackboneCard, data: Path) -> WeightFiles | None:
             if config_path is not None or not needs_config:
                 return WeightFiles(weights, config_path)
     return None
+
+
+def file_source(card: BackboneCard, data: Path) -> dict[str, str]:
+    """Return {"file": SHA-256} of a hub card's weights file here, a part of its feature keys.
+
+    A hub file that no card pins may be replaced, so its own hash decides what is its. Empty for
+    other sources, and where the file is absent.
+    """
+    files = locate(card, data)
+    return {"file": sha256_of(files.weights, data)} if files else {}
 
 
 def way_out(card: BackboneCard, data: Path) -> str:

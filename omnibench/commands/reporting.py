@@ -18,7 +18,9 @@ from omnibench.predictions import read_predictions
 from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.markdown import to_markdown
+from omnibench.report.plain import plain_markdown
 from omnibench.report.write import write_report
+from omnibench.report.write_latent import write_latent
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.units import undecoded
 from omnibench.task import score
@@ -72,10 +74,12 @@ def report(name: str, out: Path | None, places: Places) -> None:
     comparisons = comparisons[(comparisons["definition"] + "/" + comparisons["metric"]).isin(keys)]
     folder = out or session.results / "reports" / suite.name
     shown, further = gather_decodings(chosen), gather_decodings(tables)
-    paths = write_report(suite.name, shown, comparisons, folder, further)
+    latent = write_latent(name, found, store, session.context("cpu"), folder)
+    paths = write_report(suite.name, shown, comparisons, folder, further, latent.tables)
     text = to_markdown(suite.name, shown, as_comparisons(comparisons))
-    typer.echo(re.sub(r"\\([\[\]<>])", r"\1", text))  # a terminal needs no escapes
-    for path in paths:
+    text += plain_markdown(latent.tables)
+    typer.echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
+    for path in (*paths, *latent.paths):
         typer.echo(f"written: {path}")
 
 

@@ -15,6 +15,7 @@ import typer
 from omnibench.catalogue import backbones, load_installed, load_plugin
 from omnibench.context import Context, default_data, default_results
 from omnibench.errors import RequestError
+from omnibench.pretrained import register_recorded
 
 if TYPE_CHECKING:
     from omnibench.cell import Unit
@@ -46,15 +47,14 @@ class Session:
 
     @classmethod
     def open(cls, places: Places) -> "Session":
-        """Register what is installed, then what the plug-in files hold."""
+        """Register what is installed, what the plug-in files hold, what pretrainings left."""
         if places.data is not None:
             os.environ["OMNIBENCH_DATA"] = str(places.data)  # where METEOR looks for WordNet
         load_installed()
-        return cls(
-            (places.results or default_results()).absolute(),
-            (places.data or default_data()).absolute(),
-            tuple(name for plugin in places.plugins for name in load_plugin(plugin)),
-        )
+        plugged = tuple(name for plugin in places.plugins for name in load_plugin(plugin))
+        results = (places.results or default_results()).absolute()
+        register_recorded(results)
+        return cls(results, (places.data or default_data()).absolute(), plugged)
 
     @property
     def store(self) -> "RecordStore":

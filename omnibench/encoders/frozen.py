@@ -14,7 +14,6 @@ from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Split
-from omnibench.data.checksums import sha256_of
 from omnibench.encoders import Encoder
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, forward_rows, micro_batch
@@ -91,9 +90,7 @@ class FrozenPass:
 
     @functools.cached_property
     def _loaded_file(self) -> dict[str, str]:
-        """A hub file that no card pins may be replaced: its own hash decides what is its."""
-        files = weights.locate(self.unit.backbone, self.context.data)
-        return {"file": sha256_of(files.weights, self.context.data)} if files else {}
+        return weights.file_source(self.unit.backbone, self.context.data)
 
 
 @dataclass(frozen=True)

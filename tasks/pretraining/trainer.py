@@ -30,7 +30,7 @@ class Trainer(Hooks):
 
     Args:
         rows: the images of the pool that take part.
-        knn: evaluated every `knn_steps` steps and in the end; None for none.
+        knn: evaluated every `knn_steps` steps, or each epoch, and in the end; None for none.
     """
 
     def __init__(
@@ -50,7 +50,8 @@ class Trainer(Hooks):
         self.course, self.watch, self.knn, self.device = course, watch, knn, device
         self.readers = ThreadPoolExecutor(READERS)
         self.read: dict[tuple[int, ...], list[Future[NDArray[np.uint8]]]] = {}
-        self.sums = torch.zeros(len(PARTS), dtype=torch.float64)  # since the last line
+        self.found = torch.zeros(len(PARTS), dtype=torch.float64)  # of this step and process
+        self.sums = torch.zeros_like(self.found)  # of all processes since the last line
         self.steps = 0
         self.crops: Crops
         self.answers: Answers
@@ -72,26 +73,28 @@ class Trainer(Hooks):
         temperature = self.course.temperature(batch.step)
         self.answers = self.model.answers(self.crops, temperature, self.device)
         self.first = int(batch.places[0])
+        self.found.zero_()
 
     def loss(self, batch: Batch) -> Tensor:
         """A micro-batch's part of the step's loss."""
         images = batch.places - self.first
         parts = self.model.losses(self.crops.of(images), self.answers, images, len(batch.whole))
         found = torch.stack([parts[name].float() for name in PARTS])
-        self.sums += found.detach().double().cpu()
+        self.found += found.detach().double().cpu()
         return found.sum()
 
     def after(self, step: int, loss: float, norm: float) -> None:
         self.model.follow(self.course.momentum(step))
+        sum_over_processes([self.found])
+        self.sums += self.found
         self.steps += 1
         done = step + 1
         last = done == self.course.steps
-        knn_due = self.recipe.knn_steps and done % self.recipe.knn_steps == 0
-        if done % self.recipe.log_steps and not last and not knn_due:
+        between = self.recipe.knn_steps or self.course.epoch
+        knn = self.knn if last or done % between == 0 else None
+        if done % self.recipe.log_steps and not last and knn is None:
             return
-        sums = self.sums.clone()
-        sum_over_processes([sums])
-        means = dict(zip(PARTS, (sums / self.steps).tolist(), strict=True))
+        means = dict(zip(PARTS, (self.sums / self.steps).tolist(), strict=True))
         line = {
             "step": done,
             "loss": sum(means.values()),
@@ -102,8 +105,8 @@ class Trainer(Hooks):
             "momentum": self.course.momentum(step),
             **teacher_facts(self.answers.dino, self.answers.tokens),
         }
-        if self.knn is not None and (knn_due or last):
-            line |= self.knn.evaluate(self.model.teacher.backbone)
+        if knn is not None:
+            line |= knn.evaluate(self.model.teacher.backbone)
         self.watch.add(line, self.steps * self.recipe.batch)
         self.sums.zero_()
         self.steps = 0
@@ -129,6 +132,9 @@ class Trainer(Hooks):
 
     def resume(self, step: int, state: Mapping[str, Any]) -> None:
         self.watch.resume(step)
+        if not self.watch.lines and self.knn is not None:
+            first = {"step": 0, **self.knn.evaluate(self.model.teacher.backbone)}
+            self.watch.add(first, images=0)
         if state:
             self.sums, self.steps = state["sums"], state["steps"]
             self.watch.signs = dict(state["signs"])

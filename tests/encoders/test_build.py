@@ -152,11 +152,13 @@ def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, st
     digest = "ab" * 32
     folder = tmp_path / "results" / "records" / "pretraining" / "d" / "b" / "a"
     folder.mkdir(parents=True)
-    record = {"digest": digest, "status": "done", "spec": {"options": {"architecture": NAME}}}
+    told = {"architecture": NAME, "model_args": {}, "mean": [0.5] * 3, "std": [0.25] * 3}
+    record = {"digest": digest, "status": "done", "environment": told}
     (folder / f"rep-0-{digest[:8]}.json").write_text(json.dumps(record))
     save_file(state, folder / f"rep-0-{digest[:8]}.safetensors")
     loaded = load(BackboneCard(id="x", source=f"record:{digest[:12]}"), tmp_path)
     assert loaded.coverage.missing == ()
+    assert (loaded.mean, loaded.std) == ((0.5,) * 3, (0.25,) * 3)
     with pytest.raises(RequestError, match="no pretraining record ffff"):
         load(BackboneCard(id="x", source="record:ffffffff"), tmp_path)
 

@@ -37,6 +37,7 @@ class Context:
         threads: CPU threads torch may use.
         retry_failed, force: compute again what failed, or everything asked for.
         started: when the run began, ISO 8601 in UTC; what was recorded since is not done twice.
+        process: rank and number of the processes that share each training (torchrun).
         progress: called with (stage, done, total) while a stage goes on.
     """
 
@@ -47,6 +48,7 @@ class Context:
     retry_failed: bool = False
     force: bool = False
     started: str = ""
+    process: tuple[int, int] = (0, 1)
     progress: Progress = silent
 
     def due(self, record: Mapping[str, Any] | None) -> bool:
@@ -55,6 +57,11 @@ class Context:
             return True
         asked = self.force or (self.retry_failed and record["status"] == "failed")
         return asked and str(record["finished"]) < self.started
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process holds claims and writes records: the first one."""
+        return self.process[0] == 0
 
     @property
     def features(self) -> Path:

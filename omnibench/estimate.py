@@ -70,8 +70,8 @@ def _training_seconds(
     train, val = images.get("train", 0), images.get("val", 0)
     passes = 0.0
     if adaptation.frozen_kind is None:
-        backward = TRAINED if adaptation.through_backbone else 1
-        passes = (backward * train + val) * _forward_seconds(unit, context)
+        each = adaptation.passes or (TRAINED if adaptation.through_backbone else 1)
+        passes = (each * train + val) * _forward_seconds(unit, context)
     if adaptation.head_flops is not None:
         flops = adaptation.head_flops(unit.backbone, unit.recipe["input_size"])
         rate = frozen_rate(unit.recipe["precision"], context.device)

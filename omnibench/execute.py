@@ -37,8 +37,12 @@ class Finished:
 def claim(unit: Unit, context: Context) -> Iterator[bool]:
     """Hold a unit against other runners of the same results folder; yields whether it is ours.
 
-    The lock goes with the process, however that ends.
+    The lock goes with the process, however that ends. Of several processes that share a training
+    the first one holds it.
     """
+    if not context.writes:
+        yield True
+        return
     folder = context.results / "locks"
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / f"{digest_of(unit.name)[:32]}.lock")
@@ -84,8 +88,9 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
             }
             record["digests"] |= outcome.digests
             record["environment"] |= outcome.notes
-            with finishing():
-                store.write(cell, record, outcome.predictions, outcome.files)
+            if context.writes:
+                with finishing():
+                    store.write(cell, record, outcome.predictions, outcome.files)
             results[outcome.repetition] = None
             clock, started = time.perf_counter(), _now()
     except Exception as error:
@@ -94,7 +99,10 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
         for repetition, cell in cells.items():
             if repetition not in results:
                 results[repetition] = message
-                _write_failure(store, cell, context, started, error, message)
+                if context.writes:
+                    _write_failure(store, cell, context, started, error, message)
+        if context.process[1] > 1:
+            raise  # the others wait for this one: torchrun ends them all
     return Finished(unit, results, time.perf_counter() - began)
 
 

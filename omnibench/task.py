@@ -41,6 +41,8 @@ class Adaptation:
         loads: weights it needs besides the backbone's.
         head_flops: FLOPs of one forward of what it adds, for `plan`: (backbone, input size); None
             where they are next to nothing.
+        passes: how many forward passes' worth of work a training image costs in an epoch; None for
+            three where gradients go through the backbone, one else.
         frozen_kind: the frozen features it keeps; None where it keeps none.
         options: the model its options are validated against.
     """
@@ -51,6 +53,7 @@ class Adaptation:
     recipes: Mapping[str, Recipe]
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
+    passes: float | None = None
     frozen_kind: Literal["embed", "maps", "tokens"] | None = None
     decodings: tuple[str, ...] = ()
     loads: "BackboneCard | None" = None

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 import secrets
 import sys
 import time
@@ -50,9 +51,25 @@ def run(
     """Run a suite's missing cells; returns the exit status."""
     session = Session.open(places)
     run_engine = engines.get(engine)
+    context = session.context(device, retry_failed=retry_failed, force=force)
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return _run(name, filters, session, run_engine, context, max_failures)
+    from omnibench.training.processes import joined
+
+    with joined(context) as own:
+        return _run(name, filters, session, run_engine, own, max_failures)
+
+
+def _run(
+    name: str,
+    filters: Filters,
+    session: Session,
+    run_engine: Engine,
+    context: Context,
+    max_failures: int | None,
+) -> int:
     suite, units = session.suite(name, filters)
     check_writable(session.results)
-    context = session.context(device, retry_failed=retry_failed, force=force)
     due = _due(units, session, context)
     if due:
         check_writable(session.data)

@@ -11,6 +11,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.execute import Finished, claim, execute_unit, only
 from omnibench.store import RecordStore
+from omnibench.training.processes import agreed, wait_for_all
 
 POLL_SECONDS = 1.0
 
@@ -28,13 +29,13 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True
     store = RecordStore(context.results)
-    queue, busy = deque(units), 0
+    queue, busy = deque(agreed(units)), 0
     while queue:
         if busy == len(queue):
             time.sleep(POLL_SECONDS)
             busy = 0
         unit = queue.popleft()
-        if waits := [m for m in unit.after if not _is_done(m, store)]:
+        if waits := agreed([m for m in unit.after if not _is_done(m, store)]):
             if any(maker.name == other.name for maker in waits for other in queue):
                 queue.append(unit)
                 busy += 1
@@ -42,17 +43,18 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
                 yield Finished(unit, dict.fromkeys(unit.repetitions, _absent(waits)), 0.0)
             continue
         with claim(unit, context) as ours:
-            if not ours:
+            if not agreed(ours):
                 queue.append(unit)
                 busy += 1
                 continue
             busy = 0
             records = {cell.repetition: store.read(cell) for cell in unit.cells}
-            due = tuple(k for k, record in records.items() if context.due(record))
+            due = agreed(tuple(k for k, record in records.items() if context.due(record)))
             there = {
                 k: _message(record) for k, record in records.items() if record and k not in due
             }
             finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+            wait_for_all()  # until the first process has written its records
             yield Finished(unit, {**there, **finished.repetitions}, finished.seconds)
 
 

@@ -17,6 +17,7 @@ PARTS = {
     "probe": "omnibench.speed.probe:measure",
     "segmentation": "omnibench.speed.segmentation:measure",
     "captioning": "omnibench.speed.captioning:measure",
+    "pretraining": "omnibench.speed.pretraining:measure",
     "packing": "omnibench.speed.packing:measure",
 }
 

@@ -47,6 +47,7 @@ class PretrainingTask:
             recipes={"small": SMALL, "omnirad": OMNIRAD},
             options=PretrainingOptions,
             through_backbone=True,
+            passes=8,  # of two crops: the student's forward and backward, the teacher's forward
         )
     }
 

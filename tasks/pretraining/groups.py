@@ -51,7 +51,7 @@ class Course:
     """
 
     def __init__(self, recipe: PretrainingRecipe, epoch: int) -> None:
-        self.recipe = recipe
+        self.recipe, self.epoch = recipe, epoch
         self.steps = recipe.epochs * epoch
         self.warmup = round(recipe.warmup_epochs * epoch)
         self.frozen = round(recipe.frozen_last_layer_epochs * epoch)

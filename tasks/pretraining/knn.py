@@ -35,14 +35,14 @@ class OnlineKnn:
     def __init__(self, reference: str, data: Path, preprocess: Preprocess, precision: str) -> None:
         dataset = limited(load(resolve(reference), data), MOST)
         self.preprocess, self.precision = preprocess, precision
-        self.splits = {split: dataset.splits[split] for split in SPLITS}
-        self.labels = {}
-        for split, found in self.splits.items():
-            if found.labels is None or found.labels.ndim != 1:
+        self.splits, self.labels = {}, {}
+        for split in SPLITS:
+            found = dataset.splits.get(split)
+            if found is None or found.labels is None or found.labels.ndim != 1:
                 raise DataError(
                     f"knn: {reference} has not one label an image; name a dataset of classification"
                 )
-            self.labels[split] = torch.from_numpy(found.labels)
+            self.splits[split], self.labels[split] = found, torch.from_numpy(found.labels)
         self.classes = int(max(found.max() for found in self.labels.values())) + 1
 
     def evaluate(self, network: MaskedViT) -> dict[str, float | None]:

@@ -1,6 +1,6 @@
 """The teacher's answers as distributions over prototypes, kept in factors.
 
-A distribution of row r is p_rk = exp(l_rk / t - shift) v_r u_k: one array of rows x prototypes,
+A distribution of row r is p_rk = exp(l_rk / t - shift_r) v_r u_k: one array of rows x prototypes,
 with one scaling vector for each side, serves Sinkhorn-Knopp and softmax alike.
 """
 
@@ -51,9 +51,10 @@ def sinkhorn_knopp(logits: Tensor, temperature: float) -> Targets:
     Args:
         logits: [R, K] of this process, is overwritten; the sums run over all processes' rows.
     """
-    exponentials = _exponentials(logits, temperature)
+    exponentials, largest = _exponentials(logits, temperature)
     smallest = torch.finfo(exponentials.dtype).tiny
-    rows = exponentials.new_ones(len(exponentials))
+    # The rows' first factors give back what was divided out of each, up to one factor for all.
+    rows = ((largest - _largest(largest)) / temperature).exp()
     columns = exponentials.new_ones(exponentials.shape[1])
     for _ in range(ITERATIONS):
         sums = rows @ exponentials
@@ -74,14 +75,20 @@ def softmax(logits: Tensor, temperature: float, centre: Tensor | None) -> Target
     """
     if centre is not None:
         logits -= centre
-    exponentials = _exponentials(logits, temperature)
+    exponentials, _ = _exponentials(logits, temperature)
     columns = exponentials.new_ones(exponentials.shape[1])
     return Targets(exponentials, 1 / exponentials.sum(dim=1), columns)
 
 
-def _exponentials(logits: Tensor, temperature: float) -> Tensor:
-    """exp(logits / temperature), divided by the largest of all processes'; in place."""
-    largest = logits.max() if len(logits) else logits.new_full((), -torch.inf)
+def _exponentials(logits: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    """exp((logits - their row's largest) / temperature), in place, and these largest [R]."""
+    largest = logits.amax(dim=1)
+    return logits.sub_(largest[:, None]).div_(temperature).exp_(), largest
+
+
+def _largest(values: Tensor) -> Tensor:
+    """The largest over all processes."""
+    largest = values.max() if len(values) else values.new_full((), -torch.inf)
     if rank_and_size()[1] > 1:
         dist.all_reduce(largest, dist.ReduceOp.MAX)
-    return logits.sub_(largest).div_(temperature).exp_()
+    return largest

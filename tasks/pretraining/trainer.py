@@ -132,7 +132,7 @@ class Trainer(Hooks):
 
     def resume(self, step: int, state: Mapping[str, Any]) -> None:
         self.watch.resume(step)
-        if not self.watch.lines and self.knn is not None:
+        if not step and self.knn is not None:
             first = {"step": 0, **self.knn.evaluate(self.model.teacher.backbone)}
             self.watch.add(first, images=0)
         if state:

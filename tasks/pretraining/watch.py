@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from omnibench.training.processes import rank_and_size, sum_over_processes
+from omnibench.training.processes import rank_and_size, rows_of_all, sum_over_processes
 
 from .targets import Targets
 
@@ -77,7 +77,7 @@ def teacher_facts(answers: Targets, tokens: Tensor) -> dict[str, float]:
         feature_std: spread of the class tokens' directions over the batch, 1 where they know no
             order: root of the summed variances of unit vectors.
         effective_rank: exp of the entropy of the centred tokens' singular values (Roy and
-            Vetterli 2007), of this process.
+            Vetterli 2007).
     """
     units = functional.normalize(tokens, dim=1)
     sums = torch.cat(
@@ -100,7 +100,7 @@ def teacher_facts(answers: Targets, tokens: Tensor) -> dict[str, float]:
         "teacher_entropy": float(entropy) / rows,
         "kl_uniform": max(uniform, 0.0),
         "feature_std": math.sqrt(max(variance, 0.0)),
-        "effective_rank": effective_rank(tokens),
+        "effective_rank": effective_rank(rows_of_all(tokens)),
     }
 
 

@@ -1,12 +1,14 @@
 """Fixtures for all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
+from omnibench.cli import main
 
 
 @pytest.fixture(scope="session")
@@ -34,3 +36,19 @@ def unit() -> Unit:
         sources={"dataset": "x", "backbone": "y"},
         repetitions=(0, 1, 2),
     )
+
+
+@pytest.fixture
+def bench(tmp_path, monkeypatch, capsys):
+    """Give a command; returns exit status, standard output, standard error."""
+    monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path / "results"))
+    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
+
+    def bench(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["omnibench", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        captured = capsys.readouterr()
+        return int(ended.value.code or 0), captured.out, captured.err
+
+    return bench

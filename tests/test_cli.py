@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omnibench.cli import main
-
 SUITE = """
 name: small
 repetitions: 2
@@ -68,22 +66,6 @@ def suite(tmp_path) -> Path:
     path = tmp_path / "small.yaml"
     path.write_text(SUITE)
     return path
-
-
-@pytest.fixture
-def bench(tmp_path, monkeypatch, capsys):
-    """Give a command; returns exit status, standard output, standard error."""
-    monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path / "results"))
-    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
-
-    def bench(*arguments: object) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["omnibench", *map(str, arguments)])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        captured = capsys.readouterr()
-        return int(ended.value.code or 0), captured.out, captured.err
-
-    return bench
 
 
 def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):

@@ -25,11 +25,8 @@ class TimmEncoder:
         patch_embed = getattr(module, "patch_embed", None)
         self.grid: tuple[int, int] | None = getattr(patch_embed, "grid_size", None)
         self.prefix_tokens = int(getattr(module, "num_prefix_tokens", 0))
-        if self.grid is not None and preprocess.device.type == "cpu":
-            tokens = self.prefix_tokens + self.grid[0] * self.grid[1]
-            for part in module.modules():
-                if hasattr(part, "fused_attn"):
-                    part.fused_attn = tokens > UNFUSED_TOKENS
+        if self.grid is not None:
+            choose_attention(module, preprocess.device)
         self.layout = torch.contiguous_format
         if self.grid is None:
             # Convolutions, those of bf16 above all, are faster in this layout.
@@ -87,6 +84,15 @@ class TimmEncoder:
                 f"the backbone has no map of stride {absent[0]}; it has {reductions}"
             )
         return [reductions.index(stride) for stride in strides]
+
+
+def choose_attention(vit: Any, device: torch.device) -> None:
+    """Let a ViT compute attention the faster way for its input size on a device."""
+    height, width = vit.patch_embed.grid_size
+    fused = device.type != "cpu" or vit.num_prefix_tokens + height * width > UNFUSED_TOKENS
+    for part in vit.modules():
+        if hasattr(part, "fused_attn"):
+            part.fused_attn = fused
 
 
 def fit_input_size(module: Any, size: int, origin: str) -> None:

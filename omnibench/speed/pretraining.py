@@ -16,6 +16,7 @@ from torch.nn import functional
 
 from omnibench.commands.session import usable_cores
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
+from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.training.precision import autocast
@@ -104,6 +105,8 @@ class _Way:
         self.device = device
         torch.manual_seed(0)
         vit = timm.create_model(NAME, num_classes=0, img_size=224, dynamic_img_size=True)
+        if precision != "fp32":
+            choose_attention(vit, torch.device(device))
         distillation = import_module(f"{PACKAGE}.distillation")
         self.model = distillation.Distillation(vit, self.recipe).to(device)
         self.model.set_training()

@@ -17,6 +17,7 @@ from omnibench.data.pool import Pool, open_pool
 from omnibench.data.subset import drawn
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.errors import RequestError
 from omnibench.execute import only
 from omnibench.store import RecordStore
@@ -52,6 +53,7 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
         torch.manual_seed(unit.seed("head", repetition))
         vit = start_of(unit.backbone, recipe, context.data, context.results)
         architecture = str(vit.pretrained_cfg["architecture"])
+        choose_attention(vit, torch.device(context.device))
         mean, std = statistics(unit.backbone, recipe, vit)
         model = Distillation(vit, recipe).to(context.device)
         job, trainer = _training(unit, repetition, context, recipe, model, pool, rows, mean, std)

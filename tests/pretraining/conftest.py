@@ -1,0 +1,31 @@
+"""Fixtures for units of pretraining."""
+
+import numpy as np
+import pytest
+import torch
+
+from omnibench.catalogue import load_installed
+from omnibench.context import Context
+from omnibench.data import sources
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory) -> str:
+    """Some images of phantom as an npz: drawn once, where the dataset itself is drawn each time."""
+    load_installed()
+    folder = tmp_path_factory.mktemp("phantom")
+    arrays = {}
+    for split, found in sources.load(sources.resolve("phantom"), folder).splits.items():
+        count = {"train": 80, "val": 40, "test": 8}[split]
+        arrays[f"{split}_images"] = found.images.read(0, count)
+        arrays[f"{split}_labels"] = found.labels[:count, None]
+    np.savez(folder / "images.npz", **arrays)
+    return f"npz:{folder / 'images.npz'}"
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    """Results and data of one test, on one thread."""
+    load_installed()
+    torch.set_num_threads(1)
+    return Context(tmp_path / "results", tmp_path / "cache")

@@ -1,0 +1,75 @@
+"""A step's crops follow from seed, step and place alone."""
+
+import numpy as np
+import pytest
+import torch
+from omnibench.tasks.pretraining.crops import Cropper
+from tiny_networks import DEPTH, PATCH, recipe
+
+from omnibench.encoders.preprocess import Preprocess
+
+STATISTICS = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
+WHOLE = torch.arange(6)
+TOLD = recipe(load_size=40, local_crops=2, drop_path=0.3)
+IMAGES = np.random.default_rng(0).integers(0, 256, (6, 40, 40), dtype=np.uint8)
+
+
+def cropper(seed=3, told=TOLD):
+    preprocess = Preprocess(told.input_size, *STATISTICS, torch.device("cpu"), torch.float32)
+    return Cropper(told, seed, PATCH, DEPTH, preprocess)
+
+
+def parts(shown):
+    paths, local = shown.paths, shown.local_paths
+    return [shown.whole, shown.masks, paths.kept, shown.local, local.kept]
+
+
+def equal(ours, theirs):
+    return [torch.equal(a, b) for a, b in zip(parts(ours), parts(theirs), strict=True)]
+
+
+@pytest.mark.parametrize("places", [[0, 1, 2], [3, 4, 5], [5], [0, 1, 2, 3, 4, 5]])
+def test_a_process_draws_for_its_images_what_one_draws_for_them(places):
+    together = cropper().crops(IMAGES, 7, WHOLE, 6)
+    alone = cropper().crops(IMAGES[places], 7, torch.tensor(places), 6)
+    expected = together.of(torch.tensor(places))
+    assert torch.allclose(alone.whole, expected.whole, atol=1e-5)
+    assert torch.allclose(alone.local, expected.local, atol=1e-5)
+    assert torch.equal(alone.masks, expected.masks)
+    assert torch.equal(alone.paths.kept, expected.paths.kept)
+    assert torch.equal(alone.local_paths.kept, expected.local_paths.kept)
+    assert alone.paths.scale == together.paths.scale
+
+
+def test_views_follow_one_another():
+    shown = cropper().crops(IMAGES, 0, WHOLE, 6)
+    assert shown.whole.shape == (12, 3, 32, 32)
+    assert shown.masks.shape == (12, 4, 4)
+    assert shown.local.shape == (12, 3, 16, 16)
+    flat = np.arange(6, dtype=np.uint8)[:, None, None] * np.full((1, 40, 40), 40, np.uint8)
+    shown = cropper().crops(flat, 0, WHOLE, 6)
+    some = shown.of(torch.tensor([4, 1]))
+    assert torch.equal(some.whole, shown.whole[[4, 1, 10, 7]])
+    assert torch.equal(some.local, shown.local[[4, 1, 10, 7]])
+    assert torch.equal(some.masks, shown.masks[[4, 1, 10, 7]])
+    # Of a grey image nothing but its brightness can change; that of black is 0.
+    mean, std = (torch.tensor(values).view(3, 1, 1) for values in STATISTICS)
+    values = (shown.whole[0] * std + mean) * 255
+    assert torch.allclose(values, torch.zeros(3, 32, 32), atol=1e-4)
+    values = (shown.local[[3, 9]] * std + mean) * 255
+    assert (values.std(dim=(1, 2, 3)) < 1e-3).all()
+    assert ((values.mean(dim=(1, 2, 3)) - 120).abs() <= 48.1).all()
+
+
+def test_the_same_place_gives_the_same_crops_and_another_others():
+    first = cropper().crops(IMAGES, 7, WHOLE, 6)
+    assert all(equal(cropper().crops(IMAGES, 7, WHOLE, 6), first))
+    assert not any(equal(cropper().crops(IMAGES, 8, WHOLE, 6), first))
+    assert not any(equal(cropper(seed=4).crops(IMAGES, 7, WHOLE, 6), first))
+
+
+def test_without_local_crops_there_are_none():
+    shown = cropper(told=recipe(load_size=40)).crops(IMAGES, 0, WHOLE, 6)
+    assert len(shown.local) == len(shown.of(torch.tensor([2])).local) == 0
+    assert shown.paths is None
+    assert shown.local_paths is None

@@ -1,0 +1,80 @@
+"""Trainings that are made to collapse, or to fail, and what is said of them."""
+
+import json
+import math
+
+import pytest
+from omnibench.tasks.pretraining.distillation import Distillation
+from pretraining_units import checkpoints, lines, outcome, pretraining
+
+from omnibench.execute import execute_unit
+from omnibench.store import RecordStore
+from omnibench.training.checkpoint import Checkpoints
+
+# A teacher so warm that its answers say nothing.
+WARM = {
+    "teacher_temperature": (1.0, 1.0),
+    "centring": "none",
+    "warmup_epochs": 0.0,
+    "prototypes": 64,
+}
+
+
+def failure(unit, context):
+    """What the failed record of a unit says."""
+    (message,) = execute_unit(unit, context).repetitions.values()
+    record = json.loads(RecordStore(context.results).path(unit.cells[0]).read_text())
+    assert record["status"] == "failed"
+    assert record["error"]["message"] == message
+    return record["error"]
+
+
+def test_a_collapse_ends_the_run_by_its_name(phantom, context):
+    unit = pretraining(phantom, **WARM)
+    error = failure(unit, context)
+    assert error["kind"] == "collapse"
+    assert error["message"].startswith("the training collapsed by step 5: uniform targets")
+    assert "sharpen the teacher" in error["message"]
+    found = lines(unit, context)
+    assert [line["step"] for line in found] == [1, 2, 3, 4, 5]
+    assert all(line["teacher_entropy"] > 0.99 * math.log(64) for line in found)
+    # Tried again, it goes on from its last epoch, which it had kept with the signs it had seen.
+    assert Checkpoints(checkpoints(unit, context)).load()["step"] == 4
+    assert failure(unit, context)["message"] == error["message"]
+
+
+def test_a_collapse_may_be_let_be_and_is_noted(phantom, context):
+    unit = pretraining(phantom, **WARM, stop_on_collapse=False)
+    notes = outcome(unit, context).notes
+    assert [line["step"] for line in lines(unit, context)] == list(range(1, 9))
+    assert [name.partition(":")[0] for name in notes["collapse"]] == ["uniform targets"]
+
+
+def test_signs_count_from_the_end_of_the_warm_up_on(phantom, context):
+    error = failure(pretraining(phantom, **{**WARM, "warmup_epochs": 0.5}), context)
+    assert "collapsed by step 7: uniform targets" in error["message"]
+
+
+@pytest.mark.parametrize(
+    ("step", "kept"), [(1, "there is none yet"), (6, "that of step 4 is kept")]
+)
+def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
+    phantom, context, monkeypatch, step, kept
+):
+    original, seen = Distillation.losses, []
+
+    def losses(self, *given):
+        found = original(self, *given)
+        seen.append(1)
+        return {n: v * (math.nan if len(seen) == step + 1 else 1) for n, v in found.items()}
+
+    monkeypatch.setattr(Distillation, "losses", losses)
+    unit = pretraining(phantom)
+    error = failure(unit, context)
+    assert error["kind"] == "numeric"
+    epoch, index = divmod(step, 4)
+    assert f"the loss is nan at epoch {epoch}, step {index}; last good" in error["message"]
+    assert kept in error["message"]
+    state = Checkpoints(checkpoints(unit, context)).load()
+    assert (state and state["step"]) == (4 if step == 6 else None)
+    assert all(math.isfinite(line["loss"]) for line in lines(unit, context))

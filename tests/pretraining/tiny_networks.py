@@ -1,0 +1,74 @@
+"""Small networks, recipes and crops for the tests of pretraining."""
+
+import numpy as np
+import timm
+import torch
+from omnibench.tasks.pretraining.crops import GLOBAL, Crops
+from omnibench.tasks.pretraining.distillation import Distillation
+from omnibench.tasks.pretraining.masks import draw_masks
+from omnibench.tasks.pretraining.network import draw_paths
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+
+DEPTH, PATCH, SIDE = 2, 8, 32
+
+
+def recipe(**fields) -> PretrainingRecipe:
+    """A recipe of a few prototypes; any field may be said otherwise."""
+    return PretrainingRecipe(
+        **{
+            "input_size": SIDE,
+            "batch": 6,
+            "prototypes": 16,
+            "hidden": 20,
+            "bottleneck": 8,
+            "drop_path": 0.0,
+            "layer_scale": None,
+            "local_size": 16,
+            "precision": "fp32",
+            **fields,
+        }
+    )
+
+
+def network(layer_scale: float | None = None, **arguments):
+    """A ViT of two blocks for crops of SIDE px."""
+    return timm.create_model(
+        "vit_tiny_patch16_224",
+        **{
+            "img_size": SIDE,
+            "patch_size": PATCH,
+            "embed_dim": 24,
+            "depth": DEPTH,
+            "num_heads": 3,
+            "num_classes": 0,
+            "dynamic_img_size": True,
+            "init_values": layer_scale,
+            **arguments,
+        },
+    )
+
+
+def model(told: PretrainingRecipe, seed: int = 0, spread: float = 0.15) -> Distillation:
+    """A model whose student and teacher differ, and whose tokens tell images apart."""
+    torch.manual_seed(seed)
+    made = Distillation(network(told.layer_scale), told)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            parameter.add_(spread * torch.randn_like(parameter))
+    made.set_training()
+    return made
+
+
+def crops(told: PretrainingRecipe, seed: int = 0) -> Crops:
+    """Noise in the shape of a batch's crops, with masks and paths drawn as a step draws them."""
+    generator = torch.Generator().manual_seed(seed)
+    whole, local = GLOBAL * told.batch, told.local_crops * told.batch
+    grid = (told.input_size // PATCH,) * 2
+    masks = draw_masks(whole, grid, np.random.default_rng(seed), told.mask_share, told.mask_ratio)
+    return Crops(
+        torch.randn(whole, 3, told.input_size, told.input_size, generator=generator),
+        torch.from_numpy(masks),
+        draw_paths(whole, DEPTH, told.drop_path, generator),
+        torch.randn(local, 3, told.local_size, told.local_size, generator=generator),
+        draw_paths(local, DEPTH, told.drop_path, generator) if local else None,
+    )

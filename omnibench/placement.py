@@ -27,7 +27,7 @@ def kept_in_memory(unit: Unit, kind: str, images: int, context: Context) -> bool
     """
     each = row_bytes(unit, kind)
     size = each * images
-    if size > MEMORY_SHARE * _memory_bytes():
+    if size > MEMORY_SHARE * memory_bytes():
         return False
     if size > _free_bytes(context.data):
         return True
@@ -75,5 +75,5 @@ def _free_bytes(data: Path) -> int:
     return shutil.disk_usage(folder).free
 
 
-def _memory_bytes() -> int:
+def memory_bytes() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

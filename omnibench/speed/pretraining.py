@@ -1,7 +1,8 @@
 """A pretraining step of ViT-S/14 at 224 pixels with 131072 prototypes, ours against plain PyTorch.
 
 The plain way runs the same mathematics in fp32: every residual branch in full and masked, logits
-and log-softmax as autograd keeps them, Sinkhorn-Knopp by rewriting its matrix, an unfused optimiser.
+and log-softmax as autograd keeps them, Sinkhorn-Knopp by rewriting its matrix, an unfused
+optimiser.
 """
 
 from collections.abc import Callable, Iterator

@@ -17,11 +17,12 @@ from omnibench.training.processes import own_rows, sum_over_processes
 from .crops import Cropper, Crops
 from .distillation import Answers, Distillation
 from .groups import Course
+from .held import HeldImages
 from .knn import OnlineKnn
 from .recipes import PretrainingRecipe
 from .watch import Watch, teacher_facts
 
-READERS = 4  # threads that decode images
+READERS = 4  # threads that decode images where they are not held in memory
 PARTS = ("dino", "ibot", "koleo")
 
 
@@ -45,10 +46,11 @@ class Trainer(Hooks):
         knn: OnlineKnn | None,
         device: str,
     ) -> None:
-        self.model, self.recipe, self.pool, self.rows = model, recipe, pool, rows
+        self.model, self.recipe, self.pool = model, recipe, pool
         self.cropper = cropper
         self.course, self.watch, self.knn, self.device = course, watch, knn, device
         self.readers = ThreadPoolExecutor(READERS)
+        self.images = HeldImages(pool, rows, recipe.load_size)
         self.read: dict[tuple[int, ...], list[Future[NDArray[np.uint8]]]] = {}
         self.found = torch.zeros(len(PARTS), dtype=torch.float64)  # of this step and process
         self.sums = torch.zeros_like(self.found)  # of all processes since the last line
@@ -60,8 +62,7 @@ class Trainer(Hooks):
         """Begin to read the images of a later step."""
         mine = own_rows(rows).numpy()
         self.read[tuple(mine)] = [
-            self.readers.submit(self.pool.read, self.rows[part], self.recipe.load_size)
-            for part in np.array_split(mine, READERS)
+            self.readers.submit(self.images.read, part) for part in np.array_split(mine, READERS)
         ]
 
     def before(self, batch: Batch) -> None:

@@ -28,7 +28,7 @@ def segmentation(unit: Unit) -> Unit:
 def context(tmp_path, monkeypatch) -> Context:
     """A machine with a GPU, room for 1000 images on disk and for 500 in memory."""
     monkeypatch.setattr(placement, "_free_bytes", lambda data: ROOM)
-    monkeypatch.setattr(placement, "_memory_bytes", lambda: ROOM)
+    monkeypatch.setattr(placement, "memory_bytes", lambda: ROOM)
     return Context(tmp_path / "results", tmp_path / "data", device="cuda")
 
 

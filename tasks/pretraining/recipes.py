@@ -25,7 +25,8 @@ class PretrainingRecipe(TrainingRecipe):
         global_blur: probability of a blur, of the first and of the second global crop (as
             DINOv2's code runs; it names 1 and .1, but hands their complements on).
         local_crops, local_size: number and side of the local crops; 0 for global crops only.
-        layer_scale: initial value of the residual branches' scales; None for none.
+        layer_scale: initial value of the residual branches' scales, where the backbone has none
+            of its own; None for none.
         drop_path: share of a batch's images that skip a residual branch of the student.
         prototypes, head_layers, hidden, bottleneck: of each head (separate for DINO and iBOT).
         centring: what keeps the teacher from one answer: Sinkhorn-Knopp, a running mean, nothing.

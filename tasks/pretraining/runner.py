@@ -34,7 +34,7 @@ from .groups import Course, parameter_groups
 from .knn import OnlineKnn
 from .metrics import DEFINITIONS, FIGURES, KNN
 from .recipes import PretrainingRecipe
-from .start import model_arguments, start_of, statistics
+from .start import start_of, statistics
 from .trainer import Trainer
 from .watch import PATIENCE, Watch
 
@@ -45,13 +45,13 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition, each resumed from its own checkpoints."""
     recipe = PretrainingRecipe.model_validate(unit.recipe)
     check_parts(recipe)
-    count = sum(unit.dataset.splits.values())
+    count = unit.dataset.splits.get("train", 0)
     pool = open_pool(unit.dataset, context.data, int(recipe.unreadable * count))
     rows = drawn(len(pool), recipe.limit)
     for repetition in unit.repetitions:
         began = time.perf_counter()
         torch.manual_seed(unit.seed("head", repetition))
-        vit = start_of(unit.backbone, recipe, context.data, context.results)
+        vit, arguments = start_of(unit.backbone, recipe, context.data, context.results)
         architecture = str(vit.pretrained_cfg["architecture"])
         choose_attention(vit, torch.device(context.device))
         mean, std = statistics(unit.backbone, recipe, vit)
@@ -74,12 +74,10 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
             digests={"weights": tensors_digest(teacher)},
             notes={
                 "architecture": architecture,
-                "model_args": model_arguments(recipe),
+                "model_args": arguments,
                 "mean": list(mean),
                 "std": list(std),
-                "images": dict(
-                    zip(pool.members, np.bincount(pool.member_of).tolist(), strict=True)
-                ),
+                "images": _counts(pool, rows),
                 "unreadable": sorted(pool.unreadable.values()),
                 "enlarged": pool.smaller_than(recipe.input_size),
                 "collapse": [name for name, n in trainer.watch.signs.items() if n >= PATIENCE],
@@ -154,6 +152,12 @@ def course_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
         name: np.array([_value(line.get(name)) for line in lines], np.float64)
         for name in (*FIGURES, *KNN)
     }
+
+
+def _counts(pool: Pool, rows: NDArray[np.int64]) -> dict[str, int]:
+    """Images of each dataset that take part."""
+    counts = np.bincount(pool.member_of[rows], minlength=len(pool.members))
+    return dict(zip(pool.members, counts.tolist(), strict=True))
 
 
 def _value(found: float | None) -> float:

@@ -8,15 +8,18 @@ import timm
 from omnibench.cards import BackboneCard
 from omnibench.encoders.origins import ORIGINS
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
-from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import RequestError, WeightsError
 
 from .network import check_standard
 from .recipes import PretrainingRecipe
 
 
-def start_of(card: BackboneCard, recipe: PretrainingRecipe, data: Path, results: Path) -> Any:
-    """Return a timm ViT with the backbone's weights, and layer scales where the recipe has them.
+def start_of(
+    card: BackboneCard, recipe: PretrainingRecipe, data: Path, results: Path
+) -> tuple[Any, dict[str, Any]]:
+    """Return a timm ViT with the backbone's weights, and what timm is told to build it again.
+
+    A backbone without layer scales gets the recipe's; those it has stay as they are.
 
     Raises:
         RequestError: it is no plain ViT, or a crop is no multiple of its patch size.
@@ -28,27 +31,28 @@ def start_of(card: BackboneCard, recipe: PretrainingRecipe, data: Path, results:
             f"{card.id}: pretraining needs a timm architecture; {card.source} is none"
         )
     check_standard(module, card.id)
-    if recipe.local_crops:
-        fit_input_size(module, recipe.local_size, f"{card.id}, recipe.local_size")
-        fit_input_size(module, recipe.input_size, card.id)
-    vit = timm.create_model(name, **model_arguments(recipe), dynamic_img_size=True)
-    missing, unexpected = vit.load_state_dict(module.state_dict(), strict=False)
+    patch = module.patch_embed.patch_size[0]
+    if recipe.local_crops and recipe.local_size % patch:
+        raise RequestError(
+            f"recipe.local_size {recipe.local_size} is not a multiple of the patch size {patch} of "
+            f"{card.id}; use {recipe.local_size // patch * patch}"
+        )
+    state = module.state_dict()
+    scaled = any(key.endswith(".gamma") for key in state)
+    arguments: dict[str, Any] = {
+        "num_classes": 0,
+        "img_size": recipe.input_size,
+        "init_values": 1.0 if scaled else recipe.layer_scale,
+    }
+    vit = timm.create_model(name, **arguments, dynamic_img_size=True)
+    missing, unexpected = vit.load_state_dict(state, strict=False)
     strange = [key for key in missing if not key.endswith(".gamma")] + list(unexpected)
     if strange:
         raise WeightsError(
             f"{card.id}: {name} as pretraining builds it and the backbone differ in "
             f"{', '.join(strange[:3])}; take another backbone"
         )
-    return vit
-
-
-def model_arguments(recipe: PretrainingRecipe) -> dict[str, Any]:
-    """What timm must be told to build the network of a recipe again."""
-    return {
-        "num_classes": 0,
-        "img_size": recipe.input_size,
-        "init_values": recipe.layer_scale,
-    }
+    return vit, arguments
 
 
 def statistics(

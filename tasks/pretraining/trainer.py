@@ -81,7 +81,7 @@ class Trainer(Hooks):
         images = batch.places - self.first
         parts = self.model.losses(self.crops.of(images), self.answers, images, len(batch.whole))
         found = torch.stack([parts[name].float() for name in PARTS])
-        self.found += found.detach().double().cpu()
+        self.found += found.detach().cpu().double()
         return found.sum()
 
     def after(self, step: int, loss: float, norm: float) -> None:
@@ -108,7 +108,8 @@ class Trainer(Hooks):
         }
         if knn is not None:
             line |= knn.evaluate(self.model.teacher.backbone)
-        self.watch.add(line, self.steps * self.recipe.batch)
+        batch = self.recipe.batch
+        self.watch.add(line, self.steps * batch, (self.course.steps - done) * batch)
         self.sums.zero_()
         self.steps = 0
         if step >= self.course.warmup:
@@ -135,7 +136,7 @@ class Trainer(Hooks):
         self.watch.resume(step)
         if not step and self.knn is not None:
             first = {"step": 0, **self.knn.evaluate(self.model.teacher.backbone)}
-            self.watch.add(first, images=0)
+            self.watch.add(first, images=0, left=self.course.steps * self.recipe.batch)
         if state:
             self.sums, self.steps = state["sums"], state["steps"]
             self.watch.signs = dict(state["signs"])

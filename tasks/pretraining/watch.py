@@ -44,10 +44,11 @@ class Watch:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_text("".join(json.dumps(line) + "\n" for line in self.lines))
 
-    def add(self, line: dict[str, Any], images: int) -> None:
-        """Log a line; `images` were seen since the last one."""
+    def add(self, line: dict[str, Any], images: int, left: int) -> None:
+        """Log a line; `images` were seen since the last one, `left` are still to come."""
         now = time.perf_counter()
         line["images_per_s"] = images / (now - self._began)
+        line["seconds_left"] = round(left * (now - self._began) / images) if images else None
         self._began = now
         self.lines.append(line)
         if rank_and_size()[0] == 0:

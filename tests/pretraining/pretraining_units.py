@@ -59,11 +59,12 @@ def outcome(unit: Unit, context: Context) -> Outcome:
 
 
 def lines(unit: Unit, context: Context) -> list[dict]:
-    """The log of a unit's steps, without the one figure that is of the clock."""
+    """The log of a unit's steps, without the figures that are of the clock."""
     path = RecordStore(context.results).path(unit.cells[0]).with_suffix(".steps.jsonl")
     found = [json.loads(line) for line in path.read_text().splitlines()]
     for line in found:
         assert (line.pop("images_per_s") > 0) == (line["step"] > 0)
+        assert (line.pop("seconds_left") is None) == (line["step"] == 0)
     return found
 
 

@@ -120,7 +120,7 @@ def test_a_log_is_taken_up_at_its_step_and_a_cut_line_is_made_again(tmp_path):
     watch = Watch(path)
     watch.resume(0)
     for step in (1, 2, 3):
-        watch.add({"step": step, "loss": 1 / 3, "knn_auc": None}, 8)
+        watch.add({"step": step, "loss": 1 / 3, "knn_auc": None}, 8, left=80)
     whole = path.read_text()
     path.write_text(whole[:-9])
     again = Watch(path)

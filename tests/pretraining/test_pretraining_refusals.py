@@ -5,10 +5,15 @@ import logging
 import numpy as np
 import pytest
 import timm
+import torch
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+from omnibench.tasks.pretraining.start import start_of
 from PIL import Image
-from pretraining_units import outcome, pretraining
+from pretraining_units import FAST, outcome, pretraining
 
-from omnibench.errors import DataError, RequestError, WeightsError
+from omnibench.cards import BackboneCard
+from omnibench.encoders.origins import ORIGINS, Origin
+from omnibench.errors import DataError, RequestError
 
 
 def images(folder, count, side=20, seed=0):
@@ -55,7 +60,7 @@ def test_a_recipe_that_cannot_be_is_refused(phantom, context, recipe, message):
         (
             {"local_crops": 1, "local_size": 24},
             RequestError,
-            "recipe.local_size: input size 24 is not a multiple .* 16; use 16 or 32",
+            "recipe.local_size 24 is not a multiple of the patch size 16 of start; use 16",
         ),
         ({"batch": 64, "limit": 34}, DataError, "batch 64 exceeds the training split's 34 images"),
     ],
@@ -65,15 +70,18 @@ def test_what_cannot_be_trained_is_refused_by_name(phantom, context, told, error
         outcome(pretraining(phantom, **told), context)
 
 
-def test_layer_scales_that_would_be_lost_are_refused(phantom, context, monkeypatch):
-    create = timm.create_model
-
-    def scaled(name, **arguments):
-        return create(name, **{"init_values": 0.1, **arguments})
-
-    monkeypatch.setattr(timm, "create_model", scaled)
-    with pytest.raises(WeightsError, match=r"differ in blocks\.0\.ls1\.gamma"):
-        outcome(pretraining(phantom, layer_scale=None), context)
+@pytest.mark.parametrize(("own", "asked", "first"), [(0.3, None, 0.3), (None, 0.1, 0.1)])
+def test_layer_scales_of_the_start_stay_and_absent_ones_are_the_recipes(
+    context, monkeypatch, own, asked, first
+):
+    module = timm.create_model("test_vit", num_classes=0, img_size=48, init_values=own)
+    monkeypatch.setitem(ORIGINS, "random", lambda *_: Origin(module))
+    card = BackboneCard(id="start", source="random:test_vit")
+    told = PretrainingRecipe(**FAST, layer_scale=asked)
+    vit, arguments = start_of(card, told, context.data, context.results)
+    assert torch.equal(vit.blocks[0].ls1.gamma, torch.full((64,), first))
+    again = timm.create_model("test_vit", **arguments)
+    again.load_state_dict(vit.state_dict())  # every key is there
 
 
 def test_an_unreadable_image_is_skipped_counted_and_named(tmp_path, context):

@@ -235,7 +235,7 @@ def test_the_weights_beside_the_record_are_the_teacher(context):
     record = json.loads(path.read_text())
     told = record["environment"]
     assert told["model_args"] == {"num_classes": 0, "img_size": 48, "init_values": 0.1}
-    assert told["images"] == {"phantom": 600}
+    assert told["images"] == {"phantom": 16}
     vit = timm.create_model(told["architecture"], **told["model_args"])
     vit.load_state_dict(load_file(path.with_suffix(".safetensors")), strict=True)
     assert tensors_digest(vit) == record["digests"]["weights"]

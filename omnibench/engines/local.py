@@ -10,6 +10,7 @@ import torch
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.execute import Finished, claim, execute_unit, only
+from omnibench.memory import keep_freed_memory
 from omnibench.store import RecordStore
 from omnibench.training.processes import agreed, wait_for_all
 
@@ -25,6 +26,7 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
     nothing is computed and no record written.
     """
     torch.set_num_threads(context.threads)
+    keep_freed_memory()
     torch.set_float32_matmul_precision("highest")
     torch.backends.cudnn.benchmark = False
     torch.backends.cudnn.deterministic = True

@@ -18,6 +18,7 @@ from torch.nn import functional
 from omnibench.commands.session import usable_cores
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
+from omnibench.memory import keep_freed_memory
 from omnibench.recipe import native_precision
 from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.training.precision import autocast
@@ -30,6 +31,7 @@ TEMPERATURE = 0.07
 def measure(device: str) -> Iterator[Measure]:
     """Yield the step, the share of heads and losses, Sinkhorn, and the price of local crops."""
     torch.set_num_threads(usable_cores())
+    keep_freed_memory()
     ours, plain = _Way(device, native_precision()), _Way(device, "fp32")
     rates = image_rates({"plain": plain.plain_step, "ours": ours.step}, IMAGES, 1, device, rounds=3)
     slow, fast = rates.values()
@@ -62,7 +64,7 @@ def _sinkhorn(device: str) -> Iterator[Measure]:
     def ours() -> Any:
         return targets.sinkhorn_knopp(kept.copy_(logits), TEMPERATURE)
 
-    found, expected = ours().of(slice(0, 8)), rewriting_sinkhorn(logits)[:8]
+    found, expected = ours().of(torch.arange(8, device=device)), rewriting_sinkhorn(logits)[:8]
     if not torch.allclose(found, expected, rtol=1e-4, atol=1e-9):
         raise ArithmeticError("the two forms of Sinkhorn-Knopp disagree")
     slow = best_seconds(lambda: rewriting_sinkhorn(logits), repeats=3)

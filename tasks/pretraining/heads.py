@@ -1,9 +1,11 @@
 """The projection head of DINO and iBOT: an MLP to a bottleneck on the sphere, and prototypes."""
 
 import itertools
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn import functional
 
 
@@ -38,4 +40,26 @@ class Head(nn.Module):
 
     def prototypes(self) -> Tensor:
         """[K, bottleneck]; a row's length is its `lengths`."""
-        return functional.normalize(self.directions, dim=1) * self.lengths
+        found: Tensor = _WeightNorm.apply(self.directions, self.lengths)
+        return found
+
+
+class _WeightNorm(torch.autograd.Function):
+    """directions / |directions| x lengths by row, in half the passes over K rows autograd takes."""
+
+    @staticmethod
+    def forward(ctx: Any, directions: Tensor, lengths: Tensor) -> Tensor:
+        norms = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
+        ctx.save_for_backward(directions, lengths, norms)
+        found: Tensor = directions * (lengths / norms)
+        return found
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        directions, lengths, norms = ctx.saved_tensors
+        along = torch.linalg.vecdot(gradient, directions)[:, None] / norms
+        scale = lengths / norms
+        to_directions = gradient * scale
+        to_directions.addcmul_(directions, scale * along / norms, value=-1)
+        return to_directions, along

@@ -1,5 +1,6 @@
 """The losses: cross-entropy to the teacher's distributions, and KoLeo's spread of class tokens."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -9,8 +10,9 @@ from torch.nn import functional
 
 from .targets import Targets
 
-# Logits that are in memory at a time.
-BLOCK_BYTES = 64 * 2**20
+# Logits in autocast's precision that are in memory at a time, and those in fp32, in the cache.
+BLOCK_BYTES = 512 * 2**20
+CACHED_BYTES = 16 * 2**20
 
 
 def cross_entropy(
@@ -51,27 +53,19 @@ class _CrossEntropy(torch.autograd.Function):
         kind = found.device.type
         fast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else found.dtype
         with torch.autocast(kind, enabled=False):
-            z, w = found.to(fast), prototypes.to(fast)
+            z, w = (found / temperature).to(fast), prototypes.to(fast)
             total = found.new_zeros(())
             to_found = torch.empty_like(found)
-            to_prototypes = torch.zeros_like(prototypes)
-            block = max(1, BLOCK_BYTES // (len(prototypes) * found.element_size()))
-            for start in range(0, len(found), block):
-                part = slice(start, start + block)
-                logits = (z[part] @ w.T).to(found.dtype).div_(temperature)
-                aims = targets.of(of[part, 0])
-                for column in of[part, 1:].T:
-                    aims += targets.of(column)
-                normaliser = logits.logsumexp(dim=1, keepdim=True)
-                mass = aims.sum(dim=1, keepdim=True)
-                weight = weights[part, None]
-                met = torch.linalg.vecdot(aims, logits)[:, None]
-                total += (weight * (mass * normaliser - met)).sum()
-                # d loss / d logits, in place of them
-                slope = logits.sub_(normaliser).exp_().mul_(mass).sub_(aims)
-                slope = slope.mul_(weight / temperature).to(fast)
-                to_found[part] = slope @ w
-                to_prototypes += slope.T @ z[part]
+            to_prototypes: Tensor | None = None
+            for part in _parts(len(found), len(prototypes) * w.element_size(), BLOCK_BYTES):
+                slopes = z[part] @ w.T  # logits so far, then d loss / d logits
+                total += _to_slopes(slopes, targets, of[part], weights[part])
+                to_found[part] = slopes @ w
+                share = (slopes.T @ z[part]).to(prototypes.dtype)
+                to_prototypes = share if to_prototypes is None else to_prototypes.add_(share)
+            if to_prototypes is None:
+                to_prototypes = torch.zeros_like(prototypes)
+            to_found /= temperature
         ctx.save_for_backward(to_found, to_prototypes)
         return total
 
@@ -80,6 +74,40 @@ class _CrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> Any:
         to_found, to_prototypes = ctx.saved_tensors
         return to_found * gradient, to_prototypes * gradient, None, None, None, None
+
+
+def _to_slopes(logits: Tensor, targets: Targets, of: Tensor, weights: Tensor) -> Tensor:
+    """Return the loss of some rows, and turn their logits into its gradient, in place."""
+    source = targets.exponentials
+    total = weights.new_zeros((), dtype=source.dtype)
+    mass = of.shape[1]  # of targets that each sum to one
+    row_bytes = source.shape[1] * source.element_size()
+    parts = list(_parts(len(logits), row_bytes, CACHED_BYTES))
+    # Written again and again: fresh memory would cost more than what is computed in it.
+    room = source.new_empty(2, min(len(logits), parts[0].stop), source.shape[1])
+    for part in parts:
+        weight = weights[part]
+        slopes, aims = room[:, : len(weight)]
+        slopes.copy_(logits[part])
+        largest = slopes.amax(dim=1)
+        met = torch.zeros_like(largest)
+        for column in of[part].T:
+            met += torch.linalg.vecdot(targets.of(column, out=aims), slopes)
+        sums = slopes.sub_(largest[:, None]).exp_().sum(dim=1)
+        total += (weight * (mass * (sums.log() + largest) - met)).sum()
+        slopes.mul_((mass * weight / sums)[:, None])
+        for column in of[part].T:
+            if mass > 1:
+                targets.of(column, out=aims)
+            slopes.addcmul_(aims, weight[:, None], value=-1)
+        logits[part] = slopes
+    return total
+
+
+def _parts(rows: int, row_bytes: int, most: int) -> Iterator[slice]:
+    """Cut rows into parts of at most so many bytes, one row at least."""
+    step = max(1, most // row_bytes)
+    return (slice(start, start + step) for start in range(0, rows, step))
 
 
 def koleo(tokens: Tensor) -> Tensor:

@@ -128,17 +128,18 @@ OMNIRAD = PretrainingRecipe(
 # Minutes on two cores: small crops, few prototypes, a rate that is not scaled down.
 SMALL = PretrainingRecipe(
     input_size=64,
-    load_size=80,
+    load_size=72,
     epochs=20,
     batch=64,
     warmup_epochs=1.0,
     layer_scale=None,
     drop_path=0.1,
-    prototypes=1024,
+    prototypes=512,
     hidden=512,
     bottleneck=128,
-    lr=5e-4,
+    lr=1e-3,
     lr_scaling="none",
-    teacher_warmup_epochs=3.0,
-    momentum=(0.99, 1.0),
+    teacher_temperature=(0.04, 0.04),
+    frozen_last_layer_epochs=0.0,
+    momentum=(0.97, 1.0),
 )

@@ -28,14 +28,15 @@ class Targets:
     rows: Tensor
     columns: Tensor
 
-    def of(self, rows: Tensor | slice) -> Tensor:
+    def of(self, rows: Tensor, out: Tensor | None = None) -> Tensor:
         """The distributions [r, K] of some rows; each sums to one."""
-        return self.exponentials[rows] * self.columns * self.rows[rows, None]
+        found = torch.index_select(self.exponentials, 0, rows, out=out)
+        return found.mul_(self.columns).mul_(self.rows[rows, None])
 
     def entropies(self) -> Tensor:
         """[R], in nats."""
-        rows = (slice(row, row + 1) for row in range(len(self.rows)))
-        return torch.stack([torch.special.entr(self.of(row)).sum() for row in rows])
+        rows = torch.arange(len(self.rows), device=self.rows.device)
+        return torch.stack([torch.special.entr(self.of(row)).sum() for row in rows[:, None]])
 
     def usage(self) -> Tensor:
         """Sum over rows of the distributions before prototypes were balanced, [K]."""

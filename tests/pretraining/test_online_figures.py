@@ -12,7 +12,7 @@ from omnibench.tasks.pretraining.watch import PATIENCE, Watch, effective_rank, t
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
-from tiny_networks import SIDE, model, recipe
+from tiny_networks import SIDE, every, model, recipe
 
 from omnibench.data import sources
 from omnibench.encoders.preprocess import Preprocess
@@ -33,7 +33,7 @@ def brute_rank(tokens):
 def test_facts_are_brute_force(answer):
     logits, tokens = noise(40, PROTOTYPES), noise(40, 6, seed=1) + 1
     found = teacher_facts(answer(logits.clone(), 0.3), tokens)
-    aims = answer(logits.clone(), 0.3).of(slice(None)).double().numpy()
+    aims = every(answer(logits.clone(), 0.3)).double().numpy()
     mean = (logits.double() / 0.3).softmax(dim=1).mean(dim=0).numpy()
     units = tokens.double().numpy()
     units = units / np.linalg.norm(units, axis=1, keepdims=True)

@@ -7,7 +7,7 @@ import torch
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM
 from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
 from scipy.special import logsumexp
-from tiny_networks import crops, model, recipe
+from tiny_networks import crops, every, model, recipe
 
 
 def noise(rows, columns, seed=0, spread=1.0, dtype=torch.float64):
@@ -31,7 +31,7 @@ def test_sinkhorn_is_the_textbooks(rows, columns, temperature):
     logits = noise(rows, columns, spread=0.3)
     found = sinkhorn_knopp(logits.clone(), temperature)
     expected = straight_line.sinkhorn(logits, temperature)
-    assert torch.allclose(found.of(slice(None)), expected, rtol=1e-11, atol=1e-15)
+    assert torch.allclose(every(found), expected, rtol=1e-11, atol=1e-15)
     assert torch.allclose(found.of(torch.tensor([rows - 1, 0])), expected[[-1, 0]], rtol=1e-11)
     assert torch.allclose(expected.sum(dim=1), torch.ones(rows, dtype=torch.float64))
 
@@ -41,7 +41,7 @@ def test_sinkhorn_is_the_textbooks(rows, columns, temperature):
 def test_float32_holds_cosines_at_the_teachers_temperatures(spread, shift):
     logits = noise(24, 50, dtype=torch.float32, spread=spread).clamp(-1, 1)
     expected = in_logarithms(logits, 0.04).exp().float()
-    found = sinkhorn_knopp(logits + shift, 0.04).of(slice(None))
+    found = every(sinkhorn_knopp(logits + shift, 0.04))
     # Of a logit of 500, float32 keeps 3e-5: a thousandth of the answer.
     assert torch.allclose(found, expected, rtol=1e-4 if not shift else 5e-3, atol=1e-6)
 
@@ -53,14 +53,14 @@ def test_rows_sum_to_one_whatever_the_logits(answer, temperature, spread):
     logits = noise(20, 30, dtype=torch.float32, spread=spread)
     logits[0] -= 50 * spread  # a row far below all others
     found = answer(logits, temperature)
-    assert torch.allclose(found.of(slice(None)).sum(dim=1), torch.ones(20), atol=1e-5)
+    assert torch.allclose(every(found).sum(dim=1), torch.ones(20), atol=1e-5)
     assert found.entropies().isfinite().all()
     assert float(found.usage().sum()) == pytest.approx(20, rel=1e-5)
 
 
 def test_float64_keeps_to_the_textbook_at_a_hundredth():
     logits = noise(20, 30).clamp(-1, 1)
-    found = sinkhorn_knopp(logits.clone(), 0.01).of(slice(None))
+    found = every(sinkhorn_knopp(logits.clone(), 0.01))
     assert torch.allclose(found, in_logarithms(logits, 0.01).exp(), rtol=1e-9, atol=1e-300)
 
 
@@ -68,7 +68,7 @@ def test_float64_keeps_to_the_textbook_at_a_hundredth():
 def test_softmax_is_torchs(temperature):
     logits, centre = noise(9, 14), noise(1, 14, seed=1)[0]
     for given in (None, centre):
-        found = softmax(logits.clone(), temperature, given).of(slice(None))
+        found = every(softmax(logits.clone(), temperature, given))
         shifted = logits if given is None else logits - given
         assert torch.allclose(found, (shifted / temperature).softmax(dim=1), rtol=1e-11)
 
@@ -77,7 +77,7 @@ def test_softmax_is_torchs(temperature):
 def test_entropies_and_usage_are_brute_force(answer):
     logits = noise(11, 6)
     found = answer(logits.clone(), 0.5)
-    p = found.of(slice(None))
+    p = every(found)
     assert torch.allclose(found.entropies(), -(p * p.log()).sum(dim=1), rtol=1e-11)
     unbalanced = (logits / 0.5).softmax(dim=1)
     assert torch.allclose(found.usage(), unbalanced.sum(dim=0), rtol=1e-11)
@@ -85,7 +85,7 @@ def test_entropies_and_usage_are_brute_force(answer):
 
 def test_nothing_masked_gives_no_distributions():
     for found in (sinkhorn_knopp(noise(0, 5), 0.1), softmax(noise(0, 5), 0.1, None)):
-        assert found.of(slice(None)).shape == (0, 5)
+        assert every(found).shape == (0, 5)
 
 
 def test_the_centre_is_the_closed_form_over_several_steps():
@@ -108,7 +108,7 @@ def test_the_centre_is_the_closed_form_over_several_steps():
 def test_sinkhorn_uses_prototypes_alike_where_softmax_does_not():
     logits = noise(400, 10) * 0.1
     logits[:, 3] += 0.5
-    balanced = sinkhorn_knopp(logits.clone(), 0.07).of(slice(None)).mean(dim=0)
-    plain = softmax(logits.clone(), 0.07, None).of(slice(None)).mean(dim=0)
+    balanced = every(sinkhorn_knopp(logits.clone(), 0.07)).mean(dim=0)
+    plain = every(softmax(logits.clone(), 0.07, None)).mean(dim=0)
     assert plain[3] > 0.9
     assert (balanced - 0.1).abs().max() < 0.01

@@ -72,3 +72,8 @@ def crops(told: PretrainingRecipe, seed: int = 0) -> Crops:
         torch.randn(local, 3, told.local_size, told.local_size, generator=generator),
         draw_paths(local, DEPTH, told.drop_path, generator) if local else None,
     )
+
+
+def every(targets) -> torch.Tensor:
+    """All rows of a teacher's distributions."""
+    return targets.of(torch.arange(len(targets.rows)))

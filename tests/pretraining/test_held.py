@@ -1,7 +1,5 @@
 """Images kept in memory are those of the pool, read once."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from omnibench.tasks.pretraining import held
@@ -11,9 +9,11 @@ from omnibench.data.sources import resolve
 
 
 @pytest.mark.parametrize("memory", [2**30, 1000])
-def test_held_images_are_the_pools_and_read_once_where_they_fit(phantom, monkeypatch, memory):
+def test_held_images_are_the_pools_and_read_once_where_they_fit(
+    phantom, tmp_path, monkeypatch, memory
+):
     monkeypatch.setattr(held, "memory_bytes", lambda: memory)
-    pool = open_pool(resolve(phantom), Path())
+    pool = open_pool(resolve(phantom), tmp_path)
     rows = np.arange(3, 40)
     images = held.HeldImages(pool, rows, 48)
     read, asked = pool.read, []

@@ -15,6 +15,7 @@ from omnibench.files import write_atomically
 from omnibench.frames import improving_downwards, predictions_of, units_by_definition, values_of
 from omnibench.plan import states
 from omnibench.predictions import read_predictions
+from omnibench.pretrained import TASK as PRETRAINING
 from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.markdown import to_markdown
@@ -48,7 +49,9 @@ def report(name: str, out: Path | None, places: Places) -> None:
     baseline = suite.report.baseline
     rivals = [card.id for card in suite.backbones if card.id != baseline]
     pairs = [(rival, baseline) for rival in rivals] if baseline else []
-    comparisons = compare_pairs(values, predictions, pairs, correction=suite.report.correction)
+    # What a pretraining starts from is no rival of what it makes.
+    rated = values[values["task"] != PRETRAINING]
+    comparisons = compare_pairs(rated, predictions, pairs, correction=suite.report.correction)
     expected = pd.DataFrame(
         [{**state.as_dict(), "decodings": state.cell.unit.decodings} for state in found]
     )

@@ -177,6 +177,9 @@ def compare(
     metric: Annotated[
         str | None, typer.Option("--metric", help="As in macro-f1, or definition/metric.")
     ] = None,
+    margin: Annotated[
+        float | None, typer.Option("--margin", help="Of equivalence, in points of the metric.")
+    ] = None,
     tasks: Tasks = None,
     datasets: Datasets = None,
     adaptations: Adaptations = None,
@@ -189,7 +192,43 @@ def compare(
     from omnibench.commands import comparing
 
     filters = _filters(tasks, datasets, None, adaptations, None)
-    comparing.compare(a, b, metric, filters, _places(plugin, results, data), json)
+    comparing.compare(a, b, metric, filters, _places(plugin, results, data), json, margin)
+
+
+@app.command()
+def power(
+    suite: SuiteName,
+    margin: Annotated[
+        float, typer.Option("--margin", help="The difference that matters, in points.")
+    ],
+    plugin: Plugins = None,
+    results: Results = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Say how many repetitions would decide between each backbone and the suite's baseline."""
+    from omnibench.commands import powering
+
+    powering.power(suite, margin, _places(plugin, results, data), json)
+
+
+@app.command()
+def audit(
+    tables: Annotated[
+        list[str], typer.Argument(metavar="CSV...", help="Files, folders or a shipped study.")
+    ],
+    margin: Annotated[
+        float, typer.Option("--margin", help="Of equivalence, in points of the metric.")
+    ] = 0.5,
+    unrounded: Annotated[
+        bool, typer.Option("--unrounded", help="GRIM: runs were averaged unrounded.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Say what published tables of means, stds and n can and cannot support."""
+    from omnibench.commands import auditing
+
+    auditing.audit(tables, margin, unrounded, json)
 
 
 @app.command()

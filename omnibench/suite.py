@@ -20,6 +20,7 @@ from omnibench.pretrained import pretraining_unit
 from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
+from omnibench.stats.shipped import shipped_studies
 from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
 
@@ -54,12 +55,14 @@ class ReportSection(_Model):
 
     Attributes:
         baseline: id of the backbone all others are tested against; None for no tests.
+        correction: of the p of one table: "holm" bounds the chance of any false difference,
+            "benjamini-hochberg" the share of false ones among those found.
         equivalence_margin: in points of the primary metric.
         published: studies whose published numbers stand beside one's own.
     """
 
     baseline: str | None = None
-    correction: Literal["holm"] = "holm"
+    correction: Literal["holm", "benjamini-hochberg"] = "holm"
     equivalence_margin: Annotated[float, Field(gt=0)] | None = None
     published: list[str] = Field(default_factory=list)
 
@@ -159,8 +162,12 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:
         cards.setdefault(name, backbones.get(name))
-    if file.report.published:
-        raise RequestError("report.published: published results are not available yet; leave it []")
+    for study in file.report.published:
+        if study not in shipped_studies():
+            raise RequestError(
+                f"report.published: no tables of '{study}' come with omnibench; known: "
+                f"{', '.join(shipped_studies())}{did_you_mean(study, shipped_studies())}"
+            )
     baseline = file.report.baseline
     if baseline is not None and baseline not in cards:
         raise RequestError(

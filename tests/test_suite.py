@@ -50,6 +50,14 @@ def test_the_matrix_is_every_combination_and_knn_has_one_cell(read):
     assert suite.units[0].sources["dataset"] == "phantom@1"
 
 
+def test_the_correction_is_holm_or_benjamini_and_hochberg(read):
+    assert read(GOOD).report.correction == "holm"
+    asked = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")
+    assert read(asked).report.correction == "benjamini-hochberg"
+    with pytest.raises(RequestError, match=r"report\.correction"):
+        read(asked.replace("benjamini-hochberg", "bonferroni"))
+
+
 def test_globs_inline_cards_and_added_backbones(read):
     text = GOOD.replace(
         "[random-vit-tiny, random-efficientnet-lite0]",

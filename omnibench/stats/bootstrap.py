@@ -40,11 +40,11 @@ def bootstrap_counts(
     """
 
     def differences(sums: Sums) -> Floats:
-        counts = _counts(sums, truth.shape[1])
+        counts = counts_of(sums, truth.shape[1])
         scores = [metric(counts) for metric in metrics.values()]
         return np.stack([s[: len(a)].mean(axis=0) - s[len(a) :].mean(axis=0) for s in scores])
 
-    rows = _contributions(truth, np.concatenate([a, b]))
+    rows = contributions(truth, np.concatenate([a, b]))
     answers = _paired_bootstrap(rows, cluster, differences, resamples)
     return dict(zip(metrics, answers, strict=True))
 
@@ -67,8 +67,10 @@ def _paired_bootstrap(
 ) -> list[Answer | RefusedError]:
     """Test differences a - b that follow from sums over cases, resampled jointly for both models.
 
-    Interval: percentiles. p: inversion of that interval, 2 * min(#{d* <= 0} + 1, #{d* >= 0} + 1) /
-    (B + 1), at most 1; so p is never below 2 / (B + 1). The random state is fixed.
+    Assumes independent patients (cases where they are unknown), drawn from those the answer is for,
+    and enough of them; nothing is said about another training run. Interval: percentiles. p:
+    inversion of that interval, 2 * min(#{d* <= 0} + 1, #{d* >= 0} + 1) / (B + 1), at most 1; so p
+    is never below 2 / (B + 1). The random state is fixed.
 
     Args:
         rows: [N, columns], what each case adds to the sums.
@@ -77,32 +79,33 @@ def _paired_bootstrap(
     Source:
         Efron & Tibshirani 1993, chapters 13 and 15; by patient: Field & Welsh 2007.
     """
-    if len(np.unique(cluster)) < len(cluster):
-        rows = _by_cluster(rows, cluster)
+    rows = sum_by_cluster(rows, cluster)
     observed = differences(rows.sum(axis=0)[:, None])[:, 0]
     drawn = [
         differences(rows.T @ weights.astype(rows.dtype).T)
-        for weights in _resamples(len(rows), resamples)
+        for weights in resamples_of(len(rows), resamples)
     ]
     columns = np.concatenate(drawn, axis=1)
     return [_summary(float(d), column) for d, column in zip(observed, columns, strict=True)]
 
 
-def _contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
+def contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
     """What each case adds to the fields of Counts, side by side: [N, 1 + (1 + 2 M) K]."""
     cases = np.ones((len(truth), 1), dtype=np.bool_)
     fields = np.concatenate([truth[None], predicted, predicted & truth]).transpose(1, 0, 2)
     return np.hstack([cases, fields.reshape(len(truth), -1)]).astype(np.float32)
 
 
-def _by_cluster(rows: Sums, cluster: Ints) -> Sums:
+def sum_by_cluster(rows: Sums, cluster: Ints) -> Sums:
     """Sum the cases' rows within each cluster; the clusters are then what is resampled."""
+    if len(np.unique(cluster)) == len(cluster):
+        return rows
     order = np.argsort(cluster, kind="stable")
     starts = np.flatnonzero(np.diff(cluster[order], prepend=-1))
     return np.add.reduceat(rows[order], starts, axis=0)
 
 
-def _counts(sums: Sums, classes: int) -> Counts:
+def counts_of(sums: Sums, classes: int) -> Counts:
     """Resampled sums [columns, B] as Counts; float32 held them exactly below 2^24."""
     sums_of_class = sums[1:].astype(np.float64).reshape(-1, classes, sums.shape[1])
     models = len(sums_of_class) // 2
@@ -114,7 +117,7 @@ def _counts(sums: Sums, classes: int) -> Counts:
     )
 
 
-def _resamples(units: int, resamples: int) -> Iterable[NDArray[np.uint8]]:
+def resamples_of(units: int, resamples: int) -> Iterable[NDArray[np.uint8]]:
     """How often each unit is drawn in each resample: chunks of [b, units].
 
     The same for every pair of models, so they are kept for the next pair on the same test set.
@@ -137,6 +140,11 @@ def _draw_resamples(units: int, resamples: int) -> Iterator[NDArray[np.uint8]]:
 @functools.lru_cache(maxsize=1)
 def _kept_resamples(units: int, resamples: int) -> Sequence[NDArray[np.uint8]]:
     return tuple(_draw_resamples(units, resamples))
+
+
+def forget_resamples() -> None:
+    """Free the resamples that are kept for the next pair."""
+    _kept_resamples.cache_clear()
 
 
 def _summary(observed: float, drawn: Floats) -> Answer | RefusedError:

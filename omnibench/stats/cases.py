@@ -42,7 +42,7 @@ class Cases:
         repetitions: how many there are.
         ids: [N] case ids.
         groups: [N] patient ids, or None where they are not known.
-        values: of each metric that is a mean over cases, [N]: each case's mean over repetitions.
+        values: of each metric that is a mean over cases, [R, N] of repetitions and cases.
         logits: None where the task stores none.
     """
 
@@ -81,7 +81,7 @@ def read_cases(
         first,
         repetitions=len(parts),
         values={
-            score: np.mean([part.values[score] for part in parts], axis=0)
+            score: np.concatenate([part.values[score] for part in parts])
             for score in first.values
             if all(score in part.values for part in parts)
         },
@@ -98,7 +98,7 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
             raise RefusedError(f"the test predictions {where} hold no case")
         logits = logits_in(stored.arrays, len(ids), where)
         values = {
-            (definition, metric): np.asarray(found, dtype=np.float64)
+            (definition, metric): np.asarray(found, dtype=np.float64)[None]
             for definition in dict.fromkeys(definition for definition, _ in scores)
             for metric, found in stored.per_case(definition).items()
             if (definition, metric) in scores
@@ -108,7 +108,7 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
     except (OmnibenchError, OSError, KeyError) as error:
         raise RefusedError(f"no test predictions {where}: {error}") from error
     for (_, metric), found in values.items():
-        if found.shape != ids.shape:
+        if found.shape[1:] != ids.shape:
             raise RefusedError(f"the test predictions {where} are not one {metric} a case")
     return Cases(1, ids, stored.arrays.get("test_group"), values, logits)
 

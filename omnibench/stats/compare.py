@@ -1,15 +1,14 @@
 """Compare backbones pair by pair over every dataset and adaptation, corrected by family."""
 
 import functools
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 
-from omnibench.errors import RequestError
 from omnibench.stats.cases import Cases, Predictions, read_cases
-from omnibench.stats.correction import CORRECTIONS
+from omnibench.stats.correction import Correction, correction_named
 from omnibench.stats.pair import Comparison, compare_units
 from omnibench.stats.units import Score, Unit, units_of
 
@@ -45,8 +44,7 @@ def compare_pairs(
         StoreError: two records claim the same repetition of a unit.
         RequestError: unknown correction.
     """
-    if correction not in CORRECTIONS:
-        raise RequestError(f"unknown correction '{correction}'; known: {', '.join(CORRECTIONS)}")
+    correct = correction_named(correction)
     units = units_of(values)
     pairs = list(pairs)
     absent = Unit("", False)
@@ -56,15 +54,22 @@ def compare_pairs(
         wanted = [score for score in unit.scores if scores is None or score in scores]
         return read_cases(unit.digests, predictions, wanted)
 
-    rows = []
+    rows: list[Comparison] = []
     for place in dict.fromkeys(key[:3] for key in units):
         for pair in pairs:
             a, b = (units.get((*place, backbone), absent) for backbone in pair)
-            rows += [vars(row) for row in compare_units(place, pair, a, b, scores, read)]
-    frame = pd.DataFrame(rows, columns=[field.name for field in fields(Comparison)])
+            rows += compare_units(place, pair, a, b, scores, read)
+    return corrected(rows, correct)
+
+
+def corrected(rows: Sequence[Comparison], correct: Correction) -> pd.DataFrame:
+    """Return the rows as a table, their p corrected within each family."""
+    frame = pd.DataFrame(
+        [vars(row) for row in rows], columns=[field.name for field in fields(Comparison)]
+    )
     p = frame["p"].to_numpy(dtype=np.float64)
-    corrected, sizes = np.full_like(p, np.nan), np.zeros(len(p), dtype=np.int64)
+    adjusted, sizes = np.full_like(p, np.nan), np.zeros(len(p), dtype=np.int64)
     for family in frame.groupby(FAMILY).indices.values():
-        corrected[family] = CORRECTIONS[correction](p[family])
+        adjusted[family] = correct(p[family])
         sizes[family] = np.count_nonzero(~np.isnan(p[family]))
-    return frame.assign(p_corrected=corrected, family=sizes)
+    return frame.assign(p_corrected=adjusted, family=sizes)

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.errors import RequestError
+
 Floats = NDArray[np.float64]
 
 
@@ -27,4 +29,40 @@ def holm(p: Floats) -> Floats:
     return adjusted
 
 
-CORRECTIONS: Mapping[str, Callable[[Floats], Floats]] = {"holm": holm}
+def benjamini_hochberg(p: Floats) -> Floats:
+    """Return Benjamini and Hochberg's step-up adjusted p-values of one family.
+
+    Bounds the expected share of false ones among the differences found, not the chance of any; for
+    independent or positively dependent tests. A NaN stays NaN and does not count.
+
+    Args:
+        p: [n] p-values.
+
+    Source:
+        Benjamini & Hochberg 1995, Controlling the false discovery rate.
+    """
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    steps = p[order] * len(order) / np.arange(1, len(order) + 1)
+    adjusted = np.full_like(p, np.nan)
+    adjusted[order] = np.minimum.accumulate(steps[::-1])[::-1]
+    return adjusted
+
+
+Correction = Callable[[Floats], Floats]
+
+CORRECTIONS: Mapping[str, Correction] = {
+    "holm": holm,
+    "benjamini-hochberg": benjamini_hochberg,
+}
+
+
+def correction_named(name: str) -> Correction:
+    """Return the correction of that name.
+
+    Raises:
+        RequestError: there is none.
+    """
+    if name not in CORRECTIONS:
+        raise RequestError(f"unknown correction '{name}'; known: {', '.join(CORRECTIONS)}")
+    return CORRECTIONS[name]

@@ -18,6 +18,9 @@ def delong(a: Floats, b: Floats, truth: NDArray[np.bool_], cluster: NDArray[np.i
     (K = 1 for a binary task, the labels of a multi-label one). It is a linear contrast of
     correlated AUCs, so the test is exactly DeLong's with that contrast.
 
+    Assumes independent patients (cases where they are unknown) and so many that the AUC is about
+    normal.
+
     Args:
         a: [R_a, N, K] scores; b: [R_b, N, K] scores.
         truth: [N, K], whether the case is a positive of the column.

@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 def paired_mean(a: Floats, b: Floats, cluster: NDArray[np.intp]) -> Answer:
     """Test the mean difference of two models' values of the same cases.
 
+    Assumes independent patients, and so many that their mean is about normal.
+
     Args:
         a, b: [N] values of each case.
         cluster: [N] index of the case's patient; 0 .. N-1 where every case stands alone (then

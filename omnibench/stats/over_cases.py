@@ -43,7 +43,7 @@ def _over_values(a: Cases, b: Cases, scores: Collection[Score]) -> Found:
     found: Found = {}
     differences = {}
     for score in scores:
-        d = a.values[score] - b.values[score]
+        d = a.values[score].mean(axis=0) - b.values[score].mean(axis=0)
         undefined = int(np.count_nonzero(~np.isfinite(d)))
         if undefined:
             found[score] = RefusedError(f"{score[1]} is undefined in {undefined} test cases")

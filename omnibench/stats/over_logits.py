@@ -9,6 +9,7 @@ from omnibench.stats.bootstrap import bootstrap_counts
 from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL
 from omnibench.stats.delong import delong
 from omnibench.stats.logits import Logits
+from omnibench.stats.mcnemar import mcnemar
 from omnibench.stats.mean import paired_mean
 from omnibench.stats.result import Answer, RefusedError
 
@@ -24,8 +25,8 @@ def compare_logits(
 ) -> dict[str, Answer | RefusedError]:
     """Test a against b; each model's metric is its mean over repetitions.
 
-    AUC: DeLong; Brier score: paired t over cases; accuracy, balanced accuracy and macro-F1: paired
-    bootstrap.
+    AUC: DeLong; Brier score: paired t over cases; accuracy of one decision a case: McNemar; other
+    accuracies, balanced accuracy and macro-F1: paired bootstrap.
 
     Args:
         cluster: [N] index of each case's patient; 0 .. N-1 where every case stands alone.
@@ -34,6 +35,9 @@ def compare_logits(
     known = MULTI_LABEL if a.multi_label else SINGLE_LABEL
     counted = {name: known[name] for name in sorted(metrics) if name in known}
     found: dict[str, Answer | RefusedError] = {}
+    if "accuracy" in counted and _decided_once(a, b, cluster):
+        del counted["accuracy"]
+        found["accuracy"] = _mcnemar(a, b, cluster)
     if counted:
         found |= bootstrap_counts(a.truth, a.decisions, b.decisions, cluster, counted)
     if "auc" in metrics:
@@ -41,6 +45,20 @@ def compare_logits(
     if "brier" in metrics and not a.multi_label:
         found["brier"] = _brier(a, b, cluster)
     return found
+
+
+def _decided_once(a: Logits, b: Logits, cluster: Ints) -> bool:
+    """Whether McNemar's table exists: one repetition each, one class a case, no shared patients."""
+    alone = len(np.unique(cluster)) == len(cluster)
+    return alone and not a.multi_label and len(a.values) == len(b.values) == 1
+
+
+def _mcnemar(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
+    right_a, right_b = (one.values[0].argmax(axis=1) == one.labels for one in (a, b))
+    try:
+        return mcnemar(right_a, right_b, cluster)
+    except RefusedError as reason:
+        return reason
 
 
 def _auc(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
@@ -67,12 +85,12 @@ def _scores(logits: Logits) -> Floats:
 
 def _brier(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
     try:
-        return paired_mean(_squared_error(a), _squared_error(b), cluster)
+        return paired_mean(squared_errors(a).mean(axis=0), squared_errors(b).mean(axis=0), cluster)
     except RefusedError as reason:
         return reason
 
 
-def _squared_error(logits: Logits) -> Floats:
-    """Each case's squared error summed over classes, mean over repetitions: [N]."""
-    errors: Floats = ((logits.probabilities - logits.truth) ** 2).sum(axis=2).mean(axis=0)
+def squared_errors(logits: Logits) -> Floats:
+    """Return each case's squared error summed over classes, in each repetition: [R, N]."""
+    errors: Floats = ((logits.probabilities - logits.truth) ** 2).sum(axis=2)
     return errors

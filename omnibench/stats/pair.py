@@ -8,6 +8,7 @@ from omnibench.stats.cases import Cases
 from omnibench.stats.over_cases import Found, compare_cases
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.seeds import paired_t, welch_t
+from omnibench.stats.single import prediction_t
 from omnibench.stats.units import Score, Unit, split_decoding
 
 # Repetitions of these differ in next to nothing: a test over them would call any difference
@@ -72,12 +73,14 @@ def compare_units(
     wanted = [s for s in {**a.scores, **b.scores} if scores is None or s in scores]
     over_cases = _over_cases(a, b, [s for s in wanted if s in a.scores and s in b.scores], read)
     for definition, metric in wanted:
-        row = _described(place, definition, metric, backbones, a, b)
+        row = described(place, definition, metric, backbones, a, b)
         try:
-            _refuse_incomparable(row, a, b)
+            refuse_incomparable(row, a, b)
             if a.varies in FROZEN:
                 row = replace(row, p_seed=_head_seed_p(row, a, b))
-                tested = _agreeing(over_cases.get((definition, metric)), row)
+                absent = RefusedError(f"{metric} as {definition} has no case-level test")
+                answer = over_cases.get((definition, metric), absent)
+                tested = agreeing(answer, row.difference)
             else:
                 tested = _over_repetitions(row, a, b)
             yield replace(
@@ -101,7 +104,7 @@ def _over_cases(
         return dict.fromkeys(scores, reason)
 
 
-def _described(
+def described(
     place: tuple[str, str, str],
     definition: str,
     metric: str,
@@ -109,6 +112,7 @@ def _described(
     a: Unit,
     b: Unit,
 ) -> Comparison:
+    """Return the row without its test."""
     values = [unit.values(definition, metric) for unit in (a, b)]
     n_a, n_b = (len(v) for v in values)
     mean_a, mean_b = (float(v.mean()) if len(v) else math.nan for v in values)
@@ -117,7 +121,8 @@ def _described(
     )
 
 
-def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
+def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
+    """Raise RefusedError where a value is absent or undefined, or repetitions are of two kinds."""
     for backbone, unit, n in ((row.backbone_a, a, row.n_a), (row.backbone_b, b, row.n_b)):
         others = [definition for definition, metric in unit.scores if metric == row.metric]
         name, decoding = split_decoding(row.definition)
@@ -147,16 +152,18 @@ def _refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
         )
 
 
-def _agreeing(found: Answer | RefusedError | None, row: Comparison) -> Answer:
-    """A case-level test, provided that it is of the number which stands in the records."""
-    if found is None:
-        raise RefusedError(f"{row.metric} as {row.definition} has no case-level test")
+def agreeing(found: Answer | RefusedError, difference: float) -> Answer:
+    """Return a test of stored predictions, provided that it is of the records' difference.
+
+    Raises:
+        RefusedError: it is not, or it was refused itself.
+    """
     if isinstance(found, RefusedError):
         raise found
-    if not math.isclose(found.difference, row.difference, rel_tol=0, abs_tol=_AGREE):
+    if not math.isclose(found.difference, difference, rel_tol=0, abs_tol=_AGREE):
         raise RefusedError(
             f"the stored predictions give a difference of {found.difference:+.4f} where the "
-            f"records say {row.difference:+.4f}"
+            f"records say {difference:+.4f}"
         )
     return found
 
@@ -165,6 +172,8 @@ def _over_repetitions(row: Comparison, a: Unit, b: Unit) -> Answer:
     key = (row.definition, row.metric)
     if a.pairing(*key) == b.pairing(*key):
         return paired_t(a.values(*key), b.values(*key), a.pairing(*key), b.pairing(*key))
+    if 1 == min(row.n_a, row.n_b) < max(row.n_a, row.n_b):
+        return prediction_t(a.values(*key), b.values(*key))
     return welch_t(a.values(*key), b.values(*key))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.stats.checks import finite
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, SMALLEST_P, Answer, RefusedError
 
 Floats = NDArray[np.float64]
@@ -13,6 +14,8 @@ Floats = NDArray[np.float64]
 
 def paired_t(a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence[str]) -> Answer:
     """Test the mean difference of repetitions that share their seeds.
+
+    Assumes that the differences are independent and about normal.
 
     Args:
         a, b: [n] values of repetition 0, 1, ... of the two models.
@@ -39,6 +42,8 @@ def paired_t(a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence
 
 def welch_t(a: Floats, b: Floats) -> Answer:
     """Test the difference of two means of independent repetitions, variances unequal.
+
+    Assumes about normal values; at n = 3 it rejects 3.4 % at a nominal 5 %.
 
     Args:
         a: [n_a] values; b: [n_b] values.
@@ -78,6 +83,7 @@ def _at_least_two(a: Floats, b: Floats) -> None:
         raise RefusedError(
             f"a test over repetitions needs two of each; there are {len(a)} and {len(b)}"
         )
+    finite(a, b)
 
 
 def _t(test: str, difference: float, error: float, df: float, effect: float) -> Answer:

@@ -14,6 +14,7 @@ from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.commands.session import Session
 from omnibench.store import RecordStore
+from omnibench.suite import ReportSection
 from omnibench.task import Adaptation, Definition
 
 DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
@@ -55,7 +56,7 @@ def bench(tmp_path, monkeypatch, capsys):
     units = [unit("base"), unit("good")]
     suite = SimpleNamespace(
         **{"name": "s", "datasets": {}, "backbones": [one.backbone for one in units]},
-        report=SimpleNamespace(baseline="base", correction="holm"),
+        report=ReportSection(baseline="base"),
     )
     monkeypatch.setattr(Session, "suite", lambda self, name: (suite, units))
     for shift, one in enumerate(units):

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 
 from omnibench.errors import StoreError
 from omnibench.stats.cases import Stored, read_cases
@@ -79,6 +80,33 @@ def test_one_repetition_is_not_called_a_mean(make_logits):
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, 1), labels) for s in (0, 1))
     assert compare(a, b, {"auc"})["auc"].test == "DeLong"
+
+
+def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(make_logits):
+    labels = np.arange(200) % 3
+    logits = [make_logits(s, labels, 1, 3, signal) for s, signal in enumerate((2.0, 1.0))]
+    a, b = (cases(one, labels) for one in logits)
+    right = [one[0].argmax(axis=1) == labels for one in logits]
+    table = [[np.sum((right[0] == x) & (right[1] == y)) for y in (1, 0)] for x in (1, 0)]
+    found = compare(a, b, {"accuracy", "macro-f1"})
+    few = table[0][1] + table[1][0] < 25
+    assert found["accuracy"].p == pytest.approx(mcnemar(table, exact=few).pvalue)
+    assert found["accuracy"].test.startswith("McNemar")
+    assert found["accuracy"].difference == pytest.approx(right[0].mean() - right[1].mean())
+    assert found["macro-f1"].test == "paired bootstrap"
+    assert "smallest p possible" in str(compare(a, cases(flipped(logits[0]), labels), {"accuracy"}))
+    # Patients with several cases, several repetitions and several labels a case have no such table.
+    shared = [cases(one, labels, test_group=np.arange(200) // 2) for one in logits]
+    twice = [cases(np.concatenate([one, one]), labels) for one in logits]
+    for pair in (shared, twice):
+        assert "bootstrap" in compare(*pair, {"accuracy"})["accuracy"].test
+
+
+def flipped(logits):
+    """The same logits, but for the decisions of three cases."""
+    other = logits.copy()
+    other[:, :3] = np.roll(other[:, :3], 1, axis=2)
+    return other
 
 
 def test_multi_label(make_logits):

@@ -85,6 +85,17 @@ def test_unpaired_trained_models_fall_back_to_welch(records, kept):
     assert row["note"] == ("" if kept == 3 else "3 against 2 repetitions")
 
 
+def test_one_run_against_several_is_the_prediction_form(records):
+    values = {"a": [0.9, 0.91, 0.95], "b": [0.83]}
+    for name, scores in values.items():
+        for k, score in enumerate(scores):
+            records.row(name, k, "auc", score)
+    row = single(compare_pairs(records.values, nothing, [("a", "b")]))
+    assert row["test"] == "prediction t (one run against 3)"
+    assert row["p"] == pytest.approx(stats.ttest_ind(values["a"], values["b"]).pvalue)
+    assert row["note"] == "3 against 1 repetitions"
+
+
 def test_repetitions_pair_by_number_not_by_order(records):
     values = {"a": [0.9, 0.91, 0.95], "b": [0.85, 0.83, 0.9]}
     for name, order in (("a", (0, 1, 2)), ("b", (2, 0, 1))):

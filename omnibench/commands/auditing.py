@@ -1,0 +1,188 @@
+"""`audit`: what published tables can and cannot support."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+
+from omnibench.commands.audit_claims import TITLES, probability, runs
+from omnibench.commands.audit_findings import findings
+from omnibench.commands.session import columns, echo_json
+from omnibench.errors import RequestError
+from omnibench.stats.audit import FOUR_DECIMALS, Audit
+from omnibench.stats.audit import audit as audit_tables
+from omnibench.stats.effects import Effect, effects
+from omnibench.stats.implied import Allowed
+from omnibench.stats.published import in_order
+from omnibench.stats.retest import Retest
+from omnibench.stats.shipped import find_tables
+
+ROUNDED = "each run rounded to four decimals first"
+UNROUNDED = "runs averaged unrounded"
+
+
+def audit(names: Sequence[str], margin: float, unrounded: bool, as_json: bool) -> None:
+    """Audit the tables of CSVs, folders of them, or shipped studies.
+
+    Args:
+        margin: of equivalence, in points.
+        unrounded: whether GRIM takes single runs as averaged unrounded.
+
+    Raises:
+        RequestError: a table cannot be found or read, or the margin is not above 0.
+    """
+    if not (margin > 0 and math.isfinite(margin)):
+        raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
+    paths = [path for name in names for path in find_tables(name)]
+    audits = audit_tables(paths, None if unrounded else FOUR_DECIMALS)
+    if as_json:
+        echo_json(
+            {
+                "rows": [_row(one, a.decimals) for a in audits for one in a.rows],
+                "aggregates": [
+                    {
+                        "table": _table(one.row.table),
+                        "model": one.row.model,
+                        "metric": one.row.metric,
+                        "spread": one.spread,
+                        "n": one.n,
+                    }
+                    for a in audits
+                    for one in a.aggregates
+                ],
+                "comparisons": [_comparison(one) for a in audits for one in a.tests],
+            }
+        )
+        return
+    for one in audits:
+        _print(one, effects(one.tests, margin), margin)
+
+
+def _row(one: Allowed, decimals: int | None) -> dict[str, Any]:
+    row = one.row
+    tested = one.n_possible is not None
+    return {
+        "table": _table(row.table),
+        "dataset": row.dataset,
+        "model": row.model,
+        "metric": row.metric,
+        "mean": row.value,
+        "std": row.deviation,
+        "n_claimed": row.n,
+        "n_possible": one.n_possible,
+        "grim": one.grim,
+        "rounding": (UNROUNDED if decimals is None else ROUNDED) if tested else None,
+    }
+
+
+def _comparison(test: Retest) -> dict[str, Any]:
+    n = runs(test.n, test.test)
+    return {
+        "table": _table(test.a.table),
+        "dataset": test.a.dataset,
+        "metric": test.a.metric,
+        "a": test.a.model,
+        "b": test.b.model,
+        "difference": round(test.a.value - test.b.value, 10),
+        "test": test.test,
+        "n": int(n) if n.isdecimal() else n,
+        "p": None if math.isnan(test.p) else test.p,
+        "p_corrected": None if math.isnan(test.p_corrected) else test.p_corrected,
+    }
+
+
+def _table(name: str) -> int | str:
+    """A table's number, or its name where it has none."""
+    return int(name) if name.isdecimal() and name.isascii() and len(name) < 9 else name
+
+
+def _print(audit: Audit, sizes: Sequence[Effect], margin: float) -> None:
+    tables = in_order(one.row.table for one in audit.rows)
+    typer.echo(f"{audit.study or 'unnamed study'}: table {', '.join(tables)}\n")
+    _print_grim(audit)
+    _print_aggregates(audit)
+    _print_effects(sizes, margin)
+    _print_tests(audit)
+    for sentence in findings(audit, sizes, margin):
+        typer.echo(f"- {sentence}")
+    typer.echo()
+
+
+def _print_grim(audit: Audit) -> None:
+    rounding = UNROUNDED if audit.decimals is None else ROUNDED
+    rows = [
+        (
+            one.row.table,
+            one.row.dataset,
+            one.row.model,
+            f"{one.row.mean} ± {one.row.std}" if one.row.std else one.row.mean,
+            one.row.n,
+            ", ".join(map(str, one.n_possible or [])) or "none",
+        )
+        for one in audit.rows
+        if one.grim is False
+    ]
+    header = ("table", "dataset", "model", "accuracy", "n claimed", "n possible (GRIM)")
+    _echo(f"Accuracies that the claimed n makes impossible ({rounding})", rows, header)
+
+
+def _print_aggregates(audit: Audit) -> None:
+    rows = [
+        (
+            one.row.table,
+            one.row.model,
+            one.row.metric,
+            one.row.std,
+            one.spread,
+            ", ".join(map(str, one.n)) or "can't be told",
+        )
+        for one in audit.aggregates
+        if one.spread is not None
+    ]
+    header = ("table", "model", "metric", "±", "what it is", "n")
+    _echo("What the ± of an aggregate is", rows, header)
+
+
+def _print_effects(sizes: Sequence[Effect], margin: float) -> None:
+    rows = []
+    for one in sizes:
+        answer = one.test.answer
+        if answer is not None:
+            rows.append(
+                (
+                    one.test.a.dataset,
+                    one.test.b.model,
+                    runs(one.test.n, "welch"),
+                    f"{answer.difference:+.2f}",
+                    f"[{answer.low:+.2f}, {answer.high:+.2f}]",
+                    "-" if math.isnan(answer.effect) else f"{answer.effect:+.2f}",
+                    "-" if math.isnan(one.detectable) else f"{one.detectable:.2f}",
+                    probability(one.p_equivalent),
+                )
+            )
+    header = ("dataset", "b", "n", "a - b", "95 % (Welch)", "g", "detectable", f"TOST ±{margin:g}")
+    _echo("Differences, and what n runs could have detected (80 % power)", rows, header)
+
+
+def _print_tests(audit: Audit) -> None:
+    kinds = sorted({(t.basis, list(TITLES).index(t.test), t.test) for t in audit.tests})
+    cells = {(t.a, t.b, t.basis, t.test): t for t in audit.tests}
+    heads = []
+    for basis, _, kind in kinds:
+        alike = [t for t in audit.tests if (t.basis, t.test) == (basis, kind)]
+        counts = in_order(runs(t.n, kind) for t in alike)
+        heads.append(f"{TITLES[kind]} {f'n={counts[0]}' if len(counts) == 1 else f'{basis} n'}")
+    rows = []
+    for a, b in dict.fromkeys((t.a, t.b) for t in audit.tests):
+        found = [cells.get((a, b, basis, kind)) for basis, _, kind in kinds]
+        p = [f"{probability(t.p)} ({probability(t.p_corrected)})" if t else "-" for t in found]
+        rows.append((f"{a.dataset} {a.metric}", a.model, b.model, *p))
+    families = in_order(str(t.family) for t in audit.tests)
+    title = f"p, in brackets after Holm over the {' or '.join(families)} datasets of the study"
+    _echo(title, rows, ("dataset", "a", "b", *heads))
+
+
+def _echo(title: str, rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:
+    if rows:
+        typer.echo(f"{title}:\n{columns(rows, header)}\n")

@@ -1,0 +1,120 @@
+"""`power`: how many repetitions would decide a suite's comparisons."""
+
+import math
+from typing import Any
+
+import pandas as pd
+import typer
+
+from omnibench.catalogue import tasks
+from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.errors import RequestError
+from omnibench.frames import units_by_definition, values_of
+from omnibench.plan import states
+from omnibench.report.numbers import POINTS
+from omnibench.stats.needed import repetitions_needed
+from omnibench.stats.power import MOST
+from omnibench.stats.units import Score, split_decoding, undecoded
+
+HEADER = (
+    "task", "dataset", "adaptation", "metric", "backbone", "n", "seeds", "sd", "detectable",
+    "to detect", "to match", "needed", "cautious",
+)  # fmt: skip
+
+
+def power(name: str, margin: float, places: Places, as_json: bool) -> None:
+    """Print the repetitions that each backbone needs against the suite's baseline.
+
+    Args:
+        margin: the difference that matters, in points of each task's primary metric.
+
+    Raises:
+        RequestError: no positive margin, no baseline, or nothing finished.
+    """
+    if not (margin > 0 and math.isfinite(margin)):
+        raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
+    session = Session.open(places)
+    suite, units = session.suite(name)
+    baseline = suite.report.baseline
+    if baseline is None:
+        raise RequestError(
+            f"the suite '{suite.name}' names no baseline to compare with; give it "
+            "`report: {baseline: BACKBONE}`"
+        )
+    store = session.store
+    found = states(units, store)
+    records = [(store.path(s.cell), s.record) for s in found if s.record is not None]
+    values = values_of(records, {card.id: card for card in suite.backbones})
+    if values[values["backbone"] == baseline].empty:
+        raise RequestError(
+            f"the suite '{suite.name}' has no finished cell of its baseline '{baseline}' below "
+            f"{store.root}; run `bench.py run {name}` first"
+        )
+    frame = repetitions_needed(values, baseline, margin / 100, _primary(values))
+    rows = [_points(row) for row in frame.to_dict("records")]
+    if as_json:
+        echo_json({"suite": suite.name, "baseline": baseline, "margin": margin, "rows": rows})
+    else:
+        _print(rows, baseline, margin)
+
+
+def _primary(values: pd.DataFrame) -> set[Score]:
+    """Each task's primary metric, in every decoding, where it is in points."""
+    units = units_by_definition()
+    first = {(name, tasks.get(name).reported[0]) for name in tasks if tasks.get(name).reported}
+    rows = zip(values["task"], values["definition"], values["metric"], strict=True)
+    return {
+        (definition, metric)
+        for task, definition, metric in set(rows)
+        if (task, undecoded((definition, metric))) in first
+        and units.get(split_decoding(definition)[0], POINTS) == POINTS
+    }
+
+
+def _points(row: dict[Any, Any]) -> dict[str, Any]:
+    """A row as JSON takes it: differences in points, counts whole, NaN null."""
+    plain: dict[str, Any] = {str(key): value for key, value in row.items()}
+    for key in ("sd", "detectable"):
+        plain[key] = None if math.isnan(row[key]) else 100 * row[key]
+    for key in ("to_detect", "to_match", "needed", "cautious"):
+        plain[key] = None if math.isnan(row[key]) else int(row[key])
+    return plain
+
+
+def _print(rows: list[dict[str, Any]], baseline: str, margin: float) -> None:
+    planned = [row for row in rows if not row["note"]]
+    if planned:
+        typer.echo(columns([_shown(row) for row in planned], HEADER))
+        typer.echo(
+            f"against {baseline}, 80 % power: 'to detect' a difference of {margin:g} points, 'to "
+            "match' within it where there is none, 'needed' for either answer; 'cautious' takes "
+            "the SD at its upper 80 % limit, for few repetitions tell it poorly"
+        )
+    for row in rows:
+        if row["note"]:
+            place = ", ".join(row[key] for key in ("dataset", "adaptation", "metric", "backbone"))
+            typer.echo(f"not planned: {place}: {row['note']}")
+    typer.echo(_sentence(planned, margin))
+
+
+def _shown(row: dict[str, Any]) -> tuple[str, ...]:
+    points = (f"{row[key]:.2f}" for key in ("sd", "detectable"))
+    counts = (
+        f"> {MOST}" if row[key] is None else str(row[key])
+        for key in ("to_detect", "to_match", "needed", "cautious")
+    )
+    place = (row[key] for key in ("task", "dataset", "adaptation", "metric", "backbone"))
+    seeds = "shared" if row["paired"] else "own"
+    return (*place, str(row["n"]), seeds, *points, *counts)
+
+
+def _sentence(planned: list[dict[str, Any]], margin: float) -> str:
+    if not planned:
+        return "No comparison here is decided by repetitions."
+    enough = sum(row["needed"] is not None and row["needed"] <= row["n"] for row in planned)
+    counts = [row["needed"] for row in planned]
+    most = f"more than {MOST}" if None in counts else str(max(counts))
+    return (
+        f"{enough} of {len(planned)} comparisons have the repetitions that a margin of {margin:g} "
+        f"points needs; all of them take {most}."
+    )

@@ -1,0 +1,134 @@
+"""Aggregates over datasets: interquartile mean and probability of improvement (Agarwal 2021).
+
+Repetitions are resampled within each dataset (stratified), datasets are fixed: what is said holds
+for these datasets with new runs, not for new datasets. The random state is fixed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.stats.checks import Floats, finite
+from omnibench.stats.result import CONFIDENCE, RefusedError
+
+RESAMPLES = 10_000
+_SEED = 2
+
+
+@dataclass(frozen=True)
+class Aggregate:
+    """One number over datasets with its 95 % percentile interval."""
+
+    value: float
+    low: float
+    high: float
+    datasets: int
+
+
+def interquartile_mean(values: Floats) -> Floats:
+    """Return the mean of what is left when a quarter of the values is cut off at either end.
+
+    Args:
+        values: [..., n]; int(n / 4) are cut at each end.
+
+    Source:
+        Agarwal et al. 2021, Deep reinforcement learning at the edge of the statistical precipice,
+        section 4.3; a 25 % trimmed mean.
+    """
+    cut = values.shape[-1] // 4
+    ordered = np.sort(values, axis=-1)
+    means: Floats = ordered[..., cut : ordered.shape[-1] - cut].mean(axis=-1)
+    return means
+
+
+def aggregate_iqm(
+    repetitions: Mapping[str, Sequence[float] | Floats], resamples: int = RESAMPLES
+) -> Aggregate:
+    """Return the interquartile mean over all runs of all datasets, with its interval.
+
+    Assumes metrics on one scale; few repetitions a dataset make the interval too narrow.
+
+    Args:
+        repetitions: dataset -> values of one model's repetitions.
+
+    Raises:
+        RefusedError: a dataset has fewer than two repetitions, or a value that is not finite.
+    """
+    strata = _strata(repetitions, "it")
+    rng = np.random.default_rng(_SEED)
+    drawn = np.concatenate(
+        [s[rng.integers(len(s), size=(resamples, len(s)))] for s in strata.values()], axis=1
+    )
+    observed = interquartile_mean(np.concatenate([*strata.values()]))
+    return _summary(float(observed), interquartile_mean(drawn), len(strata))
+
+
+def probability_of_improvement(
+    a: Mapping[str, Sequence[float] | Floats],
+    b: Mapping[str, Sequence[float] | Floats],
+    lower_is_better: bool = False,
+    resamples: int = RESAMPLES,
+) -> Aggregate:
+    """Return how likely a run of a beats a run of b on a dataset drawn from these.
+
+    The mean over datasets of P(a > b) + P(a = b) / 2 over all pairs of runs (Mann-Whitney's U).
+
+    Args:
+        a, b: dataset -> values of the model's repetitions; the same datasets.
+
+    Raises:
+        RefusedError: not the same datasets, fewer than two repetitions, or an undefined value.
+
+    Source:
+        Agarwal et al. 2021, section 4.3.
+    """
+    if set(a) != set(b):
+        raise RefusedError(f"only one of the two was run on {', '.join(sorted(set(a) ^ set(b)))}")
+    strata_a, strata_b = _strata(a, "a"), _strata(b, "b")
+    rng = np.random.default_rng(_SEED)
+    observed, drawn = 0.0, np.zeros(resamples)
+    for name, values in strata_a.items():
+        wins = wins_of_runs(values, strata_b[name], lower_is_better)
+        observed += float(wins.mean())
+        weights = [_shares(rng, n, resamples) for n in wins.shape]
+        drawn += np.einsum("bi,ij,bj->b", weights[0], wins, weights[1], optimize=True)
+    return _summary(observed / len(strata_a), drawn / len(strata_a), len(strata_a))
+
+
+def wins_of_runs(a: Floats, b: Floats, lower_is_better: bool = False) -> Floats:
+    """Return 1 where run i of a beats run j of b, 1/2 where they are equal, else 0: [n_a, n_b].
+
+    Their mean is the probability of improvement on one dataset.
+    """
+    differences = a[:, None] - b
+    wins: Floats = (1 + np.sign(-differences if lower_is_better else differences)) / 2
+    return wins
+
+
+def _strata(
+    repetitions: Mapping[str, Sequence[float] | Floats], who: str
+) -> dict[str, NDArray[np.float64]]:
+    if not repetitions:
+        raise RefusedError("there is no dataset to aggregate over")
+    strata = {}
+    for name, values in repetitions.items():
+        try:
+            (strata[name],) = finite(np.asarray(values, dtype=np.float64))
+        except RefusedError as reason:
+            raise RefusedError(f"{name}: {reason}") from reason
+        if len(strata[name]) < 2:
+            raise RefusedError(f"{name}: {who} has fewer than two repetitions to resample")
+    return strata
+
+
+def _shares(rng: np.random.Generator, n: int, resamples: int) -> Floats:
+    shares: Floats = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
+    return shares
+
+
+def _summary(observed: float, drawn: Floats, datasets: int) -> Aggregate:
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(drawn, (tail, 1 - tail))
+    return Aggregate(observed, float(low), float(high), datasets)

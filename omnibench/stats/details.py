@@ -1,0 +1,132 @@
+"""What stands beside a comparison's difference and p: effect, equivalence, improvement, verdict."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from omnibench.stats.across import Aggregate, probability_of_improvement, wins_of_runs
+from omnibench.stats.checks import ALPHA
+from omnibench.stats.equivalence import tost_paired, tost_welch, within
+from omnibench.stats.hedges import StandardisedDifference, hedges_g, hedges_g_paired
+from omnibench.stats.pair import FROZEN
+from omnibench.stats.result import RefusedError
+from omnibench.stats.units import Key, Unit, units_of
+
+Row = Mapping[Any, Any]  # of `compare_pairs`' frame
+
+
+@dataclass(frozen=True)
+class Detail:
+    """Of one comparison of a with b.
+
+    Attributes:
+        effect: of a test over repetitions; None for tests over cases, and where it is undefined.
+        equivalent: whether |a - b| below the margin is shown; None without a margin or a test.
+        verdict: "better" and "worse" (p_corrected < .05, of a), "equivalent", "open" (neither is
+            shown), or "untested".
+        chance: probability that a run of a beats one of b; None without two of each.
+    """
+
+    effect: StandardisedDifference | None
+    equivalent: bool | None
+    verdict: str
+    chance: float | None = None
+
+
+def details(
+    values: pd.DataFrame,
+    comparisons: pd.DataFrame,
+    margins: Mapping[str, float],
+    lower_is_better: Collection[str],
+) -> list[Detail]:
+    """Return what belongs to each row of a comparison, in order.
+
+    Equivalence over repetitions is TOST (paired or Welch, as the difference's test); over cases it
+    is a 95 % interval inside the margin, which is TOST at level .025.
+
+    Args:
+        values: the long table of `units.COLUMNS`.
+        comparisons: what `compare_pairs` returned for it.
+        margins: definition -> margin in its own unit; definitions without one are not tested.
+        lower_is_better: metrics that improve downwards.
+    """
+    units = units_of(values)
+    return [
+        _detail(row, units, margins.get(row["definition"]), row["metric"] in lower_is_better)
+        for row in comparisons.to_dict("records")
+    ]
+
+
+def improvement(
+    values: pd.DataFrame, comparisons: pd.DataFrame, lower_is_better: bool
+) -> Aggregate:
+    """Return how likely a run of a beats one of b, over the datasets of one pair and metric.
+
+    Args:
+        comparisons: rows of `compare_pairs` of one pair, task, adaptation, definition and metric;
+            those with two repetitions of each and a difference are taken.
+
+    Raises:
+        RefusedError: no dataset has two repetitions of each.
+    """
+    units = units_of(values)
+    a, b = {}, {}
+    for row in comparisons.to_dict("records"):
+        if row["test"] != "none" and min(row["n_a"], row["n_b"]) > 1:
+            a[row["dataset"]], b[row["dataset"]] = (
+                unit.values(row["definition"], row["metric"]) for unit in _pair(row, units)
+            )
+    if not a:
+        raise RefusedError("no dataset has two repetitions of each")
+    return probability_of_improvement(a, b, lower_is_better)
+
+
+def _detail(
+    row: Row, units: Mapping[Key, Unit], margin: float | None, lower_is_better: bool
+) -> Detail:
+    if row["test"] == "none":
+        return Detail(None, None, "untested")
+    a, b = _pair(row, units)
+    key = (row["definition"], row["metric"])
+    effect, equivalent = None, None
+    if a.varies in FROZEN:
+        equivalent = None if margin is None else within(row["low"], row["high"], margin)
+    else:
+        effect = _effect(a, b, key)
+        equivalent = None if margin is None else _equivalent(a, b, key, margin)
+    if row["p_corrected"] < ALPHA:
+        verdict = "better" if (row["difference"] > 0) != lower_is_better else "worse"
+    else:
+        verdict = "equivalent" if equivalent else "open"
+    chance = None
+    if min(row["n_a"], row["n_b"]) > 1:
+        chance = float(wins_of_runs(a.values(*key), b.values(*key), lower_is_better).mean())
+    return Detail(effect, equivalent, verdict, chance)
+
+
+def _pair(row: Row, units: Mapping[Key, Unit]) -> tuple[Unit, Unit]:
+    place = (row["task"], row["dataset"], row["adaptation"])
+    return units[*place, row["backbone_a"]], units[*place, row["backbone_b"]]
+
+
+def _effect(a: Unit, b: Unit, key: tuple[str, str]) -> StandardisedDifference | None:
+    pairing_a, pairing_b = a.pairing(*key), b.pairing(*key)
+    try:
+        if pairing_a == pairing_b:
+            return hedges_g_paired(a.values(*key), b.values(*key), pairing_a, pairing_b)
+        return hedges_g(a.values(*key), b.values(*key))
+    except RefusedError:
+        return None
+
+
+def _equivalent(a: Unit, b: Unit, key: tuple[str, str], margin: float) -> bool | None:
+    pairing_a, pairing_b = a.pairing(*key), b.pairing(*key)
+    values = a.values(*key), b.values(*key)
+    try:
+        if pairing_a == pairing_b:
+            return tost_paired(*values, pairing_a, pairing_b, margin).equivalent
+        return tost_welch(*values, margin).equivalent
+    except RefusedError:
+        return None

@@ -1,0 +1,43 @@
+"""Published tables that come with the package, and those that an argument names."""
+
+from pathlib import Path
+
+from omnibench.errors import RequestError
+from omnibench.registry import did_you_mean
+
+
+def published_folder() -> Path:
+    """Return where the shipped tables lie: in the installed package, or in the checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "published"
+    return installed if installed.is_dir() else package.parent / "results" / "published"
+
+
+def shipped_studies() -> list[str]:
+    """Return the names of the studies whose tables come with the package."""
+    return sorted(entry.name for entry in published_folder().glob("*/"))
+
+
+def find_tables(name: str) -> list[Path]:
+    """Return the CSVs that an argument names: a file, a folder, or a shipped study.
+
+    Raises:
+        RequestError: it is none of them, or a folder without any.
+    """
+    shipped = published_folder()
+    path = Path(name)
+    if not path.exists() and (shipped / name).exists():
+        path = shipped / name
+    if path.is_dir():
+        found = sorted(path.glob("*.csv"))
+        if not found:
+            raise RequestError(f"{path} holds no CSV")
+        return found
+    if path.is_file():
+        return [path]
+    studies = shipped_studies()
+    known = ", ".join(studies) or "none is installed"
+    raise RequestError(
+        f"there is no file '{name}'; give CSV files, a folder of them, or a shipped study "
+        f"({known}){did_you_mean(name, studies)}"
+    )

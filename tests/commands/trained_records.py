@@ -1,0 +1,53 @@
+"""Finished records of a small suite, as `run` would leave them, made without training."""
+
+import numpy as np
+
+from omnibench.catalogue import tasks
+from omnibench.commands.session import Places, Session
+from omnibench.store import SCHEMA
+from omnibench.task import score
+
+SUITE = """
+name: trained
+repetitions: 4
+backbones: [{backbones}]
+matrix: [{{task: classification, datasets: [phantom], adaptations: [{adaptations}]}}]
+report: {{{report}}}
+"""
+LABELS = np.arange(300) % 3
+
+
+def write_suite(
+    folder, signals, adaptations="full", report="baseline: base", jitter=0.3, repetitions=4
+):
+    """Write suite and records; return the suite's path.
+
+    Args:
+        signals: backbone -> how far its logits tell the classes apart.
+        jitter: of the signal between repetitions.
+        repetitions: how many of the four are finished.
+    """
+    cards = ", ".join(f"{{id: {name}, source: 'random:test_vit'}}" for name in signals)
+    folder.mkdir(exist_ok=True)
+    path = folder / "trained.yaml"
+    path.write_text(SUITE.format(backbones=cards, adaptations=adaptations, report=report))
+    session = Session.open(Places(results=folder / "results", data=folder / "data"))
+    _, units = session.suite(str(path))
+    for seed, unit in enumerate(units):
+        rng = np.random.default_rng(seed)
+        for cell in unit.cells[:repetitions]:
+            signal = signals[unit.backbone.id] + jitter * rng.normal()
+            logits = rng.normal(size=(300, 3)) + signal * np.eye(3)[LABELS]
+            predictions = {
+                **{"test_logits": logits.astype(np.float32), "test_labels": LABELS},
+                "test_case": np.arange(300),
+            }
+            record = {
+                **{"schema": SCHEMA, "digest": cell.digest, "spec": unit.spec(cell.repetition)},
+                "metrics": score(tasks.get("classification").definitions, predictions),
+                **{"status": "done", "cost": {}, "environment": {}, "digests": {}, "error": None},
+                "pairing": unit.pairing(cell.repetition),
+                **{"started": "2026", "finished": "2026"},
+            }
+            session.store.write(cell, record, predictions)
+    return path

@@ -1,0 +1,163 @@
+"""Hedges g, TOST and power against statsmodels, closed forms and simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.power import TTestIndPower, TTestPower
+from statsmodels.stats.weightstats import ttost_ind, ttost_paired
+
+from omnibench.stats.equivalence import tost_paired, tost_welch, within
+from omnibench.stats.hedges import hedges_g, hedges_g_paired
+from omnibench.stats.power import (
+    minimum_detectable_effect,
+    power_of_t,
+    power_of_tost,
+    repetitions_to_detect,
+    repetitions_to_match,
+)
+from omnibench.stats.result import RefusedError
+
+NAMES = [f"pair-{k}" for k in range(50)]
+
+
+def samples(seed, n_a=5, n_b=5, shift=0.5):
+    rng = np.random.default_rng(seed)
+    return rng.normal(shift, 1, size=n_a), rng.normal(size=n_b)
+
+
+@pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (5, 8), (2, 2)])
+def test_g_and_its_interval_by_the_noncentral_t(n_a, n_b):
+    a, b = samples(0, n_a, n_b)
+    found = hedges_g(a, b)
+    df = n_a + n_b - 2
+    pooled = math.sqrt(((n_a - 1) * a.var(ddof=1) + (n_b - 1) * b.var(ddof=1)) / df)
+    j = math.gamma(df / 2) / (math.sqrt(df / 2) * math.gamma((df - 1) / 2))
+    assert found.g == pytest.approx(j * (a.mean() - b.mean()) / pooled)
+    t = stats.ttest_ind(a, b).statistic
+    scale = math.sqrt(1 / n_a + 1 / n_b)
+    assert stats.nct.cdf(t, df, found.low / scale) == pytest.approx(0.975, abs=1e-5)
+    assert stats.nct.cdf(t, df, found.high / scale) == pytest.approx(0.025, abs=1e-5)
+
+
+def test_paired_g_is_of_the_differences():
+    a, b = samples(1)
+    found = hedges_g_paired(a, b, NAMES[:5], NAMES[:5])
+    d = a - b
+    assert found.g == pytest.approx(
+        math.gamma(2) / (math.sqrt(2) * math.gamma(1.5)) * d.mean() / d.std(ddof=1)
+    )
+    t = stats.ttest_rel(a, b).statistic
+    assert stats.nct.cdf(t, 4, found.low * math.sqrt(5)) == pytest.approx(0.975, abs=1e-5)
+    assert found.unit == "SD of the differences"
+
+
+@pytest.mark.parametrize("n", [3, 10])
+def test_g_is_unbiased_and_its_interval_covers(n):
+    rng = np.random.default_rng(2)
+    found = [hedges_g(a + 0.8, b) for a, b in rng.normal(size=(3000, 2, n))]
+    assert np.mean([one.g for one in found]) == pytest.approx(0.8, abs=0.07)
+    assert 0.94 <= np.mean([one.low <= 0.8 <= one.high for one in found]) <= 0.96
+    paired = [
+        hedges_g_paired(d + 0.8, np.zeros(n), NAMES[:n], NAMES[:n])
+        for d in rng.normal(size=(3000, n))
+    ]
+    assert np.mean([one.g for one in paired]) == pytest.approx(0.8, abs=0.07)
+    assert 0.94 <= np.mean([one.low <= 0.8 <= one.high for one in paired]) <= 0.96
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_tost_is_statsmodels(seed):
+    a, b = samples(seed, shift=0.1)
+    found = tost_paired(a, b, NAMES[:5], NAMES[:5], 1.5)
+    assert found.p == pytest.approx(ttost_paired(a, b, -1.5, 1.5)[0])
+    assert (found.p < 0.05) == found.equivalent == within(found.low, found.high, 1.5)
+    a, b = samples(seed, 4, 7, shift=0.1)
+    welch = tost_welch(a, b, 1.5)
+    assert welch.p == pytest.approx(ttost_ind(a, b, -1.5, 1.5, usevar="unequal")[0])
+    assert welch.equivalent == within(welch.low, welch.high, 1.5)
+
+
+def test_tost_at_the_margin_errs_in_at_most_five_percent():
+    draws = np.random.default_rng(3).normal(size=(3000, 2, 10))
+    names = NAMES[:10]
+    found = [tost_paired(a + 2.0, b, names, names, 2.0).equivalent for a, b in draws]
+    assert 0.04 <= np.mean(found) <= 0.06
+
+
+@pytest.mark.parametrize(("n", "effect"), [(3, 3.07), (5, 2.02), (10, 1.33)])
+def test_minimum_detectable_effects_are_those_of_statistics_md(n, effect):
+    assert minimum_detectable_effect(n) == pytest.approx(effect, abs=0.006)  # n = 10: 1.3249
+    theirs = TTestIndPower().solve_power(nobs1=n, alpha=0.05, power=0.8)
+    assert minimum_detectable_effect(n) == pytest.approx(theirs, abs=1e-3)
+    one = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8)
+    assert minimum_detectable_effect(n, paired=True) == pytest.approx(one, abs=1e-3)
+
+
+@pytest.mark.parametrize("effect", [0.3, 0.8, 2.0, 6.0, 60.0])
+def test_power_is_statsmodels(effect):
+    for n in (2, 4, 12):
+        unpaired = TTestIndPower().power(effect, n, 0.05)
+        paired = TTestPower().power(effect, n, 0.05)
+        if np.isfinite(unpaired):
+            assert power_of_t(effect, n, False) == pytest.approx(unpaired, abs=1e-6)
+        if np.isfinite(paired):
+            assert power_of_t(effect, n, True) == pytest.approx(paired, abs=1e-6)
+    for is_paired, tool in ((False, TTestIndPower()), (True, TTestPower())):
+        needed = repetitions_to_detect(effect, is_paired)
+        assert power_of_t(effect, needed, is_paired) >= 0.8
+        if needed > 3:
+            assert tool.power(effect, needed - 1, 0.05) < 0.8
+
+
+@pytest.mark.parametrize("effect", [4.0, 8.0, 30.0])
+def test_power_of_two_pairs_by_simulation(effect):
+    """Where statsmodels has nan: 12.7 errors are asked for, so even large effects may be missed."""
+    d = effect + np.random.default_rng(5).normal(size=(40_000, 2))
+    t = np.abs(d.mean(axis=1)) / (d.std(axis=1, ddof=1) / math.sqrt(2))
+    found = np.mean(t > stats.t.ppf(0.975, 1))
+    assert power_of_t(effect, 2, True) == pytest.approx(found, abs=0.01)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+@pytest.mark.parametrize(("margin", "n"), [(3.0, 4), (1.2, 10), (2.0, 5)])
+def test_power_of_tost_by_simulation(margin, n, paired):
+    draws = np.random.default_rng(4).normal(size=(40_000, 2, n))
+    if paired:
+        d, df = draws[:, 0], n - 1
+        mean, error = d.mean(axis=1), d.std(axis=1, ddof=1) / math.sqrt(n)
+    else:
+        mean = draws[:, 0].mean(axis=1) - draws[:, 1].mean(axis=1)
+        error = np.sqrt(draws.var(axis=2, ddof=1).mean(axis=1) * 2 / n)
+        df = 2 * n - 2
+    shown = np.abs(mean) + stats.t.ppf(0.95, df) * error < margin
+    assert power_of_tost(margin, n, paired) == pytest.approx(shown.mean(), abs=0.01)
+    needed = repetitions_to_match(margin, paired)
+    assert power_of_tost(margin, needed, paired) >= 0.8 > power_of_tost(margin, needed - 1, paired)
+
+
+def test_what_a_thousand_repetitions_cannot_show_is_none():
+    assert repetitions_to_detect(0.01, True) is None
+    assert repetitions_to_match(0.01, False) is None
+
+
+@pytest.mark.parametrize(
+    ("call", "reason"),
+    [
+        (lambda: hedges_g(np.ones(1), np.ones(3)), "1 and 3"),
+        (lambda: hedges_g(np.ones(3), np.ones(3)), "do not vary"),
+        (lambda: hedges_g(np.array([1, np.nan]), np.ones(3)), "undefined"),
+        (lambda: hedges_g_paired(np.ones(2), np.ones(2), NAMES[:2], NAMES[:2]), "three pairs"),
+        (lambda: hedges_g_paired(np.ones(3), np.ones(3), NAMES[:3], NAMES[1:4]), "not paired"),
+        (lambda: tost_paired(np.ones(3), np.ones(3), NAMES[:3], NAMES[1:4], 1), "not paired"),
+        (lambda: tost_paired(np.ones(3), np.ones(3), NAMES[:3], NAMES[:3], 1), "same in every"),
+        (lambda: tost_welch(np.ones(3), np.ones(3), 1), "neither model varies"),
+        (lambda: tost_welch(np.ones(1), np.arange(3), 1), "1 and 3"),
+        (lambda: tost_welch(np.arange(3), np.arange(3), 0), "must be positive"),
+        (lambda: power_of_t(1.0, 1, True), "needs two"),
+    ],
+)
+def test_refusals_name_what_is_wrong(call, reason):
+    with pytest.raises(RefusedError, match=reason):
+        call()

@@ -1,0 +1,112 @@
+"""The hierarchical bootstrap of stored predictions: what it is given, and what it refuses."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score
+
+from omnibench.stats.cases import Stored
+from omnibench.stats.compare import compare_pairs
+from omnibench.stats.counts import SINGLE_LABEL
+from omnibench.stats.hierarchical import hierarchical_counts, hierarchical_means
+from omnibench.stats.new_runs import on_new_runs
+from omnibench.stats.result import Answer, RefusedError
+
+LABELS = np.arange(90) % 3
+
+
+@pytest.fixture
+def two(records, make_logits):
+    """Two fine-tuned models with predictions; their logits."""
+    logits = {
+        name: make_logits(seed, LABELS, 3, 3, signal) for seed, (name, signal) in
+        enumerate({"a": 2.0, "b": 1.0}.items())
+    }  # fmt: skip
+    for name, of_model in logits.items():
+        records.add(name, of_model, LABELS, varies="training seed", test_group=np.arange(90) // 2)
+    return logits
+
+
+def answers(records, predictions=None):
+    frame = compare_pairs(records.values, records.predictions, [("a", "b")])
+    found = on_new_runs(records.values, frame, predictions or records.predictions)
+    assert len(found) == len(frame)
+    return dict(zip(frame["metric"], found, strict=True))
+
+
+def test_metrics_of_decisions_are_resampled_by_patient_and_repetition(records, two):
+    found = answers(records)
+    hot = np.eye(3, dtype=bool)
+    a, b = (hot[two[name].argmax(axis=2)] for name in "ab")
+    expected = hierarchical_counts(hot[LABELS], a, b, np.arange(90) // 2, SINGLE_LABEL, True)
+    for metric in SINGLE_LABEL:
+        assert found[metric] == expected[metric], metric
+    f1 = [
+        np.mean([f1_score(LABELS, one.argmax(axis=1), average="macro") for one in two[name]])
+        for name in "ab"
+    ]
+    assert found["macro-f1"].difference == pytest.approx(f1[0] - f1[1])
+
+
+def test_the_brier_score_is_a_mean_over_cases(records, two):
+    found = answers(records)["brier"]
+    errors = []
+    for name in "ab":
+        powers = np.exp(two[name].astype(np.float64))
+        shares = powers / powers.sum(axis=2, keepdims=True)
+        errors.append(((shares - np.eye(3)[LABELS]) ** 2).sum(axis=2))
+    expected = hierarchical_means(*errors, np.arange(90) // 2, True)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+
+
+def test_what_has_no_such_test_says_so(records, two):
+    found = answers(records)
+    assert str(found["auc"]) == "it has no test over cases and repetitions"
+
+
+def test_one_repetition_tells_nothing_about_a_new_run(records, make_logits):
+    for seed, name in enumerate("ab"):
+        records.add(name, make_logits(seed, LABELS, 1, 3), LABELS, varies="nothing")
+    assert "from 1 and 1 repetitions" in str(answers(records)["accuracy"])
+
+
+def test_seeds_of_their_own_are_not_paired(records, two):
+    assert "seeds shared" in answers(records)["accuracy"].test
+    for row in records.rows:
+        row["pairing"] = f"{row['backbone']}{row['repetition']}"
+    assert "unpaired" in answers(records)["accuracy"].test
+
+
+def test_predictions_that_are_gone_or_of_another_number_are_refused(records, two):
+    found = answers(records, {}.__getitem__)
+    assert all(isinstance(one, RefusedError) for one in found.values())
+    assert "no test predictions of record" in str(found["accuracy"])
+    for row in records.rows:
+        if row["backbone"] == "a":
+            row["value"] += 0.01 * (1 + row["repetition"])
+    assert "the stored predictions give a difference" in str(answers(records)["accuracy"])
+
+
+def test_values_of_each_case_are_taken_by_repetition(records):
+    rng = np.random.default_rng(0)
+    dice, left = {}, {}
+    for name, mean in (("a", 0.8), ("b", 0.7)):
+        dice[name] = rng.normal(mean, 0.1, size=(3, 1)) + rng.normal(0, 0.1, size=(3, 40))
+        for k, one in enumerate(dice[name]):
+            records.row(name, k, "dice", one.mean(), digest=f"{name}{k}")
+            values = {"dice": one}
+            left[f"{name}{k}"] = Stored({"test_case": np.arange(40)}, lambda d, v=values: v)
+    found = answers(records, left.__getitem__)["dice"]
+    assert found == hierarchical_means(dice["a"], dice["b"], np.arange(40), True)
+
+
+def test_answers_stand_in_the_order_of_the_rows(records, make_logits):
+    for dataset in ("d", "e"):
+        for seed, name in enumerate("abc"):
+            logits = make_logits(seed, LABELS, 2, 3, 1 + seed)
+            records.add(name, logits, LABELS, dataset, "training seed")
+    frame = compare_pairs(records.values, records.predictions, [("a", "c"), ("b", "c")])
+    frame = frame.sample(frac=1, random_state=0)
+    found = on_new_runs(records.values, frame, records.predictions)
+    for difference, one in zip(frame["difference"], found, strict=True):
+        if isinstance(one, Answer):
+            assert one.difference == pytest.approx(difference)

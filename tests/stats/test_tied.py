@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from omnibench.stats.tied import tied_with_best
+
+
+def nothing(digest):
+    raise AssertionError("no predictions are needed here")
+
+
+SCORES = {
+    "near": [0.90, 0.92, 0.91, 0.89, 0.93],
+    "best": [0.91, 0.92, 0.93, 0.90, 0.92],
+    "far": [0.70, 0.72, 0.71, 0.69, 0.70],
+    "middle": [0.88, 0.90, 0.90, 0.88, 0.89],
+}
+
+
+def add(records, metric="auc", sign=1, dataset="d"):
+    for name, values in SCORES.items():
+        for k, value in enumerate(values):
+            records.row(name, k, metric, sign * value, dataset=dataset)
+
+
+@pytest.mark.parametrize("correction", ["holm", "benjamini-hochberg"])
+def test_a_column_is_scipys_paired_t_against_the_best_corrected(records, correction):
+    add(records)
+    found = tied_with_best(records.values, nothing, correction=correction).set_index("backbone")
+    others = ["near", "far", "middle"]
+    p = [stats.ttest_rel(SCORES[name], SCORES["best"]).pvalue for name in others]
+    method = {"holm": "holm", "benjamini-hochberg": "fdr_bh"}[correction]
+    expected = multipletests(p, method=method)[1]
+    assert found.loc[others, "p_corrected"].to_numpy() == pytest.approx(expected)
+    assert found["standing"].to_dict() == {
+        "near": "tied", "best": "best", "far": "behind", "middle": "behind",
+    }  # fmt: skip
+    assert (found["best"] == "best").all()
+    assert found.loc["far", "mean"] == pytest.approx(np.mean(SCORES["far"]))
+
+
+def test_each_column_has_its_own_best_and_direction(records):
+    add(records)
+    add(records, "hd95", dataset="e")
+    found = tied_with_best(records.values, nothing, lower_is_better={"hd95"})
+    bests = found.groupby("metric")["best"].first().to_dict()
+    assert bests == {"auc": "best", "hd95": "far"}
+    only = tied_with_best(records.values, nothing, {("def", "auc")})
+    assert set(only["metric"]) == {"auc"}
+
+
+def test_what_cannot_be_tested_is_neither_tied_nor_behind(records):
+    for name, value in (("a", 0.9), ("same", 0.9), ("b", 0.8)):
+        records.row(name, 0, "auc", value)
+    found = tied_with_best(records.values, nothing).set_index("backbone")
+    assert found["standing"].to_dict() == {"a": "best", "same": "tied", "b": "untested"}
+    assert "needs two of each" in found.loc["b", "note"]
+
+
+def test_a_mean_over_fewer_repetitions_is_never_taken_in_silence(records):
+    add(records)
+    for k, value in enumerate([0.99, 0.99, np.nan, 0.99, 0.99]):
+        records.row("holed", k, "auc", value)
+    found = tied_with_best(records.values, nothing).set_index("backbone")
+    assert (found["best"] == "best").all()
+    assert np.isnan(found.loc["holed", "mean"])
+    assert found.loc["holed", "standing"] == "untested"
+    assert "undefined in repetitions [2]" in found.loc["holed", "note"]
+
+
+def test_an_empty_table_is_an_empty_answer(records):
+    records.row("a", 0, "auc", np.nan)
+    assert tied_with_best(records.values, nothing).empty

@@ -117,6 +117,7 @@ class DatasetCard(Card):
         primary: task -> the metric that comparisons use.
         version: of a generated dataset (no files, no path): raised when its images change.
         package: an importable package that ships what a generated dataset is made of.
+        origins: the collections that its images were taken from; () where it is its own.
         note: said of this dataset in every report.
     """
 
@@ -139,4 +140,5 @@ class DatasetCard(Card):
     primary: dict[str, str] = Field(default_factory=dict)
     version: int = Field(default=1, ge=1)
     package: str | None = None
+    origins: tuple[str, ...] = ()
     note: str = ""

@@ -6,7 +6,7 @@
 from omnibench import DatasetCard, register_dataset
 from omnibench.cards import SPLITS
 from omnibench.data.labels import primary_metric
-from omnibench.data.medmnist_facts import FACTS, SIZES, ZENODO_RECORD
+from omnibench.data.medmnist_facts import FACTS, ORIGINS, SIZES, ZENODO_RECORD
 
 for name, facts in FACTS.items():
     for size, md5 in zip(SIZES, facts.md5, strict=True):
@@ -26,6 +26,7 @@ for name, facts in FACTS.items():
                 resolution=size,
                 splits=dict(zip(SPLITS, facts.splits, strict=True)),
                 primary=primary_metric(facts.labels),
+                origins=ORIGINS[name],
                 licence=facts.licence,
                 citation="arXiv:2110.14795",
             )

@@ -197,3 +197,19 @@ FACTS: dict[str, Facts] = {
         ),
     ),
 }
+
+# The collections that the images were taken from (Yang et al. 2023, Methods).
+ORIGINS = {
+    "pathmnist": ("nct-crc-he-100k",),
+    "chestmnist": ("nih-chestx-ray14",),
+    "dermamnist": ("ham10000", "isic-archive"),
+    "octmnist": ("kermany-oct",),
+    "pneumoniamnist": ("kermany-chest-radiographs",),
+    "retinamnist": ("deepdrid",),
+    "breastmnist": ("busi",),
+    "bloodmnist": ("acevedo-blood-cells",),
+    "tissuemnist": ("bbbc051",),
+    "organamnist": ("lits",),
+    "organcmnist": ("lits",),
+    "organsmnist": ("lits",),
+}

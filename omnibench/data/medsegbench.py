@@ -7,7 +7,7 @@ that the foreground is non-zero, every value but 0 is read as 1.
 
 from omnibench import DatasetCard, register_dataset
 from omnibench.cards import SPLITS
-from omnibench.data.medsegbench_facts import BINARY, FACTS, MASK_CLASSES, MD5, SIZES
+from omnibench.data.medsegbench_facts import BINARY, FACTS, MASK_CLASSES, MD5, ORIGINS, SIZES
 
 CHECKSUMS = {file: md5 for md5, file in map(str.split, MD5.splitlines())}
 
@@ -30,6 +30,7 @@ for name, facts in FACTS.items():
                 resolution=size,
                 splits=dict(zip(SPLITS, facts.splits, strict=True)),
                 primary={"segmentation": "dice"},
+                origins=ORIGINS.get(name, (name,)),
                 licence=facts.licence,
                 citation="doi:10.1038/s41597-024-04159-2",
             )

@@ -88,6 +88,14 @@ MASK_CLASSES = {
     "wbc": "background; cytoplasm; nucleus",
 }
 
+# The collections that the images were taken from, where that is not the set of this name alone.
+# covid19radio: as its authors list them (Chowdhury et al. 2020, doi:10.1109/ACCESS.2020.3010287).
+ORIGINS = {
+    "covid19radio": ("padchest", "rsna-pneumonia", "kermany-chest-radiographs"),
+    "isic2016": ("isic-archive",),
+    "isic2018": ("isic-archive",),
+}
+
 # MD5 of the files, as md5sum prints it
 MD5 = """\
 68877751adef0ab639de73946aac0985  busi_128.npz

@@ -28,6 +28,7 @@ CARD = register_dataset(
         resolution=224,
         splits={"train": 59_958, "val": 9_904, "test": 9_927},
         primary={"captioning": "meteor"},
+        origins=("pmc-oa",),
         licence="CC BY-NC-SA 4.0",
         citation="arXiv:2405.10004",
     )

@@ -15,7 +15,7 @@ from omnibench.stats.units import Key, Unit, split_decoding, units_of
 
 Label = tuple[str, str]  # backbone, adaptation
 Column = dict[Label, Cell]
-AnyLabel = TypeVar("AnyLabel")
+AnyLabel = TypeVar("AnyLabel", bound=tuple[str, ...])
 
 _DECIMALS = 12  # means that differ only beyond these are tied: rounding noise of float64
 
@@ -29,6 +29,8 @@ def build_tables(
     notes: Mapping[str, str] | None = None,
     lower_is_better: Collection[str] = (),
     in_unit: Mapping[str, str] | None = None,
+    standings: pd.DataFrame | None = None,
+    seen: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
 ) -> list[Table]:
     """Return one table for each task, definition and metric, in order of appearance.
 
@@ -45,6 +47,9 @@ def build_tables(
         notes: dataset -> what its captions must say.
         lower_is_better: metrics that improve downwards.
         in_unit: definition -> what its values are in, where that is not a fraction.
+        standings: what `tied_with_best` returned.
+        seen: (backbone, dataset) -> collections that both the backbone's pretraining data and the
+            dataset's images come from.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.
@@ -57,6 +62,7 @@ def build_tables(
         for c in as_comparisons(comparisons)
         if c.backbone_b == baseline
     }
+    standing = _standings(standings)
     tables = []
     for task, keys in _by_task([*asked, *units]).items():
         recorded = {key: units[key] for key in keys if key in units}
@@ -68,8 +74,11 @@ def build_tables(
             for key in keys:
                 if decoding and decoding not in decodings.get(key, {decoding}):
                     continue
-                cell = _cell(
-                    units.get(key), asked.get(key, []), score, compared.get((*key, *score))
+                place = (*key, *score)
+                cell = replace(
+                    _cell(units.get(key), asked.get(key, []), score, compared.get(place)),
+                    standing=standing.get(place, ""),
+                    seen=(seen or {}).get((key[3], key[1]), ()),
                 )
                 grid.setdefault(key[1], {})[key[3], key[2]] = cell
             grid = {
@@ -103,6 +112,15 @@ def _asked(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:
     return facts
 
 
+def _standings(frame: pd.DataFrame | None) -> dict[tuple[str, ...], str]:
+    """Each model's standing by task, dataset, adaptation, backbone, definition and metric."""
+    if frame is None:
+        return {}
+    names = ("task", "dataset", "adaptation", "backbone", "definition", "metric")
+    places = zip(*(frame[name] for name in names), strict=True)
+    return dict(zip(places, frame["standing"], strict=True))
+
+
 def _by_task(keys: Iterable[Key]) -> dict[str, list[Key]]:
     tasks: dict[str, list[Key]] = {}
     for key in dict.fromkeys(keys):
@@ -127,13 +145,26 @@ def _cell(
 
 
 def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
-    """Mark best and second, all tied alike; where one cell stands alone nothing is best."""
+    """Mark the best means, those not told apart from them, and the second; a lone cell is neither.
+
+    Args:
+        column: label -> cell. What follows the backbone in a label is what the best one's rivals
+            must share, as nothing else is tested.
+    """
     means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
     if len(means) < 2:
         return column
     best = sorted(set(means.values()), reverse=not falling)[:2]
     ranks = {label: best.index(mean) + 1 for label, mean in means.items() if mean in best}
-    return {label: replace(cell, rank=ranks.get(label, 0)) for label, cell in column.items()}
+    groups = {label[1:] for label, rank in ranks.items() if rank == 1}
+
+    def leads(label: AnyLabel, cell: Cell) -> bool:
+        return ranks.get(label) == 1 or (cell.standing == "tied" and label[1:] in groups)
+
+    return {
+        label: replace(cell, rank=ranks.get(label, 0), leading=leads(label, cell))
+        for label, cell in column.items()
+    }
 
 
 def _labels(keys: Iterable[Key], backbones: Sequence[str]) -> list[Label]:

@@ -1,6 +1,7 @@
 """What a table's caption must say so that its numbers become a claim."""
 
 from omnibench.report.numbers import POINTS
+from omnibench.report.sentences import CORRECTED
 from omnibench.report.table import Table
 from omnibench.stats.pair import FROZEN
 
@@ -12,18 +13,36 @@ def caption(table: Table) -> str:
     the correction and its family, and what is special about controls and datasets.
     """
     scale = "x 100; " if table.unit == POINTS else ""
-    what = table.metric or f"Metrics of the texts generated for {table.dataset}"
     parts = [
-        f"{what} in {table.unit} ({scale}{_direction(table)}), mean ± standard deviation "
-        f"(ddof = 1) over n repetitions, metric definition {table.definition}.",
+        f"{_subject(table)} in {table.unit} ({scale}{_direction(table)}), mean ± standard "
+        f"deviation (ddof = 1) over n repetitions, {_definition(table)}.",
         _repetitions(table),
+        _published(table),
         _undefined(table),
         _marks(table),
         _tests(table),
+        _seen(table),
         _controls(table),
         *(f"{dataset}: {note.rstrip('.')}." for dataset, note in table.notes),
     ]
     return " ".join(part for part in parts if part)
+
+
+def _subject(table: Table) -> str:
+    if table.metric:
+        return table.metric
+    if table.members:
+        return f"Metrics over {len(table.members)} datasets"
+    what = "of the texts generated for" if table.decoded else "on"
+    return f"Metrics {what} {table.dataset}"
+
+
+def _definition(table: Table) -> str:
+    return (
+        "metric definition as named in each row"
+        if table.study
+        else (f"metric definition {table.definition}")
+    )
 
 
 def _direction(table: Table) -> str:
@@ -37,7 +56,7 @@ def _repetitions(table: Table) -> str:
     ns: dict[tuple[str, str], set[int]] = {}
     for row in table.rows:
         found = {cell.n for cell in row.cells if cell.state == "done"}
-        if found:
+        if found and not row.published:
             ns.setdefault((row.adaptation, row.varies), set()).update(found)
     parts = [
         f"{adaptation}: n = {_range(n)}, {varies} varies"
@@ -46,8 +65,27 @@ def _repetitions(table: Table) -> str:
     text = f"{'; '.join(parts)}." if parts else ""
     if any(cell.partial for _, _, cell in table.cells):
         text += " (a/b): only a of b repetitions are there."
-    if table.dataset:
+    if table.decoded:
         text += " The decodings of a backbone and adaptation are of the same trained models."
+    return text
+
+
+def _published(table: Table) -> str:
+    if not table.study:
+        return ""
+    claims: dict[str, set[int]] = {}
+    for row in table.rows:
+        if row.published:
+            claims.setdefault(row.published, set()).update(cell.n for cell in row.cells if cell.n)
+    claimed = [f"{role}: {_range(n)}" for role, n in sorted(claims.items()) if n]
+    text = f"Published: the numbers of {table.study}, as printed there, "
+    text += f"n as claimed ({', '.join(claimed)})" if claimed else "no n claimed"
+    text += "; they were not computed here and nothing is tested against them."
+    if table.members:
+        text += (
+            f" Each cell is the mean over all repetitions of {', '.join(table.members)}; ± is the "
+            "standard deviation of them all, so of the datasets more than of the runs."
+        )
     return text
 
 
@@ -64,9 +102,19 @@ def _range(n: set[int]) -> str:
 
 
 def _marks(table: Table) -> str:
-    if not any(cell.rank for _, _, cell in table.cells):
+    cells = [cell for _, _, cell in table.cells]
+    if not any(cell.rank for cell in cells):
         return ""
-    return "Bold: best mean of the column; underlined: second; neither claims significance."
+    text = "Bold: best mean of the column, picked on the test images"
+    if any(cell.standing for cell in cells):
+        text += (
+            "; and all of the same adaptation"
+            f"{' and decoding' if table.decoded else ''} not told apart from it (p >= .05 after "
+            f"{CORRECTED[table.correction]}'s correction over them); underlined: second mean."
+        )
+        untested = sum(cell.standing == "untested" for cell in cells)
+        return text + (f" Not tested against their best: {untested}." if untested else "")
+    return f"{text}; underlined: second; neither claims significance."
 
 
 def _tests(table: Table) -> str:
@@ -78,9 +126,9 @@ def _tests(table: Table) -> str:
         return f"Not tested against {table.baseline}, for reasons given in the CSV."
     family = _range({comparison.family for comparison in tested})
     text = (
-        f"† differs from {table.baseline}{' in the same decoding' if table.dataset else ''}: "
-        f"p < .05 after Holm's correction over the family of {family} comparisons of "
-        f"{'one metric and decoding' if table.dataset else 'this metric'}."
+        f"† differs from {table.baseline}{' in the same decoding' if table.decoded else ''}: "
+        f"p < .05 after {CORRECTED[table.correction]}'s correction over the family of {family} "
+        f"comparisons of {'one metric and decoding' if table.decoded else 'this metric'}."
     )
     tests = ", ".join(sorted({comparison.test for comparison in tested}))
     text += f" Tests, two-sided: {tests}."
@@ -89,6 +137,16 @@ def _tests(table: Table) -> str:
     if len(tested) < len(compared):
         text += f" Not tested: {len(compared) - len(tested)}, for reasons given in the CSV."
     return text
+
+
+def _seen(table: Table) -> str:
+    seen = sorted({source for _, _, cell in table.cells for source in cell.seen})
+    if not seen:
+        return ""
+    return (
+        f"‡ the backbone's pretraining data hold images of the test images' own source "
+        f"({', '.join(seen)})."
+    )
 
 
 def _controls(table: Table) -> str:

@@ -26,6 +26,7 @@ COLUMNS = (
     "backbone",
     "adaptation",
     "control",
+    "published",
     "definition",
     "metric",
     "beams",
@@ -37,8 +38,10 @@ COLUMNS = (
     "expected",
     "varies",
     "rank",
+    "standing",
     "baseline",
     *_COMPARED,
+    "seen",
     "digests",
 )
 
@@ -47,15 +50,17 @@ def to_csv(tables: Iterable[Table]) -> str:
     """Return one row a cell with `COLUMNS`; what does not exist is empty.
 
     Values are fractions, or in the unit of their definition (pixels). `p_seed` is the paired t over
-    head seeds alone; `rank` is 1 for the best of a column, 2 for the second; `digests` are
-    separated by spaces.
+    head seeds alone; `rank` is 1 for the best mean of a column, 2 for the second; `standing` is
+    that among the same adaptation and decoding; `seen` (collections that the backbone's pretraining
+    shares with the test images) and `digests` are separated by spaces.
     """
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, lineterminator="\n")
     writer.writeheader()
     for table in tables:
         for column, row, cell in table.cells:
-            if cell.state != "unplanned":
+            # One's own rows of a table in a published shape stand in the other tables already.
+            if cell.state != "unplanned" and bool(row.published) == bool(table.study):
                 writer.writerow(_line(table, column, row, cell))
     return out.getvalue()
 
@@ -68,7 +73,8 @@ def _line(table: Table, column: str, row: Row, cell: Cell) -> Mapping[str, Any]:
         "backbone": row.backbone,
         "adaptation": row.adaptation,
         "control": row.control,
-        "definition": table.definition,
+        "published": f"{table.study} ({row.published})" if row.published else None,
+        "definition": row.definition or table.definition,
         "metric": metric,
         "state": cell.state,
         "mean": cell.mean,
@@ -77,6 +83,8 @@ def _line(table: Table, column: str, row: Row, cell: Cell) -> Mapping[str, Any]:
         "expected": cell.expected,
         "varies": row.varies,
         "rank": cell.rank or None,
+        "standing": cell.standing or None,
+        "seen": " ".join(cell.seen),
         "digests": " ".join(cell.digests),
     }
     line |= dict(zip(("beams", "max_tokens"), row.settings, strict=False))

@@ -54,7 +54,7 @@ def draw(
             "version": PICTURE_VERSION,
         }
     )
-    if not paths[0].is_file() or _digest_in(paths[1]) != digest:
+    if not paths[0].is_file() or digest_in(paths[1]) != digest:
         for path, content in zip(paths, _render(space, embeddings, titles, digest), strict=True):
             write_atomically(path, content)
     return paths
@@ -65,7 +65,8 @@ def by_class(space: Space) -> bool:
     return len(space.classes) <= 2 * len(COLOURS)
 
 
-def _digest_in(png: Path) -> str | None:
+def digest_in(png: Path) -> str | None:
+    """Return the digest of what a picture shows, as it was written into it; None without one."""
     from PIL import Image
 
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from omnibench.report.captions import caption
 from omnibench.report.numbers import number
-from omnibench.report.table import NO_NUMBER, Cell, Row, Table
+from omnibench.report.table import NO_NUMBER, SETTINGS, Cell, Row, Table
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -36,6 +36,7 @@ _ESCAPES = {
     "\N{PLUS-MINUS SIGN}": r"$\pm$",
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{DAGGER}": r"$^{\dagger}$",
+    "\N{DOUBLE DAGGER}": r"$^{\ddagger}$",
     "\N{DEGREE SIGN}": r"$^{\circ}$",
     "\N{LATIN SMALL LETTER SHARP S}": r"\ss{}",
 }
@@ -86,9 +87,9 @@ def to_latex(name: str, tables: Iterable[Table]) -> str:
 def _table(name: str, table: Table) -> str:
     columns = r" r@{\,$\pm$\,}l" * len(table.columns)
     heads = (rf"\multicolumn{{2}}{{c}}{{{escape(column)}}}" for column in table.columns)
-    place = f"{table.task} {table.metric or table.dataset} {table.definition}"
+    place = f"{table.task} {table.study} {table.metric or table.dataset} {table.definition}"
     label = "-".join(re.findall("[a-z0-9]+", f"{name} {place}".lower()))
-    labels = "ll".ljust(len(table.heads), "r")
+    labels = "".join("r" if head in SETTINGS else "l" for head in table.heads)
     lines = [
         "",
         r"\begin{table}[htbp]",
@@ -100,9 +101,11 @@ def _table(name: str, table: Table) -> str:
         rf"{' & '.join([*table.heads, *heads])} \\",
         r"\midrule",
     ]
-    for row in table.rows:
+    for above, row in zip((None, *table.rows), table.rows, strict=False):
+        if above and row.published and not above.published:
+            lines.append(r"\midrule")
         cells = (_cell(cell, table.unit) for cell in row.cells)
-        line = " & ".join([*map(escape, row.labels), *cells])
+        line = " & ".join([*map(escape, table.labels(row)), *cells])
         lines += [rf"{line} \\", *_digests(table, row)]
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
 
@@ -112,13 +115,15 @@ def _cell(cell: Cell, unit: str) -> str:
         return r"\multicolumn{2}{c}{--}"
     if cell.state != "done":
         return rf"\multicolumn{{2}}{{c}}{{\textit{{{cell.state}}}}}"
-    mean = number(cell.mean, unit).replace("-", "$-$")
-    mean = {1: r"\textbf{%s}", 2: r"\underline{%s}"}.get(cell.rank, "%s") % mean
+    mean = number(cell.mean, unit, decimals=cell.decimals).replace("-", "$-$")
+    mean = rf"\underline{{{mean}}}" if cell.rank == 2 else mean
+    mean = rf"\textbf{{{mean}}}" if cell.leading else mean
     marks = r"$^{\dagger}$" if cell.significant else ""
+    marks += r"$^{\ddagger}$" if cell.seen else ""
     marks += f" ({cell.n}/{cell.expected})" if cell.partial else ""
     if cell.std is None:
         return rf"\multicolumn{{2}}{{c}}{{{mean}{marks}}}"
-    return f"{mean} & {number(cell.std, unit)}{marks}"
+    return f"{mean} & {number(cell.std, unit, decimals=cell.decimals)}{marks}"
 
 
 def _digests(table: Table, row: Row) -> Iterable[str]:

@@ -7,7 +7,7 @@ from omnibench.report.captions import caption
 from omnibench.report.decodings import worth_a_sentence
 from omnibench.report.numbers import POINTS, number
 from omnibench.report.sentences import metric_names, sentence
-from omnibench.report.table import NO_NUMBER, Cell, Table
+from omnibench.report.table import NO_NUMBER, SETTINGS, Cell, Table
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import split_decoding
 
@@ -23,8 +23,17 @@ def escape(text: str) -> str:
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 
-def to_markdown(name: str, tables: Sequence[Table], comparisons: Sequence[Comparison]) -> str:
-    """Return the whole report: tables with captions, then comparisons in sentences."""
+def to_markdown(
+    name: str,
+    tables: Sequence[Table],
+    comparisons: Sequence[Comparison],
+    correction: str = "holm",
+) -> str:
+    """Return the whole report: tables with captions, then comparisons in sentences.
+
+    Args:
+        correction: of the comparisons' p-values.
+    """
     blocks = [f"# {escape(name)}"]
     blocks += [_table(table) for table in tables] or ["There is no result yet."]
     said = worth_a_sentence(comparisons, tables)
@@ -34,7 +43,7 @@ def to_markdown(name: str, tables: Sequence[Table], comparisons: Sequence[Compar
     def unit(c: Comparison) -> str:
         return units.get(split_decoding(c.definition)[0], POINTS)
 
-    sentences = [sentence(c, names[c.definition, c.metric], unit(c)) for c in said]
+    sentences = [sentence(c, names[c.definition, c.metric], unit(c), correction) for c in said]
     if sentences:
         blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]
     if len(said) < len(comparisons):
@@ -46,11 +55,16 @@ def _table(table: Table) -> str:
     head = [*table.heads, *table.columns]
     lines = [
         _line(escape(text) for text in head),
-        _line(["---", "---", *["---:"] * (len(head) - 2)]),
+        _line(
+            [
+                *("---:" if name in SETTINGS else "---" for name in table.heads),
+                *["---:"] * len(table.columns),
+            ]
+        ),
     ]
     for row in table.rows:
         cells = (_cell(cell, table.unit) for cell in row.cells)
-        lines.append(_line([*map(escape, row.labels), *cells]))
+        lines.append(_line([*map(escape, table.labels(row)), *cells]))
     return "\n\n".join([f"## {escape(table.title)}", "\n".join(lines), escape(caption(table))])
 
 
@@ -63,11 +77,15 @@ def _cell(cell: Cell, unit: str) -> str:
         return "\N{EN DASH}"
     if cell.state != "done":
         return cell.state
-    text = {1: "**{}**", 2: "<u>{}</u>"}.get(cell.rank, "{}").format(number(cell.mean, unit))
+    text = number(cell.mean, unit, decimals=cell.decimals)
+    text = f"<u>{text}</u>" if cell.rank == 2 else text
+    text = f"**{text}**" if cell.leading else text
     if cell.std is not None:
-        text += f" ± {number(cell.std, unit)}"
+        text += f" ± {number(cell.std, unit, decimals=cell.decimals)}"
     if cell.significant:
         text += "†"
+    if cell.seen:
+        text += "‡"
     if cell.partial:
         text += f" ({cell.n}/{cell.expected})"
     return text

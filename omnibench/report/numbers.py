@@ -6,11 +6,11 @@ UNDEFINED = "undefined"
 POINTS = "points"
 
 
-def number(value: float, unit: str = POINTS, signed: bool = False) -> str:
-    """Return a value with two decimals: a fraction as points (x 100), others in their own unit."""
+def number(value: float, unit: str = POINTS, signed: bool = False, decimals: int = 2) -> str:
+    """Return a value's decimals: of a fraction as points (x 100), of others in their own unit."""
     if not math.isfinite(value):
         return UNDEFINED
-    return f"{100 * value if unit == POINTS else value:{'+' if signed else ''}.2f}"
+    return f"{100 * value if unit == POINTS else value:{'+' if signed else ''}.{decimals}f}"
 
 
 def probability(p: float) -> str:

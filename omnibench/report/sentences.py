@@ -23,12 +23,22 @@ def metric_names(scores: Iterable[Score]) -> dict[Score, str]:
     }
 
 
-def sentence(comparison: Comparison, metric: str | None = None, unit: str = POINTS) -> str:
+# What a suite calls a correction -> what a sentence calls it.
+CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
+
+
+def sentence(
+    comparison: Comparison,
+    metric: str | None = None,
+    unit: str = POINTS,
+    correction: str = "holm",
+) -> str:
     """Return one sentence: where, what, the difference with its interval, the test and its p.
 
     Args:
         metric: what to call the metric, if not by its name alone.
         unit: what its values are in.
+        correction: of its p, as a suite names it.
     """
     c = comparison
     text = f"{c.dataset}, {metric or c.metric}, {c.adaptation}: {c.backbone_a} - {c.backbone_b} = "
@@ -37,7 +47,7 @@ def sentence(comparison: Comparison, metric: str | None = None, unit: str = POIN
     if c.test == "none":
         return f"{text}, not tested: {c.note}."
     text += f" [{number(c.low, unit)}, {number(c.high, unit)}], {c.test} p {probability(c.p)}"
-    text += f", Holm-corrected p {probability(c.p_corrected)}"
+    text += f", {CORRECTED[correction]}-corrected p {probability(c.p_corrected)}"
     if not math.isnan(c.effect):
         text += f", Hedges g {c.effect:.2f}"
     return f"{text} ({c.note})." if c.note else f"{text}."

@@ -10,6 +10,7 @@ from omnibench.stats.pair import Comparison
 SIGNIFICANT = 0.05
 
 State = Literal["done", "undefined", "failed", "missing", "unplanned"]
+SETTINGS = ("beams", "max tokens")
 NO_NUMBER = ("undefined", "unplanned")  # printed as a dash, said in the caption
 
 
@@ -22,9 +23,15 @@ class Cell:
             none. Only a done cell has a mean.
         std: sample standard deviation (ddof = 1); None for a single repetition.
         n, expected: repetitions that are there and that were asked for.
-        rank: 1 for the best of its column, 2 for the second, all tied alike; else 0.
+        rank: 1 for the best mean of its column, 2 for the second, equal ones alike; else 0.
+        standing: against the best mean of the same column, adaptation and decoding, as
+            `stats.tied` says it: best, tied, behind or untested; "" where nobody asked.
+        leading: whether it is the column's best mean or not told apart from it.
         against: the comparison with the baseline; None for the baseline itself or without one.
+        seen: collections of images that both its test images and its backbone's pretraining
+            data come from.
         digests: of the records behind it.
+        decimals: of points, as a published number was printed.
     """
 
     state: State
@@ -33,8 +40,12 @@ class Cell:
     n: int = 0
     expected: int = 0
     rank: int = 0
+    standing: str = ""
+    leading: bool = False
     against: Comparison | None = None
+    seen: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
+    decimals: int = 2
 
     @property
     def significant(self) -> bool:
@@ -56,6 +67,9 @@ class Row:
         control: whether the backbone is a `random:` control.
         cells: one for each column.
         decoding: "b5-t64" for 5 beams and at most 64 tokens; "" without generated texts.
+        published: "own", "rerun" or "cited" for numbers that the table's study printed; "" for
+            one's own.
+        definition: of its numbers, in a table that holds several; else "".
     """
 
     backbone: str
@@ -64,17 +78,14 @@ class Row:
     control: bool
     cells: tuple[Cell, ...]
     decoding: str = ""
+    published: str = ""
+    definition: str = ""
 
     @property
     def settings(self) -> tuple[str, ...]:
         """Return beams and the largest number of tokens; () without generated texts."""
         beams, _, tokens = self.decoding.removeprefix("b").partition("-t")
         return (beams, tokens) if self.decoding else ()
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """Return what stands before its values, under the table's `heads`."""
-        return (self.backbone, self.adaptation, *self.settings)
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,9 @@ class Table:
         notes: dataset -> what a reader must know of it.
         unit: "points" where values are fractions, printed x 100; else what they are in.
         dataset: what all cells are of; "" where each column is another dataset.
+        correction: of the daggers' p-values.
+        study: "STUDY, Table 3" of a table in the shape of a published one, with its numbers.
+        members: datasets that each cell is taken over; () where it is of one.
     """
 
     task: str
@@ -101,16 +115,33 @@ class Table:
     notes: tuple[tuple[str, str], ...] = ()
     unit: str = POINTS
     dataset: str = ""
+    correction: str = "holm"
+    study: str = ""
+    members: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """Return the task and what the table is of."""
+        if self.study:
+            return f"{self.task}: as in {self.study}, {self.metric or self.dataset}"
         return f"{self.task}: {self.metric or f'{self.definition} on {self.dataset}'}"
+
+    @property
+    def decoded(self) -> bool:
+        """Whether it is of generated texts."""
+        return any(row.decoding for row in self.rows)
 
     @property
     def heads(self) -> tuple[str, ...]:
         """Return what stands over a row's labels."""
-        return ("backbone", "adaptation", *(() if self.metric else ("beams", "max tokens")))
+        source = ("source", "definition") if self.study else ()
+        return ("backbone", "adaptation", *source, *(SETTINGS * self.decoded))
+
+    def labels(self, row: Row) -> tuple[str, ...]:
+        """Return what stands before a row's values, under `heads`."""
+        source = f"published ({row.published})" if row.published else "this suite"
+        told = (source, row.definition) if self.study else ()
+        return (row.backbone, row.adaptation, *told, *row.settings)
 
     def place(self, column: str) -> tuple[str, str]:
         """Return dataset and metric of a column."""

@@ -1,9 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from omnibench.errors import StoreError
-from omnibench.report.build import build_tables
+from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.captions import caption
+from omnibench.report.latex import to_latex
+from omnibench.report.markdown import to_markdown
 from omnibench.stats.compare import compare_pairs
 
 
@@ -151,3 +156,53 @@ def test_from_values_to_daggers(study):
     assert all(cell(table, "good", d).significant for d in "de")
     assert "paired t" in caption(table)
     assert "Frozen" not in caption(table)
+
+
+def standings(**by_backbone):
+    """What `tied_with_best` says of the linear probes on d."""
+    place = {"task": "classification", "dataset": "d", "adaptation": "linear"}
+    place |= {"definition": "def", "metric": "auc"}
+    rows = [place | {"backbone": name, "standing": s} for name, s in by_backbone.items()]
+    return pd.DataFrame(rows)
+
+
+def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
+    for name, value in (("a", 0.9), ("b", 0.88), ("c", 0.87), ("d", 0.5), ("e", 0.4)):
+        study.add(name, [value, value])
+    found = standings(a="best", b="untested", c="tied", d="behind", e="tied")
+    (table,) = study.tables(standings=found)
+    assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
+    assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
+    text = caption(table)
+    assert "Bold: best mean of the column, picked on the test images; and all of the same" in text
+    assert "not told apart from it (p >= .05 after Holm's correction over them)" in text
+    assert "Not tested against their best: 1." in text
+
+
+def test_a_group_leads_only_with_the_best_mean_of_the_column(study):
+    study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
+    study.add("a", [0.9, 0.9], adaptation="full")
+    (table,) = study.tables(standings=standings(a="best", b="tied"))
+    leading = [(r.backbone, r.adaptation) for _, r, cell in table.cells if cell.leading]
+    assert leading == [("a", "full")]
+
+
+def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study):
+    study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
+    (table,) = study.tables(seen={("a", "d"): ("busi",)})
+    assert [row.backbone for _, row, cell in table.cells if cell.seen] == ["a"]
+    text = caption(table)
+    assert "pretraining data hold images of the test images' own source (busi)" in text
+    assert "| a | linear | **80.00** ± 0.00\N{DOUBLE DAGGER} |" in to_markdown("s", [table], [])
+    assert r"\textbf{80.00} & 0.00$^{\ddagger}$" in to_latex("s", [table])
+    (table,) = study.tables()
+    assert "\N{DOUBLE DAGGER}" not in caption(table)
+
+
+def test_the_correction_that_was_used_is_the_one_named(study):
+    study.add("random-vit", [0.5, 0.6]).add("a", [0.8, 0.8]).compare("a", p_corrected=0.01)
+    (table,) = study.tables(baseline="random-vit")
+    table = replace(table, correction="benjamini-hochberg")
+    assert "p < .05 after Benjamini-Hochberg's correction" in caption(table)
+    found = as_comparisons(study.comparisons)
+    assert "Benjamini-Hochberg-corrected p" in to_markdown("s", [table], found, table.correction)

@@ -30,6 +30,7 @@ from omnibench.stats.latent import (
     purity,
 )
 from omnibench.store import RecordStore
+from omnibench.suite import ReportSection
 from omnibench.weights import file_source
 
 RECIPE = {"input_size": 64, "normalization": "backbone", "precision": "fp32", "limit": None}
@@ -333,7 +334,7 @@ def test_the_command_prints_and_writes_it(two, monkeypatch, capsys):
     cards = {unit.backbone.id: unit.backbone for unit in two.units}
     suite = SimpleNamespace(
         **{"name": "s", "datasets": {}, "backbones": list(cards.values())},
-        report=SimpleNamespace(baseline=None, correction="holm"),
+        report=ReportSection(),
     )
     monkeypatch.setattr(Session, "suite", lambda self, name: (suite, two.units))
     folders = ("--results", str(two.folder), "--data", str(two.context.data))

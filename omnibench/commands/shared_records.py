@@ -1,0 +1,50 @@
+"""The finished records of two backbones that can be compared: of recipes both were run with."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from omnibench.catalogue import tasks
+from omnibench.commands.session import matching
+from omnibench.plan import Filters
+from omnibench.store import RecordStore
+
+Records = list[tuple[Path, dict[str, Any]]]
+
+
+def shared_records(store: RecordStore, a: str, b: str, filters: Filters) -> Records:
+    """Return finished records of two backbones, of recipes that both were run with.
+
+    Of several recipes of one dataset and adaptation, the one finished last is taken.
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[str, Records]]] = {}
+    for path, record in store.all():
+        spec = record["spec"]
+        if record["status"] != "done" or spec["backbone"] not in (a, b):
+            continue
+        if spec["task"] not in tasks:
+            continue
+        short = tasks.get(spec["task"]).adaptations[spec["adaptation"]].short(spec["options"])
+        chosen = (
+            (filters.tasks, (spec["task"],)),
+            (filters.datasets, (spec["dataset"],)),
+            (filters.adaptations, (short, spec["adaptation"])),
+        )
+        if not all(not globs or matching(names, globs) for globs, names in chosen):
+            continue
+        kind = {key: value for key, value in spec.items() if key not in ("backbone", "repetition")}
+        variant = json.dumps([kind, record["digests"].get("source.dataset")], sort_keys=True)
+        place = groups.setdefault((spec["task"], spec["dataset"], short), {})
+        place.setdefault(variant, {}).setdefault(spec["backbone"], []).append((path, record))
+    shared: Records = []
+    for variants in groups.values():
+        both = [records for records in variants.values() if a in records and b in records]
+        if both:
+            newest = max(both, key=lambda records: _finished([*records[a], *records[b]]))
+            shared += [*newest[a], *newest[b]]
+    return shared
+
+
+def _finished(records: Iterable[tuple[Path, dict[str, Any]]]) -> str:
+    return max(str(record["finished"]) for _, record in records)

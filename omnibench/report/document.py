@@ -1,0 +1,168 @@
+"""`report.tex`: the whole report as a document that LaTeX's basic packages compile."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from omnibench.files import write_atomically
+from omnibench.report.best import best_of, by_column
+from omnibench.report.differences import differences
+from omnibench.report.figures.drawing import Drawing
+from omnibench.report.fitted import breakable, fitted, fitted_plain
+from omnibench.report.headlines import Headline, headlines, to_commands
+from omnibench.report.page.grid import Grid
+from omnibench.report.page.render import Page
+from omnibench.report.study import Study
+from omnibench.report.write_page import FIGURES, make_page
+
+NAME, HEADLINES = "report.tex", "headlines.tex"
+# Debian: texlive-latex-base, texlive-latex-recommended. The font encoding stays OT1, as only its
+# fonts come as outlines with these. What OT1 draws or takes from elsewhere is a letter of its
+# typewriter font here, so that names can be found and copied in the PDF.
+PREAMBLE = r"""\documentclass[a4paper]{article}
+\usepackage[margin=2cm]{geometry}
+\usepackage{booktabs}
+\usepackage[font=small,labelfont=bf]{caption}
+\usepackage{float}
+\usepackage{graphicx}
+\DeclareTextCommand{\textdollar}{OT1}{{\ttfamily\char36}}
+\DeclareTextCommand{\textunderscore}{OT1}{{\ttfamily\char95}}
+\DeclareTextCommand{\textasciicircum}{OT1}{{\ttfamily\char94}}
+\DeclareTextCommand{\textasciitilde}{OT1}{{\ttfamily\char126}}
+\DeclareTextCommand{\textasciigrave}{OT1}{{\ttfamily\char18}}
+\renewcommand{\labelitemi}{$\bullet$}
+\setlength{\emergencystretch}{4em}
+\setlength{\parindent}{0pt}
+\setlength{\parskip}{0.6em}
+\newsavebox{\obtable}
+\newcommand{\obfit}{\ifdim\wd\obtable>\linewidth
+  \resizebox{\linewidth}{!}{\usebox{\obtable}}\else\usebox{\obtable}\fi}
+\makeatletter
+\newcommand{\obwidth}{\ifdim\Gin@nat@width>\linewidth\linewidth\else\Gin@nat@width\fi}
+\newcommand{\obheight}{\ifdim\Gin@nat@height>.8\textheight .8\textheight\else\Gin@nat@height\fi}
+\makeatother
+\setkeys{Gin}{width=\obwidth,height=\obheight,keepaspectratio}"""
+
+
+def write_document(study: Study, figures: Sequence[Drawing], folder: Path) -> list[Path]:
+    """Write `report.tex` and the `headlines.tex` that it reads; return their paths.
+
+    Args:
+        figures: those that lie as PDF in the folder's `figures`.
+        folder: of the report, where the latent space's picture lies too.
+
+    Raises:
+        StoreError: a file cannot be written; what stood there before is unharmed.
+    """
+    numbers = headlines(study)
+    contents = {
+        HEADLINES: to_commands(study.name, numbers, study.correction),
+        NAME: to_document(study, make_page(study, folder), numbers, figures),
+    }
+    for name, text in contents.items():
+        # A comment may hold a lone surrogate of a broken file name.
+        write_atomically(folder / name, text.encode("utf-8", "backslashreplace"))
+    return [folder / name for name in contents]
+
+
+def to_document(
+    study: Study, page: Page, numbers: Sequence[Headline], figures: Sequence[Drawing]
+) -> str:
+    """Return the document; it reads `headlines.tex` and the figures from beside it.
+
+    Args:
+        page: whose words it shares.
+    """
+    parts = [
+        PREAMBLE,
+        rf"\input{{{HEADLINES.removesuffix('.tex')}}}",
+        rf"\title{{{breakable(study.name)}}}",
+        r"\author{}",
+        r"\date{}",
+        r"\begin{document}",
+        r"\maketitle",
+        r"\section{Summary}",
+        *map(breakable, page.summary),
+        *_best(numbers),
+        r"\section{Methods}",
+        *map(breakable, page.methods),
+        r"\section{Results}",
+        *_tables(study),
+        *_plain(study),
+        *_figures(figures),
+    ]
+    grids = [grid for grid in (page.failures, *page.data, page.environment) if grid is not None]
+    parts += [text for grid in grids for text in _listed(grid)]
+    return "\n\n".join([*parts, r"\end{document}"]) + "\n"
+
+
+def _best(numbers: Sequence[Headline]) -> Iterator[str]:
+    items = [best_of(column) for column in by_column(numbers)]
+    if items:
+        yield (
+            "The best mean of each dataset, with its sample standard deviation over repetitions; "
+            "to be the best mean claims no significance:"
+        )
+        yield from _items(items)
+
+
+def _tables(study: Study) -> Iterator[str]:
+    for number, table in enumerate([*study.shown, *study.published], 1):
+        yield _head("subsection", table.title)
+        yield fitted(study.name, table, f"tab:{number}")
+
+
+def _plain(study: Study) -> Iterator[str]:
+    levels = [("subsection", table) for table in (*study.across, *differences(study))]
+    levels += [("section", table) for table in study.latent.tables]
+    for number, (level, table) in enumerate(levels, 1):
+        label = f"tab:plain-{number}"
+        yield _head(level, table.title)
+        if table.picture:
+            yield _figure(f"{table.picture}.pdf", rf"Measured in Table~\ref{{{label}}}.")
+        yield fitted_plain(study.name, table, label)
+
+
+def _figures(figures: Sequence[Drawing]) -> Iterator[str]:
+    if figures:
+        yield r"\section{Figures}"
+    for one in figures:
+        yield _figure(f"{FIGURES}/{one.stem}.pdf", breakable(f"{one.title}. {one.caption}"))
+
+
+def _figure(file: str, said: str) -> str:
+    """A figure where it stands: more floats than LaTeX holds at a time are an error."""
+    lines = (
+        *(r"\begin{figure}[H]", r"\centering", rf"\includegraphics{{{file}}}"),
+        *(rf"\caption{{{said}}}", r"\end{figure}"),
+    )
+    return "\n".join(lines)
+
+
+def _listed(grid: Grid) -> Iterator[str]:
+    """A grid of long texts as a list, which goes over the end of a page where a table cannot."""
+    names = [head.text for head in grid.heads]
+    yield _head("section", grid.title)
+    yield from _items(
+        rf"\textbf{{{breakable(row[0].text)}}}: "
+        + breakable(
+            "; ".join(
+                f"{name}: {entry.text}"
+                for name, entry in zip(names[1:], row[1:], strict=True)
+                if entry.text
+            )
+        )
+        for row in grid.rows
+    )
+    if grid.note:
+        yield breakable(grid.note)
+
+
+def _head(level: str, text: str) -> str:
+    return rf"\{level}{{{breakable(text)}}}"
+
+
+def _items(items: Iterable[str]) -> Iterator[str]:
+    lines = [rf"\item {item}" for item in items]
+    if lines:
+        close = r"\setlength{\itemsep}{0.2em}\setlength{\parskip}{0pt}"
+        yield "\n".join([r"\begin{itemize}", close, *lines, r"\end{itemize}"])

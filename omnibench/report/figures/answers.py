@@ -1,0 +1,124 @@
+"""What classifiers answered for their test cases, pooled over repetitions."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.errors import OmnibenchError
+from omnibench.report.study import Study
+from omnibench.stats.logits import Logits, logits_in
+
+BINS = 15  # of the confidence, as in the calibration error
+MOST_UNITS = 12  # a dataset
+MOST_DATASETS = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """Of one unit.
+
+    Attributes:
+        counts: [C, C] cases, row the true class, column the answer; None of a multi-label task.
+        f1: [C] mean over repetitions, NaN of a class that occurs in neither truth nor answer.
+        confidence, hits, sizes: [BINS] sums over cases; None of a multi-label task.
+    """
+
+    backbone: str
+    adaptation: str
+    repetitions: int
+    f1: NDArray[np.float64]
+    counts: NDArray[np.int64] | None = None
+    confidence: NDArray[np.float64] | None = None
+    hits: NDArray[np.float64] | None = None
+    sizes: NDArray[np.float64] | None = None
+
+    @property
+    def name(self) -> str:
+        """Return backbone and adaptation."""
+        return f"{self.backbone} · {self.adaptation}"
+
+
+@dataclass(frozen=True, eq=False)
+class Classified:
+    """All units of one task on one dataset that stored logits.
+
+    Attributes:
+        left: how many further units are not among `units`.
+    """
+
+    task: str
+    dataset: str
+    classes: tuple[str, ...]
+    units: Sequence[Answers]
+    left: int
+
+
+def classified(study: Study) -> Iterator[Classified]:
+    """Yield what classifiers answered, at most `MOST_UNITS` units of `MOST_DATASETS` datasets."""
+    places: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
+    cards = {}
+    for state, record in study.finished:
+        unit = state.cell.unit
+        units = places.setdefault((unit.task, unit.dataset.id), {})
+        units.setdefault((unit.backbone.id, unit.short), []).append(record["digest"])
+        cards[unit.dataset.id] = unit.dataset
+    drawn = 0
+    for (task, dataset), units in places.items():
+        found: list[Answers] = []
+        for (backbone, adaptation), digests in units.items():
+            if drawn == MOST_DATASETS or len(found) == MOST_UNITS:
+                break
+            logits = _logits(study, digests)
+            if logits:
+                found.append(_answers(backbone, adaptation, logits))
+            elif not found:
+                break  # a task without logits has none in its other units either
+        if found:
+            drawn += 1
+            count = len(found[0].f1)
+            names = cards[dataset].classes
+            classes = names if len(names) == count else tuple(map(str, range(count)))
+            same = [one for one in found if len(one.f1) == count]
+            yield Classified(task, dataset, classes, same, len(units) - len(same))
+
+
+def _logits(study: Study, digests: Sequence[str]) -> list[Logits]:
+    found = []
+    for digest in digests:
+        try:
+            arrays = study.predictions(digest).arrays
+            cases = len(arrays.get("test_logits", ()))
+            logits = logits_in(arrays, cases, "here") if cases else None
+        except (OmnibenchError, KeyError, ValueError):
+            continue  # what cannot be read was named by the comparisons already
+        if logits is not None:
+            found.append(logits)
+    return found
+
+
+def _answers(backbone: str, adaptation: str, repetitions: Sequence[Logits]) -> Answers:
+    f1 = np.mean([_f1(one) for one in repetitions], axis=0)
+    if repetitions[0].multi_label:
+        return Answers(backbone, adaptation, len(repetitions), f1)
+    classes = repetitions[0].values.shape[2]
+    counts = np.zeros((classes, classes), np.int64)
+    sums = np.zeros((3, BINS))
+    for one in repetitions:
+        answer = one.values[0].argmax(axis=1)
+        np.add.at(counts, (one.labels, answer), 1)
+        confidence = one.probabilities[0].max(axis=1)
+        index = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        weights = (confidence, (answer == one.labels).astype(np.float64), np.ones(len(index)))
+        sums += [np.bincount(index, weight, minlength=BINS) for weight in weights]
+    return Answers(backbone, adaptation, len(repetitions), f1, counts, *sums)
+
+
+def _f1(one: Logits) -> NDArray[np.float64]:
+    truth, decided = one.truth, one.decisions[0]
+    hits = (truth & decided).sum(axis=0).astype(np.float64)
+    sizes = (truth.sum(axis=0) + decided.sum(axis=0)).astype(np.float64)
+    f1: NDArray[np.float64] = np.full(len(hits), np.nan)
+    np.divide(2 * hits, sizes, out=f1, where=sizes > 0)
+    return f1

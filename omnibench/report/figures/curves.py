@@ -1,0 +1,97 @@
+"""Learning curves, from what each epoch of a training left beside its record."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omnibench.report.figures.drawing import WIDTH, Drawing, colour, legend, rounded
+from omnibench.report.study import Study
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 6  # figures
+MOST_UNITS, MOST_REPETITIONS = 16, 5
+DASHES = ("-", "--", ":", "-.")
+
+Curve = list[list[float | None]]  # epoch, loss, validation
+
+
+def learning_curves(study: Study) -> Iterator[Drawing]:
+    """Yield one figure for each task and dataset whose trainings left their epochs."""
+    units: dict[tuple[str, str], dict[tuple[str, str], list[Path]]] = {}
+    for state, _ in study.finished:
+        unit = state.cell.unit
+        path = study.store.path(state.cell).with_suffix(".epochs.jsonl")
+        place = units.setdefault((unit.task, unit.dataset.id), {})
+        place.setdefault((unit.backbone.id, unit.short), []).append(path)
+    drawn = 0
+    for (task, dataset), found in units.items():
+        curves: dict[tuple[str, str], list[Curve]] = {}
+        watched: set[str] = set()
+        for name, paths in found.items():
+            read = [_read(path, watched) for path in paths[:MOST_REPETITIONS]]
+            if any(len(curve) > 1 for curve in read) and len(curves) < MOST_UNITS:
+                curves[name] = [curve for curve in read if curve]
+        if curves and drawn < MOST:
+            drawn += 1
+            yield _figure(task, dataset, curves, sorted(watched))
+
+
+def _read(path: Path, watched: set[str]) -> Curve:
+    """Epoch, loss and the first validation measure of each line; what is damaged ends it."""
+    curve: Curve = []
+    try:
+        for line in path.read_text(encoding="utf-8").splitlines():
+            entry = json.loads(line)
+            name, value = next(iter(entry.get("validation", {}).items()), ("", None))
+            if name:
+                watched.add(str(name))
+            known = None if value is None else rounded(value)
+            curve.append([int(entry["epoch"]) + 1, rounded(entry["loss"]), known])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return curve
+
+
+def _figure(
+    task: str, dataset: str, curves: dict[tuple[str, str], list[Curve]], watched: Sequence[str]
+) -> Drawing:
+    backbones = list(dict.fromkeys(backbone for backbone, _ in curves))
+    adaptations = list(dict.fromkeys(adaptation for _, adaptation in curves))
+    labels = ["training loss", *([f"validation: {' or '.join(watched)}"] if watched else [])]
+
+    def draw(figure: "Figure") -> None:
+        grid: Any = figure.subplots(1, len(labels), squeeze=False)[0]
+        for (backbone, adaptation), repetitions in curves.items():
+            for k, curve in enumerate(repetitions):
+                for column, axes in enumerate(grid, 1):
+                    there = [point for point in curve if point[column] is not None]
+                    axes.plot(
+                        [point[0] for point in there],
+                        [point[column] for point in there],
+                        DASHES[adaptations.index(adaptation) % len(DASHES)],
+                        color=colour(backbones.index(backbone)),
+                        linewidth=1,
+                        marker="." if len(there) < 12 else None,
+                        label=None if k or column > 1 else f"{backbone} · {adaptation}",
+                    )
+        for axes, label in zip(grid, labels, strict=True):
+            axes.set(xlabel="epoch", ylabel=label)
+            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.grid(alpha=0.3, linewidth=0.5)
+        legend(figure, columns=2)
+
+    names = [" · ".join(name) for name in curves]
+    return Drawing(
+        stem=f"curves-{task}-{dataset}",
+        title=f"Learning curves: {task} on {dataset}",
+        alt=f"{' and '.join(labels).capitalize()} over epochs of {', '.join(names)} on {dataset}.",
+        caption=f"A line a repetition (at most {MOST_REPETITIONS}); colours are backbones, dashes "
+        "adaptations, whose losses need not be the same function.",
+        size=(WIDTH, 2.6 + 0.15 * ((len(curves) + 1) // 2)),
+        data={"curves": [[*name, some] for name, some in curves.items()], "labels": labels},
+        draw=draw,
+        folded=True,
+    )

@@ -1,0 +1,137 @@
+"""A figure: what it shows, drawn once and kept as PDF and PNG under the digest of that."""
+
+import io
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omnibench.cell import digest_of
+from omnibench.files import write_atomically
+from omnibench.report.latent_picture import COLOURS, DIGEST, digest_in
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
+
+VERSION = 1  # raised when a figure below draws the same otherwise
+LEFT, WIDTH, ROW = 2.6, 7.2, 0.2  # inches: room for names, whole width, a line of text
+MARKERS = "osD^vPX*"
+STYLE = {
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "pdf.fonttype": 42,
+    "text.parse_math": False,  # a $ in a name is a $
+}
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One figure to be drawn.
+
+    Attributes:
+        stem: of its files.
+        size: width and height in inches.
+        data: all that it shows, as plain values; floats are rounded to what can be seen.
+        draw: puts it on an empty figure.
+        folded: whether a page shows it on demand only.
+    """
+
+    stem: str
+    title: str
+    alt: str
+    caption: str
+    size: tuple[float, float]
+    data: Mapping[str, Any]
+    draw: "Callable[[Figure], None]"
+    folded: bool = False
+
+
+def write(drawing: Drawing, folder: Path) -> list[Path]:
+    """Write `stem`.pdf and `stem`.png unless they show the same already; return their paths.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    paths = [folder / f"{drawing.stem}.{kind}" for kind in ("pdf", "png")]
+    digest = digest_of(
+        {
+            "data": drawing.data,
+            "size": list(drawing.size),
+            "stem": drawing.stem,
+            "version": VERSION,
+        }
+    )
+    if not paths[0].is_file() or digest_in(paths[1]) != digest:
+        for path, content in zip(paths, _render(drawing, digest), strict=True):
+            write_atomically(path, content)
+    return paths
+
+
+def _render(drawing: Drawing, digest: str) -> list[bytes]:
+    import matplotlib
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    contents = []
+    style: Any = STYLE
+    with matplotlib.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of a name in another script
+        figure = Figure(drawing.size, layout="constrained")
+        FigureCanvasAgg(figure)
+        drawing.draw(figure)
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # once is enough for both files
+        for kind, facts in (("pdf", {"CreationDate": None}), ("png", {DIGEST: digest})):
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, dpi=160, metadata=facts)
+            contents.append(buffer.getvalue())
+    return contents
+
+
+def colour(index: int) -> str:
+    """Return a colour that the colour-blind tell from its neighbours; they come again after 8."""
+    return COLOURS[index % len(COLOURS)]
+
+
+def marker(index: int) -> str:
+    """Return a marker, so that colour is never alone in telling; changes after 8 colours too."""
+    return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
+
+
+def legend(axes: "Axes | Figure", columns: int = 3, **options: Any) -> None:
+    """Put a frameless legend below a whole figure, or where `options` say."""
+    where = {"loc": "outside lower center"} if not hasattr(axes, "get_xaxis") else {}
+    if "labels" in options:
+        options["labels"] = [shortened(text) for text in options["labels"]]
+    axes.legend(**{"frameon": False, "ncols": columns, "fontsize": 7, **where, **options})
+
+
+def keys(axes: "Axes", count: int) -> "list[Line2D]":
+    """Return the legend's entries of the first markers, which draw nothing themselves."""
+    return [axes.plot([], [], marker(k), color=colour(k))[0] for k in range(count)]
+
+
+def row_axis(axes: "Axes", names: list[str]) -> None:
+    """Give the y axis a name a row, the first on top."""
+    axes.set_yticks(range(len(names)), [shortened(name, 64) for name in names], fontsize=7)
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", alpha=0.3, linewidth=0.5)
+    axes.set_axisbelow(True)
+
+
+def shortened(text: str, most: int = 40) -> str:
+    """Return a name that leaves room for what is drawn: start and end of a longer one."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[: half - 1]}…{text[-half:]}"
+
+
+def rounded(value: float, digits: int = 6) -> float:
+    """Return a value without the digits that no eye can see, which differ between machines."""
+    return round(float(value), digits)

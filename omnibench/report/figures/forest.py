@@ -1,0 +1,79 @@
+"""Paired differences from the baseline with their intervals."""
+
+import math
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, colour, rounded, row_axis
+from omnibench.report.numbers import POINTS
+from omnibench.report.study import Study
+from omnibench.report.table import SIGNIFICANT, Table
+from omnibench.stats.pair import Comparison
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST = 60
+
+
+def forests(study: Study) -> Iterator[Drawing]:
+    """Yield one figure for each task that has tests of its first metric."""
+    for task, table in study.primary.items():
+        found = [
+            c
+            for c in study.comparisons
+            if (c.task, c.definition, c.metric) == (task, table.definition, table.metric)
+            and math.isfinite(c.low)
+            and math.isfinite(c.high)
+        ]
+        if found:
+            yield _forest(study, table, found)
+
+
+def _forest(study: Study, table: Table, found: list[Comparison]) -> Drawing:
+    scale = 100.0 if table.unit == POINTS else 1.0
+    shown = found[:MOST]
+    rows: list[dict[str, Any]] = [
+        {
+            "name": f"{c.backbone_a} · {c.adaptation} · {c.dataset}",
+            "values": [rounded(scale * v) for v in (c.low, c.difference, c.high)],
+            "marked": c.p_corrected < SIGNIFICANT,
+        }
+        for c in shown
+    ]
+    margin = study.margin if table.unit == POINTS else None
+
+    def draw(figure: "Figure") -> None:
+        axes = figure.subplots()
+        if margin is not None:
+            axes.axvspan(-margin, margin, color="0.9", label="declared margin")
+        axes.axvline(0, color="0.3", linewidth=0.8)
+        for y, row in enumerate(rows):
+            low, middle, high = row["values"]
+            axes.plot([low, high], [y, y], color=colour(0), linewidth=1.2)
+            face = colour(0) if row["marked"] else "white"
+            axes.plot([middle], [y], "o", color=colour(0), markerfacecolor=face, markersize=5)
+        row_axis(axes, [row["name"] for row in rows])
+        axes.set_xlabel(f"{table.metric}: difference from {study.baseline} ({table.unit})")
+
+    apart = sum(row["marked"] for row in rows)
+    left = f" The first {MOST} of {len(found)} are shown." if len(found) > MOST else ""
+    band = f" Grey: the declared margin of {margin:g} points." if margin is not None else ""
+    return Drawing(
+        stem=f"forest-{table.task}",
+        title=f"Differences from {study.baseline}: {table.title}",
+        alt=f"Forest plot of {len(rows)} differences of {table.metric} from {study.baseline}, each "
+        f"with its 95 % interval; {apart} of them have a corrected p below .05. The table of "
+        "comparisons gives the numbers.",
+        caption="Difference with its 95 % interval, not corrected for the number of comparisons; "
+        f"filled where the corrected p is below .05. Definition {table.definition}.{band}{left}",
+        size=(WIDTH, 0.7 + ROW * len(rows)),
+        data={
+            "rows": rows,
+            "metric": table.metric,
+            "unit": table.unit,
+            "baseline": study.baseline,
+            "margin": margin,
+        },
+        draw=draw,
+    )

@@ -1,0 +1,121 @@
+"""Critical-difference diagrams: mean ranks over datasets, and who is told apart from whom."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from omnibench.report.across import MOST, subject, tests
+from omnibench.report.complete import Complete
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, colour, rounded, shortened
+from omnibench.report.sentences import CORRECTED
+from omnibench.report.study import Study
+from omnibench.stats.ranks import (
+    critical_difference,
+    friedman,
+    groups_by_nemenyi,
+    groups_by_pairs,
+    ranks,
+    wilcoxon_pairs,
+)
+from omnibench.stats.result import RefusedError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+BAR = 0.35  # rows between two bars
+Bars = list[tuple[float, float, str]]  # from rank, to rank, colour
+
+
+def rank_diagrams(study: Study) -> Iterator[Drawing]:
+    """Yield one for each task and adaptation with 3 to `MOST` backbones complete on 2 datasets."""
+    for one in study.complete:
+        try:
+            friedman(one.means)  # refuses what no diagram shows
+        except RefusedError:
+            continue
+        if len(one.means.columns) <= MOST:
+            yield _diagram(one, study.correction)
+
+
+def _diagram(one: Complete, correction: str) -> Drawing:
+    places = ranks(one.means, one.falling).mean().sort_values(kind="stable")
+    datasets, models = one.means.shape
+    reach = critical_difference(models, datasets)
+    pairs = wilcoxon_pairs(one.means, correction)
+    tested = bool(pairs["p"].notna().any())
+    bars = _bars(places, groups_by_nemenyi(places, datasets), colour(0))
+    bars += _bars(places, groups_by_pairs(places, pairs) if tested else [], colour(1))
+    named = [(str(name), rounded(place)) for name, place in places.items()]
+
+    def draw(figure: "Figure") -> None:
+        _draw(figure.subplots(), named, bars, reach)
+
+    second = (
+        "; orange bars, those of which Wilcoxon's test tells no two apart, after "
+        f"{CORRECTED[correction]}'s correction over all pairs"
+    )
+    caption = [
+        *subject(one),
+        "Mean ranks of the means over repetitions, 1 is best. Blue bars join backbones that "
+        f"Nemenyi's critical difference (CD) does not tell apart{second if tested else ''}.",
+        *tests(one),
+        *one.left,
+    ]
+    told = ", ".join(f"{name} {place:.2f}" for name, place in named)
+    return Drawing(
+        stem=f"ranks-{one.table.task}-{one.adaptation}",
+        title=f"Critical differences: {one.title}",
+        alt=f"Critical-difference diagram of {one.title}. Mean ranks: {told}. Critical difference "
+        f"{reach:.2f}. {_groups(places, datasets)}",
+        caption=" ".join(caption),
+        size=(WIDTH, 0.9 + ROW * ((models + 1) // 2) + ROW * BAR * len(bars)),
+        data={"ranks": named, "bars": bars, "reach": rounded(reach)},
+        draw=draw,
+    )
+
+
+def _groups(places: pd.Series, datasets: int) -> str:
+    found = groups_by_nemenyi(places, datasets)
+    said = "; ".join(f"{group[0]} to {group[-1]}" for group in found)
+    return f"Not told apart by Nemenyi's: {said}." if found else "All are told apart by Nemenyi's."
+
+
+def _bars(places: pd.Series, groups: list[list[str]], shade: str) -> Bars:
+    return [(rounded(places[group[0]]), rounded(places[group[-1]]), shade) for group in groups]
+
+
+def _draw(axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float) -> None:
+    """Put the scale on top, the bars below it, and the better half of the names on the left."""
+    models = len(named)
+    axes.set_axis_off()
+    low, high = 1 - 0.02 * models, models + 0.02 * models
+    line: dict[str, Any] = {"color": "0.2", "linewidth": 0.8, "clip_on": False}
+    axes.plot([1, models], [0, 0], **line)
+    step = max(1, -(-models // 12))
+    for place in range(1, models + 1, step):
+        axes.plot([place, place], [0, -0.25], **line)
+        axes.text(place, -0.35, str(place), ha="center", va="bottom", fontsize=7)
+    end = min(1 + reach, float(models))
+    axes.plot([1, end], [-1.6, -1.6], **line)
+    for stop in (1.0, end):
+        axes.plot([stop, stop], [-1.75, -1.45], **line)
+    longer = ", longer than the scale" if 1 + reach > models else ""
+    axes.text(1, -1.85, f"CD = {reach:.2f}{longer}", ha="left", va="bottom", fontsize=7)
+    for k, (start, stop, shade) in enumerate(bars):
+        y = 0.45 + BAR * k
+        axes.plot([start, stop], [y, y], color=shade, linewidth=3, solid_capstyle="butt")
+    top = 0.9 + BAR * len(bars)
+    half = (models + 1) // 2
+    for k, (full, rank) in enumerate(named):
+        name = shortened(full, 36)
+        left = k < half
+        y = top + (k if left else models - 1 - k)
+        edge = low if left else high
+        axes.plot([rank, rank, edge], [0, y, y], **line)
+        text = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
+        side = "right" if left else "left"
+        pad = -0.01 * models if left else 0.01 * models
+        axes.text(edge + pad, y, text, ha=side, va="center", fontsize=7)
+    axes.set(xlim=(low, high), ylim=(top + half, -2.6))

@@ -1,0 +1,108 @@
+"""Every repetition's value, because a mean of few seeds hides much."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from omnibench.report.figures.drawing import (
+    LEFT,
+    ROW,
+    WIDTH,
+    Drawing,
+    colour,
+    marker,
+    rounded,
+    row_axis,
+    shortened,
+)
+from omnibench.report.numbers import POINTS
+from omnibench.report.study import Study
+from omnibench.report.table import Table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+MOST_DATASETS = 4  # a figure; more of them are further figures
+MOST_FIGURES = 3  # a task
+MOST_ROWS = 60
+
+Name = tuple[str, str]  # backbone, adaptation
+
+
+def seed_scatters(study: Study) -> Iterator[Drawing]:
+    """Yield figures for each task's first metric where some unit has several repetitions."""
+    for table in study.primary.values():
+        found = _repetitions(table, study.values)
+        datasets = [
+            name for name, units in found.items() if any(len(v) > 1 for v in units.values())
+        ]
+        for part in range(min(MOST_FIGURES, -(-len(datasets) // MOST_DATASETS))):
+            start = part * MOST_DATASETS
+            some = {name: found[name] for name in datasets[start : start + MOST_DATASETS]}
+            left = len(datasets) - MOST_DATASETS * MOST_FIGURES
+            yield _scatter(table, some, part, max(0, left))
+
+
+def _repetitions(table: Table, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
+    some = values[
+        (values["task"] == table.task)
+        & (values["definition"] == table.definition)
+        & (values["metric"] == table.metric)
+    ].dropna(subset=["value"])
+    scale = 100.0 if table.unit == POINTS else 1.0
+    found: dict[str, dict[Name, list[float]]] = {}
+    columns = (some[name] for name in ("dataset", "backbone", "adaptation", "value"))
+    for dataset, backbone, adaptation, value in zip(*columns, strict=True):
+        units = found.setdefault(dataset, {})
+        units.setdefault((backbone, adaptation), []).append(rounded(scale * value))
+    return found
+
+
+def _scatter(
+    table: Table, found: dict[str, dict[Name, list[float]]], part: int, left: int
+) -> Drawing:
+    there = {name for units in found.values() for name in units}
+    names = [name for row in table.rows if (name := (row.backbone, row.adaptation)) in there]
+    places = {name: y for y, name in enumerate(dict.fromkeys(names[:MOST_ROWS]))}
+    backbones = list(dict.fromkeys(backbone for backbone, _ in places))
+
+    def draw(figure: "Figure") -> None:
+        grid: Any = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
+        for axes, (dataset, units) in zip(grid, found.items(), strict=True):
+            for name, y in places.items():
+                values = units.get(name)
+                if not values:
+                    continue
+                kind = backbones.index(name[0])
+                axes.plot([sum(values) / len(values)] * 2, [y - 0.35, y + 0.35], color="0.5")
+                axes.plot(
+                    values,
+                    [y] * len(values),
+                    marker(kind),
+                    color=colour(kind),
+                    markerfacecolor="none",
+                    markersize=4.5,
+                )
+            row_axis(axes, [" · ".join(name) for name in places])
+            axes.set_title(shortened(dataset, 24))
+        figure.supxlabel(f"{table.metric} ({table.unit})", fontsize=8)
+
+    cut = f" The first {MOST_ROWS} of {len(names)} rows are shown." if names[MOST_ROWS:] else ""
+    cut += f" {left} further datasets are left out." if left else ""
+    return Drawing(
+        stem=f"seeds-{table.task}{f'-{part + 1}' if part else ''}",
+        title=f"Every repetition: {table.title}{f' ({part + 1})' if part else ''}",
+        alt=f"Scatter of {table.metric} of every repetition on {', '.join(found)}, a row for each "
+        "backbone and adaptation; the results above give means and spreads.",
+        caption="A marker is one repetition, a bar their mean. What varies between repetitions is "
+        f"said below the table of results. Definition {table.definition}.{cut}",
+        size=(max(WIDTH, LEFT + 1.8 * len(found)), 0.9 + ROW * len(places)),
+        data={
+            "found": [[name, [[*k, v] for k, v in units.items()]] for name, units in found.items()],
+            "metric": table.metric,
+            "unit": table.unit,
+            "rows": [list(name) for name in places],
+        },
+        draw=draw,
+    )

@@ -1,0 +1,116 @@
+"""From a suite's records to the study that its report shows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pandas as pd
+
+from omnibench.catalogue import tasks
+from omnibench.contamination import seen
+from omnibench.frames import improving_downwards, predictions_of, units_by_definition, values_of
+from omnibench.plan import CellState
+from omnibench.pretrained import TASK as PRETRAINING
+from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.decodings import gather_decodings
+from omnibench.report.published import published_tables
+from omnibench.report.study import Study
+from omnibench.report.table import Table
+from omnibench.stats.cases import Stored
+from omnibench.stats.compare import compare_pairs
+from omnibench.stats.tied import tied_with_best
+from omnibench.stats.units import Score, undecoded
+from omnibench.store import RecordStore
+from omnibench.suite import Suite
+
+
+def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
+    """Return what the records of a suite say, tested and in tables.
+
+    Args:
+        states: of every cell that the suite asks for.
+
+    Raises:
+        StoreError: two weights under one backbone id, or two records of one repetition.
+    """
+    records = [(store.path(state.cell), state.record) for state in states if state.record]
+    values = values_of(records, {card.id: card for card in suite.backbones})
+    predictions = predictions_of(records)
+    report = suite.report
+    comparisons, standings = _tests(values, predictions, suite)
+    tables = build_tables(
+        values,
+        comparisons,
+        _expected(states),
+        backbones=[card.id for card in suite.backbones],
+        baseline=report.baseline,
+        notes={card.id: card.note for card in suite.datasets.values() if card.note},
+        lower_is_better=improving_downwards(),
+        in_unit=units_by_definition(),
+        standings=standings,
+        seen={
+            (backbone.id, dataset.id): shared
+            for backbone in suite.backbones
+            for dataset in suite.datasets.values()
+            if (shared := seen(backbone, dataset))
+        },
+    )
+    every = [replace(table, correction=report.correction) for table in tables]
+    chosen = _chosen(every)
+    keys = {(table.definition, table.metric) for table in chosen}
+    return Study(
+        name=suite.name,
+        baseline=report.baseline,
+        correction=report.correction,
+        states=states,
+        store=store,
+        values=values,
+        comparisons=[c for c in as_comparisons(comparisons) if (c.definition, c.metric) in keys],
+        chosen=chosen,
+        shown=gather_decodings(chosen),
+        every=gather_decodings(every),
+        published=[table for study in report.published for table in published_tables(study, every)],
+        predictions=predictions,
+        margin=report.equivalence_margin,
+    )
+
+
+def _tests(
+    values: pd.DataFrame, predictions: Callable[[str], Stored], suite: Suite
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Comparisons with the baseline in every metric, standings in the printed ones."""
+    # What a pretraining starts from is no rival of what it makes.
+    rated = values[values["task"] != PRETRAINING]
+    baseline, correction = suite.report.baseline, suite.report.correction
+    rivals = [card.id for card in suite.backbones if card.id != baseline]
+    pairs = [(rival, baseline) for rival in rivals] if baseline else []
+    printed = _printed(rated)
+    return (
+        compare_pairs(rated, predictions, pairs, correction=correction),
+        tied_with_best(rated, predictions, printed, improving_downwards(), correction),
+    )
+
+
+def _printed(values: pd.DataFrame) -> set[Score]:
+    """The scores that some task prints."""
+    reported = {key for name in tasks for key in tasks.get(name).reported}
+    found = set(zip(values["definition"], values["metric"], strict=True))
+    return {score for score in found if undecoded(score) in reported}
+
+
+def _expected(states: Sequence[CellState]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = [
+        {**state.as_dict(), "decodings": state.cell.unit.decodings} for state in states
+    ]
+    return pd.DataFrame(rows)
+
+
+def _chosen(tables: Sequence[Table]) -> list[Table]:
+    """The tables that are printed, each task's in its own order; the CSV holds every metric."""
+    return [
+        table
+        for task in dict.fromkeys(table.task for table in tables)
+        for key in tasks.get(task).reported
+        for table in tables
+        if (table.task, undecoded((table.definition, table.metric))) == (task, key)
+    ]

@@ -1,0 +1,82 @@
+"""From a page's parts to one HTML file."""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omnibench.report.page.grid import Grid, Image
+
+FOLDER = Path(__file__).parent
+# Characters that HTML forbids; tab, line feed and carriage return are none of them.
+CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+for allowed in "\t\n\r":
+    del CONTROLS[ord(allowed)]
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the template shows.
+
+    Attributes:
+        summary: sentences under the title.
+        results: the printed tables.
+        across: what is said over several datasets.
+        comparisons, failures: None where there is nothing to say.
+        latent: tables with their picture, if they have one.
+        left_out: what of the pictures is not shown, and where it lies.
+        facts: tables of costs, environment, data.
+        methods: paragraphs.
+    """
+
+    name: str
+    summary: Sequence[str]
+    results: Sequence[Grid]
+    methods: Sequence[str]
+    comparisons: Grid | None = None
+    comparisons_note: str = ""
+    across: Sequence[Grid] = ()
+    figures: Sequence[Image] = ()
+    figures_note: str = ""
+    latent: Sequence[tuple[Grid, Image | None]] = ()
+    pictures: Sequence[Image] = ()
+    left_out: str = ""
+    failures: Grid | None = None
+    data: Sequence[Grid] = ()
+    costs: Grid | None = None
+    environment: Grid | None = None
+    footer: Sequence[str] = field(default_factory=tuple)
+
+
+def to_html(page: Page) -> bytes:
+    """Return the page in UTF-8: one file that holds its style, its script and its pictures.
+
+    Its own policy forbids every request, and every script but the one inside.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
+    environment = Environment(
+        loader=FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_clean,
+    )
+    text = environment.get_template("page.html").render(
+        page=page,
+        style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
+        script=Markup(script),
+        script_digest=digest,
+    )
+    return text.lstrip().encode("utf-8", "replace")  # a lone surrogate of a broken file name
+
+
+def _clean(value: Any) -> Any:
+    # Markup is a str too, and stays one that needs no escaping.
+    return value.translate(CONTROLS) if isinstance(value, str) else value

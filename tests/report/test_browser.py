@@ -1,0 +1,149 @@
+"""The page in a real browser, where one is installed: what the script does, seen from outside."""
+
+import pytest
+from browser import Browser, installed
+from page_records import Results
+
+pytestmark = pytest.mark.skipif(
+    installed() is None, reason="no chromium, chromium-browser or google-chrome on the path"
+)
+CELL = "#t1 tbody .cell"
+NAMES = "[...document.querySelectorAll('#t1 tbody tr:not([hidden])')].map(row => row.innerText.split(/\\s+/).slice(0, 2).join(' '))"  # noqa: E501
+SHOWN = "[...document.querySelectorAll('.tip.shown')].map(tip => tip.innerText)"
+BACKGROUND = "getComputedStyle(document.body).backgroundColor"
+LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        Results(folder, patch).report()
+    return folder / "reports" / "report.html"
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+@pytest.fixture
+def browser(chromium, report):
+    """A page just opened; at the end it must have been quiet and must have asked for nothing."""
+    chromium.resize(1280, 900)
+    chromium("Emulation.setEmulatedMedia", features=[_scheme("light")])
+    chromium("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
+    chromium.open(report)
+    yield chromium
+    assert chromium.run("document.querySelectorAll('script').length") == 1
+    assert chromium.complaints() == []
+    assert chromium.requests() == [report.as_uri()]
+
+
+def _scheme(name):
+    return {"name": "prefers-color-scheme", "value": name}
+
+
+def test_a_column_sorts_by_click_and_by_key(browser):
+    head = "#t1 thead th:nth-child(3)"
+    before = browser.run(NAMES)
+    browser.point(f"{head} .sort", click=True)
+    assert browser.run(f"document.querySelector('{head}').ariaSort") == "descending"
+    falling = browser.run(NAMES)
+    assert falling[0] == "good full"
+    assert set(falling[-2:]) == {"lost knn", "lost full"}  # without a number: last
+    browser.run(f"document.querySelector('{head} .sort').focus()")
+    browser.key("Enter")
+    assert browser.run(f"document.querySelector('{head}').ariaSort") == "ascending"
+    rising = browser.run(NAMES)
+    assert rising[:-2] == falling[:-2][::-1]
+    assert set(rising[-2:]) == {"lost knn", "lost full"}
+    assert "ascending" in browser.run("document.getElementById('t1-s').textContent")
+    browser.point("#t1 thead th:nth-child(2) .sort", click=True)
+    assert [name.split()[1] for name in browser.run(NAMES)] == sorted(
+        name.split()[1] for name in before
+    )
+    assert browser.run("document.querySelectorAll('#t1 [aria-sort=none]').length") == 2
+
+
+def test_rows_are_filtered_by_every_word(browser):
+    browser.run("document.getElementById('t1-f').focus()")
+    browser("Input.insertText", text="GOOD lin")
+    assert browser.run(NAMES) == ["good linear"]
+    assert browser.run("document.getElementById('t1-s').textContent") == "1 of 9 rows"
+    browser.run(
+        "(() => { const f = document.getElementById('t1-f'); f.value = '';"
+        " f.dispatchEvent(new Event('input')); })()"
+    )
+    assert len(browser.run(NAMES)) == 9
+
+
+def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser):
+    browser.point(CELL)
+    (shown,) = browser.run(SHOWN)
+    assert shown.startswith("base linear on dots, macro-f1.")
+    assert "Metric definition: omnirad-classification." in shown
+    browser.key("Escape")
+    assert browser.run(SHOWN) == []
+    browser.run(f"document.querySelector('{CELL}').focus()")
+    assert browser.run(SHOWN) == [shown]
+    browser.key("ArrowDown")
+    browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert browser.run(SHOWN)[0].startswith("base knn on dots")
+    assert browser.run(f"document.querySelectorAll('{CELL}[tabindex=\"0\"]').length") == 1
+    browser.key("Escape")
+    browser.point("#t1 tbody tr:nth-child(5) .cell", click=True)
+    (pinned,) = browser.run(SHOWN)
+    assert pinned.startswith("good knn")
+    inside = browser.run(
+        "(() => { const r = document.querySelector('.tip.shown').getBoundingClientRect();"
+        " return r.left >= 0 && r.top >= 0 && r.right <= innerWidth && r.bottom <= innerHeight })()"
+    )
+    assert inside
+    browser.point("h1", click=True)
+    assert browser.run(SHOWN) == []
+
+
+def test_a_reader_hears_the_details(browser):
+    nodes = browser("Accessibility.getFullAXTree")["nodes"]
+    described = [
+        node["description"]["value"]
+        for node in nodes
+        if node.get("role", {}).get("value") == "button" and "description" in node
+    ]
+    assert any(
+        "good linear on dots, auc. n = 3 repetitions" in " ".join(text.split())
+        for text in described
+    )
+
+
+def test_dark_follows_the_system_and_the_button(browser):
+    assert browser.run(BACKGROUND) == LIGHT
+    browser.point("#theme", click=True)
+    assert browser.run(BACKGROUND) == DARK
+    assert browser.run("document.getElementById('theme').ariaPressed") == "true"
+    browser.point("#theme", click=True)
+    assert browser.run(BACKGROUND) == LIGHT
+    browser.run("delete document.documentElement.dataset.theme")
+    browser("Emulation.setEmulatedMedia", features=[_scheme("dark")])
+    assert browser.run(BACKGROUND) == DARK
+
+
+@pytest.mark.parametrize("width", [320, 390, 1280])
+def test_a_screen_of_any_width_scrolls_tables_and_not_the_page(browser, width):
+    browser.resize(width, 844, mobile=width < 600)
+    assert browser.run("document.documentElement.scrollWidth <= innerWidth")
+    left = "document.querySelector('#cost tbody th').getBoundingClientRect().left"
+    before = browser.run(left)
+    browser.run("document.querySelector('#cost').parentElement.scrollLeft = 9999")
+    assert browser.run(left) == before  # the first column stays
+
+
+def test_the_first_stop_skips_to_the_results(browser):
+    browser.key("Tab")
+    assert browser.run("document.activeElement.className") == "skip"
+    assert browser.run("document.activeElement.getBoundingClientRect().left >= 0")
+    browser.key("Enter")
+    assert browser.run("location.hash") == "#main"

@@ -1,0 +1,233 @@
+"""`report.html`: its structure, its escapes, its gaps; read with the standard library's parser."""
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from page_records import ATTACK, Results
+
+from omnibench.plan import states
+from omnibench.report.page import pictures
+from omnibench.report.page.grid import Entry, Grid, Head, Image
+from omnibench.report.page.pictures import MOST, data_address, record_pictures
+from omnibench.report.page.render import FOLDER, Page, to_html
+from omnibench.report.page.results import metric_grid
+
+VOID = {"meta", "link", "img", "input", "br"}
+
+
+class Document(HTMLParser):
+    """Elements as (tag, attributes, text), and whether every one was closed in its turn."""
+
+    def __init__(self, text):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.open, self.broken = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        one = (tag, dict(attrs), [])
+        self.elements.append(one)
+        if tag not in VOID:
+            self.open.append(one)
+
+    def handle_endtag(self, tag):
+        if tag in VOID or not self.open or self.open.pop()[0] != tag:
+            self.broken.append(tag)
+
+    def handle_data(self, data):
+        for _, _, texts in self.open:
+            texts.append(data)
+
+    def all(self, *tags):
+        return [one for one in self.elements if one[0] in tags]
+
+    def texts(self, *tags):
+        return [" ".join("".join(texts).split()) for _, _, texts in self.all(*tags)]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        results = Results(tmp_path_factory.mktemp("results"), patch)
+        text = results.report()
+        results.again = results.report(results.folder / "again")
+    return results, text, Document(text)
+
+
+def test_every_element_is_closed_and_every_id_is_one_of_a_kind(page):
+    _, text, document = page
+    assert text.startswith("<!DOCTYPE html>")
+    assert (document.broken, document.open) == ([], [])
+    ids = [attributes["id"] for _, attributes, _ in document.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    named = {
+        name
+        for _, attributes, _ in document.elements
+        for key in ("aria-labelledby", "aria-describedby", "for", "data-filters")
+        for name in (attributes.get(key) or "").split()
+    }
+    assert named <= set(ids)
+    anchors = {a["href"][1:] for _, a, _ in document.all("a")}
+    assert anchors <= set(ids)
+
+
+def test_nothing_is_asked_of_the_network(page):
+    _, text, document = page
+    for tag, attributes, _ in document.elements:
+        for name in ("src", "href", "srcset", "action", "data", "poster", "background"):
+            value = attributes.get(name)
+            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+    assert not document.all("iframe", "object", "embed", "base", "form", "audio", "video")
+    (style,) = document.all("style")
+    assert "url(" not in "".join(style[2])
+    assert "@import" not in "".join(style[2])
+    policies = [a["content"] for _, a, _ in document.all("meta") if "http-equiv" in a]
+    assert policies[0].startswith("default-src 'none'; img-src data:")
+    assert "http://" not in text
+    assert "https://" not in text
+
+
+def test_tables_have_captions_and_scopes_and_images_have_words(page):
+    _, _, document = page
+    tables = document.all("table")
+    assert len(tables) >= 7
+    assert len(document.all("caption")) == len(tables)
+    assert all(document.texts("caption"))
+    assert all(a["scope"] in ("col", "row") for _, a, _ in document.all("th"))
+    columns = [a for _, a, _ in document.all("th") if a["scope"] == "col"]
+    assert {a["aria-sort"] for a in columns} == {"none"}
+    images = document.all("img")
+    assert len(images) >= 8
+    assert all(len(a["alt"]) > 20 for _, a, _ in images)
+    assert len(document.all("h1")) == len(document.all("main")) == 1
+    levels = [int(tag[1]) for tag, _, _ in document.all("h1", "h2", "h3")]
+    assert all(b - a <= 1 for a, b in pairwise(levels))
+    assert {"header", "nav", "main", "footer"} <= {tag for tag, _, _ in document.elements}
+    inputs = {a["id"] for _, a, _ in document.all("input")}
+    assert {a["for"] for _, a, _ in document.all("label")} == inputs
+
+
+def test_every_value_tells_what_it_rests_on(page):
+    _, _, document = page
+    buttons = [a for _, a, _ in document.all("button") if a.get("class") == "cell"]
+    tips = {a["id"]: texts for _, a, texts in document.all("span") if a.get("role") == "tooltip"}
+    assert [a["aria-describedby"] for a in buttons] == list(tips)
+    said = [" ".join("".join(texts).split()) for texts in tips.values()]
+    (good,) = [text for text in said if text.startswith("good linear on dots, auc.")]
+    for part in (
+        "n = 3 repetitions; head seed varies.",
+        "95 % t interval of the mean over repetitions (head seed only): ",
+        "Difference from base: +",
+        "95 % interval +",
+        "Test: DeLong by patient (mean of 3 repetitions), two-sided.",
+        "raw, p < .001 corrected over 4 comparisons.",
+        "Paired t over repetitions (head seed only): p ",
+        "Metric definition: omnirad-classification.",
+        "Records: ",
+    ):
+        assert part in good
+    assert any("It is the baseline" in text for text in said)
+
+
+def test_gaps_are_shown_as_such(page):
+    _, text, document = page
+    cells = document.texts("td")
+    assert any(cell.startswith("missing lost knn on dots") for cell in cells)
+    assert any(cell.startswith("failed lost full on dots") for cell in cells)
+    assert "None of 3 repetitions is done; the section on failures says why." in text
+    assert any("† (1/3) lost linear on dots" in cell for cell in cells)
+    assert "n = 1 of 3 repetitions; head seed varies." in text
+    assert "out of memory" in cells
+    assert "0, 1, 2" in cells
+    assert any(cell.startswith("no room </script><img src=x") for cell in cells)
+    assert "weights lost: fetch them" in cells
+    assert "secret.py" not in text  # tracebacks name folders of this machine
+    assert "nan" not in re.findall(r"\w+", " ".join(cells))
+
+
+def test_no_name_breaks_out(page):
+    _, text, document = page
+    assert len(document.all("script")) == 1
+    assert text.count("</script>") == 1
+    assert not [a for _, a, _ in document.elements if any(key.startswith("on") for key in a)]
+    assert any(ATTACK in cell for cell in document.texts("td"))
+    assert "\x1b" not in text
+
+
+def test_names_of_all_characters_survive(study):
+    name = f"a{ATTACK}\0\x07 <b>"
+    study.add(name, [0.5, 0.6], dataset=ATTACK).add("b", [0.5, 0.7], dataset=ATTACK)
+    grids = [metric_grid(table) for table in study.tables()]
+    image = Image(ATTACK, "data:,", f'"{ATTACK}', ATTACK)
+    broken = Grid(ATTACK, (Head(ATTACK),), ((Entry("\udcff"),),), ATTACK)
+    html = to_html(
+        Page(ATTACK, [ATTACK], grids, [ATTACK], failures=broken, figures=[image], left_out=ATTACK)
+    ).decode()
+    document = Document(html)
+    assert (document.broken, document.open) == ([], [])
+    assert len(document.all("script")) == 1
+    assert not document.all("b")
+    assert document.texts("h1") == [ATTACK]
+    assert document.all("img")[0][1]["alt"] == f'"{ATTACK}'
+    assert not re.search(r"[\0-\x08\x0b\x0e-\x1f\x7f-\x9f]", html)
+
+
+def test_the_same_records_give_the_same_bytes(page):
+    results, text, _ = page
+    assert results.again == text
+    assert str(results.folder) not in text
+
+
+def test_nothing_at_all_is_still_a_page():
+    document = Document(to_html(Page("empty", [], [], [])).decode())
+    assert (document.broken, document.open) == ([], [])
+    assert "There is no result yet." in document.texts("p")
+
+
+def test_pictures_are_capped_and_what_is_left_out_is_named(page, monkeypatch):
+    results, _, document = page
+    assert len([s for s in document.texts("summary") if s.startswith("Overlay sheet")]) == 6
+    monkeypatch.setattr(pictures, "MOST", 2)
+    images, left = record_pictures(states(results.units, results.store), results.store)
+    assert [image.title[-12:] for image in images] == ["repetition 0"] * 2
+    assert left == (
+        "4 more pictures lie beside the records, to keep this page light: in the results folder, "
+        "below records/classification/dots/base/full, records/classification/dots/good/full."
+    )
+    assert MOST >= 10
+    assert data_address(b"\x89PNG") == "data:image/png;base64,iVBORw=="
+
+
+def test_style_and_script_have_no_foreign_addresses():
+    for path in FOLDER.glob("page.*"):
+        assert "//" not in re.sub(r"^\s*// .*$", "", path.read_text(), flags=re.M)
+
+
+SCRIPT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+import page_records
+class Patch:
+    setattr = staticmethod(setattr)
+results = page_records.Results(Path(sys.argv[2]), Patch)
+results.report()
+assert "matplotlib.figure" in sys.modules
+for name in [name for name in sys.modules if name.startswith("matplotlib")]:
+    del sys.modules[name]
+results.report()
+assert "matplotlib.figure" not in sys.modules, "unchanged figures were drawn again"
+heavy = {"torch", "timm", "transformers", "umap"} & set(sys.modules)
+sys.exit(f"imported {heavy}" if heavy else 0)
+"""
+
+
+def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path):
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

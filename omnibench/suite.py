@@ -78,6 +78,10 @@ class SuiteFile(_Model):
     report: ReportSection = ReportSection()
 
 
+# Stems of what lies beside a suite's own tables in its report's folder.
+REPORT_FILES = ("report", "headlines", "latent")
+
+
 @dataclass(frozen=True)
 class Suite:
     """A suite whose every name is resolved."""
@@ -158,6 +162,8 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
 
 
 def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:
+    if file.name.lower() in REPORT_FILES:
+        raise RequestError(f"name: '{file.name}' is what the report calls a file; take another")
     cards, units = _backbone_cards(file, base, sources)
     makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:

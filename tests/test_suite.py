@@ -97,6 +97,12 @@ def test_globs_inline_cards_and_added_backbones(read):
             "baseline: random-vit",
             r"report\.baseline: .*random-vit-tiny",
         ),
+        ("name: mine", "name: Report", r"name: 'Report' is what the report calls a file"),
+        (
+            "{baseline:",
+            "{published: [omnirat], baseline:",
+            r"report\.published: no tables of 'omnirat' come with omnibench; known: omnirad",
+        ),
         ("random-vit-tiny,", "random-vit-tyny,", r"backbones\[0\]: unknown .*random-vit-tiny"),
         ("random-vit-tiny,", "{id: x, source: nope},", r"backbones\[0\]: source 'nope' is none of"),
         (

@@ -141,7 +141,8 @@ class Table:
         """Return what stands before a row's values, under `heads`."""
         source = f"published ({row.published})" if row.published else "this suite"
         told = (source, row.definition) if self.study else ()
-        return (row.backbone, row.adaptation, *told, *row.settings)
+        settings = row.settings or ("", "") * self.decoded
+        return (row.backbone, row.adaptation, *told, *settings)
 
     def place(self, column: str) -> tuple[str, str]:
         """Return dataset and metric of a column."""

@@ -13,6 +13,8 @@ from omnibench.errors import RequestError
 from omnibench.files import write_atomically
 from omnibench.plan import states
 from omnibench.predictions import read_predictions
+from omnibench.report.document import write_document
+from omnibench.report.figures.every import drawings
 from omnibench.report.gather import gather
 from omnibench.report.markdown import to_markdown
 from omnibench.report.plain import plain_markdown
@@ -38,22 +40,18 @@ def report(name: str, out: Path | None, places: Places) -> None:
     latent = write_latent(name, found, store, session.context("cpu"), folder)
     study = replace(study, latent=latent)
     tables = [*study.shown, *study.published]
+    plain = [*study.across, *latent.tables]
     text = to_markdown(suite.name, tables, study.comparisons, study.correction)
-    text += plain_markdown(latent.tables)
+    text += plain_markdown(plain)
     typer.echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
-    paths = write_report(
-        suite.name,
-        tables,
-        study.comparisons,
-        folder,
-        [*study.every, *study.published],
-        latent.tables,
-        study.correction,
-    )
-    *figures, page = write_page(study, folder)
-    if figures:
-        typer.echo(f"written: {len(figures) // 2} figures, as PDF and PNG, in {figures[0].parent}")
-    for path in (*paths, *latent.paths, page):
+    every = [*study.every, *study.published]
+    correction = study.correction
+    paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, correction)
+    figures = list(drawings(study))
+    *pictures, page = write_page(study, figures, folder)
+    if pictures:
+        typer.echo(f"written: {len(figures)} figures, as PDF and PNG, in {pictures[0].parent}")
+    for path in (*paths, *latent.paths, *write_document(study, figures, folder), page):
         typer.echo(f"written: {path}")
 
 

@@ -19,6 +19,7 @@ FEW = 5  # datasets; below, hardly any difference of ranks can be told
 MOST = 40  # backbones whose pairs are all tested: 780
 RESAMPLES = 2_000
 ABSENT = "\N{EN DASH}"
+PAIR = "pair"  # over the first column of a table of pairs
 
 
 def across_tables(
@@ -169,7 +170,7 @@ def _pairs(one: Complete, title: str, correction: str) -> PlainTable:
         *one.left,
         *_controls(one),
     ]
-    heads = ("pair", "difference", "p", "corrected p", "note")
+    heads = (PAIR, "difference", "p", "corrected p", "note")
     return PlainTable(title, heads, rows, " ".join(caption))
 
 

@@ -122,6 +122,8 @@ def _tests(table: Table) -> str:
         return ""
     compared = [cell.against for _, _, cell in table.cells if cell.against is not None]
     tested = [comparison for comparison in compared if comparison.test != "none"]
+    if not compared:
+        return ""
     if not tested:
         return f"Not tested against {table.baseline}, for reasons given in the CSV."
     family = _range({comparison.family for comparison in tested})

@@ -106,10 +106,14 @@ def _expected(states: Sequence[CellState]) -> pd.DataFrame:
 
 
 def _chosen(tables: Sequence[Table]) -> list[Table]:
-    """The tables that are printed, each task's in its own order; the CSV holds every metric."""
+    """The tables that are printed, each task's in its own order; the CSV holds every metric.
+
+    What was made on the way comes last.
+    """
+    found = dict.fromkeys(table.task for table in tables)
     return [
         table
-        for task in dict.fromkeys(table.task for table in tables)
+        for task in sorted(found, key=lambda task: task == PRETRAINING)
         for key in tasks.get(task).reported
         for table in tables
         if (table.task, undecoded((table.definition, table.metric))) == (task, key)

@@ -1,13 +1,13 @@
 """Write `report.html`, and the figures that stand in it, into a report's folder."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from omnibench.errors import StoreError
 from omnibench.files import write_atomically
 from omnibench.report.decodings import worth_a_sentence
 from omnibench.report.figures import drawing
-from omnibench.report.figures.every import drawings
+from omnibench.report.figures.drawing import Drawing
 from omnibench.report.page import facts
 from omnibench.report.page.grid import Grid, Image
 from omnibench.report.page.methods import methods
@@ -27,15 +27,18 @@ _LEFT_OUT = (
 )
 
 
-def write_page(study: Study, folder: Path) -> list[Path]:
+def write_page(study: Study, drawings: Iterable[Drawing], folder: Path) -> list[Path]:
     """Write the page and its figures; return their paths, the page's last.
+
+    Args:
+        drawings: of the figures.
 
     Raises:
         StoreError: a file cannot be written.
     """
     paths: list[Path] = []
     figures: list[Image] = []
-    for one in drawings(study):
+    for one in drawings:
         files = drawing.write(one, folder / FIGURES)
         source = data_address(files[-1].read_bytes())
         width = round(PIXELS * one.size[0])
@@ -61,7 +64,7 @@ def make_page(study: Study, folder: Path, figures: Sequence[Image] = ()) -> Page
     return Page(
         name=study.name,
         summary=_summary(study),
-        results=[metric_grid(table) for table in study.shown],
+        results=[metric_grid(table) for table in (*study.shown, *study.published)],
         methods=methods(study, tested),
         comparisons=comparison_grid(said, names, units) if said else None,
         comparisons_note=_LEFT_OUT if len(said) < len(study.comparisons) else "",

@@ -19,6 +19,8 @@ PARTS = {
     "captioning": "omnibench.speed.captioning:measure",
     "pretraining": "omnibench.speed.pretraining:measure",
     "packing": "omnibench.speed.packing:measure",
+    "statistics": "omnibench.speed.statistics:measure",
+    "report": "omnibench.speed.reports:measure",
 }
 
 

@@ -1,20 +1,13 @@
 """Start-up: help, lists and reports, none of which imports torch."""
 
-import json
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from omnibench.commands.session import Places, Session
 from omnibench.speed import Measure, best_seconds
-from omnibench.store import SCHEMA
-from omnibench.task import score
+from omnibench.speed.records import write_records
 
 RECORDS = 1000
 CASES = 300
@@ -41,7 +34,7 @@ def measure(device: str) -> Iterator[Measure]:
         suite = root / "thousand.yaml"
         suite.write_text(SUITE.format(repetitions=RECORDS // 4), encoding="utf-8")
         places = ["--results", str(root / "results"), "--data", str(root / "data")]
-        _records(suite, root)
+        write_records(suite, root / "results", root / "data", CASES)
         for name, arguments in (
             ("list backbones", ["list", "backbones", *places]),
             (f"status of {RECORDS} records", ["status", str(suite), *places]),
@@ -70,36 +63,3 @@ def _torch(arguments: list[str]) -> float:
     if done.returncode not in (0, 7):
         raise RuntimeError(f"{arguments} failed: {done.stderr.decode()[-300:]}")
     return float(done.returncode == 7)
-
-
-def _records(suite: Path, root: Path) -> None:
-    """A thousand finished records with predictions of a coin-flipping five-class model."""
-    session = Session.open(Places(results=root / "results", data=root / "data"))
-    _, units = session.suite(str(suite))
-    rng = np.random.default_rng(0)
-    labels = rng.integers(0, 5, CASES)
-    from omnibench.catalogue import tasks
-
-    definitions = tasks.get("classification").definitions
-    for unit in units:
-        for cell in unit.cells:
-            predictions: dict[str, NDArray[Any]] = {
-                "test_logits": rng.standard_normal((CASES, 5)).astype(np.float32),
-                "test_labels": labels,
-                "test_case": np.arange(CASES),
-            }
-            record = {
-                "schema": SCHEMA,
-                "digest": cell.digest,
-                "spec": unit.spec(cell.repetition),
-                "status": "done",
-                "metrics": score(definitions, predictions),
-                "cost": {},
-                "environment": {},
-                "digests": {},
-                "pairing": unit.pairing(cell.repetition),
-                "error": None,
-                "started": "",
-                "finished": "",
-            }
-            session.store.write(cell, json.loads(json.dumps(record)), predictions)

@@ -92,8 +92,8 @@ def probability_of_improvement(
     for name, values in strata_a.items():
         wins = wins_of_runs(values, strata_b[name], lower_is_better)
         observed += float(wins.mean())
-        weights = [_shares(rng, n, resamples) for n in wins.shape]
-        drawn += np.einsum("bi,ij,bj->b", weights[0], wins, weights[1], optimize=True)
+        of_a, of_b = (_shares(rng, n, resamples) for n in wins.shape)
+        drawn += ((of_a @ wins) * of_b).sum(axis=1)
     return _summary(observed / len(strata_a), drawn / len(strata_a), len(strata_a))
 
 

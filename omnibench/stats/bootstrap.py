@@ -18,6 +18,7 @@ Sums = NDArray[np.floating[Any]]  # float32 where it holds counts exactly
 RESAMPLES = 10_000
 _SEED = 0
 _CHUNK = 4_000_000  # draws in hand at once
+_BLOCK = 200_000  # sums in hand at once
 _KEPT = 256_000_000  # bytes of resamples kept for the next pair
 
 
@@ -39,14 +40,39 @@ def bootstrap_counts(
         metrics: name -> function of counts.
     """
 
-    def differences(sums: Sums) -> Floats:
-        counts = counts_of(sums, truth.shape[1])
-        scores = [metric(counts) for metric in metrics.values()]
-        return np.stack([s[: len(a)].mean(axis=0) - s[len(a) :].mean(axis=0) for s in scores])
+    of_a = resampled_scores(truth, a, cluster, metrics, resamples)
+    return compare_resampled(of_a, resampled_scores(truth, b, cluster, metrics, resamples))
 
-    rows = contributions(truth, np.concatenate([a, b]))
-    answers = _paired_bootstrap(rows, cluster, differences, resamples)
-    return dict(zip(metrics, answers, strict=True))
+
+def resampled_scores(
+    truth: Bools,
+    predicted: Bools,
+    cluster: Ints,
+    metrics: Mapping[str, Metric],
+    resamples: int = RESAMPLES,
+) -> dict[str, Floats]:
+    """Return one model's half of `bootstrap_counts`, for each metric [1 + resamples].
+
+    First the score itself, then that of each resample, all as means over repetitions. Every model
+    meets the same resamples, so that differences are paired.
+    """
+
+    def scores(sums: Sums) -> Floats:
+        counts = counts_of(sums, truth.shape[1])
+        return np.stack([metric(counts).mean(axis=0) for metric in metrics.values()])
+
+    rows = sum_by_cluster(contributions(truth, predicted), cluster)
+    observed = scores(rows.sum(axis=0)[:, None])
+    drawn = [scores(sums) for sums in resampled_sums(rows, resamples)]
+    return dict(zip(metrics, np.concatenate([observed, *drawn], axis=1), strict=True))
+
+
+def compare_resampled(
+    a: Mapping[str, Floats], b: Mapping[str, Floats]
+) -> dict[str, Answer | RefusedError]:
+    """Test the difference of each metric of two models' `resampled_scores`."""
+    differences = {name: a[name] - b[name] for name in a}
+    return {name: _summary(float(d[0]), d[1:]) for name, d in differences.items()}
 
 
 def bootstrap_means(
@@ -81,10 +107,7 @@ def _paired_bootstrap(
     """
     rows = sum_by_cluster(rows, cluster)
     observed = differences(rows.sum(axis=0)[:, None])[:, 0]
-    drawn = [
-        differences(rows.T @ weights.astype(rows.dtype).T)
-        for weights in resamples_of(len(rows), resamples)
-    ]
+    drawn = [differences(sums) for sums in resampled_sums(rows, resamples)]
     columns = np.concatenate(drawn, axis=1)
     return [_summary(float(d), column) for d, column in zip(observed, columns, strict=True)]
 
@@ -115,6 +138,14 @@ def counts_of(sums: Sums, classes: int) -> Counts:
         predicted=sums_of_class[1 : 1 + models],
         hits=sums_of_class[1 + models :],
     )
+
+
+def resampled_sums(rows: Sums, resamples: int) -> Iterator[Sums]:
+    """The rows' sums over each resample, in blocks that stay in the cache: [columns, b]."""
+    size = max(1, _BLOCK // rows.shape[1])
+    for weights in resamples_of(len(rows), resamples):
+        for start in range(0, len(weights), size):
+            yield rows.T @ weights[start : start + size].astype(rows.dtype).T
 
 
 def resamples_of(units: int, resamples: int) -> Iterable[NDArray[np.uint8]]:

@@ -32,8 +32,18 @@ def delong(a: Floats, b: Floats, truth: NDArray[np.bool_], cluster: NDArray[np.i
     Source:
         DeLong, DeLong & Clarke-Pearson 1988, eq. 5-6; by patient: Obuchowski 1997, eq. 5-7.
     """
-    auc_a, influence_a = mean_auc(a, truth, cluster)
-    auc_b, influence_b = mean_auc(b, truth, cluster)
+    return compare_aucs(mean_auc(a, truth, cluster), mean_auc(b, truth, cluster), cluster)
+
+
+def compare_aucs(
+    a: tuple[float, Floats], b: tuple[float, Floats], cluster: NDArray[np.intp]
+) -> Answer:
+    """Test the difference of two `mean_auc`s, as `delong` does.
+
+    Raises:
+        RefusedError: the variance is zero.
+    """
+    (auc_a, influence_a), (auc_b, influence_b) = a, b
     difference = auc_a - auc_b
     error = math.sqrt(float(np.sum(np.bincount(cluster, influence_a - influence_b) ** 2)))
     if error <= NO_SPREAD:

@@ -13,7 +13,7 @@ from omnibench.stats.bootstrap import (
     Sums,
     contributions,
     counts_of,
-    resamples_of,
+    resampled_sums,
     sum_by_cluster,
 )
 from omnibench.stats.counts import Metric
@@ -103,10 +103,9 @@ def _bootstrap(
     observed = scores(rows.sum(axis=0)[:, None])[:, :, 0]  # [metrics, R_a + R_b]
     rng = np.random.default_rng(_SEED)
     drawn = []
-    for weights in resamples_of(len(rows), resamples):
-        found = scores(rows.T @ weights.astype(rows.dtype).T)
-        signed = _weights(rng, repetitions, paired, len(weights))  # [R_a + R_b, B]
-        drawn.append((found * signed).sum(axis=1))
+    for sums in resampled_sums(rows, resamples):
+        signed = _weights(rng, repetitions, paired, sums.shape[1])  # [R_a + R_b, b]
+        drawn.append((scores(sums) * signed).sum(axis=1))
     spread = np.concatenate(drawn, axis=1).var(axis=1, ddof=1)
     return [
         _answer(each, float(variance), repetitions, paired, len(rows))

@@ -30,7 +30,7 @@ def compare_cases(a: Cases, b: Cases, scores: Collection[Score]) -> Found:
     found = _over_values(a, b, [s for s in scores if s in a.values and s in b.values])
     if a.logits is not None and b.logits is not None:
         others = [score for score in scores if score not in found]
-        by_name = compare_logits(a.logits, b.logits, a.cluster, {metric for _, metric in others})
+        by_name = compare_logits(a, b, {metric for _, metric in others})
         found |= {score: by_name[score[1]] for score in others if score[1] in by_name}
     how = ("" if a.groups is None else " by patient") + _averaged(a.repetitions, b.repetitions)
     return {

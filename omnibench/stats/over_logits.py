@@ -1,13 +1,16 @@
 """Tests over cases of the metrics that follow from logits: which test answers for which."""
 
-from collections.abc import Collection
+import functools
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.bootstrap import bootstrap_counts
-from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL
-from omnibench.stats.delong import delong
+from omnibench.stats.bootstrap import compare_resampled, resampled_scores
+from omnibench.stats.cases import Cases
+from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL, Metric
+from omnibench.stats.delong import compare_aucs, mean_auc
 from omnibench.stats.logits import Logits
 from omnibench.stats.mcnemar import mcnemar
 from omnibench.stats.mean import paired_mean
@@ -21,30 +24,43 @@ Ints = NDArray[np.intp]
 
 
 def compare_logits(
-    a: Logits, b: Logits, cluster: Ints, metrics: Collection[str]
+    a: Cases, b: Cases, metrics: AbstractSet[str]
 ) -> dict[str, Answer | RefusedError]:
-    """Test a against b; each model's metric is its mean over repetitions.
+    """Test a against b, which have logits; each model's metric is its mean over repetitions.
 
     AUC: DeLong; Brier score: paired t over cases; accuracy of one decision a case: McNemar; other
     accuracies, balanced accuracy and macro-F1: paired bootstrap.
 
     Args:
-        cluster: [N] index of each case's patient; 0 .. N-1 where every case stands alone.
+        a, b: of the same cases.
         metrics: those wanted; what has no test here is left out of the answer.
     """
-    known = MULTI_LABEL if a.multi_label else SINGLE_LABEL
-    counted = {name: known[name] for name in sorted(metrics) if name in known}
+    assert a.logits is not None and b.logits is not None
+    of_a, of_b, cluster = a.logits, b.logits, a.cluster
+    counted = sorted(metrics & _known(of_a).keys())
     found: dict[str, Answer | RefusedError] = {}
-    if "accuracy" in counted and _decided_once(a, b, cluster):
-        del counted["accuracy"]
-        found["accuracy"] = _mcnemar(a, b, cluster)
+    if "accuracy" in counted and _decided_once(of_a, of_b, cluster):
+        counted.remove("accuracy")
+        found["accuracy"] = _mcnemar(of_a, of_b, cluster)
     if counted:
-        found |= bootstrap_counts(a.truth, a.decisions, b.decisions, cluster, counted)
+        found |= compare_resampled(_resampled(a, tuple(counted)), _resampled(b, tuple(counted)))
     if "auc" in metrics:
         found["auc"] = _auc(a, b, cluster)
-    if "brier" in metrics and not a.multi_label:
-        found["brier"] = _brier(a, b, cluster)
+    if "brier" in metrics and not of_a.multi_label:
+        found["brier"] = _brier(of_a, of_b, cluster)
     return found
+
+
+def _known(logits: Logits) -> Mapping[str, Metric]:
+    return MULTI_LABEL if logits.multi_label else SINGLE_LABEL
+
+
+@functools.lru_cache(maxsize=2)  # the two of a pair; a shared baseline stays
+def _resampled(cases: Cases, metrics: tuple[str, ...]) -> dict[str, Floats]:
+    assert cases.logits is not None
+    known = _known(cases.logits)
+    wanted = {name: known[name] for name in metrics}
+    return resampled_scores(cases.logits.truth, cases.logits.decisions, cases.cluster, wanted)
 
 
 def _decided_once(a: Logits, b: Logits, cluster: Ints) -> bool:
@@ -61,17 +77,23 @@ def _mcnemar(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
         return reason
 
 
-def _auc(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
-    truth = a.truth
-    absent = np.flatnonzero(~truth.any(axis=0)).tolist()
-    if absent:
-        return RefusedError(f"the AUC is undefined: no test case is of class {absent}")
-    if not a.multi_label and truth.shape[1] == 2:
-        truth = truth[:, 1:]
+def _auc(a: Cases, b: Cases, cluster: Ints) -> Answer | RefusedError:
     try:
-        return delong(_scores(a), _scores(b), truth, cluster)
+        return compare_aucs(_mean_auc(a), _mean_auc(b), cluster)
     except RefusedError as reason:
         return reason
+
+
+@functools.lru_cache(maxsize=2)  # as above
+def _mean_auc(cases: Cases) -> tuple[float, Floats]:
+    assert cases.logits is not None
+    truth = cases.logits.truth
+    absent = np.flatnonzero(~truth.any(axis=0)).tolist()
+    if absent:
+        raise RefusedError(f"the AUC is undefined: no test case is of class {absent}")
+    if not cases.logits.multi_label and truth.shape[1] == 2:
+        truth = truth[:, 1:]
+    return mean_auc(_scores(cases.logits), truth, cases.cluster)
 
 
 def _scores(logits: Logits) -> Floats:

@@ -8,6 +8,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 
 SECONDS = 60  # that an answer may take
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -29,12 +30,14 @@ class Browser:
             *(installed(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={profile}"),
         ]
-        # It reads from descriptor 3 and writes to 4; the copies are out of their way.
+        # It reads from descriptor 3 and writes to 4; the copies are out of their way, and so is
+        # what subprocess itself opens, as another process puts them there.
         ends = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (read, write)]
+        move = "import os, sys; a, b, *command = sys.argv[1:]; os.dup2(int(a), 3); "
+        move += "os.dup2(int(b), 4); os.execv(command[0], command)"
         self.process = subprocess.Popen(
-            command,
-            preexec_fn=lambda: (os.dup2(ends[0], 3), os.dup2(ends[1], 4)),
-            pass_fds=(3, 4),
+            [sys.executable, "-c", move, *map(str, ends), *command],
+            pass_fds=ends,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -2,7 +2,10 @@
 
 import pytest
 from browser import Browser, installed
-from page_records import Results
+from page_records import ATTACK, Results
+
+from omnibench.report.page.grid import Entry, Grid, Head, number_entry
+from omnibench.report.page.render import Page, to_html
 
 pytestmark = pytest.mark.skipif(
     installed() is None, reason="no chromium, chromium-browser or google-chrome on the path"
@@ -106,6 +109,26 @@ def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser):
     assert browser.run(SHOWN) == []
 
 
+def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browser):
+    browser.resize(390, 400, mobile=True)
+    browser.run("scrollTo({top: 0, behavior: 'instant'})")
+    browser.run("document.querySelector('#t3 tbody tr:last-child .cell').focus()")
+    settled = (
+        "new Promise(done => { let last; const look = () => { if (last === scrollY) done();"
+        " last = scrollY; setTimeout(look, 150) }; look() })"
+    )
+    browser.run(settled)
+    tip = "document.querySelector('.tip.shown')"
+    assert browser.run(f"getComputedStyle({tip}).visibility") == "visible"
+    assert browser.run(
+        f"(() => {{ const r = {tip}.getBoundingClientRect(), width = innerWidth;"
+        " return r.left >= 0 && r.right <= width && r.top >= 0 && r.bottom <= innerHeight })()"
+    )
+    browser.run("scrollTo({top: 0, behavior: 'instant'})")
+    browser.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    assert browser.run(f"getComputedStyle({tip}).visibility") == "hidden"
+
+
 def test_a_reader_hears_the_details(browser):
     nodes = browser("Accessibility.getFullAXTree")["nodes"]
     described = [
@@ -147,3 +170,32 @@ def test_the_first_stop_skips_to_the_results(browser):
     assert browser.run("document.activeElement.getBoundingClientRect().left >= 0")
     browser.key("Enter")
     assert browser.run("location.hash") == "#main"
+
+
+def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(chromium, tmp_path):
+    heads = (Head("name"), Head("value", number=True), Head("note"))
+    rows = tuple(
+        (Entry(f"{ATTACK}{k}"), number_entry(k * 7 % 3000, str(k * 7 % 3000)), Entry("a word"))
+        for k in range(3000)
+    )
+    path = tmp_path / "long.html"
+    path.write_bytes(to_html(Page("long", [], [Grid("many", heads, rows)], [])))
+    chromium.resize(390, 844, mobile=True)
+    chromium.open(path)
+    assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
+    assert chromium.run("document.querySelector('#t1').parentElement.clientHeight < innerHeight")
+    top = "document.querySelector('#t1 thead th').getBoundingClientRect().top"
+    before = chromium.run(top)
+    chromium.run("document.querySelector('#t1').parentElement.scrollTop = 9999")
+    assert chromium.run(top) == before
+    chromium.run("document.querySelector('#t1 thead th:nth-child(2) .sort').click()")
+    values = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) td:nth-child(2)')]"
+    values += ".map(cell => Number(cell.textContent))"
+    assert chromium.run(values) == list(range(3000))[::-1]
+    chromium.run(
+        "(() => { const f = document.getElementById('t1-f'); f.value = '2999 word';"
+        " f.dispatchEvent(new Event('input')); })()"
+    )
+    assert chromium.run("document.getElementById('t1-s').textContent") == "2 of 3000 rows"
+    assert chromium.complaints() == []
+    assert chromium.requests() == [path.as_uri()]

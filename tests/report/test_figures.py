@@ -1,17 +1,23 @@
 """Figures: each where its data exist, what they show against independent references."""
 
 import json
+import warnings
+from itertools import combinations
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from page_records import ATTACK, CASES, Results
 from PIL import Image
+from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
-from omnibench.report.figures import drawing
+from omnibench.report.complete import completed
+from omnibench.report.figures import drawing, ranks
 from omnibench.report.figures.answers import classified
 from omnibench.report.figures.every import drawings
 from omnibench.report.figures.pareto import front
+from omnibench.report.figures.ranks import rank_diagrams
 from omnibench.report.write_page import write_page
 
 
@@ -22,7 +28,7 @@ def study(tmp_path, monkeypatch):
 
     results, handed = Results(tmp_path, monkeypatch), []
     monkeypatch.setattr(
-        reporting, "write_page", lambda study, folder: handed.append(study) or [folder]
+        reporting, "write_page", lambda study, figures, folder: handed.append(study) or [folder]
     )
 
     def made(**report):
@@ -106,9 +112,80 @@ def test_the_front_is_what_no_other_beats():
     assert [name for name, _, _ in front(points, True, True)] == ["a", "b"]
 
 
+def over_datasets(values, names, correction="holm"):
+    """What a diagram reads, of values [models, datasets] in one repetition each."""
+    from by_hand import Study
+
+    made = Study()
+    for name, row in zip(names, values, strict=True):
+        for d, value in enumerate(row):
+            made.add(name, [float(value)], dataset=f"d{d}")
+    return SimpleNamespace(
+        complete=list(completed(made.tables(), made.values)), correction=correction
+    )
+
+
+def test_a_rank_diagram_shows_demsars_groups(tmp_path):
+    """Demsar 2006, section 3.2.2: four models on 14 datasets, CD 1.25 at .05."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(size=(4, 14)) / 10 + np.array([0, 0.05, 0.3, 0.33])[:, None]
+    (one,) = rank_diagrams(over_datasets(values, "abcd"))
+    means = rankdata(-values, axis=0).mean(axis=1)
+    assert one.stem == "ranks-classification-linear"
+    assert dict(one.data["ranks"]) == {
+        name: pytest.approx(mean, abs=1e-5) for name, mean in zip("abcd", means, strict=True)
+    }
+    assert one.data["reach"] == pytest.approx(1.25, abs=0.005)
+    places = sorted(means)
+    runs = [(a, b) for a, b in combinations(places, 2) if b - a < one.data["reach"]]
+    longest = [
+        (a, b) for a, b in runs if not any(c <= a and b <= d for c, d in runs if (c, d) != (a, b))
+    ]
+    bars = [bar[:2] for bar in one.data["bars"] if bar[2] == drawing.colour(0)]
+    assert np.array(bars) == pytest.approx(np.array(longest), abs=1e-5)
+    assert len(bars) > 1
+    assert "Iman and Davenport" in one.caption
+    assert "datasets are few" not in one.caption
+    assert "orange bars, those of which Wilcoxon's test tells no two apart, after Holm" in (
+        one.caption
+    )
+    _, png = drawing.write(one, tmp_path)
+    with Image.open(png) as image:
+        assert np.asarray(image.convert("L")).std() > 5
+
+
+def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_path):
+    names = [f"{ATTACK}-{k}-{'x' * 200}" for k in range(5)]
+    (one,) = rank_diagrams(over_datasets(np.arange(10).reshape(5, 2), names))
+    assert "2 datasets are few" in one.caption
+    assert "orange" not in one.caption
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert drawing.write(one, tmp_path)
+
+
+@pytest.mark.parametrize(("models", "datasets"), [(2, 8), (5, 1)])
+def test_too_few_of_either_have_no_diagram(models, datasets):
+    values = np.random.default_rng(0).normal(size=(models, datasets))
+    assert list(rank_diagrams(over_datasets(values, "abcde"[:models]))) == []
+
+
+def test_ties_everywhere_and_too_many_models_have_no_diagram(monkeypatch):
+    assert list(rank_diagrams(over_datasets(np.ones((3, 4)), "abc"))) == []
+    monkeypatch.setattr(ranks, "MOST", 3)
+    assert list(rank_diagrams(over_datasets(np.arange(16).reshape(4, 4), "abcd"))) == []
+
+
+def test_a_long_name_keeps_both_ends():
+    assert drawing.shortened("a" * 40) == "a" * 40
+    short = drawing.shortened("start" + "x" * 90 + "end", 20)
+    assert (len(short), short[:5], short[-3:]) == (20, "start", "end")
+
+
 def test_a_figure_that_cannot_be_written_is_one_error(study, tmp_path):
     from omnibench.errors import StoreError
 
     (tmp_path / "figures").write_text("a file where the folder goes")
     with pytest.raises(StoreError, match="could not be written"):
-        write_page(study(), tmp_path)
+        made = study()
+        write_page(made, drawings(made), tmp_path)

@@ -3,19 +3,24 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from page_records import ATTACK, Results
+from page_records import ATTACK, PNG, Results
 
 from omnibench.plan import states
+from omnibench.report.across import across_tables
+from omnibench.report.complete import completed
 from omnibench.report.page import pictures
 from omnibench.report.page.grid import Entry, Grid, Head, Image
 from omnibench.report.page.pictures import MOST, data_address, record_pictures
 from omnibench.report.page.render import FOLDER, Page, to_html
-from omnibench.report.page.results import metric_grid
+from omnibench.report.page.results import comparison_grid, metric_grid, plain_grid
+from omnibench.report.plain import PlainTable
+from omnibench.report.published import published_tables
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -177,6 +182,41 @@ def test_names_of_all_characters_survive(study):
     assert not re.search(r"[\0-\x08\x0b\x0e-\x1f\x7f-\x9f]", html)
 
 
+def test_what_is_said_over_datasets_has_its_section(page, study):
+    assert "across" not in {a.get("id") for _, a, _ in page[2].elements}  # one dataset
+    for d in range(6):
+        for k, name in enumerate(("a", "b", "c")):
+            study.add(name, [0.1 * k + 0.01 * d, 0.2 * k], dataset=f"d{d}")
+    found = list(completed(study.tables(), study.values))
+    grids = [plain_grid(table) for table in across_tables(found, "a", "holm")]
+    document = Document(to_html(Page("x", [], [], [], across=grids)).decode())
+    assert (document.broken, document.open) == ([], [])
+    assert "Across datasets: classification: auc, linear" in document.texts("h3")
+    assert "#across" in {a["href"] for _, a, _ in document.all("a")}
+    orders = [a["data-order"] for _, a, _ in document.all("td") if "data-order" in a]
+    assert orders[0] == "1.0"  # the best mean rank
+
+
+def test_texts_of_numbers_are_sorted_as_numbers():
+    table = PlainTable("t", ("pair", "p"), (("a", "< .001"), ("b", ".5"), ("c", "\N{EN DASH}")), "")
+    assert [row[1].order for row in plain_grid(table).rows] == [0.001, 0.5, None]
+
+
+def test_comparisons_put_their_numbers_first(study):
+    study.compare("good", p=0.2, p_corrected=0.4, low=-1.0, high=3.5, difference=1.5)
+    study.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
+    grid = comparison_grid(study.compared, {("def", "auc"): "auc"}, {"def": "pixels"})
+    assert grid.title == "Differences from random-vit"
+    heads = [head.text for head in grid.heads]
+    assert heads[4:8] == ["difference", "95 % interval", "p", "corrected p"]
+    first, second = ([entry.text for entry in row] for row in grid.rows)
+    assert first[:8] == [
+        *("good", "d", "auc", "linear", "+1.50 pixels", "-1.00 to 3.50", ".200", ".400")
+    ]
+    dash = "\N{EN DASH}"
+    assert second[4:] == [dash, dash, dash, dash, dash, "not tested", "no auc of lost"]
+
+
 def test_the_same_records_give_the_same_bytes(page):
     results, text, _ = page
     assert results.again == text
@@ -200,6 +240,20 @@ def test_pictures_are_capped_and_what_is_left_out_is_named(page, monkeypatch):
         "below records/classification/dots/base/full, records/classification/dots/good/full."
     )
     assert MOST >= 10
+
+
+def test_each_kind_of_picture_has_its_turn(tmp_path, monkeypatch):
+    results = Results(tmp_path, monkeypatch)
+    for cell in next(u for u in results.units if u.short == "linear").cells:
+        results.store.path(cell).with_suffix(".captions.png").write_bytes(PNG)
+    monkeypatch.setattr(pictures, "MOST", 3)
+    images, _ = record_pictures(states(results.units, results.store), results.store)
+    assert [image.title.partition(":")[0] for image in images] == [
+        *("Caption sheet", "Overlay sheet", "Overlay sheet")
+    ]
+
+
+def test_a_png_is_an_address_of_its_own():
     assert data_address(b"\x89PNG") == "data:image/png;base64,iVBORw=="
 
 
@@ -210,6 +264,7 @@ def test_style_and_script_have_no_foreign_addresses():
 
 SCRIPT = """
 import sys
+from dataclasses import replace
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import page_records
@@ -231,3 +286,33 @@ def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path):
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo):
+    (table,) = demo.tables(baseline="random-vit", seen={("fair", "d"): ("busi",)})
+    rows = tuple(
+        replace(row, cells=tuple(replace(c, leading=row.backbone == "fair") for c in row.cells))
+        for row in table.rows
+    )
+    grid = metric_grid(replace(table, rows=rows))
+    (fair,) = [row for row in grid.rows if row[0].text == "fair"]
+    assert (fair[2].leading, fair[2].second, fair[2].marks) == (
+        True,
+        True,
+        "\N{DOUBLE DAGGER} (2/3)",
+    )
+    assert "The backbone's pretraining data hold images of its source: busi." in fair[2].details
+    text = to_html(Page("s", [], [grid], [])).decode()
+    assert '<span class="mean best second">81.00</span>' in text
+
+
+def test_published_numbers_tell_whose_they_are(study):
+    given = {"varies": "training seed", "definition": "omnirad-classification"}
+    study.add("my-vit", [0.9, 0.91], "breastmnist", "full", "accuracy", **given)
+    (table,) = published_tables("omnirad", study.tables())
+    rows = {row[0].text: row for row in metric_grid(table).rows}
+    said = " ".join(rows["OmniRad small"][4].details)
+    assert "Published in omnirad, Table 3 (own), n = 5 as claimed; not computed here." in said
+    assert "Metric definition: omnirad-classification." in said
+    assert rows["Resnet18 [36]"][4].text == "83.3"  # as printed
+    assert "n = 2 repetitions; training seed varies." in rows["my-vit"][4].details

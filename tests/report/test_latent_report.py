@@ -349,7 +349,7 @@ def test_the_command_prints_and_writes_it(two, monkeypatch, capsys):
         assert f"written: {folder / name}" in out
     assert "## Latent space: likeness of backbones" in (folder / "s.md").read_text()
     latex = (folder / "s.tex").read_text()
-    assert latex.count(r"\begin{table}") == 3
+    assert latex.count(r"\begin{table}") == 4  # auc, across datasets, two of the latent space
     assert r"\includegraphics[width=\linewidth]{latent}" in latex
 
 

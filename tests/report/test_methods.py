@@ -1,10 +1,18 @@
 """The methods in words: every fact from the records, nothing that was not done."""
 
+from types import SimpleNamespace
+
 import pytest
+from by_hand import Study
 from page_records import Results
 
+from omnibench.report.across import across_tables
+from omnibench.report.complete import completed
+from omnibench.report.page.methods import CORRECTIONS as NAMED
+from omnibench.report.page.over_datasets import over_datasets
 from omnibench.report.page.recipes import choices, recipe_words
 from omnibench.report.page.words import counted, listed, span
+from omnibench.stats.correction import CORRECTIONS
 from omnibench.suite import ReportSection
 
 
@@ -48,9 +56,18 @@ def test_without_a_baseline_no_test_is_claimed(prose):
     results, written = prose
     results.suite.report = ReportSection()
     text = written()
-    assert "No difference was tested." in text
+    assert "No difference from a baseline was tested." in text
     for word in ("Holm", "DeLong", "dagger", "Hedges", "corrected"):
         assert word not in text
+
+
+def test_every_correction_is_named(prose):
+    assert set(NAMED) == set(CORRECTIONS)
+    results, written = prose
+    results.suite.report = ReportSection(baseline="base", correction="benjamini-hochberg")
+    text = written()
+    assert "Benjamini and Hochberg&#39;s step-up procedure over families of 4" in text
+    assert "Holm" not in text
 
 
 def test_other_seeds_are_not_called_paired(prose):
@@ -59,6 +76,33 @@ def test_other_seeds_are_not_called_paired(prose):
         if "/good/" in path.as_posix():
             path.write_text(path.read_text().replace('"pairing": "', '"pairing": "other'))
     assert "paired across backbones" not in written()
+
+
+def test_what_is_said_over_datasets():
+    def said(study, baseline="a"):
+        complete = list(completed(study.tables(), study.values))
+        options = {"baseline": baseline, "correction": "holm"}
+        across = across_tables(complete, **options)
+        return list(over_datasets(SimpleNamespace(complete=complete, across=across, **options)))
+
+    def made(names, datasets, repetitions):
+        study = Study()
+        for d in range(datasets):
+            for k, name in enumerate(names):
+                study.add(name, [0.1 * k + 0.01 * (d + r) for r in range(repetitions)], f"d{d}")
+        return study
+
+    assert said(made("abc", 1, 3)) == []
+    assert said(made("a", 6, 3)) == []
+    ranked, paired, resampled = said(made("abc", 6, 3))
+    assert "Iman and Davenport's F" in ranked
+    assert "exact Wilcoxon" in paired
+    assert "corrected by Holm over all pairs" in paired
+    assert "improvement over a have 95 % intervals" in resampled
+    assert "2,000 resamples" in resampled
+    assert "improvement" not in said(made("abc", 6, 3), None)[-1]
+    (only,) = said(made("ab", 2, 1))
+    assert only.endswith("were ranked by their means.")
 
 
 def test_words():

@@ -4,11 +4,19 @@ import math
 from collections.abc import Iterator
 
 from omnibench.report.numbers import number, probability
+from omnibench.report.page.words import listed
 from omnibench.report.table import Cell, Row, Table
 from omnibench.stats.pair import FROZEN, Comparison
 from omnibench.stats.seeds import t_tails
 
 SHOWN_DIGESTS = 6
+
+
+STANDINGS = {
+    "tied": "Not told apart from the best mean of its column and adaptation.",
+    "behind": "Behind the best mean of its column and adaptation after correction.",
+    "untested": "Not tested against the best mean of its column and adaptation.",
+}
 
 
 def details(table: Table, column: str, row: Row, cell: Cell) -> tuple[str, ...]:
@@ -28,7 +36,12 @@ def _facts(table: Table, row: Row, cell: Cell) -> Iterator[str]:
     if cell.state == "failed":
         yield f"None of {cell.expected} repetitions is done; the section on failures says why."
         return
-    yield _repetitions(row, cell)
+    if row.published:
+        claimed = f"n = {cell.n} as claimed" if cell.n else "no n claimed"
+        yield f"Published in {table.study} ({row.published}), {claimed}; not computed here."
+        yield f"Metric definition: {_definition(table, row)}."
+        return
+    yield _repetitions(table, row, cell)
     if cell.state == "undefined":
         yield "The metric is undefined in at least one repetition."
     else:
@@ -37,13 +50,21 @@ def _facts(table: Table, row: Row, cell: Cell) -> Iterator[str]:
         yield from _comparison(table, cell.against)
     elif row.backbone == table.baseline:
         yield "It is the baseline that the others are compared with."
-    decoding = f", decoding {row.decoding}" if row.decoding else ""
-    yield f"Metric definition: {table.definition}{decoding}."
+    if cell.seen:
+        yield f"The backbone's pretraining data hold images of its source: {listed(cell.seen)}."
+    yield f"Metric definition: {_definition(table, row)}."
     if cell.digests:
         yield _records(cell)
 
 
-def _repetitions(row: Row, cell: Cell) -> str:
+def _definition(table: Table, row: Row) -> str:
+    decoding = f", decoding {row.decoding}" if row.decoding else ""
+    return f"{row.definition or table.definition}{decoding}"
+
+
+def _repetitions(table: Table, row: Row, cell: Cell) -> str:
+    if table.members:
+        return f"n = {cell.n}: all repetitions of {listed(table.members)}."
     if row.varies == "nothing":
         return "n = 1: deterministic, so there is nothing to repeat."
     of = f" of {cell.expected}" if cell.partial else ""
@@ -52,8 +73,10 @@ def _repetitions(row: Row, cell: Cell) -> str:
 
 def _standing(table: Table, row: Row, cell: Cell) -> Iterator[str]:
     if cell.rank:
-        yield f"{('Best', 'Second')[cell.rank - 1]} mean of its column, which claims nothing."
-    if cell.std and cell.n > 1:
+        yield f"{('Best', 'Second')[cell.rank - 1]} mean of its column, picked on the test images."
+    if cell.standing in STANDINGS:
+        yield STANDINGS[cell.standing]
+    if cell.std and cell.n > 1 and not table.members:
         error = cell.std / math.sqrt(cell.n)
         _, margin = t_tails(cell.mean, error, cell.n - 1)
         low, high = (number(cell.mean + sign * margin, table.unit) for sign in (-1, 1))

@@ -29,7 +29,8 @@ class Entry:
         kind: "value" is a mean with its spread, "absent" a cell without a number.
         order: what a column of numbers is sorted by; None comes last, whichever the direction.
         std, marks: printed after a mean.
-        rank: 1 for the best of its column, 2 for the second.
+        leading: whether it is the best mean of its column or not told apart from it.
+        second: whether it is the second mean.
         details: sentences that are shown when the cell is pointed at, focused or tapped.
     """
 
@@ -38,7 +39,8 @@ class Entry:
     order: float | None = None
     std: str = ""
     marks: str = ""
-    rank: int = 0
+    leading: bool = False
+    second: bool = False
     details: tuple[str, ...] = ()
 
 

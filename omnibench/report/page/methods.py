@@ -8,6 +8,7 @@ from typing import Any
 
 from omnibench.catalogue import tasks
 from omnibench.plan import CellState
+from omnibench.report.page.over_datasets import over_datasets
 from omnibench.report.page.recipes import choices, recipe_words
 from omnibench.report.page.words import counted, listed, span
 from omnibench.report.study import Study
@@ -37,7 +38,8 @@ def methods(study: Study, tested: Mapping[tuple[str, str], int]) -> list[str]:
         by_task.setdefault(state.cell.unit.task, []).append((state, record))
     paragraphs = [" ".join(_design(study, done))]
     paragraphs += [" ".join(_task(study, task, some, tested)) for task, some in by_task.items()]
-    paragraphs += [" ".join(_repetitions(study, done)), " ".join(_tests(study)), _software(done)]
+    paragraphs += [" ".join(part) for part in (_repetitions(study, done), _tests(study))]
+    paragraphs += [" ".join(over_datasets(study)), _software(done)]
     return [text for text in paragraphs if text]
 
 
@@ -147,7 +149,7 @@ def _paired(study: Study) -> bool:
 def _tests(study: Study) -> Iterator[str]:
     tested = [c for c in study.comparisons if c.test != "none"]
     if not tested:
-        yield "No difference was tested."
+        yield "No difference from a baseline was tested."
         return
     yield (
         f"Differences from {study.baseline} were tested two-sided, with 95 % intervals, by "

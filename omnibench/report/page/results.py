@@ -44,10 +44,11 @@ def _entry(table: Table, column: str, row: Row, cell: Cell) -> Entry:
         text = "\N{EN DASH}" if cell.state in NO_NUMBER else cell.state
         return Entry(text, "absent", details=said)
     marks = "\N{DAGGER}" if cell.significant else ""
+    marks += "\N{DOUBLE DAGGER}" if cell.seen else ""
     marks += f" ({cell.n}/{cell.expected})" if cell.partial else ""
     std = "" if cell.std is None else number(cell.std, table.unit, decimals=cell.decimals)
     mean = number(cell.mean, table.unit, decimals=cell.decimals)
-    return Entry(mean, "value", cell.mean, std, marks, cell.rank, said)
+    return Entry(mean, "value", cell.mean, std, marks, cell.leading, cell.rank == 2, said)
 
 
 def comparison_grid(

@@ -1,0 +1,192 @@
+"""Results over several datasets: which backbones enter, what is said, what is refused."""
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from page_records import ATTACK
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from omnibench.report import across
+from omnibench.report.across import ABSENT, across_tables
+from omnibench.report.complete import completed
+from omnibench.report.markdown import escape
+from omnibench.report.plain import plain_latex, plain_markdown
+
+MODELS = ("random-vit", "a", "b", "c")
+
+
+@pytest.fixture
+def runs(study):
+    """Fill the study with seeded values; returns [models, datasets, repetitions]."""
+
+    def fill(datasets, repetitions=3, seed=0):
+        rng = np.random.default_rng(seed)
+        values = 0.5 + rng.normal(size=(len(MODELS), datasets, repetitions)) / 20
+        values += np.arange(len(MODELS))[:, None, None] / 15
+        for k, name in enumerate(MODELS):
+            for d in range(datasets):
+                study.add(name, values[k, d].tolist(), dataset=f"d{d}")
+        return values
+
+    return fill
+
+
+def found(study, **options):
+    return list(completed(study.tables(**options), study.values))
+
+
+def tables(study, baseline="random-vit", correction="holm", **options):
+    return across_tables(found(study, **options), baseline, correction)
+
+
+def test_every_number_against_scipy_and_statsmodels(study, runs):
+    values = runs(8)
+    standings, pairs = tables(study)
+    means = values.mean(axis=2)
+    places = stats.rankdata(-means, axis=0).mean(axis=1)
+    order = np.argsort(places, kind="stable")
+    assert [row[:2] for row in standings.rows] == [(MODELS[k], f"{places[k]:.2f}") for k in order]
+    assert [row[2] for row in standings.rows] == [
+        f"{100 * stats.trim_mean(values[k].ravel(), 0.25):.2f}" for k in order
+    ]
+    for k, row in zip(order, standings.rows, strict=True):
+        low, high = map(float, row[3].split(" to "))
+        assert low < float(row[2]) < high
+        if k:
+            wins = (values[k][:, :, None] > values[0][:, None]).mean()
+            assert row[4] == f"{wins:.2f}"
+        else:
+            assert row[4:] == (ABSENT, ABSENT)
+    test = stats.friedmanchisquare(*means)
+    assert f"Friedman: chi-square {test.statistic:.2f}, 3 degrees of freedom, p " in (
+        standings.caption
+    )
+    assert "critical difference of mean ranks at .05: 1.66." in standings.caption  # Demsar's 2.569
+    for fact in (
+        "auc in points (higher is better), metric definition def, over 8 datasets (d0, d1, ",
+        "n = 3 repetitions, head seed varies.",
+        "2,000 resamples of the repetitions (head seed only) within each dataset",
+        "Random controls are one fixed draw of weights each: random-vit.",
+    ):
+        assert fact in standings.caption
+    p = [stats.wilcoxon(means[a], means[b], method="exact").pvalue
+         for a, b in combinations(range(4), 2)]  # fmt: skip
+    corrected = multipletests(p, method="holm")[1]
+    assert [row[2:4] for row in pairs.rows] == [
+        (f"{one:.3f}".lstrip("0"), f"{other:.3f}".lstrip("0"))
+        for one, other in zip(p, corrected, strict=True)
+    ]
+    assert pairs.rows[0][0] == "random-vit \N{MINUS SIGN} a"
+    assert "corrected by Holm over the family of 6 tested pairs" in pairs.caption
+    (_, pairs) = tables(study, correction="benjamini-hochberg")
+    assert "corrected by Benjamini-Hochberg over" in pairs.caption
+    corrected = multipletests(p, method="fdr_bh")[1]
+    assert [row[3] for row in pairs.rows] == [f"{one:.3f}".lstrip("0") for one in corrected]
+
+
+def test_the_same_values_give_the_same_tables(study, runs):
+    runs(3)
+    assert tables(study) == tables(study)
+
+
+def test_less_can_be_better(study, runs):
+    runs(4)
+    up, _ = tables(study)
+    down, _ = tables(study, lower_is_better={"auc"})
+    assert [row[0] for row in down.rows] == [row[0] for row in up.rows][::-1]
+    assert "(lower is better)" in down.caption
+    up_p, down_p = ({row[0]: row[4] for row in table.rows} for table in (up, down))
+    assert float(up_p["a"]) + float(down_p["a"]) == pytest.approx(1)
+
+
+def test_what_is_incomplete_is_left_out_by_name(study, runs):
+    runs(3)
+    study.add("gone", [0.9] * 3, dataset="d0")
+    study.add("undefined", [0.9, float("nan"), 0.9], dataset="d0")
+    study.add("undefined", [0.9] * 3, dataset="d1").add("undefined", [0.9] * 3, dataset="d2")
+    study.add("gone", [float("nan")] * 3, dataset="empty")
+    (one,) = found(study)
+    assert list(one.runs) == list(MODELS)
+    assert one.datasets == ("d0", "d1", "d2")
+    assert one.left == (
+        "No backbone has a mean on empty, which is left out.",
+        "Left out, for want of a mean on the datasets in brackets: gone (d1, d2); undefined (d0).",
+    )
+    assert all(sentence in tables(study)[0].caption for sentence in one.left)
+    (without, _) = tables(study, baseline="gone")
+    assert "P(better" not in str(without.heads)
+    assert "gone is not complete, so nothing is compared with it." in without.caption
+
+
+def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(study, runs):
+    runs(3, repetitions=1)
+    standings, pairs = tables(study)
+    assert {row[2:] for row in standings.rows} == {(ABSENT,) * 4}
+    for fact in (
+        "3 datasets are few",
+        "n = 1.",
+        "interquartile mean: d0: it has fewer than two repetitions to resample.",
+    ):
+        assert fact in standings.caption
+    assert pairs.rows == ()
+    assert pairs.caption.startswith("No pair is tested: the Wilcoxon test of 3 pairs that differ")
+
+
+def test_unequal_repetitions_are_said(study, runs):
+    runs(2)
+    for d in range(2):
+        study.add("more", [0.7, 0.71, 0.72, 0.73, 0.74], dataset=f"d{d}")
+    assert "n = 3 to 5 repetitions" in tables(study)[0].caption
+
+
+def test_two_backbones_have_ranks_and_no_friedman(study):
+    for d in range(2):
+        study.add("a", [0.1, 0.2], dataset=f"d{d}").add("b", [0.1, 0.2], dataset=f"d{d}")
+    (standings, pairs) = tables(study)
+    assert [row[1] for row in standings.rows] == ["1.50", "1.50"]
+    assert "Friedman's test is refused: Friedman's test needs three models" in standings.caption
+    assert "the two are equal in every pair" in pairs.caption
+
+
+def test_one_complete_backbone_is_refused(study):
+    study.add("a", [0.1, 0.2], dataset="d0").add("a", [0.1, 0.2], dataset="d1")
+    study.add("b", [0.1, 0.2], dataset="d0")
+    (only,) = tables(study)
+    assert only.rows == ()
+    assert "there are 1 and 2" in only.caption
+    assert "b (d1)" in only.caption
+
+
+def test_one_dataset_or_a_pretraining_has_none(study):
+    study.add("a", [0.1, 0.2]).add("b", [0.1, 0.2])
+    for name in ("d0", "d1"):
+        study.add("a", [0.1], dataset=name, task="pretraining")
+    assert tables(study) == []
+
+
+def test_each_adaptation_stands_alone(study, runs):
+    runs(2)
+    for d in range(2):
+        for name in ("a", "b"):
+            study.add(name, [0.4], dataset=f"d{d}", adaptation="knn")
+    assert [one.adaptation for one in found(study)] == ["linear", "knn"]
+
+
+def test_too_many_pairs_are_refused_by_number(study, runs, monkeypatch):
+    runs(2)
+    monkeypatch.setattr(across, "MOST", 3)
+    (standings, pairs) = tables(study)
+    assert len(standings.rows) == 4
+    assert pairs.caption.startswith("Refused: 4 backbones make 6 pairs; at most 3 are all tested")
+
+
+def test_any_name_is_printed_as_it_is(study):
+    for d in range(6):
+        for k, name in enumerate(("a", "b", ATTACK)):
+            study.add(name, [0.1 * k, 0.2 + 0.01 * d], dataset=f"{ATTACK}{d}")
+    made = tables(study, baseline=ATTACK)
+    assert made[0].rows[0][0] == ATTACK
+    assert escape(ATTACK) in plain_markdown(made)
+    assert r"\textbackslash{}" in plain_latex("x", made)

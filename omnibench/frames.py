@@ -15,6 +15,8 @@ from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS, split_decoding
 from omnibench.task import VALUES, Definition, by_decoding
 
+KEPT_BYTES = 256 * 2**20
+
 
 def values_of(
     records: Iterable[tuple[Path, Mapping[str, Any]]], cards: Mapping[str, BackboneCard]
@@ -56,12 +58,23 @@ def values_of(
 def predictions_of(
     records: Iterable[tuple[Path, Mapping[str, Any]]],
 ) -> Callable[[str], Stored]:
-    """A reader of stored predictions, and of each case's metrics by definition, by cell digest."""
+    """A reader of stored predictions, and of each case's metrics by definition, by cell digest.
+
+    It keeps what it read first, up to KEPT_BYTES: a report asks for most of it several times.
+    """
+    kept: dict[str, dict[str, NDArray[Any]]] = {}
+    room = KEPT_BYTES
     known = {record["digest"]: (path, record["spec"]["task"]) for path, record in records}
 
     def read(digest: str) -> Stored:
+        nonlocal room
         path, task = known[digest]
-        arrays = read_predictions(path)
+        arrays = kept.get(digest)
+        if arrays is None:
+            arrays = read_predictions(path)
+            size = sum(array.nbytes for array in arrays.values())
+            if size <= room:
+                kept[digest], room = arrays, room - size
         definitions = tasks.get(task).definitions
 
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
+DPI = 160
 VERSION = 1  # raised when a figure below draws the same otherwise
 LEFT, WIDTH, ROW = 2.6, 7.2, 0.2  # inches: room for names, whole width, a line of text
 MARKERS = "osD^vPX*"
@@ -74,24 +75,23 @@ def write(drawing: Drawing, folder: Path) -> list[Path]:
 
 
 def _render(drawing: Drawing, digest: str) -> list[bytes]:
+    """PDF and PNG, by the canvases themselves: `savefig` would lay out and draw all once more."""
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
     from matplotlib.figure import Figure
 
-    contents = []
     style: Any = STYLE
+    pdf, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of a name in another script
-        figure = Figure(drawing.size, layout="constrained")
-        FigureCanvasAgg(figure)
+        figure = Figure(drawing.size, dpi=DPI, layout="constrained")
+        canvas = FigureCanvasAgg(figure)
         drawing.draw(figure)
-        figure.draw_without_rendering()
+        canvas.print_png(png, metadata={DIGEST: digest})
         figure.set_layout_engine("none")  # once is enough for both files
-        for kind, facts in (("pdf", {"CreationDate": None}), ("png", {DIGEST: digest})):
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=160, metadata=facts)
-            contents.append(buffer.getvalue())
-    return contents
+        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})
+    return [pdf.getvalue(), png.getvalue()]
 
 
 def colour(index: int) -> str:

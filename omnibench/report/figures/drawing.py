@@ -86,11 +86,12 @@ def _render(drawing: Drawing, digest: str) -> list[bytes]:
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of a name in another script
         figure = Figure(drawing.size, dpi=DPI, layout="constrained")
-        canvas = FigureCanvasAgg(figure)
+        for_png: Any = FigureCanvasAgg(figure)  # its methods bear no types
         drawing.draw(figure)
-        canvas.print_png(png, metadata={DIGEST: digest})
+        for_png.print_png(png, metadata={DIGEST: digest})
         figure.set_layout_engine("none")  # once is enough for both files
-        FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})
+        for_pdf: Any = FigureCanvasPdf(figure)
+        for_pdf.print_pdf(pdf, metadata={"CreationDate": None})
     return [pdf.getvalue(), png.getvalue()]
 
 

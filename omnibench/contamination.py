@@ -12,13 +12,14 @@ from omnibench.catalogue import datasets
 # Collections that are no dataset here, and what they were drawn from.
 DRAWN_FROM = {
     "pmc-15m": ("pmc-oa",),  # BiomedCLIP, Zhang et al. 2023, arXiv:2303.00915
+    "rsna-pneumonia": ("nih-chestx-ray14",),  # Shih et al. 2019, doi:10.1148/ryai.2019180041
 }
 
 
 def origins_of(card: DatasetCard) -> frozenset[str]:
     """Return the collections that a dataset's images come from, its own name among them."""
     parts = (origins_of(member) for member in card.members)
-    return frozenset({card.id, *card.origins}).union(*parts)
+    return frozenset(map(str.lower, (card.id, *card.origins))).union(*parts)
 
 
 def seen(backbone: BackboneCard, dataset: DatasetCard) -> tuple[str, ...]:
@@ -28,7 +29,7 @@ def seen(backbone: BackboneCard, dataset: DatasetCard) -> tuple[str, ...]:
 
 def _pretraining(names: Iterable[str]) -> frozenset[str]:
     found = set[str]()
-    for name in names:
+    for name in map(str.lower, names):
         found |= {name, *DRAWN_FROM.get(name, ())}
         if name in datasets:
             found |= origins_of(datasets.get(name))

@@ -87,29 +87,46 @@ def _significance(audit: Audit) -> Iterator[str]:
         if not answered:
             continue
         n = " or ".join(in_order(runs(one.n, test) for one in answered))
-        datasets = in_order(one.a.dataset for one in answered)
-        worst = [_worst(answered, dataset) for dataset in datasets]
+        worst = _worst(answered)
         raw = [one for one in worst if one.p < SIGNIFICANT]
         kept = [one for one in raw if one.p_corrected < SIGNIFICANT]
         lost = [one for one in raw if one.p_corrected >= SIGNIFICANT]
         sentence = (
-            f"{TITLES[test]}, n = {n}: uncorrected p < .05 on {len(raw)} of {len(worst)} datasets "
-            "shown"
+            f"{TITLES[test]}, n = {n}: uncorrected p < .05 on {len(raw)} of {len(worst)} "
+            f"{_things(worst)} shown"
         )
         if raw:
             sentence += f"; after Holm over the study's {answered[0].family} it stays on "
-            sentence += _listed(kept) or "none"
-        yield f"{sentence}, and is lost on {_listed(lost)}." if lost else f"{sentence}."
+            sentence += _listed(kept, worst) or "none"
+        yield f"{sentence}, and is lost on {_listed(lost, worst)}." if lost else f"{sentence}."
 
 
-def _worst(tests: Iterable[Retest], dataset: str) -> Retest:
-    """Of tied rivals, the one with the largest p speaks for the dataset."""
-    return max((one for one in tests if one.a.dataset == dataset), key=lambda one: one.p)
+def _worst(tests: Iterable[Retest]) -> list[Retest]:
+    """Of tied rivals in one contest, the one with the largest p speaks for it."""
+    contests: dict[tuple[str, ...], list[Retest]] = {}
+    for one in tests:
+        contests.setdefault(_contest(one), []).append(one)
+    return [max(some, key=lambda one: one.p) for some in contests.values()]
 
 
-def _listed(tests: Sequence[Retest]) -> str:
+def _contest(one: Retest) -> tuple[str, ...]:
+    return one.a.table, one.a.dataset, one.a.metric, one.a.definition
+
+
+def _things(tests: Sequence[Retest]) -> str:
+    """What contests are called: by their datasets, unless one of these has several."""
+    datasets = {one.a.dataset for one in tests}
+    return "datasets" if len(datasets) == len({_contest(one) for one in tests}) else "comparisons"
+
+
+def _place(one: Retest, tests: Sequence[Retest]) -> str:
+    named = _things(tests) == "comparisons"
+    return f"{one.a.dataset} {one.a.metric}" if named else one.a.dataset
+
+
+def _listed(tests: Sequence[Retest], among: Sequence[Retest]) -> str:
     return ", ".join(
-        f"{one.a.dataset} ({'ahead' if one.a.merit > one.b.merit else 'BEHIND'}, "
+        f"{_place(one, among)} ({'ahead' if one.a.merit > one.b.merit else 'BEHIND'}, "
         f"p {probability(one.p_corrected)})"
         for one in tests
     )
@@ -143,13 +160,14 @@ def _equivalence(effects: Sequence[Effect], margin: float) -> Iterator[str]:
         if not open_:
             continue
         n = " or ".join(in_order(runs(one.test.n, "welch") for one in open_))
-        failed = {one.test.a.dataset for one in open_ if one.p_equivalent >= SIGNIFICANT}
-        datasets = in_order(one.test.a.dataset for one in open_)
+        tests = [one.test for one in open_]
+        failed = {_place(o.test, tests) for o in open_ if o.p_equivalent >= SIGNIFICANT}
+        datasets = in_order(_place(one, tests) for one in tests)
         shown = [name for name in datasets if name not in failed]
         yield (
             f'No difference shown is not "matches": at n = {n} equivalence within ±{margin:g} '
             f"points (TOST, uncorrected) is shown on {', '.join(shown) or 'none'} of the "
-            f"{len(datasets)} datasets without a significant difference"
+            f"{len(datasets)} {_things(tests)} without a significant difference"
             f"{'; not on ' + ', '.join(n for n in datasets if n in failed) if failed else ''}."
         )
 

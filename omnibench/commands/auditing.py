@@ -179,7 +179,7 @@ def _print_tests(audit: Audit) -> None:
         p = [f"{probability(t.p)} ({probability(t.p_corrected)})" if t else "-" for t in found]
         rows.append((f"{a.dataset} {a.metric}", a.model, b.model, *p))
     families = in_order(str(t.family) for t in audit.tests)
-    title = f"p, in brackets after Holm over the {' or '.join(families)} datasets of the study"
+    title = f"p, in brackets after Holm over the {' or '.join(families)} comparisons of the study"
     _echo(title, rows, ("dataset", "a", "b", *heads))
 
 

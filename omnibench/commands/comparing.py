@@ -64,7 +64,7 @@ def compare(
     values, predictions = values_of(records, {}), predictions_of(records)
     frame = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
     downwards = improving_downwards()
-    summary = overall(frame[frame["test"] != "none"], downwards)
+    summary = overall(frame, downwards)
     rows, sums = _rows(frame), _rows(summary)
     if as_json:
         echo_json({"a": a, "b": b, "rows": rows, "overall": sums})

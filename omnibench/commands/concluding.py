@@ -38,7 +38,7 @@ def over_datasets_words(rows: pd.DataFrame) -> str:
     Args:
         rows: the comparison's rows of one metric and adaptation.
     """
-    told = rows[rows["test"] != "none"]
+    told = rows[rows["difference"].notna()]
     names = told["dataset"].tolist()
     if len(names) < 2:
         return ""
@@ -64,7 +64,8 @@ def conclusion(a: str, b: str, details: Iterable[Detail], margin: float | None) 
     if margin is not None:
         counts.append(f"equivalent within {margin:g} points in {found['equivalent']}")
     text = f"Conclusion: {_verdict(a, b, found, tested)}: {a} is {', '.join(counts)} and "
-    text += f"undecided in {found['open']} of {tested} comparisons (5 % level, after correction)"
+    text += f"undecided in {found['open']} of {tested} comparisons (5 % level, differences "
+    text += "corrected, equivalence not)" if margin is not None else "corrected)"
     return text + (f"; {found['untested']} could not be tested." if found["untested"] else ".")
 
 

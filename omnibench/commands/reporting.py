@@ -41,12 +41,12 @@ def report(name: str, out: Path | None, places: Places) -> None:
     study = replace(study, latent=latent)
     tables = [*study.shown, *study.published]
     plain = [*study.across, *latent.tables]
-    text = to_markdown(suite.name, tables, study.comparisons, study.correction)
+    tested = study.correction, study.equivalence
+    text = to_markdown(suite.name, tables, study.comparisons, *tested)
     text += plain_markdown(plain)
     typer.echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
     every = [*study.every, *study.published]
-    correction = study.correction
-    paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, correction)
+    paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, *tested)
     figures = list(drawings(study))
     *pictures, page = write_page(study, figures, folder)
     if pictures:

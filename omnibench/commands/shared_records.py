@@ -23,9 +23,10 @@ def shared_records(store: RecordStore, a: str, b: str, filters: Filters) -> Reco
         spec = record["spec"]
         if record["status"] != "done" or spec["backbone"] not in (a, b):
             continue
-        if spec["task"] not in tasks:
+        adaptations = tasks.get(spec["task"]).adaptations if spec["task"] in tasks else {}
+        if spec["adaptation"] not in adaptations:
             continue
-        short = tasks.get(spec["task"]).adaptations[spec["adaptation"]].short(spec["options"])
+        short = adaptations[spec["adaptation"]].short(spec["options"])
         chosen = (
             (filters.tasks, (spec["task"],)),
             (filters.datasets, (spec["dataset"],)),

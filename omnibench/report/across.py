@@ -66,7 +66,7 @@ def _standings(one: Complete, title: str, places: pd.Series, baseline: str | Non
         rows.append(tuple(row))
     caption = [
         *subject(one),
-        *_measures(one, baseline),
+        *_measures(one, baseline, any(row[2] != ABSENT for row in rows)),
         *tests(one),
         *(f"Refused for {', '.join(names)}: {why}." for why, names in refused.items()),
         *one.left,
@@ -99,7 +99,7 @@ def subject(one: Complete) -> Iterator[str]:
     )
 
 
-def _measures(one: Complete, baseline: str | None) -> Iterator[str]:
+def _measures(one: Complete, baseline: str | None, resampled: bool) -> Iterator[str]:
     yield "Mean rank: of the means over repetitions, 1 is best, ties share theirs."
     yield (
         "Interquartile mean: of all runs on all datasets without the lowest and the highest "
@@ -112,6 +112,8 @@ def _measures(one: Complete, baseline: str | None) -> Iterator[str]:
         )
     elif baseline is not None:
         yield f"{baseline} is not complete, so nothing is compared with it."
+    if not resampled:
+        return
     seeds = " (head seed only)" if one.varies in FROZEN else ""
     yield (
         f"Intervals: 95 % percentiles of {RESAMPLES:,} resamples of the repetitions{seeds} within "

@@ -145,24 +145,34 @@ def _cell(
 
 
 def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
-    """Mark the best means, those not told apart from them, and the second; a lone cell is neither.
+    """Mark the best mean, those not told apart from it, and the second; a lone cell is neither.
+
+    Backbones are ranked with one adaptation (and decoding), as nothing else is tested; where there
+    is one backbone alone, what is done with it is.
 
     Args:
-        column: label -> cell. What follows the backbone in a label is what the best one's rivals
-            must share, as nothing else is tested.
+        column: label -> cell; what follows the backbone in a label is what the ranked ones share.
     """
+    groups: dict[tuple[str, ...], dict[AnyLabel, Cell]] = {}
+    one_backbone = len({label[0] for label, cell in column.items() if cell.state == "done"}) == 1
+    for label, cell in column.items():
+        groups.setdefault(() if one_backbone else label[1:], {})[label] = cell
+    marked = {k: cell for group in groups.values() for k, cell in _ranked(group, falling).items()}
+    return {label: marked[label] for label in column}
+
+
+def _ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
     means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
     if len(means) < 2:
         return column
     best = sorted(set(means.values()), reverse=not falling)[:2]
     ranks = {label: best.index(mean) + 1 for label, mean in means.items() if mean in best}
-    groups = {label[1:] for label, rank in ranks.items() if rank == 1}
-
-    def leads(label: AnyLabel, cell: Cell) -> bool:
-        return ranks.get(label) == 1 or (cell.standing == "tied" and label[1:] in groups)
-
     return {
-        label: replace(cell, rank=ranks.get(label, 0), leading=leads(label, cell))
+        label: replace(
+            cell,
+            rank=ranks.get(label, 0),
+            leading=ranks.get(label) == 1 or cell.standing == "tied",
+        )
         for label, cell in column.items()
     }
 

@@ -105,11 +105,13 @@ def _marks(table: Table) -> str:
     cells = [cell for _, _, cell in table.cells]
     if not any(cell.rank for cell in cells):
         return ""
-    text = "Bold: best mean of the column, picked on the test images"
+    same = f"adaptation{' and decoding' if table.decoded else ''}"
+    if len({row.backbone for row in table.rows if not row.published}) == 1:
+        same = "backbone"
+    text = f"Bold: best mean of the column with the same {same}, picked on the test images"
     if any(cell.standing for cell in cells):
         text += (
-            "; and all of the same adaptation"
-            f"{' and decoding' if table.decoded else ''} not told apart from it (p >= .05 after "
+            "; and all that are not told apart from it (p >= .05 after "
             f"{CORRECTED[table.correction]}'s correction over them); underlined: second mean."
         )
         untested = sum(cell.standing == "untested" for cell in cells)

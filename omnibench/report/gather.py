@@ -1,7 +1,7 @@
 """From a suite's records to the study that its report shows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any
 
 import pandas as pd
@@ -13,11 +13,14 @@ from omnibench.plan import CellState
 from omnibench.pretrained import TASK as PRETRAINING
 from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.decodings import gather_decodings
+from omnibench.report.numbers import POINTS
 from omnibench.report.published import published_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
+from omnibench.stats.details import details
+from omnibench.stats.pair import Comparison
 from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
@@ -58,7 +61,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
     every = [replace(table, correction=report.correction) for table in tables]
     chosen = _chosen(every)
     keys = {(table.definition, table.metric) for table in chosen}
-    return Study(
+    study = Study(
         name=suite.name,
         baseline=report.baseline,
         correction=report.correction,
@@ -69,10 +72,15 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         chosen=chosen,
         shown=gather_decodings(chosen),
         every=gather_decodings(every),
-        published=[table for study in report.published for table in published_tables(study, every)],
+        published=[
+            table
+            for study in dict.fromkeys(report.published)
+            for table in published_tables(study, every)
+        ],
         predictions=predictions,
         margin=report.equivalence_margin,
     )
+    return replace(study, equivalence=_equivalence(study))
 
 
 def _tests(
@@ -89,6 +97,19 @@ def _tests(
         compare_pairs(rated, predictions, pairs, correction=correction),
         tied_with_best(rated, predictions, printed, improving_downwards(), correction),
     )
+
+
+def _equivalence(study: Study) -> dict[Comparison, bool]:
+    """Whether it is shown within the suite's margin, of each task's primary metric in points."""
+    if study.margin is None:
+        return {}
+    primary = {(t.task, t.definition, t.metric) for t in study.primary.values() if t.unit == POINTS}
+    asked = [c for c in study.comparisons if (c.task, c.definition, c.metric) in primary]
+    frame = pd.DataFrame([vars(c) for c in asked], columns=[f.name for f in fields(Comparison)])
+    margins = {c.definition: study.margin / 100 for c in asked}
+    found = details(study.values, frame, margins, improving_downwards())
+    pairs = zip(asked, found, strict=True)
+    return {c: one.equivalent for c, one in pairs if one.equivalent is not None}
 
 
 def _printed(values: pd.DataFrame) -> set[Score]:

@@ -1,7 +1,7 @@
 """Tables as GitHub Markdown: also what the terminal shows after a run."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from omnibench.report.captions import caption
 from omnibench.report.decodings import worth_a_sentence
@@ -28,11 +28,13 @@ def to_markdown(
     tables: Sequence[Table],
     comparisons: Sequence[Comparison],
     correction: str = "holm",
+    equivalence: Mapping[Comparison, bool] | None = None,
 ) -> str:
     """Return the whole report: tables with captions, then comparisons in sentences.
 
     Args:
         correction: of the comparisons' p-values.
+        equivalence: whether it is shown within the suite's margin, where that was asked.
     """
     blocks = [f"# {escape(name)}"]
     blocks += [_table(table) for table in tables] or ["There is no result yet."]
@@ -43,7 +45,10 @@ def to_markdown(
     def unit(c: Comparison) -> str:
         return units.get(split_decoding(c.definition)[0], POINTS)
 
-    sentences = [sentence(c, names[c.definition, c.metric], unit(c), correction) for c in said]
+    shown = equivalence or {}
+    sentences = [
+        sentence(c, names[c.definition, c.metric], unit(c), correction, shown.get(c)) for c in said
+    ]
     if sentences:
         blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]
     if len(said) < len(comparisons):

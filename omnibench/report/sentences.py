@@ -24,6 +24,7 @@ def metric_names(scores: Iterable[Score]) -> dict[Score, str]:
 
 
 # What a suite calls a correction -> what a sentence calls it.
+EQUIVALENCE = {True: "shown", False: "not shown"}
 CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 
@@ -32,6 +33,7 @@ def sentence(
     metric: str | None = None,
     unit: str = POINTS,
     correction: str = "holm",
+    equivalent: bool | None = None,
 ) -> str:
     """Return one sentence: where, what, the difference with its interval, the test and its p.
 
@@ -39,6 +41,7 @@ def sentence(
         metric: what to call the metric, if not by its name alone.
         unit: what its values are in.
         correction: of its p, as a suite names it.
+        equivalent: whether equivalence is shown within the suite's margin; None where not asked.
     """
     c = comparison
     text = f"{c.dataset}, {metric or c.metric}, {c.adaptation}: {c.backbone_a} - {c.backbone_b} = "
@@ -50,4 +53,6 @@ def sentence(
     text += f", {CORRECTED[correction]}-corrected p {probability(c.p_corrected)}"
     if not math.isnan(c.effect):
         text += f", Hedges g {c.effect:.2f}"
+    if equivalent is not None:
+        text += f", equivalence {EQUIVALENCE[equivalent]} within the margin"
     return f"{text} ({c.note})." if c.note else f"{text}."

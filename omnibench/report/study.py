@@ -35,6 +35,7 @@ class Study:
         published: tables of published studies in their own shape, one's own numbers beside them.
         predictions: digest of a record -> what it stored.
         margin: declared for equivalence, in points of the primary metric.
+        equivalence: of comparisons of a primary metric whether it is shown within the margin.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Study:
     latent: Latent = field(default_factory=Latent)
     published: Sequence[Table] = ()
     margin: float | None = None
+    equivalence: Mapping[Comparison, bool] = field(default_factory=dict)
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:

@@ -23,10 +23,11 @@ class Cell:
             none. Only a done cell has a mean.
         std: sample standard deviation (ddof = 1); None for a single repetition.
         n, expected: repetitions that are there and that were asked for.
-        rank: 1 for the best mean of its column, 2 for the second, equal ones alike; else 0.
+        rank: 1 for the best mean of its column and adaptation, 2 for the second, equal ones alike;
+            else 0.
         standing: against the best mean of the same column, adaptation and decoding, as
             `stats.tied` says it: best, tied, behind or untested; "" where nobody asked.
-        leading: whether it is the column's best mean or not told apart from it.
+        leading: whether it is that best mean or not told apart from it.
         against: the comparison with the baseline; None for the baseline itself or without one.
         seen: collections of images that both its test images and its backbone's pretraining
             data come from.

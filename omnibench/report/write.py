@@ -1,6 +1,6 @@
 """Write a report's files, each at once or not at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnibench.files import write_atomically
@@ -20,6 +20,7 @@ def write_report(
     further: Sequence[Table] = (),
     plain: Sequence[PlainTable] = (),
     correction: str = "holm",
+    equivalence: Mapping[Comparison, bool] | None = None,
 ) -> list[Path]:
     """Write `<name>.tex`, `<name>.csv` and `<name>.md` into out_dir and return their paths.
 
@@ -29,6 +30,7 @@ def write_report(
         further: what the CSV holds, where that is more than `tables`.
         plain: what LaTeX and Markdown show after all else.
         correction: of the comparisons' p-values.
+        equivalence: whether it is shown within the suite's margin, where that was asked.
 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
@@ -36,7 +38,8 @@ def write_report(
     contents = {
         "tex": to_latex(name, tables) + plain_latex(name, plain),
         "csv": to_csv(further or tables),
-        "md": to_markdown(name, tables, comparisons, correction) + plain_markdown(plain),
+        "md": to_markdown(name, tables, comparisons, correction, equivalence)
+        + plain_markdown(plain),
     }
     paths = {out_dir / f"{name}.{kind}": text for kind, text in contents.items()}
     for path, text in paths.items():

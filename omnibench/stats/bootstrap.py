@@ -62,6 +62,7 @@ def resampled_scores(
         return np.stack([metric(counts).mean(axis=0) for metric in metrics.values()])
 
     rows = sum_by_cluster(contributions(truth, predicted), cluster)
+    refuse_one_patient(len(rows))
     observed = scores(rows.sum(axis=0)[:, None])
     drawn = [scores(sums) for sums in resampled_sums(rows, resamples)]
     return dict(zip(metrics, np.concatenate([observed, *drawn], axis=1), strict=True))
@@ -106,10 +107,17 @@ def _paired_bootstrap(
         Efron & Tibshirani 1993, chapters 13 and 15; by patient: Field & Welsh 2007.
     """
     rows = sum_by_cluster(rows, cluster)
+    refuse_one_patient(len(rows))
     observed = differences(rows.sum(axis=0)[:, None])[:, 0]
     drawn = [differences(sums) for sums in resampled_sums(rows, resamples)]
     columns = np.concatenate(drawn, axis=1)
     return [_summary(float(d), column) for d, column in zip(observed, columns, strict=True)]
+
+
+def refuse_one_patient(patients: int) -> None:
+    """Raise RefusedError where there is one patient alone, who tells nothing of others."""
+    if patients < 2:
+        raise RefusedError("all test cases are of one patient, so p is undefined")
 
 
 def contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:

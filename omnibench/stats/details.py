@@ -1,5 +1,6 @@
 """What stands beside a comparison's difference and p: effect, equivalence, improvement, verdict."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -74,7 +75,7 @@ def improvement(
     units = units_of(values)
     a, b = {}, {}
     for row in comparisons.to_dict("records"):
-        if row["test"] != "none" and min(row["n_a"], row["n_b"]) > 1:
+        if math.isfinite(row["difference"]) and min(row["n_a"], row["n_b"]) > 1:
             a[row["dataset"]], b[row["dataset"]] = (
                 unit.values(row["definition"], row["metric"]) for unit in _pair(row, units)
             )

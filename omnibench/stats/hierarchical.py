@@ -13,6 +13,7 @@ from omnibench.stats.bootstrap import (
     Sums,
     contributions,
     counts_of,
+    refuse_one_patient,
     resampled_sums,
     sum_by_cluster,
 )
@@ -98,8 +99,7 @@ def _bootstrap(
     """
     _refuse(repetitions, paired)
     rows = sum_by_cluster(rows, cluster)
-    if len(rows) < 2:
-        raise RefusedError("all test cases are of one patient, so p is undefined")
+    refuse_one_patient(len(rows))
     observed = scores(rows.sum(axis=0)[:, None])[:, :, 0]  # [metrics, R_a + R_b]
     rng = np.random.default_rng(_SEED)
     drawn = []

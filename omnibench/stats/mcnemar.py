@@ -25,7 +25,8 @@ def mcnemar(
         cluster: [N] index of the case's patient; must be one case a patient.
 
     Returns:
-        difference: accuracy a - accuracy b; interval: Bonett and Price's adjusted Wald.
+        difference: accuracy a - accuracy b; interval: Bonett and Price's adjusted Wald, another
+        method than the test's, so that near .05 one may decide where the other does not.
 
     Raises:
         RefusedError: not the same cases, several of one patient, or so few discordant ones that no

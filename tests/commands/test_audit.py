@@ -199,7 +199,7 @@ def test_one_table_alone_is_judged_with_its_folder(audit):
     assert {(row["test"], row["n"]) for row in found["comparisons"]} == {
         ("welch", 5), ("student", 5), ("welch", 3), ("student", 3),
     }  # fmt: skip
-    assert "after Holm over the 13 datasets" in audit(OMNIRAD / "table03.csv")
+    assert "after Holm over the 13 comparisons" in audit(OMNIRAD / "table03.csv")
 
 
 def test_another_study_or_another_layout_in_the_folder_is_no_context(audit, write):
@@ -303,3 +303,11 @@ def test_audit_imports_no_torch():
     command = [sys.executable, "-c", code, "audit", str(OMNIRAD / "table03.csv")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_dataset_with_two_metrics_is_two_comparisons(audit, write):
+    rows = [{**row, "metric": metric} for metric in ("dice", "auc") for row in (OURS, RIVAL)]
+    rows[3] = {**rows[3], "mean": OURS["mean"]}  # no difference in auc
+    text = audit(write("a.csv", *rows))
+    assert "on 1 of 2 comparisons shown" in text
+    assert "it stays on d dice (ahead" in text

@@ -72,7 +72,7 @@ def of(**counts):
         ({"better": 1, "worse": 1}, "neither of a and b is better throughout"),
         ({"equivalent": 3}, "a matches b: "),
         ({"open": 1, "equivalent": 1}, "these records do not tell a and b apart"),
-        ({"open": 1, "untested": 2}, "1 of 1 comparisons (5 % level, after correction); 2 could"),
+        ({"open": 1, "untested": 2}, "1 of 1 comparisons (5 % level, differences"),
         ({"untested": 2}, "none of 2 comparisons of a with b could be tested"),
     ],
 )
@@ -109,3 +109,11 @@ def test_wilcoxon_over_datasets_or_its_floor():
     assert over_datasets_words(frame) == f"over datasets Wilcoxon p = {p:.3f}".replace("0.", ".")
     assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(frame[:5])
     assert over_datasets_words(frame[:1]) == ""
+
+
+def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets():
+    values = table({"far": FAR, "once": ONCE})
+    frame, _ = found(values)
+    frame.loc[frame["dataset"] == "far", ["test", "p", "note"]] = ["none", np.nan, "refused"]
+    assert "over 1 datasets" in improvement_words("a", "b", values, frame, False)
+    assert "over datasets" in over_datasets_words(frame)

@@ -96,7 +96,7 @@ def test_report_prints_the_reported_metrics_of_every_decoding(bench, tmp_path):
     assert status == 0
     assert "| backbone | adaptation | beams | max tokens | rouge | meteor |" in out
     assert "| good | small | 5 | 128 | **35.67** ± 3.06† | **31.67** ± 2.08 |" in out
-    assert "| good | small | 4 | 64 | 33.67 ± 3.06† | \N{EN DASH} |" in out
+    assert "| good | small | 4 | 64 | **33.67** ± 3.06† | \N{EN DASH} |" in out
     assert "## texts: long on roco" in out
     assert "| good | small | 1 | 64 | **10.33** ± 0.03† |" in out
     assert out.count("cap@") == 1

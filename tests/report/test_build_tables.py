@@ -174,17 +174,22 @@ def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
     assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
     assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
     text = caption(table)
-    assert "Bold: best mean of the column, picked on the test images; and all of the same" in text
+    assert "Bold: best mean of the column with the same adaptation, picked on the test" in text
     assert "not told apart from it (p >= .05 after Holm's correction over them)" in text
     assert "Not tested against their best: 1." in text
 
 
-def test_a_group_leads_only_with_the_best_mean_of_the_column(study):
+def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(study):
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     study.add("a", [0.9, 0.9], adaptation="full")
     (table,) = study.tables(standings=standings(a="best", b="tied"))
     leading = [(r.backbone, r.adaptation) for _, r, cell in table.cells if cell.leading]
-    assert leading == [("a", "full")]
+    assert leading == [("a", "linear"), ("b", "linear")]  # full: a alone is best of nothing
+    study.rows = [row for row in study.rows if row["backbone"] == "a"]
+    (table,) = study.tables()
+    ranks = [(row.adaptation, cell.rank) for _, row, cell in table.cells]
+    assert sorted(ranks) == [("full", 1), ("linear", 2)]
+    assert "with the same backbone" in caption(table)
 
 
 def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study):

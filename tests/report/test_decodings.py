@@ -65,9 +65,9 @@ def test_a_row_for_each_decoding_and_a_column_for_each_metric(small):
         "",
         "| backbone | adaptation | beams | max tokens | meteor | bleu |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
-        "| base | bart-small | 1 | 64 | 11.00 ± 1.00 | 12.00 ± 1.00 |",
-        "| base | bart-small | 5 | 128 | 12.00 ± 1.00 | 13.00 ± 1.00 |",
-        "| good | bart-small | 1 | 64 | <u>21.03</u> ± 1.05† | <u>22.03</u> ± 1.05† |",
+        "| base | bart-small | 1 | 64 | <u>11.00</u> ± 1.00 | <u>12.00</u> ± 1.00 |",
+        "| base | bart-small | 5 | 128 | <u>12.00</u> ± 1.00 | <u>13.00</u> ± 1.00 |",
+        "| good | bart-small | 1 | 64 | **21.03** ± 1.05† | **22.03** ± 1.05† |",
         "| good | bart-small | 5 | 128 | **22.03** ± 1.05† | **23.03** ± 1.05† |",
     ]
 
@@ -134,10 +134,10 @@ def test_units_and_directions_are_found_without_the_decoding(texts):
     assert "(x 100; higher is better, but lower for empty)" in caption(cap)
     ranks = [(row.backbone, row.decoding, [c.rank for c in row.cells]) for row in cap.rows]
     assert ranks == [
-        ("base", "b1-t64", [0, 1]),
-        ("base", "b5-t128", [0, 2]),
-        ("good", "b1-t64", [2, 0]),
-        ("good", "b5-t128", [1, 0]),
+        ("base", "b1-t64", [2, 1]),
+        ("base", "b5-t128", [2, 1]),
+        ("good", "b1-t64", [1, 2]),
+        ("good", "b5-t128", [1, 2]),
     ]
 
 

@@ -123,3 +123,18 @@ def test_recipes_name_every_value_that_occurs():
     assert choices(records) == ""
     records[0]["environment"]["chosen"] = {"epoch": 3, "val_loss": 0.5}
     assert choices(records) == "epoch chosen by loss on the validation images"
+
+
+def test_equivalence_within_the_suites_margin_is_said_of_the_primary_metric(tmp_path, monkeypatch):
+    results = Results(tmp_path, monkeypatch)
+    said = {}
+    for margin in (None, 0.5, 90):
+        results.suite.report = ReportSection(baseline="base", equivalence_margin=margin)
+        page = results.report()
+        told = (tmp_path / "reports" / "dots-suite.md").read_text(encoding="utf-8")
+        assert ("equivalence" in page) == (margin is not None)
+        said[margin] = [line for line in told.splitlines() if "within the margin" in line]
+        assert all("macro-f1" in line for line in said[margin])
+    assert said[None] == []
+    assert all("equivalence not shown" in line for line in said[0.5])
+    assert sum("equivalence shown" in line for line in said[90]) == len(said[90]) > 1

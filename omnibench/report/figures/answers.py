@@ -46,6 +46,7 @@ class Classified:
 
     Attributes:
         left: how many further units are not among `units`.
+        undrawn: how many further datasets of the task are not drawn.
     """
 
     task: str
@@ -53,6 +54,13 @@ class Classified:
     classes: tuple[str, ...]
     units: Sequence[Answers]
     left: int
+    undrawn: int = 0
+
+    @property
+    def omitted(self) -> str:
+        """Return what a caption must say of what is not drawn; "" where all is."""
+        units = f" {self.left} further units are left out." if self.left else ""
+        return units + (f" {self.undrawn} further datasets are not drawn." if self.undrawn else "")
 
 
 def classified(study: Study) -> Iterator[Classified]:
@@ -81,7 +89,8 @@ def classified(study: Study) -> Iterator[Classified]:
             names = cards[dataset].classes
             classes = names if len(names) == count else tuple(map(str, range(count)))
             same = [one for one in found if len(one.f1) == count]
-            yield Classified(task, dataset, classes, same, len(units) - len(same))
+            undrawn = max(0, sum(t == task for t, _ in places) - MOST_DATASETS)
+            yield Classified(task, dataset, classes, same, len(units) - len(same), undrawn)
 
 
 def _logits(study: Study, digests: Sequence[str]) -> list[Logits]:

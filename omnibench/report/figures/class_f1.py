@@ -46,7 +46,6 @@ def class_f1(found: Classified) -> Drawing:
             axes.set_xlabel("F1 (points)")
         legend(figure, handles=keys(grid.flat[0], len(backbones)), labels=backbones)
 
-    left = f" {found.left} further units are left out." if found.left else ""
     values = [
         [one.name, [None if v != v else rounded(v) for v in one.f1.tolist()]] for one in found.units
     ]
@@ -55,7 +54,7 @@ def class_f1(found: Classified) -> Drawing:
         title=f"F1 of each class: {found.dataset}",
         alt=f"F1 in points on {found.dataset}. {_told(found)}",
         caption=f"Mean over repetitions of the F1 of each class; none of a class that occurs in "
-        f"neither truth nor answer.{left}",
+        f"neither truth nor answer.{found.omitted}",
         size=(WIDTH, (1.0 + 1.6 * ROW * len(found.classes)) * down + 0.15 * len(backbones)),
         data={"classes": list(found.classes), "values": values},
         draw=draw,

@@ -29,13 +29,12 @@ def confusion(found: Classified) -> Drawing | None:
             else:
                 axes.set_axis_off()
 
-    left = f" {found.left} further units are left out." if found.left else ""
     return Drawing(
         stem=f"confusion-{found.task}-{found.dataset}",
         title=f"Confusion matrices: {found.dataset}",
         alt=f"Row-normalised confusion matrices on {found.dataset}. {_told(units, found.classes)}",
         caption="Share of each true class (row) that was given each answer (column), in per cent, "
-        f"pooled over repetitions.{left}",
+        f"pooled over repetitions.{found.omitted}",
         size=(max(4.5, across * PANEL + 0.8), down * PANEL + 0.6),
         data={
             "classes": list(found.classes),

@@ -28,15 +28,20 @@ def learning_curves(study: Study) -> Iterator[Drawing]:
         place.setdefault((unit.backbone.id, unit.short), []).append(path)
     drawn = 0
     for (task, dataset), found in units.items():
+        undrawn = max(0, sum(t == task for t, _ in units) - MOST)
         curves: dict[tuple[str, str], list[Curve]] = {}
         watched: set[str] = set()
+        left = 0
         for name, paths in found.items():
             read = [_read(path, watched) for path in paths[:MOST_REPETITIONS]]
-            if any(len(curve) > 1 for curve in read) and len(curves) < MOST_UNITS:
-                curves[name] = [curve for curve in read if curve]
+            if any(len(curve) > 1 for curve in read):
+                if len(curves) < MOST_UNITS:
+                    curves[name] = [curve for curve in read if curve]
+                else:
+                    left += 1
         if curves and drawn < MOST:
             drawn += 1
-            yield _figure(task, dataset, curves, sorted(watched))
+            yield _figure(task, dataset, curves, sorted(watched), _omitted(left, undrawn))
 
 
 def _read(path: Path, watched: set[str]) -> Curve:
@@ -55,8 +60,17 @@ def _read(path: Path, watched: set[str]) -> Curve:
     return curve
 
 
+def _omitted(units: int, datasets: int) -> str:
+    text = f" {units} further units are left out." if units else ""
+    return text + (f" {datasets} further datasets may not be drawn." if datasets else "")
+
+
 def _figure(
-    task: str, dataset: str, curves: dict[tuple[str, str], list[Curve]], watched: Sequence[str]
+    task: str,
+    dataset: str,
+    curves: dict[tuple[str, str], list[Curve]],
+    watched: Sequence[str],
+    omitted: str,
 ) -> Drawing:
     backbones = list(dict.fromkeys(backbone for backbone, _ in curves))
     adaptations = list(dict.fromkeys(adaptation for _, adaptation in curves))
@@ -89,7 +103,7 @@ def _figure(
         title=f"Learning curves: {task} on {dataset}",
         alt=f"{' and '.join(labels).capitalize()} over epochs of {', '.join(names)} on {dataset}.",
         caption=f"A line a repetition (at most {MOST_REPETITIONS}); colours are backbones, dashes "
-        "adaptations, whose losses need not be the same function.",
+        "adaptations, whose losses need not be the same function." + omitted,
         size=(WIDTH, 2.6 + 0.15 * ((len(curves) + 1) // 2)),
         data={"curves": [[*name, some] for name, some in curves.items()], "labels": labels},
         draw=draw,

@@ -33,7 +33,7 @@ def paretos(study: Study) -> Iterator[Drawing]:
         }
         panels = {place: some for place, some in points.items() if len({x for _, x, _ in some}) > 1}
         if panels and task != "pretraining":
-            yield _pareto(table, panels)
+            yield _pareto(table, panels, max(0, len(table.columns) - MOST_DATASETS))
 
 
 def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]]:
@@ -72,7 +72,7 @@ def front(points: Points, cheap_is_small: bool, falling: bool) -> Points:
     return best
 
 
-def _pareto(table: Table, panels: Mapping[tuple[str, str], Points]) -> Drawing:
+def _pareto(table: Table, panels: Mapping[tuple[str, str], Points], undrawn: int = 0) -> Drawing:
     names = list(dict.fromkeys(name for points in panels.values() for name, _, _ in points))
     falling = bool(table.lower_is_better)
     datasets = list(dict.fromkeys(dataset for dataset, _ in panels))
@@ -119,6 +119,7 @@ def _pareto(table: Table, panels: Mapping[tuple[str, str], Points]) -> Drawing:
         for (dataset, cost), points in panels.items()
         if cost == costs[0]
     }
+    left = f" {undrawn} further datasets are not drawn." if undrawn else ""
     told = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
     return Drawing(
         stem=f"cost-{table.task}",
@@ -126,7 +127,7 @@ def _pareto(table: Table, panels: Mapping[tuple[str, str], Points]) -> Drawing:
         alt=f"{table.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
         f"both {table.metric} and {COSTS[costs[0]][0]}: {told}.",
         caption="Mean over repetitions; the grey line joins what no other beats in both cost and "
-        "quality. Images per second as measured, on the machine named under Environment.",
+        "quality. Images per second as measured, on the machine named under Environment." + left,
         size=(max(WIDTH, 2.4 * len(datasets)), 2.3 * len(costs) + 0.14 * len(names)),
         data={
             "panels": [[*place, points] for place, points in panels.items()],

@@ -43,14 +43,13 @@ def reliability(found: Classified) -> Drawing | None:
             axes.set_ylabel("share that is right")
         legend(figure, handles=keys(grid.flat[0], len(backbones)), labels=backbones)
 
-    left = f" {found.left} further units are left out." if found.left else ""
     return Drawing(
         stem=f"reliability-{found.task}-{found.dataset}",
         title=f"Reliability: {found.dataset}",
         alt=f"Share of right answers against stated confidence on {found.dataset}. {_told(units)}",
         caption="Answers in 15 equal bins of their confidence (the largest probability), pooled "
         "over repetitions; below the diagonal a model is surer than it is right. Bins without "
-        f"cases are not drawn.{left}",
+        f"cases are not drawn.{found.omitted}",
         size=(max(4.5, WIDTH * across / ACROSS), 2.6 * down + 0.2 + 0.15 * len(backbones)),
         data={"lines": lines},
         draw=draw,

@@ -73,7 +73,8 @@ def _repetitions(table: Table, row: Row, cell: Cell) -> str:
 
 def _standing(table: Table, row: Row, cell: Cell) -> Iterator[str]:
     if cell.rank:
-        yield f"{('Best', 'Second')[cell.rank - 1]} mean of its column, picked on the test images."
+        place = ("Best", "Second")[cell.rank - 1]
+        yield f"{place} mean of its column and adaptation, picked on the test images."
     if cell.standing in STANDINGS:
         yield STANDINGS[cell.standing]
     if cell.std and cell.n > 1 and not table.members:

@@ -9,6 +9,7 @@ from omnibench.report.page.details import details
 from omnibench.report.page.grid import Entry, Grid, Head, number_entry
 from omnibench.report.page.words import listed
 from omnibench.report.plain import PlainTable
+from omnibench.report.sentences import EQUIVALENCE
 from omnibench.report.table import NO_NUMBER, SETTINGS, Cell, Row, Table
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding
@@ -52,26 +53,34 @@ def _entry(table: Table, column: str, row: Row, cell: Cell) -> Entry:
 
 
 def comparison_grid(
-    comparisons: Iterable[Comparison], names: Mapping[Score, str], units: Mapping[str, str]
+    comparisons: Iterable[Comparison],
+    names: Mapping[Score, str],
+    units: Mapping[str, str],
+    equivalence: Mapping[Comparison, bool] | None = None,
 ) -> Grid:
     """Return a row for each comparison, all of them with one baseline.
 
     Args:
         names: what each metric is called.
         units: definition -> what its values are in.
+        equivalence: whether it is shown within the suite's margin, where that was asked.
     """
-    found = list(comparisons)
-    rows = tuple(
+    found, shown = list(comparisons), equivalence or {}
+    rows = [
         _compared(c, names[c.definition, c.metric], units.get(_definition(c), POINTS))
         for c in found
-    )
-    heads = (
+    ]
+    heads: tuple[Head, ...] = (
         *(Head("backbone"), Head("dataset"), Head("metric"), Head("adaptation")),
         *(Head("difference", True), Head("95 % interval", True), Head("p", True, True)),
         *(Head("corrected p", True, True), Head("Hedges g", True), Head("test"), Head("note")),
     )
+    if shown:
+        heads = (*heads, Head("equivalence"))
+        words = [EQUIVALENCE[shown[c]] if c in shown else "" for c in found]
+        rows = [(*row, Entry(word)) for row, word in zip(rows, words, strict=True)]
     baselines = listed(c.backbone_b for c in found)
-    return Grid(f"Differences from {baselines}", heads, rows)
+    return Grid(f"Differences from {baselines}", heads, tuple(rows))
 
 
 def _definition(c: Comparison) -> str:

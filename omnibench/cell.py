@@ -16,7 +16,14 @@ PAIRED_PURPOSES = ("head", "order", "augmentation")
 
 def digest_of(value: Any) -> str:
     """SHA-256 of canonical JSON (sorted keys, no spaces, no NaN) as 64 hex digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _sha256(_canonical(value))
+
+
+def _canonical(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -47,7 +54,7 @@ class Unit:
     needs: tuple[str, ...] = ()
     after: "tuple[Unit, ...]" = ()
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """task/dataset/backbone/adaptation, as in the record's path."""
         return f"{self.task}/{self.dataset.id}/{self.backbone.id}/{self.short}"
@@ -78,7 +85,15 @@ class Unit:
     @functools.cached_property
     def cells(self) -> tuple["Cell", ...]:
         """One cell a repetition, in order."""
-        return tuple(Cell(self, repetition) for repetition in self.repetitions)
+        # What the repetitions share is written once; it is most of what a digest costs.
+        identity = _canonical({"spec": self.spec(0), "sources": dict(self.sources)})
+        # The last one is the spec's own: behind it come only the seed and the task's name, and
+        # inside a string its quotes would be escaped.
+        before, key, after = identity.rpartition('"repetition":0')
+        return tuple(
+            Cell(self, repetition, _sha256(f"{before}{key[:-1]}{repetition}{after}"))
+            for repetition in self.repetitions
+        )
 
 
 def _portable(option: str, value: Any) -> Any:
@@ -89,16 +104,14 @@ def _portable(option: str, value: Any) -> Any:
     return kind + colon + Path(path).name
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Cell:
-    """One point of the matrix."""
+    """One point of the matrix, as `Unit.cells` makes them.
+
+    Attributes:
+        digest: its identity: `digest_of` {"spec": its spec, "sources": the source digests}.
+    """
 
     unit: Unit
     repetition: int
-
-    @functools.cached_property
-    def digest(self) -> str:
-        """The cell's identity: SHA-256 of its spec and of the source digests."""
-        return digest_of(
-            {"spec": self.unit.spec(self.repetition), "sources": dict(self.unit.sources)}
-        )
+    digest: str

@@ -110,8 +110,23 @@ def run(
     backbones: Backbones = None,
     adaptations: Adaptations = None,
     repetitions: Repetitions = None,
-    engine: Annotated[str, typer.Option("--engine", help="Where units run.")] = "local",
+    engine: Annotated[str, typer.Option("--engine", help="local, ray or slurm.")] = "local",
+    address: Annotated[
+        str | None, typer.Option("--address", help="Of a running Ray cluster; else one is started.")
+    ] = None,
+    profile: Annotated[
+        Path | None, typer.Option("--profile", help="What a SLURM job asks for (YAML).")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option("--jobs", min=1, help="Units at a time; one a GPU, or one.")
+    ] = None,
     device: Device = "auto",
+    time_limit: Annotated[
+        float | None, typer.Option("--time-limit", min=1, help="Of a unit, in seconds.")
+    ] = None,
+    memory_limit: Annotated[
+        float | None, typer.Option("--memory-limit", min=0.1, help="Of a unit, in GiB.")
+    ] = None,
     retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False,
     force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None,
@@ -128,10 +143,15 @@ def run(
         filters,
         _places(plugin, results, data),
         engine=engine,
+        address=address,
+        profile=profile,
         device=device,
         retry_failed=retry_failed,
         force=force,
         max_failures=max_failures,
+        jobs=jobs,
+        time_limit=time_limit,
+        memory_limit=memory_limit,
     )
     raise typer.Exit(status)
 
@@ -324,20 +344,23 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Say what this machine has and lacks, each with the fix."""
-    from omnibench.commands import checking
+    from omnibench.commands import doctoring
 
-    raise typer.Exit(checking.doctor(suite, _places(plugin, results, data), json))
+    raise typer.Exit(doctoring.doctor(suite, _places(plugin, results, data), json))
 
 
 @app.command()
 def speed(
     only: Annotated[list[str] | None, typer.Argument(metavar="[PART]...")] = None,
     device: Device = "auto",
+    data: Data = None,
     json: Json = False,
 ) -> None:
     """Measure this machine and omnibench on it, each figure with its ratio."""
     from omnibench.commands import measuring
 
+    if data is not None:
+        os.environ["OMNIBENCH_DATA"] = str(data)  # where the rates are kept for `plan`
     measuring.measure(tuple(only or ()), device, json)
 
 

@@ -38,6 +38,11 @@ class Context:
         retry_failed, force: compute again what failed, or everything asked for.
         started: when the run began, ISO 8601 in UTC; what was recorded since is not done twice.
         process: rank and number of the processes that share each training (torchrun).
+        jobs: units that may run at a time.
+        gpus: how many this machine has.
+        plugins: files that register backbones, datasets or tasks, for processes of an engine.
+        profile: file of what a SLURM job asks for.
+        time_limit, memory_limit: of a unit, in seconds and GiB; None for none.
         progress: called with (stage, done, total) while a stage goes on.
     """
 
@@ -49,6 +54,12 @@ class Context:
     force: bool = False
     started: str = ""
     process: tuple[int, int] = (0, 1)
+    jobs: int = 1
+    gpus: int = 0
+    plugins: tuple[Path, ...] = ()
+    profile: Path | None = None
+    time_limit: float | None = None
+    memory_limit: float | None = None
     progress: Progress = silent
 
     def due(self, record: Mapping[str, Any] | None) -> bool:

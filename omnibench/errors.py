@@ -44,6 +44,12 @@ class StoreError(OmnibenchError):
     kind = "store"
 
 
+class LinkError(StoreError):
+    """A link in the results folder leads out of it: nothing is read or written through it."""
+
+    exit_status = 2
+
+
 class NumericError(OmnibenchError):
     """A non-finite number where a finite one is due."""
 
@@ -57,6 +63,18 @@ class CollapseError(NumericError):
 
 
 class MemoryShortageError(OmnibenchError):
-    """Not enough memory for a batch that may not be split; the message names one that fits."""
+    """Not enough memory for a batch that may not be split, or more of it than the unit may take."""
 
     kind = "out of memory"
+
+
+class TimeLimitError(OmnibenchError):
+    """A unit ran for longer than it may."""
+
+    kind = "time"
+
+
+class KilledError(OmnibenchError):
+    """The process of a unit ended without a word: killed, out of memory, a crash in native code."""
+
+    kind = "killed"

@@ -1,19 +1,15 @@
 """One unit, from its cells to their records. Every engine calls this and nothing else."""
 
-import contextlib
 import datetime
 import logging
 import math
 import time
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from omnibench.catalogue import tasks
-from omnibench.cell import Cell, Unit, digest_of
+from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import NumericError, OmnibenchError, StoreError
@@ -31,30 +27,6 @@ class Finished:
     unit: Unit
     repetitions: dict[int, str | None]
     seconds: float
-
-
-@contextlib.contextmanager
-def claim(unit: Unit, context: Context) -> Iterator[bool]:
-    """Hold a unit against other runners of the same results folder; yields whether it is ours.
-
-    The lock goes with the process, however that ends. Of several processes that share a training
-    the first one holds it.
-    """
-    if not context.writes:
-        yield True
-        return
-    folder = context.results / "locks"
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / f"{digest_of(unit.name)[:32]}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
 
 
 def execute_unit(unit: Unit, context: Context) -> Finished:
@@ -106,13 +78,40 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
     return Finished(unit, results, time.perf_counter() - began)
 
 
+def fail_unit(
+    unit: Unit, context: Context, error: OmnibenchError, attempts: int, seconds: float
+) -> Finished:
+    """Write a failed record for what a unit has not finished, where its own process cannot.
+
+    Args:
+        attempts: how often it was tried.
+        seconds: that the last one took.
+    """
+    store, started = RecordStore(context.results), _now()
+    results: dict[int, str | None] = {}
+    for cell in unit.cells:
+        record = store.read(cell)
+        if record is None or context.due(record):
+            results[cell.repetition] = str(error)
+            _write_failure(store, cell, context, started, error, str(error), attempts)
+        else:
+            results[cell.repetition] = record["error"] and str(record["error"]["message"])
+    return Finished(unit, results, seconds)
+
+
 def only(unit: Unit, repetitions: tuple[int, ...]) -> Unit:
     """The same unit, asked for these repetitions alone."""
     return replace(unit, repetitions=repetitions)
 
 
 def _write_failure(
-    store: RecordStore, cell: Cell, context: Context, started: str, error: Exception, message: str
+    store: RecordStore,
+    cell: Cell,
+    context: Context,
+    started: str,
+    error: Exception,
+    message: str,
+    attempts: int = 1,
 ) -> None:
     kind = error.kind if isinstance(error, OmnibenchError) else _kind(error)
     record = {
@@ -127,6 +126,7 @@ def _write_failure(
         },
         "finished": _now(),
     }
+    record["environment"]["attempts"] = attempts
     try:
         with finishing():
             store.write(cell, record)
@@ -157,7 +157,9 @@ def _check_finite(outcome: Outcome) -> None:
 
 
 def _kind(error: Exception) -> str:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    """As `memory.is_out_of_memory` has it, which torch's errors need; without importing torch."""
+    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
+    if exhausted or (isinstance(error, RuntimeError) and "not enough memory" in str(error)):
         return "out of memory"
     return "bug"
 

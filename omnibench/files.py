@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from omnibench.errors import StoreError
+from omnibench.errors import LinkError, StoreError
 
 
 def write_atomically(path: Path, content: bytes | memoryview) -> None:
@@ -50,6 +50,29 @@ def being_written(path: Path) -> Iterator[IO[bytes]]:
 
 def _write(file: IO[bytes], content: bytes | memoryview) -> None:
     file.write(content)
+
+
+def inside(path: Path, root: Path) -> Path:
+    """Return `path`, which no link on its way leads out of `root`; `root` itself may be a link.
+
+    Raises:
+        LinkError: one does.
+    """
+    if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
+        raise LinkError(
+            f"{path} is a link that leads out of {root}, or lies behind one; remove that link "
+            "and put what it names in its place"
+        )
+    return path
+
+
+def plain(path: Path) -> Path:
+    """Return `path`, which is not a link out of its folder; that it is no link costs one look.
+
+    Raises:
+        LinkError: it is.
+    """
+    return inside(path, path.parent) if path.is_symlink() else path
 
 
 def sync_folder(folder: Path) -> None:

@@ -5,6 +5,9 @@ import signal
 from collections.abc import Iterator
 from types import FrameType
 
+# SLURM sends it before a time limit, to every process of a job.
+WARNING = signal.SIGUSR2
+
 
 class Interrupted(BaseException):
     """A signal asked the run to end; not an Exception, so that no failing cell swallows it."""
@@ -27,17 +30,26 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def interruptible() -> Iterator[None]:
-    """Turn SIGINT and SIGTERM into `Interrupted` inside the block; main thread only."""
-    previous = {
-        number: signal.signal(number, _handle) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+def interruptible(*others: signal.Signals) -> Iterator[None]:
+    """Turn SIGINT, SIGTERM and others into `Interrupted` inside the block; main thread only."""
+    numbers = (signal.SIGINT, signal.SIGTERM, *others)
+    previous = {number: signal.signal(number, _handle) for number in numbers}
     try:
         yield
     finally:
         _State.pending = None
         for number, handler in previous.items():
             signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def unwarned() -> Iterator[None]:
+    """Let processes that start inside the block never hear a `WARNING`, which would end them."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {WARNING})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {WARNING})
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """What a suite asks for and what is there: cells, their states and needs. No torch here."""
 
 import fnmatch
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -9,12 +9,16 @@ from omnibench.catalogue import backbones
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.errors import RequestError
-from omnibench.execute import claim, only
+from omnibench.execute import only
+from omnibench.index import Index
+from omnibench.leases import Leases
 from omnibench.registry import did_you_mean
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
 
 State = Literal["done", "missing", "failed", "blocked"]
+Records = Sequence[dict[str, Any] | None]  # of a unit's cells, in order
+Look = Callable[[Unit], Records]
 
 
 @dataclass(frozen=True)
@@ -28,9 +32,14 @@ class Filters:
     repetitions: tuple[int, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CellState:
-    """A cell, what is there of it, and what it lacks to be computed."""
+    """A cell, what is there of it, and what it lacks to be computed.
+
+    Attributes:
+        record: whole as `states` gives it; as `progress` does, its digest, status, finished and
+            error alone.
+    """
 
     cell: Cell
     state: State
@@ -95,11 +104,24 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
 
 def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
     """The state of every cell: its record's, else missing, or blocked where something is absent."""
+    return _states(units, lambda unit: [store.read(cell) for cell in unit.cells])
+
+
+def progress(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
+    """The same without what cells have measured, so that few records need be read."""
+    index = Index(store)
+    found = _states(units, index.summaries)
+    index.save()
+    return found
+
+
+def _states(units: Iterable[Unit], look: Look) -> list[CellState]:
     found = []
+    makers: dict[str, Records] = {}
     for unit in units:
-        needs = _needs(unit, store)
-        for cell in unit.cells:
-            record = store.read(cell)
+        makers |= {maker.name: look(maker) for maker in unit.after if maker.name not in makers}
+        needs = _needs(unit, makers)
+        for cell, record in zip(unit.cells, look(unit), strict=True):
             state: State = "blocked" if needs else "missing"
             if record is not None:
                 state = "done" if record["status"] == "done" else "failed"
@@ -107,13 +129,12 @@ def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
     return found
 
 
-def _needs(unit: Unit, store: RecordStore) -> tuple[str, ...]:
+def _needs(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:
     """What a unit lacks; also what makes its backbone lacks, or that this has failed."""
     needs = list(unit.needs)
     for maker in unit.after:
         needs += maker.needs
-        records = [store.read(cell) for cell in maker.cells]
-        if any(record is not None and record["status"] == "failed" for record in records):
+        if any(record and record["status"] == "failed" for record in makers[maker.name]):
             needs.append(
                 f"weights {unit.backbone.id}: its pretraining failed; run again with --retry-failed"
             )
@@ -122,14 +143,5 @@ def _needs(unit: Unit, store: RecordStore) -> tuple[str, ...]:
 
 def running(units: Iterable[Unit], context: Context) -> set[str]:
     """Names of the units that a live runner holds."""
-    if not (context.results / "locks").is_dir():
-        return set()
-    held = set()
-    for unit in units:
-        try:
-            with claim(unit, context) as free:
-                if not free:
-                    held.add(unit.name)
-        except OSError:  # a folder that may only be read: nobody runs there
-            break
-    return held
+    living = Leases(context.results).living()
+    return {unit.name for unit in units if unit.name in living}

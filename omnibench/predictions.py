@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import StoreError
-from omnibench.files import write_atomically
+from omnibench.files import plain, write_atomically
 
 
 def predictions_path(record: Path) -> Path:
@@ -48,9 +48,9 @@ def read_predictions(record: Path) -> dict[str, NDArray[Any]]:
     """Read what lies beside a record, without pickles.
 
     Raises:
-        StoreError: it is absent or damaged.
+        StoreError: it is absent or damaged, or a link out of its folder.
     """
-    path = predictions_path(record)
+    path = plain(predictions_path(record))
     try:
         if path.suffix == ".jsonl":
             return _from_lines(path.read_text(encoding="utf-8"))

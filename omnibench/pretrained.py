@@ -11,7 +11,8 @@ from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Unit
 from omnibench.data.pool import pool_card
 from omnibench.data.sources import absolute
-from omnibench.errors import RequestError
+from omnibench.errors import LinkError, RequestError
+from omnibench.files import inside
 from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
@@ -139,11 +140,12 @@ def register_recorded(results: Path) -> None:
     """Make known what the finished pretraining records below a results folder have left."""
     for path in sorted((results / "records" / TASK).rglob("rep-*.safetensors")):
         try:
-            record = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+            file = inside(path.with_suffix(".json"), results)
+            record = json.loads(file.read_text(encoding="utf-8"))
             if record["status"] == "done":
                 start = starting_card(record["spec"]["backbone"])
                 card = made_card(record["digest"], start, list(record["environment"]["images"]))
                 if card.id not in backbones:
                     backbones.add(card.id, card)
-        except (OSError, ValueError, KeyError, RequestError):
-            continue  # damaged, or started from a backbone that is not known here
+        except (OSError, ValueError, KeyError, RequestError, LinkError):
+            continue  # damaged, a link out, or started from a backbone that is not known here

@@ -1,20 +1,50 @@
-"""Rough costs that need no measuring: FLOPs of a forward pass, and what machines do a second."""
+"""Costs before anything runs: FLOPs of a forward pass, and what this machine does a second."""
 
 import os
+from dataclasses import dataclass
 
+from omnibench.calibration import Calibration, recall
 from omnibench.cards import BackboneCard
+from omnibench.context import Context
 
-# FLOP/s that a core and a GPU reach on frozen passes.
+# FLOP/s that a core and a GPU reach, where `bench.py speed` has not measured them.
 CORE_RATE = {"fp32": 60e9, "bf16": 120e9}
 GPU_RATE = {"fp32": 30e12, "bf16": 200e12}
 
 
+@dataclass(frozen=True)
+class Rates:
+    """FLOP/s of one device: as measured, else rough ones."""
+
+    device: str
+    calibration: Calibration
+
+    @classmethod
+    def of(cls, context: Context) -> "Rates":
+        """Return the rates of a context's device, with what its data folder remembers."""
+        return cls(context.device, recall(context))
+
+    def frozen(self, precision: str) -> float:
+        """FLOP/s of frozen forward passes."""
+        rough = frozen_rate(precision, self.device)
+        return self.calibration.frozen.get(_kind(precision), rough)
+
+    def trained(self, precision: str) -> float:
+        """FLOP/s of training, forward and backward together."""
+        rough = frozen_rate(precision, self.device)
+        return self.calibration.trained.get(_kind(precision), rough)
+
+
 def frozen_rate(precision: str, device: str) -> float:
-    """FLOP/s that a frozen pass is taken to reach on a device."""
-    kind = "fp32" if precision == "fp32" else "bf16"
+    """FLOP/s that a frozen pass is taken to reach on a device that was not measured."""
     if device.startswith("cuda"):
-        return GPU_RATE[kind]
-    return CORE_RATE[kind] * (os.cpu_count() or 1)
+        return GPU_RATE[_kind(precision)]
+    return CORE_RATE[_kind(precision)] * (os.cpu_count() or 1)
+
+
+def _kind(precision: str) -> str:
+    """fp16 runs as fast as bf16."""
+    return "fp32" if precision == "fp32" else "bf16"
 
 
 def forward_flops(card: BackboneCard, size: int) -> float:

@@ -12,6 +12,7 @@ from omnibench.catalogue import module_digest
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError
+from omnibench.files import inside, plain
 from omnibench.task import Adaptation
 
 # Fields of a card that change its numbers though the weights stay the same.
@@ -120,12 +121,13 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
 
     Raises:
         RequestError: there is none, or it left no weights.
+        LinkError: a link leads out of the results folder, to the record or its weights.
     """
     for path in sorted((results / "records" / "pretraining").rglob("rep-*.json")):
         if path.stem.endswith(digest[:8]):
-            record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            record: dict[str, Any] = json.loads(inside(path, results).read_text(encoding="utf-8"))
             if str(record["digest"]).startswith(digest) and record["status"] == "done":
-                if path.with_suffix(".safetensors").is_file():
+                if plain(path.with_suffix(".safetensors")).is_file():
                     return {**record, "path": path}
                 raise RequestError(f"the record {path} left no weights; run its cell again")
     raise RequestError(

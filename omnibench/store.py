@@ -9,9 +9,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from omnibench.cell import Cell
+from omnibench.cell import Cell, Unit
 from omnibench.errors import RequestError
-from omnibench.files import write_atomically
+from omnibench.files import inside, plain, write_atomically
 from omnibench.predictions import has_predictions, write_predictions
 
 SCHEMA = 1
@@ -26,16 +26,37 @@ SPEC_KEYS = {
 log = logging.getLogger("omnibench")
 
 
+def record_name(cell: Cell) -> str:
+    """The name of a cell's record in its unit's folder."""
+    return f"rep-{cell.repetition}-{cell.digest[:8]}.json"
+
+
 class RecordStore:
     """The records below one results folder."""
 
     def __init__(self, results: Path) -> None:
         self.root = results / "records"
+        self._inside: set[str] = set()  # units whose folder was followed: it costs more than a read
+
+    def folder(self, unit: Unit) -> Path:
+        """Where a unit's records are, or will be.
+
+        Raises:
+            LinkError: a link on its way leads out of the results folder.
+        """
+        folder = self.root / unit.name
+        if unit.name not in self._inside:
+            inside(folder, self.root.parent)
+            self._inside.add(unit.name)
+        return folder
 
     def path(self, cell: Cell) -> Path:
-        """Where a cell's record is, or will be."""
-        name = f"rep-{cell.repetition}-{cell.digest[:8]}.json"
-        return self.root / cell.unit.name / name
+        """Where a cell's record is, or will be.
+
+        Raises:
+            LinkError: as `folder`.
+        """
+        return self.folder(cell.unit) / record_name(cell)
 
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """Return a cell's record; None where there is none or it cannot be used.
@@ -75,7 +96,12 @@ class RecordStore:
         return path
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Yield every readable record and its path, in a stable order."""
+        """Yield every readable record and its path, in a stable order.
+
+        Raises:
+            LinkError: the folder of all records, or one of them, is a link out.
+        """
+        inside(self.root, self.root.parent)
         for path in sorted(self.root.rglob("*.json")):
             record = read_record(path)
             if record is not None:
@@ -100,9 +126,13 @@ def check_writable(folder: Path) -> None:
 
 
 def read_record(path: Path) -> dict[str, Any] | None:
-    """Read one record; None where it is absent, or damaged, which is named in a warning."""
+    """Read one record; None where it is absent, or damaged, which is named in a warning.
+
+    Raises:
+        LinkError: it is a link out of its folder.
+    """
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(plain(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError):

@@ -1,6 +1,7 @@
 """A suite file: YAML to a validated suite, and the suite to its units."""
 
 import fnmatch
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -40,6 +41,7 @@ class Entry(_Model):
         backbones: ids or globs among the suite's backbones; None for all of them.
         recipe: a recipe's name, or overrides with an optional `base:`.
         decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
+        repetitions: of this block; None for the suite's.
     """
 
     task: str
@@ -48,6 +50,7 @@ class Entry(_Model):
     backbones: Annotated[list[str], Field(min_length=1)] | None = None
     recipe: str | dict[str, Any] = "small"
     decodings: Annotated[list[Decoding], Field(min_length=1)] | None = None
+    repetitions: Annotated[int, Field(ge=1)] | None = None
 
 
 class ReportSection(_Model):
@@ -63,7 +66,7 @@ class ReportSection(_Model):
 
     baseline: str | None = None
     correction: Literal["holm", "benjamini-hochberg"] = "holm"
-    equivalence_margin: Annotated[float, Field(gt=0)] | None = None
+    equivalence_margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     published: list[str] = Field(default_factory=list)
 
 
@@ -77,6 +80,10 @@ class SuiteFile(_Model):
     matrix: list[Entry] = Field(default_factory=list)
     report: ReportSection = ReportSection()
 
+
+# Of one suite: two and a half times what `plan` and `status` are measured at (`bench.py speed
+# scale`). Beyond it they take more than seconds, and a results folder more than a million files.
+MOST_CELLS = 250_000
 
 # Stems of what lies beside a suite's own tables in its report's folder.
 REPORT_FILES = ("report", "headlines", "latent")
@@ -145,13 +152,16 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
 
     Raises:
         RequestError: the file is not YAML, a field is wrong or unknown (by its path, with near
-            matches), a name is unknown, or the matrix is empty.
+            matches), a name is unknown, or the matrix is empty or too large.
     """
     path = find(name)
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+    # What is no date, no number, or nested without end is another error of yaml's each.
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
         raise RequestError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise RequestError(f"{path}: not a YAML file: it is nested too deep") from None
     except OSError as error:
         raise RequestError(f"{path} cannot be read: {error.strerror}") from None
     try:
@@ -179,6 +189,15 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
         raise RequestError(
             f"report.baseline: '{baseline}' is not among the suite's backbones"
             f"{did_you_mean(baseline, cards)}"
+        )
+    count = sum(
+        _count(file, entry, _select(cards, entry.backbones, f"matrix[{index}].backbones", extra))
+        for index, entry in enumerate(file.matrix)
+    )
+    if count > MOST_CELLS:
+        raise RequestError(
+            f"the matrix has {count:,} cells, more than the {MOST_CELLS:,} that one suite may "
+            "have; make several suites of it"
         )
     origins: dict[str, DatasetCard] = {}
     for index, entry in enumerate(file.matrix):
@@ -235,6 +254,20 @@ def _backbone_cards(
     return cards, units
 
 
+def _count(file: SuiteFile, entry: Entry, selected: list[BackboneCard]) -> int:
+    """How many cells a block has, told from the lengths of its lists; makes none of them."""
+    if entry.task not in tasks:
+        return 0  # refused by its path later
+    adaptations = tasks.get(entry.task).adaptations
+    each = 0  # cells of one dataset and backbone
+    for request in entry.adaptations:
+        name = request if isinstance(request, str) else next(iter(request), "")
+        known = adaptations.get(name)
+        deterministic = known is not None and known.deterministic
+        each += 1 if deterministic else entry.repetitions or file.repetitions
+    return len(entry.datasets) * len(selected) * each
+
+
 def _entry_units(
     file: SuiteFile,
     entry: Entry,
@@ -248,14 +281,19 @@ def _entry_units(
         task = tasks.get(entry.task)
     except RequestError as error:
         raise RequestError(f"{where}.task: {error}") from None
-    adaptations = [
-        (task_adaptation, options)
-        for index, request in enumerate(entry.adaptations)
-        for task_adaptation, options in [
-            _adaptation(task, request, base, f"{where}.adaptations[{index}]")
-        ]
-    ]
+    adaptations = []
+    for index, request in enumerate(entry.adaptations):
+        adaptation, options = _adaptation(task, request, base, f"{where}.adaptations[{index}]")
+        if entry.decodings and not adaptation.decodings:
+            raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
+        adaptations.append((adaptation, options, adaptation.short(options)))
     selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
+
+    @functools.cache
+    def recipe(adaptation: str, trains_cnn: bool) -> dict[str, Any]:
+        recipes = task.adaptations[adaptation].recipes
+        return resolve_recipe(entry.recipe, recipes, f"{where}.recipe", trains_cnn)
+
     for index, reference in enumerate(entry.datasets):
         try:
             dataset = resolve_dataset(reference, base)
@@ -268,28 +306,22 @@ def _entry_units(
                 f"not {task.name}"
             )
         for card in selected:
-            for adaptation, options in adaptations:
+            for adaptation, options, short in adaptations:
                 source_digests, needs = sources.of(dataset, card, adaptation, options)
-                if entry.decodings and not adaptation.decodings:
-                    raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
+                trains_cnn = adaptation.through_backbone and card.patch is None
                 yield Unit(
                     task=task.name,
                     dataset=dataset,
                     backbone=card,
                     adaptation=adaptation.name,
-                    short=adaptation.short(options),
+                    short=short,
                     options=options,
-                    recipe=resolve_recipe(
-                        entry.recipe,
-                        adaptation.recipes,
-                        f"{where}.recipe",
-                        trains_cnn=adaptation.through_backbone and card.patch is None,
-                    ),
+                    recipe=recipe(adaptation.name, trains_cnn),
                     suite_seed=file.seed,
                     sources=source_digests,
                     repetitions=(0,)
                     if adaptation.deterministic
-                    else tuple(range(file.repetitions)),
+                    else tuple(range(entry.repetitions or file.repetitions)),
                     needs=needs,
                     decodings=tuple(dict.fromkeys(entry.decodings or adaptation.decodings)),
                 )
@@ -324,13 +356,12 @@ def _select(
     """The suite's backbones that an entry's globs name; those added on the command line always."""
     if globs is None:
         return list(cards.values())
+    chosen = set(extra)
     for glob in globs:
-        if not any(fnmatch.fnmatchcase(name, glob) for name in cards):
+        found = [name for name in cards if fnmatch.fnmatchcase(name, glob)]
+        if not found:
             raise RequestError(
                 f"{where}: '{glob}' is not among the suite's backbones{did_you_mean(glob, cards)}"
             )
-    return [
-        card
-        for name, card in cards.items()
-        if name in extra or any(fnmatch.fnmatchcase(name, glob) for glob in globs)
-    ]
+        chosen.update(found)
+    return [card for name, card in cards.items() if name in chosen]

@@ -3,22 +3,17 @@
 No torch here, so that `plan` and `weights list` can tell what is absent.
 """
 
-import functools
-import hashlib
 import importlib.util
-import socket
-import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnibench import hub_access
 from omnibench.cards import BackboneCard
-from omnibench.data.checksums import sha256_of
+from omnibench.data.checksums import checksum_like, hash_file, sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
 # Read in this order; the .bin of older repositories is a pickle, loaded with weights_only=True.
 WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
-CONNECT_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -98,14 +93,17 @@ def fetch(card: BackboneCard, data: Path) -> WeightFiles:
     Raises:
         MissingWeightsError: the hub is out of reach, or has no such repository, revision or
             file, or asks for a login; the message says what to fetch and where to put it.
+        WeightsError: the file is not the pinned one; one that was fetched is deleted again.
     """
     found = locate(card, data)
     if found is not None:
+        if difference := _difference(card, found, data):
+            raise WeightsError(f"{difference}; delete the file and fetch it again")
         return found
     repository = hub_repository(card)
     if repository is None:
         raise MissingWeightsError(f"{card.id}: {card.source} is not on a hub; nothing to fetch")
-    reason = _unreachable()
+    reason = hub_access.unreachable()
     if reason is None:
         reason = _download(card, repository)
     found = locate(card, data)
@@ -113,7 +111,20 @@ def fetch(card: BackboneCard, data: Path) -> WeightFiles:
         raise MissingWeightsError(
             f"{card.id}: weights absent ({reason or 'no weights file'}); {way_out(card, data)}"
         )
+    if difference := _difference(card, found, data):
+        found.weights.resolve().unlink()  # or the hub's client would take it for fetched
+        raise WeightsError(
+            f"{card.id}: the hub repository {repository} sends another file than the pinned one "
+            f"({difference}), and it was deleted; correct the card's checksum or revision"
+        )
     return found
+
+
+def _difference(card: BackboneCard, files: WeightFiles, data: Path) -> str | None:
+    """How a weights file differs from the pinned one, if the card pins one."""
+    if card.checksum is None:
+        return None
+    return _differs(files.weights, checksum_like(card.checksum, files.weights, data), card.checksum)
 
 
 def _download(card: BackboneCard, repository: str) -> str | None:
@@ -121,7 +132,6 @@ def _download(card: BackboneCard, repository: str) -> str | None:
     import huggingface_hub
     from huggingface_hub import errors
 
-    reason = f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"
     try:
         if card.source_kind != "timm":
             for name in ("config.json", *card.companions):
@@ -133,17 +143,9 @@ def _download(card: BackboneCard, repository: str) -> str | None:
             except errors.EntryNotFoundError as error:
                 if isinstance(error, errors.LocalEntryNotFoundError):
                     raise
-    except errors.GatedRepoError:
-        return f"the hub repository {repository} is gated: accept its terms and log in to the hub"
-    except errors.RevisionNotFoundError:
-        return f"the hub repository {repository} has no revision '{card.revision}'"
-    except errors.RepositoryNotFoundError:
-        return f"the hub has no repository {repository}, or it is private"
-    except errors.EntryNotFoundError:
-        return f"the hub repository {repository} lacks a file that is needed beside its weights"
-    except (errors.HfHubHTTPError, OSError) as error:
-        return f"the hub did not answer: {type(error).__name__}"
-    return reason
+    except Exception as error:  # of its HTTP client, too, which is another one each version
+        return hub_access.refusal(error, repository, card.revision)
+    return f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"
 
 
 def _cached(card: BackboneCard, name: str) -> Path | None:
@@ -158,24 +160,6 @@ def _cached(card: BackboneCard, name: str) -> Path | None:
     except ValueError as error:
         raise RequestError(f"{card.id}: '{repository}' is no OWNER/NAME of a hub") from error
     return Path(found) if isinstance(found, str) else None
-
-
-@functools.cache
-def _unreachable() -> str | None:
-    """Why the hub cannot be asked, found in seconds rather than in the client's retries."""
-    from huggingface_hub import constants as hub_constants
-
-    if hub_constants.HF_HUB_OFFLINE:
-        return "the hub is switched off by HF_HUB_OFFLINE"
-    address = urllib.parse.urlsplit(hub_constants.ENDPOINT)
-    if address.scheme in urllib.request.getproxies():
-        return None  # only the proxy can tell
-    port = address.port or (443 if address.scheme == "https" else 80)
-    try:
-        socket.create_connection((address.hostname or "", port), CONNECT_SECONDS).close()
-    except OSError:
-        return "the hub is out of reach"
-    return None
 
 
 def packaged_file(package: str, name: str, checksum: str) -> Path:
@@ -202,10 +186,14 @@ def verify(path: Path, checksum: str) -> None:
     Raises:
         WeightsError: it differs.
     """
-    kind, _, expected = checksum.partition(":")
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, kind).hexdigest()
-    if found != expected:
-        raise WeightsError(
-            f"{path} has {kind} {found}, {expected} is pinned; delete the file and fetch it again"
-        )
+    algorithm = checksum.partition(":")[0]
+    if difference := _differs(path, f"{algorithm}:{hash_file(algorithm, path)}", checksum):
+        raise WeightsError(f"{difference}; delete the file and fetch it again")
+
+
+def _differs(path: Path, found: str, expected: str) -> str | None:
+    if found == expected:
+        return None
+    # The hub's cache names its files by links, and only the file itself can be fetched anew.
+    found, expected = found.replace(":", " "), expected.partition(":")[2]
+    return f"{path.resolve()} has {found}, {expected} is pinned"

@@ -22,6 +22,35 @@ def real_data() -> Path:
 
 
 @pytest.fixture
+def hub(tmp_path, monkeypatch):
+    """A hub on loopback that the hub's client asks in place of the real one; no cache, no login.
+
+    The client has read the environment at its import; processes of an engine are yet to.
+    """
+    from huggingface_hub import constants
+    from stub_hub import served
+
+    from omnibench import hub_access
+
+    with served() as hub:
+        template = constants.HUGGINGFACE_CO_URL_TEMPLATE.replace(constants.ENDPOINT, hub.endpoint)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setenv("HF_ENDPOINT", hub.endpoint)
+        monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
+        monkeypatch.setenv("HF_TOKEN_PATH", str(tmp_path / "no-token"))
+        monkeypatch.setenv("HF_HUB_DISABLE_XET", "1")
+        monkeypatch.delenv("HF_TOKEN", raising=False)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        hub_access.unreachable.cache_clear()
+        yield hub
+        hub_access.unreachable.cache_clear()
+
+
+@pytest.fixture
 def unit() -> Unit:
     """A unit of three cells that nothing is loaded for."""
     return Unit(

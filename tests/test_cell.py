@@ -26,6 +26,16 @@ def test_the_digest_is_stable_between_versions(unit):
     assert unit.cells[0].digest.startswith("0ce3ce49badc476d")
 
 
+def test_a_digest_is_that_of_its_spec_and_sources_whatever_they_hold(unit):
+    misleading = {"text": '"repetition":0', "repetition": 0, "more": {"repetition": [0]}}
+    for options in ({}, misleading):
+        made = replace(unit, options=options, recipe=misleading, repetitions=(0, 7, 120))
+        assert [cell.repetition for cell in made.cells] == [0, 7, 120]
+        for cell in made.cells:
+            whole = {"spec": made.spec(cell.repetition), "sources": dict(made.sources)}
+            assert cell.digest == digest_of(whole)
+
+
 def test_seeds_pair_across_backbones_and_nothing_else(unit):
     rival = replace(unit, backbone=BackboneCard(id="b", source="random:y"))
     assert rival.seed("head", 1) == unit.seed("head", 1)

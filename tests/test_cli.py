@@ -83,7 +83,8 @@ def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):
     status, out, _ = bench("status", suite, "--json")
     assert json.loads(out) == {
         "suite": "small",
-        **{"done": 6, "failed": 0, "missing": 0, "running": 0, "blocked": 0, "failures": []},
+        **{"done": 6, "failed": 0, "missing": 0, "running": 0, "queued": 0, "blocked": 0},
+        "failures": [],
     }
     status, out, _ = bench("report", suite)
     assert status == 0
@@ -154,7 +155,7 @@ def test_a_results_folder_that_is_not_writable(bench, suite, tmp_path):
 
 
 def test_absent_weights_block_their_cells_by_name_and_the_others_run(bench, suite, monkeypatch):
-    monkeypatch.setattr("omnibench.weights._unreachable", lambda: "the hub is out of reach")
+    monkeypatch.setattr("omnibench.hub_access.unreachable", lambda: "the hub is out of reach")
     text = SUITE.replace("{id: v,", "dinov2-small, {id: v,").replace("linear, knn", "knn")
     suite.write_text(text)
     status, out, err = bench("run", suite)

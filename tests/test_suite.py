@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import omnibench.suite
 from omnibench.catalogue import load_installed
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
@@ -112,6 +113,7 @@ def test_globs_inline_cards_and_added_backbones(read):
         ),
         ("seed: 7", "seed: 7\nseed: 8", r"not a YAML file: the key 'seed' stands twice"),
         ("name: mine", "name: [", r"not a YAML file"),
+        ("name: mine", "name: 2020-99-99", r"not a YAML file: month must be in 1..12"),
         ("name: mine", "name: !!python/object/apply:os.getcwd []", r"not a YAML file: could not"),
     ],
 )
@@ -127,6 +129,27 @@ def test_no_matrix_and_no_mapping_are_refused(read):
         read(GOOD[: GOOD.index("matrix:")] + "matrix: []\n")
     with pytest.raises(RequestError, match="should be a valid dict"):
         read("- 1\n")
+
+
+def test_a_million_cells_are_refused_with_their_count_before_any_is_made(read, monkeypatch):
+    monkeypatch.setattr(omnibench.suite, "_entry_units", None)
+    with pytest.raises(RequestError, match=r"matrix has 1,000,002 cells, more than the 250,000"):
+        read(GOOD.replace("repetitions: 2", "repetitions: 500000"))
+
+
+def test_a_block_may_have_repetitions_of_its_own(read):
+    suite = read(GOOD.replace("recipe: {epochs: 3}", "recipe: {epochs: 3}\n    repetitions: 4"))
+    assert [len(unit.cells) for unit in suite.units] == [4, 1, 4, 1]
+
+
+def test_the_count_is_of_cells_and_knn_has_one_of_each(read):
+    text = GOOD.replace("[linear, knn]", "[knn]").replace("repetitions: 2", "repetitions: 1000000")
+    assert [len(unit.cells) for unit in read(text).units] == [1, 1]
+    half = GOOD.replace("repetitions: 2", "repetitions: 200000")
+    with pytest.raises(RequestError, match=r"matrix has 400,002 cells"):
+        read(half)
+    narrowed = half.replace("[phantom]", "[phantom]\n    backbones: [random-vit-*]")
+    assert sum(len(unit.repetitions) for unit in read(narrowed).units) == 200_001
 
 
 def test_a_suite_that_is_not_there_lists_near_matches(tmp_path):

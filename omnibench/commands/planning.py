@@ -6,15 +6,16 @@ from typing import Any
 import typer
 
 from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
-from omnibench.plan import CellState, Filters, running, states
+from omnibench.plan import CellState, Filters, progress, running
 
 
 def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
     """Print cells, units, what is done, what is blocked and why, rough time and disk."""
     session = Session.open(places)
     suite, units = session.suite(name, filters)
-    found = states(units, session.store)
+    found = progress(units, session.store)
     pending_names = {s.cell.unit.name for s in found if s.state in ("missing", "blocked")}
     pending = [unit for unit in units if unit.name in pending_names]
     context = session.context(device)
@@ -29,17 +30,20 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
             }
         )
         return
-    rows = []
-    for unit in units:
-        counts = Counter(state.state for state in found if state.cell.unit is unit)
-        summary = ", ".join(f"{count} {state}" for state, count in counts.items())
-        rows.append((unit.task, unit.dataset.id, unit.backbone.id, unit.short, summary))
+    of_unit: dict[str, list[CellState]] = {unit.name: [] for unit in units}
+    for state in found:
+        of_unit[state.cell.unit.name].append(state)
+    rows = [
+        (unit.task, unit.dataset.id, unit.backbone.id, unit.short, _summary(of_unit[unit.name]))
+        for unit in units
+    ]
     typer.echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
     typer.echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
     typer.echo(
         f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
     )
+    typer.echo(f"rates: {cost['basis']}")
     if cost["kept"]["disk"]:
         typer.echo(f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk")
     if cost["kept"]["memory"]:
@@ -55,13 +59,15 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
     """Print how far a suite is."""
     session = Session.open(places)
     suite, units = session.suite(name, filters)
-    found = states(units, session.store)
+    found = progress(units, session.store)
     counts = Counter(state.state for state in found)
     held = running(
         {s.cell.unit.name: s.cell.unit for s in found if s.state == "missing"}.values(),
         session.context("cpu"),
     )
     active = sum(state.state == "missing" and state.cell.unit.name in held for state in found)
+    submitted = queued(session.results).keys() - held if counts["missing"] else set()
+    waiting = sum(s.state == "missing" and s.cell.unit.name in submitted for s in found)
     failures = [
         {
             "digest": state.cell.digest,
@@ -75,15 +81,16 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         "suite": suite.name,
         "done": counts["done"],
         "failed": counts["failed"],
-        "missing": counts["missing"] - active,
+        "missing": counts["missing"] - active - waiting,
         "running": active,
+        "queued": waiting,
         "blocked": counts["blocked"],
         "failures": failures,
     }
     if as_json:
         echo_json(content)
         return
-    shown = ("done", "failed", "missing", "running", "blocked")
+    shown = ("done", "failed", "missing", "running", "queued", "blocked")
     typer.echo(f"{suite.name}: " + ", ".join(f"{content[key]} {key}" for key in shown))
     for state in found:
         if state.state == "failed" and state.record is not None:

@@ -40,7 +40,7 @@ def report(name: str, out: Path | None, places: Places) -> None:
     latent = write_latent(name, found, store, session.context("cpu"), folder)
     study = replace(study, latent=latent)
     tables = [*study.shown, *study.published]
-    plain = [*study.across, *latent.tables]
+    plain = [*study.across, *latent.tables, *study.reproduction]
     tested = study.correction, study.equivalence
     text = to_markdown(suite.name, tables, study.comparisons, *tested)
     text += plain_markdown(plain)

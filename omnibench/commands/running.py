@@ -16,14 +16,16 @@ import typer
 
 from omnibench import weights
 from omnibench.cell import Unit
+from omnibench.commands.clusters import on_cluster
 from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session, checked_device
 from omnibench.context import Context
 from omnibench.engines import Engine, engines
-from omnibench.errors import MissingWeightsError, RequestError
+from omnibench.engines.slurm_jobs import queued
+from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import Finished, only
 from omnibench.interrupts import Interrupted, interruptible
-from omnibench.plan import CellState, Filters, states
+from omnibench.plan import CellState, Filters, progress
 from omnibench.store import check_writable
 
 log = logging.getLogger("omnibench")
@@ -47,11 +49,29 @@ def run(
     retry_failed: bool,
     force: bool,
     max_failures: int | None,
+    jobs: int | None = None,
+    time_limit: float | None = None,
+    memory_limit: float | None = None,
+    address: str | None = None,
+    profile: Path | None = None,
 ) -> int:
-    """Run a suite's missing cells; returns the exit status."""
+    """Run a suite's missing cells; returns the exit status.
+
+    Args:
+        jobs: units at a time; None for one, or one a GPU.
+        time_limit, memory_limit: of a unit, in seconds and GiB.
+        address, profile: of a Ray cluster; of SLURM jobs.
+    """
+    if engine == "slurm" and (jobs is not None or max_failures is not None):
+        raise RequestError(
+            "--engine slurm takes no --jobs or --max-failures; see max_jobs of its profile"
+        )
     session = Session.open(places)
     run_engine = engines.get(engine)
     context = session.context(device, retry_failed=retry_failed, force=force)
+    context = on_cluster(engine, context, device, address, profile)
+    slots = max(1, context.gpus) if context.device == "cuda" else 1
+    context = replace(context, jobs=jobs or slots, time_limit=time_limit, memory_limit=memory_limit)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return _run(name, filters, session, run_engine, context, max_failures)
     from omnibench.training.processes import joined
@@ -73,10 +93,11 @@ def _run(
     due = _due(units, session, context)
     if due:
         check_writable(session.data)
-        checked_device(context.device)
+        if run_engine is engines.get("local"):
+            checked_device(context.device)
         if _fetch_weights([unit for unit in units if unit.name in due], session.data):
             suite, units = session.suite(name, filters)
-    found = states(units, session.store)
+    found = progress(units, session.store)
     blocked = needs(found)
     pending = [
         only(unit, due[unit.name])
@@ -97,23 +118,26 @@ def _run(
     except Interrupted as signal:
         typer.echo(f"{signal}: stopped; the same command goes on from here", err=True)
         return 128 + signal.number
-    left = states(units, session.store)
+    left = progress(units, session.store)
     if not any(state.state == "done" for state in left) and _refused(left):
         raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
     for message, count in Counter(failures).items():
         typer.echo(f"failed: {message} ({count} cells)", err=True)
     counts = Counter(state.state for state in left)
+    held = queued(session.results) if counts["missing"] else {}
+    coming = sum(state.state == "missing" and state.cell.unit.name in held for state in left)
     typer.echo(
         f"{suite.name}: {counts['done']} of {len(left)} cells done, {counts['failed']} failed, "
         f"{counts['blocked']} blocked"
+        + (f", {coming} in the queue; `omnibench status` says how far they are" if coming else "")
     )
-    return 0 if counts["done"] == len(left) else 1
+    return 0 if counts["done"] + coming == len(left) else 1
 
 
 def _due(units: Sequence[Unit], session: Session, context: Context) -> dict[str, tuple[int, ...]]:
     """Unit name -> the repetitions that this run is to compute."""
     due: dict[str, list[int]] = {}
-    for state in states(units, session.store):
+    for state in progress(units, session.store):
         if context.due(state.record):
             due.setdefault(state.cell.unit.name, []).append(state.cell.repetition)
     return {name: tuple(repetitions) for name, repetitions in due.items()}
@@ -152,6 +176,8 @@ def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
             arrived = True
         except MissingWeightsError as error:
             log.debug("%s", error)  # said once, as what blocks its cells
+        except WeightsError as error:
+            log.warning("%s", error)
     return arrived
 
 

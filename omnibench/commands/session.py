@@ -39,11 +39,13 @@ class Session:
 
     Attributes:
         plugged: ids of the backbones that the plug-ins of this command registered.
+        plugins: their files.
     """
 
     results: Path
     data: Path
     plugged: tuple[str, ...]
+    plugins: tuple[Path, ...]
 
     @classmethod
     def open(cls, places: Places) -> "Session":
@@ -54,7 +56,8 @@ class Session:
         plugged = tuple(name for plugin in places.plugins for name in load_plugin(plugin))
         results = (places.results or default_results()).absolute()
         register_recorded(results)
-        return cls(results, (places.data or default_data()).absolute(), plugged)
+        data = (places.data or default_data()).absolute()
+        return cls(results, data, plugged, tuple(path.absolute() for path in places.plugins))
 
     @property
     def store(self) -> "RecordStore":
@@ -70,6 +73,8 @@ class Session:
             data=self.data,
             device=best_device() if device == "auto" else device,
             threads=usable_cores(),
+            gpus=visible_gpus(),
+            plugins=self.plugins,
             started=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             **options,
         )
@@ -104,6 +109,14 @@ def best_device() -> str:
     return "cuda" if Path("/dev/nvidiactl").exists() else "cpu"
 
 
+def visible_gpus() -> int:
+    """NVIDIA devices that this process may use, told without importing torch."""
+    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if chosen is not None:
+        return len([part for part in chosen.split(",") if part.strip() not in ("", "-1")])
+    return len(list(Path("/dev").glob("nvidia[0-9]*")))
+
+
 def split_globs(values: Sequence[str] | None) -> tuple[str, ...]:
     """Options given several times or with commas, as one tuple."""
     return tuple(part for value in values or () for part in value.split(",") if part)
@@ -133,6 +146,8 @@ def checked_device(name: str) -> str:
     Raises:
         RequestError: torch cannot use it.
     """
+    if name == "cpu":
+        return name
     import torch
 
     try:

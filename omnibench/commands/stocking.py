@@ -5,25 +5,29 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
 from omnibench import catalogue, weights
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.commands.session import Places, Session, columns, echo_json, matching
+from omnibench.commands.suite_stock import of_suites
 from omnibench.data import download, sources
-from omnibench.errors import DataError, OmnibenchError, RequestError
+from omnibench.errors import DataError, MissingWeightsError, OmnibenchError, RequestError
 from omnibench.features import entries
 from omnibench.registry import Registry, did_you_mean
+from omnibench.sources import Sources
 from omnibench.store import check_writable
+
+C = TypeVar("C", BackboneCard, DatasetCard)
 
 
 def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
     """`data list|fetch|verify`; returns the exit status."""
     _known(action, ("list", "fetch", "verify"), "data")
     session = Session.open(places)
-    cards = [catalogue.datasets.get(name) for name in _named(catalogue.datasets, names, action)]
+    cards = _named(catalogue.datasets, names, action, lambda name: of_suites(name, session)[0])
     if action == "list":
         rows = [
             {
@@ -51,15 +55,11 @@ def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_jso
     """`weights list|fetch`; returns the exit status."""
     _known(action, ("list", "fetch"), "weights")
     session = Session.open(places)
-    known = _all_weights()
-    cards = [known.get(name) for name in _named(known, names, action)]
+    cards = _named(_all_weights(), names, action, lambda name: of_suites(name, session)[1])
     if action == "list":
         return _show([_weights_row(card, session) for card in cards], as_json)
     check_writable(session.data)
-    return _each(
-        [card for card in cards if weights.hub_repository(card) is not None],
-        lambda card: str(weights.fetch(card, session.data).weights),
-    )
+    return _each(cards, lambda card: _fetch_weights(card, session))
 
 
 def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> None:
@@ -91,7 +91,11 @@ def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) ->
         _show(shown, as_json)
         return
     for row in found:
-        shutil.rmtree(root / row["entry"])
+        folder = root / row["entry"]
+        if folder.is_symlink():
+            folder.unlink()  # what it names is not ours to remove
+        else:
+            shutil.rmtree(folder)
     size = sum(row["bytes"] for row in found) / 1e6
     typer.echo(f"{len(found)} entries removed, {size:.1f} MB freed")
 
@@ -102,7 +106,7 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
             share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
             typer.echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
 
-    if card.package is not None or card.request is not None:
+    if card.package is not None or card.request is not None or card.path is not None:
         for need in sources.missing(card, data):
             raise DataError(need.removeprefix(f"data {card.id}: "))
         return f"there, shipped by the package {card.package}" if card.package else "there"
@@ -112,9 +116,15 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
     return "there"
 
 
-def _weights_row(card: BackboneCard, session: Session) -> dict[str, Any]:
-    from omnibench.sources import Sources
+def _fetch_weights(card: BackboneCard, session: Session) -> str:
+    if weights.hub_repository(card) is not None:
+        return str(weights.fetch(card, session.data).weights)
+    for need in Sources(session.data, session.results).of_backbone(card)[1]:
+        raise MissingWeightsError(need.removeprefix(f"weights {card.id}: "))
+    return "there, without a download"
 
+
+def _weights_row(card: BackboneCard, session: Session) -> dict[str, Any]:
     needs = Sources(session.data, session.results).of_backbone(card)[1]
     return {"id": card.id, "there": not needs, "source": card.source, "licence": card.licence}
 
@@ -131,11 +141,27 @@ def _all_weights() -> Registry[BackboneCard]:
     return known
 
 
-def _named(registry: Any, names: tuple[str, ...], action: str) -> list[str]:
+def _named(
+    known: Registry[C],
+    names: tuple[str, ...],
+    action: str,
+    of_suites: Callable[[str], list[C]],
+) -> list[C]:
+    """The cards of names and globs; of what is none of them, those that suites of it ask for."""
     if not names and action == "fetch":
-        raise RequestError("name what to fetch, as in `fetch breastmnist` (globs are welcome)")
-    globs = names or ("*",)
-    return list(dict.fromkeys(name for glob in globs for name in registry.match(glob)))
+        raise RequestError(
+            "name what to fetch, as in `fetch breastmnist`, or a suite (globs are welcome)"
+        )
+    cards: dict[str, C] = {}
+    for name in names or ("*",):
+        try:
+            found = [known.get(match) for match in known.match(name)]
+        except RequestError:
+            found = of_suites(name)
+            if not found:
+                raise
+        cards |= {card.id: card for card in found}
+    return list(cards.values())
 
 
 def _each(cards: list[Any], act: Callable[[Any], str]) -> int:
@@ -146,7 +172,7 @@ def _each(cards: list[Any], act: Callable[[Any], str]) -> int:
             typer.echo(f"{card.id}: {act(card)}")
         except OmnibenchError as error:
             failed += 1
-            typer.echo(f"{card.id}: {error}", err=True)
+            typer.echo(f"{card.id}: {str(error).removeprefix(f'{card.id}: ')}", err=True)
     return int(failed > 0)
 
 

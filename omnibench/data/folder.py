@@ -105,6 +105,7 @@ def listing_of(path: Path) -> Listing:
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
+    visible(path, path)  # a split that is a link out is refused before it is looked into
     found: dict[str, dict[str, list[str]]] = {}
     for split in SPLITS:
         if not (path / split).is_dir():

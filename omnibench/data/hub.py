@@ -8,6 +8,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from omnibench import hub_access
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data.checksums import sha256_of
 from omnibench.errors import DataError
@@ -91,7 +92,6 @@ def _absent(card: DatasetCard, data_dir: Path) -> list[str]:
 def _download(card: DatasetCard, folder: Path) -> str:
     """Download what is absent as far as it goes; why it may not be all."""
     import huggingface_hub
-    from huggingface_hub import errors
 
     try:
         huggingface_hub.snapshot_download(
@@ -102,14 +102,6 @@ def _download(card: DatasetCard, folder: Path) -> str:
             ignore_patterns=[f"*/{path.name}" for path in folder.glob("*.parquet")],  # put there
             local_dir=folder,
         )
-    except errors.GatedRepoError:
-        return f"{card.hub} is gated: accept its terms and log in to the hub"
-    except errors.RevisionNotFoundError:
-        return f"{card.hub} has no revision '{card.revision}'"
-    except errors.RepositoryNotFoundError:
-        return f"the hub has no dataset {card.hub}, or it is private"
-    except errors.LocalEntryNotFoundError:
-        return "the hub is out of reach"
     except Exception as error:  # of its HTTP client, too, which is another one each version
-        return (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return hub_access.refusal(error, f"datasets/{card.hub}", card.revision)
     return "the hub is out of reach or lacks some"

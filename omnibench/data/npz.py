@@ -134,6 +134,12 @@ def _check_counts(card: DatasetCard, layout: Layout, path: Path) -> None:
 
 
 def _labels(archive: Archive, layout: Layout) -> dict[str, NDArray[np.int64]]:
+    for split, member in layout.labels.items():  # before a byte of them is unpacked
+        if member.shape and member.shape[0] != layout.counts[split]:
+            raise DataError(
+                f"{archive.path}: {member.name} holds {member.shape[0]} labels for "
+                f"{layout.counts[split]} images; save one for each"
+            )
     return {
         split: labels_of(
             archive.array(member.name), layout.counts[split], f"{archive.path}: {member.name}"

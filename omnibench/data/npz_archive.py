@@ -28,6 +28,7 @@ DAMAGE = (
     zipfile.BadZipFile,
     zlib.error,
     lzma.LZMAError,
+    MemoryError,  # an array of many zeros is a small file
 )
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -55,12 +54,14 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, EOFError, OSError) as error:
-        raise WeightsError(f"{path} cannot be read as weights: {_first_line(error)}") from error
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"{path} is refused: it holds more than tensors, and loading it could run code; "
             "save it as safetensors"
+        ) from error
+    except Exception as error:  # damaged bytes make torch's unpickler raise whatever they spell
+        raise WeightsError(
+            f"{path} cannot be read as weights: {_first_line(error)}; get it again"
         ) from error
     while isinstance(content, Mapping):
         nested = next((content[key] for key in ("state_dict", "model") if key in content), None)
@@ -68,7 +69,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             break
         content = nested
     if not isinstance(content, Mapping) or not all(
-        isinstance(value, Tensor) for value in content.values()
+        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
     ):
         raise WeightsError(f"{path} holds no state dict; save the model's state_dict() alone")
     return dict(content)

@@ -1,20 +1,19 @@
 """From a card's source to a module with its weights: one function a kind of source."""
 
 import fnmatch
-import json
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 
 from omnibench import weights
 from omnibench.cards import BackboneCard, Channels
 from omnibench.encoders.coverage import Coverage, load_checked, read_weights
+from omnibench.encoders.timm_create import create_timm, json_object
 from omnibench.encoders.timm_encoder import fit_input_size
-from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.errors import MissingWeightsError, WeightsError
 from omnibench.registry import import_attribute
 from omnibench.sources import find_weights_record
 
@@ -27,16 +26,6 @@ class Origin:
     coverage: Coverage | None = None
     mean: Channels | None = None
     std: Channels | None = None
-
-
-def _create(name: str, **options: Any) -> Any:
-    if not timm.is_model(name):
-        near = timm.list_models(f"*{name.split('.')[0]}*")[:3]
-        raise RequestError(
-            f"timm has no architecture '{name}'"
-            + (f"; did you mean {', '.join(near)}?" if near else "")
-        )
-    return timm.create_model(name, pretrained=False, **{"num_classes": 0, **options})
 
 
 def _load_timm(module: Any, card: BackboneCard, path: Path) -> Coverage:
@@ -62,7 +51,7 @@ def _load_timm(module: Any, card: BackboneCard, path: Path) -> Coverage:
 
 def _from_timm(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     files = weights.fetch(card, data)
-    module = _create(card.source_name)
+    module = create_timm(card.source_name)
     fit_input_size(module, size, card.id)
     coverage = _load_timm(module, card, files.weights)
     return Origin(module, coverage, *_statistics(module))
@@ -72,9 +61,15 @@ def _from_hf_hub(card: BackboneCard, size: int, data: Path, results: Path) -> Or
     files = weights.fetch(card, data)
     if files.config is None:
         raise WeightsError(f"{card.id}: config.json is absent; {weights.way_out(card, data)}")
-    config = json.loads(files.config.read_text(encoding="utf-8"))
-    cfg = config.get("pretrained_cfg", config)
-    module = _create(config["architecture"], **config.get("model_args", {}))
+    config = json_object(files.config)
+    cfg = config.get("pretrained_cfg") or config
+    name, options = config.get("architecture"), config.get("model_args") or {}
+    if not all(isinstance(value, dict) for value in (cfg, options)) or not isinstance(name, str):
+        raise WeightsError(
+            f"{files.config} names no architecture as timm's configurations do; get it again, or "
+            "give the card the right source"
+        )
+    module = create_timm(name, options, str(files.config))
     fit_input_size(module, size, card.id)
     coverage = _load_timm(module, card, files.weights)
     mean, std = cfg.get("mean"), cfg.get("std")
@@ -82,7 +77,7 @@ def _from_hf_hub(card: BackboneCard, size: int, data: Path, results: Path) -> Or
 
 
 def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
-    module = _create(card.architecture or "")
+    module = create_timm(card.architecture or "")
     fit_input_size(module, size, card.id)
     path = Path(card.source_name)
     if not path.is_file():
@@ -95,7 +90,7 @@ def _from_random(card: BackboneCard, size: int, data: Path, results: Path) -> Or
     """One fixed draw, seed 0, at the architecture's own size, whatever the input size."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = _create(card.source_name)
+        module = create_timm(card.source_name)
     fit_input_size(module, size, card.id)
     return Origin(module, None, *_statistics(module))
 
@@ -103,7 +98,8 @@ def _from_random(card: BackboneCard, size: int, data: Path, results: Path) -> Or
 def _from_record(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     record = find_weights_record(results, card.source_name)
     told = record["environment"]
-    module = _create(card.architecture or told["architecture"], **told["model_args"])
+    options = told["model_args"]
+    module = create_timm(card.architecture or told["architecture"], options, str(record["path"]))
     fit_input_size(module, size, card.id)
     coverage = _load_timm(module, card, record["path"].with_suffix(".safetensors"))
     return Origin(module, coverage, tuple(told["mean"]), tuple(told["std"]))
@@ -137,8 +133,9 @@ def _from_transformers(card: BackboneCard, size: int, data: Path, results: Path)
             trust_remote_code=card.trust_remote_code,
             output_loading_info=True,
         )
-    except (OSError, ValueError, RuntimeError) as error:
-        raise WeightsError(f"{card.id}: {folder} cannot be loaded: {error}") from error
+    except Exception as error:  # damaged or hostile files make it raise whatever they spell
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(f"{card.id}: {folder} cannot be loaded: {reason}") from error
     missing = [key for key in info["missing_keys"] if not _optional(card, key)]
     mismatched = [str(key) for key in info["mismatched_keys"]]
     if missing or mismatched:
@@ -152,7 +149,7 @@ def _from_transformers(card: BackboneCard, size: int, data: Path, results: Path)
     coverage = Coverage(total - len(absent), total, absent, tuple(sorted(info["unexpected_keys"])))
     statistics = folder / "preprocessor_config.json"
     if statistics.is_file():
-        told = json.loads(statistics.read_text(encoding="utf-8"))
+        told = json_object(statistics)
         return Origin(module, coverage, tuple(told["image_mean"]), tuple(told["image_std"]))
     return Origin(module, coverage)
 

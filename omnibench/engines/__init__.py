@@ -19,3 +19,5 @@ class Engine(Protocol):
 
 engines: Registry[Engine] = Registry("engine")
 engines.add("local", "omnibench.engines.local:run")
+engines.add("ray", "omnibench.engines.ray:run")
+engines.add("slurm", "omnibench.engines.slurm:run")

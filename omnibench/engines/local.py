@@ -1,73 +1,80 @@
-"""The local engine: one unit after another in this process."""
+"""The local engine: a process for each slot, so that what kills one costs its unit alone."""
 
 import time
-from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
-
-import torch
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from multiprocessing.connection import wait
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.execute import Finished, claim, execute_unit, only
-from omnibench.memory import keep_freed_memory
-from omnibench.store import RecordStore
-from omnibench.training.processes import agreed, wait_for_all
+from omnibench.engines.limits import broken_limit
+from omnibench.engines.queue import Queue
+from omnibench.engines.slot import Slot
+from omnibench.execute import Finished, fail_unit
 
-POLL_SECONDS = 1.0
+ATTEMPTS = 2  # of a unit whose process died: a third would not help
+POLL_SECONDS = 0.5
 
 
 def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
-    """Yield each unit as it finishes.
+    """Yield each unit as it finishes, up to `context.jobs` of them at a time.
 
-    A unit that another runner of the same results folder holds is put back and looked at again;
-    what that runner has written by then is not computed twice. Each claim is let go before the
-    unit is handed out. A unit whose backbone another one makes waits for that; where it failed,
-    nothing is computed and no record written.
+    A process that dies is replaced. Its unit is tried once more, as another one may have taken the
+    memory; what it had finished by then stays. Under torchrun the process at hand does it all.
     """
-    torch.set_num_threads(context.threads)
-    keep_freed_memory()
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.benchmark = False
-    torch.backends.cudnn.deterministic = True
-    store = RecordStore(context.results)
-    queue, busy = deque(agreed(units)), 0
-    while queue:
-        if busy == len(queue):
-            time.sleep(POLL_SECONDS)
-            busy = 0
-        unit = queue.popleft()
-        if waits := agreed([m for m in unit.after if not _is_done(m, store)]):
-            if any(maker.name == other.name for maker in waits for other in queue):
-                queue.append(unit)
-                busy += 1
-            else:
-                yield Finished(unit, dict.fromkeys(unit.repetitions, _absent(waits)), 0.0)
-            continue
-        with claim(unit, context) as ours:
-            if not agreed(ours):
-                queue.append(unit)
-                busy += 1
-                continue
-            busy = 0
-            records = {cell.repetition: store.read(cell) for cell in unit.cells}
-            due = agreed(tuple(k for k, record in records.items() if context.due(record)))
-            there = {
-                k: _message(record) for k, record in records.items() if record and k not in due
-            }
-            finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
-            wait_for_all()  # until the first process has written its records
-            yield Finished(unit, {**there, **finished.repetitions}, finished.seconds)
+    if context.process[1] > 1:
+        from omnibench.engines import serial
+
+        yield from serial.run(units, context)
+        return
+    queue, attempts = Queue(units, context), dict[str, int]()
+    slots = [Slot(own) for own in slot_contexts(context)]
+    with closing(queue):
+        try:
+            while queue:
+                yield from queue.orphans()
+                for slot in slots:
+                    if slot.unit is None and (unit := queue.start()) is not None:
+                        slot.start(unit)
+                        attempts[unit.name] = attempts.get(unit.name, 0) + 1
+                busy = [slot for slot in slots if slot.unit is not None]
+                if not busy:
+                    time.sleep(POLL_SECONDS)
+                    continue
+                wait([end for slot in busy for end in slot.ends], POLL_SECONDS)
+                for slot in busy:
+                    if (finished := _ended(slot, queue, attempts, context)) is not None:
+                        yield finished
+        finally:
+            for slot in slots:
+                slot.stop()
 
 
-def _is_done(unit: Unit, store: RecordStore) -> bool:
-    records = [store.read(cell) for cell in unit.cells]
-    return all(record is not None and record["status"] == "done" for record in records)
+def slot_contexts(context: Context) -> list[Context]:
+    """Divide threads, and GPUs if there are several, among the slots."""
+    gpus = context.gpus if context.device == "cuda" else 0
+    threads = max(1, context.threads // context.jobs)
+    return [
+        replace(context, threads=threads, device=f"cuda:{k % gpus}" if gpus > 1 else context.device)
+        for k in range(context.jobs)
+    ]
 
 
-def _absent(makers: Sequence[Unit]) -> str:
-    return f"{', '.join(maker.name for maker in makers)} did not end, whose weights it needs"
-
-
-def _message(record: Mapping[str, Any]) -> str | None:
-    return str(record["error"]["message"]) if record["error"] else None
+def _ended(slot: Slot, queue: Queue, attempts: dict[str, int], context: Context) -> Finished | None:
+    """What became of a slot's unit; None while it runs, or when it is to be tried again."""
+    unit = slot.unit
+    assert unit is not None
+    if (finished := slot.finished()) is not None:
+        queue.end(unit)
+        return finished
+    error = broken_limit(slot, context)
+    if error is None and slot.alive:
+        return None
+    again = error is None and attempts[unit.name] < ATTEMPTS
+    error = error or slot.death()
+    slot.stop(at_once=True)
+    if not again:
+        finished = fail_unit(unit, context, error, attempts[unit.name], slot.seconds)
+    queue.end(unit, again)
+    return finished

@@ -113,7 +113,7 @@ def _tables(study: Study) -> Iterator[str]:
 
 def _plain(study: Study) -> Iterator[str]:
     levels = [("subsection", table) for table in (*study.across, *differences(study))]
-    levels += [("section", table) for table in study.latent.tables]
+    levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]
     for number, (level, table) in enumerate(levels, 1):
         label = f"tab:plain-{number}"
         yield _head(level, table.title)

@@ -15,6 +15,7 @@ from omnibench.report.build import as_comparisons, build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.numbers import POINTS
 from omnibench.report.published import published_tables
+from omnibench.report.reproduction import reproduction_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.stats.cases import Stored
@@ -76,6 +77,11 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
             table
             for study in dict.fromkeys(report.published)
             for table in published_tables(study, every)
+        ],
+        reproduction=[
+            table
+            for study in dict.fromkeys(report.published)
+            for table in reproduction_tables(study, every, states)
         ],
         predictions=predictions,
         margin=report.equivalence_margin,

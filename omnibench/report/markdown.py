@@ -15,12 +15,13 @@ _LEFT_OUT = (
     "Of generated texts only the first column of each table is said here, under the last decoding; "
     "the CSV holds all comparisons."
 )
+_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
 _SPECIAL = re.compile(r"([\\`*_\[\]<>|~&$#])")
 
 
 def escape(text: str) -> str:
-    """Return text that GitHub Markdown shows as it is, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+    """Return text that GitHub Markdown shows as it is, on one line, and no terminal obeys."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()).translate(_CONTROLS))
 
 
 def to_markdown(

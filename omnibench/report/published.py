@@ -26,13 +26,13 @@ def published_tables(study: str, tables: Sequence[Table]) -> list[Table]:
     rows = [row for path in find_tables(study) for row in published.read_table(path)]
     by_table = {name: list(group) for name, group in groupby(rows, lambda row: row.table)}
     shaped = (
-        _shaped(f"{study}, Table {name}", group, _members(group, by_table), tables)
+        _shaped(f"{study}, Table {name}", group, members_of(group, by_table), tables)
         for name, group in by_table.items()
     )
     return [table for table in shaped if table is not None]
 
 
-def _members(
+def members_of(
     rows: Sequence[published.Row], by_table: Mapping[str, list[published.Row]]
 ) -> list[str]:
     """The datasets that an aggregate is taken over."""
@@ -62,7 +62,7 @@ def _shaped(
             cells = dict(zip(own.columns, row.cells, strict=True)) if own else {}
             facts.setdefault(label, row)
             for dataset, _ in columns:
-                cell = _pooled(cells, members) if members else cells.get(dataset)
+                cell = pooled(cells, members) if members else cells.get(dataset)
                 if cell is not None:
                     grid.setdefault(label, {})[dataset, metric] = cell
     if not grid:
@@ -151,7 +151,7 @@ def _printed(row: published.Row | None) -> Cell:
     return Cell("done", row.value * scale, std, row.n or 0, row.n or 0, decimals=decimals)
 
 
-def _pooled(cells: Mapping[str, Cell], members: Sequence[str]) -> Cell | None:
+def pooled(cells: Mapping[str, Cell], members: Sequence[str]) -> Cell | None:
     """Mean and standard deviation (ddof = 1) of all repetitions of all datasets, as if listed.
 
     None where one's own suite has none of the datasets; missing where it lacks one of them.

@@ -34,6 +34,7 @@ class Study:
         every: the tables of every metric there is, as the CSV holds them.
         published: tables of published studies in their own shape, one's own numbers beside them.
         predictions: digest of a record -> what it stored.
+        reproduction: each published number that one's own stands beside, compared.
         margin: declared for equivalence, in points of the primary metric.
         equivalence: of comparisons of a primary metric whether it is shown within the margin.
     """
@@ -51,6 +52,7 @@ class Study:
     predictions: Callable[[str], Stored]
     latent: Latent = field(default_factory=Latent)
     published: Sequence[Table] = ()
+    reproduction: Sequence[PlainTable] = ()
     margin: float | None = None
     equivalence: Mapping[Comparison, bool] = field(default_factory=dict)
 

@@ -69,6 +69,7 @@ def make_page(study: Study, folder: Path, figures: Sequence[Image] = ()) -> Page
         comparisons=comparison_grid(said, names, units, study.equivalence) if said else None,
         comparisons_note=_LEFT_OUT if len(said) < len(study.comparisons) else "",
         across=[plain_grid(table) for table in study.across],
+        reproduction=[plain_grid(table) for table in study.reproduction],
         figures=figures,
         figures_note=f"Each lies as PDF and PNG in the folder {FIGURES} beside this page.",
         latent=_latent(study, folder),

@@ -21,6 +21,8 @@ PARTS = {
     "packing": "omnibench.speed.packing:measure",
     "statistics": "omnibench.speed.statistics:measure",
     "report": "omnibench.speed.reports:measure",
+    "scale": "omnibench.speed.scale:measure",
+    "engine": "omnibench.speed.engine:measure",
 }
 
 

@@ -8,27 +8,24 @@ import timm
 import torch
 from torch.nn import functional
 
-from omnibench.cards import BackboneCard
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, micro_batch
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.speed import Measure, best_seconds
+from omnibench.speed.calibrate import ARCHITECTURE, SIZE, card, keep_rates
 
-NAME = "vit_small_patch14_dinov2"
-SIZE = 224
 EAGER_BATCHES = (8, 32)
 
 
 def measure(device: str) -> Iterator[Measure]:
     """Yield images/s of both, the share of the GEMM ceiling, and the cosine between them."""
-    card = BackboneCard(id="speed", source=f"random:{NAME}", pool="cls")
     recipe = {"input_size": SIZE, "normalization": "imagenet", "precision": "bf16"}
-    loaded = load_encoder(card, recipe, device, Path("unused"), Path("unused"))
+    loaded = load_encoder(card(), recipe, device, Path("unused"), Path("unused"))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        plain = timm.create_model(NAME, num_classes=0).eval().to(device)
-    fit_input_size(plain, SIZE, NAME)
+        plain = timm.create_model(ARCHITECTURE, num_classes=0).eval().to(device)
+    fit_input_size(plain, SIZE, ARCHITECTURE)
     generator = torch.Generator().manual_seed(0)
     count = max(*EAGER_BATCHES, micro_batch(device))
     images = torch.randint(0, 256, (count, SIZE, SIZE), generator=generator, dtype=torch.uint8)
@@ -74,6 +71,7 @@ def measure(device: str) -> Iterator[Measure]:
         rate * flops / ceiling,
         ">= 0.58",
     )
+    keep_rates(device, "frozen", {"fp32": max(rates.values()), "bf16": rate}, passes=1)
     yield Measure("features", "smallest cosine, bf16 to fp32", float(cosine), "", None, ">= 0.9995")
 
 

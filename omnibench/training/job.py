@@ -11,6 +11,7 @@ from torch.optim import Optimizer
 from omnibench.cell import Unit
 from omnibench.context import Context, Progress
 from omnibench.execute import only
+from omnibench.files import inside
 from omnibench.store import RecordStore
 
 
@@ -121,7 +122,7 @@ def cell_job(
         select=select,
         seed=unit.seed("order", repetition),
         device=context.device,
-        folder=context.results / "checkpoints" / cell.digest,
+        folder=inside(context.results / "checkpoints" / cell.digest, context.results),
         log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
         progress=context.progress,
         name=f"repetition {repetition}, epoch",

@@ -1,5 +1,6 @@
 """Captioning: a language model that reads a frozen backbone's tokens. No torch."""
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
@@ -9,6 +10,7 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import register_task
 from omnibench.task import Adaptation, Definition, Outcome
 
+from .flops import language_flops
 from .metrics import DEFINITIONS
 from .recipes import FROM_SCRATCH, OMNIRAD, PRETRAINED, CaptioningRecipe
 
@@ -74,6 +76,7 @@ def _adaptation(
         recipes={"small": small, "omnirad": OMNIRAD},
         options=options,
         frozen_kind="tokens",
+        head_flops=functools.partial(language_flops, name),
         decodings=DECODINGS,
         loads=loads,
     )

@@ -28,7 +28,8 @@ def meteor(references: Sequence[str], texts: Sequence[str]) -> NDArray[np.float6
     through the package evaluate, splits sentences first.)
     """
     with _LOCK:
-        if not _wordnet_loaded():
+        if not has_wordnet():
+            _warn_once()
             return None
         pairs = zip(references, texts, strict=True)
         return np.array([_score(*pair) for pair in pairs], np.float64)
@@ -43,7 +44,7 @@ def _score(reference: str, text: str) -> float:
     return float(single_meteor_score(*tokens, alpha=ALPHA, beta=BETA, gamma=GAMMA))
 
 
-def _wordnet_loaded() -> bool:
+def has_wordnet() -> bool:
     """Load WordNet from nltk's own folders or from `nltk_data/` in the data folder."""
     import nltk.data
     from nltk.corpus import wordnet
@@ -55,7 +56,6 @@ def _wordnet_loaded() -> bool:
     try:
         wordnet.ensure_loaded()
     except (LookupError, OSError, BadZipFile):
-        _warn_once()
         return False
     return True
 

@@ -20,6 +20,7 @@ from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.errors import RequestError
 from omnibench.execute import only
+from omnibench.files import plain
 from omnibench.store import RecordStore
 from omnibench.task import Outcome, score
 from omnibench.training.checkpoint import Checkpoints
@@ -120,7 +121,7 @@ def _training(
     knn = None
     if unit.options["knn"] is not None:
         knn = OnlineKnn(unit.options["knn"], context.data, preprocess, recipe.precision)
-    watch = Watch(record.with_suffix(".steps.jsonl"))
+    watch = Watch(plain(record.with_suffix(".steps.jsonl")))  # written in place, so never a link
     trainer = Trainer(model, recipe, pool, rows, cropper, course, watch, knn, context.device)
     job = cell_job(
         unit,

@@ -11,7 +11,7 @@ from omnibench.tasks.captioning.tokenizer import learn
 from safetensors.torch import load_file, save_file
 from transformers import BartModel
 
-from omnibench import weights
+from omnibench import hub_access
 from omnibench.catalogue import load_installed, tasks
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
@@ -162,9 +162,9 @@ def unit_of(unit, name, **options):
 def no_hub(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    weights._unreachable.cache_clear()
+    hub_access.unreachable.cache_clear()
     yield
-    weights._unreachable.cache_clear()
+    hub_access.unreachable.cache_clear()
 
 
 def test_where_a_units_model_lies(unit, tmp_path, no_hub):

@@ -1,4 +1,4 @@
-"""The local engine: failures, races, disks that fill, signals and kills."""
+"""Units one after another: failures, races, disks that fill, signals and kills."""
 
 import errno
 import json
@@ -18,10 +18,10 @@ from omnibench import files
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.engines.local import run
+from omnibench.engines.serial import run
 from omnibench.errors import DataError
-from omnibench.execute import claim
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.leases import Leases
 from omnibench.recipe import Recipe
 from omnibench.store import RecordStore
 from omnibench.task import Adaptation, Outcome
@@ -64,7 +64,7 @@ def context(tmp_path) -> Context:
 
 @pytest.fixture
 def toy_unit(unit) -> Unit:
-    return replace(unit, task="toy")
+    return replace(unit, task="toy", recipe=Recipe().model_dump())
 
 
 def records(context: Context) -> dict[int, dict]:
@@ -175,20 +175,18 @@ def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
     toy, toy_unit, context, tmp_path
 ):
     code = (
-        "import sys, time\n"
-        "from filelock import FileLock\n"
-        "with FileLock(sys.argv[1]):\n"
-        "    print('held', flush=True); time.sleep(1.5)\n"
+        "import sys, time; from pathlib import Path; from omnibench.leases import Leases\n"
+        "with Leases(Path(sys.argv[1])).held(sys.argv[2]) as ours:\n"
+        "    print(ours, flush=True); time.sleep(1.5)\n"
     )
-    with claim(toy_unit, context) as ours:
-        assert ours
-        (lock,) = (context.results / "locks").glob("*.lock")
     holder = subprocess.Popen(
-        [sys.executable, "-c", code, str(lock)], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, str(context.results), toy_unit.name],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout is not None
-    assert holder.stdout.readline() == "held\n"
-    with claim(toy_unit, context) as ours:
+    assert holder.stdout.readline() == "True\n"
+    with Leases(context.results).held(toy_unit.name) as ours:
         assert not ours
     began = time.monotonic()
     list(run([toy_unit], context))

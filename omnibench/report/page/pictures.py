@@ -68,7 +68,9 @@ def _beside(record: Path) -> list[Path]:
     return [
         path
         for kind in KINDS
+        # A link may lead to a file that is no picture of this study.
         if os.path.isfile(path := record.with_suffix(f".{kind}.png"))  # noqa: PTH113
+        and not path.is_symlink()
     ]
 
 

@@ -26,6 +26,7 @@ class Page:
         across: what is said over several datasets.
         comparisons, failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
+        reproduction: published numbers beside one's own.
         left_out: what of the pictures is not shown, and where it lies.
         facts: tables of costs, environment, data.
         methods: paragraphs.
@@ -38,6 +39,7 @@ class Page:
     comparisons: Grid | None = None
     comparisons_note: str = ""
     across: Sequence[Grid] = ()
+    reproduction: Sequence[Grid] = ()
     figures: Sequence[Image] = ()
     figures_note: str = ""
     latent: Sequence[tuple[Grid, Image | None]] = ()

@@ -1,0 +1,48 @@
+"""`doctor`: what this machine has and lacks, in general and for a suite. Asks no hub."""
+
+from collections.abc import Iterator
+
+from omnibench.commands.checking import show
+from omnibench.commands.planning import needs
+from omnibench.commands.session import Places, Session
+from omnibench.doctor.machine import device, folders
+from omnibench.doctor.needs import absent, writes_texts
+from omnibench.doctor.software import extras, software
+from omnibench.doctor.space import disk
+from omnibench.doctor.tools import latex, wordnet
+from omnibench.findings import Finding
+from omnibench.plan import states
+
+
+def doctor(suite: str | None, places: Places, as_json: bool) -> int:
+    """Look at this machine and, where given, at what a suite needs; returns the exit status."""
+    session = Session.open(places)
+    return show(_general(session) if suite is None else _of_suite(session, suite), as_json)
+
+
+def _general(session: Session) -> Iterator[Finding]:
+    yield from _machine(session)
+    yield wordnet(session.data)
+    yield from extras()
+    yield disk((), session.context("cpu"))
+
+
+def _of_suite(session: Session, name: str) -> Iterator[Finding]:
+    suite, units = session.suite(name)  # first: a wrong name is one sentence and nothing else
+    found = states(units, session.store)
+    yield from _machine(session)
+    if writes_texts(units):
+        yield wordnet(session.data)
+    blocked = needs(found)
+    yield from absent(blocked)
+    if not blocked:
+        yield Finding(f"suite {suite.name}", "PASS", "everything it needs is on this machine")
+    left = {state.cell.unit.name for state in found if state.state in ("missing", "blocked")}
+    yield disk([unit for unit in units if unit.name in left], session.context("auto"))
+
+
+def _machine(session: Session) -> Iterator[Finding]:
+    yield from software()
+    yield device()
+    yield from folders(session.results, session.data)
+    yield latex()

@@ -1,0 +1,54 @@
+"""The machine: its GPU, its cores, its folders."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from omnibench.commands.session import best_device, usable_cores
+from omnibench.errors import RequestError
+from omnibench.findings import Finding
+from omnibench.recipe import native_precision
+from omnibench.store import check_writable
+
+# Ampere: the first NVIDIA GPUs that multiply bf16 natively.
+BF16_CAPABILITY = 8
+
+
+def device() -> Finding:
+    """The device that `auto` takes; torch is asked only where an NVIDIA device is there."""
+    cores = usable_cores()
+    if best_device() == "cpu":
+        return Finding(
+            "device",
+            "WARN",
+            f"cpu, {cores} cores, {native_precision()} is native; no NVIDIA GPU",
+            "frozen probes are quick on a CPU; full training wants a GPU",
+        )
+    import torch
+
+    if not torch.cuda.is_available():
+        return Finding(
+            "device",
+            "FAIL",
+            f"an NVIDIA GPU is there, but torch {torch.__version__} cannot use it",
+            "install a driver that fits torch, or a torch built for CUDA; --device cpu goes on "
+            "without",
+        )
+    facts = torch.cuda.get_device_properties(0)
+    message = (
+        f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory / 1e9:.0f} GB, "
+        f"{cores} cores"
+    )
+    if facts.major < BF16_CAPABILITY:
+        return Finding("device", "WARN", f"{message}; no native bf16", "recipe: {precision: fp32}")
+    return Finding("device", "PASS", message)
+
+
+def folders(results: Path, data: Path) -> Iterator[Finding]:
+    """Yield whether both can be written."""
+    for name, folder in (("results", results), ("data", data)):
+        try:
+            check_writable(folder)
+        except RequestError as error:
+            yield Finding(f"folder {name}", "FAIL", str(error), f"--{name} DIR")
+        else:
+            yield Finding(f"folder {name}", "PASS", f"{folder} is writable")

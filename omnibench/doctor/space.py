@@ -1,0 +1,79 @@
+"""Whether the disk has room for what a suite fetches and writes."""
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from omnibench import weights
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import tasks
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data import sources
+from omnibench.estimate import estimate
+from omnibench.findings import Finding
+
+SPARE_BYTES = 2 * 2**30  # for checkpoints, which go when their training ends
+FLOAT_BYTES = 4
+
+
+def disk(pending: Sequence[Unit], context: Context) -> Finding:
+    """Free space against features, records, and what is still to be fetched and unpacked."""
+    written = estimate(pending, context)["disk_bytes"]
+    fetched, unknown = to_fetch(pending, context.data)
+    free = shutil.disk_usage(_existing(context.data)).free
+    message = f"{free / 1e9:.1f} GB free, about {written / 1e9:.2f} GB to write"
+    if fetched:
+        message += f", at most {fetched / 1e9:.1f} GB to fetch and unpack"
+    if unknown:
+        message += f" (without {', '.join(unknown)}, whose size is not known)"
+    if free > written + fetched + SPARE_BYTES:
+        return Finding("disk", "PASS", message)
+    return Finding(
+        "disk",
+        "FAIL",
+        message,
+        "make room, choose another folder with --data, or run one task after the other (--tasks) "
+        "with `bench.py cache prune` between them",
+    )
+
+
+def to_fetch(units: Sequence[Unit], data: Path) -> tuple[int, list[str]]:
+    """Bytes of absent weights and datasets, at most, and the names of those of unknown size.
+
+    A dataset is reckoned twice, as its file and as the plain bytes that it is unpacked to once.
+    """
+    sizes: dict[str, int | None] = {}
+    for unit in units:
+        loads = tasks.get(unit.task).adaptations[unit.adaptation].loads
+        for card in (unit.backbone, *([loads] if loads else [])):
+            if weights.hub_repository(card) and weights.locate(card, data) is None:
+                sizes[card.id] = weights_bytes(card)
+        for dataset in unit.dataset.members or (unit.dataset,):
+            if dataset.path is None and sources.missing(dataset, data):
+                masks = unit.task == "segmentation"
+                raw = dataset_bytes(dataset, masks)
+                sizes[dataset.id] = None if raw is None else 2 * raw
+    unknown = [name for name, size in sizes.items() if size is None]
+    return sum(size or 0 for size in sizes.values()), unknown
+
+
+def weights_bytes(card: BackboneCard) -> int | None:
+    """Of a ViT: 12 D^2 parameters a block; None for others."""
+    if not (card.patch and card.width and card.depth):
+        return None
+    return FLOAT_BYTES * 12 * card.depth * card.width**2
+
+
+def dataset_bytes(card: DatasetCard, masks: bool) -> int | None:
+    """Of its pixels, and of its masks where they are read; None where the card has no size."""
+    if not card.resolution or not card.splits:
+        return None
+    layers = (card.channels or 3) + masks
+    return sum(card.splits.values()) * card.resolution**2 * layers
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists():
+        folder = folder.parent
+    return folder

@@ -1,0 +1,62 @@
+"""A timm model without weights, from what a repository's configuration says; nothing is trusted."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import timm
+
+from omnibench.errors import RequestError, WeightsError
+
+# Arguments of timm's function that name other weights or files than those of the card.
+FOREIGN = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
+
+
+def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str = "") -> Any:
+    """Make timm's model without weights.
+
+    Args:
+        options: model arguments that a configuration file or a record gives.
+        origin: of these, for messages.
+
+    Raises:
+        RequestError: timm has no such architecture.
+        WeightsError: the options are not the architecture's.
+    """
+    if not timm.is_model(name):
+        near = timm.list_models(f"*{name.split('.')[0]}*")[:3]
+        raise RequestError(
+            f"timm has no architecture '{name}'"
+            + (f"; did you mean {', '.join(near)}?" if near else "")
+        )
+    options = options or {}
+    if foreign := FOREIGN & options.keys():
+        raise WeightsError(
+            f"{origin} is refused: its model_args give {', '.join(sorted(foreign))}, by which timm "
+            "would load other files; remove them"
+        )
+    try:
+        return timm.create_model(name, pretrained=False, **{"num_classes": 0, **options})
+    except Exception as error:  # whatever an architecture says to arguments it does not know
+        if not options:
+            raise
+        raise WeightsError(
+            f"{origin}: timm cannot make {name} with its model_args "
+            f"({type(error).__name__}: {error}); correct them"
+        ) from error
+
+
+def json_object(path: Path) -> dict[str, Any]:
+    """Return what a configuration file of a repository says.
+
+    Raises:
+        WeightsError: it is none.
+    """
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WeightsError(f"{path} cannot be read as JSON ({error}); get it again") from error
+    if not isinstance(told, dict):
+        raise WeightsError(f"{path} is no JSON object; get it again")
+    return told

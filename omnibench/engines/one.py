@@ -1,0 +1,37 @@
+"""One unit that is ours, from what is due of it to what became of it; every engine ends here."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.execute import Finished, execute_unit, only
+from omnibench.memory import keep_freed_memory
+from omnibench.store import RecordStore
+from omnibench.training.processes import agreed, wait_for_all
+
+
+def prepare(context: Context) -> None:
+    """Set what decides a process's numbers: its threads, and the exact paths of torch."""
+    torch.set_num_threads(context.threads)
+    keep_freed_memory()
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def run_one(unit: Unit, context: Context) -> Finished:
+    """Compute what is due of a unit; what another runner has written is not computed again."""
+    store = RecordStore(context.results)
+    records = {cell.repetition: store.read(cell) for cell in unit.cells}
+    due = agreed(tuple(k for k, record in records.items() if context.due(record)))
+    there = {k: _message(record) for k, record in records.items() if record and k not in due}
+    finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+    wait_for_all()  # until the first process has written its records
+    return Finished(unit, {**there, **finished.repetitions}, finished.seconds)
+
+
+def _message(record: Mapping[str, Any]) -> str | None:
+    return str(record["error"]["message"]) if record["error"] else None

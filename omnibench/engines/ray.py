@@ -1,0 +1,165 @@
+"""The Ray engine: each unit is a task with CPUs and a share of GPUs; a lost node's starts again.
+
+Results and data must be folders that every node sees under the same path.
+"""
+
+import logging
+import math
+import os
+import socket
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from typing import Any
+
+from omnibench.cell import Unit
+from omnibench.context import Context, silent
+from omnibench.engines.local import POLL_SECONDS
+from omnibench.engines.queue import Queue
+from omnibench.engines.ray_task import run_unit
+from omnibench.engines.slot import GRACE_SECONDS
+from omnibench.errors import KilledError, RequestError
+from omnibench.execute import Finished, fail_unit
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run reports to nobody
+try:
+    import ray
+except ModuleNotFoundError:
+    raise RequestError("--engine ray needs Ray: pip install 'omnibench[ray]'") from None
+
+ATTEMPTS = 3  # of a unit whose node or worker was lost
+KNOCK_SECONDS = 10.0
+QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+log = logging.getLogger("omnibench")
+
+
+def join(context: Context, address: str, device: str) -> Context:
+    """Join a running cluster; returns the context of a machine like the smallest one that serves.
+
+    Args:
+        device: as asked for; with "auto", CUDA where a node has GPUs.
+
+    Raises:
+        RequestError: no cluster answers there, or none of its nodes has the device.
+    """
+    try:
+        _knock(address)
+        ray.init(address=address, **QUIET)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise RequestError(
+            f"--address: no Ray cluster answers at '{address}' ({str(error).splitlines()[0]}); "
+            "start one with: ray start --head"
+        ) from None
+    nodes = _nodes()
+    if device == "auto":
+        device = "cuda" if any(node.get("GPU", 0) >= 1 for node in nodes) else "cpu"
+    cuda = device.startswith("cuda")
+    serving = [node for node in nodes if not cuda or node.get("GPU", 0) >= 1]
+    if not serving:
+        raise RequestError(f"--device: no node of the Ray cluster at '{address}' has {device}")
+    threads = min(int(node["CPU"]) for node in serving)
+    gpus = min(int(node.get("GPU", 0)) for node in serving)
+    return replace(context, device=device, threads=threads, gpus=gpus)
+
+
+def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
+    """Yield each unit as it finishes, on the cluster that was joined or on one started here.
+
+    `context.jobs` units divide a machine's CPUs and GPUs; at a time there run as many as the
+    nodes have room for. Leases are held here, so that what a lost node ran starts again at once.
+    """
+    gpus = context.gpus if context.device.startswith("cuda") else 0
+    if not ray.is_initialized():
+        ray.init(num_cpus=context.threads, num_gpus=gpus, include_dashboard=False, **QUIET)
+    queue, tasks = Queue(units, context), _Tasks(context, gpus)
+    with closing(queue):
+        try:
+            while queue:
+                yield from queue.orphans()
+                while tasks.have_room() and (unit := queue.start()) is not None:
+                    tasks.start(unit)
+                for unit, finished in tasks.ended():
+                    queue.end(unit, again=finished is None)
+                    if finished is not None:
+                        yield finished
+        except SystemError as error:  # what a signal becomes inside Ray's own code
+            raise error.__cause__ or error from None
+        finally:
+            tasks.cancel()
+            ray.shutdown()
+
+
+class _Tasks:
+    """The units that Ray runs."""
+
+    def __init__(self, context: Context, gpus: int) -> None:
+        threads, share = max(1, context.threads // context.jobs), gpus / context.jobs
+        self.context = context
+        # Ray takes a part of one GPU, or whole ones.
+        self.needed = {"num_cpus": threads, "num_gpus": int(share) if share > 1 else share}
+        self._own = replace(context, threads=threads, jobs=1, progress=silent)
+        self._processes = int(share)
+        self._task: Any = ray.remote(run_unit).options(**self.needed, max_retries=0)
+        self._units: dict[Any, Unit] = {}
+        self._attempts: dict[str, int] = {}
+
+    def have_room(self) -> bool:
+        """Whether the living nodes hold one more; no lease is taken for what would only wait."""
+        cpus, gpus = self.needed["num_cpus"], self.needed["num_gpus"]
+        room = sum(
+            int(min(node["CPU"] / cpus, node.get("GPU", 0) / gpus if gpus else math.inf) + 1e-6)
+            for node in _nodes()
+        )
+        return len(self._units) < room
+
+    def start(self, unit: Unit) -> None:
+        """Hand a unit that is ours to Ray."""
+        self._attempts[unit.name] = self._attempts.get(unit.name, 0) + 1
+        self._units[self._task.remote(unit, self._own, self._processes)] = unit
+
+    def ended(self) -> Iterator[tuple[Unit, Finished | None]]:
+        """Wait a moment; yield what has ended, with None for what is to be started again."""
+        if not self._units:
+            time.sleep(POLL_SECONDS)
+            return
+        for task in ray.wait(list(self._units), timeout=POLL_SECONDS)[0]:
+            unit = self._units.pop(task)
+            yield unit, self._result(task, unit)
+
+    def cancel(self) -> None:
+        """End what runs; a training may write its checkpoint first."""
+        for task in self._units:
+            ray.cancel(task)
+        if self._units:
+            ray.wait(list(self._units), num_returns=len(self._units), timeout=GRACE_SECONDS)
+
+    def _result(self, task: Any, unit: Unit) -> Finished | None:
+        try:
+            finished, messages = ray.get(task)
+        except ray.exceptions.RayTaskError:
+            raise  # not the unit's own failure, which is a record: omnibench's
+        except ray.exceptions.RayError as error:
+            why = f"its Ray node or worker was lost ({type(error).__name__})"
+            if self._attempts[unit.name] < ATTEMPTS:
+                log.warning("%s: %s; it starts again", unit.name, why)
+                return None
+            lost = KilledError(f"{why} {ATTEMPTS} times")
+            return fail_unit(unit, self.context, lost, ATTEMPTS, 0.0)
+        for level, message in messages:
+            log.log(level, "%s", message)
+        assert isinstance(finished, Finished)
+        return finished
+
+
+def _knock(address: str) -> None:
+    """Fail at once where nobody listens, for which Ray itself would wait for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if host:
+        socket.create_connection((host, int(port)), timeout=KNOCK_SECONDS).close()
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each living node that has CPUs holds."""
+    alive = (dict(node["Resources"]) for node in ray.nodes() if node["Alive"])
+    return [node for node in alive if node.get("CPU", 0) >= 1]

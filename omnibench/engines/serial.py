@@ -1,0 +1,37 @@
+"""One unit after another in this process: under torchrun, and wherever a process is given."""
+
+import time
+from collections.abc import Iterator, Sequence
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.engines.one import prepare, run_one
+from omnibench.engines.queue import AGAIN_SECONDS, Queue
+from omnibench.execute import Finished
+from omnibench.training.processes import agreed
+
+
+def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
+    """Yield each unit as it finishes.
+
+    A unit that another runner of the same results folder holds is looked at again later. Each
+    lease is let go before its unit is handed out. A unit whose backbone another one makes waits for
+    that; where it failed, nothing is computed and no record written. Of several processes that
+    share a training the first one holds the leases.
+    """
+    prepare(context)
+    queue = Queue(agreed(units), context)
+    try:
+        while agreed(bool(queue)):
+            yield from agreed(list(queue.orphans()) if context.writes else [])
+            unit = agreed(queue.start() if context.writes else None)
+            if unit is None:
+                if agreed(bool(queue)):
+                    time.sleep(AGAIN_SECONDS)
+                continue
+            finished = run_one(unit, context)
+            if context.writes:
+                queue.end(unit)
+            yield finished
+    finally:
+        queue.close()

@@ -1,0 +1,187 @@
+"""A slot: a process of its own that runs the units it is given, one after another."""
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from multiprocessing.connection import Connection
+from typing import Any
+
+from omnibench.cell import Unit
+from omnibench.context import Context, silent
+from omnibench.errors import KilledError
+from omnibench.execute import Finished
+from omnibench.interrupts import Interrupted, interruptible
+
+Send = Callable[[tuple[str, Any]], None]
+GRACE_SECONDS = 60.0  # for a training to write its checkpoint
+log = logging.getLogger("omnibench")
+
+
+class Slot:
+    """The runner's side: hands a unit over and hears what becomes of it.
+
+    Attributes:
+        unit: what it runs; None while it is free.
+    """
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.unit: Unit | None = None
+        self.began: float | None = None
+        self._process: Any = None
+        self._connection: Connection | None = None
+        self._result: Finished | None = None
+
+    @property
+    def ends(self) -> list[Any]:
+        """What to wait for: a message, or the process's end."""
+        return [self._connection, self._process.sentinel]
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process lives."""
+        return self._process is not None and self._process.is_alive()
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return int(self._process.pid)
+
+    @property
+    def seconds(self) -> float:
+        """How long its unit has run, once its process had loaded what it needs."""
+        return 0.0 if self.began is None else time.monotonic() - self.began
+
+    def start(self, unit: Unit) -> None:
+        """Run a unit, in the process at hand or in a new one."""
+        self.unit, self._result, self.began = unit, None, None
+        if not self.alive:
+            self._spawn()
+        assert self._connection is not None
+        try:
+            self._connection.send(unit)
+        except OSError:  # it died while it was idle
+            self._spawn()
+            self._connection.send(unit)
+
+    def finished(self) -> Finished | None:
+        """Hear what there is to hear; what became of the unit, once that is known."""
+        assert self._connection is not None
+        try:
+            while self._result is None and self._connection.poll():
+                kind, content = self._connection.recv()
+                if kind == "finished":
+                    self._result = content
+                elif kind == "began":
+                    self.began = time.monotonic()
+                elif kind == "stage":
+                    self.context.progress(*content)
+                else:
+                    log.log(*content)
+        except (EOFError, OSError):  # it died, perhaps in the middle of a message
+            return None
+        if self._result is not None:
+            self.unit = None
+        return self._result
+
+    def death(self) -> KilledError:
+        """Return the error of a unit whose process died."""
+        self._process.join()
+        code = int(self._process.exitcode)
+        how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
+        hint = (
+            "; the machine may have run out of memory: give fewer --jobs or a smaller batch"
+            if code == -signal.SIGKILL
+            else ""
+        )
+        return KilledError(f"its process ended by {how}{hint}")
+
+    def stop(self, at_once: bool = False) -> None:
+        """End the process; unless at once, a training may write its checkpoint first."""
+        if self._process is None:
+            return
+        if self.unit is None or at_once:
+            self._process.kill()
+        elif self.alive:
+            self._process.terminate()
+            self._process.join(GRACE_SECONDS)
+            self._process.kill()
+        self._process.join()
+        assert self._connection is not None
+        self._connection.close()
+        self._process = self._connection = self.unit = None
+
+    def _spawn(self) -> None:
+        if self._process is not None:
+            unit = self.unit
+            self.stop(at_once=True)
+            self.unit = unit
+        # Not forked: torch's threads and CUDA do not survive that.
+        spawning = multiprocessing.get_context("spawn")
+        self._connection, theirs = spawning.Pipe()
+        # What the runner shows cannot be sent; the process sends its stages instead.
+        context = replace(self.context, progress=silent)
+        self._process = spawning.Process(target=serve, args=(theirs, context, os.getpid()))
+        self._process.start()
+        theirs.close()
+
+
+class _Handler(logging.Handler):
+    """Sends messages to the runner, which shows them with its run's id."""
+
+    def __init__(self, send: Send) -> None:
+        super().__init__()
+        self.send = send
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.send(("log", (record.levelno, "%s", record.getMessage())))
+
+
+def serve(connection: Connection, context: Context, runner: int) -> None:
+    """Run units as they come until the runner is gone; the process's own side.
+
+    Args:
+        runner: the number of the runner's process.
+    """
+    from omnibench.catalogue import load_installed, load_plugin
+    from omnibench.engines.one import prepare, run_one
+    from omnibench.pretrained import register_recorded
+
+    lock = threading.Lock()
+
+    def send(message: tuple[str, Any]) -> None:
+        with lock:
+            connection.send(message)
+
+    messages = logging.getLogger("omnibench")
+    messages.handlers, messages.propagate = [_Handler(send)], False
+    messages.setLevel(logging.INFO)
+    threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
+    load_installed()
+    for plugin in context.plugins:
+        load_plugin(plugin)
+    prepare(context)
+    own = replace(context, progress=lambda *stage: send(("stage", stage)))
+    try:
+        with interruptible():
+            # The terminal sends Ctrl-C to all; the runner tells its processes itself.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            while True:
+                unit = connection.recv()
+                send(("began", None))
+                register_recorded(context.results)
+                send(("finished", run_one(unit, own)))
+    except (EOFError, OSError, Interrupted):
+        os._exit(0)
+
+
+def _end_with(parent: int) -> None:
+    """End when the runner does, however that ended: nobody would hear what is computed."""
+    while os.getppid() == parent:
+        time.sleep(1.0)
+    os._exit(1)

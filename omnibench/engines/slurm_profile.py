@@ -1,0 +1,62 @@
+"""A profile: what a job of the SLURM engine asks of the cluster, from a YAML file."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from omnibench.errors import RequestError
+from omnibench.validation import validate
+
+EXAMPLE = "{partition: gpu, time: 240, cpus: 8, gpus: 1, memory: 32, max_jobs: 16}"
+
+
+class Profile(BaseModel):
+    """What one job, which runs one unit, asks for.
+
+    Attributes:
+        partition, account: None for the cluster's own choice.
+        time: limit of a job, in minutes.
+        cpus: of a job; also its threads.
+        gpus: of a job; with several, trainings through a backbone share them by torchrun.
+        memory: of a job, in GiB; None for the partition's default.
+        max_jobs: that run at a time; None for as many as the cluster lets.
+        resubmissions: how often a job that its time limit cuts goes on before it counts as failed.
+        sbatch: any other option of sbatch by its long name, as in {constraint: a100, qos: long}.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    partition: str | None = None
+    account: str | None = None
+    time: Annotated[int, Field(ge=1)]
+    cpus: Annotated[int, Field(ge=1)] = 1
+    gpus: Annotated[int, Field(ge=0)] = 0
+    memory: Annotated[float, Field(gt=0)] | None = None
+    max_jobs: Annotated[int, Field(ge=1)] | None = None
+    resubmissions: Annotated[int, Field(ge=0)] = 20
+    sbatch: dict[str, str | int | bool] = Field(default_factory=dict)
+
+    @property
+    def warning_seconds(self) -> int:
+        """How long before its time limit a job is warned: time for a checkpoint."""
+        return min(120, self.time * 60 // 4)
+
+
+def read_profile(path: Path | None) -> Profile:
+    """Read a profile.
+
+    Raises:
+        RequestError: there is none, it is not YAML, or a field is wrong or unknown.
+    """
+    if path is None:
+        raise RequestError(f"--engine slurm needs --profile FILE, such as {EXAMPLE}")
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(f"--profile: '{path}' cannot be read: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise RequestError(f"--profile: '{path}' is not YAML: {reason}") from None
+    return validate(Profile, content, str(path))

@@ -1,0 +1,163 @@
+"""What `plan`, `status` and `run` need of each record, kept so that no record is read twice.
+
+One file a dataset, `results/index/<task>/<dataset>.index`: a line with the rules it was made by
+and the SHA-256 of the rest, then JSON {unit: {record's name: summary}}. It may be deleted at any
+time; where it is absent, damaged or cannot be written, records are read.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+from omnibench.cell import Cell, Unit, digest_of
+from omnibench.errors import StoreError
+from omnibench.files import inside, write_atomically
+from omnibench.store import KEYS, SCHEMA, SPEC_KEYS, RecordStore, record_name
+
+# What a usable record is; an index made by other rules is not used.
+RULES = f"omnibench summaries 1 {digest_of([SCHEMA, sorted(KEYS), sorted(SPEC_KEYS)])[:16]}"
+# A file younger than this is read again next time: it could change once more without its times
+# telling, so coarse are the clocks of file systems.
+SETTLED_NS = 2_000_000_000
+
+# Of a record: digest, status, finished, error {kind, message} or None; and the stamp of its file.
+Summary = dict[str, Any]
+Shard = dict[str, dict[str, Summary]]
+
+
+class Index:
+    """The summaries of the records below one results folder, for one command.
+
+    Every file is looked at (name, size and times) each time. What is as it was is answered from
+    the index; anything else by `RecordStore.read`, with its warnings.
+    """
+
+    def __init__(self, store: RecordStore) -> None:
+        self._store = store
+        self._results = store.root.parent
+        self._shards: dict[tuple[str, str], Shard] = {}  # by task and dataset
+        self._changed: set[tuple[str, str]] = set()
+
+    def summaries(self, unit: Unit) -> list[Summary | None]:
+        """For each cell of a unit what matters of its record; None as of `RecordStore.read`.
+
+        Raises:
+            LinkError: as of `RecordStore.read`.
+        """
+        key, name = (unit.task, unit.dataset.id), unit.name
+        if key not in self._shards:
+            self._shards[key] = _read(self._path(key), self._results)
+        shard = self._shards[key]
+        folder = _Folder(f"{self._store.root}/{name}")
+        if folder.is_there:
+            self._store.folder(unit)
+        known = shard.get(name, {})
+        kept = {record: entry for record, entry in known.items() if not folder.lacks(record)}
+        found = [self._summary(cell, folder, kept) for cell in unit.cells]
+        if kept != known:
+            shard[name] = kept
+            self._changed.add(key)
+        return found
+
+    def save(self) -> None:
+        """Write what has changed, where that is possible; of two writers the last one stays."""
+        for key in self._changed:
+            body = json.dumps(self._shards[key], separators=(",", ":")).encode()
+            with contextlib.suppress(StoreError):
+                write_atomically(inside(self._path(key), self._results), _head(body) + body)
+        self._changed.clear()
+
+    def _path(self, key: tuple[str, str]) -> Path:
+        task, dataset = key
+        return self._results / "index" / task / f"{dataset}.index"
+
+    def _summary(
+        self, cell: Cell, folder: "_Folder", entries: dict[str, Summary]
+    ) -> Summary | None:
+        name = record_name(cell)
+        if folder.lacks(name):
+            return None
+        stamp = folder.stamp(name)
+        known = entries.pop(name, {})
+        same = known.get("digest") == cell.digest and known["stamp"] == stamp
+        if same and (known["status"] != "done" or folder.has_predictions(name)):
+            entries[name] = known
+            return known
+        record = self._store.read(cell)
+        if record is None:
+            return None
+        summary = {key: record[key] for key in ("digest", "status", "finished")}
+        error = record["error"]
+        summary["error"] = error and {key: error[key] for key in ("kind", "message")}
+        summary["stamp"] = stamp
+        if stamp is not None:
+            entries[name] = summary
+        return summary
+
+
+class _Folder:
+    """A unit's folder as it is now.
+
+    Attributes:
+        is_there: whether it exists.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._settled = time.time_ns() - SETTLED_NS
+        self._entries: dict[str, os.DirEntry[str]] = {}
+        self._listed = self.is_there = True
+        try:
+            with os.scandir(path) as entries:
+                self._entries = {entry.name: entry for entry in entries}
+        except FileNotFoundError:
+            self.is_there = False
+        except OSError:
+            self._listed = False
+
+    def lacks(self, name: str) -> bool:
+        """Whether there is certainly no such file."""
+        return self._listed and name not in self._entries
+
+    def stamp(self, name: str) -> str | None:
+        """A file's bytes and when its content and its entry last changed, in ns.
+
+        None of what changed just now or is no plain file: what it holds is not to be kept.
+        """
+        if not self._is_file(name):
+            return None
+        try:
+            told = self._entries[name].stat(follow_symlinks=False)
+        except OSError:  # gone meanwhile
+            return None
+        if max(told.st_mtime_ns, told.st_ctime_ns) >= self._settled:
+            return None
+        return f"{told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
+
+    def has_predictions(self, record: str) -> bool:
+        """Whether arrays or texts lie beside a record."""
+        stem = record.removesuffix(".json")
+        return any(self._is_file(f"{stem}.predictions.{kind}") for kind in ("npz", "jsonl"))
+
+    def _is_file(self, name: str) -> bool:
+        entry = self._entries.get(name)
+        return entry is not None and entry.is_file(follow_symlinks=False)
+
+
+def _read(path: Path, results: Path) -> Shard:
+    """An index file's content; empty where it is absent, damaged, or of other rules."""
+    try:
+        head, _, body = inside(path, results).read_bytes().partition(b"\n")
+    except (OSError, StoreError):
+        return {}
+    if head + b"\n" != _head(body):
+        return {}
+    shard: Shard = json.loads(body)
+    return shard
+
+
+def _head(body: bytes) -> bytes:
+    return f"{RULES} {hashlib.sha256(body).hexdigest()}\n".encode()

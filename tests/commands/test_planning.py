@@ -1,0 +1,112 @@
+"""`plan` and `status` of suites with some records, and of suites that are too large."""
+
+import json
+import subprocess
+
+import pytest
+
+import omnibench.index
+from omnibench.catalogue import load_installed
+from omnibench.cell import digest_of
+from omnibench.plan import progress, states
+from omnibench.sources import Sources
+from omnibench.speed import scale
+from omnibench.store import KEYS, SCHEMA, RecordStore
+from omnibench.suite import load, shipped
+
+SUITE = """
+name: some
+repetitions: 3
+backbones: [random-vit-tiny, resnet18]
+matrix: [{task: classification, datasets: [phantom], adaptations: [linear, knn]}]
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    path = tmp_path / "some.yaml"
+    path.write_text(SUITE)
+    load_installed()
+    return path
+
+
+@pytest.fixture
+def recorded(suite, tmp_path):
+    """The suite's units, two of whose cells are done and one failed; and their store."""
+    store = RecordStore(tmp_path / "results")
+    units = load(str(suite), Sources(tmp_path / "data", tmp_path / "results")).units
+    linear = units[0].cells
+    for cell, status in ((linear[0], "done"), (linear[2], "failed"), (units[1].cells[0], "done")):
+        record = {**dict.fromkeys(KEYS), "schema": SCHEMA, "digest": cell.digest, "status": status}
+        record |= {"spec": cell.unit.spec(cell.repetition), "finished": "2026-01-01"}
+        if status == "failed":
+            record["error"] = {"kind": "data", "message": "a damaged image", "traceback": "..."}
+        store.write(cell, record, {} if status == "done" else None)
+    return units, store
+
+
+def test_plan_and_status_say_what_is_there(bench, suite, recorded, monkeypatch):
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
+    for _ in range(2):  # from the records, then from their index
+        _, out, _ = bench("plan", suite)
+        assert [line.split(maxsplit=2)[2] for line in out.splitlines()[:5]] == [
+            "backbone         adaptation  cells",
+            "random-vit-tiny  linear      1 done, 1 missing, 1 failed",
+            "random-vit-tiny  knn         1 done",
+            "resnet18         linear      3 blocked",
+            "resnet18         knn         1 blocked",
+        ]
+        assert "some: 8 cells in 4 units; 2 done, 1 missing, 1 failed, 4 blocked" in out
+        status, out, _ = bench("status", suite)
+        assert status == 0
+        assert out.startswith("some: 2 done, 1 failed, 1 missing, 0 running, ")
+        failed = "failed: classification/phantom/random-vit-tiny/linear, repetition 2: data: a dam"
+        assert failed in out
+        (failure,) = json.loads(bench("status", suite, "--json")[1])["failures"]
+        assert failure["message"] == "a damaged image"
+
+
+def test_progress_tells_what_states_tell(recorded):
+    units, store = recorded
+    plain = [state.as_dict() for state in states(units, store)]
+    for _ in range(2):
+        assert [state.as_dict() for state in progress(units, store)] == plain
+
+
+def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_spec_and_sources(tmp_path):
+    load_installed()
+    for name in shipped():
+        for unit in load(name, Sources(tmp_path, tmp_path)).units:
+            for cell in unit.cells:
+                whole = {"spec": unit.spec(cell.repetition), "sources": dict(unit.sources)}
+                assert cell.digest == digest_of(whole), unit.name
+
+
+def test_a_million_cells_are_one_sentence_and_exit_2(bench, suite):
+    suite.write_text(SUITE.replace("repetitions: 3", "repetitions: 500000"))
+    for command in ("plan", "status", "run"):
+        status, out, err = bench(command, suite)
+        assert (status, out) == (2, "")
+        assert "some.yaml: the matrix has 1,000,002 cells, more than the 250,000" in err
+        assert err.count("\n") == 1
+
+
+def test_the_scale_is_measured_on_records_that_count(monkeypatch):
+    monkeypatch.setattr(scale, "BACKBONES", 1)
+    monkeypatch.setattr(scale, "REPETITIONS", 2)
+    monkeypatch.setattr(scale, "SETTLED_NS", 0)
+    told = []
+    plainly = subprocess.run
+
+    def run(command, **options):
+        done = plainly(command, **options)
+        told.append(done.stdout.splitlines()[0])
+        return done
+
+    monkeypatch.setattr(subprocess, "run", run)
+    measures = list(scale.measure("cpu"))
+    assert {measure.unit for measure in measures} == {"s", "MB"}
+    assert [measure.bound for measure in measures if measure.bound] == [
+        *("<= 5", "<= 500"), *("<= 5", "<= 500"), "<= 3"
+    ]  # fmt: skip
+    assert all(line.startswith("hundred-thousand: 80 done, 0 failed") for line in told[2:])

@@ -1,0 +1,122 @@
+"""The device, folders, disk and tools that `doctor` finds."""
+
+import shutil
+import sys
+from collections import namedtuple
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import load_installed
+from omnibench.context import Context
+from omnibench.doctor import machine, space, tools
+from omnibench.doctor.needs import absent
+from omnibench.doctor.space import dataset_bytes, disk, to_fetch, weights_bytes
+
+Usage = namedtuple("Usage", "total used free")
+
+
+def torch_with(available, major=9):
+    facts = SimpleNamespace(name="Some GPU", total_memory=80e9, major=major)
+    cuda = SimpleNamespace(
+        is_available=lambda: available,
+        device_count=lambda: 2,
+        get_device_properties=lambda index: facts,
+    )
+    return SimpleNamespace(cuda=cuda, __version__="2.15.0")
+
+
+def test_without_an_nvidia_device_torch_is_not_asked(monkeypatch):
+    monkeypatch.setattr(machine, "best_device", lambda: "cpu")
+    monkeypatch.setitem(sys.modules, "torch", None)  # an import of it would fail
+    found = machine.device()
+    assert (found.verdict, found.message[:4]) == ("WARN", "cpu,")
+
+
+@pytest.mark.parametrize(
+    ("torch", "verdict", "word"),
+    [
+        (torch_with(True), "PASS", "2 x Some GPU, 80 GB"),
+        (torch_with(True, major=7), "WARN", "no native bf16"),
+        (torch_with(False), "FAIL", "torch 2.15.0 cannot use it"),
+    ],
+)
+def test_a_gpu_is_looked_at_through_torch(monkeypatch, torch, verdict, word):
+    monkeypatch.setattr(machine, "best_device", lambda: "cuda")
+    monkeypatch.setitem(sys.modules, "torch", torch)
+    found = machine.device()
+    assert found.verdict == verdict
+    assert word in found.message
+    assert bool(found.fix) == (verdict != "PASS")
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    good, bad = machine.folders(tmp_path / "results", tmp_path / "file" / "data")
+    assert (good.verdict, bad.verdict, bad.fix) == ("PASS", "FAIL", "--data DIR")
+
+
+def test_each_need_once():
+    needs = ["weights a: run this", "data b: put it there", "weights a: run that"]
+    found = list(absent(needs))
+    assert [(one.name, one.fix) for one in found] == [
+        ("weights a", "run this"),
+        ("data b", "put it there"),
+    ]
+
+
+def test_latex_and_wordnet_are_optional(monkeypatch, tmp_path):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert tools.latex().verdict == "WARN"
+    monkeypatch.setattr(shutil, "which", lambda name: "/x" if name == "tectonic" else None)
+    assert tools.latex().message == "tectonic compiles report.tex"
+    monkeypatch.setattr(tools, "import_attribute", lambda name: lambda: False)
+    found = tools.wordnet(tmp_path)
+    assert found.verdict == "WARN"
+    assert str(tmp_path / "nltk_data" / "corpora" / "wordnet.zip") in found.fix
+    monkeypatch.setattr(tools, "import_attribute", lambda name: lambda: True)
+    assert tools.wordnet(tmp_path).verdict == "PASS"
+
+
+VIT = BackboneCard(id="v", source="timm:x", width=384, depth=12, patch=16)
+IMAGES = DatasetCard(
+    id="i",
+    reader="a:b",
+    tasks=("segmentation",),
+    files={"i.npz": "md5:" + "0" * 32},
+    splits={"train": 10, "test": 5},
+    resolution=100,
+    channels=1,
+)
+
+
+@pytest.fixture
+def pending(unit):
+    load_installed()
+    recipe = {"epochs": 1, "input_size": 64, "precision": "fp32", "limit": None}
+    segmentation = {"task": "segmentation", "adaptation": "full", "short": "full"}
+    return replace(unit, dataset=IMAGES, backbone=VIT, recipe=recipe, **segmentation)
+
+
+def test_bytes_to_fetch_by_hand(pending, tmp_path):
+    assert weights_bytes(VIT) == 4 * 12 * 12 * 384**2  # 85 MB: timm's file has 88
+    assert dataset_bytes(IMAGES, masks=True) == 15 * 100 * 100 * 2
+    both = weights_bytes(VIT) + 2 * 15 * 100 * 100 * 2
+    assert to_fetch([pending, pending], tmp_path) == (both, [])
+    (tmp_path / "i.npz").write_bytes(b"")
+    assert to_fetch([pending], tmp_path) == (weights_bytes(VIT), [])
+    unknown = replace(pending, backbone=BackboneCard(id="c", source="timm:cnn"))
+    assert to_fetch([unknown], tmp_path) == (0, ["c"])
+
+
+def test_disk_fails_where_it_would_run_full(pending, tmp_path, monkeypatch):
+    context = Context(tmp_path / "results", tmp_path / "data")
+    for free, verdict in ((2**40, "PASS"), (2**30, "FAIL")):
+        usage = Usage(2**41, 0, free)
+        monkeypatch.setattr(space.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        found = disk([pending], context)
+        assert found.verdict == verdict
+        assert bool(found.fix) == (verdict == "FAIL")
+        assert "at most 0.1 GB to fetch and unpack" in found.message

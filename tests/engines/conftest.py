@@ -1,0 +1,83 @@
+"""Units of a task that a plug-in brings, as every process of an engine can load it."""
+
+from dataclasses import replace
+
+import pytest
+
+from omnibench.catalogue import load_installed, load_plugin, tasks
+from omnibench.context import Context
+from omnibench.recipe import Recipe
+
+# What a unit is to do stands in its backbone's id: "sleep-3", "die", "die-once", "grow", "fine".
+PLUGIN = '''
+"""A task for tests of engines."""
+
+import os, signal, time
+from pathlib import Path
+
+import numpy as np
+
+from omnibench.catalogue import register_task
+from omnibench.recipe import Recipe
+from omnibench.task import Adaptation, Outcome
+
+
+class Obeying:
+    name = "obeying"
+    adaptations = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}
+    definitions = {}
+    reported = ("toy/score",)
+
+    def run(self, unit, context):
+        word, _, number = unit.backbone.id.partition("-")
+        told = context.results / f"{unit.backbone.id}.told"
+        for repetition in unit.repetitions:
+            if word == "sleep":
+                time.sleep(float(number))
+            if word == "die" and not (number == "once" and told.exists()) and repetition == 1:
+                told.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            if word == "grow":
+                held = np.ones((2**27,))  # 1 GiB
+                time.sleep(30)
+            score = unit.seed("head", repetition) / 2**63
+            logits = np.full((4, 2), score, np.float32)
+            yield Outcome(repetition, {"toy/score": score}, {"test_logits": logits})
+
+
+register_task(Obeying())
+'''
+
+
+@pytest.fixture(scope="session")
+def plugin(tmp_path_factory):
+    """The plug-in's file and the task that it registers, which other tests do not see."""
+    load_installed()
+    path = tmp_path_factory.mktemp("plugin") / "obeying_task.py"
+    path.write_text(PLUGIN)
+    load_plugin(path)
+    return path, tasks._entries.pop("obeying")
+
+
+@pytest.fixture
+def context(tmp_path, plugin) -> Context:
+    path, _ = plugin
+    started = "2000-01-01T00:00:00+00:00"
+    return Context(
+        tmp_path / "results", tmp_path / "data", threads=2, started=started, plugins=(path,)
+    )
+
+
+@pytest.fixture
+def named(unit, plugin, monkeypatch):
+    """Return units by what their backbones are to do."""
+    monkeypatch.setitem(tasks._entries, "obeying", plugin[1])
+    return lambda *names: [
+        replace(
+            unit,
+            task="obeying",
+            backbone=unit.backbone.model_copy(update={"id": name}),
+            recipe=Recipe().model_dump(),
+        )
+        for name in names
+    ]

@@ -1,0 +1,141 @@
+"""Slots: what kills one costs its unit alone, limits hold, and the numbers are the same."""
+
+import os
+import signal
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from omnibench.engines import local, serial
+from omnibench.engines.local import run, slot_contexts
+from omnibench.leases import Leases
+from omnibench.store import RecordStore
+
+
+def records(context):
+    """Backbone and repetition -> record."""
+    found = [record for _, record in RecordStore(context.results).all()]
+    return {(r["spec"]["backbone"], r["spec"]["repetition"]): r for r in found}
+
+
+def test_two_slots_leave_the_records_of_one_process_whatever_dies(named, context, tmp_path):
+    units = named("a", "b", "die-once", "die")
+    results = {f.unit.backbone.id: f.repetitions for f in run(units, replace(context, jobs=2))}
+    message = results["die"][1]
+    assert message.startswith("its process ended by SIGKILL; the machine may have run out of mem")
+    assert results["die"] == {0: None, 1: message, 2: message}
+    assert all(r == {0: None, 1: None, 2: None} for name, r in results.items() if name != "die")
+
+    two, alone = records(context), replace(context, results=tmp_path / "alone")
+    list(serial.run([unit for unit in units if unit.backbone.id in ("a", "b")], alone))
+    for key, record in records(alone).items():
+        assert (two[key]["digest"], two[key]["metrics"]) == (record["digest"], record["metrics"])
+        assert two[key]["environment"]["threads"] == 1  # two threads over two slots
+    assert two["die", 0]["status"] == "done"  # what it had stays
+    assert two["die", 1]["error"]["kind"] == two["die", 2]["error"]["kind"] == "killed"
+    assert two["die", 1]["environment"]["attempts"] == 2
+    assert list((context.results / "leases").iterdir()) == []
+
+
+def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(named, context):
+    limited = replace(context, time_limit=2.0)
+    results = {f.unit.backbone.id: f.repetitions for f in run(named("sleep-60", "b"), limited)}
+    assert "ran for more than 2 s; give it a longer --time-limit" in results["sleep-60"][0]
+    assert results["b"] == {0: None, 1: None, 2: None}
+    assert records(context)["sleep-60", 0]["error"]["kind"] == "time"
+
+
+def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(named, context):
+    limited = replace(context, memory_limit=0.9)
+    results = {f.unit.backbone.id: f.repetitions for f in run(named("grow", "b"), limited)}
+    assert "more than --memory-limit 0.9" in results["grow"][0]
+    assert results["b"] == {0: None, 1: None, 2: None}
+    assert records(context)["grow", 0]["error"]["kind"] == "out of memory"
+
+
+def test_a_run_that_is_left_ends_its_processes_and_lets_go(named, context):
+    units = named("b", "sleep-60", "c")
+    running = run(units, replace(context, jobs=2))
+    next(running)
+    assert Leases(context.results).living() == {units[1].name}  # c is to start
+    children = {int(p) for p in os.popen(f"pgrep -P {os.getpid()}").read().split()}
+    assert children
+    running.close()
+    assert list((context.results / "leases").glob("*.lease")) == []
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline and any(map(_computes, children)):
+        time.sleep(0.05)
+    assert not any(map(_computes, children))
+
+
+def _computes(pid):
+    try:
+        return "multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return False
+
+
+def test_a_unit_that_another_runner_holds_is_waited_for(named, context):
+    (unit,) = named("b")
+    other = Leases(context.results)
+    lease = other.take(unit.name)
+    threading.Timer(1.5, other.release, [lease]).start()
+    began = time.monotonic()
+    (finished,) = run([unit], context)
+    assert time.monotonic() - began > 1.2
+    assert finished.repetitions == {0: None, 1: None, 2: None}
+
+
+def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, context):
+    maker, lost, needs, orphan = named("sleep-0.1", "die", "b", "c")
+    units = [
+        replace(needs, after=(maker,)),
+        replace(orphan, after=(lost,)),
+        maker,
+        lost,
+    ]
+    results = {f.unit.backbone.id: f.repetitions for f in run(units, replace(context, jobs=2))}
+    assert results["b"] == {0: None, 1: None, 2: None}
+    assert "did not end, whose weights it needs" in results["c"][0]
+    found = records(context)
+    assert found["b", 0]["started"] >= found["sleep-0.1", 2]["finished"]
+    assert ("c", 0) not in found
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "jobs", "devices"),
+    [
+        ("cpu", 0, 2, ["cpu", "cpu"]),
+        ("cuda", 1, 2, ["cuda", "cuda"]),
+        ("cuda", 2, 2, ["cuda:0", "cuda:1"]),
+        ("cuda", 2, 3, ["cuda:0", "cuda:1", "cuda:0"]),
+        ("cuda:1", 2, 1, ["cuda:1"]),
+    ],
+)
+def test_threads_and_gpus_are_divided(context, device, gpus, jobs, devices):
+    slots = slot_contexts(replace(context, device=device, gpus=gpus, jobs=jobs, threads=6))
+    assert [slot.device for slot in slots] == devices
+    assert {slot.threads for slot in slots} == {6 // jobs}
+
+
+def test_processes_end_when_their_runner_is_killed(named, context, tmp_path):
+    pid = os.fork()
+    if pid == 0:
+        os.setsid()
+        list(local.run(named("sleep-60"), context))
+        os._exit(0)
+    deadline = time.monotonic() + 30
+    while not (kids := os.popen(f"pgrep -P {pid} -f spawn_main").read().split()):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    deadline = time.monotonic() + 10
+    while any(map(_computes, map(int, kids))):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    (unit,) = named("sleep-60")
+    assert Leases(context.results).take(unit.name) is not None  # at once: its holder is gone

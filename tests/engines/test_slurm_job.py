@@ -1,0 +1,54 @@
+"""What a SLURM job does when it is warned of its time limit, without a SLURM."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from omnibench.context import Context
+from omnibench.interrupts import WARNING
+
+submitit = pytest.importorskip(
+    "submitit", reason="submitit is absent: pip install omnibench[slurm]"
+)
+
+
+@pytest.fixture
+def job(unit, tmp_path, monkeypatch):
+    """A job that is warned while its unit runs; submitit's handler is put back afterwards."""
+    from omnibench.engines.slurm_job import UnitJob
+
+    def run(self) -> None:
+        os.kill(os.getpid(), WARNING)
+        time.sleep(10)
+
+    monkeypatch.setattr(UnitJob, "_run", run)
+    before = signal.getsignal(WARNING)
+    yield UnitJob(unit, Context(tmp_path / "results", tmp_path / "data"))
+    signal.signal(WARNING, before)
+
+
+def test_a_warned_job_is_requeued(job, tmp_path):
+    def requeue(number, frame) -> None:
+        raise SystemExit(-1)
+
+    signal.signal(WARNING, requeue)
+    with pytest.raises(SystemExit, match="-1"):
+        job()
+    assert job.checkpoint().function is job  # what runs after the requeue
+    assert not (tmp_path / "results" / "records").exists()
+
+
+def test_a_job_that_is_cut_too_often_is_a_failure(job, unit, tmp_path):
+    def refuse(number, frame) -> None:
+        raise submitit.core.utils.UncompletedJobError("timed-out too many times")
+
+    signal.signal(WARNING, refuse)
+    with pytest.raises(SystemExit, match="1"):
+        job()
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("rep-*.json")]
+    assert len(records) == len(unit.repetitions)
+    assert {record["error"]["kind"] for record in records} == {"time"}
+    assert "more resubmissions" in records[0]["error"]["message"]

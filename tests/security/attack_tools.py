@@ -1,0 +1,43 @@
+"""A pickle that runs code, and a record that no training made."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from omnibench import catalogue
+from omnibench.cell import Cell
+from omnibench.store import SCHEMA
+from omnibench.task import score
+
+
+class Bomb:
+    """An object whose unpickling makes a folder."""
+
+    def __init__(self, marker: Path) -> None:
+        self.marker = marker
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.makedirs, (str(self.marker),)
+
+
+def done(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A record of two classes told apart by half, and its predictions."""
+    rng = np.random.default_rng(cell.repetition)
+    labels = np.arange(12) % 2
+    predictions = {
+        "test_logits": rng.normal(size=(12, 2)).astype(np.float32),
+        "test_labels": labels,
+        "test_case": np.arange(12),
+    }
+    record = {
+        **{"schema": SCHEMA, "digest": cell.digest, "spec": cell.unit.spec(cell.repetition)},
+        **{"status": "done", "pairing": cell.unit.pairing(cell.repetition), "digests": {}},
+        "environment": {"python": "3", "platform": "x", "device": "cpu", "threads": 1}
+        | {"packages": {}},
+        **{"error": None, "started": "2026-01-01T00:00:00", "finished": "2026-01-01T00:00:01"},
+        "metrics": score(catalogue.tasks.get("classification").definitions, predictions),
+        "cost": {"wall_s": 1.0, "trainable_parameters": 1, "total_parameters": 2},
+    }
+    return record, predictions

@@ -1,0 +1,98 @@
+"""Arrays that hold pickles, or far more than their file."""
+
+import io
+import re
+import tracemalloc
+import zipfile
+
+import numpy as np
+import pytest
+
+from omnibench.predictions import predictions_path
+
+BLOCKED = r"blocked: data npz-evil: .*evil\.npz: "
+
+
+def npy_header(shape, dtype="|u1") -> bytes:
+    buffer = io.BytesIO()
+    np.lib.format.write_array_header_1_0(
+        buffer, {"descr": dtype, "fortran_order": False, "shape": shape}
+    )
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", ["train_images", "val_labels", "test_groups", "train_label"])
+def test_a_pickle_in_an_npz_is_refused_unrun(bench, bomb, suite, arrays, tmp_path, name):
+    arrays[name] = np.array([bomb] * 6, object)
+    if name == "train_label":  # masks, which stand for every split
+        arrays |= {f"{split}_label": arrays[f"{split}_images"] for split in ("val", "test")}
+    np.savez(tmp_path / "evil.npz", **arrays)
+    status, out, err = bench("plan", suite("npz:evil.npz"))
+    assert status == 0
+    assert re.search(
+        rf"{BLOCKED}{name} holds pickled Python objects, which are never opened; save plain", out
+    ), out
+    status, _, err = bench("run", tmp_path / "attack.yaml")
+    assert (status, f"{name} holds pickled Python objects" in err) == (2, True)
+    assert "Traceback" not in err
+
+
+def test_a_pickle_among_a_record_s_predictions_is_refused_unrun(
+    bench, bomb, suite, arrays, plant, tmp_path
+):
+    np.savez(tmp_path / "good.npz", **arrays)
+    path = suite("npz:good.npz")
+    [(_, record)] = plant(path)
+    np.savez(predictions_path(record), test_logits=np.array([bomb], object))
+    status, out, err = bench("rescore", path)
+    assert (status, out) == (1, "")
+    assert re.fullmatch(
+        r"error: the predictions .*\.predictions\.npz cannot be read \(ValueError\); delete the "
+        r"record beside them and run its suite again\n",
+        err,
+    ), err
+
+
+def test_labels_that_unpack_to_far_more_than_there_are_images_take_no_memory(
+    bench, suite, arrays, tmp_path
+):
+    del arrays["val_labels"]
+    np.savez(tmp_path / "evil.npz", **arrays)
+    size = 300_000_000
+    with (
+        zipfile.ZipFile(tmp_path / "evil.npz", "a", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("val_labels.npy", "w") as member,
+    ):
+        member.write(npy_header((size,)))
+        for _ in range(300):
+            member.write(bytes(size // 300))
+    assert (tmp_path / "evil.npz").stat().st_size < 1_000_000
+    tracemalloc.start()
+    try:
+        _, out, _ = bench("plan", suite("npz:evil.npz"))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert re.search(rf"{BLOCKED}val_labels holds {size} labels for 6 images; save one", out), out
+    assert peak < size / 3
+
+
+def test_an_array_that_no_memory_holds_is_refused(bench, suite, arrays, tmp_path, monkeypatch):
+    def short(*_: object) -> None:
+        raise MemoryError("Unable to allocate 9.09 TiB")
+
+    np.savez(tmp_path / "evil.npz", **arrays)
+    path = suite("npz:evil.npz")
+    monkeypatch.setattr("omnibench.data.npz_archive._fill", short)
+    _, out, err = bench("plan", path)
+    assert re.search(rf"{BLOCKED}train_labels is damaged or cut short \(Unable to alloc", out), out
+    assert "Traceback" not in err
+
+
+def test_an_array_whose_header_lies_is_refused(bench, suite, arrays, tmp_path):
+    del arrays["val_labels"]
+    np.savez(tmp_path / "evil.npz", **arrays)
+    with zipfile.ZipFile(tmp_path / "evil.npz", "a") as archive:
+        archive.writestr("val_labels.npy", npy_header((10**12,)) + b"\0" * 6)
+    _, out, _ = bench("plan", suite("npz:evil.npz"))
+    assert re.search(rf"{BLOCKED}val_labels is damaged .*not what its header says", out), out

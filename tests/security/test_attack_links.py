@@ -1,0 +1,164 @@
+"""Links in a results folder that lead out of it: nothing is read or written through them."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+from omnibench.context import Context
+from omnibench.errors import LinkError
+from omnibench.features import FeatureKey, FeatureStore
+from omnibench.predictions import predictions_path
+from omnibench.store import RecordStore
+
+LINK = "is a link that leads out of {}, or lies behind one; remove that link"
+
+
+@pytest.fixture
+def outside(tmp_path) -> Path:
+    folder = tmp_path / "outside"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def path(suite, arrays, tmp_path) -> Path:
+    np.savez(tmp_path / "good.npz", **arrays)
+    return suite("npz:good.npz")
+
+
+def swap(path: Path, outside: Path) -> Path:
+    """Move a file or folder out, and leave a link to it."""
+    target = outside / path.name
+    shutil.move(path, target)
+    path.symlink_to(target)
+    return target
+
+
+@pytest.mark.parametrize("depth", range(5))
+@pytest.mark.parametrize("command", ["plan", "status", "run", "report", "rescore"])
+def test_a_folder_that_leads_out_is_refused(bench, plant, path, outside, tmp_path, depth, command):
+    """records, task, dataset, backbone, adaptation: each may be the link."""
+    [(_, record)] = plant(path)
+    parts = record.relative_to(tmp_path / "results").parts
+    target = swap(tmp_path.joinpath("results", *parts[: depth + 1]), outside)
+    before = {one: one.read_bytes() for one in target.rglob("*") if one.is_file()}
+    status, _, err = bench(command, path, *(["--force"] if command == "run" else []))
+    assert (status, LINK.format(tmp_path / "results") in err) == (2, True), err
+    assert "Traceback" not in err
+    assert {one: one.read_bytes() for one in target.rglob("*") if one.is_file()} == before
+
+
+def test_a_record_that_is_a_link_out_is_refused(bench, plant, path, outside):
+    [(_, record)] = plant(path)
+    swap(record, outside)
+    for command in ("plan", "status", "run", "report", "rescore"):
+        status, _, err = bench(command, path)
+        assert (status, f"{record} is a link that leads out of {record.parent}" in err) == (2, True)
+    with pytest.raises(LinkError):
+        list(RecordStore(record.parents[5]).all())
+
+
+def test_predictions_that_are_a_link_out_are_refused(bench, plant, path, outside):
+    [(_, record)] = plant(path)
+    predictions = predictions_path(record)
+    swap(predictions, outside)
+    status, _, err = bench("rescore", path)
+    assert (status, f"{predictions} is a link that leads out of" in err) == (2, True)
+
+
+def test_a_link_in_a_record_s_place_is_replaced_and_its_target_untouched(plant, path, outside):
+    [(_, record)] = plant(path)
+    written = [record, predictions_path(record)]
+    for file in written:
+        file.unlink()
+        (outside / file.name).write_text("not yours")
+        file.symlink_to(outside / file.name)
+    plant(path)
+    assert not any(file.is_symlink() for file in written)
+    assert {file.read_text() for file in outside.iterdir()} == {"not yours"}
+
+
+def test_links_within_and_a_results_folder_that_is_a_link_are_followed(
+    bench, plant, path, outside, tmp_path
+):
+    (tmp_path / "results").symlink_to(outside)
+    [(_, record)] = plant(path)
+    folder = record.parent
+    moved = folder.with_name("elsewhere")
+    shutil.move(folder, moved)
+    folder.symlink_to(moved)
+    assert bench("plan", path)[0] == 0
+    assert "1 done" in bench("status", path)[1]
+
+
+@pytest.fixture
+def pretrained(tmp_path) -> Path:
+    """The record of a pretraining, as far as `export` reads it."""
+    digest = "ab" * 32
+    folder = tmp_path / "results" / "records" / "pretraining" / "set" / "v" / "dinov2-global"
+    folder.mkdir(parents=True)
+    record = folder / f"rep-0-{digest[:8]}.json"
+    recipe = {"epochs": 1, "batch": 2, "input_size": 32, "local_crops": 0, "prototypes": 4}
+    told = {"architecture": "test_vit", "model_args": {}, "mean": [0.5] * 3, "std": [0.5] * 3}
+    record.write_text(
+        json.dumps(
+            {
+                **{"digest": digest, "status": "done", "metrics": {}},
+                "spec": {
+                    "backbone": "test_vit",
+                    "adaptation": "dinov2-global",
+                    "options": {"knn": "x"},
+                }
+                | {"recipe": recipe | {"centring": "softmax"}},
+                "environment": told | {"images": {"set": 3}},
+            }
+        )
+    )
+    save_file({"a": np.ones(2, np.float32)}, record.with_suffix(".safetensors"))
+    return record
+
+
+@pytest.mark.parametrize("levels", [None, "weights", "record", 0, 3])
+def test_export_copies_nothing_from_outside(bench, pretrained, outside, tmp_path, levels):
+    """The attack: weights that are a link to a secret, exported and then published."""
+    file = pretrained.with_suffix(".safetensors") if levels == "weights" else pretrained
+    if levels is not None:
+        swap(pretrained.parents[levels] if isinstance(levels, int) else file, outside)
+    status, _, err = bench("export", "abababab", tmp_path / "out")
+    assert "Traceback" not in err
+    if levels is None:
+        assert (status, (tmp_path / "out" / "model.safetensors").is_file()) == (0, True), err
+    else:
+        # A linked folder among the records is not even looked into.
+        said = "no pretraining record" if levels == 0 else "is a link that leads out of"
+        assert (status, said in err) == (2, True), err
+        assert not (tmp_path / "out").exists()
+
+
+def test_checkpoints_are_neither_written_nor_removed_outside(unit, outside, tmp_path):
+    from omnibench.training.job import cell_job
+
+    results = tmp_path / "results"
+    results.mkdir()
+    (results / "checkpoints").symlink_to(outside)
+    arguments = {"model": None, "count": 1, "loss": None, "validate": dict, "set_mode": dict}
+    with pytest.raises(LinkError, match="checkpoints"):
+        cell_job(unit, 0, Context(results, tmp_path), select=None, **arguments)
+
+
+def test_prune_removes_a_link_and_not_what_it_names(bench, outside, tmp_path):
+    (outside / "precious").write_text("x")
+    features = tmp_path / "data" / "features"
+    key = FeatureKey({"backbone": "b"}, "train", 8, "imagenet", "fp32", "embed")
+    rows = np.ones((3, 2), np.float32)
+    FeatureStore(features).get(key, 3, dict, lambda start, stop: rows[start:stop], 3)
+    (features / key.digest / "inner").symlink_to(outside)
+    (features / ("0" * 32)).symlink_to(outside)
+    status, out, _ = bench("cache", "prune")
+    assert (status, "2 entries removed" in out) == (0, True)
+    assert list(features.glob("[!.]*")) == []
+    assert (outside / "precious").read_text() == "x"

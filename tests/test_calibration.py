@@ -1,0 +1,79 @@
+"""What `speed` leaves and `plan` takes."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from omnibench import calibration
+from omnibench.calibration import FILE, recall, remember
+from omnibench.commands.session import usable_cores
+from omnibench.context import Context
+from omnibench.rates import CORE_RATE, Rates, forward_flops, frozen_rate
+from omnibench.speed.calibrate import card, keep_rates
+
+
+@pytest.fixture
+def context(tmp_path, monkeypatch):
+    names = {"cpu": "cpu: Some Processor", "cuda": "cuda: Some GPU"}
+    monkeypatch.setattr(
+        calibration, "describe", lambda context: {"device": names[context.device[:4].strip(":")]}
+    )
+    return Context(tmp_path / "results", tmp_path / "data", "cpu", threads=2)
+
+
+def test_without_a_measurement_rates_are_rough(context):
+    rates = Rates.of(context)
+    assert rates.frozen("bf16") == frozen_rate("bf16", "cpu") >= CORE_RATE["bf16"]
+    assert rates.calibration.basis == "rough: run `bench.py speed features training`"
+
+
+def test_what_was_measured_is_taken_by_kind_and_precision(context):
+    remember(context, "frozen", {"fp32": 1e9, "bf16": 2e9})
+    assert "the rest rough: run `bench.py speed training`" in recall(context).basis
+    remember(context, "trained", {"bf16": 3e9})
+    rates = Rates.of(context)
+    assert (rates.frozen("fp32"), rates.frozen("bf16"), rates.frozen("fp16")) == (1e9, 2e9, 2e9)
+    assert rates.trained("bf16") == 3e9
+    assert rates.trained("fp32") == frozen_rate("fp32", "cpu")
+    date = json.loads((context.data / FILE).read_text())["cpu"]["date"]
+    assert rates.calibration.basis == f"measured on this machine (Some Processor) on {date}"
+
+
+def test_another_processor_or_other_threads_count_for_nothing(context, monkeypatch):
+    remember(context, "frozen", {"bf16": 2e9})
+    assert recall(replace(context, threads=4)).frozen == {}
+    remember(replace(context, threads=4), "trained", {"bf16": 3e9})
+    assert recall(replace(context, threads=4)).frozen == {}  # it gave way
+    monkeypatch.setattr(calibration, "describe", lambda context: {"device": "cpu: Another"})
+    assert recall(replace(context, threads=4)).trained == {}
+
+
+def test_a_gpu_is_named_and_never_asked(context, monkeypatch):
+    gpu = replace(context, device="cuda")
+    remember(gpu, "frozen", {"bf16": 2e12})
+    remember(context, "frozen", {"bf16": 2e9})
+    monkeypatch.setattr(calibration, "describe", None)
+    found = recall(replace(context, device="cuda:1"))
+    assert found.frozen == {"bf16": 2e12}
+    assert "(Some GPU)" in found.basis
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"cpu": 3}', '{"cpu": {"device": "x"}}'])
+def test_a_damaged_file_counts_for_nothing(context, text):
+    context.data.mkdir()
+    (context.data / FILE).write_text(text)
+    assert recall(context).frozen == {}
+    remember(context, "frozen", {"bf16": 2e9})
+    assert recall(context).frozen == {"bf16": 2e9}
+
+
+def test_speed_keeps_images_a_second_as_flops(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
+    keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
+    here = Context(tmp_path / "results", tmp_path / "data", "cpu", usable_cores())
+    assert recall(here).trained == {"bf16": 30 * forward_flops(card(), 224)}
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "file" / "data"))
+    keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
+    assert "the rates are not kept for `plan`" in caplog.text

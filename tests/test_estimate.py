@@ -1,0 +1,73 @@
+"""Seconds of pending units, against FLOPs and rates multiplied by hand."""
+
+from dataclasses import replace
+
+import pytest
+
+from omnibench import estimate as module
+from omnibench.calibration import Calibration
+from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import load_installed
+from omnibench.context import Context
+from omnibench.estimate import RECORD_SECONDS, estimate
+from omnibench.rates import Rates, forward_flops
+
+VIT = BackboneCard(id="v", source="random:x", width=384, depth=12, patch=14, prefix_tokens=1)
+SPLITS = {"train": 100, "val": 10, "test": 20}
+FLOPS = forward_flops(VIT, 224)
+
+
+@pytest.fixture
+def context(tmp_path, monkeypatch):
+    load_installed()
+    measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
+    monkeypatch.setattr(module.Rates, "of", lambda context: Rates("cpu", measured))
+    return Context(tmp_path / "results", tmp_path / "data")
+
+
+@pytest.fixture
+def pending(unit):
+    card = DatasetCard(id="d", reader="a:b", tasks=("classification",), splits=SPLITS)
+    recipe = {"epochs": 4, "input_size": 224, "precision": "bf16", "limit": None}
+    recipe["normalization"] = "backbone"
+    return replace(unit, dataset=card, backbone=VIT, recipe=recipe)
+
+
+def test_flops_of_vit_small():
+    assert forward_flops(VIT, 224) == pytest.approx(12.2e9, rel=0.02)
+
+
+def test_fine_tuning_costs_three_passes_an_image_at_the_rate_of_training(pending, context):
+    found = estimate([replace(pending, adaptation="full", short="full")], context)
+    epoch = 100 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
+    assert found["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
+    assert found["basis"] == "measured on this machine (here) on 2026-01-01"
+
+
+def test_a_head_under_augmentation_costs_frozen_passes(pending, context):
+    found = estimate([replace(pending, adaptation="head", short="head")], context)
+    assert found["seconds"] == pytest.approx(3 * (4 * 110 * FLOPS / 1e11 + RECORD_SECONDS), abs=0.1)
+
+
+def test_frozen_probes_share_one_pass(pending, context):
+    knn = replace(pending, adaptation="knn", short="knn", repetitions=(0,))
+    found = estimate([pending, knn], context)
+    assert found["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 4 * RECORD_SECONDS, abs=0.1)
+
+
+def test_captions_cost_a_language_model_and_every_beam(pending, context):
+    caption = replace(
+        pending,
+        task="captioning",
+        adaptation="bart-base",
+        short="bart-base",
+        repetitions=(0,),
+        decodings=("b1-t64", "b5-t128"),
+    )
+    # BART-base over 64 visual tokens and 64 words: parameters of encoder, decoder and vocabulary.
+    bart = 2 * 64 * (42.5e6 + 56.6e6 + 38.6e6)
+    training = 4 * (100 * 3 * bart / 5e10 + 10 * bart / 1e11)
+    generation = 20 * (64 + 5 * 128) * bart / 64 / 1e11
+    frozen = 130 * FLOPS / 1e11
+    found = estimate([caption], context)
+    assert found["seconds"] == pytest.approx(training + generation + frozen, rel=0.01)

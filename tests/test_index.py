@@ -1,0 +1,227 @@
+"""The index of records answers as reading them would, whatever happens to records or index."""
+
+import json
+import os
+from dataclasses import replace
+
+import pytest
+
+import omnibench.index
+from omnibench.index import Index
+from omnibench.store import KEYS, SCHEMA, RecordStore
+
+KEPT = ("digest", "status", "finished", "error")
+
+
+def write(store, cell, status="done", finished="2026-01-01", predicted=True):
+    """A record as short as can be, by rename, as all are written."""
+    error = None if status == "done" else {"kind": "bug", "message": "é", "traceback": "long"}
+    record = {
+        **dict.fromkeys(KEYS),
+        **{"schema": SCHEMA, "digest": cell.digest, "spec": cell.unit.spec(cell.repetition)},
+        **{"status": status, "finished": finished, "error": error},
+    }
+    return store.write(cell, record, {} if predicted else None)
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store whose files count as settled at once."""
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
+    return RecordStore(tmp_path)
+
+
+@pytest.fixture
+def look(store, unit, monkeypatch):
+    """Look once, as one command does: what is told, and how many records it had to read.
+
+    What it tells is held against plain reading.
+    """
+
+    def look(asked=unit):
+        read, reads = store.read, []
+        with monkeypatch.context() as patch:
+            patch.setattr(store, "read", lambda cell: [reads.append(cell), read(cell)][1])
+            index = Index(store)
+            found = index.summaries(asked)
+            index.save()
+        for cell, summary in zip(asked.cells, found, strict=True):
+            record = read(cell)
+            assert (summary is None) == (record is None)
+            if record is not None:
+                if record["error"]:
+                    del record["error"]["traceback"]
+                assert {key: summary[key] for key in KEPT} == {key: record[key] for key in KEPT}
+        return [summary and summary["status"] for summary in found], len(reads)
+
+    return look
+
+
+def test_records_are_read_once_and_absent_ones_never(store, unit, look, tmp_path):
+    assert look() == ([None, None, None], 0)
+    assert list(tmp_path.iterdir()) == []
+    write(store, unit.cells[0])
+    write(store, unit.cells[2], "failed", predicted=False)
+    assert look() == (["done", None, "failed"], 2)
+    assert look() == (["done", None, "failed"], 0)
+    assert [path.name for path in (tmp_path / "index").rglob("*.*")] == ["d.index"]
+    assert not list((tmp_path / "index").rglob("*.json"))
+
+
+def test_what_is_added_rewritten_or_deleted_is_seen(store, unit, look):
+    write(store, unit.cells[0])
+    look()
+    write(store, unit.cells[1])
+    assert look() == (["done", "done", None], 1)
+    write(store, unit.cells[0], "failed")
+    assert look() == (["failed", "done", None], 1)
+    write(store, unit.cells[0], finished="2026-01-02")
+    assert look() == (["done", "done", None], 1)
+    store.path(unit.cells[1]).unlink()
+    assert look() == (["done", None, None], 0)
+    write(store, unit.cells[1])
+    assert look() == (["done", "done", None], 1)
+    assert look() == (["done", "done", None], 0)
+
+
+def test_a_record_of_the_same_size_and_time_is_told_by_its_change_time(store, unit, look):
+    path = write(store, unit.cells[0], finished="2026-01-01")
+    look()
+    told = path.stat()
+    path.write_text(path.read_text().replace("2026-01-01", "2026-01-09"))
+    os.utime(path, ns=(told.st_atime_ns, told.st_mtime_ns))
+    assert path.stat().st_size == told.st_size
+    assert look() == (["done", None, None], 1)
+
+
+def test_a_truncated_record_is_missing_and_warned_of_each_time(store, unit, look, caplog):
+    path = write(store, unit.cells[0])
+    look()
+    path.write_bytes(path.read_bytes()[:20])
+    for _ in range(2):
+        caplog.clear()
+        assert look() == ([None, None, None], 1)
+        assert "is damaged" in caplog.text
+
+
+def test_a_record_without_its_predictions_is_missing_and_warned_of(store, unit, look, caplog):
+    path = write(store, unit.cells[0])
+    look()
+    predictions = path.with_suffix(".predictions.npz")
+    predictions.rename(path.with_suffix(".predictions.jsonl"))
+    assert look() == (["done", None, None], 0)
+    path.with_suffix(".predictions.jsonl").unlink()
+    for _ in range(2):
+        caplog.clear()
+        assert look() == ([None, None, None], 1)
+        assert "predictions" in caplog.text
+    predictions.mkdir()
+    assert look() == ([None, None, None], 1)
+
+
+def test_another_cells_record_is_missing_and_warned_of(store, unit, look, caplog):
+    other = replace(unit, suite_seed=1).cells[0]
+    path = write(store, other)
+    path.rename(store.path(unit.cells[0]))
+    path.with_suffix(".predictions.npz").rename(
+        store.path(unit.cells[0]).with_suffix(".predictions.npz")
+    )
+    for _ in range(2):
+        assert look() == ([None, None, None], 1)
+    assert "another cell's record" in caplog.text
+
+
+def test_two_suites_share_a_folder_and_an_index(store, unit, look):
+    other = replace(unit, suite_seed=1)
+    for cell in (unit.cells[0], other.cells[0]):
+        write(store, cell)
+    assert look(unit)[1] == look(other)[1] == 1
+    assert look(unit)[1] == look(other)[1] == 0
+
+
+@pytest.mark.parametrize("damage", ["bytes", "empty", "torn", "other rules"])
+def test_a_damaged_index_is_made_again(store, unit, look, tmp_path, damage):
+    write(store, unit.cells[0])
+    look()
+    index = tmp_path / "index" / unit.task / "d.index"
+    whole = index.read_bytes()
+    index.write_bytes(
+        {
+            "bytes": whole.replace(b'"done"', b'"Done"'),
+            "empty": b"",
+            "torn": whole[:-9],
+            "other rules": whole.replace(b"summaries 1", b"summaries 0"),
+        }[damage]
+    )
+    assert look() == (["done", None, None], 1)
+    assert look() == (["done", None, None], 0)
+    assert index.read_bytes() == whole
+
+
+def test_where_no_index_can_be_written_records_are_read(store, unit, look, tmp_path):
+    (tmp_path / "index").write_text("a file in its place")
+    write(store, unit.cells[0])
+    for _ in range(2):
+        assert look() == (["done", None, None], 1)
+
+
+def test_an_index_behind_a_link_out_is_neither_read_nor_written(store, unit, look, tmp_path):
+    outside = tmp_path.parent / f"{tmp_path.name}-outside"
+    outside.mkdir()
+    (tmp_path / "index").symlink_to(outside)
+    write(store, unit.cells[0])
+    for _ in range(2):
+        assert look() == (["done", None, None], 1)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_listed_is_read_file_by_file(store, unit, look, monkeypatch):
+    write(store, unit.cells[0])
+    look()
+
+    def refuse(path):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert look() == (["done", None, None], 3)
+
+
+def test_what_changed_just_now_is_read_again(store, unit, look, monkeypatch):
+    # Two writes within one tick of the file system's clock leave one time.
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", 3_600_000_000_000)
+    write(store, unit.cells[0])
+    for _ in range(2):
+        assert look() == (["done", None, None], 1)
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
+    assert [look()[1] for _ in range(2)] == [1, 0]
+
+
+def test_a_record_from_the_future_is_read_again(store, unit, look, monkeypatch):
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", 0)
+    path = write(store, unit.cells[0])
+    os.utime(path, (2**32, 2**32))
+    for _ in range(2):
+        assert look() == (["done", None, None], 1)
+
+
+def test_two_commands_at_once_lose_speed_alone(store, unit, look):
+    other = replace(unit, backbone=unit.backbone.model_copy(update={"id": "b"}))
+    for asked in (unit, other):
+        write(store, asked.cells[0])
+    first, second = Index(store), Index(store)
+    first.summaries(unit)
+    second.summaries(other)
+    first.save()
+    second.save()
+    assert look(other) == (["done", None, None], 0)
+    assert look(unit) == (["done", None, None], 1)
+    assert look(other)[1] == look(unit)[1] == 0
+
+
+def test_an_index_holds_no_traceback(store, unit, look, tmp_path):
+    write(store, unit.cells[0], "failed")
+    look()
+    head, body = (tmp_path / "index" / unit.task / "d.index").read_text().split("\n")
+    assert head.startswith("omnibench summaries 1 ")
+    (entry,) = json.loads(body)[unit.name].values()
+    assert entry["error"] == {"kind": "bug", "message": "é"}

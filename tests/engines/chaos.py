@@ -156,6 +156,12 @@ def contents(place: Path) -> dict[str, dict[str, object]]:
     return found
 
 
+def say(text: str) -> None:
+    """Tell how far it is."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def main() -> None:
     """Run once in peace and once among faults, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -166,20 +172,23 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         suite = write_suite(folder)
-        time.monotonic()
+        began = time.monotonic()
         subprocess.run(command(suite, folder / "peace"), check=True, cwd=REPOSITORY)
         expected = contents(folder / "peace")
+        say(f"in peace: {len(expected)} records in {time.monotonic() - began:.0f} s")
         place = folder / "chaos"
         place.mkdir()
         memory = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(place)]
         subprocess.run(memory, check=True)
         try:
-            torment(suite, place, rng, asked.seconds)
+            done = torment(suite, place, rng, asked.seconds)
+            say(f"among faults: {dict(done)}")
             found = contents(place)
             assert found.keys() == expected.keys(), "records are missing or too many"
             differing = [digest for digest in expected if found[digest] != expected[digest]]
             assert not differing, f"{len(differing)} records differ: {differing[:3]}"
-            [p for p in (place / "results").rglob("*") if p.suffix in (".tmp", ".lease")]
+            left = [p for p in (place / "results").rglob("*") if p.suffix in (".tmp", ".lease")]
+            say(f"{len(found)} of {len(expected)} records are there once and equal; left: {left}")
         finally:
             subprocess.run(["umount", "-l", str(place)], check=True)
 

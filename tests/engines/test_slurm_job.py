@@ -25,6 +25,7 @@ def job(unit, tmp_path, monkeypatch):
         time.sleep(10)
 
     monkeypatch.setattr(UnitJob, "_run", run)
+    monkeypatch.setattr("omnibench.engines.slurm_job._log_to_output", lambda: None)
     before = signal.getsignal(WARNING)
     yield UnitJob(unit, Context(tmp_path / "results", tmp_path / "data"))
     signal.signal(WARNING, before)

@@ -155,8 +155,11 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     lock = threading.Lock()
 
     def send(message: tuple[str, Any]) -> None:
-        with lock:
-            connection.send(message)
+        try:
+            with lock:
+                connection.send(message)
+        except OSError:  # the runner is gone: that is no failure of the unit, so none is recorded
+            os._exit(1)
 
     messages = logging.getLogger("omnibench")
     messages.handlers, messages.propagate = [_Handler(send)], False

@@ -71,7 +71,8 @@ class _Run:
         except Interrupted:
             # Raised between two steps, where the state is whole.
             if self.step > self.saved:
-                self._save()
+                with finishing():  # whoever asks twice still gets the checkpoint
+                    self._save()
             raise
         if self.job.select is not None:
             self.job.model.load_state_dict(self.best["state"], strict=False)

@@ -8,7 +8,7 @@ from omnibench.catalogue import load_installed, load_plugin, tasks
 from omnibench.context import Context
 from omnibench.recipe import Recipe
 
-# What a unit is to do stands in its backbone's id: "sleep-3", "die", "die-once", "grow", "fine".
+# What a unit is to do stands in its backbone's id: "sleep-3", "talk", "die", "die-once", "grow".
 PLUGIN = '''
 """A task for tests of engines."""
 
@@ -34,6 +34,9 @@ class Obeying:
         for repetition in unit.repetitions:
             if word == "sleep":
                 time.sleep(float(number))
+            for k in range(600 if word == "talk" else 0):
+                context.progress("talking", k, 600)
+                time.sleep(0.1)
             if word == "die" and not (number == "once" and told.exists()) and repetition == 1:
                 told.touch()
                 os.kill(os.getpid(), signal.SIGKILL)

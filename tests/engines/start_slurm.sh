@@ -42,7 +42,7 @@ NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 CONF
 export SLURM_CONF=$folder/slurm.conf
-trap 'kill $daemons 2> /dev/null || true; wait' EXIT
+trap 'kill $daemons 2> /dev/null; sleep 1; kill -9 $daemons 2> /dev/null; wait' EXIT
 slurmctld -D -f "$SLURM_CONF" > "$folder/slurmctld.out" 2>&1 &
 daemons="$! $daemons"
 sleep 1

@@ -119,6 +119,8 @@ def slurm(tmp_path, monkeypatch):
     monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
     yield
     subprocess.run(["scancel", "--user=root"], check=False)
+    # A job that outlives its SLURM waits for it for ever.
+    wait_for(lambda: not subprocess.run(["squeue", "-h"], capture_output=True).stdout.strip(), 60)
     started.stdin.close()
     started.wait()
 
@@ -141,7 +143,8 @@ def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(slurm, tmp_path):
     assert f"{CELLS} in the queue" in first.stdout
     again = subprocess.run(submit, capture_output=True, text=True, check=True)
     assert "submitted as job" not in again.stderr  # SLURM holds them already
-    assert status()["queued"] + status()["running"] + status()["done"] == CELLS
+    now = status()
+    assert now["queued"] + now["running"] + now["done"] == CELLS
 
     # What SLURM sends before a time limit, in the middle of the pretraining.
     wait_for(lambda: list((results / "checkpoints").rglob("step-*.pt")))

@@ -3,18 +3,23 @@
 Shipped ones are found through the same entry points that a third party's package declares.
 """
 
+import contextlib
 import functools
-import hashlib
 import importlib.metadata
 import importlib.util
 import logging
 import sys
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import ValidationError
+
+from omnibench.builders import importable, misplaced, sources
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.errors import RequestError
-from omnibench.registry import Registry
+from omnibench.registry import Registry, all_or_none
 
 if TYPE_CHECKING:
     from omnibench.task import Task
@@ -24,6 +29,7 @@ datasets: Registry[DatasetCard] = Registry("dataset")
 tasks: "Registry[Task]" = Registry("task")
 
 GROUPS = ("omnibench.backbones", "omnibench.datasets", "omnibench.tasks")
+SLOW_SECONDS = 5.0
 log = logging.getLogger("omnibench")
 
 
@@ -71,71 +77,146 @@ _plugged: dict[Path, tuple[str, ...]] = {}
 def load_plugin(path: Path) -> tuple[str, ...]:
     """Import a Python file that registers backbones, datasets or tasks; once.
 
+    The file becomes a module named after it, so that `source="my_vit:build"` finds its builder, and
+    modules beside it can be imported, as those beside a script. Where it fails, nothing of it
+    stays.
+
     Returns:
         The ids of the backbones it registered.
 
-    The file becomes a module named after it, so that `source="my_vit:build"` finds its builder.
-
     Raises:
-        RequestError: the file is absent, shadows an importable module, or fails to run.
+        RequestError: the file is absent, no Python, shares its name or a helper's with another
+            module, or fails to run.
     """
     path = path.expanduser().resolve()
-    if not path.is_file():
-        raise RequestError(f"the plug-in '{path}' does not exist")
-    if path in _plugged:
-        return _plugged[path]
-    name, known = path.stem, set(backbones)
-    if not name.isidentifier():
-        raise RequestError(f"the plug-in '{path}' must be named like a module; rename the file")
-    if name in sys.modules or importlib.util.find_spec(name) is not None:
-        raise RequestError(f"the plug-in '{path}' has the name of a Python module; rename the file")
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise RequestError(f"the plug-in '{path}' is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except (Exception, SystemExit) as error:
-        del sys.modules[name]
-        kind = "" if isinstance(error, RequestError) else f"{type(error).__name__}: "
-        raise RequestError(
-            f"the plug-in '{path}' failed at line {_line_in(path, error)}: "
-            f"{kind}{' '.join(str(error).split())}"
-        ) from error
-    _plugged[path] = tuple(card for card in backbones if card not in known)
+    if path not in _plugged:
+        known = set(backbones)
+        _import_file(path)
+        _plugged[path] = tuple(card for card in backbones if card not in known)
     return _plugged[path]
 
 
-def module_digest(reference: str) -> str:
-    """Return the SHA-256 of the source file behind "module:attribute", without importing it.
+def allowed_builder(reference: str) -> bool:
+    """Return whether a suite may name this builder, so that no suite runs what nobody chose.
 
-    Raises:
-        RequestError: no such module is importable.
+    It may where its module is a plug-in's or one that the plug-in imports from its own folder, one
+    of a package that has an entry point of omnibench, or one of the backbones that are shipped.
     """
-    name = reference.partition(":")[0]
-    loaded = sys.modules.get(name)
-    origin = getattr(loaded, "__file__", None)
-    if origin is None:
-        try:
-            spec = importlib.util.find_spec(name)
-        except (ImportError, ValueError):
-            spec = None
-        origin = spec.origin if spec else None
-    if origin is None or not Path(origin).is_file():
+    module = reference.partition(":")[0]
+    if module.partition(".")[0] == "omnibench":
+        return module.startswith("omnibench.backbones.")
+    if module.partition(".")[0] in _extending_packages():
+        return True
+    return any(module in sources(path.stem) for path in _plugged)
+
+
+@functools.cache  # as `load_installed`: what is installed meanwhile counts from the next process on
+def _extending_packages() -> frozenset[str]:
+    """Return the top-level packages that have an entry point in any of omnibench's groups."""
+    points = importlib.metadata.entry_points()
+    groups = [group for group in points.groups if group.startswith("omnibench.")]
+    return frozenset(
+        point.module.partition(".")[0] for group in groups for point in points.select(group=group)
+    )
+
+
+def _import_file(path: Path) -> None:
+    """Import a plug-in's file as a top-level module that can import what lies beside it."""
+    if path.is_dir():
+        raise RequestError(f"the plug-in '{path}' is a folder; give a Python file")
+    if not path.is_file():
+        raise RequestError(f"the plug-in '{path}' does not exist")
+    if path.suffix != ".py":
+        raise RequestError(f"the plug-in '{path}' is not a Python file, whose name ends in .py")
+    name = path.stem
+    if not name.isidentifier():
+        raise RequestError(f"the plug-in '{path}' must be named like a module; rename the file")
+    file, _ = importable(name)
+    taken = name in sys.modules or name in sys.stdlib_module_names
+    if not path.samefile(file) if file is not None else taken:
         raise RequestError(
-            f"no module named '{name}' for '{reference}'; "
-            "install its package or pass its file with --plugin"
+            f"the plug-in '{path}' has the name of a Python module ({file or 'built in'}); "
+            "rename the file"
         )
-    return hashlib.sha256(Path(origin).read_bytes()).hexdigest()
+    if name in sys.modules:
+        return  # another plug-in has imported it
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None  # as the file's name ends in .py
+    module = importlib.util.module_from_spec(spec)
+    with _undone_on_failure(name), _named_when_slow(path):
+        sys.modules[name] = module
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        importlib.invalidate_caches()  # of a helper that was written a moment ago
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as error:
+            raise RequestError(_clash(path) or _failure(path, error)) from error
+        if clash := _clash(path):
+            raise RequestError(clash)
 
 
-def _line_in(path: Path, error: BaseException) -> int | str:
-    """The last line of `path` that the error's traceback passed through."""
+@contextlib.contextmanager
+def _undone_on_failure(name: str) -> Iterator[None]:
+    """Forget what a plug-in registered, its modules and its folder, where its import fails."""
+    modules, folders = set(sys.modules), list(sys.path)
+    try:
+        with all_or_none():
+            yield
+    except BaseException:
+        own = {name}
+        with contextlib.suppress(RequestError):
+            own |= set(sources(name))
+        for module in own - modules:
+            sys.modules.pop(module, None)
+        sys.path[:] = folders
+        raise
+
+
+@contextlib.contextmanager
+def _named_when_slow(path: Path) -> Iterator[None]:
+    """Say which plug-in a command waits for, once it has for SLOW_SECONDS."""
+    timer = threading.Timer(
+        SLOW_SECONDS, log.warning, ("the plug-in %s is still being imported", path)
+    )
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _clash(path: Path) -> str | None:
+    """Say which helper of a plug-in Python takes from elsewhere; None where each is its own."""
+    with contextlib.suppress(RequestError):  # that it is not Python is what its import says
+        if (helper := misplaced(path.stem)) is not None:
+            return (
+                f"the plug-in '{path}' imports '{helper.name}', which Python takes from "
+                f"{helper.elsewhere}, not from '{helper.beside}'; rename the latter"
+            )
+    return None
+
+
+def _failure(path: Path, error: BaseException) -> str:
+    """Say where in a plug-in its import failed, and why."""
+    line = _line_in(path, error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_url=False)[0]
+        place = ".".join([error.title, *map(str, first["loc"])])
+        reason = f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    else:
+        kind = "" if isinstance(error, RequestError) else type(error).__name__
+        reason = ": ".join(filter(None, [kind, " ".join(str(error).split())]))
+    where = f"failed at line {line}" if line else "is not Python"
+    return f"the plug-in '{path}' {where}: {reason}"
+
+
+def _line_in(path: Path, error: BaseException) -> int | None:
+    """Return the last line of `path` that the error's traceback passed through."""
     if isinstance(error, SyntaxError) and error.filename == str(path):
-        return error.lineno or "?"
-    line: int | str = "?"
-    trace = error.__traceback__
+        return error.lineno
+    line, trace = None, error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == str(path):
             line = trace.tb_lineno

@@ -1,10 +1,12 @@
 """One small generic registry: named entries, lazy ones included; unknown names get suggestions."""
 
+import contextlib
 import difflib
 import fnmatch
 import importlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from omnibench.errors import RequestError
 
@@ -41,12 +43,25 @@ def import_attribute(reference: str) -> Any:
         ) from error
 
 
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Take back what a block has added to any registry, where the block raises."""
+    before = [(registry, dict(registry._entries)) for registry in _registries]
+    try:
+        yield
+    except BaseException:
+        for registry, entries in before:
+            registry._entries = entries
+        raise
+
+
 class Registry(Generic[T]):
     """Names to entries; an entry given as "module:attribute" is imported when first asked for."""
 
     def __init__(self, noun: str) -> None:
         self.noun = noun
         self._entries: dict[str, T | str] = {}
+        _registries.add(self)
 
     def add(self, name: str, entry: T | str) -> None:
         """Register `entry`.
@@ -94,3 +109,6 @@ class Registry(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+_registries: WeakSet[Registry[Any]] = WeakSet()

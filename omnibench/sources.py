@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from omnibench import weights
+from omnibench.builders import builder_digest
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import module_digest
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError
@@ -90,7 +90,7 @@ class Sources:
         if kind == "random":
             return f"random:{name}@0", ()
         if kind == "module":
-            return card.checksum or f"sha256:{module_digest(name)}", _package_needs(card)
+            return card.checksum or f"sha256:{builder_digest(name)}", _package_needs(card)
         if kind == "record":
             try:
                 return str(find_weights_record(self.results, name)["digest"]), ()

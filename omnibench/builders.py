@@ -187,8 +187,8 @@ class _Root(NamedTuple):
         """Yield the modules directly in a package, all of which `import *` may mean."""
         initial = self.file(package)
         if initial is not None and initial.name == "__init__.py":
-            for path in initial.parent.iterdir():
-                yield f"{package}.{path.stem}"
+            children = {path.stem for path in initial.parent.iterdir()} - {initial.stem}
+            yield from (f"{package}.{child}" for child in children)
 
 
 def _locate(module: str) -> tuple[Path, _Root]:

@@ -358,10 +358,10 @@ def speed(
 ) -> None:
     """Measure this machine and omnibench on it, each figure with its ratio."""
     from omnibench.commands import measuring
+    from omnibench.context import default_data, using_data
 
-    if data is not None:
-        os.environ["OMNIBENCH_DATA"] = str(data)  # where the rates are kept for `plan`
-    measuring.measure(tuple(only or ()), device, json)
+    with using_data(data or default_data()):  # where the rates are kept for `plan`
+        measuring.measure(tuple(only or ()), device, json)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The one frozen context of a run, from which paths and devices derive."""
 
+import contextlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,23 @@ def default_results() -> Path:
     return Path(os.environ.get("OMNIBENCH_RESULTS", "results"))
 
 
+_data_in_use: list[Path] = []
+
+
+@contextlib.contextmanager
+def using_data(folder: Path) -> Iterator[None]:
+    """Make a folder the default data folder of this process while a block runs."""
+    _data_in_use.append(folder)
+    try:
+        yield
+    finally:
+        _data_in_use.pop()
+
+
 def default_data() -> Path:
-    """OMNIBENCH_DATA, or the user's cache folder."""
+    """Return the data folder in use; else OMNIBENCH_DATA, or the user's cache folder."""
+    if _data_in_use:
+        return _data_in_use[-1]
     configured = os.environ.get("OMNIBENCH_DATA")
     return Path(configured) if configured else user_cache_path("omnibench")
 

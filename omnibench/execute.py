@@ -14,6 +14,7 @@ from omnibench.context import Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import NumericError, OmnibenchError, StoreError
 from omnibench.interrupts import finishing
+from omnibench.memory import is_out_of_memory
 from omnibench.store import SCHEMA, RecordStore
 from omnibench.task import Outcome
 
@@ -157,11 +158,7 @@ def _check_finite(outcome: Outcome) -> None:
 
 
 def _kind(error: Exception) -> str:
-    """As `memory.is_out_of_memory` has it, which torch's errors need; without importing torch."""
-    exhausted = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    if exhausted or (isinstance(error, RuntimeError) and "not enough memory" in str(error)):
-        return "out of memory"
-    return "bug"
+    return "out of memory" if is_out_of_memory(error) else "bug"
 
 
 def _name(error: Exception) -> str:

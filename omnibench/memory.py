@@ -4,15 +4,14 @@ import contextlib
 import ctypes
 import gc
 
-import torch
-
 # Names and numbers of glibc's mallopt.
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that the device's or the machine's memory ran out."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+    """Return whether an error says that the device's or the machine's memory ran out."""
+    # torch's own class goes by its name: who asks need not have torch.
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and (
@@ -34,6 +33,8 @@ def keep_freed_memory() -> None:
 
 def release() -> None:
     """Let go of cached blocks, so that a smaller attempt finds room."""
+    import torch
+
     gc.collect()
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

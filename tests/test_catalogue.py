@@ -5,7 +5,15 @@ import sys
 
 import pytest
 
-from omnibench.catalogue import backbones, datasets, load_installed, load_plugin, tasks
+from omnibench import catalogue
+from omnibench.catalogue import (
+    allowed_builder,
+    backbones,
+    datasets,
+    load_installed,
+    load_plugin,
+    tasks,
+)
 from omnibench.errors import RequestError
 
 FAMILIES = ("vit", "dino", "dinov2", "dinov3", "radio-dino", "omnirad")
@@ -33,33 +41,177 @@ def test_everything_shipped_is_found_through_entry_points():
     assert "classification" in tasks
 
 
-def test_a_plugin_registers_and_loading_it_again_changes_nothing(tmp_path):
-    plugin = tmp_path / "plugin_that_registers.py"
-    plugin.write_text(
-        "from omnibench import BackboneCard, register_backbone\n"
-        "register_backbone(BackboneCard(id='plugged-in', source='random:vit_tiny_patch16_224'))\n"
-    )
-    load_plugin(plugin)
-    load_plugin(plugin)
+CARD = (
+    "from omnibench import BackboneCard, register_backbone\n"
+    "register_backbone(BackboneCard(id='{id}', source='random:vit_tiny_patch16_224'))\n"
+)
+
+
+@pytest.fixture
+def plug(tmp_path, monkeypatch):
+    """Write a plug-in and its helpers; returns its path. All they leave in the process goes."""
+    for registry in (backbones, datasets, tasks):
+        monkeypatch.setattr(registry, "_entries", dict(registry._entries))
+    monkeypatch.setattr(catalogue, "_plugged", {})
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    before = set(sys.modules)
+
+    def plug(name, text, **helpers):
+        for stem, content in {name: text, **helpers}.items():
+            path = tmp_path / f"{stem}.py"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        return tmp_path / f"{name}.py"
+
+    yield plug
+    for module in set(sys.modules) - before:
+        if str(tmp_path) in str(getattr(sys.modules[module], "__file__", "")):
+            del sys.modules[module]
+
+
+def test_a_plugin_registers_and_loading_it_again_changes_nothing(plug):
+    plugin = plug("plugin_that_registers", CARD.format(id="plugged-in"))
+    assert load_plugin(plugin) == load_plugin(plugin) == ("plugged-in",)
     assert backbones.get("plugged-in").source_kind == "random"
 
 
-def test_a_failing_plugin_names_file_and_line_and_leaves_no_module(tmp_path):
-    plugin = tmp_path / "plugin_that_fails.py"
-    plugin.write_text("x = 1\ny = x / 0\n")
-    with pytest.raises(
-        RequestError, match=r"plugin_that_fails\.py' failed at line 2: ZeroDivision"
-    ):
+def test_a_plugin_imports_what_lies_beside_it(plug):
+    plugin = plug(
+        "user_of_plug_helper",
+        "from plug_helper import ID\n" + CARD.replace("'{id}'", "ID"),
+        plug_helper="ID = 'helped'\n",
+    )
+    assert load_plugin(plugin) == ("helped",)
+
+
+def test_a_plugin_that_is_importable_already_is_no_clash(plug, tmp_path):
+    sys.path.insert(0, str(tmp_path))
+    first = plug("importer_of_plugin", "import imported_plugin\n", imported_plugin=CARD)
+    plug("imported_plugin", CARD.format(id="imported"))
+    assert load_plugin(first) == ("imported",)
+    assert load_plugin(tmp_path / "imported_plugin.py") == ()  # the first one registered it
+
+
+def test_helpers_of_one_name_in_two_folders_are_refused(plug, tmp_path):
+    load_plugin(plug("here/user_a", "from twice import x\n", **{"here/twice": "x = 1\n"}))
+    for text in ("from twice import x\n", "from twice import y\n", "def f():\n    import twice\n"):
+        plugin = plug("there/user_b", text, **{"there/twice": "x = y = 2\n"})
+        with pytest.raises(RequestError) as refused:
+            load_plugin(plugin)
+        here, there = (f"'{tmp_path}/{folder}/twice.py'" for folder in ("here", "there"))
+        assert f"imports 'twice', which Python takes from {here}, not from {there}" in str(
+            refused.value
+        )
+    load_plugin(plug("there/user_c", "x = 1\n"))  # that it lies there harms nobody
+
+
+def test_a_helper_with_the_name_of_a_python_module_is_refused(plug):
+    with pytest.raises(RequestError, match=r"imports 'json', which Python takes from .*; rename"):
+        load_plugin(plug("user_of_json", "import json\n", json="x = 1\n"))
+    with pytest.raises(RequestError, match="imports 'sys', which Python takes from what is built"):
+        load_plugin(plug("user_of_sys", "import sys\n", sys="x = 1\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\ny = x / 0\n", r"failed at line 2: ZeroDivisionError: division by zero$"),
+        ("x = 1\ndef f(:\n", r"failed at line 2: SyntaxError: invalid syntax"),
+        ("import sys\n\nsys.exit(3)\n", r"failed at line 3: SystemExit: 3$"),
+        ("def f():\n    raise OSError\n\nf()\n", r"failed at line 2: OSError$"),
+        ("\nimport helper_that_fails\n", r"failed at line 2: ValueError: in a helper$"),
+        ("import absent_module_of_tests\n", r"failed at line 1: ModuleNotFoundError: No module"),
+        (
+            CARD.format(id="mine") + CARD.format(id="random-vit-tiny"),
+            r"failed at line 4: the backbone 'random-vit-tiny' is registered already; give yours",
+        ),
+        (
+            CARD.format(id="mine") + CARD.format(id="a b"),
+            r"failed at line 4: BackboneCard.id: String should match pattern",
+        ),
+        ("x = '\0'\n", r"is not Python: \w+: source code string cannot contain null bytes"),
+    ],
+)
+def test_a_plugin_that_fails_is_one_sentence_and_leaves_nothing(plug, tmp_path, text, message):
+    load_installed()
+    path, known = list(sys.path), set(backbones)
+    plugin = plug("plugin_that_fails", text, helper_that_fails="raise ValueError('in a helper')\n")
+    with pytest.raises(RequestError, match=rf"^the plug-in '{plugin}' {message}") as refused:
         load_plugin(plugin)
-    assert "plugin_that_fails" not in sys.modules
+    assert "\n" not in str(refused.value)
+    assert not {"plugin_that_fails", "helper_that_fails"} & set(sys.modules)
+    assert (sys.path, set(backbones)) == (path, known)
+    plugin.write_text(CARD.format(id="mended"))  # of another size: not the compiled one
+    assert load_plugin(plugin) == ("mended",)
 
 
-def test_a_plugin_may_not_shadow_a_module_or_be_absent(tmp_path):
-    (tmp_path / "json.py").write_text("")
-    with pytest.raises(RequestError, match="rename the file"):
-        load_plugin(tmp_path / "json.py")
+def test_ctrl_c_in_a_plugin_goes_through_and_leaves_nothing(plug):
+    text = CARD.format(id="interrupted") + "raise KeyboardInterrupt\n"
+    with pytest.raises(KeyboardInterrupt):
+        load_plugin(plug("plugin_interrupted", text))
+    assert "interrupted" not in backbones
+    assert "plugin_interrupted" not in sys.modules
+
+
+def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, caplog):
+    monkeypatch.setattr(catalogue, "SLOW_SECONDS", 0.1)
+    load_plugin(plug("quick_plugin", "x = 1\n"))
+    plugin = plug("slow_plugin", "import time\ntime.sleep(0.3)\n")
+    load_plugin(plugin)
+    assert [r.getMessage() for r in caplog.records] == [
+        f"the plug-in {plugin} is still being imported"
+    ]
+
+
+def test_what_is_no_plugin_is_refused(plug, tmp_path):
+    for name in ("json", "sys"):
+        with pytest.raises(RequestError, match="has the name of a Python module.*; rename the f"):
+            load_plugin(plug(name, ""))
+    load_plugin(plug("here/same_name", ""))
+    with pytest.raises(RequestError, match=r"name of a Python module \(.*here/same_name\.py\)"):
+        load_plugin(plug("there/same_name", ""))
     with pytest.raises(RequestError, match="does not exist"):
         load_plugin(tmp_path / "absent.py")
+    with pytest.raises(RequestError, match="must be named like a module; rename the file"):
+        load_plugin(plug("my-vit", ""))
+    with pytest.raises(RequestError, match="is a folder; give a Python file"):
+        load_plugin(tmp_path)
+    for name in ("native.so", "weights.bin", "old.pyc"):
+        (tmp_path / name).write_bytes(b"\x7fELF")
+        with pytest.raises(RequestError, match=r"is not a Python file, whose name ends in \.py"):
+            load_plugin(tmp_path / name)
+    (tmp_path / "binary.py").write_bytes(b"\x7fELF\xff\xfe")
+    with pytest.raises(RequestError, match=r"binary\.py' failed at line 1: SyntaxError"):
+        load_plugin(tmp_path / "binary.py")
+
+
+def test_a_suite_may_name_builders_of_plugins_and_extending_packages_alone(
+    plug, tmp_path, monkeypatch
+):
+    load_plugin(plug("a_plugin", "from a_helper import f\n", a_helper="f = 1\n", unused=""))
+    info = tmp_path / "extending-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extending\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[omnibench.datasets]\ntheirs = extending.data\n")
+    catalogue._extending_packages.cache_clear()
+    allowed = (
+        "a_plugin:build",
+        "a_helper:f",
+        "extending.nets:build",
+        "omnibench.backbones.cnn:efficientnet_lite0",
+    )
+    refused = (
+        "os:getcwd",
+        "unused:f",
+        "omnibench.cli:main",
+        "omnibench.backbones_of_mine:f",
+        "extending2:build",
+        "torch.hub:load",
+        "a_plugin.os:getcwd",
+        "",
+    )
+    assert [name for name in allowed + refused if allowed_builder(name)] == list(allowed)
+    catalogue._extending_packages.cache_clear()
 
 
 def test_an_installed_package_registers_through_its_entry_point(tmp_path):

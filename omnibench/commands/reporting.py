@@ -9,6 +9,7 @@ import typer
 
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
+from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.files import write_atomically
 from omnibench.plan import states
@@ -66,7 +67,9 @@ def rescore(name: str, places: Places) -> int:
         assert state.record is not None
         path = store.path(state.cell)
         task = tasks.get(state.cell.unit.task)
-        metrics = {**state.record["metrics"], **score(task.definitions, read_predictions(path))}
+        with using_data(session.data):
+            scores = score(task.definitions, read_predictions(path))
+        metrics = {**state.record["metrics"], **scores}
         if metrics != state.record["metrics"]:
             record = {**state.record, "metrics": metrics}
             write_atomically(path, json.dumps(record, indent=1, allow_nan=False).encode())

@@ -50,8 +50,6 @@ class Session:
     @classmethod
     def open(cls, places: Places) -> "Session":
         """Register what is installed, what the plug-in files hold, what pretrainings left."""
-        if places.data is not None:
-            os.environ["OMNIBENCH_DATA"] = str(places.data)  # where METEOR looks for WordNet
         load_installed()
         plugged = tuple(name for plugin in places.plugins for name in load_plugin(plugin))
         results = (places.results or default_results()).absolute()

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from omnibench.context import using_data
 from omnibench.findings import Finding
 from omnibench.registry import import_attribute
 
@@ -11,8 +12,10 @@ COMPILERS = ("latexmk", "pdflatex", "lualatex", "xelatex", "tectonic")
 
 def wordnet(data: Path) -> Finding:
     """Whether nltk can read the WordNet that METEOR's synonyms come from."""
-    there = import_attribute("omnibench.tasks.captioning.meteor:has_wordnet")
-    if there():
+    has_wordnet = import_attribute("omnibench.tasks.captioning.meteor:has_wordnet")
+    with using_data(data):
+        there = has_wordnet()
+    if there:
         return Finding("WordNet", "PASS", "METEOR can be computed")
     folder = data / "nltk_data"
     return Finding(

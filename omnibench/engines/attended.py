@@ -8,6 +8,7 @@ from omnibench.engines.limits import broken_limit
 from omnibench.engines.local import ATTEMPTS, POLL_SECONDS
 from omnibench.engines.shared import share
 from omnibench.engines.slot import Slot
+from omnibench.engines.starting import refusal, register_all
 from omnibench.errors import OmnibenchError
 from omnibench.execute import Finished, fail_unit
 from omnibench.interrupts import unwarned
@@ -20,8 +21,13 @@ def attend(unit: Unit, slot: Slot, processes: int = 1) -> Finished:
         processes: that share a training which goes through the backbone, by torchrun with a GPU
             each; any other unit takes one.
     """
-    if processes > 1 and tasks.get(unit.task).adaptations[unit.adaptation].through_backbone:
-        return share(unit, slot.context, processes)
+    if processes > 1:
+        try:
+            register_all(slot.context)  # a worker of Ray knows no task yet
+        except Exception as error:
+            return fail_unit(unit, slot.context, refusal(error), 1, 0.0)
+        if tasks.get(unit.task).adaptations[unit.adaptation].through_backbone:
+            return share(unit, slot.context, processes)
     attempts = 0
     while True:
         attempts += 1

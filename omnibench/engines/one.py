@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from omnibench.cell import Unit
-from omnibench.context import Context
+from omnibench.context import Context, using_data
 from omnibench.execute import Finished, execute_unit, only
 from omnibench.memory import keep_freed_memory
 from omnibench.store import RecordStore
@@ -28,7 +28,8 @@ def run_one(unit: Unit, context: Context) -> Finished:
     records = {cell.repetition: store.read(cell) for cell in unit.cells}
     due = agreed(tuple(k for k, record in records.items() if context.due(record)))
     there = {k: _message(record) for k, record in records.items() if record and k not in due}
-    finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+    with using_data(context.data):  # where what has no context looks, such as METEOR
+        finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
     wait_for_all()  # until the first process has written its records
     return Finished(unit, {**there, **finished.repetitions}, finished.seconds)
 

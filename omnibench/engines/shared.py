@@ -5,14 +5,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.engines.slot import GRACE_SECONDS
+from omnibench.engines.starting import refusal, register_all
 from omnibench.errors import KilledError, OmnibenchError, TimeLimitError
 from omnibench.execute import Finished, fail_unit
-from omnibench.interrupts import unwarned
+from omnibench.files import write_atomically
+from omnibench.interrupts import interruptible, unwarned
 
 
 def share(unit: Unit, context: Context, processes: int) -> Finished:
@@ -37,6 +40,8 @@ def share(unit: Unit, context: Context, processes: int) -> Finished:
             )
         finally:
             _stop(torchrun)
+        if (folder / "refused").exists():
+            error = pickle.loads((folder / "refused").read_bytes())
         if (folder / "finished").exists():
             finished: Finished = pickle.loads((folder / "finished").read_bytes())
             return finished
@@ -56,19 +61,19 @@ def _stop(torchrun: "subprocess.Popen[bytes]") -> None:
 
 def main(folder: Path) -> None:
     """One of the processes: its part of the unit in the folder."""
-    from omnibench.catalogue import load_installed, load_plugin
-    from omnibench.engines.one import prepare, run_one
-    from omnibench.interrupts import interruptible
-    from omnibench.pretrained import register_recorded
-    from omnibench.training.processes import joined
-
     unit, context = pickle.loads((folder / "unit").read_bytes())
-    load_installed()
-    for plugin in context.plugins:
-        load_plugin(plugin)
-    register_recorded(context.results)
-    with joined(context) as own, interruptible():
-        prepare(own)
+    with ExitStack() as stack:
+        try:
+            from omnibench.engines.one import prepare, run_one
+            from omnibench.training.processes import joined
+
+            register_all(context)
+            own = stack.enter_context(joined(context))
+            prepare(own)
+        except Exception as error:
+            write_atomically(folder / "refused", pickle.dumps(refusal(error)))
+            sys.exit(1)
+        stack.enter_context(interruptible())
         finished = run_one(unit, own)
     if own.writes:
         (folder / "finished").write_bytes(pickle.dumps(finished))

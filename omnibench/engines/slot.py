@@ -1,9 +1,11 @@
 """A slot: a process of its own that runs the units it is given, one after another."""
 
+import contextlib
 import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -13,9 +15,11 @@ from typing import Any
 
 from omnibench.cell import Unit
 from omnibench.context import Context, silent
-from omnibench.errors import KilledError
+from omnibench.engines.starting import refusal, register_all
+from omnibench.errors import KilledError, OmnibenchError
 from omnibench.execute import Finished
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.pretrained import register_recorded
 
 Send = Callable[[tuple[str, Any]], None]
 GRACE_SECONDS = 60.0  # for a training to write its checkpoint
@@ -36,6 +40,7 @@ class Slot:
         self._process: Any = None
         self._connection: Connection | None = None
         self._result: Finished | None = None
+        self._refusal: OmnibenchError | None = None
 
     @property
     def ends(self) -> list[Any]:
@@ -59,7 +64,8 @@ class Slot:
 
     def start(self, unit: Unit) -> None:
         """Run a unit, in the process at hand or in a new one."""
-        self.unit, self._result, self.began = unit, None, None
+        self.unit, self.began = unit, None
+        self._result = self._refusal = None
         if not self.alive:
             self._spawn()
         assert self._connection is not None
@@ -71,27 +77,34 @@ class Slot:
 
     def finished(self) -> Finished | None:
         """Hear what there is to hear; what became of the unit, once that is known."""
+        self._hear()
+        if self._result is not None:
+            self.unit = None
+        return self._result
+
+    def _hear(self) -> None:
         assert self._connection is not None
-        try:
+        # It may have died, perhaps in the middle of a message.
+        with contextlib.suppress(EOFError, OSError):
             while self._result is None and self._connection.poll():
                 kind, content = self._connection.recv()
                 if kind == "finished":
                     self._result = content
                 elif kind == "began":
                     self.began = time.monotonic()
+                elif kind == "refused":
+                    self._refusal = content
                 elif kind == "stage":
                     self.context.progress(*content)
                 else:
                     log.log(*content)
-        except (EOFError, OSError):  # it died, perhaps in the middle of a message
-            return None
-        if self._result is not None:
-            self.unit = None
-        return self._result
 
-    def death(self) -> KilledError:
-        """Return the error of a unit whose process died."""
+    def death(self) -> OmnibenchError:
+        """Return the error of a unit whose process died: its own last word, or how it ended."""
         self._process.join()
+        self._hear()
+        if self._refusal is not None:
+            return self._refusal
         code = int(self._process.exitcode)
         how = signal.Signals(-code).name if code < 0 else f"exit status {code}"
         hint = (
@@ -148,10 +161,6 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     Args:
         runner: the number of the runner's process.
     """
-    from omnibench.catalogue import load_installed, load_plugin
-    from omnibench.engines.one import prepare, run_one
-    from omnibench.pretrained import register_recorded
-
     lock = threading.Lock()
 
     def send(message: tuple[str, Any]) -> None:
@@ -165,10 +174,14 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     messages.handlers, messages.propagate = [_Handler(send)], False
     messages.setLevel(logging.INFO)
     threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
-    load_installed()
-    for plugin in context.plugins:
-        load_plugin(plugin)
-    prepare(context)
+    try:
+        from omnibench.engines.one import prepare, run_one
+
+        register_all(context)
+        prepare(context)
+    except Exception as error:
+        send(("refused", refusal(error)))
+        sys.exit(1)
     own = replace(context, progress=lambda *stage: send(("stage", stage)))
     try:
         with interruptible():
@@ -177,7 +190,7 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
             while True:
                 unit = connection.recv()
                 send(("began", None))
-                register_recorded(context.results)
+                register_recorded(context.results)  # what other units have made meanwhile
                 send(("finished", run_one(unit, own)))
     except (EOFError, OSError, Interrupted):
         os._exit(0)

@@ -9,17 +9,16 @@ from contextlib import closing
 from submitit.core.utils import UncompletedJobError
 from submitit.helpers import DelayedSubmission
 
-from omnibench.catalogue import load_installed, load_plugin
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.engines.attended import attend
 from omnibench.engines.queue import AGAIN_SECONDS, Queue
 from omnibench.engines.slot import Slot
+from omnibench.engines.starting import refusal, register_all
 from omnibench.errors import TimeLimitError
 from omnibench.execute import Finished, fail_unit
 from omnibench.interrupts import WARNING, Interrupted, interruptible
 from omnibench.leases import EXPIRY
-from omnibench.pretrained import register_recorded
 
 log = logging.getLogger("omnibench")
 
@@ -60,10 +59,10 @@ class UnitJob:
         sys.exit(1 if failures else 0)
 
     def _run(self) -> Finished:
-        load_installed()
-        for plugin in self.context.plugins:
-            load_plugin(plugin)
-        register_recorded(self.context.results)
+        try:
+            register_all(self.context)
+        except Exception as error:
+            return fail_unit(self.unit, self.context, refusal(error), 1, 0.0)
         slot = Slot(self.context)
         with closing(Queue([self.unit], self.context)) as queue:
             for orphan in queue.orphans():

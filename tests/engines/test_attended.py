@@ -1,6 +1,7 @@
 """What runs a unit on a cluster's node: watched, and shared by several processes."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,12 +49,38 @@ def test_two_processes_share_a_training(training, suite, context, tmp_path):
     assert shared == pytest.approx(alone[1], abs=1e-4, nan_ok=True)
 
 
+def in_processes_alone(code: str) -> str:
+    """A plug-in that does this where it is not imported by the tests' own process."""
+    return f"import os\nif os.getpid() != {os.getpid()}:\n    {code}\n"
+
+
 @pytest.mark.parametrize("processes", [1, 2])
 def test_processes_that_die_leave_a_failed_record(training, context, tmp_path, processes):
-    slot = Slot(replace(context, plugins=(tmp_path / "absent.py",)))
-    finished = attend(training, slot, processes)
-    assert "exit status 1" in (finished.repetitions[0] or "")
+    plugin = tmp_path / f"plugin_that_dies_{processes}.py"
+    plugin.write_text(in_processes_alone("os._exit(3)"))
+    finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes)
+    assert f"exit status {3 if processes == 1 else 1}" in (finished.repetitions[0] or "")
     assert record(context)["error"]["kind"] == "killed"
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_stops_a_process_before_its_unit_is_in_the_record(
+    training, context, tmp_path, processes
+):
+    plugin = tmp_path / f"plugin_stopped_{processes}.py"
+    plugin.write_text(in_processes_alone("raise ValueError('no\\nGPU')"))
+    finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes)
+    message = f"the plug-in '{plugin}' failed at line 3: ValueError: no GPU"
+    assert finished.repetitions == {0: message}
+    error = record(context)["error"]
+    assert (error["kind"], error["message"]) == ("request", message)
+
+
+def test_a_plugin_that_is_absent_where_the_unit_runs_is_in_the_record(training, context, tmp_path):
+    plugin = tmp_path / "absent.py"
+    finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes=2)
+    assert finished.repetitions == {0: f"the plug-in '{plugin}' does not exist"}
+    assert record(context)["error"]["kind"] == "request"
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -86,8 +86,8 @@ def test_a_plugin_imports_what_lies_beside_it(plug):
 
 def test_a_plugin_that_is_importable_already_is_no_clash(plug, tmp_path):
     sys.path.insert(0, str(tmp_path))
-    first = plug("importer_of_plugin", "import imported_plugin\n", imported_plugin=CARD)
-    plug("imported_plugin", CARD.format(id="imported"))
+    card = CARD.format(id="imported")
+    first = plug("importer_of_plugin", "import imported_plugin\n", imported_plugin=card)
     assert load_plugin(first) == ("imported",)
     assert load_plugin(tmp_path / "imported_plugin.py") == ()  # the first one registered it
 
@@ -165,7 +165,7 @@ def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, caplog):
 
 def test_what_is_no_plugin_is_refused(plug, tmp_path):
     for name in ("json", "sys"):
-        with pytest.raises(RequestError, match="has the name of a Python module.*; rename the f"):
+        with pytest.raises(RequestError, match=r"has the name of a Python module.*; rename the f"):
             load_plugin(plug(name, ""))
     load_plugin(plug("here/same_name", ""))
     with pytest.raises(RequestError, match=r"name of a Python module \(.*here/same_name\.py\)"):

@@ -1,5 +1,6 @@
 """METEOR: nltk's documented example, where WordNet is found, and what happens without it."""
 
+import json
 import logging
 import os
 import shutil
@@ -13,6 +14,9 @@ from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
 from omnibench.tasks.captioning import meteor as meteor_module
 from omnibench.tasks.captioning.meteor import meteor
 from omnibench.tasks.captioning.metrics import DEFINITIONS
+
+from omnibench.catalogue import datasets, tasks
+from omnibench.context import default_data
 
 REFERENCE = (
     "It is a guide to action that ensures that the military will forever heed Party commands"
@@ -110,6 +114,62 @@ def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(wordnet_home, tmp_
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == str(["car"] * 4)
+
+
+PLUGIN = f'''
+"""A task whose one metric is METEOR."""
+
+import numpy as np
+
+from omnibench import DatasetCard, register_dataset, register_task
+from omnibench.recipe import Recipe
+from omnibench.task import Adaptation, Definition, Outcome, score
+from omnibench.tasks.captioning.meteor import meteor
+
+
+class Scoring:
+    name = "scoring"
+    adaptations = {{"nothing": Adaptation("nothing", "nothing", "nothing", {{"small": Recipe()}})}}
+    definitions = {{
+        "toy": Definition("toy", lambda p: {{"meteor": float(meteor(*p["pair"])[0])}})
+    }}
+    reported = ("toy/meteor",)
+
+    def run(self, unit, context):
+        predictions = {{"pair": np.array([["{REFERENCE}"], ["{TEXT}"]])}}
+        yield Outcome(0, score(self.definitions, predictions), predictions)
+
+
+register_task(Scoring())
+register_dataset(DatasetCard(id="of-scoring", reader="nowhere:nothing", tasks=("scoring",)))
+'''
+SUITE = """
+name: scoring
+backbones: [{id: control, source: 'random:test_vit'}]
+matrix: [{task: scoring, datasets: [of-scoring], adaptations: [nothing]}]
+"""
+
+
+@pytest.mark.real_data
+def test_a_units_process_and_rescore_look_into_the_data_folder_they_are_given(
+    no_wordnet, bench, wordnet_home, tmp_path, monkeypatch
+):
+    """While OMNIBENCH_DATA names a folder without WordNet."""
+    monkeypatch.setattr(tasks, "_entries", dict(tasks._entries))
+    monkeypatch.setattr(datasets, "_entries", dict(datasets._entries))
+    plugin, suite = tmp_path / "task_of_meteor.py", tmp_path / "scoring.yaml"
+    plugin.write_text(PLUGIN)
+    suite.write_text(SUITE)
+    places = ("--plugin", plugin, "--data", wordnet_home)
+    assert bench("run", suite, *places)[0] == 0
+    (path,) = (tmp_path / "results").rglob("rep-0-*.json")
+    record = json.loads(path.read_text())
+    assert record["metrics"] == {"toy/meteor": pytest.approx(0.6944, abs=5e-5)}
+
+    path.write_text(json.dumps({**record, "metrics": {}}))
+    assert "1 changed" in bench("rescore", suite, *places)[1]
+    assert json.loads(path.read_text())["metrics"] == record["metrics"]
+    assert default_data() != wordnet_home  # neither is left behind
 
 
 def test_without_wordnet_the_rest_is_computed(no_wordnet, caplog):

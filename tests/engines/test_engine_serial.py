@@ -116,9 +116,10 @@ def test_an_unforeseen_error_is_a_bug_and_memory_is_named(toy, toy_unit, context
     (finished,) = run([toy_unit], context)
     assert finished.repetitions[0] == "ZeroDivisionError: x"
     assert records(context)[0]["error"]["kind"] == "bug"
-    toy.fail = {0: MemoryError("x")}
-    list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
-    assert records(context)[0]["error"]["kind"] == "out of memory"
+    for error in (MemoryError("x"), RuntimeError("CUDA error: out of memory")):
+        toy.fail = {0: error}
+        list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
+        assert records(context)[0]["error"]["kind"] == "out of memory"
 
 
 def test_a_metric_that_is_not_finite_is_a_failure(toy, toy_unit, context):

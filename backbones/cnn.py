@@ -25,7 +25,8 @@ def efficientnet_lite0() -> "tuple[nn.Module, Coverage]":
     """
     import timm
 
-    from omnibench.encoders.coverage import load_checked, read_weights
+    from omnibench.encoders.checkpoints import read_weights
+    from omnibench.encoders.coverage import load_checked
     from omnibench.weights import packaged_file
 
     path = packaged_file(LITE0_PACKAGE, "models/efficientnet-lite0-57934424.pth", LITE0_CHECKSUM)

@@ -27,8 +27,12 @@ class BackboneCard(Card):
 
     Attributes:
         source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
-            `random:TIMM_NAME`, `record:DIGEST` or `module:attribute` (a builder).
+            `random:TIMM_NAME` (`@K` after it: draw K, else 0), `record:DIGEST` or
+            `module:attribute` (a builder).
         architecture: the timm name, where the source does not tell it (`file:`, `record:`).
+        arguments: keywords that the builder of a `module:attribute` source is called with.
+        weights_key: the dotted place of the weights in a file that holds several, such as
+            "model_ema".
         width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
             a CNN); those left out are told by the architecture.
         prefix_tokens: class and register tokens before the patch tokens.
@@ -49,6 +53,8 @@ class BackboneCard(Card):
     size: str = ""
     source: str
     architecture: str | None = None
+    arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    weights_key: str | None = None
     width: int | None = Field(default=None, gt=0)
     depth: int | None = Field(default=None, gt=0)
     patch: int | None = Field(default=None, gt=0)
@@ -73,8 +79,10 @@ class BackboneCard(Card):
                 f"source '{self.source}' is none of {', '.join(f'{k}:...' for k in SOURCE_KINDS)}"
                 " or module:attribute"
             )
-        if kind == "file" and not self.architecture:
-            raise ValueError("a file: source needs architecture=, the timm name it fits")
+        if self.arguments and self.source_kind != "module":
+            raise ValueError(
+                f"arguments are for a module:attribute builder, not for a {kind}: source"
+            )
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
         return self

@@ -11,14 +11,33 @@ from omnibench import hub_access
 from omnibench.cards import BackboneCard
 from omnibench.data.checksums import checksum_like, hash_file, sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.weight_folders import (
+    INDEX_SUFFIX,
+    WEIGHT_NAMES,
+    weight_map,
+    weights_files,
+    weights_in,
+    with_shards,
+)
 
-# Read in this order; the .bin of older repositories is a pickle, loaded with weights_only=True.
-WEIGHT_NAMES = ("model.safetensors", "pytorch_model.bin")
+__all__ = [
+    "WeightFiles",
+    "fetch",
+    "file_source",
+    "hub_repository",
+    "local_folder",
+    "locate",
+    "packaged_file",
+    "verify",
+    "way_out",
+    "weights_files",
+    "weights_in",
+]
 
 
 @dataclass(frozen=True)
 class WeightFiles:
-    """A weights file on disk and, for hub repositories, the config.json beside it."""
+    """A weights file, or an index of shards, on disk, and the config.json beside it, if any."""
 
     weights: Path
     config: Path | None = None
@@ -52,26 +71,45 @@ def locate(card: BackboneCard, data: Path) -> WeightFiles | None:
     for name in WEIGHT_NAMES if whole else ():
         if (folder / name).is_file():
             config = folder / "config.json"
-            if config.is_file() or not needs_config:
+            if _whole(folder / name) and (config.is_file() or not needs_config):
                 return WeightFiles(folder / name, config if config.is_file() else None)
     whole = all(_cached(card, name) for name in card.companions)
     for name in WEIGHT_NAMES if whole else ():
         weights = _cached(card, name)
-        if weights is not None:
+        if weights is not None and _whole(weights):
             config_path = _cached(card, "config.json")
             if config_path is not None or not needs_config:
                 return WeightFiles(weights, config_path)
     return None
 
 
+def _whole(weights: Path) -> bool:
+    """Whether every shard is there; a damaged index is not absent, and loading it says so."""
+    try:
+        with_shards(weights)
+    except MissingWeightsError:
+        return False
+    except WeightsError:
+        return True
+    return True
+
+
 def file_source(card: BackboneCard, data: Path) -> dict[str, str]:
     """Return {"file": SHA-256} of a hub card's weights file here, a part of its feature keys.
+
+    A sharded file adds the SHA-256 of each shard under its name.
 
     A hub file that no card pins may be replaced, so its own hash decides what is its. Empty for
     other sources, and where the file is absent.
     """
     files = locate(card, data)
-    return {"file": sha256_of(files.weights, data)} if files else {}
+    if files is None:
+        return {}
+    weights, *shards = with_shards(files.weights)
+    return {
+        "file": sha256_of(weights, data),
+        **{path.name: sha256_of(path, data) for path in shards},
+    }
 
 
 def way_out(card: BackboneCard, data: Path) -> str:
@@ -138,11 +176,17 @@ def _download(card: BackboneCard, repository: str) -> str | None:
                 huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
         for name in WEIGHT_NAMES:
             try:
-                huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
-                return None
+                path = huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
             except errors.EntryNotFoundError as error:
                 if isinstance(error, errors.LocalEntryNotFoundError):
                     raise
+                continue
+            if name.endswith(INDEX_SUFFIX):
+                for shard in sorted(set(weight_map(Path(path)).values())):
+                    huggingface_hub.hf_hub_download(repository, shard, revision=card.revision)
+            return None
+    except WeightsError:  # of the index
+        raise
     except Exception as error:  # of its HTTP client, too, which is another one each version
         return hub_access.refusal(error, repository, card.revision)
     return f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"

@@ -14,7 +14,7 @@ from omnibench.context import Context
 from omnibench.encoders import Encoder, TrainableEncoder
 from omnibench.encoders.coverage import Coverage, tensors_digest
 from omnibench.encoders.module_encoder import ModuleEncoder
-from omnibench.encoders.origins import ORIGINS
+from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import RequestError, WeightsError
@@ -83,7 +83,7 @@ def load_encoder(
         # An Encoder of its own converts, resizes and normalises for itself.
         own = isinstance(module, Encoder)
         module.to(device=device, dtype=None if own else dtype).eval().requires_grad_(False)
-    encoder = _wrap(module, preprocess, card)
+    encoder = _wrap(model, preprocess, card)
     log.info(
         "%s: %s; normalised with mean %s, std %s (%s); loaded %s",
         card.id,
@@ -112,8 +112,9 @@ def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
     return loaded
 
 
-def _wrap(module: Any, preprocess: Preprocess, card: BackboneCard) -> Encoder:
+def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder:
     """Choose the encoder that speaks the module's language, and hold it to its card."""
+    module = origin.module
     if isinstance(module, Encoder):
         return module
     if hasattr(module, "forward_intermediates") and hasattr(module, "pretrained_cfg"):
@@ -125,7 +126,7 @@ def _wrap(module: Any, preprocess: Preprocess, card: BackboneCard) -> Encoder:
             _same(card, "patch", module.patch_embed.patch_size[0])
             _same(card, "depth", len(module.blocks))
         return encoder
-    if card.source_kind == "transformers":
+    if origin.from_transformers:
         from omnibench.encoders.transformers_encoder import TransformersEncoder
 
         wrapped = TransformersEncoder(module, preprocess, card, card.pool or "cls")

@@ -2,22 +2,25 @@
 
 import fnmatch
 import hashlib
-import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from omnibench.errors import WeightsError
+
+# Below this share of its tensors a model counts as drawn at random, whatever a card allows.
+LEAST_COVERAGE = 0.5
 
 
 @dataclass(frozen=True)
 class Coverage:
     """How a weights file and a model fit.
+
+    A number between two dots of a key stands as `*` in `renamed`, `dropped`, `joined` and
+    `resampled`.
 
     Attributes:
         loaded: number of the model's tensors that the file filled.
@@ -25,6 +28,13 @@ class Coverage:
         missing, unexpected: keys that were absent from or left over in the file, as the card
             allows; any other is refused.
         ignored: keys of the classifier head, which a headless backbone has no use for.
+        taken_from: the place in the file, such as "teacher.backbone"; "" for its top level.
+        layout: whose names the file uses, such as "timm" or "CLIP".
+        renamed: "file's key -> model's key".
+        dropped: what the file has besides the backbone: heads, decoders, other models.
+        joined: queries, keys and values that were joined or split, and sums of tensors.
+        resampled: tensors of another size, with both sizes.
+        settings: what a config.json changed in the architecture.
     """
 
     loaded: int
@@ -32,47 +42,37 @@ class Coverage:
     missing: tuple[str, ...] = ()
     unexpected: tuple[str, ...] = ()
     ignored: tuple[str, ...] = ()
+    taken_from: str = ""
+    layout: str = "timm"
+    renamed: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    joined: tuple[str, ...] = ()
+    resampled: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For the record."""
         return asdict(self)
 
     def __str__(self) -> str:
-        return (
+        counts = (
             f"{self.loaded} of {self.total} tensors loaded, {len(self.missing)} missing, "
             f"{len(self.unexpected)} unexpected, {len(self.ignored)} of the classifier ignored"
         )
-
-
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Read a state dict from safetensors, or from a torch file with weights_only=True.
-
-    Raises:
-        WeightsError: damaged, of another format, or a pickle that wants to run code.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise WeightsError(
-            f"{path} is refused: it holds more than tensors, and loading it could run code; "
-            "save it as safetensors"
-        ) from error
-    except Exception as error:  # damaged bytes make torch's unpickler raise whatever they spell
-        raise WeightsError(
-            f"{path} cannot be read as weights: {_first_line(error)}; get it again"
-        ) from error
-    while isinstance(content, Mapping):
-        nested = next((content[key] for key in ("state_dict", "model") if key in content), None)
-        if not isinstance(nested, Mapping):
-            break
-        content = nested
-    if not isinstance(content, Mapping) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in content.items()
-    ):
-        raise WeightsError(f"{path} holds no state dict; save the model's state_dict() alone")
-    return dict(content)
+        changes = [
+            f"{what} {', '.join(items)}"
+            for what, items in (
+                ("taken from", (self.taken_from,) if self.taken_from else ()),
+                ("names of", () if self.layout == "timm" else (self.layout,)),
+                ("renamed", self.renamed),
+                ("dropped", self.dropped),
+                ("joined", self.joined),
+                ("resampled", self.resampled),
+                ("set", self.settings),
+            )
+            if items
+        ]
+        return "; ".join([counts, *changes])
 
 
 def load_checked(
@@ -82,7 +82,7 @@ def load_checked(
     optional: tuple[str, ...] = (),
     ignored: tuple[str, ...] = (),
 ) -> Coverage:
-    """Load `state` into `model`, refusing every key that does not fit.
+    """Load `state` into `model`, refusing every key and value that does not fit.
 
     Args:
         origin: the file or repository, for messages.
@@ -90,40 +90,80 @@ def load_checked(
         ignored: prefixes of the classifier's keys.
 
     Raises:
-        WeightsError: keys missing, left over or of another shape, with the first few named.
+        WeightsError: keys missing, left over, of another shape or of an integer type, with the
+            first few named; values that are not finite; less than half of the model's tensors.
     """
     own = model.state_dict()
-    dropped = tuple(
+    classifier = tuple(
         key for key in state if key not in own and any(key.startswith(p + ".") for p in ignored)
     )
-    given = {key: value for key, value in state.items() if key not in dropped}
+    given = {key: value for key, value in state.items() if key not in classifier}
     missing = [key for key in own if key not in given]
     unexpected = [key for key in given if key not in own]
-    reshaped = [key for key in own if key in given and own[key].shape != given[key].shape]
-
-    def refused(keys: list[str]) -> list[str]:
-        return [k for k in keys if not any(fnmatch.fnmatchcase(k, glob) for glob in optional)]
-
-    complaints = [
-        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
-        for what, keys in (("missing", refused(missing)), ("unexpected", refused(unexpected)))
-        if keys
-    ]
-    if reshaped:
-        key = reshaped[0]
-        complaints.append(
-            f"{len(reshaped)} of another shape ({key} {tuple(given[key].shape)} "
-            f"where {tuple(own[key].shape)} is due)"
-        )
+    complaints = _complaints(own, given, optional)
+    if not complaints and len(missing) > (1 - LEAST_COVERAGE) * len(own):
+        complaints = [f"it fills only {len(own) - len(missing)} of {len(own)} tensors"]
     if complaints:
         raise WeightsError(
             f"{origin} does not fit {type(model).__name__}: {'; '.join(complaints)}; "
             "is it of another architecture? (the card's optional_keys says which may be absent)"
         )
-    model.load_state_dict(
-        {key: value for key, value in given.items() if key in own}, strict=not missing
+    taken = {key: value for key, value in given.items() if key in own}
+    refuse_non_finite(taken, origin)
+    model.load_state_dict(taken, strict=not missing)
+    return Coverage(
+        len(own) - len(missing), len(own), tuple(missing), tuple(unexpected), classifier
     )
-    return Coverage(len(own) - len(missing), len(own), tuple(missing), tuple(unexpected), dropped)
+
+
+def _complaints(
+    own: Mapping[str, Tensor], given: Mapping[str, Tensor], optional: tuple[str, ...]
+) -> list[str]:
+    """Tell what keeps `given` from being loaded, one part of a sentence a fault."""
+
+    def refused(keys: list[str]) -> list[str]:
+        return [k for k in keys if not any(fnmatch.fnmatchcase(k, glob) for glob in optional)]
+
+    both = [key for key in own if key in given]
+    complaints = [
+        f"{len(keys)} {what} ({', '.join(keys[:3])}{', ...' if len(keys) > 3 else ''})"
+        for what, keys in (
+            ("missing", refused([key for key in own if key not in given])),
+            ("unexpected", refused([key for key in given if key not in own])),
+        )
+        if keys
+    ]
+    if reshaped := [key for key in both if own[key].shape != given[key].shape]:
+        key = reshaped[0]
+        complaints.append(
+            f"{len(reshaped)} of another shape ({key} {tuple(given[key].shape)} "
+            f"where {tuple(own[key].shape)} is due)"
+        )
+    if typed := [
+        k for k in both if own[k].is_floating_point() and not given[k].is_floating_point()
+    ]:
+        complaints.append(
+            f"{len(typed)} of another type ({typed[0]} {str(given[typed[0]].dtype).split('.')[-1]} "
+            "where floating-point numbers are due)"
+        )
+    return complaints
+
+
+def refuse_non_finite(state: Mapping[str, Tensor], origin: str) -> None:
+    """Refuse weights that hold a NaN or an infinity.
+
+    Raises:
+        WeightsError: they do; the first such tensor is named.
+    """
+    for key, value in state.items():
+        # A sum is fast and not finite where a value isn't; a sum that overflows is looked at again.
+        if value.is_floating_point() and not value.sum(dtype=torch.float32).isfinite():
+            wrong = value.numel() - int(value.isfinite().sum())
+            if wrong:
+                raise WeightsError(
+                    f"{origin} holds {wrong} NaN or infinite values in {key}; its training failed, "
+                    "so take an earlier checkpoint"
+                )
 
 
 def tensors_digest(model: nn.Module) -> str:
@@ -134,7 +174,3 @@ def tensors_digest(model: nn.Module) -> str:
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
         digest.update(values.flatten().view(torch.uint8).numpy().data)
     return f"sha256:{digest.hexdigest()}"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

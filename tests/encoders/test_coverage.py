@@ -5,7 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import nn
 
-from omnibench.encoders.coverage import load_checked, read_weights, tensors_digest
+from omnibench.encoders.checkpoints import read_weights
+from omnibench.encoders.coverage import load_checked, tensors_digest
 from omnibench.errors import WeightsError
 
 

@@ -1,0 +1,118 @@
+"""Folders in transformers' format: the library's own model, or its settings in a timm model."""
+
+import fnmatch
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from omnibench.cards import BackboneCard
+from omnibench.encoders.checkpoints import read_weights
+from omnibench.encoders.coverage import Coverage, refuse_non_finite
+from omnibench.errors import WeightsError
+
+# hidden_act of transformers -> timm's class.
+ACTIVATIONS = {
+    "gelu": "GELU",
+    "quick_gelu": "QuickGELU",
+    "gelu_pytorch_tanh": "GELUTanh",
+    "gelu_new": "GELUTanh",
+    "relu": "ReLU",
+    "silu": "SiLU",
+}
+
+
+def load_transformers(card: BackboneCard, weights: Path) -> tuple[Any, Coverage]:
+    """Load the model of a folder as transformers' AutoModel does, and refuse what does not fit.
+
+    Args:
+        weights: the weights file of the folder, or the index of its shards.
+
+    Raises:
+        WeightsError: the files are damaged, hold code, or do not fit the configuration beside them.
+    """
+    from transformers import AutoModel
+
+    state = read_weights(weights)  # before transformers reads it: with our refusals
+    if typed := [
+        key
+        for key, value in state.items()
+        if key.endswith((".weight", ".bias")) and not value.is_floating_point()
+    ]:
+        raise WeightsError(
+            f"{card.id}: {weights} holds {typed[0]} as {str(state[typed[0]].dtype).split('.')[-1]} "
+            "where floating-point numbers are due; take weights that are not quantised"
+        )
+    refuse_non_finite(state, str(weights))
+    del state
+    folder = weights.parent
+    try:
+        module, info = AutoModel.from_pretrained(
+            folder,
+            local_files_only=True,
+            trust_remote_code=card.trust_remote_code,
+            output_loading_info=True,
+        )
+    except Exception as error:  # damaged or hostile files make it raise whatever they spell
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise WeightsError(f"{card.id}: {folder} cannot be loaded: {reason}") from error
+    missing = [
+        key
+        for key in info["missing_keys"]
+        if not any(fnmatch.fnmatchcase(key, glob) for glob in card.optional_keys)
+    ]
+    mismatched = [str(key) for key in info["mismatched_keys"]]
+    if missing or mismatched:
+        raise WeightsError(
+            f"{card.id}: {folder} does not fit {type(module).__name__}: {len(missing)} missing "
+            f"({', '.join(missing[:3])}), {len(mismatched)} of another shape; "
+            "the card's optional_keys says which may be absent"
+        )
+    total = len(module.state_dict())
+    absent = tuple(sorted(info["missing_keys"]))
+    unexpected = tuple(sorted(info["unexpected_keys"]))
+    return module, Coverage(
+        total - len(absent), total, absent, unexpected, layout=type(module).__name__
+    )
+
+
+def adopt_settings(module: Any, config: Mapping[str, Any], origin: str) -> tuple[str, ...]:
+    """Hold a timm ViT to what weights cannot tell: heads, activation and the norms' epsilon.
+
+    Args:
+        config: of transformers' folder, whose weights the ViT has.
+
+    Returns:
+        What was changed in the ViT, for its coverage.
+
+    Raises:
+        WeightsError: another number of heads, or another activation.
+    """
+    config = config.get("vision_config", config)
+    block = next(iter(getattr(module, "blocks", ())), None)
+    heads, activation = config.get("num_attention_heads"), config.get("hidden_act")
+    own = getattr(getattr(block, "attn", None), "num_heads", heads)
+    if heads is not None and heads != own:
+        raise WeightsError(
+            f"{origin} tells of {heads} attention heads where the architecture has {own}; correct "
+            "the card's architecture"
+        )
+    act = getattr(getattr(block, "mlp", None), "act", None)
+    gated = config.get("use_swiglu_ffn")  # these have SiLU, whatever hidden_act says
+    if None not in (activation, act) and not gated and ACTIVATIONS.get(activation) != _class(act):
+        raise WeightsError(
+            f"{origin} tells of the activation {activation} where the architecture has "
+            f"{_class(act)}; take the architecture with that activation"
+        )
+    epsilon = config.get("layer_norm_eps")
+    changed: tuple[str, ...] = ()
+    for part in module.modules():
+        if isinstance(part, nn.LayerNorm) and epsilon is not None and part.eps != epsilon:
+            changed = (f"layer_norm_eps {part.eps} -> {epsilon}",)
+            part.eps = float(epsilon)
+    return changed
+
+
+def _class(activation: Any) -> str:
+    return type(activation).__name__

@@ -1,6 +1,7 @@
 """Hub weights, against a stub hub on loopback."""
 
 import hashlib
+import json
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from safetensors.torch import save
 
 from omnibench import hub_access, weights
 from omnibench.cards import BackboneCard
-from omnibench.errors import MissingWeightsError, WeightsError
+from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
 CONTENT = save({"a": torch.ones(3)})
 CARD = BackboneCard(id="tiny", source="hf_hub:me/tiny")
@@ -83,3 +84,49 @@ def test_a_pinned_checksum_is_held(tmp_path):
 def test_a_packaged_file_that_is_absent_names_the_package():
     with pytest.raises(MissingWeightsError, match="install the package no-such-package"):
         weights.packaged_file("no_such_package", "w.pth", "sha256:" + "0" * 64)
+
+
+def test_the_files_of_a_local_source_are_named_in_a_stable_order(tmp_path):
+    names = ("config.json", "preprocessor_config.json", "model.safetensors", "README.md", "x.pth")
+    for name in names:
+        (tmp_path / name).write_bytes(b"{}")
+    files = weights.weights_files(tmp_path)
+    assert [path.name for path in files] == list(names[:3])
+    assert weights.weights_files(tmp_path / "x.pth") == (tmp_path / "x.pth",)
+    (tmp_path / "model.safetensors").unlink()
+    assert [path.name for path in weights.weights_files(tmp_path)][-1] == "x.pth"
+    index = {"weight_map": {"a": "s-2.safetensors", "b": "s-1.safetensors"}}
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(MissingWeightsError, match=r"names s-1\.safetensors, which is absent"):
+        weights.weights_files(tmp_path)
+    for name in index["weight_map"].values():
+        (tmp_path / name).write_bytes(CONTENT)
+    shards = ["model.safetensors.index.json", "s-1.safetensors", "s-2.safetensors"]
+    assert [path.name for path in weights.weights_files(tmp_path)] == [*names[:2], *shards]
+
+
+def test_a_local_source_without_weights_is_one_sentence(tmp_path):
+    with pytest.raises(RequestError, match=r"holds no weights; put model\.safetensors there"):
+        weights.weights_files(tmp_path)
+    with pytest.raises(RequestError, match=r"no weights file or folder at .*/none; put it there"):
+        weights.weights_files(tmp_path / "none")
+
+
+def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
+    index = json.dumps({"weight_map": {"a": "s-1.safetensors", "b": "s-2.safetensors"}}).encode()
+    files = {"config.json": b"{}", "model.safetensors.index.json": index}
+    shards = {"s-1.safetensors": CONTENT, "s-2.safetensors": save({"b": torch.ones(2)})}
+    hub.repositories["me/tiny"] = files | shards
+    found = weights.fetch(CARD, tmp_path)
+    assert [path.name for path in weights.with_shards(found.weights)[1:]] == list(shards)
+    assert set(weights.file_source(CARD, tmp_path)) == {"file", *shards}
+    hub.asked.clear()
+    assert weights.fetch(CARD, tmp_path) == found
+    assert hub.asked == []
+
+
+def test_a_sharded_repository_that_names_another_folder_is_refused(hub, tmp_path):
+    index = json.dumps({"weight_map": {"a": "../../s.safetensors"}}).encode()
+    hub.repositories["me/tiny"] = {"config.json": b"{}", "model.safetensors.index.json": index}
+    with pytest.raises(WeightsError, match="which is not a file of its folder"):
+        weights.fetch(CARD, tmp_path)

@@ -57,8 +57,8 @@ def _find(card: BackboneCard) -> Callable[..., Any]:
         ) from error
     if not callable(builder):
         raise RequestError(
-            f"{card.id}: {card.source} is a {type(builder).__name__} and cannot be called; name a "
-            "function or class that returns the backbone"
+            f"{card.id}: {card.source} is of type {type(builder).__name__} and cannot be called; "
+            "name a function or class that returns the backbone"
         )
     return builder  # type: ignore[no-any-return]
 

@@ -13,6 +13,9 @@ from torch import Tensor
 from omnibench.errors import MissingWeightsError, WeightsError
 from omnibench.weight_folders import INDEX_SUFFIX, weight_map, with_shards
 
+DEEPEST = 16  # dictionaries inside each other that are looked into
+LONGEST_KEY = 500
+
 
 def read_weights(path: Path) -> dict[str, Tensor]:
     """Read the one state dict of a file.
@@ -42,25 +45,39 @@ def state_dicts(path: Path) -> dict[str, dict[str, Tensor]]:
             state dict.
     """
     content = _read(path)
-    states = dict(_walk(content)) if isinstance(content, Mapping) else {}
+    states = dict(_walk(content, "", set())) if isinstance(content, Mapping) else {}
     if not states:
         raise WeightsError(f"{path} holds no state dict; save the model's state_dict() alone")
+    for place, state in states.items():
+        for key, value in state.items():
+            if not f"{place}{key}".isprintable() or len(key) > LONGEST_KEY:
+                raise WeightsError(
+                    f"{path} is refused: it calls a tensor {key[:50]!r}, which no model does; get "
+                    "it again"
+                )
+            if value.layout is not torch.strided or value.is_meta:
+                raise WeightsError(
+                    f"{path} holds {key} as a sparse tensor or without its values; save the "
+                    "model's state_dict() with plain tensors"
+                )
     return states
 
 
-def _walk(content: Mapping[Any, Any], place: str = "") -> Iterator[tuple[str, dict[str, Tensor]]]:
-    """Yield every dictionary that holds tensors under names, with its dotted place."""
-    tensors = {
-        key: value
-        for key, value in content.items()
-        if isinstance(key, str) and isinstance(value, Tensor)
-    }
-    if tensors:
+def _walk(
+    content: Mapping[Any, Any], place: str, seen: set[int]
+) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yield every dictionary that holds tensors under names, once, with its dotted place."""
+    seen.add(id(content))  # a pickle can hold a dictionary that holds itself
+    named = {
+        key: value for key, value in content.items() if isinstance(key, str)
+    }  # else optimizers
+    if tensors := {key: value for key, value in named.items() if isinstance(value, Tensor)}:
         yield place, tensors
-    for key, value in content.items():
-        # Integer keys are an optimizer's.
-        if isinstance(key, str) and isinstance(value, Mapping):
-            yield from _walk(value, f"{place}.{key}" if place else key)
+    if place.count(".") > DEEPEST:
+        return
+    for key, value in named.items():
+        if isinstance(value, Mapping) and id(value) not in seen:
+            yield from _walk(value, f"{place}.{key}" if place else key, seen)
 
 
 def _read(path: Path) -> Any:
@@ -92,7 +109,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
         absent = [key for key, at in keys.items() if at == name and key not in held]
         if absent:
             raise WeightsError(
-                f"{index} expects {absent[0]} in {name}, which lacks it; get both again"
+                f"{index} expects {absent[0]!r} in {name}, which lacks it; get both again"
             )
         state.update({key: held[key] for key, at in keys.items() if at == name})
     return state
@@ -118,4 +135,9 @@ def _refuse_other_formats(path: Path) -> None:
         raise WeightsError(
             f"{path} cannot be read as weights: it is a tar or compressed archive; unpack it and "
             "name the file inside"
+        )
+    # torch.save writes a zip archive, or a pickle of protocol 2 in older versions.
+    if path.suffix != ".safetensors" and not head.startswith((b"PK\x03\x04", b"\x80")):
+        raise WeightsError(
+            f"{path} cannot be read as weights: it is no file of torch.save; get it again"
         )

@@ -157,8 +157,8 @@ def refuse_non_finite(state: Mapping[str, Tensor], origin: str) -> None:
     """
     for key, value in state.items():
         # A sum is fast and not finite where a value isn't; a sum that overflows is looked at again.
-        if value.is_floating_point() and not value.sum(dtype=torch.float32).isfinite():
-            wrong = value.numel() - int(value.isfinite().sum())
+        if value.is_floating_point() and not value.float().sum().isfinite():
+            wrong = value.numel() - int(value.float().isfinite().sum())
             if wrong:
                 raise WeightsError(
                     f"{origin} holds {wrong} NaN or infinite values in {key}; its training failed, "

@@ -180,8 +180,11 @@ def _fold_class_position(translation: Translation, own: Mapping[str, Tensor]) ->
     if "reg_token" not in own or not state.keys() >= {"register_tokens", "cls_token", "pos_embed"}:
         return
     position = state["pos_embed"]
+    token = state["cls_token"]
+    if position.ndim != 3 or token.shape != position[:, :1].shape or token.dtype != position.dtype:
+        return
     state["reg_token"] = state.pop("register_tokens")
-    state["cls_token"] = state["cls_token"] + position[:, :1]
+    state["cls_token"] = token + position[:, :1]
     state["pos_embed"] = position[:, 1:]
     translation.renamed.append("register_tokens -> reg_token")
     translation.joined.append("cls_token + pos_embed of the class token -> cls_token")
@@ -197,9 +200,10 @@ def _fit_attention(translation: Translation, own: Mapping[str, Tensor]) -> None:
         if ".qkv." not in fused:
             continue
         parts = [fused.replace(".qkv.", f".{name}.") for name in names]
-        if fused == key and state.keys() >= set(parts):
+        kinds = [(state[part].shape, state[part].dtype) for part in parts if part in state]
+        if fused == key and kinds and kinds == kinds[:1] * 3 and kinds[0][0]:
             state[key] = torch.cat([state.pop(part) for part in parts])
             translation.joined.append(f"{starred(parts[0])} with {names[1]}, {names[2]} -> qkv")
-        elif key in parts and fused in state:
-            state.update(zip(parts, state.pop(fused).chunk(3), strict=True))
+        elif key in parts and fused in state and state[fused].shape[:1].numel() % 3 == 0:
+            state.update(zip(parts, state.pop(fused).tensor_split(3), strict=True))
             translation.joined.append(f"{starred(fused)} -> {', '.join(names)}")

@@ -17,6 +17,7 @@ from omnibench.encoders.timm_create import create_timm, json_object
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.sources import find_weights_record
+from omnibench.weight_folders import INDEX_SUFFIX
 from omnibench.weights import WeightFiles
 
 
@@ -51,14 +52,19 @@ def _from_hub(card: BackboneCard, size: int, data: Path, results: Path) -> Origi
 
 def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     path = Path(card.source_name)
-    if not path.exists():
+    if not (path.is_file() or path.is_dir()):
         raise MissingWeightsError(f"{card.id}: no weights file at {path}; put it there")
-    folder = path if path.is_dir() else None
     config = path / "config.json"
     files = WeightFiles(
-        weights.weights_in(path) if folder else path, config if config.is_file() else None
+        weights.weights_in(path) if path.is_dir() else path,
+        config if config.is_file() else None,
     )
     if card.checksum is not None:
+        if files.weights.name.endswith(INDEX_SUFFIX):
+            raise WeightsError(
+                f"{card.id}: its checksum can hold one file, and {files.weights} has several; "
+                "remove the checksum from the card"
+            )
         weights.verify(files.weights, card.checksum)
     return _from_files(card, size, files)
 

@@ -64,7 +64,7 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 346\n"
         (LFS, "it is a git-LFS pointer; run `git lfs pull`"),
         (tar(b"x" * 99), "it is a tar or compressed archive; unpack it"),
         (b"\x1f\x8b" + b"x" * 99, "it is a tar or compressed archive; unpack it"),
-        (b"<html>", "get it again"),
+        (b"<html>", "cannot be read as weights"),
     ],
 )
 def test_what_is_no_weights_file_is_told_by_name(tmp_path, model, name, content, reason):
@@ -117,7 +117,7 @@ def test_a_value_that_is_not_finite_is_found_in_half_precision(tmp_path, model, 
 def test_another_architecture_is_refused(tmp_path, model, other, wrap):
     options = {"depth": 1} if other.startswith("vit") else {}
     state = timm.create_model(other, num_classes=0, **options).state_dict()
-    torch.save({"model": state, "model_ema": state} if wrap else state, tmp_path / "w.pth")
+    torch.save({"model": state, "ema": dict(state)} if wrap else state, tmp_path / "w.pth")
     assert "does not fit" in refused(model, tmp_path / "w.pth")
 
 
@@ -202,7 +202,7 @@ def test_an_absent_shard_is_named(tmp_path, model, state):
 def test_a_shard_that_lacks_its_key_is_named(tmp_path, model, state):
     index = sharded(tmp_path, state)
     save_file({"x": torch.ones(1)}, tmp_path / "m-1.safetensors")
-    assert "expects pos_embed in m-1.safetensors, which lacks it" in refused(model, index)
+    assert "expects 'pos_embed' in m-1.safetensors, which lacks it" in refused(model, index)
 
 
 @pytest.mark.parametrize("name", ["../m-1.safetensors", "/etc/passwd", "..", "a/../b", "a\\b", ""])
@@ -224,7 +224,51 @@ def test_an_index_that_is_none_is_refused(tmp_path, model, content):
 
 
 def test_read_weights_refuses_to_choose(tmp_path, state):
-    torch.save({"a": state, "b": state}, tmp_path / "w.pth")
+    torch.save({"a": state, "b": dict(state)}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"holds 2 state dicts \('a', 'b'\)"):
         read_weights(tmp_path / "w.pth")
     assert set(state_dicts(tmp_path / "w.pth")) == {"a", "b"}
+
+
+@pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
+def test_a_checkpoint_of_strange_things_is_a_sentence(tmp_path, model, state):
+    cyclic: dict[str, Any] = {"state": {}}
+    cyclic["state"]["again"] = cyclic
+    deep: dict[str, Any] = {"x": torch.ones(1)}
+    for _ in range(300):
+        deep = {"x": deep}
+    path = tmp_path / "w.pth"
+    for content, reason in (
+        (cyclic, "holds no state dict"),
+        (deep, "holds no state dict"),
+        (state | {"norm\n\x1b[2J": torch.ones(1)}, "it calls a tensor 'norm\\n\\x1b[2J'"),
+        (state | {"x" * 999: torch.ones(1)}, "which no model does"),
+        (state | {"norm.bias": torch.ones(64).to_sparse()}, "norm.bias as a sparse tensor"),
+        (state | {"norm.bias": torch.ones(64, device="meta")}, "without its values"),
+        (state | {"norm.bias": torch.ones(64, dtype=torch.complex64)}, "of another type (norm.b"),
+        (state | {"pos_embed": torch.tensor(1.0)}, "does not fit"),
+        (state | {"pos_embed": torch.ones(1, 1, 1, 7)}, "does not fit"),
+        (state | {"cls_token": torch.ones(0)}, "does not fit"),
+        ({**state, "blocks.0.attn.qkv.weight": torch.ones(191, 64)}, "does not fit"),
+    ):
+        torch.save(content, path)
+        assert reason in refused(model, path)
+
+
+@pytest.mark.parametrize("position", [(5,), (1, 26, 64), (1, 27, 9)])
+def test_registers_whose_positions_do_not_fit_are_a_sentence(tmp_path, position):
+    ours = timm.create_model("vit_small_patch14_reg4_dinov2", num_classes=0, depth=1)
+    state = ours.state_dict()
+    state["register_tokens"] = state.pop("reg_token")
+    for key in ("blocks.0.attn.qkv.weight", "blocks.0.attn.qkv.bias"):
+        state[key.replace("qkv", "q")] = state.pop(key)
+        state[key.replace("qkv", "k")] = state[key.replace("qkv", "v")] = torch.ones(2, 2)
+    state["pos_embed"] = torch.ones(position)
+    torch.save(state, tmp_path / "w.pth")
+    assert "does not fit" in refused(ours, tmp_path / "w.pth")
+
+
+def test_numbers_of_eight_bits_with_a_point_are_read(tmp_path, model, state):
+    torch.save({k: v.to(torch.float8_e4m3fn) for k, v in state.items()}, tmp_path / "w.pth")
+    load_weights(model, tmp_path / "w.pth")
+    assert torch.equal(model.cls_token, state["cls_token"].to(torch.float8_e4m3fn).float())

@@ -83,6 +83,8 @@ class BackboneCard(Card):
             raise ValueError(
                 f"arguments are for a module:attribute builder, not for a {kind}: source"
             )
+        if self.weights_key is not None and self.source_kind in ("random", "module"):
+            raise ValueError(f"weights_key is for a weights file, and {self.source} names none")
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
         return self

@@ -137,7 +137,7 @@ def _without_companions(places: list[str]) -> list[str]:
     words = {place: place.split(".") for place in places}
     present = {word for parts in words.values() for word in parts}
     lesser = {second for first, second in PREFERRED.items() if first in present}
-    return [place for place in places if not lesser & set(words[place])]
+    return [place for place in places if not lesser & set(words[place])] or places
 
 
 def _check_patch(own: Mapping[str, Tensor], state: Mapping[str, Tensor], path: Path) -> None:

@@ -77,7 +77,7 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
         from omnibench.encoders.transformers_model import load_transformers
 
         module, coverage = load_transformers(card, files.weights)
-        return Origin(module, coverage, *_told_statistics(files, {}), from_transformers=True)
+        return Origin(module, coverage, *_told_statistics(files, config), from_transformers=True)
     name, options = _architecture(card, files, config)
     module = create_timm(name, options, str(files.config))
     fit_input_size(module, size, card.id)
@@ -87,7 +87,7 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
 
         settings = adopt_settings(module, config, str(files.config))
         coverage = dataclasses.replace(coverage, settings=settings)
-    told = _told_statistics(files, config.get("pretrained_cfg") or config)
+    told = _told_statistics(files, config)
     own = _statistics(module)
     return Origin(module, coverage, told[0] or own[0], told[1] or own[1])
 
@@ -102,7 +102,6 @@ def _architecture(
         WeightsError: they name different ones, or the configuration is malformed.
     """
     name, options = config.get("architecture"), config.get("model_args") or {}
-    cfg = config.get("pretrained_cfg") or {}
     if name is None and card.architecture is not None:
         return card.architecture, {}
     if files.config is None:
@@ -110,7 +109,7 @@ def _architecture(
             f"{card.id}: nothing tells the architecture of {files.weights}; set architecture= (the "
             "timm name it fits) on the card, or put its config.json into the folder and name that"
         )
-    if not (isinstance(cfg, dict) and isinstance(options, dict) and isinstance(name, str)):
+    if not (isinstance(options, dict) and isinstance(name, str)):
         raise WeightsError(
             f"{files.config} names no architecture as timm's configurations do; get it again, or "
             "give the card the right source"
@@ -171,14 +170,17 @@ def _statistics(module: Any) -> tuple[Channels | None, Channels | None]:
 
 
 def _told_statistics(
-    files: WeightFiles, cfg: Mapping[str, Any]
+    files: WeightFiles, config: Mapping[str, Any]
 ) -> tuple[Channels | None, Channels | None]:
-    """Mean and std as a folder tells them: timm's `cfg`, or transformers' preprocessor_config.json.
+    """Mean and std as timm's config.json tells them, or transformers' preprocessor_config.json.
 
     Raises:
         WeightsError: they are not three numbers each.
     """
-    mean, std, path = cfg.get("mean"), cfg.get("std"), files.config
+    cfg, path = config.get("pretrained_cfg") or config, files.config
+    if not isinstance(cfg, dict):
+        raise WeightsError(f"{path} has a pretrained_cfg that is no JSON object; get it again")
+    mean, std = cfg.get("mean"), cfg.get("std")
     preprocessor = files.weights.parent / "preprocessor_config.json"
     if mean is None and files.config is not None and preprocessor.is_file():
         told = json_object(preprocessor)

@@ -34,6 +34,11 @@ def load_transformers(card: BackboneCard, weights: Path) -> tuple[Any, Coverage]
     """
     from transformers import AutoModel
 
+    if card.weights_key is not None:
+        raise WeightsError(
+            f"{card.id}: transformers itself reads all of {weights.parent}; remove weights_key "
+            "from the card, or set architecture= (the timm name it fits)"
+        )
     state = read_weights(weights)  # before transformers reads it: with our refusals
     if typed := [
         key
@@ -89,9 +94,10 @@ def adopt_settings(module: Any, config: Mapping[str, Any], origin: str) -> tuple
     Raises:
         WeightsError: another number of heads, or another activation.
     """
-    config = config.get("vision_config", config)
+    vision = config.get("vision_config")
+    config = vision if isinstance(vision, dict) else config
     block = next(iter(getattr(module, "blocks", ())), None)
-    heads, activation = config.get("num_attention_heads"), config.get("hidden_act")
+    heads, name = config.get("num_attention_heads"), config.get("hidden_act")
     own = getattr(getattr(block, "attn", None), "num_heads", heads)
     if heads is not None and heads != own:
         raise WeightsError(
@@ -100,19 +106,16 @@ def adopt_settings(module: Any, config: Mapping[str, Any], origin: str) -> tuple
         )
     act = getattr(getattr(block, "mlp", None), "act", None)
     gated = config.get("use_swiglu_ffn")  # these have SiLU, whatever hidden_act says
-    if None not in (activation, act) and not gated and ACTIVATIONS.get(activation) != _class(act):
+    if None not in (name, act) and not gated and ACTIVATIONS.get(str(name)) != type(act).__name__:
         raise WeightsError(
-            f"{origin} tells of the activation {activation} where the architecture has "
-            f"{_class(act)}; take the architecture with that activation"
+            f"{origin} tells of the activation {name} where the architecture has "
+            f"{type(act).__name__}; take the architecture with that activation"
         )
     epsilon = config.get("layer_norm_eps")
     changed: tuple[str, ...] = ()
     for part in module.modules():
-        if isinstance(part, nn.LayerNorm) and epsilon is not None and part.eps != epsilon:
+        norm = isinstance(part, nn.LayerNorm) and isinstance(epsilon, float)
+        if norm and part.eps != epsilon:
             changed = (f"layer_norm_eps {part.eps} -> {epsilon}",)
-            part.eps = float(epsilon)
+            part.eps = epsilon
     return changed
-
-
-def _class(activation: Any) -> str:
-    return type(activation).__name__

@@ -153,6 +153,13 @@ def test_two_sets_that_fit_equally_are_named_and_the_card_chooses(tmp_path, mode
         load_weights(model, path, "")
 
 
+def test_a_teacher_of_many_students_is_no_answer(tmp_path, model, state):
+    students = {f"teacher.student.{k}": dict(state) for k in "ab"}
+    flat = {f"{place}.{key}": value for place, s in students.items() for key, value in s.items()}
+    torch.save(flat, tmp_path / "w.pth")
+    assert "weights_key='teacher.student.a' or 'teacher" in refused(model, tmp_path / "w.pth")
+
+
 def test_a_fuller_set_is_taken_before_a_poorer_one(tmp_path, model, state):
     part = {key: value + 1 for key, value in state.items() if not key.startswith("norm")}
     torch.save({"old": part, "best": state}, tmp_path / "w.pth")

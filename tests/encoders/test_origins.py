@@ -84,6 +84,7 @@ def test_a_folder_tells_architecture_arguments_mean_and_std(tmp_path, folder):
         ({"architecture": "vit_tinny"}, {}, RequestError, "timm has no architecture 'vit_tinny'"),
         ({"architecture": NAME, "mean": 0.5}, {}, WeightsError, "three numbers each are due"),
         ({"architecture": NAME, "mean": [1, 2]}, {}, WeightsError, "three numbers each are due"),
+        ({"pretrained_cfg": [1]}, {"architecture": NAME}, WeightsError, "is no JSON object"),
         ("{", {}, WeightsError, "cannot be read as JSON"),
     ],
 )
@@ -259,6 +260,14 @@ def test_a_builder_that_fails_is_named_with_its_line(
     with pytest.raises(error, match=rf"^x: .*{reason}") as caught:
         load(tmp_path, source=f"plugin_with_arguments:{name}", arguments=arguments)
     assert "\n" not in str(caught.value)
+
+
+def test_a_weights_key_that_nothing_reads_is_refused(tmp_path):
+    with pytest.raises(ValidationError, match="weights_key is for a weights file"):
+        BackboneCard(id="x", source="random:test_vit", weights_key="model")
+    transformers_folder(tmp_path / "mine")
+    with pytest.raises(WeightsError, match=r"x: transformers itself reads .* remove weights_key"):
+        load(tmp_path, source=f"file:{tmp_path / 'mine'}", weights_key="model")
 
 
 def test_arguments_are_for_builders_alone():

@@ -1,5 +1,6 @@
 """Weights that want to run code, read other files, or break their reader."""
 
+import argparse
 import json
 import pickle
 import random
@@ -160,6 +161,37 @@ def test_damaged_bytes_are_a_sentence_whatever_they_spell(tmp_path, write):
             refusals += 1
             assert re.match(rf"{re.escape(str(path))} (is|cannot|holds)", str(error))
     assert refusals > 30
+
+
+@pytest.mark.parametrize("kind", ["file", "hf_hub", "transformers"])
+@pytest.mark.parametrize(
+    "name", ["../secret.safetensors", "/etc/hostname", "..\\\\secret.safetensors"]
+)
+def test_an_index_of_a_folder_reads_no_file_outside_of_it(bench, tmp_path, kind, name):
+    folder = tmp_path / "data" / "weights" / "me--evil"
+    folder.mkdir(parents=True)
+    model = timm.create_model("test_vit", num_classes=0)
+    (folder.parent / "secret.safetensors").write_bytes(save(model.state_dict()))
+    config = VIT if kind == "transformers" else {"architecture": "test_vit"}
+    (folder / "config.json").write_text(json.dumps(config))
+    index = {"weight_map": dict.fromkeys(model.state_dict(), name)}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index))
+    source = f"file:{folder}" if kind == "file" else f"{kind}:me/evil"
+    refused(bench, "which is not a file of its folder", source=source)
+
+
+def test_a_shard_with_code_is_refused_unrun(bench, bomb, tmp_path):
+    torch.save({"cls_token": bomb}, tmp_path / "s.bin")
+    index = {"weight_map": {"cls_token": "s.bin"}}
+    (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
+    (tmp_path / "config.json").write_text(json.dumps({"architecture": "test_vit"}))
+    refused(bench, re.escape(f"s.bin {CODE}"), source=f"file:{tmp_path}")
+
+
+def test_code_beside_a_command_line_is_refused_unrun(bench, bomb, tmp_path):
+    path = tmp_path / "evil.pth"
+    torch.save({"teacher": {}, "args": argparse.Namespace(hook=bomb)}, path)
+    refused(bench, re.escape(f"{path} {CODE}"), source=f"file:{path}", architecture="test_vit")
 
 
 def test_a_repository_name_leads_nowhere_else(bench, tmp_path):

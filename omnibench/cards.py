@@ -47,6 +47,7 @@ class BackboneCard(Card):
         optional_keys: globs of weight keys that may be absent from the file or left over in it.
         companions: further files of the hub repository that are needed, such as a tokenizer's.
         trust_remote_code: run code that the hub repository ships (`transformers:` only).
+        verified_by: who confirmed the card, such as the model's author.
     """
 
     family: str = ""
@@ -70,6 +71,7 @@ class BackboneCard(Card):
     optional_keys: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     trust_remote_code: bool = False
+    verified_by: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

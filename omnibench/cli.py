@@ -310,6 +310,9 @@ def cache(
 @app.command()
 def check(
     backbone: Annotated[str, typer.Argument(help="A registered backbone.")],
+    for_author: Annotated[
+        bool, typer.Option(help="Print what the model's author would be asked to confirm.")
+    ] = False,
     device: Device = "auto",
     plugin: Plugins = None,
     results: Results = None,
@@ -319,7 +322,8 @@ def check(
     """Hold a backbone to its card: shapes, tokens, maps, weights, determinism, precision."""
     from omnibench.commands import checking
 
-    raise typer.Exit(checking.check(backbone, _places(plugin, results, data), device, json))
+    run = checking.ask_author if for_author else checking.check
+    raise typer.Exit(run(backbone, _places(plugin, results, data), device, json))
 
 
 @app.command()

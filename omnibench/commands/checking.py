@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import typer
 
 from omnibench.catalogue import backbones
-from omnibench.commands.session import Places, Session, echo_json
+from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.findings import Finding
 
 
@@ -18,13 +18,29 @@ def check(name: str, places: Places, device: str, as_json: bool) -> int:
     return show(conformance(card, session.context(device)), as_json)
 
 
+def ask_author(name: str, places: Places, device: str, as_json: bool) -> int:
+    """Print what the model's author would be asked to confirm; returns the exit status."""
+    session = Session.open(places)
+    card = backbones.get(name)
+    from omnibench.encoders.author import questions
+
+    answers = questions(card, session.context(device))
+    if as_json:
+        echo_json(answers)
+    else:
+        typer.echo(f"To the author of {card.id} ({card.source}): is this how it is meant to be?\n")
+        typer.echo(columns([(f"{what}:", value) for what, value in answers.items()], ("", "")))
+        typer.echo(f'\nOnce confirmed: verified_by="NAME" on the card of {card.id}.')
+    return 0
+
+
 def show(findings: Iterable[Finding], as_json: bool) -> int:
     """Print findings as they come; returns the exit status: 1 where one says FAIL."""
-    found = []
+    shown = []
     for finding in findings:
-        found.append(finding)
+        shown.append(finding)
         if not as_json:
             typer.echo(str(finding))
     if as_json:
-        echo_json([vars(finding) for finding in found])
-    return int(any(finding.verdict == "FAIL" for finding in found))
+        echo_json([vars(finding) for finding in shown])
+    return int(any(finding.verdict == "FAIL" for finding in shown))

@@ -118,13 +118,9 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
     if isinstance(module, Encoder):
         return module
     if hasattr(module, "forward_intermediates") and hasattr(module, "pretrained_cfg"):
-        vit = getattr(module, "patch_embed", None) is not None
-        encoder = TimmEncoder(module, preprocess, card.pool or ("cls" if vit else "mean"))
-        _same(card, "width", encoder.width)
-        _same(card, "prefix_tokens", encoder.prefix_tokens)
-        if vit:
-            _same(card, "patch", module.patch_embed.patch_size[0])
-            _same(card, "depth", len(module.blocks))
+        encoder = TimmEncoder(module, preprocess, card.pool)
+        for field in ("width", "prefix_tokens", "patch", "depth"):
+            _same(card, field, getattr(encoder.architecture, field))
         return encoder
     if origin.from_transformers:
         from omnibench.encoders.transformers_encoder import TransformersEncoder
@@ -140,9 +136,9 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
     )
 
 
-def _same(card: BackboneCard, field: str, found: int) -> None:
-    said = getattr(card, field)
-    if said is not None and said != found:
+def _same(card: BackboneCard, field: str, fact: int | None) -> None:
+    value = getattr(card, field)
+    if value is not None and value != fact:
         raise WeightsError(
-            f"{card.id}: its card says {field}={said}, the model has {found}; correct the card"
+            f"{card.id}: its card says {field}={value}, the model has {fact}; correct the card"
         )

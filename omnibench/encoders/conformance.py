@@ -1,48 +1,91 @@
 """The conformance kit: what an encoder must do for its numbers to mean what its card says."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from omnibench.architecture import Architecture, architecture_of, completed
+from omnibench.architecture.facts import COMPLETED, IMAGE_SIDE
 from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.encoders import Encoder
 from omnibench.encoders.build import Loaded, load_encoder
+from omnibench.encoders.conformance_maps import check_maps
 from omnibench.encoders.timm_encoder import TimmEncoder
-from omnibench.encoders.transformers_encoder import TransformersEncoder
 from omnibench.errors import OmnibenchError, RequestError
 from omnibench.findings import Finding, Verdict, passed
 
-SIZE = 224
 BATCH = 4
 COSINE_PASS, COSINE_WARN = 0.999, 0.99
 
 
-def conformance(card: BackboneCard, context: Context) -> Iterator[Finding]:
+@dataclass(frozen=True)
+class Subject:
+    """A backbone that is looked at.
+
+    Attributes:
+        own: its card as it was registered.
+        card: the same with what its architecture tells.
+    """
+
+    own: BackboneCard
+    card: BackboneCard
+    recipe: dict[str, Any]
+    loaded: Loaded
+
+
+def load_subject(own: BackboneCard, context: Context) -> Subject:
+    """Load a backbone in full precision, at 224 px or the nearest size that it takes.
+
+    Raises:
+        OmnibenchError: as `load_encoder`; and whatever a builder or a configuration raises.
+    """
+    architecture = architecture_of(own, context.data, context.results)
+    card = completed(own, architecture) if architecture else own
+    size = usual_size(card, architecture)
+    recipe = {"input_size": size, "normalization": "backbone", "precision": "fp32"}
+    loaded = load_encoder(card, recipe, context.device, context.data, context.results)
+    if architecture is None and isinstance(loaded.encoder, TimmEncoder):
+        card = completed(card, loaded.encoder.architecture)
+    return Subject(own, card, recipe, loaded)
+
+
+def usual_size(card: BackboneCard, architecture: Architecture | None) -> int:
+    """Return the input size to look at a backbone with: 224 px, or the nearest that it takes."""
+    if architecture is not None and architecture.fixed:
+        return architecture.input_size[0]
+    patch = card.patch or 1
+    return IMAGE_SIDE // patch * patch or patch
+
+
+def conformance(own: BackboneCard, context: Context) -> Iterator[Finding]:
     """Yield one finding after another; the first that fails to load ends them."""
-    recipe = {"input_size": SIZE, "normalization": "backbone", "precision": "fp32"}
     try:
-        loaded = load_encoder(card, recipe, context.device, context.data, context.results)
+        subject = load_subject(own, context)
     except OmnibenchError as error:
         yield Finding("load", "FAIL", str(error), "see the message")
         return
     except Exception as error:  # whatever a builder or a configuration raises
         yield Finding("load", "FAIL", f"{type(error).__name__}: {_line(error)}", "mend the builder")
         return
+    card, loaded = subject.card, subject.loaded
     yield Finding("load", "PASS", f"{card.source}, {loaded.parameters:,} parameters")
+    yield _card(own, card)
     yield _coverage(loaded)
     yield _normalisation(loaded, card)
+    size = subject.recipe["input_size"]
     generator = torch.Generator().manual_seed(0)
-    images = torch.randint(0, 256, (BATCH, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+    images = torch.randint(0, 256, (BATCH, size, size), generator=generator, dtype=torch.uint8)
     images = functional.avg_pool2d(images[:, None].float(), 7, 1, 3)[:, 0].to(torch.uint8)
     checks: tuple[Callable[[], Iterator[Finding]], ...] = (
         lambda: _embed(loaded.encoder, card, images),
         lambda: _tokens(loaded.encoder, card, images),
-        lambda: _maps(loaded.encoder, card, images),
-        lambda: _bf16(loaded.encoder, card, images, recipe, context),
+        lambda: check_maps(loaded.encoder, card, images),
+        lambda: _again(subject, images, context),
     )
     for check in checks:
         with torch.inference_mode():
@@ -50,13 +93,22 @@ def conformance(card: BackboneCard, context: Context) -> Iterator[Finding]:
                 yield from check()
             except OmnibenchError as error:
                 yield Finding("forward", "FAIL", str(error), "correct the module or its card")
-            except (RuntimeError, ValueError, TypeError, AttributeError, IndexError) as error:
+            except Exception as error:  # whatever a module raises
                 yield Finding(
                     "forward",
                     "FAIL",
                     f"{type(error).__name__}: {_line(error)}",
                     "correct the module",
                 )
+
+
+def _card(own: BackboneCard, card: BackboneCard) -> Finding:
+    """What the card leaves out and its architecture tells, and who confirmed the rest."""
+    facts = {name: getattr(card, name) for name in COMPLETED if getattr(own, name) is None}
+    gaps = [f"{name.replace('_', ' ')} {fact}" for name, fact in facts.items() if fact is not None]
+    message = f"{', '.join(gaps)}: told by the architecture" if gaps else "it says everything"
+    verified = f"verified by {own.verified_by}" if own.verified_by else "verified by nobody"
+    return Finding("card", "PASS", f"{message}; {verified}")
 
 
 def _normalisation(loaded: Loaded, card: BackboneCard) -> Finding:
@@ -134,7 +186,7 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
             f"{prefix.shape[1]}, {card.prefix_tokens} on the card",
             f"set prefix_tokens={prefix.shape[1]} on the card, or split them off in the forward",
         )
-    side = SIZE // card.patch if card.patch else int(patches.shape[1])
+    side = images.shape[1] // card.patch if card.patch else int(patches.shape[1])
     width = card.width or int(patches.shape[-1])
     yield passed(
         "patch tokens",
@@ -151,55 +203,33 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
     )
 
 
-def _maps(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Finding]:
-    vit = card.patch is not None
-    layers = [(card.depth or 12) - 1] if vit else [8, 16, 32]
-    try:
-        maps = encoder.maps(images, layers)
-    except RequestError as error:
-        yield Finding("maps", "WARN", str(error), "segmentation is not possible with it")
-        return
-    sides = [SIZE // card.patch] if card.patch else [SIZE // stride for stride in layers]
-    found = [(m.shape[2], m.shape[3]) for m in maps]
+def _again(subject: Subject, images: Tensor, context: Context) -> Iterator[Finding]:
+    """Build the backbone a second time, in bf16."""
+    loaded, recipe = subject.loaded, {**subject.recipe, "precision": "bf16"}
+    half = load_encoder(subject.card, recipe, context.device, context.data, context.results)
     yield passed(
-        "maps shape",
-        found == [(side, side) for side in sides],
-        f"{found} for {'blocks' if vit else 'strides'} {layers}",
-        "return [B, D, h, w] for each layer asked for",
+        "same at each build",
+        half.digest == loaded.digest,
+        f"tensors {loaded.digest[:15] or 'not told'}, then {half.digest[:15] or 'not told'}",
+        "build the same network every time: fixed sizes, and weights that are loaded, not drawn",
     )
-    full = _normed(encoder, maps[-1])
-    if full is not None:
-        difference = float((full - encoder.tokens(images)[1]).abs().max() / full.abs().max())
-        yield passed(
-            "maps equal the full forward",
-            difference < 1e-4,
-            f"the last map, normed, against the patch tokens: largest difference {difference:.1e}",
-            "maps must be the blocks' outputs inside the full forward",
+    full = loaded.encoder.embed(images)
+    try:
+        output = half.encoder.embed(images)
+    except (RuntimeError, TypeError) as error:  # an operation that has no bf16 kernel
+        fix = "give its recipe precision: fp32"
+        yield Finding("bf16", "WARN", f"it does not run in bf16 ({_line(error)})", fix)
+        return
+    if output.shape != full.shape:
+        raise RequestError(
+            f"its width is {full.shape[-1]} at the first build and {output.shape[-1]} at the second"
         )
-
-
-def _bf16(
-    encoder: Encoder, card: BackboneCard, images: Tensor, recipe: dict[str, Any], context: Context
-) -> Iterator[Finding]:
-    half = load_encoder(
-        card, {**recipe, "precision": "bf16"}, context.device, context.data, context.results
-    )
-    cosine = _cosine(encoder.embed(images), half.encoder.embed(images))
+    cosine = _cosine(full, output)
     verdict: Verdict = (
         "PASS" if cosine > COSINE_PASS else "WARN" if cosine > COSINE_WARN else "FAIL"
     )
     fix = "" if verdict == "PASS" else "give its recipe precision: fp32"
     yield Finding("bf16", verdict, f"cosine {cosine:.5f} to fp32", fix)
-
-
-def _normed(encoder: Encoder, last: Tensor) -> Tensor | None:
-    """The last block's map [B, D, h, w] through the final norm, as tokens [B, h, w, D]."""
-    tokens = last.permute(0, 2, 3, 1)
-    if isinstance(encoder, TimmEncoder) and encoder.is_vit:
-        return encoder.module.norm(tokens)  # type: ignore[no-any-return]
-    if isinstance(encoder, TransformersEncoder) and hasattr(encoder.module, "layernorm"):
-        return encoder.module.layernorm(tokens)  # type: ignore[no-any-return]
-    return None
 
 
 def _cosine(a: Tensor, b: Tensor) -> float:

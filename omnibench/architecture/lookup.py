@@ -1,0 +1,67 @@
+"""From a card to its architecture's facts, whatever its source. No torch here."""
+
+import re
+from pathlib import Path
+
+from omnibench import weights
+from omnibench.architecture.config_files import folder_facts, timm_config_facts
+from omnibench.architecture.facts import Architecture
+from omnibench.architecture.table import timm_facts
+from omnibench.cards import BackboneCard
+from omnibench.errors import OmnibenchError, RequestError
+from omnibench.sources import find_weights_record
+
+
+def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architecture | None:
+    """Return the facts of a backbone's architecture; None where nothing here tells them.
+
+    Args:
+        data: the data folder, in which a hub repository's files may lie.
+        results: the results folder, for a `record:` source.
+
+    Raises:
+        RequestError: the card names an architecture that timm has not.
+    """
+    kind, name = card.source_kind, card.source_name
+    if kind == "timm":
+        return timm_facts(name)
+    if kind == "random":
+        return timm_facts(_without_draw(card))
+    if kind == "record":
+        return _recorded(card, results)
+    if card.architecture is not None:
+        return timm_facts(card.architecture)
+    if kind == "file":
+        return folder_facts(Path(name))
+    if kind in ("hf_hub", "transformers"):
+        return _of_hub(card, data)
+    return None
+
+
+def _without_draw(card: BackboneCard) -> str:
+    """The timm name of `random:NAME` or `random:NAME@K`."""
+    name, at, draw = card.source_name.partition("@")
+    if at and not re.fullmatch("[0-9]{1,9}", draw):
+        raise RequestError(
+            f"{card.id}: '{draw}' is no number of a draw; write {card.source_kind}:{name}@0"
+        )
+    return name
+
+
+def _of_hub(card: BackboneCard, data: Path) -> Architecture | None:
+    try:
+        files = weights.locate(card, data)
+    except OmnibenchError:
+        return None  # the search for its weights says what is wrong
+    return folder_facts(files.config.parent) if files and files.config else None
+
+
+def _recorded(card: BackboneCard, results: Path) -> Architecture | None:
+    try:
+        environment = find_weights_record(results, card.source_name)["environment"]
+    except (OmnibenchError, OSError, ValueError, KeyError, TypeError):
+        return None  # absent or damaged, which the search for its weights says
+    if not isinstance(environment, dict):
+        return None
+    name = card.architecture or environment.get("architecture")
+    return timm_config_facts({**environment, "architecture": name, "pretrained_cfg": environment})

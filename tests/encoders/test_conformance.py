@@ -1,0 +1,153 @@
+"""The conformance kit on backbones registered by one statement, and on faulty builders."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from torch import nn
+
+from omnibench.architecture import architecture_of
+from omnibench.cards import BackboneCard
+from omnibench.context import Context
+from omnibench.encoders import conformance as kit
+from omnibench.encoders.author import questions
+
+# Of ten families: tokens with and without class token and registers, maps in either layout, no
+# blocks, several tensors, a class token alone, windows, a fixed size.
+FAMILIES = [
+    "test_vit",
+    "test_vit3",
+    "test_resnet",
+    "test_maxvit",
+    "test_mambaout",
+    "xcit_nano_12_p16_224",
+    "levit_128s",
+    "pit_ti_224",
+    "pvt_v2_b0",
+    "efficientvim_m1",
+]
+
+
+@pytest.fixture
+def context(tmp_path) -> Context:
+    return Context(results=tmp_path / "results", data=tmp_path / "data")
+
+
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch):
+    monkeypatch.setattr(kit, "BATCH", 2)
+
+
+def findings(context: Context, **card):
+    return {f.name: f for f in kit.conformance(BackboneCard(id="x", **card), context)}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_one_statement_backbone_of_any_family_fails_nothing(name, context):
+    rows = findings(context, source=f"random:{name}")
+    assert [str(row) for row in rows.values() if row.verdict == "FAIL"] == []
+    assert {"load", "card", "embed shape", "deterministic", "bf16"} <= rows.keys()
+    assert "told by the architecture" in rows["card"].message
+
+
+def test_a_one_statement_vit_is_checked_as_the_fully_written_one(context):
+    full = {"width": 64, "depth": 6, "patch": 16, "prefix_tokens": 1, "pool": "cls"}
+    statistics = {"mean": (0.5,) * 3, "std": (0.5,) * 3}
+    short = findings(context, source="random:test_vit")
+    long = findings(context, source="random:test_vit", **full, **statistics)
+    assert {name: row.verdict for name, row in short.items()} == {
+        name: row.verdict for name, row in long.items()
+    }
+    assert short["maps shape"].message == long["maps shape"].message
+    assert "patch 16" in short["card"].message
+    assert "patch 16" not in long["card"].message
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [("halonet26t", 256), ("cait_xxs24_384", 384), ("vit_small_patch14_dinov2", 224)],
+)
+def test_a_backbone_is_looked_at_in_a_size_that_it_takes(name, size, context):
+    card = BackboneCard(id="x", source=f"random:{name}")
+    facts = architecture_of(card, context.data, context.results)
+    assert kit.usual_size(card, facts) == size
+    assert kit.usual_size(card.model_copy(update={"patch": 15}), None) == 210
+
+
+def test_an_unknown_architecture_is_one_line_with_near_names(context):
+    rows = findings(context, source="random:test_vit9")
+    assert list(rows) == ["load"]
+    assert "did you mean test_vit" in rows["load"].message
+
+
+class Net(nn.Module):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, 16, 16)
+
+    def forward(self, pixels):
+        return self.conv(pixels).mean(dim=(2, 3))
+
+
+WIDTHS = itertools.cycle((8, 12))
+DRAWS = itertools.count()
+
+
+def another_width() -> nn.Module:
+    return Net(next(WIDTHS))
+
+
+def another_draw() -> nn.Module:
+    net = Net(8)
+    nn.init.constant_(net.conv.bias, float(next(DRAWS)))
+    return net
+
+
+def same() -> nn.Module:
+    return Net(8)
+
+
+class Crashing(nn.Module):
+    def forward(self, pixels):
+        raise AssertionError("feature index 16 is out of range")
+
+
+@pytest.mark.parametrize(
+    ("builder", "verdict"), [(another_width, "FAIL"), (another_draw, "FAIL"), (same, "PASS")]
+)
+def test_a_builder_must_give_the_same_network_twice(builder, verdict, context):
+    rows = findings(context, source=f"{__name__}:{builder.__name__}")
+    assert rows["same at each build"].verdict == verdict
+    assert bool(rows["same at each build"].fix) == (verdict == "FAIL")
+
+
+def test_whatever_a_module_raises_is_a_line(context):
+    rows = findings(context, source=f"{__name__}:Crashing")
+    assert rows["forward"].verdict == "FAIL"
+    assert "feature index 16 is out of range" in rows["forward"].message
+
+
+def test_the_author_is_asked_for_what_decides_the_features(context):
+    card = BackboneCard(id="x", source="random:test_vit", mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
+    asked = questions(card, context)
+    assert asked["layer"].startswith("tokens after the final norm, 6 blocks, D = 64, patch 16")
+    assert asked["pooling"] == "class token"
+    assert asked["mean"].startswith("0.1, 0.2, 0.3")
+    assert asked["input size"].startswith("224 px")
+    assert asked["weights"].startswith("sha256:")
+    assert asked["coverage"].startswith("no weights file")
+    assert asked["verified by"] == "nobody"
+
+
+def test_check_prints_the_questions_and_who_verified(bench, tmp_path):
+    plugin = Path(tmp_path / "mine.py")
+    plugin.write_text(
+        "from omnibench import BackboneCard, register_backbone\n"
+        "register_backbone(BackboneCard(id='mine', source='random:test_vit',"
+        " verified_by='A. Author'))\n"
+    )
+    status, out, err = bench("check", "mine", "--plugin", plugin, "--for-author")
+    assert status == 0, err
+    assert "class token" in out
+    assert "A. Author" in out
+    assert "verified by A. Author" in bench("check", "mine", "--plugin", plugin)[1]

@@ -87,8 +87,8 @@ def sources(module: str) -> dict[str, Source]:
         wanted = {target for statement in imports for target in root.names(statement, package)}
         for target in {*wanted, name}:
             for part in _with_parents(target):
-                if part not in read and (found := root.file(part)) is not None:
-                    pending[part] = found
+                if part not in read and (helper := root.file(part)) is not None:
+                    pending[part] = helper
     return read
 
 

@@ -4,11 +4,13 @@ import functools
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
+
+# Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
+FORMAT = 2
 
 # The purposes of which the pairing hash is made: what two paired runs must share.
 PAIRED_PURPOSES = ("head", "order", "augmentation")
@@ -16,10 +18,15 @@ PAIRED_PURPOSES = ("head", "order", "augmentation")
 
 def digest_of(value: Any) -> str:
     """SHA-256 of canonical JSON (sorted keys, no spaces, no NaN) as 64 hex digits."""
-    return _sha256(_canonical(value))
+    return _sha256(canonical(value))
 
 
-def _canonical(value: Any) -> str:
+def canonical(value: Any) -> str:
+    """Return JSON with sorted keys and without spaces.
+
+    Raises:
+        ValueError: it holds NaN or infinity.
+    """
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
@@ -33,8 +40,11 @@ class Unit:
 
     Attributes:
         adaptation: its name; `short` is its form in paths and tables.
-        options, recipe: every field resolved.
+        options, recipe: every field resolved; a precision of `auto` stays so.
         sources: the source digests of dataset and backbone.
+        deciding: the task's version, the recipe's name, and those options, recipe fields and
+            decodings that differ from their defaults: what the identity holds of them. None for
+            all options, recipe fields and decodings.
         repetitions: which ones are asked for.
         needs: what is absent here, each with where to get it; a unit with needs is blocked.
         after: units whose records it needs, such as the pretraining of its backbone.
@@ -53,6 +63,7 @@ class Unit:
     decodings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     after: "tuple[Unit, ...]" = ()
+    deciding: Mapping[str, Any] | None = None
 
     @functools.cached_property
     def name(self) -> str:
@@ -68,16 +79,49 @@ class Unit:
         """Hash of the cell's seeds: equal for cells that differ in the backbone alone."""
         return digest_of([self.seed(purpose, repetition) for purpose in PAIRED_PURPOSES])[:16]
 
+    def at_precision(self, precision: str) -> "Unit":
+        """Return the same unit, its cells' digests too, with `auto` written out."""
+        if self.recipe.get("precision") != "auto":
+            return self
+        recipe = {**self.recipe, "precision": precision}
+        return replace(self, recipe=recipe, deciding=self._deciding)
+
+    @property
+    def _deciding(self) -> Mapping[str, Any]:
+        if self.deciding is not None:
+            return self.deciding
+        return {
+            "options": dict(self.options),
+            "recipe": dict(self.recipe),
+            "decodings": list(self.decodings),
+        }
+
     def spec(self, repetition: int) -> dict[str, Any]:
-        """Everything that decides the cell's numbers, as plain strings and numbers."""
+        """Return everything that was asked for, resolved, as plain strings and numbers."""
         return {
             "task": self.task,
             "dataset": self.dataset.id,
             "backbone": self.backbone.id,
             "adaptation": self.adaptation,
-            "options": {name: _portable(name, value) for name, value in self.options.items()},
+            "short": self.short,
+            # In the identity a path has lost the folders of this machine.
+            "options": {**self.options, **self._deciding["options"]},
             "recipe": dict(self.recipe),
             "decodings": list(self.decodings),
+            "seed": self.suite_seed,
+            "repetition": repetition,
+        }
+
+    def identity(self, repetition: int) -> dict[str, Any]:
+        """Return what decides a cell's numbers, and nothing of the machine: its digest's input."""
+        return {
+            "format": FORMAT,
+            "task": self.task,
+            "dataset": self.dataset.id,
+            "backbone": self.backbone.id,
+            "adaptation": self.adaptation,
+            "deciding": dict(self._deciding),
+            "sources": dict(self.sources),
             "seed": self.suite_seed,
             "repetition": repetition,
         }
@@ -85,23 +129,14 @@ class Unit:
     @functools.cached_property
     def cells(self) -> tuple["Cell", ...]:
         """One cell a repetition, in order."""
-        # What the repetitions share is written once; it is most of what a digest costs.
-        identity = _canonical({"spec": self.spec(0), "sources": dict(self.sources)})
-        # The last one is the spec's own: behind it come only the seed and the task's name, and
-        # inside a string its quotes would be escaped.
-        before, key, after = identity.rpartition('"repetition":0')
+        # What the repetitions share is written once; it is most of what a digest costs. The
+        # repetition is no part of any other value: those stand inside quotes, or behind a key.
+        identity = canonical(self.identity(0))
+        before, _, after = identity.rpartition('"repetition":0,"seed":')
         return tuple(
-            Cell(self, repetition, _sha256(f"{before}{key[:-1]}{repetition}{after}"))
+            Cell(self, repetition, _sha256(f'{before}"repetition":{repetition},"seed":{after}'))
             for repetition in self.repetitions
         )
-
-
-def _portable(option: str, value: Any) -> Any:
-    """An option's value without the folders of this machine, in `path` and in `knn: kind:PATH`."""
-    if value is None or option not in ("path", "knn"):
-        return value
-    kind, colon, path = str(value).rpartition(":")
-    return kind + colon + Path(path).name
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +144,7 @@ class Cell:
     """One point of the matrix, as `Unit.cells` makes them.
 
     Attributes:
-        digest: its identity: `digest_of` {"spec": its spec, "sources": the source digests}.
+        digest: `digest_of` its identity.
     """
 
     unit: Unit

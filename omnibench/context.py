@@ -9,6 +9,8 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
+from omnibench.recipe import native_precision
+
 Progress = Callable[[str, int, int], None]
 
 
@@ -82,8 +84,15 @@ class Context:
         """Whether a cell with this record (None: no record) is to be computed in this run."""
         if record is None:
             return True
+        if record["status"] == "newer":  # of a newer omnibench: never written over
+            return False
         asked = self.force or (self.retry_failed and record["status"] == "failed")
         return asked and str(record["finished"]) < self.started
+
+    @property
+    def precision(self) -> str:
+        """What a recipe's precision `auto` is here."""
+        return native_precision(self.device)
 
     @property
     def writes(self) -> bool:

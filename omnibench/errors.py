@@ -50,6 +50,12 @@ class LinkError(StoreError):
     exit_status = 2
 
 
+class NewerRecordError(StoreError):
+    """A record of a schema that this version does not know: it is neither read nor written."""
+
+    exit_status = 2
+
+
 class NumericError(OmnibenchError):
     """A non-finite number where a finite one is due."""
 

@@ -33,9 +33,10 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     seen: set[str] = set()
     store = FeatureStore(context.features)
     rates = Rates.of(context)
-    for unit in pending:
+    for unit in (unit.at_precision(context.precision) for unit in pending):
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
         images = image_counts(unit)
+        draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")
         held = kind is not None and kept_in_memory(unit, kind, sum(images.values()), context)
         if kind is not None:
@@ -43,9 +44,9 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
         for split, count in images.items() if adaptation.frozen_kind else ():
             key = feature_key(unit, split, kind or "embed")
             if held or (key.digest not in seen and not store.holds(key)):
-                seconds += count * _forward_seconds(unit, rates)
+                seconds += draws * count * _forward_seconds(unit, rates)
                 each = row_bytes(unit, kind) if kind else 4 * (unit.backbone.width or 1024)
-                disk += 0 if held else count * each
+                disk += 0 if held else draws * count * each
                 seen.add(key.digest)
         seconds += _training_seconds(unit, adaptation, images, rates)
         seconds += _generation_seconds(unit, adaptation, images, rates)

@@ -5,9 +5,11 @@ import logging
 import math
 import time
 import traceback
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from omnibench.builders import require_unchanged
 from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
@@ -15,7 +17,9 @@ from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import NumericError, OmnibenchError, StoreError
 from omnibench.interrupts import finishing
 from omnibench.memory import is_out_of_memory
-from omnibench.store import SCHEMA, RecordStore
+from omnibench.record import blank
+from omnibench.sources import drawn
+from omnibench.store import RecordStore
 from omnibench.task import Outcome
 
 log = logging.getLogger("omnibench")
@@ -43,7 +47,7 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
     forget_peak_memory(context.device)
     try:
         clock = time.perf_counter()
-        for outcome in tasks.get(unit.task).run(unit, context):
+        for outcome in _outcomes(unit, context):
             wall = time.perf_counter() - clock
             cell = cells[outcome.repetition]
             _check_finite(outcome)
@@ -56,11 +60,10 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
                     **outcome.cost,
                     "peak_memory_mb": peak_memory_mb(context.device),
                 },
-                "error": None,
                 "finished": _now(),
             }
             record["digests"] |= outcome.digests
-            record["environment"] |= outcome.notes
+            record["notes"] |= outcome.notes
             if context.writes:
                 with finishing():
                     store.write(cell, record, outcome.predictions, outcome.files)
@@ -77,6 +80,24 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
         if context.process[1] > 1:
             raise  # the others wait for this one: torchrun ends them all
     return Finished(unit, results, time.perf_counter() - began)
+
+
+def _outcomes(unit: Unit, context: Context) -> Iterator[Outcome]:
+    """Run a unit's task in this machine's precision.
+
+    Where each repetition draws the backbone's weights anew, each is a unit of its own backbone.
+    """
+    task = tasks.get(unit.task)
+    kind, _, planned = unit.sources["backbone"].partition(" ")[0].partition(":")
+    if kind == "builder":
+        require_unchanged(unit.backbone.source, planned)
+    unit = unit.at_precision(context.precision)
+    if unit.recipe.get("init") != "per-repetition":
+        yield from task.run(unit, context)
+        return
+    for repetition in unit.repetitions:
+        own = replace(unit, backbone=drawn(unit.backbone, repetition))
+        yield from task.run(only(own, (repetition,)), context)
 
 
 def fail_unit(
@@ -118,7 +139,6 @@ def _write_failure(
     record = {
         **_header(cell, context, started),
         "status": "failed",
-        "metrics": {},
         "cost": {"peak_memory_mb": peak_memory_mb(context.device)},
         "error": {
             "kind": kind,
@@ -127,7 +147,7 @@ def _write_failure(
         },
         "finished": _now(),
     }
-    record["environment"]["attempts"] = attempts
+    record["notes"]["attempts"] = attempts
     try:
         with finishing():
             store.write(cell, record)
@@ -137,16 +157,15 @@ def _write_failure(
 
 
 def _header(cell: Cell, context: Context, started: str) -> dict[str, Any]:
-    unit = cell.unit
-    return {
-        "schema": SCHEMA,
-        "digest": cell.digest,
-        "spec": unit.spec(cell.repetition),
-        "pairing": unit.pairing(cell.repetition),
-        "environment": describe(context),
-        "digests": {f"source.{name}": digest for name, digest in unit.sources.items()},
-        "started": started,
-    }
+    machine = {**describe(context), "precision": _precision(cell.unit, context)}
+    if context.plugins:
+        machine["plugins"] = [path.name for path in context.plugins]
+    return {**blank(cell), "environment": machine, "started": started}
+
+
+def _precision(unit: Unit, context: Context) -> str:
+    """Return the precision that was used."""
+    return str(unit.at_precision(context.precision).recipe.get("precision", "fp32"))
 
 
 def _check_finite(outcome: Outcome) -> None:

@@ -10,7 +10,7 @@ import logging
 import math
 import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from omnibench.cell import Unit, digest_of
-from omnibench.errors import NumericError, StoreError
+from omnibench.errors import NumericError, StoreError, WeightsError
 from omnibench.feature_rows import FeatureRows, is_whole, read_manifest, rows_in
 from omnibench.files import write_atomically
 
 log = logging.getLogger("omnibench")
 
 # Part of every key: raised when the code that makes features changes their values.
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 SHARD_BYTES = 64 * 2**20
 SHARD_ROWS = 1024
 
@@ -63,6 +63,8 @@ class FeatureKey:
 def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey:
     """The key of a unit's features of one split; `sources` adds to the source digests."""
     recipe = unit.recipe
+    if recipe.get("init") == "per-repetition":
+        sources["draw"] = unit.backbone.source
     return FeatureKey(
         sources={**unit.sources, **sources},
         split=split,
@@ -104,10 +106,13 @@ class FeatureStore:
         facts: Callable[[], Mapping[str, Any]],
         compute: Compute,
         block: int,
+        network: str | None = None,
     ) -> FeatureRows:
         """Return an entry of `total` rows, computing those that are absent.
 
         Args:
+            network: digest of the tensors that were built, where a source digest does not tell
+                them for certain: rows of other tensors are refused.
             facts: what to remember of the encoder (loaded digest, coverage); asked after the
                 first rows were computed.
             compute: gives rows; called with starts that are multiples of `block`.
@@ -116,9 +121,11 @@ class FeatureStore:
         Raises:
             NumericError: a feature is not finite.
             StoreError: the disk is full.
+            WeightsError: the rows that are there were made by another network.
         """
         found = self.open(key)
         if found is not None:
+            _hold_to(network, found.facts, found.shape[1:], self.root / key.digest)
             return found
         folder = self.root / key.digest
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,6 +156,8 @@ class FeatureStore:
             began = time.perf_counter()
             stop = min(total, start + _shard_rows(manifest, block))
             rows = np.ascontiguousarray(compute(start, stop))
+            if manifest["shards"]:
+                _hold_to(facts().get("digest"), manifest["facts"], manifest["shape"], folder)
             check_finite(rows, start, key.split)
             content = rows.data.cast("B")
             name = f"{len(manifest['shards']):05d}.rows"
@@ -200,6 +209,23 @@ def check_finite(rows: NDArray[Any], first: int, split: str) -> None:
         raise NumericError(
             f"the backbone gives a feature that is not finite for image {bad} of {split}; "
             "try recipe precision fp32"
+        )
+
+
+def _hold_to(
+    network: str | None, facts: Mapping[str, Any], shape: Sequence[int], folder: Path
+) -> None:
+    """Refuse rows that another network made.
+
+    Raises:
+        WeightsError: naming both.
+    """
+    if network is not None and facts.get("digest") != network:
+        raise WeightsError(
+            f"the features in {folder} were made by other tensors ({facts.get('digest', '')[:15]}, "
+            f"rows of shape {list(shape)}) than the backbone has now ({network[:15]}): a builder "
+            "must build the same network each time, and one whose weights changed needs another "
+            f"id; `bench.py cache prune {folder.name}` forgets those features"
         )
 
 

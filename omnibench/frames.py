@@ -17,6 +17,8 @@ from omnibench.task import VALUES, Definition, by_decoding
 
 KEPT_BYTES = 256 * 2**20
 
+Loaded = tuple[str, int, int | None]  # backbone, input size, repetition where it decides
+
 
 def values_of(
     records: Iterable[tuple[Path, Mapping[str, Any]]], cards: Mapping[str, BackboneCard]
@@ -31,23 +33,24 @@ def values_of(
         StoreError: two weights were loaded under one backbone id.
     """
     rows: list[tuple[Any, ...]] = []
-    loaded: dict[tuple[str, int], tuple[str, Path]] = {}
+    loaded: dict[Loaded, tuple[str, Path]] = {}
     for path, record in records:
         if record["status"] != "done":
             continue
         spec = record["spec"]
         _refuse_other_weights(path, record, loaded)
         adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]]
+        redrawn = spec["recipe"].get("init") == "per-repetition"
         card = cards.get(spec["backbone"]) or (
             backbones.get(spec["backbone"]) if spec["backbone"] in backbones else None
         )
         facts = (
             record["digest"],
             record["pairing"],
-            adaptation.varies,
-            card is not None and card.source_kind == "random",
+            adaptation.varying(spec["recipe"]),
+            card is not None and card.source_kind == "random" and not redrawn,
         )
-        place = (spec["task"], spec["dataset"], spec["backbone"], adaptation.short(spec["options"]))
+        place = (spec["task"], spec["dataset"], spec["backbone"], spec["short"])
         for key, value in record["metrics"].items():
             definition, _, metric = key.partition("/")
             value = float("nan") if value is None else value
@@ -91,6 +94,25 @@ def predictions_of(
     return read
 
 
+def mixed_precisions(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
+    """Return (task, dataset) -> a sentence, where finished models ran in several precisions."""
+    units: dict[tuple[str, str, str], dict[str, set[str]]] = {}
+    for record in records:
+        spec, precision = record["spec"], record["environment"].get("precision")
+        if record["status"] == "done" and precision is not None:
+            place = (spec["task"], spec["dataset"], spec["short"])
+            units.setdefault(place, {}).setdefault(precision, set()).add(spec["backbone"])
+    sentences: dict[tuple[str, str], list[str]] = {}
+    for (task, dataset, short), used in units.items():
+        if len(used) > 1:
+            parts = [f"{', '.join(sorted(used[name]))} in {name}" for name in sorted(used)]
+            sentences.setdefault((task, dataset), []).append(f"{short}: {', '.join(parts)}")
+    return {
+        place: f"precision is mixed, which is part of a difference ({'; '.join(parts)})"
+        for place, parts in sentences.items()
+    }
+
+
 def improving_downwards() -> set[str]:
     """Return the names of the metrics that improve downwards, of every task."""
     return {metric for one in _definitions() for metric in one.lower_is_better}
@@ -109,14 +131,16 @@ def _definitions() -> Iterator[Definition]:
 def _refuse_other_weights(
     path: Path,
     record: Mapping[str, Any],
-    loaded: dict[tuple[str, int], tuple[str, Path]],
+    loaded: dict[Loaded, tuple[str, Path]],
 ) -> None:
     digest = record["digests"].get("backbone")
     if digest is None:
         return
     spec = record["spec"]
     # Position embeddings are resampled at loading, so digests are compared at one input size.
-    key = (spec["backbone"], spec["recipe"].get("input_size", 0))
+    # Where each repetition draws its own weights, they are compared within a repetition.
+    drawn = spec["repetition"] if spec["recipe"].get("init") == "per-repetition" else None
+    key = (spec["backbone"], spec["recipe"].get("input_size", 0), drawn)
     first, where = loaded.setdefault(key, (digest, path))
     if first != digest:
         raise StoreError(

@@ -13,13 +13,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from omnibench.cell import Cell, Unit, digest_of
+from omnibench.adoption import adopt, earlier_folder
+from omnibench.cell import Cell, Unit
 from omnibench.errors import StoreError
 from omnibench.files import inside, write_atomically
-from omnibench.store import KEYS, SCHEMA, SPEC_KEYS, RecordStore, record_name
+from omnibench.record import SCHEMA, look_at
+from omnibench.store import RecordStore, record_name
 
 # What a usable record is; an index made by other rules is not used.
-RULES = f"omnibench summaries 1 {digest_of([SCHEMA, sorted(KEYS), sorted(SPEC_KEYS)])[:16]}"
+RULES = f"omnibench summaries 2 of schema {SCHEMA}"
 # A file younger than this is read again next time: it could change once more without its times
 # telling, so coarse are the clocks of file systems.
 SETTLED_NS = 2_000_000_000
@@ -57,6 +59,7 @@ class Index:
             self._store.folder(unit)
         known = shard.get(name, {})
         kept = {record: entry for record, entry in known.items() if not folder.lacks(record)}
+        folder = self._adopt(unit, folder, kept)
         found = [self._summary(cell, folder, kept) for cell in unit.cells]
         if kept != known:
             shard[name] = kept
@@ -70,6 +73,30 @@ class Index:
             with contextlib.suppress(StoreError):
                 write_atomically(inside(self._path(key), self._results), _head(body) + body)
         self._changed.clear()
+
+    def _adopt(self, unit: Unit, folder: "_Folder", entries: dict[str, Summary]) -> "_Folder":
+        """Look at records that are no cell's of this unit: of other recipes, or earlier ones.
+
+        Returns:
+            The folder as it is then.
+        """
+        own = {record_name(cell) for cell in unit.cells}
+        earlier = []
+        if own - folder.records:
+            for name in folder.records - own - entries.keys():
+                path = self._store.folder(unit) / name
+                record = look_at(path)
+                stamp = folder.stamp(name)
+                if record is not None and record["schema"] < SCHEMA:
+                    earlier.append(path)
+                elif record is not None and stamp is not None:
+                    entries[name] = _summary_of(record, stamp)
+            if before := earlier_folder(unit, self._store):
+                earlier += sorted(before.glob("rep-*.json"))
+        if not earlier:
+            return folder
+        adopt(unit, self._store, earlier)
+        return _Folder(f"{self._store.root}/{unit.name}")
 
     def _path(self, key: tuple[str, str]) -> Path:
         task, dataset = key
@@ -87,16 +114,20 @@ class Index:
         if same and (known["status"] != "done" or folder.has_predictions(name)):
             entries[name] = known
             return known
-        record = self._store.read(cell)
+        record = self._store.look(cell)
         if record is None:
             return None
-        summary = {key: record[key] for key in ("digest", "status", "finished")}
-        error = record["error"]
-        summary["error"] = error and {key: error[key] for key in ("kind", "message")}
-        summary["stamp"] = stamp
+        summary = _summary_of(record, stamp)
         if stamp is not None:
             entries[name] = summary
         return summary
+
+
+def _summary_of(record: Summary, stamp: str | None) -> Summary:
+    summary = {key: record[key] for key in ("digest", "status", "finished")}
+    error = record["error"]
+    summary["error"] = error and {key: error[key] for key in ("kind", "message")}
+    return {**summary, "stamp": stamp}
 
 
 class _Folder:
@@ -104,6 +135,7 @@ class _Folder:
 
     Attributes:
         is_there: whether it exists.
+        records: the names of the records in it.
     """
 
     def __init__(self, path: str) -> None:
@@ -117,6 +149,9 @@ class _Folder:
             self.is_there = False
         except OSError:
             self._listed = False
+        self.records = {
+            name for name in self._entries if name.startswith("rep-") and name.endswith(".json")
+        }
 
     def lacks(self, name: str) -> bool:
         """Whether there is certainly no such file."""

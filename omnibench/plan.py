@@ -13,7 +13,7 @@ from omnibench.execute import only
 from omnibench.index import Index
 from omnibench.leases import Leases
 from omnibench.registry import did_you_mean
-from omnibench.store import RecordStore
+from omnibench.store import NEWER, RecordStore
 from omnibench.suite import Suite
 
 State = Literal["done", "missing", "failed", "blocked"]
@@ -104,7 +104,9 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
 
 def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
     """The state of every cell: its record's, else missing, or blocked where something is absent."""
-    return _states(units, lambda unit: [store.read(cell) for cell in unit.cells])
+    units = list(units)
+    progress(units, store)  # what an earlier version left is taken over first
+    return _states(units, lambda unit: [store.look(cell) for cell in unit.cells])
 
 
 def progress(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
@@ -123,9 +125,12 @@ def _states(units: Iterable[Unit], look: Look) -> list[CellState]:
         needs = _needs(unit, makers)
         for cell, record in zip(unit.cells, look(unit), strict=True):
             state: State = "blocked" if needs else "missing"
-            if record is not None:
+            lacks = needs
+            if record is not None and record["status"] == NEWER:
+                state, lacks = "blocked", (*needs, record["error"]["message"])
+            elif record is not None:
                 state = "done" if record["status"] == "done" else "failed"
-            found.append(CellState(cell, state, needs, record))
+            found.append(CellState(cell, state, lacks, record))
     return found
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import StoreError
-from omnibench.files import plain, write_atomically
+from omnibench.files import plain
 
 
 def predictions_path(record: Path) -> Path:
@@ -24,24 +24,18 @@ def has_predictions(record: Path) -> bool:
     return predictions_path(record).is_file()
 
 
-def write_predictions(record: Path, predictions: Mapping[str, NDArray[Any]]) -> None:
-    """Write them atomically; arrays of objects hold texts, and make it JSON lines.
-
-    Raises:
-        StoreError: the disk is full.
-    """
+def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
+    """Return the file's content by its ending; arrays of objects hold texts: JSON lines."""
     if any(array.dtype == object for array in predictions.values()):
         columns = [array.tolist() for array in predictions.values()]
         lines = [
             json.dumps(dict(zip(predictions, row, strict=True)), ensure_ascii=False)
             for row in zip(*columns, strict=True)
         ]
-        content = "".join(f"{line}\n" for line in lines).encode()
-        write_atomically(record.with_suffix(".predictions.jsonl"), content)
-        return
+        return {"predictions.jsonl": "".join(f"{line}\n" for line in lines).encode()}
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **predictions)
-    write_atomically(record.with_suffix(".predictions.npz"), buffer.getvalue())
+    return {"predictions.npz": buffer.getvalue()}
 
 
 def read_predictions(record: Path) -> dict[str, NDArray[Any]]:

@@ -1,6 +1,5 @@
 """From a pretraining to a backbone: what a suite asks for, what a record left. No torch here."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,11 @@ from omnibench.cards import BackboneCard, Identifier
 from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Unit
 from omnibench.data.pool import pool_card
-from omnibench.data.sources import absolute
-from omnibench.errors import LinkError, RequestError
+from omnibench.errors import RequestError, StoreError
 from omnibench.files import inside
+from omnibench.options import located
 from omnibench.recipe import resolve_recipe
+from omnibench.record import read_record
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.validation import validate
@@ -72,7 +72,7 @@ def pretraining_unit(
         )
     method = task.adaptations[asked.method]
     try:
-        start = starting_card(asked.architecture)
+        start = sources.completed(starting_card(asked.architecture))
     except RequestError as error:
         raise RequestError(f"{where}.architecture: {error}") from None
     names = [asked.dataset] if isinstance(asked.dataset, str) else asked.dataset
@@ -80,12 +80,12 @@ def pretraining_unit(
         dataset = pool_card(names, base)
     except RequestError as error:
         raise RequestError(f"{where}.dataset: {error}") from None
-    knn = absolute(asked.knn, base) if asked.knn else None
-    options = method.resolve_options({"knn": knn}, where)
+    options = located(method.options, method.resolve_options({"knn": asked.knn}, where), base)
     try:
         digests, needs = sources.of(dataset, start, method, options)
     except RequestError as error:
         raise RequestError(f"{where}.knn: {error}") from None
+    recipe_name, recipe = resolve_recipe(asked.recipe, method.recipes, f"{where}.recipe")
     unit = Unit(
         task=TASK,
         dataset=dataset,
@@ -93,11 +93,15 @@ def pretraining_unit(
         adaptation=method.name,
         short=method.short(options),
         options=options,
-        recipe=resolve_recipe(asked.recipe, method.recipes, f"{where}.recipe"),
+        recipe=recipe,
         suite_seed=seed,
         sources=digests,
         repetitions=(0,),
         needs=needs,
+        deciding={
+            "version": task.version,
+            **method.deciding(options, recipe_name, recipe, method.decodings),
+        },
     )
     members = [card.id for card in dataset.members or (dataset,)]
     return made_card(unit.cells[0].digest, start, members, named.id), unit
@@ -140,12 +144,15 @@ def register_recorded(results: Path) -> None:
     """Make known what the finished pretraining records below a results folder have left."""
     for path in sorted((results / "records" / TASK).rglob("rep-*.safetensors")):
         try:
-            file = inside(path.with_suffix(".json"), results)
-            record = json.loads(file.read_text(encoding="utf-8"))
-            if record["status"] == "done":
-                start = starting_card(record["spec"]["backbone"])
-                card = made_card(record["digest"], start, list(record["environment"]["images"]))
+            record = read_record(inside(path.with_suffix(".json"), results))
+            if record is None or record["status"] != "done":
+                continue
+            start = starting_card(record["spec"]["backbone"])
+            images = list(record["notes"]["images"])
+            # A record of the version before is also known by the digest that it had.
+            for digest in filter(None, (record["digest"], record["adopted"])):
+                card = made_card(record["digest"], start, images, f"pretrain-{digest[:8]}")
                 if card.id not in backbones:
                     backbones.add(card.id, card)
-        except (OSError, ValueError, KeyError, RequestError, LinkError):
-            continue  # damaged, a link out, or started from a backbone that is not known here
+        except (StoreError, KeyError, TypeError, RequestError):
+            continue  # a link out, or started from a backbone that is not known here

@@ -23,6 +23,7 @@ COMMON_FIELDS = (
     "normalization",
     "precision",
     "limit",
+    "init",
 )
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
@@ -34,9 +35,11 @@ class Recipe(BaseModel):
     Attributes:
         input_size: side of the square the images are resized to, in pixels.
         normalization: the backbone's own mean and std, or ImageNet's for all.
-        precision: of the frozen backbone's weights and activations; `auto` becomes what this
-            machine does well before it enters a cell's identity.
+        precision: of the frozen backbone's weights and activations; `auto` is what the machine
+            that computes does well, the same for every backbone, and stays `auto` in the identity.
         limit: images a split, for trials; None for all.
+        init: of a backbone with random weights: one draw for all repetitions (`fixed`), or each
+            repetition's own (`per-repetition`); other backbones have no use for it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -45,19 +48,19 @@ class Recipe(BaseModel):
     normalization: Literal["backbone", "imagenet"] = "backbone"
     precision: Precision = "auto"
     limit: int | None = Field(default=None, gt=0)
+    init: Literal["fixed", "per-repetition"] = "fixed"
 
 
 @functools.cache
-def native_precision(trains_cnn: bool = False) -> Literal["fp32", "bf16"]:
-    """bf16 where this machine multiplies it natively, else fp32; told without importing torch.
+def native_precision(device: str) -> Literal["fp32", "bf16"]:
+    """Return bf16 where a device multiplies it natively, else fp32; told without importing torch.
 
     An NVIDIA GPU is taken for one that does (Ampere and later), and so is a CPU with AVX512-BF16 or
-    AMX-BF16; for an older GPU the recipe must say `precision: fp32`. The backward pass of a CNN is
-    twice as fast in fp32 on such a CPU.
+    AMX-BF16; for an older GPU the recipe must say `precision: fp32`.
     """
-    if Path("/dev/nvidiactl").exists():
+    if device.startswith("cuda"):
         return "bf16"
-    if platform.system() == "Linux" and not trains_cnn:
+    if device == "cpu" and platform.system() == "Linux":
         flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
         if "avx512_bf16" in flags or "amx_bf16" in flags:
             return "bf16"
@@ -65,18 +68,14 @@ def native_precision(trains_cnn: bool = False) -> Literal["fp32", "bf16"]:
 
 
 def resolve_recipe(
-    request: str | Mapping[str, Any],
-    recipes: Mapping[str, Recipe],
-    where: str,
-    trains_cnn: bool = False,
-) -> dict[str, Any]:
-    """Return every field of a recipe, overrides applied and `auto` written out.
+    request: str | Mapping[str, Any], recipes: Mapping[str, Recipe], where: str
+) -> tuple[str, dict[str, Any]]:
+    """Return the name a recipe is based on, and its every field, overrides applied.
 
     Args:
         request: a recipe's name, or overrides with an optional `base:` name (`small`).
         recipes: the adaptation's recipes by name.
         where: path of the recipe in the suite file, for messages.
-        trains_cnn: whether gradients go through a CNN, by which `auto` is decided.
 
     Raises:
         RequestError: unknown recipe or field (with near matches), or a value of the wrong type.
@@ -96,7 +95,5 @@ def resolve_recipe(
                 f"{where}.{name}: unknown field{did_you_mean(name, {*fields, *COMMON_FIELDS})}"
             )
     used = {name: value for name, value in overrides.items() if name in fields}
-    resolved = validate(type(model), {**model.model_dump(), **used}, where).model_dump(mode="json")
-    if resolved["precision"] == "auto":
-        resolved["precision"] = native_precision(trains_cnn)
-    return resolved
+    resolved = validate(type(model), {**model.model_dump(), **used}, where)
+    return base, resolved.model_dump(mode="json")

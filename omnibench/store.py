@@ -1,6 +1,5 @@
 """Records on disk: one JSON file a cell, written atomically, readable while others write."""
 
-import json
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,19 +9,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from omnibench.cell import Cell, Unit
-from omnibench.errors import RequestError
-from omnibench.files import inside, plain, write_atomically
-from omnibench.predictions import has_predictions, write_predictions
+from omnibench.errors import NewerRecordError, RequestError
+from omnibench.files import inside, write_atomically
+from omnibench.predictions import has_predictions, packed
+from omnibench.record import as_bytes, checksum, read_record
 
-SCHEMA = 1
-KEYS = {
-    *("schema", "digest", "spec", "status", "metrics", "cost", "environment", "digests"),
-    *("pairing", "error", "started", "finished"),
-}
-SPEC_KEYS = {
-    *("task", "dataset", "backbone", "adaptation", "options", "recipe", "decodings"),
-    *("seed", "repetition"),
-}
+NEWER = "newer"  # the status of a record that a newer omnibench wrote
 log = logging.getLogger("omnibench")
 
 
@@ -63,6 +55,9 @@ class RecordStore:
 
         A record cut short by a crash, or of another cell, is named in a warning and counts as
         missing, so that the cell is computed again.
+
+        Raises:
+            NewerRecordError: a newer omnibench wrote it.
         """
         path = self.path(cell)
         record = read_record(path)
@@ -73,6 +68,14 @@ class RecordStore:
             log.warning("the predictions of %s are absent; its cell counts as missing", path)
             return None
         return record
+
+    def look(self, cell: Cell) -> dict[str, Any] | None:
+        """Return as `read` does; of a newer record its status `newer` and the sentence."""
+        try:
+            return self.read(cell)
+        except NewerRecordError as error:
+            refusal = {"kind": error.kind, "message": str(error)}
+            return {"digest": cell.digest, "status": NEWER, "finished": "", "error": refusal}
 
     def write(
         self,
@@ -87,23 +90,28 @@ class RecordStore:
             StoreError: the disk is full or the folder not writable.
         """
         path = self.path(cell)
+        contents: dict[str, bytes] = dict(files or {})
         if predictions is not None:
-            write_predictions(path, predictions)
-        for ending, content in (files or {}).items():
+            contents |= packed(predictions)
+        for ending, content in contents.items():
             write_atomically(path.with_suffix(f".{ending}"), content)
-        text = json.dumps(record, indent=1, allow_nan=False)
-        write_atomically(path, text.encode())
+        checksums = {ending: checksum(content) for ending, content in contents.items()}
+        write_atomically(path, as_bytes({**record, "files": checksums}))
         return path
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:
-        """Yield every readable record and its path, in a stable order.
+        """Yield every readable record and its path, in a stable order; a newer one is named.
 
         Raises:
             LinkError: the folder of all records, or one of them, is a link out.
         """
         inside(self.root, self.root.parent)
         for path in sorted(self.root.rglob("*.json")):
-            record = read_record(path)
+            try:
+                record = read_record(path)
+            except NewerRecordError as error:
+                log.warning("left out: %s", error)
+                continue
             if record is not None:
                 yield path, record
 
@@ -123,27 +131,3 @@ def check_writable(folder: Path) -> None:
             f"the folder '{folder}' is not writable ({error.strerror}); choose another with "
             "--results or --data"
         ) from None
-
-
-def read_record(path: Path) -> dict[str, Any] | None:
-    """Read one record; None where it is absent, or damaged, which is named in a warning.
-
-    Raises:
-        LinkError: it is a link out of its folder.
-    """
-    try:
-        record = json.loads(plain(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError):
-        record = None
-    if not (
-        isinstance(record, dict)
-        and record.keys() >= KEYS
-        and record["schema"] == SCHEMA
-        and isinstance(record["spec"], dict)
-        and record["spec"].keys() >= SPEC_KEYS
-    ):
-        log.warning("the record %s is damaged; its cell counts as missing", path)
-        return None
-    return record

@@ -12,11 +12,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import backbones, tasks
+from omnibench.catalogue import allowed_builder, backbones, load_plugin, tasks
 from omnibench.cell import Unit
-from omnibench.data.sources import absolute
 from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
+from omnibench.options import located
 from omnibench.pretrained import pretraining_unit
 from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
@@ -71,11 +71,16 @@ class ReportSection(_Model):
 
 
 class SuiteFile(_Model):
-    """The file as written."""
+    """The file as written.
+
+    Attributes:
+        plugins: files that register what the suite names, relative to it.
+    """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     seed: Annotated[int, Field(ge=0)] = 0
     repetitions: Annotated[int, Field(ge=1)] = 1
+    plugins: list[str] = Field(default_factory=list)
     backbones: Annotated[list[str | dict[str, Any]], Field(min_length=1)]
     matrix: list[Entry] = Field(default_factory=list)
     report: ReportSection = ReportSection()
@@ -97,6 +102,7 @@ class Suite:
     report: ReportSection
     backbones: tuple[BackboneCard, ...]
     units: tuple[Unit, ...]
+    plugins: tuple[Path, ...] = ()
 
     @property
     def datasets(self) -> dict[str, DatasetCard]:
@@ -172,12 +178,18 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
 
 
 def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:
+    plugins = tuple(base.absolute() / Path(name).expanduser() for name in file.plugins)
+    for index, plugin in enumerate(plugins):
+        try:
+            load_plugin(plugin)
+        except RequestError as error:
+            raise RequestError(f"plugins[{index}]: {error}") from None
     if file.name.lower() in REPORT_FILES:
         raise RequestError(f"name: '{file.name}' is what the report calls a file; take another")
     cards, units = _backbone_cards(file, base, sources)
     makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:
-        cards.setdefault(name, backbones.get(name))
+        cards.setdefault(name, sources.completed(backbones.get(name)))
     for study in file.report.published:
         if study not in shipped_studies():
             raise RequestError(
@@ -215,7 +227,7 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
                 raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
     if not units:
         raise RequestError("matrix: it is empty; name a task, datasets and adaptations")
-    return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()))
+    return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()), plugins)
 
 
 def _backbone_cards(
@@ -232,7 +244,7 @@ def _backbone_cards(
         where = f"backbones[{index}]"
         if isinstance(entry, str):
             try:
-                found = [backbones.get(name) for name in backbones.match(entry)]
+                found = [sources.completed(backbones.get(name)) for name in backbones.match(entry)]
             except RequestError as error:
                 raise RequestError(f"{where}: {error}") from None
         elif "pretrain" in entry:
@@ -243,13 +255,21 @@ def _backbone_cards(
             found = [card]
         else:
             card = validate(BackboneCard, entry, where)
+            if card.source_kind == "module" and not allowed_builder(card.source):
+                raise RequestError(
+                    f"{where}.source: '{card.source}' is code that no plug-in holds; name its file "
+                    "under `plugins:` in the suite, or with --plugin"
+                )
             if card.source_kind == "file":
                 card = card.model_copy(update={"source": f"file:{base / card.source_name}"})
             if card.id in backbones and backbones.get(card.id) != card:
                 raise RequestError(
                     f"{where}.id: '{card.id}' is a registered backbone; give yours another id"
                 )
-            found = [card]
+            try:
+                found = [sources.completed(card)]
+            except RequestError as error:
+                raise RequestError(f"{where}: {error}") from None
         cards.update({card.id: card for card in found})
     return cards, units
 
@@ -259,12 +279,13 @@ def _count(file: SuiteFile, entry: Entry, selected: list[BackboneCard]) -> int:
     if entry.task not in tasks:
         return 0  # refused by its path later
     adaptations = tasks.get(entry.task).adaptations
+    redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
     each = 0  # cells of one dataset and backbone
     for request in entry.adaptations:
         name = request if isinstance(request, str) else next(iter(request), "")
         known = adaptations.get(name)
         deterministic = known is not None and known.deterministic
-        each += 1 if deterministic else entry.repetitions or file.repetitions
+        each += 1 if deterministic and not redrawn else entry.repetitions or file.repetitions
     return len(entry.datasets) * len(selected) * each
 
 
@@ -290,9 +311,9 @@ def _entry_units(
     selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
 
     @functools.cache
-    def recipe(adaptation: str, trains_cnn: bool) -> dict[str, Any]:
+    def recipe(adaptation: str) -> tuple[str, dict[str, Any]]:
         recipes = task.adaptations[adaptation].recipes
-        return resolve_recipe(entry.recipe, recipes, f"{where}.recipe", trains_cnn)
+        return resolve_recipe(entry.recipe, recipes, f"{where}.recipe")
 
     for index, reference in enumerate(entry.datasets):
         try:
@@ -308,7 +329,11 @@ def _entry_units(
         for card in selected:
             for adaptation, options, short in adaptations:
                 source_digests, needs = sources.of(dataset, card, adaptation, options)
-                trains_cnn = adaptation.through_backbone and card.patch is None
+                name, fields = recipe(adaptation.name)
+                if card.source_kind != "random":
+                    fields = {**fields, "init": "fixed"}
+                fixed = adaptation.varying(fields) == "nothing"
+                decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
                 yield Unit(
                     task=task.name,
                     dataset=dataset,
@@ -316,14 +341,18 @@ def _entry_units(
                     adaptation=adaptation.name,
                     short=short,
                     options=options,
-                    recipe=recipe(adaptation.name, trains_cnn),
+                    recipe=fields,
                     suite_seed=file.seed,
                     sources=source_digests,
                     repetitions=(0,)
-                    if adaptation.deterministic
+                    if fixed
                     else tuple(range(entry.repetitions or file.repetitions)),
                     needs=needs,
-                    decodings=tuple(dict.fromkeys(entry.decodings or adaptation.decodings)),
+                    decodings=decodings,
+                    deciding={
+                        "version": task.version,
+                        **adaptation.deciding(options, name, fields, decodings),
+                    },
                 )
 
 
@@ -343,11 +372,7 @@ def _adaptation(
         )
     adaptation = task.adaptations[name]
     options = adaptation.resolve_options(given or {}, where)
-    if "path" in options:
-        options["path"] = str(base.absolute() / Path(options["path"]).expanduser())
-    if options.get("knn"):
-        options["knn"] = absolute(options["knn"], base)
-    return adaptation, options
+    return adaptation, located(adaptation.options, options, base)
 
 
 def _select(

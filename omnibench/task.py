@@ -1,13 +1,13 @@
 """What a task is: its adaptations, its metric definitions, and how a unit of it is run."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from omnibench import options as adaptation_options
 from omnibench.recipe import Recipe
 from omnibench.validation import validate
 
@@ -64,6 +64,12 @@ class Adaptation:
         """Whether every repetition would give the same numbers."""
         return self.varies == "nothing"
 
+    def varying(self, recipe: Mapping[str, Any]) -> str:
+        """Return what differs between repetitions under a recipe."""
+        if recipe.get("init") != "per-repetition":
+            return self.varies
+        return "initial weights" if self.deterministic else f"initial weights and {self.varies}"
+
     def resolve_options(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Return every option's value.
 
@@ -73,16 +79,23 @@ class Adaptation:
         return validate(self.options, dict(given), f"{where}.{self.name}").model_dump(mode="json")
 
     def short(self, options: Mapping[str, Any]) -> str:
-        """The form in paths and tables: `lora-r8-a16`; options at their default are left out."""
-        parts = [self.name]
-        for name, info in self.options.model_fields.items():
-            if name == "knn":  # what a training is watched by is no part of its name
-                continue
-            if name == "path":
-                parts.append(Path(options[name]).name)
-            elif info.is_required() or options[name] != info.default:
-                parts.append(f"{name[0]}{options[name]}")
-        return "-".join(parts)
+        """Return the form in paths and tables: `lora-r8-a16`; see `omnibench.options.short`."""
+        return adaptation_options.short(self.name, self.options, options)
+
+    def deciding(
+        self,
+        options: Mapping[str, Any],
+        recipe_name: str,
+        recipe: Mapping[str, Any],
+        decodings: Sequence[str],
+    ) -> dict[str, Any]:
+        """Return what differs from the defaults, with the recipe's name: a part of the identity."""
+        defaults = self.recipes[recipe_name].model_dump(mode="json")
+        changed = {name: value for name, value in recipe.items() if value != defaults[name]}
+        parts: dict[str, Any] = {"options": adaptation_options.differing(self.options, options)}
+        if tuple(decodings) != self.decodings:
+            parts["decodings"] = list(decodings)
+        return {**parts, "recipe": {"name": recipe_name, **changed}}
 
 
 @dataclass(frozen=True)
@@ -126,12 +139,19 @@ class Outcome:
 
 
 class Task(Protocol):
-    """How a backbone is judged on a dataset."""
+    """How a backbone is judged on a dataset.
+
+    Attributes:
+        version: a part of every cell's identity, raised when what the task computes, or a default
+            of a recipe or an option, gives other numbers.
+        reported: the "definition/name" keys that get a table, primary first.
+    """
 
     name: str
+    version: int
     adaptations: Mapping[str, Adaptation]
     definitions: Mapping[str, Definition]
-    reported: tuple[str, ...]  # the "definition/name" keys that get a table, primary first
+    reported: tuple[str, ...]
 
     def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
         """Yield one outcome a repetition, as soon as it is known."""

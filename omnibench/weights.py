@@ -11,28 +11,8 @@ from omnibench import hub_access
 from omnibench.cards import BackboneCard
 from omnibench.data.checksums import checksum_like, hash_file, sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
-from omnibench.weight_folders import (
-    INDEX_SUFFIX,
-    WEIGHT_NAMES,
-    weight_map,
-    weights_files,
-    weights_in,
-    with_shards,
-)
-
-__all__ = [
-    "WeightFiles",
-    "fetch",
-    "file_source",
-    "hub_repository",
-    "local_folder",
-    "locate",
-    "packaged_file",
-    "verify",
-    "way_out",
-    "weights_files",
-    "weights_in",
-]
+from omnibench.weight_folders import INDEX_SUFFIX, WEIGHT_NAMES, weight_map, with_shards
+from omnibench.weight_folders import weights_files as weights_files  # a part of this module, too
 
 
 @dataclass(frozen=True)

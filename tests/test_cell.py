@@ -23,17 +23,38 @@ def test_the_digest_follows_everything_that_decides_a_number(unit):
 
 def test_the_digest_is_stable_between_versions(unit):
     # Pinned: a change here makes every record on disk count as missing.
-    assert unit.cells[0].digest.startswith("0ce3ce49badc476d")
+    assert unit.cells[0].digest.startswith("328975688b9ede39")
 
 
-def test_a_digest_is_that_of_its_spec_and_sources_whatever_they_hold(unit):
-    misleading = {"text": '"repetition":0', "repetition": 0, "more": {"repetition": [0]}}
+def test_a_digest_is_that_of_its_identity_whatever_it_holds(unit):
+    misleading = {"text": '"repetition":0,"seed":0', "repetition": 0, "seed": 0}
+    misleading |= {"more": {"repetition": 0, "seed": 1}}
     for options in ({}, misleading):
         made = replace(unit, options=options, recipe=misleading, repetitions=(0, 7, 120))
+        made = replace(made, sources={"repetition": '0,"seed":0', "seed": "1", "dataset": "x"})
         assert [cell.repetition for cell in made.cells] == [0, 7, 120]
         for cell in made.cells:
-            whole = {"spec": made.spec(cell.repetition), "sources": dict(made.sources)}
-            assert cell.digest == digest_of(whole)
+            assert cell.digest == digest_of(made.identity(cell.repetition))
+
+
+def test_the_precision_that_a_machine_takes_is_no_part_of_the_digest(unit):
+    asked = replace(unit, recipe={"epochs": 3, "precision": "auto"})
+    for precision in ("fp32", "bf16"):
+        used = asked.at_precision(precision)
+        assert used.recipe["precision"] == precision
+        assert [c.digest for c in used.cells] == [c.digest for c in asked.cells]
+    explicit = replace(unit, recipe={"epochs": 3, "precision": "fp32"})
+    assert explicit.at_precision("bf16") == explicit
+    assert explicit.cells[0].digest != asked.cells[0].digest
+
+
+def test_what_decides_alone_is_in_the_digest(unit):
+    deciding = {"version": 1, "options": {}, "recipe": {"name": "small"}}
+    decided = replace(unit, deciding=deciding)
+    neutral = replace(decided, recipe={**unit.recipe, "new": 0})
+    assert neutral.cells[0].digest == decided.cells[0].digest
+    raised = replace(decided, deciding={**deciding, "version": 2})
+    assert raised.cells[0].digest != decided.cells[0].digest
 
 
 def test_seeds_pair_across_backbones_and_nothing_else(unit):

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from omnibench.record import as_bytes
+
 SUITE = """
 name: small
 repetitions: 2
@@ -85,6 +87,7 @@ def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):
         "suite": "small",
         **{"done": 6, "failed": 0, "missing": 0, "running": 0, "queued": 0, "blocked": 0},
         "failures": [],
+        "unregistered": [],
     }
     status, out, _ = bench("report", suite)
     assert status == 0
@@ -107,7 +110,7 @@ def test_rescoring_restores_metrics_from_predictions_without_torch(bench, suite,
     bench("run", suite)
     path = next((tmp_path / "results").rglob("rep-0-*.json"))
     record = json.loads(path.read_text())
-    path.write_text(json.dumps({**record, "metrics": {}}))
+    path.write_bytes(as_bytes({**record, "metrics": {}}))
     assert "1 changed" in bench("rescore", suite)[1]
     assert json.loads(path.read_text())["metrics"] == record["metrics"]
 

@@ -79,7 +79,7 @@ def test_a_pretraining_becomes_a_backbone(bench, suite, tmp_path):
 
     record = next((tmp_path / "results/records/pretraining").rglob("rep-*.json"))
     told = json.loads(record.read_text())
-    assert told["environment"]["images"] == {"npz-two": 24, "npz-more": 9}
+    assert told["notes"]["images"] == {"npz-two": 24, "npz-more": 9}
     assert told["spec"]["options"] == {"knn": "npz:two.npz"}
     steps = record.with_suffix(".steps.jsonl").read_text().splitlines()
     assert [json.loads(line)["step"] for line in steps] == [0, 2, 4]

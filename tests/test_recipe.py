@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from omnibench.errors import RequestError
@@ -11,18 +13,30 @@ class Trained(Recipe):
 RECIPES = {"small": Trained(), "large": Trained(epochs=50, input_size=448, precision="fp32")}
 
 
-def test_auto_precision_is_written_out():
-    assert resolve_recipe("small", RECIPES, "recipe")["precision"] == native_precision()
-    assert resolve_recipe("large", RECIPES, "recipe")["precision"] == "fp32"
+def test_auto_precision_stays_auto_and_a_recipe_keeps_its_name():
+    name, recipe = resolve_recipe("small", RECIPES, "recipe")
+    assert (name, recipe["precision"]) == ("small", "auto")
+    name, recipe = resolve_recipe("large", RECIPES, "recipe")
+    assert (name, recipe["precision"]) == ("large", "fp32")
+
+
+def test_a_device_has_one_precision_whatever_else_the_machine_has(monkeypatch):
+    for flags, own in (("fma avx512_bf16", "bf16"), ("fma avx2", "fp32")):
+        native_precision.cache_clear()
+        monkeypatch.setattr(Path, "read_text", lambda *_, flags=flags, **__: flags)
+        assert native_precision("cpu") == own
+        assert native_precision("cuda:1") == "bf16"
+        assert native_precision("mps") == "fp32"
+    native_precision.cache_clear()
 
 
 def test_overrides_are_laid_over_the_named_base():
-    resolved = resolve_recipe({"base": "large", "epochs": 3}, RECIPES, "recipe")
-    assert (resolved["epochs"], resolved["input_size"]) == (3, 448)
+    name, resolved = resolve_recipe({"base": "large", "epochs": 3}, RECIPES, "recipe")
+    assert (name, resolved["epochs"], resolved["input_size"]) == ("large", 3, 448)
 
 
 def test_a_common_field_without_use_stays_out_of_the_identity():
-    assert "weight_decay" not in resolve_recipe({"weight_decay": 0.1}, RECIPES, "recipe")
+    assert "weight_decay" not in resolve_recipe({"weight_decay": 0.1}, RECIPES, "recipe")[1]
 
 
 @pytest.mark.parametrize(

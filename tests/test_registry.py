@@ -1,7 +1,7 @@
 import pytest
 
 from omnibench.errors import RequestError
-from omnibench.registry import Registry, import_attribute
+from omnibench.registry import Registry, all_or_none, import_attribute
 
 
 @pytest.fixture
@@ -40,3 +40,15 @@ def test_globs_select_in_order_and_never_nothing(fruits):
 def test_a_reference_that_leads_nowhere_is_one_sentence(reference):
     with pytest.raises(RequestError, match="'"):
         import_attribute(reference)
+
+
+def test_what_a_failed_block_has_added_is_taken_back():
+    backbones, tasks = Registry[int]("backbone"), Registry[int]("task")
+    backbones.add("stays", 1)
+    with pytest.raises(KeyboardInterrupt), all_or_none():
+        backbones.add("goes", 2)
+        tasks.add("goes", 3)
+        raise KeyboardInterrupt
+    with all_or_none():
+        tasks.add("added", 4)
+    assert (list(backbones), list(tasks)) == (["stays"], ["added"])

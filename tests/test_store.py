@@ -7,18 +7,13 @@ import pytest
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
 from omnibench.predictions import predictions_path, read_predictions
-from omnibench.store import KEYS, SCHEMA, RecordStore, check_writable, read_record
+from omnibench.record import blank, checksum, read_record
+from omnibench.store import RecordStore, check_writable
 
 
 def whole_record(cell) -> dict:
     """A record of nothing, with every key."""
-    record = dict.fromkeys(KEYS)
-    return record | {
-        "schema": SCHEMA,
-        "digest": cell.digest,
-        "spec": cell.unit.spec(cell.repetition),
-        "status": "done",
-    }
+    return blank(cell) | {"status": "done"}
 
 
 def test_a_record_and_its_predictions_come_back(tmp_path, unit):
@@ -28,7 +23,8 @@ def test_a_record_and_its_predictions_come_back(tmp_path, unit):
     assert path.relative_to(tmp_path).as_posix() == (
         f"records/{unit.name}/rep-1-{cell.digest[:8]}.json"
     )
-    assert store.read(cell) == record
+    files = {"predictions.npz": checksum(path.with_suffix(".predictions.npz").read_bytes())}
+    assert {**store.read(cell), "checksum": None} == {**record, "files": files, "checksum": None}
     assert read_predictions(path)["test_logits"].shape == (2, 3)
     assert [p for p, _ in store.all()] == [path]
 

@@ -11,6 +11,7 @@ from safetensors.torch import save
 from omnibench import hub_access, weights
 from omnibench.cards import BackboneCard
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.weight_folders import with_shards
 
 CONTENT = save({"a": torch.ones(3)})
 CARD = BackboneCard(id="tiny", source="hf_hub:me/tiny")
@@ -118,7 +119,7 @@ def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
     shards = {"s-1.safetensors": CONTENT, "s-2.safetensors": save({"b": torch.ones(2)})}
     hub.repositories["me/tiny"] = files | shards
     found = weights.fetch(CARD, tmp_path)
-    assert [path.name for path in weights.with_shards(found.weights)[1:]] == list(shards)
+    assert [path.name for path in with_shards(found.weights)[1:]] == list(shards)
     assert set(weights.file_source(CARD, tmp_path)) == {"file", *shards}
     hub.asked.clear()
     assert weights.fetch(CARD, tmp_path) == found

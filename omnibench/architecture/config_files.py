@@ -65,8 +65,9 @@ def timm_config_facts(config: Mapping[str, Any]) -> Architecture | None:
     return dataclasses.replace(
         _changed(base, arguments),
         input_size=_size(side) or base.input_size,
-        mean=mean if std else None,
-        std=std if mean else None,
+        # As the loader has it: the architecture's, where the file gives none.
+        mean=mean if mean and std else base.mean,
+        std=std if mean and std else base.std,
     )
 
 

@@ -9,7 +9,7 @@ from omnibench.architecture.facts import Architecture
 from omnibench.architecture.table import timm_facts
 from omnibench.cards import BackboneCard
 from omnibench.errors import OmnibenchError, RequestError
-from omnibench.sources import find_weights_record
+from omnibench.weights_record import find_weights_record
 
 
 def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architecture | None:
@@ -58,10 +58,8 @@ def _of_hub(card: BackboneCard, data: Path) -> Architecture | None:
 
 def _recorded(card: BackboneCard, results: Path) -> Architecture | None:
     try:
-        environment = find_weights_record(results, card.source_name)["environment"]
-    except (OmnibenchError, OSError, ValueError, KeyError, TypeError):
-        return None  # absent or damaged, which the search for its weights says
-    if not isinstance(environment, dict):
-        return None
-    name = card.architecture or environment.get("architecture")
-    return timm_config_facts({**environment, "architecture": name, "pretrained_cfg": environment})
+        notes = find_weights_record(results, card.source_name)["notes"]
+    except (OmnibenchError, OSError):
+        return None  # absent, which the search for its weights says
+    name = card.architecture or notes.get("architecture")
+    return timm_config_facts({**notes, "architecture": name, "pretrained_cfg": notes})

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import typer
 
 from omnibench.catalogue import backbones
-from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.commands.session import Places, Session, echo_json
 from omnibench.findings import Finding
 
 
@@ -29,7 +29,8 @@ def ask_author(name: str, places: Places, device: str, as_json: bool) -> int:
         echo_json(answers)
     else:
         typer.echo(f"To the author of {card.id} ({card.source}): is this how it is meant to be?\n")
-        typer.echo(columns([(f"{what}:", value) for what, value in answers.items()], ("", "")))
+        for subject, answer in answers.items():
+            typer.echo(f"  {subject + ':':13} {answer}")
         typer.echo(f'\nOnce confirmed: verified_by="NAME" on the card of {card.id}.')
     return 0
 

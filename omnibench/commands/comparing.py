@@ -13,7 +13,13 @@ from omnibench.commands.concluding import LIKELIHOOD, improvement_words, over_da
 from omnibench.commands.session import Places, Session, echo_json
 from omnibench.commands.shared_records import shared_records
 from omnibench.errors import RequestError
-from omnibench.frames import improving_downwards, predictions_of, units_by_definition, values_of
+from omnibench.frames import (
+    improving_downwards,
+    mixed_precisions,
+    predictions_of,
+    units_by_definition,
+    values_of,
+)
 from omnibench.plan import Filters
 from omnibench.registry import did_you_mean
 from omnibench.report.numbers import POINTS
@@ -81,6 +87,8 @@ def compare(
         units=units,
         margin=margin,
     )
+    for (task, dataset), sentence in mixed_precisions(record for _, record in records).items():
+        typer.echo(f"{task}, {dataset}: {sentence}")
     for line in screen.lines():
         typer.echo(line)
 

@@ -11,7 +11,7 @@ from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.pretrained import starting_card
-from omnibench.sources import find_weights_record
+from omnibench.weights_record import find_weights_record
 
 HEX = frozenset("0123456789abcdef")
 
@@ -45,7 +45,7 @@ def export(digest: str, folder: Path, places: Places) -> None:
 
 def _config(record: dict[str, Any]) -> dict[str, Any]:
     """What timm's hub and `local-dir:` loading read."""
-    told, recipe = record["environment"], record["spec"]["recipe"]
+    told, recipe = record["notes"], record["spec"]["recipe"]
     side = recipe["input_size"]
     return {
         "architecture": told["architecture"],
@@ -70,7 +70,7 @@ def _config(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model_card(record: dict[str, Any]) -> str:
-    spec, told, recipe = record["spec"], record["environment"], record["spec"]["recipe"]
+    spec, told, recipe = record["spec"], record["notes"], record["spec"]["recipe"]
     images = ", ".join(f"{name} ({count:,} images)" for name, count in told["images"].items())
     measured = {name: value for name, value in record["metrics"].items() if value is not None}
     licence = starting_card(spec["backbone"]).licence

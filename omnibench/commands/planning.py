@@ -9,6 +9,7 @@ from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
 from omnibench.plan import CellState, Filters, progress, running
+from omnibench.unregistered import unregistered
 
 
 def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
@@ -86,6 +87,7 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         "queued": waiting,
         "blocked": counts["blocked"],
         "failures": failures,
+        "unregistered": [vars(lost) for lost in unregistered(units, session.store)],
     }
     if as_json:
         echo_json(content)
@@ -101,6 +103,8 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
             )
     for need in needs(found):
         typer.echo(f"blocked: {need}")
+    for lost in unregistered(units, session.store):
+        typer.echo(f"not registered: {lost}")
 
 
 def needs(found: list[CellState]) -> list[str]:

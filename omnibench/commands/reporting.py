@@ -1,6 +1,5 @@
 """`report` and `rescore`: from records to numbers for people."""
 
-import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from omnibench.errors import RequestError
 from omnibench.files import write_atomically
 from omnibench.plan import states
 from omnibench.predictions import read_predictions
+from omnibench.record import as_bytes
 from omnibench.report.document import write_document
 from omnibench.report.figures.every import drawings
 from omnibench.report.gather import gather
@@ -23,6 +23,7 @@ from omnibench.report.write import write_report
 from omnibench.report.write_latent import write_latent
 from omnibench.report.write_page import write_page
 from omnibench.task import score
+from omnibench.unregistered import unregistered
 
 
 def report(name: str, out: Path | None, places: Places) -> None:
@@ -39,7 +40,7 @@ def report(name: str, out: Path | None, places: Places) -> None:
     study = gather(suite, found, store)
     folder = out or session.results / "reports" / suite.name
     latent = write_latent(name, found, store, session.context("cpu"), folder)
-    study = replace(study, latent=latent)
+    study = replace(study, latent=latent, unregistered=unregistered(units, store))
     tables = [*study.shown, *study.published]
     plain = [*study.across, *latent.tables, *study.reproduction]
     tested = study.correction, study.equivalence
@@ -54,6 +55,8 @@ def report(name: str, out: Path | None, places: Places) -> None:
         typer.echo(f"written: {len(figures)} figures, as PDF and PNG, in {pictures[0].parent}")
     for path in (*paths, *latent.paths, *write_document(study, figures, folder), page):
         typer.echo(f"written: {path}")
+    for lost in study.unregistered:
+        typer.echo(f"not registered: {lost}")
 
 
 def rescore(name: str, places: Places) -> int:
@@ -72,7 +75,7 @@ def rescore(name: str, places: Places) -> int:
         metrics = {**state.record["metrics"], **scores}
         if metrics != state.record["metrics"]:
             record = {**state.record, "metrics": metrics}
-            write_atomically(path, json.dumps(record, indent=1, allow_nan=False).encode())
+            write_atomically(path, as_bytes(record))
             changed += 1
     typer.echo(f"{name}: {len(done)} records scored, {changed} changed")
     return 0

@@ -89,6 +89,7 @@ def _run(
     max_failures: int | None,
 ) -> int:
     suite, units = session.suite(name, filters)
+    context = replace(context, plugins=tuple(dict.fromkeys((*context.plugins, *suite.plugins))))
     check_writable(session.results)
     due = _due(units, session, context)
     if due:

@@ -26,7 +26,7 @@ def shared_records(store: RecordStore, a: str, b: str, filters: Filters) -> Reco
         adaptations = tasks.get(spec["task"]).adaptations if spec["task"] in tasks else {}
         if spec["adaptation"] not in adaptations:
             continue
-        short = adaptations[spec["adaptation"]].short(spec["options"])
+        short = spec["short"]
         chosen = (
             (filters.tasks, (spec["task"],)),
             (filters.datasets, (spec["dataset"],)),

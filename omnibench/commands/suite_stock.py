@@ -8,6 +8,7 @@ from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands.session import Session
 from omnibench.data import sources
+from omnibench.options import places
 from omnibench.suite import shipped
 
 Stock = tuple[list[DatasetCard], list[BackboneCard]]
@@ -34,11 +35,12 @@ def of_suites(name: str, session: Session) -> Stock:
 
 
 def _datasets(unit: Unit) -> list[DatasetCard]:
-    """Its dataset, or the members of a pool; and what a pretraining is watched by."""
-    watched = unit.options.get("knn")
+    """Its dataset, or the members of a pool; and those that its options name."""
+    kinds = places(tasks.get(unit.task).adaptations[unit.adaptation].options)
+    named = [unit.options[name] for name, kind in kinds.items() if kind.holds == "dataset"]
     return [
         *(unit.dataset.members or (unit.dataset,)),
-        *([sources.resolve(watched)] if watched else []),
+        *(sources.resolve(name) for name in named if name is not None),
     ]
 
 

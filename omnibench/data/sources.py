@@ -16,12 +16,6 @@ from omnibench.registry import did_you_mean, import_attribute
 LOCAL_KINDS = ("npz", "folder", "pairs", "jsonl", "images")
 
 
-def absolute(reference: str, base: Path) -> str:
-    """A dataset's reference with the path it may hold taken from `base` on."""
-    kind, colon, name = reference.partition(":")
-    return f"{kind}:{base.absolute() / Path(name).expanduser()}" if colon else reference
-
-
 def resolve(reference: str, base: Path = Path()) -> DatasetCard:
     """Return the card of a registered id, or of a local dataset `KIND:PATH`, from `base` on.
 

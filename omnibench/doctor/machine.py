@@ -20,7 +20,7 @@ def device() -> Finding:
         return Finding(
             "device",
             "WARN",
-            f"cpu, {cores} cores, {native_precision()} is native; no NVIDIA GPU",
+            f"cpu, {cores} cores, {native_precision('cpu')} is native; no NVIDIA GPU",
             "frozen probes are quick on a CPU; full training wants a GPU",
         )
     import torch

@@ -2,7 +2,7 @@
 
 from omnibench.cards import BackboneCard
 from omnibench.context import Context
-from omnibench.encoders.conformance import Subject, load_subject
+from omnibench.encoders.subject import Subject, load_subject
 
 
 def questions(card: BackboneCard, context: Context) -> dict[str, str]:
@@ -29,8 +29,9 @@ def _layer(subject: Subject) -> str:
     card = subject.card
     if card.patch is None:
         return f"the last map, D = {card.width or 'not told'}"
+    blocks = f", {card.depth} blocks" if card.depth else ""
     return (
-        f"tokens after the final norm, {card.depth} blocks, D = {card.width}, patch {card.patch}, "
+        f"tokens after the final norm{blocks}, D = {card.width}, patch {card.patch}, "
         f"{card.prefix_tokens or 0} prefix tokens"
     )
 

@@ -136,9 +136,9 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
     )
 
 
-def _same(card: BackboneCard, field: str, fact: int | None) -> None:
-    value = getattr(card, field)
-    if value is not None and value != fact:
+def _same(card: BackboneCard, field: str, actual: int | None) -> None:
+    expected = getattr(card, field)
+    if expected is not None and expected != actual:
         raise WeightsError(
-            f"{card.id}: its card says {field}={value}, the model has {fact}; correct the card"
+            f"{card.id}: its card says {field}={expected}, the model has {actual}; correct the card"
         )

@@ -83,6 +83,8 @@ class FrozenPass:
             lambda: self.encoder[1],
             lambda start, stop: self.rows(name, split, start, stop),
             self.batch,
+            # What a builder builds is known for certain only once it is built.
+            self.encoder[1]["digest"] if self.unit.backbone.source_kind == "module" else None,
         )
 
     def _key(self, name: str) -> FeatureKey:

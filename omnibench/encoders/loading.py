@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from omnibench.encoders.checkpoints import state_dicts
-from omnibench.encoders.coverage import Coverage, load_checked
+from omnibench.encoders.coverage import LEAST_COVERAGE, Coverage, load_checked
 from omnibench.encoders.layouts import TIMM, Translation, fitting, prefixes, starred, translate
 from omnibench.errors import WeightsError
 
@@ -65,11 +65,11 @@ def _choose(
     """
     own = module.state_dict()
     fits = _candidates(states, own, weights_key, path)
-    if max(translation.fits for translation in fits.values()) < len(own) / 2:
+    if max(translation.fits for translation in fits.values()) < LEAST_COVERAGE * len(own):
         fits |= _known_to_timm(module, states, fits, path)
     # Where nothing fits, the nearest is compared with the model key by key, and refused.
     nearest = max(fits, key=lambda place: (fits[place].fits, len(fits[place].state)))
-    if fits[nearest].fits < len(own) / 2:
+    if fits[nearest].fits < LEAST_COVERAGE * len(own):
         return nearest, fits[nearest]
     places = [place for place in fits if fits[place].fits == fits[nearest].fits]
     if len(places) > 1:

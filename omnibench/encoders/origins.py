@@ -16,14 +16,14 @@ from omnibench.encoders.loading import load_weights
 from omnibench.encoders.timm_create import create_timm, json_object
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
-from omnibench.sources import find_weights_record
-from omnibench.weight_folders import INDEX_SUFFIX
+from omnibench.weight_folders import INDEX_SUFFIX, weights_in
 from omnibench.weights import WeightFiles
+from omnibench.weights_record import find_weights_record
 
 
 @dataclass(frozen=True)
 class Origin:
-    """A module as it came from its source, and what the source told of it.
+    """A module as it came from its source, and what its source tells of it.
 
     Attributes:
         from_transformers: it is a model of transformers, not of timm.
@@ -56,7 +56,7 @@ def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Orig
         raise MissingWeightsError(f"{card.id}: no weights file at {path}; put it there")
     config = path / "config.json"
     files = WeightFiles(
-        weights.weights_in(path) if path.is_dir() else path,
+        weights_in(path) if path.is_dir() else path,
         config if config.is_file() else None,
     )
     if card.checksum is not None:
@@ -77,7 +77,7 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
         from omnibench.encoders.transformers_model import load_transformers
 
         module, coverage = load_transformers(card, files.weights)
-        return Origin(module, coverage, *_told_statistics(files, config), from_transformers=True)
+        return Origin(module, coverage, *_folder_statistics(files, config), from_transformers=True)
     name, options = _architecture(card, files, config)
     module = create_timm(name, options, str(files.config))
     fit_input_size(module, size, card.id)
@@ -87,9 +87,9 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
 
         settings = adopt_settings(module, config, str(files.config))
         coverage = dataclasses.replace(coverage, settings=settings)
-    told = _told_statistics(files, config)
-    own = _statistics(module)
-    return Origin(module, coverage, told[0] or own[0], told[1] or own[1])
+    mean, std = _folder_statistics(files, config)
+    own_mean, own_std = _statistics(module)
+    return Origin(module, coverage, mean or own_mean, std or own_std)
 
 
 def _architecture(
@@ -138,15 +138,15 @@ def _from_random(card: BackboneCard, size: int, data: Path, results: Path) -> Or
 
 def _from_record(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     record = find_weights_record(results, card.source_name)
-    told = record["environment"]
-    options = told["model_args"]
-    module = create_timm(card.architecture or told["architecture"], options, str(record["path"]))
+    facts = record["notes"]
+    name, options = card.architecture or facts["architecture"], facts["model_args"]
+    module = create_timm(name, options, str(record["path"]))
     fit_input_size(module, size, card.id)
     path = record["path"].with_suffix(".safetensors")
     if card.checksum is not None:
         weights.verify(path, card.checksum)
     coverage = _load(module, card, path)
-    return Origin(module, coverage, tuple(told["mean"]), tuple(told["std"]))
+    return Origin(module, coverage, tuple(facts["mean"]), tuple(facts["std"]))
 
 
 def _from_module(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
@@ -169,7 +169,7 @@ def _statistics(module: Any) -> tuple[Channels | None, Channels | None]:
     return tuple(module.pretrained_cfg["mean"]), tuple(module.pretrained_cfg["std"])
 
 
-def _told_statistics(
+def _folder_statistics(
     files: WeightFiles, config: Mapping[str, Any]
 ) -> tuple[Channels | None, Channels | None]:
     """Mean and std as timm's config.json tells them, or transformers' preprocessor_config.json.
@@ -183,8 +183,8 @@ def _told_statistics(
     mean, std = cfg.get("mean"), cfg.get("std")
     preprocessor = files.weights.parent / "preprocessor_config.json"
     if mean is None and files.config is not None and preprocessor.is_file():
-        told = json_object(preprocessor)
-        mean, std, path = told.get("image_mean"), told.get("image_std"), preprocessor
+        cfg, path = json_object(preprocessor), preprocessor
+        mean, std = cfg.get("image_mean"), cfg.get("image_std")
     for numbers in (mean, std):
         if numbers is not None and not (
             isinstance(numbers, list)

@@ -115,9 +115,7 @@ class TimmEncoder:
 
     def _present(self, patches: Tensor) -> Tensor:
         if patches.shape[1] == 0:
-            raise RequestError(
-                f"{self.name} gives its class token alone, no patch tokens; use pool='cls'"
-            )
+            raise RequestError(f"{self.name} gives its class token alone, no patch tokens")
         return patches
 
     def _vector(self, features: Any) -> Tensor:

@@ -31,6 +31,7 @@ def build_tables(
     in_unit: Mapping[str, str] | None = None,
     standings: pd.DataFrame | None = None,
     seen: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
+    mixed: Mapping[tuple[str, str], str] | None = None,
 ) -> list[Table]:
     """Return one table for each task, definition and metric, in order of appearance.
 
@@ -50,6 +51,7 @@ def build_tables(
         standings: what `tied_with_best` returned.
         seen: (backbone, dataset) -> collections that both the backbone's pretraining data and the
             dataset's images come from.
+        mixed: (task, dataset) -> in which precisions its models ran, where they are several.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.
@@ -89,6 +91,7 @@ def build_tables(
             }
             rows = _rows(grid, _labels(keys, backbones), recorded, expected is None)
             noted = tuple((name, text) for name, text in (notes or {}).items() if name in grid)
+            noted += tuple((d, (mixed or {})[task, d]) for d in grid if (task, d) in (mixed or {}))
             unit = (in_unit or {}).get(name, POINTS)
             tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted, unit))
     return tables

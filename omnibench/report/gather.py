@@ -8,7 +8,13 @@ import pandas as pd
 
 from omnibench.catalogue import tasks
 from omnibench.contamination import seen
-from omnibench.frames import improving_downwards, predictions_of, units_by_definition, values_of
+from omnibench.frames import (
+    improving_downwards,
+    mixed_precisions,
+    predictions_of,
+    units_by_definition,
+    values_of,
+)
 from omnibench.plan import CellState
 from omnibench.pretrained import TASK as PRETRAINING
 from omnibench.report.build import as_comparisons, build_tables
@@ -58,6 +64,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
             for dataset in suite.datasets.values()
             if (shared := seen(backbone, dataset))
         },
+        mixed=mixed_precisions(record for _, record in records),
     )
     every = [replace(table, correction=report.correction) for table in tables]
     chosen = _chosen(every)

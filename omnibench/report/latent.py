@@ -83,7 +83,10 @@ def gather(
     units: dict[Place, Unit] = {}
     labels: dict[Images, NDArray[Any]] = {}
     for state in states:
-        unit = state.cell.unit
+        if state.record is None:
+            continue
+        precision = state.record["environment"].get("precision", "fp32")  # that made the features
+        unit = state.cell.unit.at_precision(precision)
         if state.state == "done" and _keeps_embeddings(unit):
             images = _images(unit)
             units.setdefault((images, unit.backbone.id), unit)

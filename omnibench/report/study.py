@@ -18,6 +18,7 @@ from omnibench.stats.cases import Stored
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding
 from omnibench.store import RecordStore
+from omnibench.unregistered import Unregistered
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Study:
         predictions: digest of a record -> what it stored.
         reproduction: each published number that one's own stands beside, compared.
         margin: declared for equivalence, in points of the primary metric.
+        unregistered: backbones whose records lie beside these and that nothing registers now.
         equivalence: of comparisons of a primary metric whether it is shown within the margin.
     """
 
@@ -55,6 +57,7 @@ class Study:
     reproduction: Sequence[PlainTable] = ()
     margin: float | None = None
     equivalence: Mapping[Comparison, bool] = field(default_factory=dict)
+    unregistered: Sequence[Unregistered] = ()
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:

@@ -58,7 +58,7 @@ def measure(device: str) -> Iterator[Measure]:
             "s/image", alone / fast, "<= 1.1",
         )  # fmt: skip
         one = generation_seconds(ours, 1, "fp32")
-        batched = generation_seconds(ours, GENERATED, native_precision())
+        batched = generation_seconds(ours, GENERATED, native_precision(device))
         yield Measure("captioning", "beam 5 x 64, one image at a time in fp32", one, "s/image")
         yield Measure(
             "captioning", "beam 5 x 64, 16 images at once, against one at a time", batched,
@@ -70,7 +70,7 @@ class _Ours:
     """A BART of base size on kept tokens, as the runner trains it."""
 
     def __init__(self, context: Context) -> None:
-        precision = native_precision()
+        precision = context.precision
         recipe = import_module(f"{PACKAGE}.recipes").OMNIRAD.model_copy(
             update={"batch": BATCH, "micro_batch": None, "precision": precision}
         )

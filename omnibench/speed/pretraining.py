@@ -32,7 +32,7 @@ def measure(device: str) -> Iterator[Measure]:
     """Yield the step, the share of heads and losses, Sinkhorn, and the price of local crops."""
     torch.set_num_threads(usable_cores())
     keep_freed_memory()
-    ours, plain = _Way(device, native_precision()), _Way(device, "fp32")
+    ours, plain = _Way(device, native_precision(device)), _Way(device, "fp32")
     rates = image_rates({"plain": plain.plain_step, "ours": ours.step}, IMAGES, 1, device, rounds=3)
     slow, fast = rates.values()
     yield Measure("pretraining", "step, plain fp32", slow, "images/s")
@@ -45,7 +45,7 @@ def measure(device: str) -> Iterator[Measure]:
     )
     yield from _sinkhorn(device)
     del plain
-    local = _Way(device, native_precision(), local_crops=8)
+    local = _Way(device, native_precision(device), local_crops=8)
     rates = image_rates({"local": local.step, "ours": ours.step}, IMAGES, 1, device, rounds=2)
     dear, cheap = rates.values()
     yield Measure("pretraining", "step with 8 local crops too", dear, "images/s")

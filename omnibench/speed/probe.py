@@ -96,14 +96,20 @@ def _unit(device: str) -> Iterator[Measure]:
             adaptation="linear",
             short="linear",
             options={},
-            recipe=resolve_recipe("small", adaptation.recipes, "recipe"),
+            recipe=resolve_recipe("small", adaptation.recipes, "recipe")[1],
             suite_seed=0,
             sources={"dataset": "speed", "backbone": "speed"},
             repetitions=tuple(range(REPETITIONS)),
         )
         context = Context(root / "results", root / "data", device, usable_cores())
         torch.set_num_threads(context.threads)
-        loaded = load_encoder(backbone, dict(unit.recipe), device, context.data, context.results)
+        loaded = load_encoder(
+            backbone,
+            dict(unit.at_precision(context.precision).recipe),
+            device,
+            context.data,
+            context.results,
+        )
         splits = load(dataset, context.data).splits
         began = time.perf_counter()
         for split in splits.values():

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
-from omnibench.store import SCHEMA
+from omnibench.record import blank
 from omnibench.task import score
 
 CLASSES = 5
@@ -28,19 +28,7 @@ def write_records(suite: Path, results: Path, data: Path, cases: int) -> int:
             "test_labels": labels,
             "test_case": np.arange(cases),
         }
-        record = {
-            "schema": SCHEMA,
-            "digest": cell.digest,
-            "spec": cell.unit.spec(cell.repetition),
-            "status": "done",
-            "metrics": score(definitions, predictions),
-            "cost": {},
-            "environment": {},
-            "digests": {},
-            "pairing": cell.unit.pairing(cell.repetition),
-            "error": None,
-            "started": "",
-            "finished": "",
-        }
+        metrics = score(definitions, predictions)
+        record = {**blank(cell), "status": "done", "metrics": metrics, "digests": {}}
         session.store.write(cell, record, predictions)
     return len(cells)

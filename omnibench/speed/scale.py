@@ -1,6 +1,5 @@
 """A suite of 100,000 cells: `plan` of it, and `status` of its records, each in a fresh process."""
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -12,9 +11,10 @@ from typing import Any
 from omnibench.cell import Unit
 from omnibench.commands.session import Places, Session
 from omnibench.index import SETTLED_NS
+from omnibench.record import as_bytes, blank
 from omnibench.speed import Measure
 from omnibench.speed.reports import CHILD, DATASETS
-from omnibench.store import KEYS, SCHEMA, record_name
+from omnibench.store import record_name
 
 BACKBONES, REPETITIONS = 25, 100
 ADAPTATIONS = "linear, head, full, {lora: {r: 8, alpha: 16}}"
@@ -73,8 +73,6 @@ def _fresh(arguments: Sequence[str]) -> tuple[float, float]:
 def _write_records(units: Sequence[Unit], root: Path) -> None:
     """Write every cell as done, plainly: a sync a record would take many minutes."""
     common: dict[str, Any] = {
-        **dict.fromkeys(KEYS),
-        "schema": SCHEMA,
         "status": "done",
         "metrics": {f"definition/metric-{k}": k / METRICS for k in range(METRICS)},
         "environment": {"packages": "x" * ENVIRONMENT},
@@ -86,8 +84,7 @@ def _write_records(units: Sequence[Unit], root: Path) -> None:
         first: Path | None = None
         for cell in unit.cells:
             path = folder / record_name(cell)
-            record = {**common, "digest": cell.digest, "spec": unit.spec(cell.repetition)}
-            path.write_text(json.dumps(record), encoding="utf-8")
+            path.write_bytes(as_bytes({**blank(cell), **common}))
             # One file under many names, as no command here opens it: half the writing.
             beside = path.with_suffix(".predictions.npz")
             if first is None:

@@ -24,7 +24,6 @@ from omnibench.data import ArrayImages, Dataset, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
-from omnibench.recipe import native_precision
 from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.speed.steps import stepper
 
@@ -87,7 +86,7 @@ class _Ours:
 
     def __init__(self, context: Context) -> None:
         recipe = import_module(f"{PACKAGE}.recipes").OMNIRAD.model_copy(
-            update={"batch": BATCH, "precision": native_precision()}
+            update={"batch": BATCH, "precision": context.precision}
         )
         dataset = _dataset()
         unit = Unit(

@@ -55,7 +55,7 @@ def measure(device: str) -> Iterator[Measure]:
         if adaptation == "full":
             # The plain loop is in fp32, but its data keep a GPU waiting.
             in_fp32 = {"fp32": plain} if device == "cpu" else {}
-            keep_rates(device, "trained", {**in_fp32, native_precision(): ours}, TRAINED)
+            keep_rates(device, "trained", {**in_fp32, native_precision(device): ours}, TRAINED)
             yield Measure("training", "full: data's share of a step", share, "", None, "<= 0.05")
 
 
@@ -94,7 +94,7 @@ def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
 def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float, float]:
     package = "omnibench.tasks.classification"
     recipes = import_module(f"{package}.recipes")
-    precision = native_precision()
+    precision = native_precision(device)
     recipe = recipes.TrainedRecipe(batch=BATCH, precision=precision, normalization="imagenet")
     fields = recipe.model_dump(mode="json")
     if adaptation == "full":

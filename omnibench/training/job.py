@@ -113,6 +113,7 @@ def cell_job(
 ) -> Job:
     """Return the job of a unit's repetition; arguments as `Job` names them."""
     cell = only(unit, (repetition,)).cells[0]
+    precision = unit.recipe.get("precision", "fp32")
     return Job(
         model=model,
         count=count,
@@ -122,7 +123,11 @@ def cell_job(
         select=select,
         seed=unit.seed("order", repetition),
         device=context.device,
-        folder=inside(context.results / "checkpoints" / cell.digest, context.results),
+        # A training goes on in the precision that it began with, or begins anew.
+        folder=inside(
+            context.results / "checkpoints" / f"{cell.digest}-{precision}",
+            context.results,
+        ),
         log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
         progress=context.progress,
         name=f"repetition {repetition}, epoch",

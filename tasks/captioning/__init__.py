@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import register_task
+from omnibench.options import LocalPath
 from omnibench.task import Adaptation, Definition, Outcome
 
 from .flops import language_flops
@@ -52,7 +53,7 @@ class FolderOptions(LanguageOptions):
             merges.txt) of a BART; relative to the suite file.
     """
 
-    path: str
+    path: LocalPath
 
 
 def _from_hub(name: str) -> Adaptation:
@@ -86,6 +87,7 @@ class CaptioningTask:
     """A sentence for every image."""
 
     name = "captioning"
+    version = 1
     definitions: Mapping[str, Definition] = DEFINITIONS
     reported: tuple[str, ...] = (
         *(f"omnirad-captioning/{m}" for m in ("meteor", "bleu", "precision-1", "precision-4")),

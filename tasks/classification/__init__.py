@@ -36,6 +36,7 @@ class ClassificationTask:
     """A class, or several yes-or-no labels, for every image."""
 
     name = "classification"
+    version = 1
     definitions: Mapping[str, Definition] = DEFINITIONS
     reported: tuple[str, ...] = (
         "omnirad-classification/macro-f1",

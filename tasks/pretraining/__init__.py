@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict
 
 from omnibench.catalogue import register_task
+from omnibench.options import WatchedBy
 from omnibench.task import Adaptation, Definition, Outcome
 
 from .metrics import DEFINITIONS
@@ -25,13 +26,14 @@ class PretrainingOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    knn: str | None = None
+    knn: WatchedBy = None
 
 
 class PretrainingTask:
     """A backbone's weights from images without labels."""
 
     name = "pretraining"
+    version = 1
     definitions: Mapping[str, Definition] = DEFINITIONS
     reported: tuple[str, ...] = (
         "online-knn/accuracy",

@@ -34,6 +34,7 @@ class SegmentationTask:
     """A class for every pixel."""
 
     name = "segmentation"
+    version = 1
     definitions: Mapping[str, Definition] = DEFINITIONS
     reported: tuple[str, ...] = (
         "per-image-foreground/dice",

@@ -83,7 +83,7 @@ def test_a_unit_leaves_a_whole_record(make, caplog):
         definition, _, name = key.partition("/")
         for decoding in unit.decodings:
             assert record["metrics"][f"{definition}@{decoding}/{name}"] is not None
-    notes = record["environment"]
+    notes = record["notes"]
     assert notes["captions_cut"] == {"train": 12, "val": 4, "test": 5}
     assert "captions cut to 8 tokens: 12 of train, 4 of val, 5 of test" in caplog.text
     assert notes["vocabulary"] > 260
@@ -95,7 +95,7 @@ def test_a_unit_leaves_a_whole_record(make, caplog):
     assert path.with_suffix(".captions.png").read_bytes().startswith(b"\x89PNG")
     assert set(record["cost"]["phases"]) == {"features", "training", "generation"}
     trainable, total = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))
-    assert trainable + record["environment"]["backbone"]["parameters"] == total
+    assert trainable + record["notes"]["backbone"]["parameters"] == total
     assert record["digests"]["language"] == ""
     assert not list((context.results / "checkpoints").glob("*/*"))
 

@@ -52,7 +52,7 @@ def make(tmp_path):
                 {"input_size": 32, "precision": "fp32", **recipe},
                 tasks.get("classification").adaptations[adaptation].recipes,
                 "recipe",
-            ),
+            )[1],
             suite_seed=0,
             sources={"dataset": f"data {options}", "backbone": "random:test_vit@0"},
             repetitions=tuple(repetitions),

@@ -36,6 +36,18 @@ def test_a_clear_lead_is_one_screen_and_one_sentence(bench, tmp_path):
     assert "equivalent within 2 points in 0" in last
 
 
+def test_a_mixed_precision_is_named_and_the_comparison_goes_on(bench, tmp_path):
+    """In `compare`, and in the captions of the report's tables."""
+    precisions = (("base", "fp32"), ("good", "bf16"))
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 3.0}, precisions=precisions)
+    words = "precision is mixed, which is part of a difference (full: good in bf16, base in fp32)"
+    status, out, _ = bench("compare", "good", "base", "--adaptations", "full")
+    assert status == 0
+    assert out.startswith(f"classification, phantom: {words}\n")
+    assert "paired t" in table(out)["macro-f1"]
+    assert words in bench("report", suite)[1].replace("\\", "")
+
+
 def test_without_a_margin_nothing_is_called_equivalent(bench, tmp_path):
     write_suite(tmp_path, {"base": 2.0, "same": 2.0}, jitter=0.02)
     _, out, _ = bench("compare", "same", "base")

@@ -9,9 +9,10 @@ import omnibench.index
 from omnibench.catalogue import load_installed
 from omnibench.cell import digest_of
 from omnibench.plan import progress, states
+from omnibench.record import blank
 from omnibench.sources import Sources
 from omnibench.speed import scale
-from omnibench.store import KEYS, SCHEMA, RecordStore
+from omnibench.store import RecordStore
 from omnibench.suite import load, shipped
 
 SUITE = """
@@ -37,8 +38,7 @@ def recorded(suite, tmp_path):
     units = load(str(suite), Sources(tmp_path / "data", tmp_path / "results")).units
     linear = units[0].cells
     for cell, status in ((linear[0], "done"), (linear[2], "failed"), (units[1].cells[0], "done")):
-        record = {**dict.fromkeys(KEYS), "schema": SCHEMA, "digest": cell.digest, "status": status}
-        record |= {"spec": cell.unit.spec(cell.repetition), "finished": "2026-01-01"}
+        record = {**blank(cell), "status": status, "finished": "2026-01-01"}
         if status == "failed":
             record["error"] = {"kind": "data", "message": "a damaged image", "traceback": "..."}
         store.write(cell, record, {} if status == "done" else None)
@@ -73,13 +73,12 @@ def test_progress_tells_what_states_tell(recorded):
         assert [state.as_dict() for state in progress(units, store)] == plain
 
 
-def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_spec_and_sources(tmp_path):
+def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_identity(tmp_path):
     load_installed()
     for name in shipped():
         for unit in load(name, Sources(tmp_path, tmp_path)).units:
             for cell in unit.cells:
-                whole = {"spec": unit.spec(cell.repetition), "sources": dict(unit.sources)}
-                assert cell.digest == digest_of(whole), unit.name
+                assert cell.digest == digest_of(unit.identity(cell.repetition)), unit.name
 
 
 def test_a_million_cells_are_one_sentence_and_exit_2(bench, suite):

@@ -4,7 +4,7 @@ import numpy as np
 
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
-from omnibench.store import SCHEMA
+from omnibench.record import blank
 from omnibench.task import score
 
 SUITE = """
@@ -18,7 +18,13 @@ LABELS = np.arange(300) % 3
 
 
 def write_suite(
-    folder, signals, adaptations="full", report="baseline: base", jitter=0.3, repetitions=4
+    folder,
+    signals,
+    adaptations="full",
+    report="baseline: base",
+    jitter=0.3,
+    repetitions=4,
+    precisions=(),
 ):
     """Write suite and records; return the suite's path.
 
@@ -26,6 +32,7 @@ def write_suite(
         signals: backbone -> how far its logits tell the classes apart.
         jitter: of the signal between repetitions.
         repetitions: how many of the four are finished.
+        precisions: pairs (backbone, the precision it ran in).
     """
     cards = ", ".join(f"{{id: {name}, source: 'random:test_vit'}}" for name in signals)
     folder.mkdir(exist_ok=True)
@@ -42,12 +49,10 @@ def write_suite(
                 **{"test_logits": logits.astype(np.float32), "test_labels": LABELS},
                 "test_case": np.arange(300),
             }
-            record = {
-                **{"schema": SCHEMA, "digest": cell.digest, "spec": unit.spec(cell.repetition)},
-                "metrics": score(tasks.get("classification").definitions, predictions),
-                **{"status": "done", "cost": {}, "environment": {}, "digests": {}, "error": None},
-                "pairing": unit.pairing(cell.repetition),
-                **{"started": "2026", "finished": "2026"},
-            }
+            metrics = score(tasks.get("classification").definitions, predictions)
+            times = {"started": "2026", "finished": "2026"}
+            record = {**blank(cell), "status": "done", "metrics": metrics, "digests": {}, **times}
+            if unit.backbone.id in dict(precisions):
+                record["environment"] = {"precision": dict(precisions)[unit.backbone.id]}
             session.store.write(cell, record, predictions)
     return path

@@ -4,6 +4,7 @@ import itertools
 from pathlib import Path
 
 import pytest
+import torch
 from torch import nn
 
 from omnibench.architecture import architecture_of
@@ -11,6 +12,8 @@ from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.encoders import conformance as kit
 from omnibench.encoders.author import questions
+from omnibench.encoders.subject import usual_size
+from omnibench.errors import WeightsError
 
 # Of ten families: tokens with and without class token and registers, maps in either layout, no
 # blocks, several tensors, a class token alone, windows, a fixed size.
@@ -70,8 +73,8 @@ def test_a_one_statement_vit_is_checked_as_the_fully_written_one(context):
 def test_a_backbone_is_looked_at_in_a_size_that_it_takes(name, size, context):
     card = BackboneCard(id="x", source=f"random:{name}")
     facts = architecture_of(card, context.data, context.results)
-    assert kit.usual_size(card, facts) == size
-    assert kit.usual_size(card.model_copy(update={"patch": 15}), None) == 210
+    assert usual_size(card, facts) == size
+    assert usual_size(card.model_copy(update={"patch": 15}), None) == 210
 
 
 def test_an_unknown_architecture_is_one_line_with_near_names(context):
@@ -127,6 +130,24 @@ def test_whatever_a_module_raises_is_a_line(context):
     assert "feature index 16 is out of range" in rows["forward"].message
 
 
+def test_embeddings_that_fade_are_compared_by_their_direction():
+    faded = torch.tensor([[1e-13, 2e-13], [3e-13, 0.0]])
+    assert kit._cosine(faded, 2 * faded) == pytest.approx(1)
+    assert kit._cosine(faded, faded.flip(1)) == pytest.approx(0)
+
+
+def raising() -> nn.Module:
+    raise KeyError("weights")
+
+
+def test_a_builder_that_raises_is_a_line(context):
+    rows = findings(context, source=f"{__name__}:raising")
+    assert list(rows) == ["load"]
+    assert "KeyError: 'weights'" in rows["load"].message
+    with pytest.raises(WeightsError, match="mend the builder"):
+        questions(BackboneCard(id="x", source=f"{__name__}:raising"), context)
+
+
 def test_the_author_is_asked_for_what_decides_the_features(context):
     card = BackboneCard(id="x", source="random:test_vit", mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
     asked = questions(card, context)
@@ -140,14 +161,14 @@ def test_the_author_is_asked_for_what_decides_the_features(context):
 
 
 def test_check_prints_the_questions_and_who_verified(bench, tmp_path):
-    plugin = Path(tmp_path / "mine.py")
+    plugin = Path(tmp_path / "asked_for_plugin.py")
     plugin.write_text(
         "from omnibench import BackboneCard, register_backbone\n"
-        "register_backbone(BackboneCard(id='mine', source='random:test_vit',"
+        "register_backbone(BackboneCard(id='asked-for', source='random:test_vit',"
         " verified_by='A. Author'))\n"
     )
-    status, out, err = bench("check", "mine", "--plugin", plugin, "--for-author")
+    status, out, err = bench("check", "asked-for", "--plugin", plugin, "--for-author")
     assert status == 0, err
     assert "class token" in out
     assert "A. Author" in out
-    assert "verified by A. Author" in bench("check", "mine", "--plugin", plugin)[1]
+    assert "verified by A. Author" in bench("check", "asked-for", "--plugin", plugin)[1]

@@ -1,55 +1,15 @@
 """Checkpoints of other layouts give what their original models give."""
 
 import argparse
-from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
-from safetensors.torch import save_file
-from timm.layers import resample_abs_pos_embed
+from small_vits import SIZES, agree, drawn, features, saved, vit
 from torch import Tensor
 
 from omnibench.encoders.loading import load_weights
-
-SIZES = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3}
-TIMM = {"embed_dim": 48, "depth": 2, "num_heads": 3, "num_classes": 0}
-PIXELS = torch.rand(2, 3, 56, 56, generator=torch.Generator().manual_seed(0))
-
-
-def vit(name: str = "vit_small_patch14_dinov2", seed: int = 0, **options: Any) -> Any:
-    """A small timm ViT whose every tensor is drawn, so that no two names can be mixed up."""
-    torch.manual_seed(seed)
-    model = timm.create_model(name, **TIMM | {"img_size": 56} | options).eval()
-    return drawn(model)
-
-
-def drawn(model: Any) -> Any:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            torch.nn.init.normal_(parameter, 0.5 if parameter.ndim == 1 else 0.0, 0.2)
-    return model.eval()
-
-
-def saved(path: Path, content: Any) -> Path:
-    if path.suffix == ".safetensors":
-        save_file({key: value.contiguous() for key, value in content.items()}, path)
-    else:
-        torch.save(content, path)
-    return path
-
-
-def features(model: Any, pixels: Tensor = PIXELS) -> Tensor:
-    """Tokens after the final norm."""
-    with torch.no_grad():
-        if hasattr(model, "forward_features"):
-            return model.forward_features(pixels)
-        return model(pixel_values=pixels).last_hidden_state
-
-
-def agree(original: Tensor, ours: Tensor) -> bool:
-    return original.std() > 0.1 and torch.allclose(original, ours, atol=1e-5, rtol=1e-5)
 
 
 def transformers_model(kind: str) -> tuple[Any, Any]:
@@ -281,59 +241,3 @@ def test_split_attention_is_joined_and_fused_attention_split(tmp_path):
     assert "blocks.*.attn.qkv.weight -> q_proj, k_proj, v_proj" in coverage.joined
     qkv = weights["blocks.1.attn.qkv.weight"].chunk(3)
     assert torch.equal(split.state_dict()["blocks.1.attn.k_proj.weight"], qkv[1])
-
-
-@pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"])
-def test_positions_of_another_size_are_resampled_and_said(tmp_path, name):
-    original, ours = vit(name, img_size=84), vit(name, 1)
-    state = original.state_dict()
-    coverage = load_weights(ours, saved(tmp_path / "w.safetensors", state))
-    prefix = 0 if "reg4" in name else 1
-    expected = resample_abs_pos_embed(state["pos_embed"], (4, 4), num_prefix_tokens=prefix)
-    assert torch.equal(ours.pos_embed, expected)
-    assert coverage.resampled == (f"pos_embed (1, {36 + prefix}, 48) -> (1, {16 + prefix}, 48)",)
-    assert "resampled pos_embed" in str(coverage)
-
-
-@pytest.mark.parametrize(
-    "prefix",
-    [
-        *("module.", "backbone.", "encoder.", "model.", "base_encoder.", "visual.", "vit."),
-        *("_orig_mod.", "module.backbone.", "model.encoder.vit.", "_orig_mod.module.model."),
-        "net.image_tower.",  # no known word, and the only place that fits
-    ],
-)
-@pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "resnet10t"])
-def test_a_prefix_is_stripped_and_said(tmp_path, prefix, name):
-    def make(seed: int) -> Any:
-        torch.manual_seed(seed)
-        return vit(seed=seed) if "vit" in name else timm.create_model(name, num_classes=0).eval()
-
-    original, ours = make(0), make(1)
-    state = {f"{prefix}{key}": value for key, value in original.state_dict().items()}
-    state["projector.0.weight"] = torch.ones(3)
-    coverage = load_weights(ours, saved(tmp_path / "w.ckpt", {"state_dict": state, "epoch": 3}))
-    assert torch.equal(features(original), features(ours))
-    assert coverage.taken_from == f"state_dict.{prefix}".rstrip(".")
-    assert coverage.dropped == ("state_dict.projector (1 tensor)",)
-
-
-def test_timms_own_filter_reads_the_layouts_that_only_it_knows(tmp_path):
-    torch.manual_seed(0)
-    original = timm.create_model("convnext_atto", num_classes=0).eval()
-    ours = timm.create_model("convnext_atto", num_classes=0).eval()
-    state = {}
-    for key, value in original.state_dict().items():
-        stage = key.split(".")
-        if key.startswith("stem."):
-            key = key.replace("stem.", "downsample_layers.0.")
-        elif ".downsample." in key:
-            key = f"downsample_layers.{stage[1]}.{'.'.join(stage[3:])}"
-        elif ".blocks." in key:
-            key = key.replace(".blocks.", ".").replace("conv_dw", "dwconv")
-            key = key.replace("mlp.fc1", "pwconv1").replace("mlp.fc2", "pwconv2")
-        state[key.replace("head.norm.", "norm.")] = value
-    coverage = load_weights(ours, saved(tmp_path / "convnext.pth", {"model": state}))
-    assert torch.equal(features(original), features(ours))
-    assert coverage.layout == "timm's filter"
-    assert coverage.renamed

@@ -11,7 +11,6 @@ from pydantic import ValidationError
 from safetensors.torch import save_file
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_plugin
 from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
@@ -211,67 +210,9 @@ def test_a_draw_that_is_no_number_is_refused(tmp_path, draw):
         load(tmp_path, source=f"random:{NAME}@{draw}")
 
 
-PLUGIN = """\
-from torch import nn
-
-
-def build(width: int, bias: bool = True):
-    if width > 9:
-        return inner(width)
-    return nn.Conv2d(3, width, 16, 16, bias=bias)
-
-
-def inner(width):
-    raise ValueError(f"no\\nwidth {width}")
-
-
-number = 3
-"""
-
-
-@pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Path:
-    path = tmp_path_factory.mktemp("plugin") / "plugin_with_arguments.py"
-    path.write_text(PLUGIN)
-    load_plugin(path)
-    return path
-
-
-def test_a_builder_gets_the_arguments_of_its_card(tmp_path, plugin):
-    source = "plugin_with_arguments:build"
-    assert load(tmp_path, source=source, arguments={"width": 8}).parameters == 8 * (768 + 1)
-    arguments = {"width": 4, "bias": False}
-    assert load(tmp_path, source=source, arguments=arguments).parameters == 4 * 768
-
-
-@pytest.mark.parametrize(
-    ("name", "arguments", "error", "reason"),
-    [
-        ("build", {}, RequestError, r"\(line 4 of .*py\) cannot be called with arguments={}: mis"),
-        ("build", {"width": 1, "x": 2}, RequestError, "unexpected keyword argument 'x'"),
-        ("build", {"width": 10}, WeightsError, r"failed at line 11 of .*py: ValueError: no width"),
-        ("number", {}, RequestError, "is of type int and cannot be called"),
-        ("none", {}, RequestError, "'plugin_with_arguments' has no 'none'"),
-    ],
-)
-def test_a_builder_that_fails_is_named_with_its_line(
-    tmp_path, plugin, name, arguments, error, reason
-):
-    with pytest.raises(error, match=rf"^x: .*{reason}") as caught:
-        load(tmp_path, source=f"plugin_with_arguments:{name}", arguments=arguments)
-    assert "\n" not in str(caught.value)
-
-
 def test_a_weights_key_that_nothing_reads_is_refused(tmp_path):
     with pytest.raises(ValidationError, match="weights_key is for a weights file"):
         BackboneCard(id="x", source="random:test_vit", weights_key="model")
     transformers_folder(tmp_path / "mine")
     with pytest.raises(WeightsError, match=r"x: transformers itself reads .* remove weights_key"):
         load(tmp_path, source=f"file:{tmp_path / 'mine'}", weights_key="model")
-
-
-def test_arguments_are_for_builders_alone():
-    with pytest.raises(ValidationError, match="arguments are for a module:attribute builder"):
-        BackboneCard(id="x", source="random:test_vit", arguments={"depth": 2})
-    card = BackboneCard(id="x", source="a:b", arguments={"a": 1, "b": 1.0, "c": True, "d": "1"})
-    assert [type(value) for value in card.arguments.values()] == [int, float, bool, str]

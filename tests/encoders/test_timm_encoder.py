@@ -88,3 +88,65 @@ def test_a_size_the_patch_does_not_divide_is_refused_with_the_nearest():
         RequestError, match="225 is not a multiple of its patch size 14; use 224 or"
     ):
         fit_input_size(module, 225, "x")
+
+
+def headless(name: str, size: int = 224, pool: str | None = None, **options) -> TimmEncoder:
+    torch.manual_seed(0)
+    module = timm.create_model(name, num_classes=0, **options).eval()
+    fit_input_size(module, size, name)
+    prepare = Preprocess(size, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
+    return TimmEncoder(module, prepare, pool)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "options"),
+    [
+        ("test_mambaout", 96, {}),  # maps [B, h, w, D]
+        ("swin_tiny_patch4_window7_224", 256, {"embed_dim": 24, "depths": (1, 1, 2, 1)}),
+        ("mvitv2_tiny", 224, {}),  # [B, N, D]
+        ("lambda_resnet26rpt_256", 256, {}),  # parameters of five axes
+    ],
+)
+@torch.inference_mode()
+def test_a_hierarchical_model_gives_strides_and_the_mean_of_its_last_map(name, size, options):
+    model = headless(name, size, **options)
+    assert (model.is_vit, model.depth, model.pool) == (False, None, "mean")
+    maps = model.maps(IMAGES, [8, 16, 32])
+    assert [level.shape[2:] for level in maps] == [(size // s, size // s) for s in (8, 16, 32)]
+    prefix, patches = model.tokens(IMAGES)
+    assert prefix.shape == (2, 0, model.width)
+    assert patches.shape == (2, size // 32, size // 32, model.width)
+    features = model.module.forward_features(model.preprocess(IMAGES))
+    first = features.ndim == 4 and features.shape[1] == model.width
+    mean = features.mean(dim=(2, 3)) if first else features.flatten(1, -2).mean(dim=1)
+    assert torch.allclose(model.embed(IMAGES), mean, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_without_a_class_token_the_patches_are_averaged():
+    registers = headless("vit_medium_patch16_reg4_gap_256", 64, **SMALL)
+    prefix, patches = registers.tokens(IMAGES)
+    assert (prefix.shape[1], registers.pool) == (4, "mean")
+    assert torch.allclose(registers.embed(IMAGES), patches.mean(dim=(1, 2)), atol=1e-6)
+    with pytest.raises(RequestError, match="no class token; set pool='mean'"):
+        headless("vit_base_patch16_siglip_224", 64, pool="cls", **SMALL)
+
+
+@torch.inference_mode()
+def test_features_of_several_tensors_are_pooled_as_timm_pools_them():
+    model = headless("efficientvim_m1")
+    assert torch.equal(model.embed(IMAGES), model.module(model.preprocess(IMAGES)))
+    with pytest.raises(RequestError, match="one vector an image, no tokens"):
+        model.tokens(IMAGES)
+
+
+@torch.inference_mode()
+def test_an_absent_ability_is_named():
+    levit, pit = headless("levit_128s"), headless("pit_ti_224")
+    with pytest.raises(RequestError, match="no map of stride 8; it has those of 16, 32, 64"):
+        levit.maps(IMAGES, [8, 16, 32])
+    with pytest.raises(RequestError, match="its class token alone, no patch tokens"):
+        pit.tokens(IMAGES)
+    assert pit.embed(IMAGES).shape == (2, 256)
+    with pytest.raises(RequestError, match="cannot take images of 96 px; set input_size: 224"):
+        headless("levit_128s", 96).embed(IMAGES)

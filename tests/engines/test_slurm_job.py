@@ -53,3 +53,14 @@ def test_a_job_that_is_cut_too_often_is_a_failure(job, unit, tmp_path):
     assert len(records) == len(unit.repetitions)
     assert {record["error"]["kind"] for record in records} == {"time"}
     assert "more resubmissions" in records[0]["error"]["message"]
+
+
+def test_a_plugin_that_fails_on_the_node_is_in_the_record(unit, tmp_path):
+    from omnibench.engines.slurm_job import UnitJob
+
+    plugin = tmp_path / "absent.py"
+    finished = UnitJob(unit, Context(tmp_path / "results", tmp_path, plugins=(plugin,)))._run()
+    sentence = f"the plug-in '{plugin}' does not exist"
+    assert finished.repetitions == dict.fromkeys(unit.repetitions, sentence)
+    records = [json.loads(path.read_text()) for path in tmp_path.rglob("rep-*.json")]
+    assert [record["error"]["message"] for record in records] == [sentence] * 3

@@ -46,7 +46,7 @@ def pretraining(
         adaptation="dinov2-global",
         short="dinov2-global",
         options=card.resolve_options({"knn": knn}, "options"),
-        recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe"),
+        recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe")[1],
         suite_seed=0,
         sources={"dataset": dataset, "backbone": source},
         repetitions=tuple(repetitions),
@@ -70,4 +70,4 @@ def lines(unit: Unit, context: Context) -> list[dict]:
 
 def checkpoints(unit: Unit, context: Context) -> Path:
     """The folder of a unit's checkpoints."""
-    return context.results / "checkpoints" / unit.cells[0].digest
+    return context.results / "checkpoints" / f"{unit.cells[0].digest}-{unit.recipe['precision']}"

@@ -233,7 +233,7 @@ def test_the_weights_beside_the_record_are_the_teacher(context):
     assert execute_unit(unit, context).repetitions == {0: None}
     path = RecordStore(context.results).path(unit.cells[0])
     record = json.loads(path.read_text())
-    told = record["environment"]
+    told = record["notes"]
     assert told["model_args"] == {"num_classes": 0, "img_size": 48, "init_values": 0.1}
     assert told["images"] == {"phantom": 16}
     vit = timm.create_model(told["architecture"], **told["model_args"])

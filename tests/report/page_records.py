@@ -11,6 +11,7 @@ from omnibench.catalogue import load_installed, tasks
 from omnibench.cell import Unit
 from omnibench.commands import reporting
 from omnibench.commands.session import Places, Session
+from omnibench.record import blank
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
 from omnibench.task import score
@@ -76,14 +77,13 @@ class Results:
         if name == "lost" and gone:
             return
         record = {
-            **{"schema": 1, "digest": cell.digest, "spec": one.spec(cell.repetition)},
-            "pairing": one.pairing(cell.repetition),
+            **blank(cell),
             "environment": {
                 **{"python": "3.11.1", "platform": "Linux-x86_64", "device": "cpu: a < b"},
                 **{"threads": 2, "packages": {"torch": "2.15.0", "timm": "1.0.31"}},
-                "chosen": {"lr": 0.1, "val_macro_f1": 0.5},
             },
-            **{"digests": {}, "error": None, "started": "2026-01-01", "finished": "2026-01-02"},
+            "notes": {"chosen": {"lr": 0.1, "val_macro_f1": 0.5}},
+            **{"digests": {}, "started": "2026-01-01", "finished": "2026-01-02"},
         }
         if (name, one.short) == ("lost", "full"):
             error = {"kind": "out of memory", "message": f"no room {ATTACK}\x1b[0m \udc80"}

@@ -18,6 +18,7 @@ from omnibench.commands.session import Session
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
 from omnibench.plan import states
+from omnibench.record import blank
 from omnibench.report import embeddings, latent, latent_picture
 from omnibench.report.latent import gather
 from omnibench.report.plain import PlainTable, plain_latex, plain_markdown
@@ -63,9 +64,9 @@ class Study:
         self.units.append(one)
         (cell,) = one.cells
         record = {
-            **{"schema": 1, "digest": cell.digest, "status": "done", "spec": one.spec(0)},
-            **{"metrics": {"omnirad-classification/auc": 0.5}, "cost": {}, "environment": {}},
-            **{"digests": {}, "pairing": "p", "error": None, "started": "1", "finished": "1"},
+            **blank(cell),
+            **{"status": "done", "metrics": {"omnirad-classification/auc": 0.5}},
+            **{"digests": {}, "pairing": "p"},
         }
         arrays = {"test_labels": labels, "test_logits": np.zeros((len(labels), 2), np.float32)}
         self.store.write(cell, record, arrays)

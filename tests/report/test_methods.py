@@ -1,11 +1,13 @@
 """The methods in words: every fact from the records, nothing that was not done."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
 from by_hand import Study
 from page_records import Results
 
+from omnibench.record import as_bytes
 from omnibench.report.across import across_tables
 from omnibench.report.complete import completed
 from omnibench.report.page.methods import CORRECTIONS as NAMED
@@ -74,7 +76,8 @@ def test_other_seeds_are_not_called_paired(prose):
     results, written = prose
     for path in results.folder.rglob("rep-*.json"):
         if "/good/" in path.as_posix():
-            path.write_text(path.read_text().replace('"pairing": "', '"pairing": "other'))
+            record = json.loads(path.read_bytes())
+            path.write_bytes(as_bytes({**record, "pairing": "other"}))
     assert "paired across backbones" not in written()
 
 
@@ -115,13 +118,13 @@ def test_words():
 
 def test_recipes_name_every_value_that_occurs():
     records = [
-        {"spec": {"recipe": {"epochs": 1, "limit": None, "lr": 1e-4}}, "environment": {}},
-        {"spec": {"recipe": {"epochs": 1, "limit": 64, "lr": 1e-4}}, "environment": {}},
+        {"spec": {"recipe": {"epochs": 1, "limit": None, "lr": 1e-4}}, "notes": {}},
+        {"spec": {"recipe": {"epochs": 1, "limit": 64, "lr": 1e-4}}, "notes": {}},
     ]
     words = "the first 64 images of each split (where limited), 1 epoch, learning rate 0.0001"
     assert recipe_words(records) == words
     assert choices(records) == ""
-    records[0]["environment"]["chosen"] = {"epoch": 3, "val_loss": 0.5}
+    records[0]["notes"]["chosen"] = {"epoch": 3, "val_loss": 0.5}
     assert choices(records) == "epoch chosen by loss on the validation images"
 
 

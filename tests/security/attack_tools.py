@@ -8,7 +8,7 @@ import numpy as np
 
 from omnibench import catalogue
 from omnibench.cell import Cell
-from omnibench.store import SCHEMA
+from omnibench.record import blank
 from omnibench.task import score
 
 
@@ -32,11 +32,11 @@ def done(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
         "test_case": np.arange(12),
     }
     record = {
-        **{"schema": SCHEMA, "digest": cell.digest, "spec": cell.unit.spec(cell.repetition)},
-        **{"status": "done", "pairing": cell.unit.pairing(cell.repetition), "digests": {}},
+        **blank(cell),
+        **{"status": "done", "digests": {}},
         "environment": {"python": "3", "platform": "x", "device": "cpu", "threads": 1}
         | {"packages": {}},
-        **{"error": None, "started": "2026-01-01T00:00:00", "finished": "2026-01-01T00:00:01"},
+        **{"started": "2026-01-01T00:00:00", "finished": "2026-01-01T00:00:01"},
         "metrics": score(catalogue.tasks.get("classification").definitions, predictions),
         "cost": {"wall_s": 1.0, "trainable_parameters": 1, "total_parameters": 2},
     }

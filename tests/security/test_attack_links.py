@@ -1,17 +1,19 @@
 """Links in a results folder that lead out of it: nothing is read or written through them."""
 
-import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.errors import LinkError
 from omnibench.features import FeatureKey, FeatureStore
 from omnibench.predictions import predictions_path
+from omnibench.record import as_bytes, blank
 from omnibench.store import RecordStore
 
 LINK = "is a link that leads out of {}, or lies behind one; remove that link"
@@ -96,7 +98,7 @@ def test_links_within_and_a_results_folder_that_is_a_link_are_followed(
 
 
 @pytest.fixture
-def pretrained(tmp_path) -> Path:
+def pretrained(tmp_path, unit) -> Path:
     """The record of a pretraining, as far as `export` reads it."""
     digest = "ab" * 32
     folder = tmp_path / "results" / "records" / "pretraining" / "set" / "v" / "dinov2-global"
@@ -104,20 +106,15 @@ def pretrained(tmp_path) -> Path:
     record = folder / f"rep-0-{digest[:8]}.json"
     recipe = {"epochs": 1, "batch": 2, "input_size": 32, "local_crops": 0, "prototypes": 4}
     told = {"architecture": "test_vit", "model_args": {}, "mean": [0.5] * 3, "std": [0.5] * 3}
-    record.write_text(
-        json.dumps(
-            {
-                **{"digest": digest, "status": "done", "metrics": {}},
-                "spec": {
-                    "backbone": "test_vit",
-                    "adaptation": "dinov2-global",
-                    "options": {"knn": "x"},
-                }
-                | {"recipe": recipe | {"centring": "softmax"}},
-                "environment": told | {"images": {"set": 3}},
-            }
-        )
+    unit = replace(
+        unit,
+        **{"task": "pretraining", "adaptation": "dinov2-global", "options": {"knn": "x"}},
+        recipe=recipe | {"centring": "softmax"},
+        backbone=BackboneCard(id="test_vit", source="random:test_vit"),
     )
+    notes = told | {"images": {"set": 3}}
+    made = {**blank(unit.cells[0]), "digest": digest, "status": "done", "notes": notes}
+    record.write_bytes(as_bytes(made))
     save_file({"a": np.ones(2, np.float32)}, record.with_suffix(".safetensors"))
     return record
 

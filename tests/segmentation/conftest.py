@@ -60,7 +60,7 @@ def make(tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
             adaptation=adaptation,
             short=card.short(options),
             options=options,
-            recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe"),
+            recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe")[1],
             suite_seed=0,
             sources={"dataset": "data", "backbone": source},
             repetitions=repetitions,

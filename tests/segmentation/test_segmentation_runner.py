@@ -39,7 +39,7 @@ def test_every_adaptation_leaves_a_whole_record(make, adaptation, source):
     arrays = read_predictions(path)
     assert arrays["test_counts"].shape == (9, 2, 4)
     assert (arrays["test_counts"].sum(axis=2) == 64 * 64).all()
-    assert record["environment"]["mask_classes"] == ["0", "1"]
+    assert record["notes"]["mask_classes"] == ["0", "1"]
     lines = path.with_suffix(".epochs.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
     trained, whole = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))

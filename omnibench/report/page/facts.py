@@ -73,6 +73,15 @@ def failures(study: Study) -> Grid:
         )
         for (_, kind, message), states in found.items()
     ]
+    rows += [
+        (
+            *(Entry(text) for text in (lost.backbone, lost.task, lost.dataset, "")),
+            Entry(""),
+            Entry("not registered"),
+            Entry(str(lost)),
+        )
+        for lost in study.unregistered
+    ]
     heads = (*PLACE, Head("repetitions"), Head("kind"), Head("message"))
     return Grid("Cells without a result", heads, tuple(rows))
 

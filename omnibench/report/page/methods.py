@@ -51,9 +51,17 @@ def _design(study: Study, done: Done) -> Iterator[str]:
     yield f"We evaluated {counted(len(names), 'backbone')} ({listed(names)})."
     controls = [name for name in names if cards[name].source_kind == "random"]
     if controls:
+        inits = {
+            s.cell.unit.recipe.get("init") for s, _ in done if s.cell.unit.backbone.id in controls
+        }
+        draws = (
+            "drawn anew in each repetition" if "per-repetition" in inits else "one fixed draw each"
+        )
+        if len(inits) > 1:
+            draws = "one fixed draw each, or drawn anew in each repetition where the recipe says so"
         yield (
             f"{listed(controls)} {'is a control' if len(controls) == 1 else 'are controls'} with "
-            "random weights, one fixed draw each."
+            f"random weights, {draws}."
         )
     for name in names:
         makers = [maker for s, _ in done for maker in s.cell.unit.after]
@@ -113,7 +121,7 @@ def _repetitions(study: Study, done: Done) -> Iterator[str]:
     units: dict[tuple[str, str], dict[str, int]] = {}
     for state, _ in done:
         unit = state.cell.unit
-        varies = tasks.get(unit.task).adaptations[unit.adaptation].varies
+        varies = tasks.get(unit.task).adaptations[unit.adaptation].varying(unit.recipe)
         counts = units.setdefault((varies, unit.short), {})
         counts[unit.name] = counts.get(unit.name, 0) + 1
     said = []

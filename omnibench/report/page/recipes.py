@@ -42,7 +42,7 @@ def choices(records: Iterable[Mapping[str, Any]]) -> str:
     """Return what was chosen on the validation images, and by what; "" where nothing was."""
     said = []
     for record in records:
-        chosen = record["environment"].get("chosen")
+        chosen = record["notes"].get("chosen")
         if not isinstance(chosen, Mapping):
             continue
         criteria = [name.removeprefix("val_") for name in chosen if name.startswith("val_")]

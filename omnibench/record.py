@@ -1,0 +1,183 @@
+"""The record of a cell as a file: its shape, its checksum, and the shape it had before."""
+
+import hashlib
+import json
+import logging
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from omnibench.cell import Cell, canonical
+from omnibench.errors import NewerRecordError, StoreError
+from omnibench.files import plain
+
+SCHEMA = 2
+log = logging.getLogger("omnibench")
+
+# Key -> the type of its value.
+SHAPE: Mapping[str, type] = {
+    "schema": int,
+    "digest": str,
+    "adopted": str,
+    "spec": dict,
+    "status": str,
+    "metrics": dict,
+    "cost": dict,
+    "environment": dict,
+    "notes": dict,
+    "digests": dict,
+    "pairing": str,
+    "files": dict,
+    "started": str,
+    "finished": str,
+}
+SPEC_SHAPE: Mapping[str, type] = {
+    "task": str,
+    "dataset": str,
+    "backbone": str,
+    "adaptation": str,
+    "short": str,
+    "options": dict,
+    "recipe": dict,
+    "decodings": list,
+    "seed": int,
+    "repetition": int,
+}
+# Of schema 1, where whatever a task noted stood among the facts of the machine.
+MACHINE_FACTS = ("python", "platform", "packages", "device", "threads")
+
+
+def blank(cell: Cell) -> dict[str, Any]:
+    """Return the record of a cell of which nothing is known yet."""
+    return {
+        "schema": SCHEMA,
+        "digest": cell.digest,
+        "adopted": "",
+        "spec": cell.unit.spec(cell.repetition),
+        "status": "",
+        "metrics": {},
+        "cost": {},
+        "environment": {},
+        "notes": {},
+        "digests": {f"source.{name}": text for name, text in cell.unit.sources.items()},
+        "pairing": cell.unit.pairing(cell.repetition),
+        "files": {},
+        "error": None,
+        "started": "",
+        "finished": "",
+    }
+
+
+def as_bytes(record: Mapping[str, Any]) -> bytes:
+    """Return a record's file: JSON with its checksum, which covers everything else.
+
+    Raises:
+        ValueError: it holds NaN or infinity.
+    """
+    text = json.dumps({**record, "checksum": ""}, allow_nan=False)
+    content = json.loads(text)  # as it is read again: keys are texts, tuples are lists
+    content["checksum"] = _checksum_of(content)
+    return json.dumps(content, indent=1).encode()
+
+
+def checksum(content: bytes) -> str:
+    """Return "sha256:" and 64 hex digits."""
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """Read one record; None where it is absent, or damaged, which is named in a warning.
+
+    A record of schema 1 comes in today's shape, its `schema` still 1.
+
+    Raises:
+        LinkError: it is a link out of its folder.
+        NewerRecordError: a newer omnibench wrote it.
+    """
+    try:
+        record = json.loads(plain(path).read_bytes())
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, RecursionError):
+        record = None
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if isinstance(schema, int) and schema > SCHEMA:
+        raise NewerRecordError(
+            f"the record {path} has schema {schema}, and this omnibench knows {SCHEMA}: use the "
+            "newer omnibench that wrote it, or another folder with --results"
+        )
+    if isinstance(record, dict) and schema == 1:
+        record = _from_schema_1(record, path)
+    if not isinstance(record, dict) or not _is_whole(record):
+        log.warning("the record %s is damaged; its cell counts as missing", path)
+        return None
+    return record
+
+
+def look_at(path: Path) -> dict[str, Any] | None:
+    """Read a record that is no cell's of the suite at hand; None of one that cannot be used."""
+    try:
+        return read_record(path)
+    except StoreError:  # a newer one, or a link out
+        return None
+
+
+def _from_schema_1(record: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """Return a record of schema 1 in today's shape; None where it is not whole."""
+    environment, spec = record.get("environment"), record.get("spec")
+    if not isinstance(environment, dict) or not isinstance(spec, dict):
+        return None
+    recipe = spec.get("recipe")
+    precision = recipe.get("precision", "fp32") if isinstance(recipe, dict) else None
+    facts = {name: environment[name] for name in MACHINE_FACTS if name in environment}
+    return {
+        **record,
+        "adopted": "",
+        "spec": {**spec, "short": path.parent.name},
+        "environment": {**facts, "precision": precision},
+        "notes": {name: value for name, value in environment.items() if name not in facts},
+        "files": {},
+    }
+
+
+def _is_whole(record: Mapping[str, Any]) -> bool:
+    """Whether a record has its shape, a result or an error, and what its checksum says."""
+    if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
+        return False
+    error = record.get("error", "absent")
+    if record["status"] == "failed":
+        words = [error.get(k) for k in ("kind", "message")] if isinstance(error, dict) else []
+        has_outcome = bool(words) and all(isinstance(word, str) for word in words)
+    else:
+        has_outcome = record["status"] == "done" and error is None
+    texts = [*record["digests"].values(), *record["files"].values()]
+    return (
+        has_outcome
+        and all(map(_is_value, record["metrics"].values()))
+        and all(isinstance(text, str) for text in texts)
+        and (record["schema"] == 1 or _has_checksum(record))
+    )
+
+
+def _has_shape(value: Mapping[str, Any], shape: Mapping[str, type]) -> bool:
+    return all(type(value.get(key)) is kind for key, kind in shape.items())
+
+
+def _is_value(value: object) -> bool:
+    """Whether a metric is a finite number or, undefined, None."""
+    if value is None:
+        return True
+    return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)
+
+
+def _has_checksum(record: Mapping[str, Any]) -> bool:
+    try:
+        return bool(record.get("checksum") == _checksum_of(record))
+    except ValueError:  # NaN, which JSON does not know
+        return False
+
+
+def _checksum_of(record: Mapping[str, Any]) -> str:
+    content = {key: value for key, value in record.items() if key != "checksum"}
+    return checksum(canonical(content).encode())

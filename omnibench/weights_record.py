@@ -1,0 +1,32 @@
+"""The pretraining record that left a backbone's weights. No torch here."""
+
+from pathlib import Path
+from typing import Any
+
+from omnibench.errors import RequestError
+from omnibench.files import inside, plain
+from omnibench.record import read_record
+
+
+def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
+    """Return the pretraining record whose digest starts with `digest`, with its `path` added.
+
+    The weights it left lie beside it as `.safetensors`.
+
+    Raises:
+        RequestError: there is none, or it left no weights.
+        LinkError: a link leads out of the results folder, to the record or its weights.
+    """
+    records = sorted((results / "records" / "pretraining").rglob("rep-*.json"))
+    # By name first; the digest that a record had in the version before stands inside it alone.
+    for path in sorted(records, key=lambda path: not path.stem.endswith(digest[:8])):
+        record = read_record(inside(path, results))
+        if record is None or record["status"] != "done":
+            continue
+        if any(str(known).startswith(digest) for known in (record["digest"], record["adopted"])):
+            if plain(path.with_suffix(".safetensors")).is_file():
+                return {**record, "path": path}
+            raise RequestError(f"the record {path} left no weights; run its cell again")
+    raise RequestError(
+        f"no pretraining record {digest} below {results / 'records'}; run its suite first"
+    )

@@ -1,0 +1,64 @@
+"""The pinned digests of the shipped suites' cells, and the defaults behind them.
+
+`python tests/identity/pins.py` writes both files anew: after a task's version was raised, or when a
+suite ships or changes. A digest that changes without that makes records on disk count as missing; a
+default that changes without it gives other numbers under an old digest.
+"""
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from omnibench.catalogue import load_installed, tasks
+from omnibench.sources import Sources
+from omnibench.suite import load, shipped
+
+FOLDER = Path(__file__).parent
+DIGESTS, DEFAULTS = FOLDER / "digests.txt", FOLDER / "defaults.json"
+
+
+def digest_lines() -> list[str]:
+    """Return "suite unit repetition digest" of every cell, on a machine that has no data."""
+    load_installed()
+    with tempfile.TemporaryDirectory() as empty:
+        sources = Sources(Path(empty), Path(empty))
+        return [
+            f"{name} {unit.name} {cell.repetition} {cell.digest[:32]}"
+            for name in shipped()
+            for unit in load(name, sources).units
+            for cell in unit.cells
+        ]
+
+
+def defaults() -> dict[str, Any]:
+    """Return task -> its version, and adaptation -> the defaults of its options and recipes."""
+    load_installed()
+    return {
+        name: {
+            "version": tasks.get(name).version,
+            "adaptations": {
+                adaptation.name: {
+                    "options": _option_defaults(adaptation.options),
+                    "decodings": list(adaptation.decodings),
+                    "recipes": {
+                        recipe: model.model_dump(mode="json")
+                        for recipe, model in adaptation.recipes.items()
+                    },
+                }
+                for adaptation in tasks.get(name).adaptations.values()
+            },
+        }
+        for name in sorted(tasks)
+    }
+
+
+def _option_defaults(model: Any) -> dict[str, Any]:
+    return {
+        name: field.default for name, field in model.model_fields.items() if not field.is_required()
+    }
+
+
+if __name__ == "__main__":
+    DIGESTS.write_text("".join(f"{line}\n" for line in digest_lines()))
+    DEFAULTS.write_text(json.dumps(defaults(), indent=1, sort_keys=True) + "\n")

@@ -14,7 +14,7 @@ import transformers
 from timm.models import get_pretrained_cfg, list_pretrained
 from timm.models._registry import _model_to_module
 
-from omnibench.architecture import Architecture, architecture_of, completed
+from omnibench.architecture import Architecture, architecture_of, completed, lookup
 from omnibench.architecture.config_files import folder_facts
 from omnibench.architecture.table import timm_facts
 from omnibench.cards import BackboneCard
@@ -268,21 +268,18 @@ def test_hostile_numbers_in_a_good_configuration_are_left_out(tmp_path):
     assert (facts.mean, facts.std, facts.input_size) == (None, None, (224, 224))
 
 
-def test_a_pretraining_record_tells_its_architecture(tmp_path):
-    folder = tmp_path / "records" / "pretraining" / "d" / "b" / "a"
-    environment = {
+def test_a_pretraining_record_tells_its_architecture(tmp_path, monkeypatch):
+    notes = {
         "architecture": "vit_tiny_patch16_224",
         "model_args": {"num_classes": 0, "img_size": 64, "init_values": 1.0},
         "mean": [0.1, 0.2, 0.3],
         "std": [0.4, 0.5, 0.6],
     }
-    record = {"digest": "0123456789", "status": "done", "environment": environment}
-    written(folder, **{"rep-0-01234567": record})
-    (folder / "rep-0-01234567.safetensors").touch()
+    assert of("record:01234567", tmp_path) is None
+    monkeypatch.setattr(lookup, "find_weights_record", lambda results, digest: {"notes": notes})
     facts = of("record:01234567", tmp_path)
     assert (facts.kind, facts.width, facts.patch, facts.depth) == ("vit", 192, 16, 12)
     assert (facts.mean, facts.input_size) == ((0.1, 0.2, 0.3), (64, 64))
-    assert of("record:ffffffff", tmp_path) is None
 
 
 def test_facts_are_told_without_torch_or_timm():

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibench import weights
-from omnibench.architecture import architecture_of, completed
+from omnibench.architecture import architecture_of, completed, contradiction
 from omnibench.architecture.table import timm_facts
 from omnibench.builders import builder_digest
 from omnibench.cards import BackboneCard, DatasetCard
@@ -112,7 +112,13 @@ class Sources:
         """
         self._given[card.id] = card
         architecture = architecture_of(card, self.data, self.results)
-        return card if architecture is None else completed(card, architecture)
+        if architecture is None:
+            return card
+        # Told here, since where features are in the store nothing is loaded that would tell it.
+        if wrong := contradiction(card, architecture):
+            digest, needs = self.of_backbone(card)
+            self._backbones[card.id] = digest, (*needs, f"weights {wrong}")
+        return completed(card, architecture)
 
     def expect(self, card: BackboneCard) -> None:
         """Need nothing for a backbone whose weights the suite itself makes."""

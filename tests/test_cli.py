@@ -182,12 +182,22 @@ def test_a_damaged_dataset_alone_is_exit_2_and_beside_others_exit_1(bench, suite
     assert (status, "2 of 4 cells done" in out, "bad.npz" in err) == (1, True, True)
 
 
-def test_a_failing_cell_is_exit_1_and_named(bench, suite):
+def test_a_card_that_its_architecture_belies_is_blocked_by_name(bench, suite):
     suite.write_text(SUITE.replace("'random:test_vit2'", "'random:test_vit', width: 9"))
     status, out, err = bench("run", suite, "--adaptations", "knn")
     assert status == 1
+    assert "1 of 2 cells done, 0 failed, 1 blocked" in out
+    assert "blocked: weights w: its card says width=9, the model has 64; correct the card" in err
+
+
+def test_a_failing_cell_is_exit_1_and_named(bench, suite, tmp_path):
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    bad = "'file:bad.pth', architecture: test_vit"
+    suite.write_text(SUITE.replace("'random:test_vit2'", bad))
+    status, out, err = bench("run", suite, "--adaptations", "knn")
+    assert status == 1
     assert "1 of 2 cells done, 1 failed" in out
-    assert "its card says width=9" in err
+    assert "bad.pth cannot be read as weights" in err
     status, out, _ = bench("status", suite, "--adaptations", "knn", "--json")
     assert json.loads(out)["failures"][0]["kind"] == "weights"
     status, out, _ = bench("report", suite)

@@ -47,7 +47,7 @@ def test_the_matrix_is_every_combination_and_knn_has_one_cell(read):
     assert suite.units[0].recipe["epochs"] == 3
     assert suite.units[0].suite_seed == 7
     assert "epochs" not in suite.units[1].recipe
-    assert suite.units[0].sources["backbone"].startswith("random:vit_tiny_patch16_224@0 ")
+    assert suite.units[0].sources["backbone"] == "random:vit_tiny_patch16_224@0"
     assert suite.units[0].sources["dataset"] == "phantom@1"
 
 

@@ -1,6 +1,6 @@
 """Architecture facts: what is known of a backbone before torch is imported or weights are there."""
 
-from omnibench.architecture.facts import Architecture, completed
+from omnibench.architecture.facts import Architecture, completed, contradiction
 from omnibench.architecture.lookup import architecture_of
 
-__all__ = ["Architecture", "architecture_of", "completed"]
+__all__ = ["Architecture", "architecture_of", "completed", "contradiction"]

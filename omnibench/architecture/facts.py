@@ -46,8 +46,21 @@ class Architecture:
         return "cls" if self.class_token else "mean"
 
 
+# Fields of a card that can only be as the architecture has them.
+GIVEN = ("width", "depth", "patch", "prefix_tokens")
 # Fields of a card that the architecture can tell.
 COMPLETED = ("width", "depth", "patch", "prefix_tokens", "pool", "mean", "std", "flops")
+
+
+def contradiction(card: BackboneCard, architecture: Architecture) -> str | None:
+    """Return where a card says something else than its architecture; None where nowhere."""
+    for name in GIVEN:
+        value, fact = getattr(card, name), getattr(architecture, name)
+        if value is not None and fact is not None and value != fact:
+            return (
+                f"{card.id}: its card says {name}={value}, the model has {fact}; correct the card"
+            )
+    return None
 
 
 def completed(card: BackboneCard, architecture: Architecture) -> BackboneCard:

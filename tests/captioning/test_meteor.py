@@ -17,6 +17,7 @@ from omnibench.tasks.captioning.metrics import DEFINITIONS
 
 from omnibench.catalogue import datasets, tasks
 from omnibench.context import default_data
+from omnibench.record import as_bytes
 
 REFERENCE = (
     "It is a guide to action that ensures that the military will forever heed Party commands"
@@ -129,6 +130,7 @@ from omnibench.tasks.captioning.meteor import meteor
 
 class Scoring:
     name = "scoring"
+    version = 1
     adaptations = {{"nothing": Adaptation("nothing", "nothing", "nothing", {{"small": Recipe()}})}}
     definitions = {{
         "toy": Definition("toy", lambda p: {{"meteor": float(meteor(*p["pair"])[0])}})
@@ -166,7 +168,7 @@ def test_a_units_process_and_rescore_look_into_the_data_folder_they_are_given(
     record = json.loads(path.read_text())
     assert record["metrics"] == {"toy/meteor": pytest.approx(0.6944, abs=5e-5)}
 
-    path.write_text(json.dumps({**record, "metrics": {}}))
+    path.write_bytes(as_bytes({**record, "metrics": {}}))
     assert "1 changed" in bench("rescore", suite, *places)[1]
     assert json.loads(path.read_text())["metrics"] == record["metrics"]
     assert default_data() != wordnet_home  # neither is left behind

@@ -129,7 +129,7 @@ def test_a_checkpoint_cut_short_gives_way_to_the_one_before(make, monkeypatch, c
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     unit, context = make(place="cut")
     outcome(unit, context)
-    last = Checkpoints(context.results / "checkpoints" / unit.cells[0].digest).paths[0]
+    last = Checkpoints(context.results / "checkpoints" / f"{unit.cells[0].digest}-fp32").paths[0]
     last.write_bytes(last.read_bytes()[:1000])
     resumed = outcome(unit, context)
     assert "is damaged; the one before it is used" in caplog.text
@@ -152,7 +152,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
         NumericError, match=r"the loss is nan at epoch 1, step 1; .* step 3 is kept"
     ):
         outcome(unit, context)
-    folder = context.results / "checkpoints" / unit.cells[0].digest
+    folder = context.results / "checkpoints" / f"{unit.cells[0].digest}-fp32"
     assert Checkpoints(folder).load()["step"] == 3
 
 

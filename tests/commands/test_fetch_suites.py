@@ -64,8 +64,8 @@ def test_what_a_suite_makes_itself_is_not_fetched(bench, fetched):
 def test_a_suite_file_with_local_data_and_a_file_of_weights(bench, fetched, tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_text(
-        "name: mine\nbackbones: [{id: v, source: 'file:v.safetensors', architecture: vit_tiny},"
-        " dinov2-small]\nmatrix:\n"
+        "name: mine\nbackbones: [dinov2-small,\n"
+        "  {id: v, source: 'file:v.safetensors', architecture: vit_tiny_patch16_224}]\nmatrix:\n"
         "  - {task: classification, datasets: ['npz:absent.npz', breastmnist], adaptations: [knn]}"
     )
     status, _, err = bench("weights", "fetch", path)

@@ -10,6 +10,7 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import load_plugin
 from omnibench.encoders.build import load_encoder
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.record import as_bytes, blank
 
 RECIPE = {"input_size": 64, "normalization": "backbone", "precision": "fp32"}
 IMAGES = torch.randint(
@@ -148,13 +149,13 @@ def test_a_builder_from_a_plugin_is_wrapped(tmp_path):
         load(BackboneCard(id="x", source="plugin_with_builder:text"), tmp_path)
 
 
-def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, state):
+def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, state, unit):
     digest = "ab" * 32
     folder = tmp_path / "results" / "records" / "pretraining" / "d" / "b" / "a"
     folder.mkdir(parents=True)
-    told = {"architecture": NAME, "model_args": {}, "mean": [0.5] * 3, "std": [0.25] * 3}
-    record = {"digest": digest, "status": "done", "environment": told}
-    (folder / f"rep-0-{digest[:8]}.json").write_text(json.dumps(record))
+    notes = {"architecture": NAME, "model_args": {}, "mean": [0.5] * 3, "std": [0.25] * 3}
+    record = {**blank(unit.cells[0]), "digest": digest, "status": "done", "notes": notes}
+    (folder / f"rep-0-{digest[:8]}.json").write_bytes(as_bytes(record))
     save_file(state, folder / f"rep-0-{digest[:8]}.safetensors")
     loaded = load(BackboneCard(id="x", source=f"record:{digest[:12]}"), tmp_path)
     assert loaded.coverage.missing == ()

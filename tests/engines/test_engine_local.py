@@ -36,7 +36,7 @@ def test_two_slots_leave_the_records_of_one_process_whatever_dies(named, context
         assert two[key]["environment"]["threads"] == 1  # two threads over two slots
     assert two["die", 0]["status"] == "done"  # what it had stays
     assert two["die", 1]["error"]["kind"] == two["die", 2]["error"]["kind"] == "killed"
-    assert two["die", 1]["environment"]["attempts"] == 2
+    assert two["die", 1]["notes"]["attempts"] == 2
     assert list((context.results / "leases").iterdir()) == []
 
 

@@ -79,6 +79,7 @@ def test_every_repetition_leaves_a_record_with_all_keys(toy, toy_unit, context):
         assert set(record) == {
             *("schema", "digest", "spec", "status", "metrics", "cost", "environment", "digests"),
             *("pairing", "error", "started", "finished"),
+            *("adopted", "notes", "files", "checksum"),
         }
         assert record["digest"] == toy_unit.cells[repetition].digest
         assert record["metrics"] == {"toy/score": 0.5}

@@ -112,11 +112,11 @@ def test_a_changed_helper_module_is_another_backbone(study, tmp_path):
     plugin = tmp_path / "with_helper.py"
     net = CLASSES["Small"].replace("3, 16", "3, WIDTH")
     text = HEAD + "from apart_impl import WIDTH\n" + net
-    plugin.write_text(text + REGISTER.format(id="helped", name="Small"))
+    plugin.write_text(text + REGISTER.format(id="apart-helped", name="Small"))
     load_plugin(plugin)
-    assert all(study("helped").values())
+    assert all(study("apart-helped").values())
     (tmp_path / "apart_impl.py").write_text("WIDTH = 24\n")
-    assert not any(study("helped", run=False).values())
+    assert not any(study("apart-helped", run=False).values())
 
 
 def test_a_builder_that_builds_another_network_each_time_is_refused(study, tmp_path):

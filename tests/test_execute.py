@@ -15,7 +15,7 @@ from omnibench.task import Outcome
 class NotingTask:
     """Notes what the facts of the machine are called, too."""
 
-    name, version, adaptations, definitions = "noting", 1, {}, {}  # noqa: RUF012
+    name, version, adaptations, definitions = "noting", 1, {}, {}
     reported = ()
 
     def run(self, unit, context):

@@ -1,51 +1,100 @@
 """LoRA (Hu et al. 2021) by peft, put into a backbone in place."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import torch
 from peft import LoraConfig, inject_adapter_in_model
-from torch import nn
+from torch import Tensor, nn
 
 from omnibench.errors import RequestError
 
+Run = Callable[[], Tensor]
 
-def add_lora(module: nn.Module, r: int, alpha: int, dropout: float) -> None:
-    """Put LoRA on every linear layer or, without any, on every ungrouped convolution.
+
+def add_lora(module: nn.Module, run: Run, r: int, alpha: int, dropout: float) -> None:
+    """Put LoRA on every linear layer that takes part or, without any, on every convolution.
 
     The base weights are frozen; A is drawn by torch's global generator, B is zero, so the first
     forward is unchanged.
 
-    """
-    config: Any = LoraConfig(
-        r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(targets(module))
-    )
-    inject_adapter_in_model(config, module)
-
-
-def check_rank(module: nn.Module, r: int) -> None:
-    """Hold a rank to the layers that would get it.
+    Args:
+        run: one forward of what is trained, through `module`; it draws nothing from the generator.
 
     Raises:
-        RequestError: a layer is smaller than the rank, or there is none.
+        RequestError: a layer is smaller than the rank or out of LoRA's reach, or there is none.
     """
-    layers = targets(module)
-    if not layers:
-        raise RequestError(f"{type(module).__name__} has no layer for LoRA")
+    module.requires_grad_(False)
+    layers = targets(module, run)
     for name, layer in layers.items():
         largest = min(layer.weight.shape[0], layer.weight[0].numel())
         if r > largest:
             raise RequestError(
                 f"LoRA rank {r} is larger than the layer '{name}' allows; use at most {largest}"
             )
+    config: Any = LoraConfig(
+        r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers)
+    )
+    inject_adapter_in_model(config, module)
 
 
-def targets(module: nn.Module) -> dict[str, Any]:
-    """The layers that get LoRA, by name."""
-    linear = {n: m for n, m in module.named_modules() if isinstance(m, nn.Linear) and n}
-    if linear:
-        return linear
-    return {
-        n: m for n, m in module.named_modules() if isinstance(m, nn.Conv2d) and m.groups == 1 and n
-    }
+def targets(module: nn.Module, run: Run) -> dict[str, Any]:
+    """Return the layers that get LoRA, by name.
+
+    Every linear layer that `run` calls or, without any, every ungrouped convolution; what it does
+    not use, such as timm's pooling head, takes no part.
+
+    Raises:
+        RequestError: a layer's weight is used past its forward, where LoRA would train nothing;
+            or there is no layer.
+    """
+    for part in module.modules():
+        # timm's BEiT, EVA and Swin v2 use the weight of qkv past its forward, or, as well, do not.
+        if hasattr(part, "qkv_bias_separate"):
+            part.qkv_bias_separate = True
+    named = {name: part for name, part in module.named_modules() if name}
+    linear = {n: m for n, m in named.items() if isinstance(m, nn.Linear)}
+    convolutions = {n: m for n, m in named.items() if isinstance(m, nn.Conv2d) and m.groups == 1}
+    for layers in (linear, convolutions):
+        called, bypassed = _used(layers, run)
+        if bypassed:
+            raise RequestError(
+                f"LoRA does not reach '{bypassed[0]}' of {type(module).__name__}, whose weight is "
+                "used past the layer's forward, as nn.MultiheadAttention does; use `full` or "
+                "`head`, or build the attention of layers that are called"
+            )
+        if called:
+            return called
+    raise RequestError(f"{type(module).__name__} has no layer for LoRA; use `full` or `head`")
+
+
+def _used(layers: Mapping[str, Any], run: Run) -> tuple[dict[str, Any], list[str]]:
+    """Return the layers whose forward is called, and the names of those used in another way."""
+    called: set[str] = set()
+    hooks = [
+        layer.register_forward_hook(lambda *_, name=name: called.add(name))
+        for name, layer in layers.items()
+    ]
+    # With gradients, without which torch's own transformer layers call none of their parts.
+    for layer in layers.values():
+        layer.weight.requires_grad_(True)
+    try:
+        with torch.random.fork_rng(devices=[]), torch.enable_grad():
+            output = run()
+        others = {name: layer.weight for name, layer in layers.items() if name not in called}
+        gradients = (
+            torch.autograd.grad(output.float().sum(), list(others.values()), allow_unused=True)
+            if others and output.requires_grad
+            else [None] * len(others)
+        )
+    finally:
+        for layer, hook in zip(layers.values(), hooks, strict=True):
+            layer.weight.requires_grad_(False)
+            hook.remove()
+    return (
+        {name: layer for name, layer in layers.items() if name in called},
+        [name for name, grad in zip(others, gradients, strict=True) if grad is not None],
+    )
 
 
 def train_lora(module: nn.Module) -> None:

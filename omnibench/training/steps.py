@@ -13,6 +13,7 @@ from omnibench.training.plan import TrainingRecipe
 from omnibench.training.precision import autocast
 from omnibench.training.processes import own_rows, sum_gradients, sum_over_processes
 from omnibench.training.random import stream_seed
+from omnibench.training.reached import check_reached
 from omnibench.training.schedule import factor
 
 
@@ -37,6 +38,7 @@ class Steps:
         whole = job.count // recipe.batch
         self.epoch = whole if job.whole_batches else math.ceil(job.count / recipe.batch)
         self.micro = recipe.micro_batch or recipe.batch
+        self._checked = False
 
     def set_rate(self, step: int) -> float:
         """Set the learning rate of a step, and return it."""
@@ -91,6 +93,9 @@ class Steps:
                 loss = self.job.loss(Batch(step, part, place, rows))
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach().float().cpu()
+        if not self._checked and len(mine[0]):
+            check_reached(self.job.model)
+            self._checked = True
         sum_gradients(self.parameters)
         sum_over_processes([total])
         return float(total)

@@ -19,7 +19,7 @@ from omnibench.task import Outcome, case_values, score
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Job, cell_job
 from omnibench.training.loop import Fitted, fit
-from omnibench.training.lora import add_lora, check_rank
+from omnibench.training.lora import add_lora
 
 from .captioner import Captioner
 from .cases import Cases, captions_of
@@ -95,9 +95,15 @@ def _model(
         )
     model = Captioner(tokens.width, recipe.visual_tokens, scale, language.bart)
     if options["r"] is not None:
-        check_rank(model.bart.model, options["r"])
         model.bart.requires_grad_(False)
-        add_lora(model.bart.model, options["r"], options["alpha"], LORA_DROPOUT)
+        blank, begin = torch.zeros(1, 1, tokens.width), torch.zeros(1, 1, dtype=torch.long)
+        add_lora(
+            model.bart.model,
+            lambda: model(blank, begin),
+            options["r"],
+            options["alpha"],
+            LORA_DROPOUT,
+        )
     return model
 
 

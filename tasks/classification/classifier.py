@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from omnibench.encoders import Encoder, TrainableEncoder
-from omnibench.training.lora import add_lora, check_rank, train_lora
+from omnibench.training.lora import add_lora, train_lora
 
 from .recipes import TrainedRecipe
 
@@ -41,25 +41,29 @@ class Classifier(nn.Module):
         assert isinstance(encoder, TrainableEncoder)
         model = cls(encoder, adaptation, recipe.dropout)
         model.backbone.requires_grad_(adaptation == "full")
-        head = nn.Linear(model.width(), classes)
+        width = model.width()
+        head = nn.Linear(width, classes)
         # Drawn before LoRA is, so that one repetition's head is the same in every adaptation.
         nn.init.normal_(head.weight, std=HEAD_STD)
         nn.init.zeros_(head.bias)
         model.head = nn.Sequential(head)
         if adaptation == "lora":
             lora = (options["r"], options["alpha"], options["dropout"])
-            check_rank(model.backbone, options["r"])
-            add_lora(model.backbone, *lora)
+            add_lora(model.backbone, model.blank_embedding, *lora)
             if options["head"] == "lora":
-                add_lora(model.head, *lora)
+                add_lora(model.head, lambda: model.head(torch.zeros(1, width)), *lora)
         return model
 
     def width(self) -> int:
         """D, found by one forward pass."""
+        with torch.no_grad():
+            return int(self.blank_embedding().shape[1])
+
+    def blank_embedding(self) -> Tensor:
+        """Return the embedding [1, D] of a blank image."""
         prepare = self.encoder.preprocess
         pixels = torch.zeros(1, 3, prepare.size, prepare.size, device=prepare.device)
-        with torch.no_grad():
-            return int(self.encoder.pooled(pixels.to(prepare.dtype)).shape[1])
+        return self.encoder.pooled(pixels.to(prepare.dtype))
 
     def forward(self, pixels: Tensor, keep: Tensor | None = None) -> Tensor:
         """Logits [B, C] of prepared pixels [B, 3, S, S]; `keep` [B, D] masks the embedding."""

@@ -15,7 +15,7 @@ class Architecture:
     Attributes:
         kind: `vit` has patch tokens on one grid through all of its blocks; `cnn` has maps of
             growing stride, as hierarchical transformers do; `other` gives no map of the image at
-            the end: one vector an image, or tokens merged after the blocks.
+            the end: one vector an image of several branches, or tokens merged after the blocks.
         width: D of what `embed` gives.
         patch, depth: of a ViT.
         prefix_tokens: class and register tokens before the patch tokens.
@@ -39,6 +39,11 @@ class Architecture:
     flops: float | None = None
     mean: Channels | None = None
     std: Channels | None = None
+
+    @property
+    def gives_maps(self) -> bool:
+        """Whether it has maps of the image, of which tokens are made; branches have none."""
+        return self.kind != "other" or len(set(self.reductions)) == 1
 
     @property
     def pool(self) -> Literal["cls", "mean"]:

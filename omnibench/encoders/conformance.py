@@ -142,6 +142,15 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
             f"{prefix.shape[1]}, {card.prefix_tokens} on the card",
             f"set prefix_tokens={prefix.shape[1]} on the card, or split them off in the forward",
         )
+    embedding = encoder.embed(images)
+    if card.patch is None and patches.shape[-1] != embedding.shape[-1]:
+        yield Finding(
+            "pooling",
+            "WARN",
+            f"tokens are {patches.shape[-1]} wide and embeddings {embedding.shape[-1]}: the "
+            "encoder pools in a way of its own",
+        )
+        return
     side = images.shape[1] // card.patch if card.patch else int(patches.shape[1])
     width = card.width or int(patches.shape[-1])
     yield passed(
@@ -153,7 +162,7 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
     pooled = prefix[:, 0] if card.pool == "cls" and prefix.shape[1] else patches.mean(dim=(1, 2))
     yield passed(
         "pooling",
-        _cosine(pooled, encoder.embed(images)) > 1 - 1e-4,
+        _cosine(pooled, embedding) > 1 - 1e-4,
         f"embed is the {'class token' if card.pool == 'cls' else 'mean of the patch tokens'}",
         "embed and tokens disagree: correct pool on the card",
     )

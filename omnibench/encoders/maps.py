@@ -1,7 +1,7 @@
 """The frozen feature maps of one unit: three levels of the backbone, kept on disk or in memory.
 
 A ViT's levels are the blocks that end each third of it (3, 7 and 11 of twelve); a CNN's are its
-strides 8, 16 and 32.
+strides 8, 16 and 32, or the coarsest three that it has.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,7 +48,7 @@ def levels_of(encoder: Encoder, card: BackboneCard) -> Levels:
     """
     depth = getattr(encoder, "depth", None) or card.depth
     if depth is None and card.patch is None:
-        return Levels(STRIDES, tokens=False)
+        return Levels(_coarsest(getattr(encoder, "strides", STRIDES)), tokens=False)
     if depth is None or depth < len(STRIDES):
         raise RequestError(
             f"{card.id}: maps are taken at each third of its blocks, and "
@@ -56,6 +56,14 @@ def levels_of(encoder: Encoder, card: BackboneCard) -> Levels:
             "set depth on its card, or leave out both depth and patch for a CNN"
         )
     return Levels(tuple(depth * third // 3 - 1 for third in (1, 2, 3)), tokens=True)
+
+
+def _coarsest(strides: Sequence[int]) -> tuple[int, ...]:
+    """Choose three strides: the usual ones or, without them, the coarsest, the last one again."""
+    if set(STRIDES) <= set(strides):
+        return STRIDES
+    chosen = sorted(set(strides))[-len(STRIDES) :]
+    return (*chosen, *chosen[-1:] * (len(STRIDES) - len(chosen)))
 
 
 @dataclass(frozen=True)

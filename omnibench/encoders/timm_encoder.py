@@ -21,7 +21,8 @@ T = TypeVar("T")
 class TimmEncoder:
     """A timm model whose `forward_features` gives tokens [B, P + N, D] or a map of one layout.
 
-    A model whose features are several tensors gives one vector an image, and no tokens.
+    A model whose features are several tensors gives one vector an image; its tokens, like those
+    of a model that ends in its class token alone, are the positions of its last map.
 
     Args:
         pool: None for the class token where the architecture has one, else the mean.
@@ -47,13 +48,18 @@ class TimmEncoder:
 
     @property
     def is_vit(self) -> bool:
-        """Whether it has patch tokens on one grid."""
-        return self.architecture.kind == "vit"
+        """Whether its blocks have patch tokens on one grid, merged or not at the end."""
+        return len(set(self.strides)) == 1
 
     @property
     def depth(self) -> int | None:
         """Number of blocks of a ViT; None for others."""
-        return self.architecture.depth
+        return len(self.strides) if self.is_vit else None
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """Of its maps, one a stage or block."""
+        return self.architecture.reductions
 
     def embed(self, images: Tensor) -> Tensor:
         return self.pooled(self.preprocess(images))
@@ -62,30 +68,28 @@ class TimmEncoder:
         features = self._features(pixels)
         if not isinstance(features, Tensor):
             return self._vector(features)
-        prefix, patches = self._split(features)
         if self.pool == "cls":
-            return prefix[:, 0]
-        return self._present(patches).float().mean(dim=(1, 2)).to(patches.dtype)
+            return self._split(features)[0][:, 0]
+        patches = self._tokens(features, pixels)[1]
+        return patches.float().mean(dim=(1, 2)).to(patches.dtype)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features = self._features(self.preprocess(images))
-        if not isinstance(features, Tensor):
-            raise RequestError(f"{self.name} gives one vector an image, no tokens")
-        prefix, patches = self._split(features)
-        return prefix, self._present(patches)
+        pixels = self.preprocess(images)
+        return self._tokens(self._features(pixels), pixels)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
         return self.intermediates(self.preprocess(images), layers)
 
     def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
         indices = list(layers) if self.is_vit else self._stages(layers)
+        distinct = sorted(set(indices))  # timm gives each once, in the order of the forward
         maps: list[Tensor] = self._run(
             pixels,
             lambda prepared: self.module.forward_intermediates(
-                prepared, indices=indices, norm=False, output_fmt="NCHW", intermediates_only=True
+                prepared, indices=distinct, norm=False, output_fmt="NCHW", intermediates_only=True
             ),
         )
-        return maps
+        return [maps[distinct.index(index)] for index in indices]
 
     def _features(self, pixels: Tensor) -> Any:
         return self._run(pixels, self.module.forward_features)
@@ -113,10 +117,17 @@ class TimmEncoder:
         side = math.isqrt(patches.shape[1])
         return prefix, patches.reshape(len(features), side, side, features.shape[-1])
 
-    def _present(self, patches: Tensor) -> Tensor:
-        if patches.shape[1] == 0:
-            raise RequestError(f"{self.name} gives its class token alone, no patch tokens")
-        return patches
+    def _tokens(self, features: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Split features; where these hold no patches, they are the positions of the last map."""
+        prefix = None
+        if isinstance(features, Tensor):
+            prefix, patches = self._split(features)
+            if patches.shape[1]:
+                return prefix, patches
+        patches = self.intermediates(pixels, self.strides[-1:])[0].permute(0, 2, 3, 1)
+        if prefix is None:
+            prefix = patches.new_zeros(len(patches), 0, patches.shape[-1])
+        return prefix, patches
 
     def _vector(self, features: Any) -> Tensor:
         """Pool features of several tensors as timm does, [B, D]."""
@@ -128,15 +139,17 @@ class TimmEncoder:
         return vector
 
     def _stages(self, strides: Sequence[int]) -> list[int]:
-        """Indices of a CNN's feature stages with the given strides."""
-        reductions = self.architecture.reductions
-        absent = [stride for stride in strides if stride not in reductions]
+        """Indices of the feature stages with the given strides, of the coarsest one the last."""
+        if not self.architecture.gives_maps:
+            raise RequestError(f"{self.name} gives one vector an image, no maps and no tokens")
+        own = self.strides
+        absent = [stride for stride in strides if stride not in own]
         if absent:
-            present = ", ".join(map(str, sorted(set(reductions))))
             raise RequestError(
-                f"{self.name} has no map of stride {absent[0]}; it has those of {present}"
+                f"{self.name} has no map of stride {absent[0]}; it has those of "
+                f"{', '.join(map(str, sorted(set(own))))}"
             )
-        return [reductions.index(stride) for stride in strides]
+        return [len(own) - 1 if stride == own[-1] else own.index(stride) for stride in strides]
 
 
 def choose_attention(vit: Any, device: torch.device) -> None:

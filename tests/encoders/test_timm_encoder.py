@@ -2,6 +2,8 @@ import pytest
 import timm
 import torch
 
+from omnibench.cards import BackboneCard
+from omnibench.encoders.maps import Levels, levels_of
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
 from omnibench.errors import RequestError
@@ -134,19 +136,54 @@ def test_without_a_class_token_the_patches_are_averaged():
 
 @torch.inference_mode()
 def test_features_of_several_tensors_are_pooled_as_timm_pools_them():
-    model = headless("efficientvim_m1")
+    model = headless("efficientvim_m1", 64)
     assert torch.equal(model.embed(IMAGES), model.module(model.preprocess(IMAGES)))
-    with pytest.raises(RequestError, match="one vector an image, no tokens"):
-        model.tokens(IMAGES)
+    prefix, patches = model.tokens(IMAGES)
+    (last,) = model.maps(IMAGES, [64])
+    assert (prefix.shape[1], patches.shape[1:3]) == (0, (1, 1))
+    assert torch.equal(patches, last.permute(0, 2, 3, 1))
+
+
+@torch.inference_mode()
+def test_a_model_that_ends_in_its_class_token_gives_the_positions_of_its_last_map():
+    model = headless("pit_ti_224")
+    prefix, patches = model.tokens(IMAGES)
+    (last,) = model.maps(IMAGES, [32])
+    assert torch.equal(model.embed(IMAGES), prefix[:, 0])
+    assert torch.equal(patches, last.permute(0, 2, 3, 1))
+    mean = TimmEncoder(model.module, model.preprocess, "mean").embed(IMAGES)
+    assert torch.allclose(mean, patches.mean(dim=(1, 2)), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "layers", "sides"),
+    [
+        ("levit_128s", 224, (16, 32, 64), [14, 7, 4]),
+        ("nest_tiny", 224, (4, 8, 16), [56, 28, 14]),
+        ("volo_d1_224", 224, (8, 16, 16), [28, 14, 14]),
+        ("qwen3_vit_88m_merge", 64, (3, 7, 11), [4, 4, 4]),
+    ],
+)
+@torch.inference_mode()
+def test_without_the_usual_strides_the_coarsest_maps_are_taken(name, size, layers, sides):
+    narrow = {"embed_dim": 48, "num_heads": 3} if "qwen" in name else {}
+    model = headless(name, size, **narrow)
+    levels = levels_of(model, BackboneCard(id="x", source=f"random:{name}"))
+    assert levels == Levels(layers, tokens="qwen" in name)
+    maps = model.maps(IMAGES, levels.layers)
+    assert [level.shape[2] for level in maps] == sides
+    assert [level.shape[3] for level in maps] == sides
+    assert model.tokens(IMAGES)[1].ndim == 4
 
 
 @torch.inference_mode()
 def test_an_absent_ability_is_named():
-    levit, pit = headless("levit_128s"), headless("pit_ti_224")
+    levit, branches = headless("levit_128s"), headless("crossvit_tiny_240", 240)
     with pytest.raises(RequestError, match="no map of stride 8; it has those of 16, 32, 64"):
         levit.maps(IMAGES, [8, 16, 32])
-    with pytest.raises(RequestError, match="its class token alone, no patch tokens"):
-        pit.tokens(IMAGES)
-    assert pit.embed(IMAGES).shape == (2, 256)
+    for use in (branches.tokens, lambda images: branches.maps(images, [12])):
+        with pytest.raises(RequestError, match="one vector an image, no maps and no tokens"):
+            use(IMAGES)
+    assert branches.embed(IMAGES).shape == (2, 288)
     with pytest.raises(RequestError, match="cannot take images of 96 px; set input_size: 224"):
         headless("levit_128s", 96).embed(IMAGES)

@@ -7,7 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from omnibench import weights
-from omnibench.architecture import architecture_of, completed, contradiction
+from omnibench.architecture import (
+    Architecture,
+    architecture_of,
+    completed,
+    contradiction,
+    needs_of_backbone,
+)
 from omnibench.architecture.table import timm_facts
 from omnibench.builders import builder_digest
 from omnibench.cards import BackboneCard, DatasetCard
@@ -38,6 +44,7 @@ class Sources:
         self._datasets: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._given: dict[str, BackboneCard] = {}
+        self._architectures: dict[str, Architecture | None] = {}
 
     def of(
         self,
@@ -112,6 +119,7 @@ class Sources:
         """
         self._given[card.id] = card
         architecture = architecture_of(card, self.data, self.results)
+        self._architectures[card.id] = architecture
         if architecture is None:
             return card
         # Told here, since where features are in the store nothing is loaded that would tell it.
@@ -120,10 +128,17 @@ class Sources:
             self._backbones[card.id] = digest, (*needs, f"weights {wrong}")
         return completed(card, architecture)
 
-    def expect(self, card: BackboneCard) -> None:
-        """Need nothing for a backbone whose weights the suite itself makes."""
+    def expect(self, card: BackboneCard, start: BackboneCard) -> None:
+        """Need nothing for a backbone whose weights the suite itself makes, from `start`."""
         digest, _ = self.of_backbone(card)
         self._backbones[card.id] = (digest, ())
+        self._architectures[card.id] = self._architectures.get(start.id)
+
+    def lacking(
+        self, card: BackboneCard, adaptation: Adaptation, recipe: Mapping[str, Any]
+    ) -> tuple[str, ...]:
+        """Return what a unit asks of a backbone that its architecture does not give."""
+        return needs_of_backbone(card, self._architectures.get(card.id), adaptation, recipe)
 
     def _of_folder(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         names = [p.name for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")]

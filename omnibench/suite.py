@@ -251,7 +251,7 @@ def _backbone_cards(
             card, unit = pretraining_unit(entry, base, file.seed, sources, where)
             if units.setdefault(unit.name, unit) != unit:
                 raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
-            sources.expect(card)
+            sources.expect(card, unit.backbone)
             found = [card]
         else:
             card = validate(BackboneCard, entry, where)
@@ -332,6 +332,7 @@ def _entry_units(
                 name, fields = recipe(adaptation.name)
                 if card.source_kind != "random":
                     fields = {**fields, "init": "fixed"}
+                needs += sources.lacking(card, adaptation, fields)
                 fixed = adaptation.varying(fields) == "nothing"
                 decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
                 yield Unit(

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from omnibench.context import Context
 
 Predictions = Mapping[str, NDArray[Any]]
+# What a backbone gives, as the methods of an Encoder are called.
+Ability = Literal["embed", "maps", "tokens"]
 TEXTS, VALUES = "test_text", "values:"
 
 
@@ -44,6 +46,7 @@ class Adaptation:
         passes: how many forward passes' worth of work a training image costs in an epoch; None for
             three where gradients go through the backbone, one else.
         frozen_kind: the frozen features it keeps; None where it keeps none.
+        live_kind: what it takes of a backbone of which it keeps none.
         options: the model its options are validated against.
     """
 
@@ -54,10 +57,16 @@ class Adaptation:
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
     passes: float | None = None
-    frozen_kind: Literal["embed", "maps", "tokens"] | None = None
+    frozen_kind: Ability | None = None
+    live_kind: Ability = "embed"
     decodings: tuple[str, ...] = ()
     loads: "BackboneCard | None" = None
     head_flops: "Callable[[BackboneCard, int], float] | None" = None
+
+    @property
+    def takes(self) -> Ability:
+        """What it takes of a backbone."""
+        return self.frozen_kind or self.live_kind
 
     @property
     def deterministic(self) -> bool:

@@ -2,5 +2,6 @@
 
 from omnibench.architecture.facts import Architecture, completed, contradiction
 from omnibench.architecture.lookup import architecture_of
+from omnibench.architecture.needs import needs_of_backbone
 
-__all__ = ["Architecture", "architecture_of", "completed", "contradiction"]
+__all__ = ["Architecture", "architecture_of", "completed", "contradiction", "needs_of_backbone"]

@@ -9,9 +9,11 @@ import torch
 from torch import nn
 
 from omnibench.cards import BackboneCard, Channels
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders import Encoder, TrainableEncoder
+from omnibench.encoders.abilities import require
 from omnibench.encoders.coverage import Coverage, tensors_digest
 from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.origins import ORIGINS, Origin
@@ -100,7 +102,8 @@ def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
     """Load a unit's backbone for a training in which it takes part.
 
     Raises:
-        RequestError: its Encoder cannot be trained; and as `load_encoder`.
+        RequestError: its Encoder cannot be trained, or lacks what the unit takes of it; and as
+            `load_encoder`.
     """
     recipe = {**unit.recipe, "precision": precision}
     loaded = load_encoder(unit.backbone, recipe, context.device, context.data, context.results)
@@ -109,6 +112,8 @@ def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
             f"{unit.backbone.id}: its Encoder has no module, preprocess and pooled(pixels), which "
             f"`{unit.adaptation}` needs; give it those, or judge it by its frozen features"
         )
+    adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+    require(adaptation.takes, loaded.encoder, unit.backbone, int(recipe["input_size"]))
     return loaded
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from omnibench.cards import BackboneCard
 from omnibench.encoders import Encoder
-from omnibench.encoders.maps import STRIDES
+from omnibench.encoders.levels import STRIDES
 from omnibench.errors import RequestError
 from omnibench.findings import Finding, passed
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,15 +14,20 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Split
 from omnibench.encoders import Encoder
+from omnibench.encoders.abilities import require
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, forward_rows, micro_batch
 from omnibench.errors import DataError
 from omnibench.feature_rows import FeatureRows
 from omnibench.features import FeatureKey, FeatureStore, feature_key
+from omnibench.placement import MAPS, TOKENS
+from omnibench.task import Ability
 
 # What a frozen encoder gives for uint8 images: [B, ...], and facts of it to remember.
 Method = Callable[[Encoder, Tensor], Tensor]
 Facts = Callable[[Encoder], Mapping[str, Any]]
+# Kind of the feature key -> what it takes of the encoder.
+ABILITIES: Mapping[str, Ability] = {"embed": "embed", MAPS: "maps", TOKENS: "tokens"}
 
 
 class FrozenPass:
@@ -55,9 +59,9 @@ class FrozenPass:
         loaded = load_encoder(
             self.unit.backbone, recipe, context.device, context.data, context.results
         )
-        size = recipe["input_size"]
-        with counted_flops() as counter, torch.no_grad():
-            self.method(loaded.encoder, torch.zeros(1, size, size, dtype=torch.uint8))
+        ability, size = ABILITIES[self.kind], int(recipe["input_size"])
+        with counted_flops() as counter:
+            require(ability, loaded.encoder, self.unit.backbone, size)
         return loaded.encoder, {
             **loaded.facts(),
             **self.facts(loaded.encoder),

@@ -1,8 +1,4 @@
-"""The frozen feature maps of one unit: three levels of the backbone, kept on disk or in memory.
-
-A ViT's levels are the blocks that end each third of it (3, 7 and 11 of twelve); a CNN's are its
-strides 8, 16 and 32, or the coarsest three that it has.
-"""
+"""The frozen feature maps of one unit: three levels of the backbone, kept on disk or in memory."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,7 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Split
@@ -21,49 +16,8 @@ from omnibench.encoders import Encoder
 from omnibench.encoders.forward import as_tensor
 from omnibench.encoders.frozen import FrozenPass, PassFacts
 from omnibench.encoders.kept import Rows, kept_rows
-from omnibench.errors import RequestError
+from omnibench.encoders.levels import levels_of
 from omnibench.placement import MAPS
-
-STRIDES = (8, 16, 32)
-
-
-@dataclass(frozen=True)
-class Levels:
-    """Which maps a task on maps takes from a backbone.
-
-    Attributes:
-        layers: a ViT's blocks or a CNN's strides.
-        tokens: whether they are a ViT's, all of one size.
-    """
-
-    layers: tuple[int, ...]
-    tokens: bool
-
-
-def levels_of(encoder: Encoder, card: BackboneCard) -> Levels:
-    """The three levels of a backbone.
-
-    Raises:
-        RequestError: a ViT whose number of blocks nothing tells, or is less than three.
-    """
-    depth = getattr(encoder, "depth", None) or card.depth
-    if depth is None and card.patch is None:
-        return Levels(_coarsest(getattr(encoder, "strides", STRIDES)), tokens=False)
-    if depth is None or depth < len(STRIDES):
-        raise RequestError(
-            f"{card.id}: maps are taken at each third of its blocks, and "
-            f"{'nothing tells how many it has' if depth is None else f'it has {depth} of them'}; "
-            "set depth on its card, or leave out both depth and patch for a CNN"
-        )
-    return Levels(tuple(depth * third // 3 - 1 for third in (1, 2, 3)), tokens=True)
-
-
-def _coarsest(strides: Sequence[int]) -> tuple[int, ...]:
-    """Choose three strides: the usual ones or, without them, the coarsest, the last one again."""
-    if set(STRIDES) <= set(strides):
-        return STRIDES
-    chosen = sorted(set(strides))[-len(STRIDES) :]
-    return (*chosen, *chosen[-1:] * (len(STRIDES) - len(chosen)))
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from omnibench.architecture.needs import nearest_sizes
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_layout import timm_architecture
 from omnibench.errors import RequestError
@@ -174,11 +175,9 @@ def fit_input_size(module: Any, size: int, origin: str) -> None:
     """
     patch = timm_architecture(module).patch
     if patch is not None and size % patch:
-        below = size // patch * patch
-        nearest = f"{below} or {below + patch}" if below else str(patch)
         raise RequestError(
             f"{origin}: input size {size} is not a multiple of its patch size {patch}; "
-            f"use {nearest}"
+            f"use {nearest_sizes(size, patch)}"
         )
     if not hasattr(module, "set_input_size"):
         return

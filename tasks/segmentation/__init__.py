@@ -67,6 +67,7 @@ class SegmentationTask:
                 varies="training seed",
                 recipes={"small": FULL, "omnirad": OMNIRAD},
                 through_backbone=True,
+                live_kind="maps",
                 head_flops=decoder_flops,
             ),
         )

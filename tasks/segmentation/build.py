@@ -11,7 +11,8 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders import MapEncoder
 from omnibench.encoders.build import load_trainable
-from omnibench.encoders.maps import UnitMaps, levels_of, unit_maps
+from omnibench.encoders.levels import levels_of
+from omnibench.encoders.maps import UnitMaps, unit_maps
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import RequestError
 

@@ -17,7 +17,7 @@ from timm.layers import resample_abs_pos_embed
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, load_installed
 from omnibench.encoders.build import load_encoder
-from omnibench.encoders.maps import levels_of
+from omnibench.encoders.levels import levels_of
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
 from omnibench.weights import local_folder

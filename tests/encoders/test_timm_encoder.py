@@ -3,7 +3,7 @@ import timm
 import torch
 
 from omnibench.cards import BackboneCard
-from omnibench.encoders.maps import Levels, levels_of
+from omnibench.encoders.levels import Levels, levels_of
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
 from omnibench.errors import RequestError

@@ -16,7 +16,8 @@ from omnibench.encoders import kept
 from omnibench.encoders import maps as module
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.kept import HeldRows
-from omnibench.encoders.maps import Levels, UnitMaps, levels_of, unit_maps
+from omnibench.encoders.levels import Levels, levels_of
+from omnibench.encoders.maps import UnitMaps, unit_maps
 from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder

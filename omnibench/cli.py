@@ -130,11 +130,19 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False,
     force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False,
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None,
+    steal: Annotated[
+        bool, typer.Option("--steal", help="Take over units of stopped (Ctrl-Z) runs here.")
+    ] = False,
+    steal_from: Annotated[
+        list[str] | None,
+        typer.Option("--steal-from", help="Take over the units of a run, named PID@HOST."),
+    ] = None,
     plugin: Plugins = None,
     results: Results = None,
     data: Data = None,
 ) -> None:
     """Compute a suite's missing cells; the same command again goes on where it stopped."""
+    from omnibench import leases
     from omnibench.commands import running
 
     filters = _filters(tasks, datasets, backbones, adaptations, repetitions)
@@ -149,6 +157,7 @@ def run(
         retry_failed=retry_failed,
         force=force,
         max_failures=max_failures,
+        steal=(*([leases.STOPPED] if steal else []), *(steal_from or [])),
         jobs=jobs,
         time_limit=time_limit,
         memory_limit=memory_limit,

@@ -2,13 +2,15 @@
 
 import contextlib
 import os
+import secrets
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from platformdirs import user_cache_path
 
+from omnibench.leases import Lease
 from omnibench.recipe import native_precision
 
 Progress = Callable[[str, int, int], None]
@@ -54,7 +56,10 @@ class Context:
         device: "cpu", "cuda", "cuda:1", "mps".
         threads: CPU threads torch may use.
         retry_failed, force: compute again what failed, or everything asked for.
-        started: when the run began, ISO 8601 in UTC; what was recorded since is not done twice.
+        run: what tells this run from any other; a record that carries it is not made twice.
+        steal: holders whose units are taken over, as of `Leases`.
+        lease: under which a unit's records and checkpoints are written; None where no other
+            runner can be.
         process: rank and number of the processes that share each training (torchrun).
         jobs: units that may run at a time.
         gpus: how many this machine has.
@@ -70,7 +75,9 @@ class Context:
     threads: int = 1
     retry_failed: bool = False
     force: bool = False
-    started: str = ""
+    run: str = field(default_factory=lambda: secrets.token_hex(8))
+    steal: tuple[str, ...] = ()
+    lease: Lease | None = None
     process: tuple[int, int] = (0, 1)
     jobs: int = 1
     gpus: int = 0
@@ -87,7 +94,16 @@ class Context:
         if record["status"] == "newer":  # of a newer omnibench: never written over
             return False
         asked = self.force or (self.retry_failed and record["status"] == "failed")
-        return asked and str(record["finished"]) < self.started
+        return asked and record.get("run") != self.run
+
+    def check_lease(self) -> None:
+        """Be sure, before a unit's file is written, that the unit is still this runner's.
+
+        Raises:
+            LostLeaseError: it is not.
+        """
+        if self.lease is not None:
+            self.lease.require()
 
     @property
     def precision(self) -> str:

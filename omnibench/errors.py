@@ -56,6 +56,12 @@ class NewerRecordError(StoreError):
     exit_status = 2
 
 
+class LostLeaseError(OmnibenchError):
+    """Another runner has taken the unit over: what this one made of it is not recorded."""
+
+    kind = "lost lease"
+
+
 class NumericError(OmnibenchError):
     """A non-finite number where a finite one is due."""
 

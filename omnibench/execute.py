@@ -5,16 +5,18 @@ import logging
 import math
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
+from numpy.typing import NDArray
 
 from omnibench.builders import require_unchanged
 from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
-from omnibench.errors import NumericError, OmnibenchError, StoreError
+from omnibench.errors import LostLeaseError, NumericError, OmnibenchError, StoreError
 from omnibench.interrupts import finishing
 from omnibench.memory import is_out_of_memory
 from omnibench.record import blank
@@ -27,22 +29,40 @@ log = logging.getLogger("omnibench")
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a unit: the error message of each repetition, None where it is done."""
+    """What became of a unit: the error message of each repetition, None where it is done.
+
+    Attributes:
+        lost: another runner took the unit over meanwhile; it is to be looked at again.
+    """
 
     unit: Unit
     repetitions: dict[int, str | None]
     seconds: float
+    lost: bool = False
 
 
 def execute_unit(unit: Unit, context: Context) -> Finished:
     """Run a unit's repetitions and write a record for each as soon as it is known.
 
-    An error becomes the failed record of every repetition that had no outcome yet.
+    An error becomes the failed record of every repetition that had no outcome yet. Nothing is
+    written once the context's lease is lost.
     """
-    store = RecordStore(context.results)
-    cells = {cell.repetition: cell for cell in unit.cells}
     results: dict[int, str | None] = {}
     began = time.perf_counter()
+    try:
+        _execute(unit, context, results)
+    except LostLeaseError as error:
+        if context.process[1] > 1:
+            raise  # the others wait for this one: torchrun ends them all
+        log.warning("%s", error)
+        return Finished(unit, results, time.perf_counter() - began, lost=True)
+    return Finished(unit, results, time.perf_counter() - began)
+
+
+def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> None:
+    """Run a unit's repetitions; fills in the error message of each, None where it is done."""
+    store = RecordStore(context.results)
+    cells = {cell.repetition: cell for cell in unit.cells}
     started = _now()
     forget_peak_memory(context.device)
     try:
@@ -64,11 +84,14 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
             }
             record["digests"] |= outcome.digests
             record["notes"] |= outcome.notes
+            message = None
             if context.writes:
-                with finishing():
-                    store.write(cell, record, outcome.predictions, outcome.files)
-            results[outcome.repetition] = None
+                predictions, files = outcome.predictions, outcome.files
+                message = _write(store, cell, context, record, predictions, files)
+            results[outcome.repetition] = message
             clock, started = time.perf_counter(), _now()
+    except LostLeaseError:
+        raise
     except Exception as error:
         message = str(error) if isinstance(error, OmnibenchError) else f"{_name(error)}: {error}"
         log.debug("%s failed", unit.name, exc_info=True)
@@ -76,10 +99,11 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
             if repetition not in results:
                 results[repetition] = message
                 if context.writes:
-                    _write_failure(store, cell, context, started, error, message)
+                    results[repetition] = _write_failure(
+                        store, cell, context, started, error, message
+                    )
         if context.process[1] > 1:
-            raise  # the others wait for this one: torchrun ends them all
-    return Finished(unit, results, time.perf_counter() - began)
+            raise  # as above
 
 
 def _outcomes(unit: Unit, context: Context) -> Iterator[Outcome]:
@@ -111,19 +135,51 @@ def fail_unit(
     """
     store, started = RecordStore(context.results), _now()
     results: dict[int, str | None] = {}
-    for cell in unit.cells:
-        record = store.read(cell)
-        if record is None or context.due(record):
-            results[cell.repetition] = str(error)
-            _write_failure(store, cell, context, started, error, str(error), attempts)
-        else:
-            results[cell.repetition] = record["error"] and str(record["error"]["message"])
+    try:
+        for cell in unit.cells:
+            results[cell.repetition] = _write_failure(
+                store, cell, context, started, error, str(error), attempts
+            )
+    except LostLeaseError as lost:
+        log.warning("%s", lost)
+        return Finished(unit, results, seconds, lost=True)
     return Finished(unit, results, seconds)
 
 
 def only(unit: Unit, repetitions: tuple[int, ...]) -> Unit:
     """The same unit, asked for these repetitions alone."""
     return replace(unit, repetitions=repetitions)
+
+
+def _write(
+    store: RecordStore,
+    cell: Cell,
+    context: Context,
+    record: Mapping[str, Any],
+    predictions: Mapping[str, NDArray[Any]] | None = None,
+    files: Mapping[str, bytes] | None = None,
+) -> str | None:
+    """Write a cell's record, unless there is one that this run is not to replace.
+
+    Returns:
+        The error message of the record that is there then; None where its cell is done.
+
+    Raises:
+        LostLeaseError: the unit is another runner's by now; nothing was written.
+        StoreError: the disk is full or the folder not writable.
+    """
+    context.check_lease()
+    with finishing():
+        earlier = store.look(cell)
+        if context.due(earlier):
+            store.write(cell, record, predictions, files, context.check_lease)
+            return error_message(record)
+    return error_message(earlier)
+
+
+def error_message(record: Mapping[str, Any] | None) -> str | None:
+    """Return the message of a record's error; None where it has none."""
+    return str(record["error"]["message"]) if record and record["error"] else None
 
 
 def _write_failure(
@@ -134,7 +190,12 @@ def _write_failure(
     error: Exception,
     message: str,
     attempts: int = 1,
-) -> None:
+) -> str | None:
+    """Write the record of a cell that failed; returns as `_write`.
+
+    Raises:
+        LostLeaseError: as of `_write`.
+    """
     kind = error.kind if isinstance(error, OmnibenchError) else _kind(error)
     record = {
         **_header(cell, context, started),
@@ -149,18 +210,18 @@ def _write_failure(
     }
     record["notes"]["attempts"] = attempts
     try:
-        with finishing():
-            store.write(cell, record)
+        return _write(store, cell, context, record)
     except StoreError as failure:
         # With a full disk not even the failure can be kept: the cell stays missing, and is named.
         log.error("%s, repetition %d: %s", cell.unit.name, cell.repetition, failure)
+        return message
 
 
 def _header(cell: Cell, context: Context, started: str) -> dict[str, Any]:
     machine = {**describe(context), "precision": _precision(cell.unit, context)}
     if context.plugins:
         machine["plugins"] = [path.name for path in context.plugins]
-    return {**blank(cell), "environment": machine, "started": started}
+    return {**blank(cell), "environment": machine, "run": context.run, "started": started}
 
 
 def _precision(unit: Unit, context: Context) -> str:

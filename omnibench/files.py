@@ -4,37 +4,50 @@ import contextlib
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
 from omnibench.errors import LinkError, StoreError
+from omnibench.holder import Holder, mark_is_gone
+
+ABANDONED_SECONDS = 86_400.0  # until a temporary file of another machine counts as left behind
+Check = Callable[[], None]
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+def unchecked() -> None:
+    """Allow every write."""
+
+
+def write_atomically(path: Path, content: bytes | memoryview, check: Check = unchecked) -> None:
     """Write beside `path`, sync, rename: readers see the old file, the new one, or none.
+
+    Args:
+        check: called right before the rename; what it raises leaves `path` as it was.
 
     Raises:
         StoreError: the disk is full, or the folder not writable.
     """
-    with being_written(path) as file:
+    with being_written(path, check) as file:
         _write(file, content)
 
 
 @contextlib.contextmanager
-def being_written(path: Path) -> Iterator[IO[bytes]]:
+def being_written(path: Path, check: Check = unchecked) -> Iterator[IO[bytes]]:
     """A file to write into that becomes `path` at the block's end, as `write_atomically` says.
 
     Raises:
         StoreError: the disk is full, or the folder not writable.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    temporary = _temporary(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
+        check()
         temporary.replace(path)
         sync_folder(path.parent)
     except OSError as error:
@@ -46,6 +59,42 @@ def being_written(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
+
+
+def _temporary(path: Path) -> Path:
+    mark = Holder.from_here().mark
+    return path.with_name(f".{path.name}.{mark}-{secrets.token_hex(4)}.tmp")
+
+
+def sweep(folder: Path) -> int:
+    """Delete the temporary files below a folder that killed processes left; returns how many.
+
+    Those of this machine go when their process has ended, any other after a day.
+    """
+    count, now = 0, file_system_time(folder)
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.startswith(".") and name.endswith(".tmp"):
+                with contextlib.suppress(OSError):
+                    path = Path(place, name)
+                    mark = name.removesuffix(".tmp").rpartition(".")[2].rpartition("-")[0]
+                    if mark_is_gone(mark) or now - path.stat().st_mtime > ABANDONED_SECONDS:
+                        path.unlink()
+                        count += 1
+    return count
+
+
+def file_system_time(folder: Path) -> float:
+    """Return the time by a folder's file system, whose clock is another's on a network."""
+    probe = _temporary(folder / "clock")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime
+    except OSError:  # a folder that may only be read
+        return time.time()
+    finally:
+        with contextlib.suppress(OSError):
+            probe.unlink()
 
 
 def _write(file: IO[bytes], content: bytes | memoryview) -> None:

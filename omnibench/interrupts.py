@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run at a safe place: never in the middle of a record's write."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run, but never in the middle of a record's write."""
 
 import contextlib
 import signal
@@ -31,8 +31,13 @@ def _handle(number: int, frame: FrameType | None) -> None:
 
 @contextlib.contextmanager
 def interruptible(*others: signal.Signals) -> Iterator[None]:
-    """Turn SIGINT, SIGTERM and others into `Interrupted` inside the block; main thread only."""
-    numbers = (signal.SIGINT, signal.SIGTERM, *others)
+    """Turn SIGINT, SIGTERM, SIGHUP and others into `Interrupted` in the block; main thread only.
+
+    A SIGHUP that is ignored, as under nohup, stays so.
+    """
+    numbers = [signal.SIGINT, signal.SIGTERM, *others]
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     previous = {number: signal.signal(number, _handle) for number in numbers}
     try:
         yield

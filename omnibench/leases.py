@@ -2,58 +2,96 @@
 
 A lease is a file that is created exclusively and touched while its holder lives. A holder of this
 machine that is gone is known at once; any other by the age of its file, told by the file system's
-own clock. Generations keep two takers of one dead lease apart: the next is created exclusively too.
+own clock, or when nobody touched it while it was watched. Generations keep two takers of one dead
+lease apart: the next is created exclusively too. Each lease's content is its own (a fencing
+token): whoever comes late, because it was paused or cut off, finds it gone and writes nothing.
 """
 
 import contextlib
-import functools
+import datetime
 import json
 import logging
-import os
 import secrets
-import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from os import utime
 from pathlib import Path
-from typing import Any
 
 from omnibench.cell import digest_of
-from omnibench.errors import StoreError
+from omnibench.errors import LostLeaseError, StoreError
+from omnibench.files import file_system_time
+from omnibench.holder import Holder
 
 EXPIRY, BEAT = 90.0, 15.0  # seconds
+STOPPED = "stopped"  # of `Leases.steal`: every holder of this machine that a signal has stopped
 log = logging.getLogger("omnibench")
 
 
 @dataclass(frozen=True)
 class Lease:
-    """What a runner holds.
+    """What a runner holds, until another takes it over.
 
     Attributes:
-        below: dead leases of the same unit that it took over.
+        content: what is in its file while it is held; no two leases have the same.
     """
 
+    unit: str
     path: Path
     content: bytes
-    below: tuple[Path, ...] = ()
+
+    def is_held(self) -> bool:
+        """Whether nobody took it over or deleted it.
+
+        Raises:
+            StoreError: it cannot be told.
+        """
+        try:
+            return self.path.read_bytes() == self.content
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise StoreError(
+                f"the lease {self.path} cannot be read ({error.strerror}), so nothing is written "
+                "under it; look at its disk, then give the same command again"
+            ) from error
+
+    def require(self) -> None:
+        """Be sure that it is held.
+
+        Raises:
+            LostLeaseError: it is not.
+            StoreError: it cannot be told.
+        """
+        if not self.is_held():
+            raise LostLeaseError(
+                f"the lease of {self.unit} was taken over or deleted while it was computed; what "
+                "this runner made of it is not recorded, and the unit is looked at again"
+            )
 
 
 class Leases:
-    """The leases below one results folder, kept alive by a thread while any is held."""
+    """The leases below one results folder, kept alive by a thread while any is held.
 
-    def __init__(self, results: Path) -> None:
+    Args:
+        steal: names of holders (`Holder.name`, or `STOPPED`) that are not waited for.
+    """
+
+    def __init__(self, results: Path, steal: Collection[str] = ()) -> None:
         self.folder = results / "leases"
-        self._held: dict[Path, Lease] = {}
+        self.steal = steal
+        self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
+        self._watched: dict[Path, tuple[float, float]] = {}  # when it was touched, and seen so
 
     @contextlib.contextmanager
-    def held(self, name: str) -> Iterator[bool]:
-        """Hold a unit for the block's time; yields whether it is ours."""
+    def held(self, name: str) -> Iterator[Lease | None]:
+        """Hold a unit for the block's time; yields None where another runner holds it."""
         lease = self.take(name)
         try:
-            yield lease is not None
+            yield lease
         finally:
             if lease is not None:
                 self.release(lease)
@@ -64,21 +102,24 @@ class Leases:
         Raises:
             StoreError: the folder cannot be written.
         """
-        stem = _stem(name)
-        there = self._there(stem)
-        if any(map(self._alive, there)):
+        earlier = self._leases_of(name)
+        if any(map(self._keeps, earlier)):
             return None
-        generation = 1 + max(map(_generation, there), default=-1)
-        path = self.folder / f"{stem}.{generation}.lease"
-        lease = Lease(path, json.dumps({**_holder(), "unit": name}).encode(), tuple(there))
-        if not self._create(lease):
+        generation = 1 + max(map(_generation, earlier), default=-1)
+        path = self.folder / f"{_stem(name)}.{generation}.lease"
+        now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+        token = {"unit": name, "since": now, "token": secrets.token_hex(16)}
+        lease = Lease(name, path, json.dumps({**Holder.from_here().as_dict(), **token}).encode())
+        if not _create(lease):
             return None
         # Whoever else came between the look and the creation: both go back and try again.
-        if any(self._alive(other) for other in self._there(stem) if other != path):
+        if any(self._keeps(other) for other in self._leases_of(name) if other != path):
             _remove(path)
             return None
+        for other in earlier:
+            _remove(other)
         with self._lock:
-            self._held[path] = lease
+            self._held.add(lease)
             if len(self._held) == 1:
                 self._ended = threading.Event()
                 threading.Thread(target=self._beat, args=(self._ended,), daemon=True).start()
@@ -87,77 +128,116 @@ class Leases:
     def release(self, lease: Lease) -> None:
         """Let a unit go."""
         with self._lock:
-            self._held.pop(lease.path, None)
+            self._held.discard(lease)
             if not self._held:
                 self._ended.set()
-        for path in (*lease.below, lease.path):
-            _remove(path)
+        with contextlib.suppress(StoreError):
+            if lease.is_held():
+                _remove(lease.path)
 
     def living(self) -> set[str]:
         """Return the names of the units that live runners hold."""
-        found = set()
+        names = set()
         for path in self.folder.glob("*.lease"):
-            with contextlib.suppress(OSError, ValueError, KeyError):
+            with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 if self._alive(path):
-                    found.add(str(json.loads(path.read_bytes())["unit"]))
-        return found
+                    names.add(str(json.loads(path.read_bytes())["unit"]))
+        return names
 
-    def _there(self, stem: str) -> list[Path]:
-        return sorted(self.folder.glob(f"{stem}.*.lease"), key=_generation)
+    def holder(self, name: str) -> str:
+        """Say who holds a unit, and what there is to do where that is a stopped process."""
+        for path in reversed(self._leases_of(name)):
+            try:
+                content = path.read_bytes()
+                holder = Holder.from_json(content)
+                since = json.loads(content).get("since") if holder else None
+            except OSError:
+                continue
+            if holder is None:
+                return f"the lease {path} cannot be read, and is let go unless it is touched"
+            text = f"process {holder.name} holds it"
+            if isinstance(since, str) and since.isascii() and since.isprintable():
+                text += f" since {since}"
+            if holder.is_stopped:
+                text += (
+                    f" and is stopped: continue it with fg or kill -CONT {holder.pid}, end it with "
+                    f"kill -KILL {holder.pid}, or run with --steal to take its units over"
+                )
+            return text
+        return "it was let go just now"
 
-    def _create(self, lease: Lease) -> bool:
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with lease.path.open("xb") as file:
-                file.write(lease.content)
-        except OSError as error:
-            if lease.path.exists():
-                return False
-            raise StoreError(
-                f"{lease.path} could not be written: {error.strerror}; make room or choose "
-                "another --results"
-            ) from error
-        return True
+    def _leases_of(self, name: str) -> list[Path]:
+        return sorted(self.folder.glob(f"{_stem(name)}.*.lease"), key=_generation)
+
+    def _keeps(self, path: Path) -> bool:
+        """Whether a lease keeps others out."""
+        if not self._alive(path):
+            return False
+        holder = _holder_of(path) if self.steal else None
+        if holder is None:
+            return True
+        return not (holder.name in self.steal or (STOPPED in self.steal and holder.is_stopped))
 
     def _alive(self, path: Path) -> bool:
         try:
-            content, touched = path.read_bytes(), path.stat().st_mtime
-        except FileNotFoundError:
+            touched, holder = path.stat().st_mtime, _holder_of(path)
+        except OSError:
             return False
-        try:
-            holder = json.loads(content)
-            pid, started = int(holder["pid"]), str(holder["started"])
-            machine = str(holder["machine"])
-        except (ValueError, KeyError, TypeError):  # about to be written, or damaged
-            machine = ""
-        if machine == _machine():
-            return started != "" and _started(pid) == started
-        return self._now() - touched < EXPIRY
-
-    def _now(self) -> float:
-        """The time by the file system's clock, which is another's on a network."""
-        probe = self.folder / f".clock-{os.getpid()}-{secrets.token_hex(4)}"
-        try:
-            probe.touch()
-            return probe.stat().st_mtime
-        except OSError:  # a folder that may only be read
-            return time.time()
-        finally:
-            _remove(probe)
+        if holder is not None and holder.is_here:
+            return holder.is_alive
+        # Whoever can't be read has just been created, or is damaged: its holder has lost it.
+        patience = 2 * BEAT if holder is None else EXPIRY
+        if self._watched.get(path, (None,))[0] != touched:
+            self._watched[path] = touched, time.monotonic()
+        # A clock that was set back, here or on the file server, makes no lease live for ever.
+        if time.monotonic() - self._watched[path][1] >= patience:
+            return False
+        return file_system_time(self.folder) - touched < patience
 
     def _beat(self, ended: threading.Event) -> None:
         while not ended.wait(BEAT):
             with self._lock:
-                held = list(self._held.values())
+                held = tuple(self._held)
             for lease in held:
-                try:
-                    os.utime(lease.path)
-                except FileNotFoundError:
-                    log.warning("the lease %s was deleted; it is written again", lease.path)
-                    with contextlib.suppress(StoreError):
-                        self._create(lease)
-                except OSError as error:
-                    log.warning("the lease %s cannot be touched: %s", lease.path, error.strerror)
+                with self._lock:  # no release comes between the look and the touch
+                    if lease in self._held:
+                        self._touch(lease)
+
+    def _touch(self, lease: Lease) -> None:
+        try:
+            if lease.is_held():
+                utime(lease.path)
+                return
+        except (OSError, StoreError) as error:
+            log.warning("the lease %s cannot be touched: %s", lease.path, error)
+            return
+        self._held.discard(lease)
+        log.warning("the lease of %s was taken over or deleted", lease.unit)
+
+
+def _create(lease: Lease) -> bool:
+    """Write a lease that is not there yet; whether it was not.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    try:
+        lease.path.parent.mkdir(parents=True, exist_ok=True)
+        with lease.path.open("xb") as file:
+            try:
+                file.write(lease.content)
+                file.flush()
+            except OSError:
+                _remove(lease.path)  # an empty one would keep others out
+                raise
+    except OSError as error:
+        if isinstance(error, FileExistsError) and lease.path.exists():
+            return False
+        raise StoreError(
+            f"{lease.path} could not be written: {error.strerror}; make room or choose "
+            "another --results, then give the same command again"
+        ) from error
+    return True
 
 
 def _stem(name: str) -> str:
@@ -174,39 +254,9 @@ def _remove(path: Path) -> None:
         path.unlink()
 
 
-def _holder() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"machine": _machine(), "pid": pid, "started": _started(pid)}
-
-
-@functools.cache
-def _machine() -> str:
-    """What tells this machine's processes from others': containers share names and numbers."""
-    parts = [socket.gethostname()]
-    with contextlib.suppress(OSError):
-        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
-        parts.append(str(Path("/proc/self/ns/pid").readlink()))
-    return " ".join(parts)
-
-
-def _started(pid: int) -> str:
-    """When a process of this machine began, in the kernel's ticks; "" where it is gone.
-
-    A process number alone may have been given to another since.
-    """
+def _holder_of(path: Path) -> Holder | None:
+    """Who holds a lease; None where its content cannot be read."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
+        return Holder.from_json(path.read_bytes())
     except OSError:
-        return "" if Path("/proc/self").exists() else _without_proc(pid)
-    after_name = stat.rpartition(")")[2].split()
-    return "" if after_name[0] in "ZX" else after_name[19]
-
-
-def _without_proc(pid: int) -> str:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except OSError:
-        pass
-    return "alive"
+        return None

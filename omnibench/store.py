@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from omnibench.cell import Cell, Unit
 from omnibench.errors import NewerRecordError, RequestError
-from omnibench.files import inside, write_atomically
+from omnibench.files import Check, inside, unchecked, write_atomically
 from omnibench.predictions import has_predictions, packed
 from omnibench.record import as_bytes, checksum, read_record
 
@@ -83,8 +83,12 @@ class RecordStore:
         record: Mapping[str, Any],
         predictions: Mapping[str, NDArray[Any]] | None = None,
         files: Mapping[str, bytes] | None = None,
+        check: Check = unchecked,
     ) -> Path:
         """Write a cell's predictions and files, then its record, never there without them.
+
+        Args:
+            check: called before each of them appears; what it raises leaves what is there.
 
         Raises:
             StoreError: the disk is full or the folder not writable.
@@ -94,9 +98,9 @@ class RecordStore:
         if predictions is not None:
             contents |= packed(predictions)
         for ending, content in contents.items():
-            write_atomically(path.with_suffix(f".{ending}"), content)
+            write_atomically(path.with_suffix(f".{ending}"), content, check)
         checksums = {ending: checksum(content) for ending, content in contents.items()}
-        write_atomically(path, as_bytes({**record, "files": checksums}))
+        write_atomically(path, as_bytes({**record, "files": checksums}), check)
         return path
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -3,14 +3,17 @@
 import json
 import multiprocessing
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from omnibench import leases
-from omnibench.errors import StoreError
+from omnibench.errors import LostLeaseError, StoreError
 from omnibench.leases import EXPIRY, Leases
 
 HOLD = """
@@ -43,10 +46,10 @@ def test_one_holder_at_a_time_and_none_when_it_is_let_go(results):
     assert second.living() == {"a", "b"}
     first.release(lease)
     assert first.living() == {"b"}
-    with second.held("a") as ours:
-        assert ours
-        with first.held("a") as theirs:
-            assert not theirs
+    with second.held("a") as lease:
+        assert lease.is_held()
+        with first.held("a") as other:
+            assert other is None
     assert second.living() == {"b"}
 
 
@@ -87,28 +90,136 @@ def test_a_process_number_given_to_another_process_is_no_holder(results):
     assert Leases(results).take("a") is not None
 
 
-def test_a_damaged_lease_counts_until_it_is_old(results):
-    lease = Leases(results).take("a")
-    lease.path.write_bytes(b'{"machine": "th')
-    assert Leases(results).take("a") is None
-    then = time.time() - EXPIRY - 5
-    os.utime(lease.path, (then, then))
-    assert Leases(results).take("a") is not None
+def until(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
-def test_a_heartbeat_touches_and_a_deleted_lease_is_written_again(results, monkeypatch, caplog):
+def test_a_heartbeat_touches_what_is_held_and_names_what_was_deleted(results, monkeypatch, caplog):
     monkeypatch.setattr(leases, "BEAT", 0.05)
     lease = Leases(results).take("a")
     os.utime(lease.path, (0, 0))
-    deadline = time.monotonic() + 10
-    while lease.path.stat().st_mtime == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: lease.path.stat().st_mtime != 0)
     lease.path.unlink()
-    while not lease.path.exists():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert "was deleted; it is written again" in caplog.text
+    until(lambda: "the lease of a was taken over or deleted" in caplog.text)
+    assert not lease.path.exists()  # another may have had it since: it is not written again
+
+
+def test_no_lease_comes_back_after_its_release(results, monkeypatch):
+    monkeypatch.setattr(leases, "BEAT", 0.001)
+
+    def slow_utime(path):
+        time.sleep(0.003)
+        os.utime(path)
+
+    monkeypatch.setattr(leases, "utime", slow_utime)
+    own = Leases(results)
+    for _ in range(60):
+        own.release(own.take("a"))
+        assert list((results / "leases").glob("*.lease")) == []
+    time.sleep(0.05)
+    assert list((results / "leases").iterdir()) == []
+
+
+def test_a_late_holder_knows_that_it_was_followed_and_removes_nothing(results):
+    late = Leases(results)
+    lease = late.take("a")
+    lease.require()
+    elsewhere(lease, EXPIRY + 5)
+    other = Leases(results)
+    successor = other.take("a")
+    with pytest.raises(LostLeaseError, match="the lease of a was taken over or deleted"):
+        lease.require()
+    late.release(lease)
+    assert successor.is_held()
+    other.release(successor)
+    again = other.take("a")
+    assert again.path == lease.path  # the same name, and yet another lease
+    assert not lease.is_held()
+    late.release(lease)
+    assert again.is_held()
+
+
+def test_a_full_disk_leaves_no_empty_lease(results, monkeypatch):
+    def full(self, *arguments, **named):
+        file = open_path(self, *arguments, **named)
+        if self.suffix == ".lease" and arguments == ("xb",):
+            file.close()
+            file = open_path(Path("/dev/full"), "wb", buffering=0)
+        return file
+
+    open_path = Path.open
+    monkeypatch.setattr(Path, "open", full)
+    with pytest.raises(StoreError, match=r"No space left on device; make room"):
+        Leases(results).take("a")
+    monkeypatch.undo()
+    assert list((results / "leases").iterdir()) == []
+    assert Leases(results).take("a") is not None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[" * 100_000, b'{"machine": "m", "pid": 1e999, "started": "1"}', b"\xff", b"[]"],
+)
+def test_a_lease_that_nobody_can_read_expires_when_nobody_touches_it(results, content):
+    lease = Leases(results).take("a")
+    lease.path.write_bytes(content)
+    assert Leases(results).take("a") is None  # it may be in the middle of its creation
+    assert "cannot be read" in Leases(results).holder("a")
+    then = time.time() - 2 * leases.BEAT - 1
+    os.utime(lease.path, (then, then))
+    assert Leases(results).living() == set()
+    assert Leases(results).take("a") is not None
+    assert not lease.is_held()
+
+
+def test_a_folder_where_a_lease_goes_is_followed_too(results):
+    lease = Leases(results).take("a")
+    lease.path.unlink()
+    lease.path.mkdir()
+    os.utime(lease.path, (0, 0))
+    assert Leases(results).take("a") is not None
+
+
+@pytest.mark.parametrize("days", [-1, 1])
+def test_a_dead_holder_elsewhere_is_followed_whatever_its_clock_says(results, monkeypatch, days):
+    lease = Leases(results).take("a")
+    elsewhere(lease, -days * 86_400)
+    monkeypatch.setattr(leases, "EXPIRY", 0.2)
+    other, taken = Leases(results), []
+    until(lambda: taken.append(other.take("a")) or taken[-1] is not None)
+
+
+def test_a_stopped_holder_is_named_and_stolen_from(results):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(results), "a"], stdout=subprocess.PIPE, text=True
+    )
+    assert holder.stdout.readline() == "True\n"
+    own, stealing = Leases(results), Leases(results, steal=("stopped",))
+    name = f"{holder.pid}@{socket.gethostname()}"
+    assert f"process {name} holds it since 20" in own.holder("a")
+    assert "stopped" not in own.holder("a")
+    assert stealing.take("a") is None  # it runs
+    holder.send_signal(signal.SIGSTOP)
+    until(lambda: "is stopped" in own.holder("a"))
+    for way_out in ("fg", f"kill -CONT {holder.pid}", f"kill -KILL {holder.pid}", "--steal"):
+        assert way_out in own.holder("a")
+    assert own.take("a") is None
+    lease = stealing.take("a")
+    assert lease.is_held()
+    assert own.take("a") is None
+    stealing.release(lease)
+    assert own.take("a") is not None
+    holder.kill()
+
+
+def test_any_holder_is_stolen_from_by_its_name(results):
+    lease = Leases(results).take("a")
+    assert Leases(results, steal=("1@nowhere",)).take("a") is None
+    assert Leases(results, steal=(f"{os.getpid()}@{socket.gethostname()}",)).take("a") is not None
+    assert not lease.is_held()
 
 
 def _contend(results, barrier, wins):

@@ -77,6 +77,6 @@ def test_a_newer_record_is_refused_by_name_and_never_written_over(tmp_path, unit
         assert first.state == "blocked"
         assert f"the record {path} has schema" in first.needs[0]
         assert [other.state for other in others] == ["missing", "missing"]
-        assert not Context(tmp_path, tmp_path, force=True, started="9").due(first.record)
+        assert not Context(tmp_path, tmp_path, force=True).due(first.record)
     assert list(store.all()) == []
     assert json.loads(path.read_text())["schema"] == SCHEMA + 1

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import secrets
 import sys
 import time
 from collections import Counter
@@ -24,6 +23,7 @@ from omnibench.engines import Engine, engines
 from omnibench.engines.slurm_jobs import queued
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import Finished, only
+from omnibench.files import sweep
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.plan import CellState, Filters, progress
 from omnibench.store import check_writable
@@ -49,6 +49,7 @@ def run(
     retry_failed: bool,
     force: bool,
     max_failures: int | None,
+    steal: Sequence[str] = (),
     jobs: int | None = None,
     time_limit: float | None = None,
     memory_limit: float | None = None,
@@ -58,6 +59,7 @@ def run(
     """Run a suite's missing cells; returns the exit status.
 
     Args:
+        steal: whose units to take over, as of `Leases`.
         jobs: units at a time; None for one, or one a GPU.
         time_limit, memory_limit: of a unit, in seconds and GiB.
         address, profile: of a Ray cluster; of SLURM jobs.
@@ -68,7 +70,7 @@ def run(
         )
     session = Session.open(places)
     run_engine = engines.get(engine)
-    context = session.context(device, retry_failed=retry_failed, force=force)
+    context = session.context(device, retry_failed=retry_failed, force=force, steal=tuple(steal))
     context = on_cluster(engine, context, device, address, profile)
     slots = max(1, context.gpus) if context.device == "cuda" else 1
     context = replace(context, jobs=jobs or slots, time_limit=time_limit, memory_limit=memory_limit)
@@ -91,6 +93,8 @@ def _run(
     suite, units = session.suite(name, filters)
     context = replace(context, plugins=tuple(dict.fromkeys((*context.plugins, *suite.plugins))))
     check_writable(session.results)
+    for folder in (session.results, context.features):
+        sweep(folder)
     due = _due(units, session, context)
     if due:
         check_writable(session.data)
@@ -149,7 +153,7 @@ def _compute(
 ) -> list[str]:
     """Run the units; returns the message of every cell that failed."""
     failures: list[str] = []
-    with _display(pending) as display, _logging(), interruptible():
+    with _display(pending) as display, _logging(context.run), interruptible():
         for result in engine(pending, replace(context, progress=display.stage)):
             display.finished(result)
             failures.extend(m for m in result.repetitions.values() if m is not None)
@@ -183,11 +187,10 @@ def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _logging() -> Iterator[None]:
-    """Show omnibench's own messages with the run's id, on standard error."""
-    run_id = secrets.token_hex(3)
+def _logging(run_id: str) -> Iterator[None]:
+    """Show omnibench's own messages with the run's id, shortened, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"[{run_id}] %(message)s"))
+    handler.setFormatter(logging.Formatter(f"[{run_id[:6]}] %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False

@@ -1,6 +1,5 @@
 """What every command starts from: folders, plug-ins, the catalogue, a suite and its filters."""
 
-import datetime
 import fnmatch
 import json
 import os
@@ -73,7 +72,6 @@ class Session:
             threads=usable_cores(),
             gpus=visible_gpus(),
             plugins=self.plugins,
-            started=datetime.datetime.now(datetime.UTC).isoformat(timespec="milliseconds"),
             **options,
         )
 

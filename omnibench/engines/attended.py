@@ -1,5 +1,6 @@
 """A unit in a process of its own, watched: what the engines of clusters do where a unit runs."""
 
+from dataclasses import replace
 from multiprocessing.connection import wait
 
 from omnibench.catalogue import tasks
@@ -12,33 +13,36 @@ from omnibench.engines.starting import refusal, register_all
 from omnibench.errors import OmnibenchError
 from omnibench.execute import Finished, fail_unit
 from omnibench.interrupts import unwarned
+from omnibench.leases import Lease
 
 
-def attend(unit: Unit, slot: Slot, processes: int = 1) -> Finished:
+def attend(unit: Unit, slot: Slot, processes: int = 1, lease: Lease | None = None) -> Finished:
     """Run a unit that is ours in a slot; where its process dies, it is tried once more.
 
     Args:
         processes: that share a training which goes through the backbone, by torchrun with a GPU
             each; any other unit takes one.
+        lease: by which it is ours; None where no other runner can be.
     """
+    context = replace(slot.context, lease=lease)
     if processes > 1:
         try:
-            register_all(slot.context)  # a worker of Ray knows no task yet
+            register_all(context)  # a worker of Ray knows no task yet
         except Exception as error:
-            return fail_unit(unit, slot.context, refusal(error), 1, 0.0)
+            return fail_unit(unit, context, refusal(error), 1, 0.0)
         if tasks.get(unit.task).adaptations[unit.adaptation].through_backbone:
-            return share(unit, slot.context, processes)
+            return share(unit, context, processes)
     attempts = 0
     while True:
         attempts += 1
         with unwarned():
-            slot.start(unit)
+            slot.start(unit, lease)
         died, ended = _watch(slot)
         if isinstance(ended, Finished):
             return ended
         slot.stop(at_once=True)
         if not died or attempts == ATTEMPTS:
-            return fail_unit(unit, slot.context, ended, attempts, slot.seconds)
+            return fail_unit(unit, context, ended, attempts, slot.seconds)
 
 
 def _watch(slot: Slot) -> tuple[bool, Finished | OmnibenchError]:

@@ -1,6 +1,7 @@
 """The local engine: a process for each slot, so that what kills one costs its unit alone."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -28,7 +29,7 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
 
         yield from serial.run(units, context)
         return
-    queue, attempts = Queue(units, context), dict[str, int]()
+    queue, deaths = Queue(units, context), Counter[str]()
     slots = [Slot(own) for own in slot_contexts(context)]
     with closing(queue):
         try:
@@ -36,15 +37,14 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
                 yield from queue.orphans()
                 for slot in slots:
                     if slot.unit is None and (unit := queue.start()) is not None:
-                        slot.start(unit)
-                        attempts[unit.name] = attempts.get(unit.name, 0) + 1
+                        slot.start(unit, queue.running[unit.name])
                 busy = [slot for slot in slots if slot.unit is not None]
                 if not busy:
                     time.sleep(POLL_SECONDS)
                     continue
                 wait([end for slot in busy for end in slot.ends], POLL_SECONDS)
                 for slot in busy:
-                    if (finished := _ended(slot, queue, attempts, context)) is not None:
+                    if (finished := _ended(slot, queue, deaths, context)) is not None:
                         yield finished
         finally:
             for slot in slots:
@@ -61,20 +61,20 @@ def slot_contexts(context: Context) -> list[Context]:
     ]
 
 
-def _ended(slot: Slot, queue: Queue, attempts: dict[str, int], context: Context) -> Finished | None:
+def _ended(slot: Slot, queue: Queue, deaths: Counter[str], context: Context) -> Finished | None:
     """What became of a slot's unit; None while it runs, or when it is to be tried again."""
     unit = slot.unit
     assert unit is not None
-    if (finished := slot.finished()) is not None:
-        queue.end(unit)
-        return finished
-    error = broken_limit(slot, context)
-    if error is None and slot.alive:
-        return None
-    again = error is None and attempts[unit.name] < ATTEMPTS
-    error = error or slot.death()
-    slot.stop(at_once=True)
-    if not again:
-        finished = fail_unit(unit, context, error, attempts[unit.name], slot.seconds)
-    queue.end(unit, again)
-    return finished
+    finished = slot.finished()
+    if finished is None:
+        error = broken_limit(slot, context)
+        if error is None and slot.alive:
+            return None
+        deaths[unit.name] += 1
+        again = error is None and deaths[unit.name] < ATTEMPTS
+        error = error or slot.death()
+        slot.stop(at_once=True)
+        if not again:
+            own = replace(context, lease=queue.running[unit.name])
+            finished = fail_unit(unit, own, error, deaths[unit.name], slot.seconds)
+    return queue.end(unit, finished)

@@ -1,13 +1,12 @@
 """One unit that is ours, from what is due of it to what became of it; every engine ends here."""
 
-from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
 
 import torch
 
 from omnibench.cell import Unit
 from omnibench.context import Context, using_data
-from omnibench.execute import Finished, execute_unit, only
+from omnibench.execute import Finished, error_message, execute_unit, only
 from omnibench.memory import keep_freed_memory
 from omnibench.store import RecordStore
 from omnibench.training.processes import agreed, wait_for_all
@@ -25,14 +24,10 @@ def prepare(context: Context) -> None:
 def run_one(unit: Unit, context: Context) -> Finished:
     """Compute what is due of a unit; what another runner has written is not computed again."""
     store = RecordStore(context.results)
-    records = {cell.repetition: store.read(cell) for cell in unit.cells}
+    records = {cell.repetition: store.look(cell) for cell in unit.cells}
     due = agreed(tuple(k for k, record in records.items() if context.due(record)))
-    there = {k: _message(record) for k, record in records.items() if record and k not in due}
+    there = {k: error_message(record) for k, record in records.items() if k not in due}
     with using_data(context.data):  # where what has no context looks, such as METEOR
         finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
     wait_for_all()  # until the first process has written its records
-    return Finished(unit, {**there, **finished.repetitions}, finished.seconds)
-
-
-def _message(record: Mapping[str, Any]) -> str | None:
-    return str(record["error"]["message"]) if record["error"] else None
+    return replace(finished, unit=unit, repetitions={**there, **finished.repetitions})

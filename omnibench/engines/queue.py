@@ -1,5 +1,7 @@
 """What an engine may start next: after what it needs, and in the order that ends soonest."""
 
+import logging
+import math
 import time
 from collections.abc import Iterator, Sequence
 
@@ -13,6 +15,8 @@ from omnibench.leases import Lease, Leases
 from omnibench.store import RecordStore
 
 AGAIN_SECONDS = 1.0  # until a unit that another runner holds is looked at again
+TELL_SECONDS = 30.0  # between two lines that say for whom is waited
+log = logging.getLogger("omnibench")
 
 
 class Queue:
@@ -25,13 +29,14 @@ class Queue:
     def __init__(self, units: Sequence[Unit], context: Context) -> None:
         self.context = context
         self.store = RecordStore(context.results)
-        self.leases = Leases(context.results)
+        self.leases = Leases(context.results, context.steal)
         self.waiting = _ordered(units, context)
         self.running: dict[str, Lease] = {}
         self._shares = {unit.name: _shared(unit) for unit in units}
         self._warming: dict[str, str] = {}  # what is shared -> the unit that computes it
         self._warm: set[str] = set()
         self._again: dict[str, float] = {}
+        self._told = -math.inf
 
     def __bool__(self) -> bool:
         """Whether any unit waits or runs."""
@@ -42,7 +47,7 @@ class Queue:
 
         A unit whose repetitions another runner has finished meanwhile has none left.
         """
-        now = time.monotonic()
+        now, held = time.monotonic(), list[str]()
         for k, unit in enumerate(self.waiting):
             shared = self._shares[unit.name]
             if self._again.get(unit.name, 0.0) > now or shared in self._warming:
@@ -52,16 +57,29 @@ class Queue:
             lease = self.leases.take(unit.name)
             if lease is None:
                 self._again[unit.name] = now + AGAIN_SECONDS
+                held.append(unit.name)
                 continue
             del self.waiting[k]
             self.running[unit.name] = lease
             if shared and shared not in self._warm:
                 self._warming[shared] = unit.name
             return unit
+        if held and now - self._told >= TELL_SECONDS:
+            self._told = now
+            more = f", and for {len(held) - 1} more" if len(held) > 1 else ""
+            log.info("waiting for %s%s: %s", held[0], more, self.leases.holder(held[0]))
         return None
 
-    def end(self, unit: Unit, again: bool = False) -> None:
-        """Let a unit go that has ended, or that is to be started again."""
+    def end(self, unit: Unit, finished: Finished | None) -> Finished | None:
+        """Let a unit go that has ended, or that is to be started again.
+
+        Args:
+            finished: what became of it; None where its process died.
+
+        Returns:
+            The same; None where it is to be started again.
+        """
+        again = finished is None or finished.lost
         self.leases.release(self.running.pop(unit.name))
         shared = self._shares[unit.name]
         if self._warming.get(shared) == unit.name:
@@ -70,6 +88,8 @@ class Queue:
                 self._warm.add(shared)
         if again:
             self.waiting.insert(0, unit)
+            return None
+        return finished
 
     def close(self) -> None:
         """Let go of everything that still runs."""

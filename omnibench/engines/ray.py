@@ -8,6 +8,7 @@ import math
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +22,7 @@ from omnibench.engines.ray_task import run_unit
 from omnibench.engines.slot import GRACE_SECONDS
 from omnibench.errors import KilledError, RequestError
 from omnibench.execute import Finished, fail_unit
+from omnibench.leases import Lease
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run reports to nobody
 try:
@@ -78,11 +80,10 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
             while queue:
                 yield from queue.orphans()
                 while tasks.have_room() and (unit := queue.start()) is not None:
-                    tasks.start(unit)
+                    tasks.start(unit, queue.running[unit.name])
                 for unit, finished in tasks.ended():
-                    queue.end(unit, again=finished is None)
-                    if finished is not None:
-                        yield finished
+                    if (ended := queue.end(unit, finished)) is not None:
+                        yield ended
         except SystemError as error:  # what a signal becomes inside Ray's own code
             raise error.__cause__ or error from None
         finally:
@@ -101,8 +102,8 @@ class _Tasks:
         self._own = replace(context, threads=threads, jobs=1, progress=silent)
         self._processes = int(share)
         self._task: Any = ray.remote(run_unit).options(**self.needed, max_retries=0)
-        self._units: dict[Any, Unit] = {}
-        self._attempts: dict[str, int] = {}
+        self._units: dict[Any, tuple[Unit, Lease]] = {}
+        self._losses: Counter[str] = Counter()
 
     def have_room(self) -> bool:
         """Whether the living nodes hold one more; no lease is taken for what would only wait."""
@@ -113,10 +114,9 @@ class _Tasks:
         )
         return len(self._units) < room
 
-    def start(self, unit: Unit) -> None:
-        """Hand a unit that is ours to Ray."""
-        self._attempts[unit.name] = self._attempts.get(unit.name, 0) + 1
-        self._units[self._task.remote(unit, self._own, self._processes)] = unit
+    def start(self, unit: Unit, lease: Lease) -> None:
+        """Hand a unit that is ours by its lease to Ray."""
+        self._units[self._task.remote(unit, self._own, self._processes, lease)] = (unit, lease)
 
     def ended(self) -> Iterator[tuple[Unit, Finished | None]]:
         """Wait a moment; yield what has ended, with None for what is to be started again."""
@@ -124,8 +124,8 @@ class _Tasks:
             time.sleep(POLL_SECONDS)
             return
         for task in ray.wait(list(self._units), timeout=POLL_SECONDS)[0]:
-            unit = self._units.pop(task)
-            yield unit, self._result(task, unit)
+            unit, lease = self._units.pop(task)
+            yield unit, self._result(task, unit, lease)
 
     def cancel(self) -> None:
         """End what runs; a training may write its checkpoint first."""
@@ -134,18 +134,19 @@ class _Tasks:
         if self._units:
             ray.wait(list(self._units), num_returns=len(self._units), timeout=GRACE_SECONDS)
 
-    def _result(self, task: Any, unit: Unit) -> Finished | None:
+    def _result(self, task: Any, unit: Unit, lease: Lease) -> Finished | None:
         try:
             finished, messages = ray.get(task)
         except ray.exceptions.RayTaskError:
             raise  # not the unit's own failure, which is a record: omnibench's
         except ray.exceptions.RayError as error:
             why = f"its Ray node or worker was lost ({type(error).__name__})"
-            if self._attempts[unit.name] < ATTEMPTS:
+            self._losses[unit.name] += 1
+            if self._losses[unit.name] < ATTEMPTS:
                 log.warning("%s: %s; it starts again", unit.name, why)
                 return None
             lost = KilledError(f"{why} {ATTEMPTS} times")
-            return fail_unit(unit, self.context, lost, ATTEMPTS, 0.0)
+            return fail_unit(unit, replace(self.context, lease=lease), lost, ATTEMPTS, 0.0)
         for level, message in messages:
             log.log(level, "%s", message)
         assert isinstance(finished, Finished)

@@ -8,6 +8,7 @@ from omnibench.engines.attended import attend
 from omnibench.engines.slot import Slot
 from omnibench.execute import Finished
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.leases import Lease
 
 Messages = list[tuple[int, str]]
 
@@ -15,7 +16,9 @@ Messages = list[tuple[int, str]]
 _slots: dict[Context, Slot] = {}
 
 
-def run_unit(unit: Unit, context: Context, processes: int) -> tuple[Finished, Messages]:
+def run_unit(
+    unit: Unit, context: Context, processes: int, lease: Lease
+) -> tuple[Finished, Messages]:
     """Run a unit whose lease the driver holds.
 
     Raises:
@@ -29,7 +32,7 @@ def run_unit(unit: Unit, context: Context, processes: int) -> tuple[Finished, Me
     slot = _slots.setdefault(context, Slot(context))
     try:
         with interruptible():
-            return attend(unit, slot, processes), messages
+            return attend(unit, slot, processes, lease), messages
     except Interrupted:
         slot.stop()
         raise KeyboardInterrupt from None

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from omnibench.cell import Unit
 from omnibench.context import Context
@@ -29,9 +30,9 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
                 if agreed(bool(queue)):
                     time.sleep(AGAIN_SECONDS)
                 continue
-            finished = run_one(unit, context)
-            if context.writes:
-                queue.end(unit)
-            yield finished
+            finished = run_one(unit, replace(context, lease=queue.running.get(unit.name)))
+            ended = agreed(queue.end(unit, finished) if context.writes else None)
+            if ended is not None:
+                yield ended
     finally:
         queue.close()

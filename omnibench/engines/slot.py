@@ -19,6 +19,7 @@ from omnibench.engines.starting import refusal, register_all
 from omnibench.errors import KilledError, OmnibenchError
 from omnibench.execute import Finished
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.leases import Lease
 from omnibench.pretrained import register_recorded
 
 Send = Callable[[tuple[str, Any]], None]
@@ -62,18 +63,18 @@ class Slot:
         """How long its unit has run, once its process had loaded what it needs."""
         return 0.0 if self.began is None else time.monotonic() - self.began
 
-    def start(self, unit: Unit) -> None:
-        """Run a unit, in the process at hand or in a new one."""
+    def start(self, unit: Unit, lease: Lease | None) -> None:
+        """Run a unit that is ours by its lease, in the process at hand or in a new one."""
         self.unit, self.began = unit, None
         self._result = self._refusal = None
         if not self.alive:
             self._spawn()
         assert self._connection is not None
         try:
-            self._connection.send(unit)
+            self._connection.send((unit, lease))
         except OSError:  # it died while it was idle
             self._spawn()
-            self._connection.send(unit)
+            self._connection.send((unit, lease))
 
     def finished(self) -> Finished | None:
         """Hear what there is to hear; what became of the unit, once that is known."""
@@ -185,13 +186,14 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     own = replace(context, progress=lambda *stage: send(("stage", stage)))
     try:
         with interruptible():
-            # The terminal sends Ctrl-C to all; the runner tells its processes itself.
+            # The terminal sends these to all; the runner tells its processes itself.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
             while True:
-                unit = connection.recv()
+                unit, lease = connection.recv()
                 send(("began", None))
                 register_recorded(context.results)  # what other units have made meanwhile
-                send(("finished", run_one(unit, own)))
+                send(("finished", run_one(unit, replace(own, lease=lease))))
     except (EOFError, OSError, Interrupted):
         os._exit(0)
 

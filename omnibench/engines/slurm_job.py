@@ -5,6 +5,7 @@ import signal
 import sys
 import time
 from contextlib import closing
+from dataclasses import replace
 
 from submitit.core.utils import UncompletedJobError
 from submitit.helpers import DelayedSubmission
@@ -15,10 +16,10 @@ from omnibench.engines.attended import attend
 from omnibench.engines.queue import AGAIN_SECONDS, Queue
 from omnibench.engines.slot import Slot
 from omnibench.engines.starting import refusal, register_all
-from omnibench.errors import TimeLimitError
+from omnibench.errors import OmnibenchError, TimeLimitError
 from omnibench.execute import Finished, fail_unit
 from omnibench.interrupts import WARNING, Interrupted, interruptible
-from omnibench.leases import EXPIRY
+from omnibench.leases import EXPIRY, Leases
 
 log = logging.getLogger("omnibench")
 
@@ -62,29 +63,43 @@ class UnitJob:
         try:
             register_all(self.context)
         except Exception as error:
-            return fail_unit(self.unit, self.context, refusal(error), 1, 0.0)
+            return self._fail(refusal(error))
         slot = Slot(self.context)
         with closing(Queue([self.unit], self.context)) as queue:
             for orphan in queue.orphans():
                 return orphan
             # A job that was requeued may meet the lease of the node that was lost.
             patience = time.monotonic() + 2 * EXPIRY
-            while (unit := queue.start()) is None:
-                if time.monotonic() > patience:
-                    message = "another runner holds it"
-                    return Finished(self.unit, dict.fromkeys(self.unit.repetitions, message), 0.0)
-                time.sleep(AGAIN_SECONDS)
             try:
-                return attend(unit, slot, self.context.gpus)
+                while time.monotonic() < patience:
+                    if (unit := queue.start()) is None:
+                        time.sleep(AGAIN_SECONDS)
+                        continue
+                    lease = queue.running[unit.name]
+                    finished = attend(unit, slot, self.context.gpus, lease)
+                    if (ended := queue.end(unit, finished)) is not None:
+                        return ended
+                    patience = time.monotonic() + 2 * EXPIRY
             finally:
                 slot.stop()
+        return self._held()
 
     def _cut(self, reason: str) -> Finished:
         error = TimeLimitError(
             f"its job was cut by its time limit too often ({reason}); give the profile a longer "
             "time or more resubmissions, and it goes on from its last checkpoint"
         )
-        return fail_unit(self.unit, self.context, error, 1, 0.0)
+        return self._fail(error)
+
+    def _fail(self, error: OmnibenchError) -> Finished:
+        with Leases(self.context.results).held(self.unit.name) as lease:
+            if lease is None:
+                return self._held()
+            return fail_unit(self.unit, replace(self.context, lease=lease), error, 1, 0.0)
+
+    def _held(self) -> Finished:
+        holder = Leases(self.context.results).holder(self.unit.name)
+        return Finished(self.unit, dict.fromkeys(self.unit.repetitions, holder), 0.0)
 
 
 def _log_to_output() -> None:

@@ -1,15 +1,22 @@
-"""Checkpoints of one cell: the last ones, more than one in case the last was cut short."""
+"""Checkpoints of one cell: the last ones, more than one in case the last is damaged.
 
+Each ends in a line with the SHA-256 of what stands before it; without one it is not used.
+"""
+
+import hashlib
 import logging
 import pickle
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 import torch
 
-from omnibench.files import being_written
+from omnibench.files import Check, being_written, unchecked
 
+CHUNK = 2**20
+HEAD = b"\nomnibench checkpoint 1 "  # raised when a state has other keys
+LINE_BYTES = len(HEAD) + 2 * hashlib.sha256().digest_size
 log = logging.getLogger("omnibench")
 
 
@@ -18,10 +25,11 @@ class Checkpoints:
 
     Args:
         keep: how many of the last ones stay.
+        check: called before each file appears; raises where the cell is another runner's by now.
     """
 
-    def __init__(self, folder: Path, keep: int = 2) -> None:
-        self.folder, self.keep = folder, keep
+    def __init__(self, folder: Path, keep: int = 2, check: Check = unchecked) -> None:
+        self.folder, self.keep, self.check = folder, keep, check
 
     @property
     def paths(self) -> list[Path]:
@@ -32,29 +40,61 @@ class Checkpoints:
         """Write a state of tensors, numbers and texts.
 
         Raises:
+            LostLeaseError: the cell is another runner's by now; nothing is written or deleted.
             StoreError: the disk is full.
         """
-        with being_written(self.folder / f"step-{step:09d}.pt") as file:
+        with being_written(self.folder / f"step-{step:09d}.pt", self.check) as file:
+            hashed = _Hashed(file)
             try:
-                torch.save(state, file)
+                torch.save(state, cast(IO[bytes], hashed))
             except RuntimeError as error:  # torch's own, after the file's
                 raise error.__context__ or error from None
+            file.write(HEAD + hashed.sum.hexdigest().encode())
         for path in self.paths[self.keep :]:
-            path.unlink()
+            path.unlink(missing_ok=True)
 
     def load(self) -> dict[str, Any] | None:
         """Return the newest whole state; None where there is none.
 
-        One that was cut short is named in a warning and the one before it is used.
+        A damaged one, or one without a checksum, is named in a warning and deleted, and the one
+        before it is used.
         """
         for path in self.paths:
             try:
-                state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-                return state
-            except (RuntimeError, EOFError, OSError, pickle.UnpicklingError):
-                log.warning("the checkpoint %s is damaged; the one before it is used", path)
+                if _is_whole(path):
+                    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+                    return state
+            except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
+                log.debug("%s", error)
+            log.warning("the checkpoint %s is damaged; the one before it is used", path)
+            self.check()
+            path.unlink(missing_ok=True)
         return None
 
     def remove(self) -> None:
         """Delete the folder: the cell's record is written."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class _Hashed:
+    """A file that is written from its beginning to its end, and the sum of what was written."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file, self.sum = file, hashlib.sha256()
+
+    def write(self, content: bytes) -> int:
+        self.sum.update(content)
+        return self.file.write(content)
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether a checkpoint ends in the checksum of its content."""
+    left, content_sum = path.stat().st_size - LINE_BYTES, hashlib.sha256()
+    with path.open("rb") as file:
+        while left > 0 and (chunk := file.read(min(CHUNK, left))):
+            content_sum.update(chunk)
+            left -= len(chunk)
+        return left == 0 and file.read() == HEAD + content_sum.hexdigest().encode()

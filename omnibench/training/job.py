@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from omnibench.cell import Unit
 from omnibench.context import Context, Progress
 from omnibench.execute import only
-from omnibench.files import inside
+from omnibench.files import Check, inside, unchecked
 from omnibench.store import RecordStore
 
 
@@ -73,6 +73,7 @@ class Job:
         keep_frozen: checkpoints hold frozen parameters too, since something moves them.
         checkpoint_steps: also write a checkpoint after so many steps; each epoch has one.
         checkpoints: how many of the last checkpoints are kept.
+        check: called before a file appears; raises where the cell is another runner's by now.
     """
 
     model: nn.Module
@@ -97,6 +98,7 @@ class Job:
     keep_frozen: bool = False
     checkpoint_steps: int | None = None
     checkpoints: int = 2
+    check: Check = unchecked
 
 
 def cell_job(
@@ -131,5 +133,6 @@ def cell_job(
         log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
         progress=context.progress,
         name=f"repetition {repetition}, epoch",
+        check=context.check_lease,
         **further,
     )

@@ -56,7 +56,7 @@ class _Run:
     def __init__(self, job: Job, recipe: TrainingRecipe) -> None:
         self.job, self.recipe = job, recipe
         self.steps = Steps(job, recipe)
-        self.checkpoints = Checkpoints(job.folder, job.checkpoints)
+        self.checkpoints = Checkpoints(job.folder, job.checkpoints, job.check)
         self.step = self.saved = 0
         self.loss = self.rate = self.norm = 0.0  # the loss is summed over an epoch's images
         worst = math.inf if job.minimise else -math.inf
@@ -141,7 +141,7 @@ class _Run:
     def _save(self) -> None:
         if rank_and_size()[0] == 0:
             lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
-            write_atomically(self.job.log, lines.encode())
+            write_atomically(self.job.log, lines.encode(), self.job.check)
             self.checkpoints.save(
                 self.step,
                 {

@@ -65,10 +65,7 @@ def plugin(tmp_path_factory):
 @pytest.fixture
 def context(tmp_path, plugin) -> Context:
     path, _ = plugin
-    started = "2000-01-01T00:00:00+00:00"
-    return Context(
-        tmp_path / "results", tmp_path / "data", threads=2, started=started, plugins=(path,)
-    )
+    return Context(tmp_path / "results", tmp_path / "data", threads=2, plugins=(path,))
 
 
 @pytest.fixture

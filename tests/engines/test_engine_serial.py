@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omnibench import files
+from omnibench import execute, files
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.engines.serial import run
 from omnibench.errors import DataError
+from omnibench.execute import execute_unit
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.leases import Leases
 from omnibench.recipe import Recipe
@@ -59,7 +60,7 @@ def toy(monkeypatch) -> ToyTask:
 
 @pytest.fixture
 def context(tmp_path) -> Context:
-    return Context(tmp_path / "results", tmp_path / "data", started="2000-01-01T00:00:00+00:00")
+    return Context(tmp_path / "results", tmp_path / "data")
 
 
 @pytest.fixture
@@ -77,9 +78,9 @@ def test_every_repetition_leaves_a_record_with_all_keys(toy, toy_unit, context):
     assert finished.repetitions == {0: None, 1: None, 2: None}
     for repetition, record in records(context).items():
         assert set(record) == {
-            *("schema", "digest", "spec", "status", "metrics", "cost", "environment", "digests"),
-            *("pairing", "error", "started", "finished"),
-            *("adopted", "notes", "files", "checksum"),
+            *("schema", "digest", "adopted", "spec", "status", "metrics", "cost", "environment"),
+            *("notes", "digests", "pairing", "files", "error", "run", "started", "finished"),
+            "checksum",
         }
         assert record["digest"] == toy_unit.cells[repetition].digest
         assert record["metrics"] == {"toy/score": 0.5}
@@ -90,7 +91,7 @@ def test_the_same_run_again_does_nothing_and_force_does_all(toy, toy_unit, conte
     list(run([toy_unit], context))
     list(run([toy_unit], context))
     assert len(toy.ran) == 3
-    list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
+    list(run([toy_unit], replace(context, force=True, run="later")))
     assert len(toy.ran) == 6
 
 
@@ -108,7 +109,7 @@ def test_a_failure_is_a_record_and_the_rest_goes_on(toy, toy_unit, context, unit
     toy.fail = {}
     list(run([toy_unit], context))
     assert records(context)[2]["status"] == "failed"  # failed cells stay until asked for
-    list(run([toy_unit], replace(context, retry_failed=True, started="2999-01-01")))
+    list(run([toy_unit], replace(context, retry_failed=True, run="later")))
     assert toy.ran == [("a", 0), ("other", 0), ("a", 1), ("a", 2)]
 
 
@@ -119,7 +120,7 @@ def test_an_unforeseen_error_is_a_bug_and_memory_is_named(toy, toy_unit, context
     assert records(context)[0]["error"]["kind"] == "bug"
     for error in (MemoryError("x"), RuntimeError("CUDA error: out of memory")):
         toy.fail = {0: error}
-        list(run([toy_unit], replace(context, force=True, started="2999-01-01")))
+        list(run([toy_unit], replace(context, force=True, run="later")))
         assert records(context)[0]["error"]["kind"] == "out of memory"
 
 
@@ -174,12 +175,12 @@ def test_a_signal_lets_the_record_in_hand_be_written(toy, toy_unit, context, mon
 
 
 def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
-    toy, toy_unit, context, tmp_path
+    toy, toy_unit, context, caplog
 ):
     code = (
         "import sys, time; from pathlib import Path; from omnibench.leases import Leases\n"
         "with Leases(Path(sys.argv[1])).held(sys.argv[2]) as ours:\n"
-        "    print(ours, flush=True); time.sleep(1.5)\n"
+        "    print(ours is not None, flush=True); time.sleep(1.5)\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(context.results), toy_unit.name],
@@ -189,12 +190,90 @@ def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
     assert holder.stdout is not None
     assert holder.stdout.readline() == "True\n"
     with Leases(context.results).held(toy_unit.name) as ours:
-        assert not ours
+        assert ours is None
     began = time.monotonic()
+    caplog.set_level("INFO", "omnibench")
     list(run([toy_unit], context))
     assert time.monotonic() - began > 0.5
     assert len(toy.ran) == 3
+    assert caplog.text.count(f"waiting for {toy_unit.name}: process {holder.pid}@") == 1
     holder.wait()
+
+
+def taken_over(context: Context, unit: Unit) -> Leases:
+    """Take a unit over as another machine would whose holder was not heard of for too long."""
+    (path,) = (context.results / "leases").glob("*.lease")
+    path.write_text(json.dumps(json.loads(path.read_bytes()) | {"machine": "another"}))
+    os.utime(path, (0, 0))
+    other = Leases(context.results)
+    assert other.take(unit.name) is not None
+    return other
+
+
+@pytest.mark.parametrize("late_error", [None, DataError("its checkpoint was deleted")])
+def test_a_runner_that_was_paused_across_an_expiry_writes_nothing(
+    toy, toy_unit, context, caplog, late_error
+):
+    written, plain = {}, toy.run
+
+    def overtaken(unit: Unit) -> Iterator[Outcome]:
+        successor = taken_over(context, unit)
+        (lease,) = successor._held
+        toy.value = 0.75
+        finished = execute_unit(unit, replace(context, lease=lease))
+        assert finished.repetitions == {0: None, 1: None, 2: None}
+        folder = RecordStore(context.results).folder(unit)
+        written.update({file: file.read_bytes() for file in folder.iterdir()})
+        successor.release(lease)
+        if late_error:
+            raise late_error
+        yield Outcome(0, {"toy/score": 0.25}, LOGITS)
+
+    taken = []
+
+    def run_once(unit: Unit, own: Context) -> Iterator[Outcome]:
+        taken.append(unit)
+        yield from overtaken(unit) if len(taken) == 1 else plain(unit, own)
+
+    toy.run = run_once
+    (finished,) = run([toy_unit], context)
+    assert finished.repetitions == {0: None, 1: None, 2: None}
+    assert not finished.lost
+    assert {file: file.read_bytes() for file in written} == written
+    assert {record["metrics"]["toy/score"] for record in records(context).values()} == {0.75}
+    assert "not recorded" in caplog.text
+    assert list((context.results / "leases").iterdir()) == []
+
+
+def test_a_done_record_is_replaced_by_force_alone(toy, toy_unit, context):
+    """Also without any lease, as when somebody deleted the folder of leases."""
+    assert execute_unit(toy_unit, context).repetitions == {0: None, 1: None, 2: None}
+    toy.value = 0.75
+    toy.fail = {2: DataError("late")}
+    assert execute_unit(toy_unit, replace(context, run="late")).repetitions[2] is None
+    assert {r["metrics"]["toy/score"] for r in records(context).values()} == {0.5}
+    forced = execute_unit(toy_unit, replace(context, run="forced", force=True))
+    assert forced.repetitions == {0: None, 1: None, 2: "late"}
+    assert [records(context)[k]["status"] for k in range(3)] == ["done", "done", "failed"]
+
+
+@pytest.mark.parametrize("date", ["1999-01-01T00:00:00.000+00:00", "2999-01-01T00:00:00.000+00:00"])
+def test_force_and_retry_failed_do_all_once_whatever_the_clock_says(
+    toy, toy_unit, context, monkeypatch, date
+):
+    toy.fail = {2: DataError("once")}
+    with monkeypatch.context() as other_clock:
+        other_clock.setattr(execute, "_now", lambda: date)
+        list(run([toy_unit], context))
+    toy.fail, toy.ran = {}, []
+    retried = replace(context, retry_failed=True, run="retry")
+    list(run([toy_unit], retried))
+    list(run([toy_unit], retried))
+    assert toy.ran == [("a", 2)]
+    forced = replace(context, force=True, run="force")
+    list(run([toy_unit], forced))
+    list(run([toy_unit], forced))
+    assert toy.ran == [("a", 2), ("a", 0), ("a", 1), ("a", 2)]
 
 
 SUITE = """

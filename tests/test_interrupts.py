@@ -27,3 +27,16 @@ def test_handlers_are_put_back():
     with interruptible():
         pass
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_closed_terminal_interrupts_and_under_nohup_it_does_not():
+    with pytest.raises(Interrupted) as caught, interruptible():
+        os.kill(os.getpid(), signal.SIGHUP)
+    assert caught.value.number == signal.SIGHUP
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with interruptible():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import shutil
 import sys
 import time
 from collections import Counter
@@ -23,9 +24,9 @@ from omnibench.engines import Engine, engines
 from omnibench.engines.slurm_jobs import queued
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import Finished, only
-from omnibench.files import sweep
+from omnibench.files import inside, sweep
 from omnibench.interrupts import Interrupted, interruptible
-from omnibench.plan import CellState, Filters, progress
+from omnibench.plan import CellState, Filters, progress, running
 from omnibench.store import check_writable
 
 log = logging.getLogger("omnibench")
@@ -93,8 +94,6 @@ def _run(
     suite, units = session.suite(name, filters)
     context = replace(context, plugins=tuple(dict.fromkeys((*context.plugins, *suite.plugins))))
     check_writable(session.results)
-    for folder in (session.results, context.features):
-        sweep(folder)
     due = _due(units, session, context)
     if due:
         check_writable(session.data)
@@ -103,6 +102,7 @@ def _run(
         if _fetch_weights([unit for unit in units if unit.name in due], session.data):
             suite, units = session.suite(name, filters)
     found = progress(units, session.store)
+    _sweep([state for state in found if not context.due(state.record)], session, context)
     blocked = needs(found)
     pending = [
         only(unit, due[unit.name])
@@ -146,6 +146,21 @@ def _due(units: Sequence[Unit], session: Session, context: Context) -> dict[str,
         if context.due(state.record):
             due.setdefault(state.cell.unit.name, []).append(state.cell.repetition)
     return {name: tuple(repetitions) for name, repetitions in due.items()}
+
+
+def _sweep(left: Sequence[CellState], session: Session, context: Context) -> None:
+    """Delete what killed runs left: temporary files, and checkpoints of cells that are done.
+
+    Args:
+        left: cells that this run does not compute.
+    """
+    for folder in (session.results, context.features):
+        sweep(folder)
+    busy = running([state.cell.unit for state in left], context)
+    done = {s.cell.digest for s in left if s.state == "done" and s.cell.unit.name not in busy}
+    for folder in inside(session.results / "checkpoints", session.results).glob("*-*"):
+        if folder.name.partition("-")[0] in done:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _compute(

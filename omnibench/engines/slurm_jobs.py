@@ -54,10 +54,13 @@ def held(results: Path) -> dict[str, str]:
 def noted(results: Path) -> dict[str, str]:
     """The last job of every unit that was ever submitted."""
     found: dict[str, str] = {}
-    for path in sorted(folder(results).glob("submission-*.json"), key=lambda p: p.stat().st_mtime):
+    # By the job's number: a clock may have been set back between two submissions.
+    paths = folder(results).glob("submission-*.json")
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
         try:
-            found.update(json.loads(path.read_text(encoding="utf-8"))["jobs"])
-        except (OSError, ValueError, KeyError):
+            jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"]
+            found.update({str(unit): str(job) for unit, job in jobs.items()})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             log.warning("%s is damaged; its jobs are not known", path)
     return found
 

@@ -1,6 +1,7 @@
 """The training loop that every task shares."""
 
 import json
+import logging
 import math
 import time
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from omnibench.errors import DataError, NumericError
+from omnibench.errors import DataError, NumericError, OmnibenchError
 from omnibench.files import write_atomically
 from omnibench.interrupts import Interrupted, finishing
 from omnibench.training.checkpoint import Checkpoints
@@ -18,6 +19,8 @@ from omnibench.training.plan import TrainingRecipe
 from omnibench.training.processes import rank_and_size, wait_for_all
 from omnibench.training.random import stream
 from omnibench.training.steps import Steps
+
+log = logging.getLogger("omnibench")
 
 
 @dataclass
@@ -71,8 +74,11 @@ class _Run:
         except Interrupted:
             # Raised between two steps, where the state is whole.
             if self.step > self.saved:
-                with finishing():  # whoever asks twice still gets the checkpoint
-                    self._save()
+                try:
+                    with finishing():  # whoever asks twice still gets the checkpoint
+                        self._save()
+                except OmnibenchError as error:
+                    log.warning("no checkpoint of step %d: %s", self.step, error)
             raise
         if self.job.select is not None:
             self.job.model.load_state_dict(self.best["state"], strict=False)

@@ -14,6 +14,7 @@ from typing import Any
 from omnibench.cell import Cell, Unit
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import sync_folder, write_atomically
+from omnibench.predictions import predictions_path, read_predictions
 from omnibench.record import SCHEMA, as_bytes, checksum, read_record
 from omnibench.store import RecordStore, record_name
 from omnibench.weights_record import find_weights_record
@@ -34,7 +35,7 @@ def adopt(unit: Unit, store: RecordStore, earlier: Iterable[Path]) -> None:
     candidates: dict[int, list[tuple[Path, dict[str, Any]]]] = {}
     for path in earlier:
         record = read_record(path)
-        if record is not None and record["schema"] == 1:
+        if record is not None and record["schema"] == 1 and _is_readable(path):
             candidates.setdefault(record["spec"]["repetition"], []).append((path, record))
     if candidates and _is_foreign_builder(unit):
         log.warning(
@@ -55,6 +56,17 @@ def adopt(unit: Unit, store: RecordStore, earlier: Iterable[Path]) -> None:
                 _take_over(*same[-1], cell, store)
             except (OSError, StoreError) as error:
                 log.warning("%s is of an earlier version and stays so: %s", same[-1][0], error)
+
+
+def _is_readable(path: Path) -> bool:
+    """Whether the predictions of a record, which had no checksum yet, can be read; once."""
+    try:
+        if predictions_path(path).is_file():
+            read_predictions(path)
+    except StoreError as error:
+        log.warning("%s is of an earlier version and stays so: %s", path, error)
+        return False
+    return True
 
 
 def earlier_folder(unit: Unit, store: RecordStore) -> Path | None:

@@ -4,8 +4,10 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
+from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
@@ -122,6 +124,25 @@ def plain(path: Path) -> Path:
         LinkError: it is.
     """
     return inside(path, path.parent) if path.is_symlink() else path
+
+
+def open_regular(path: Path) -> BufferedReader:
+    """Open a file to read; a pipe or a device, which may never end, is refused.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kind = "a folder" if stat.S_ISDIR(mode) else "a pipe, a socket or a device"
+        raise OSError(errno.EINVAL, f"it is {kind}, not a file")
+    return path.open("rb")
+
+
+def read_regular(path: Path) -> bytes:
+    """Return a file's bytes, as `open_regular` opens it."""
+    with open_regular(path) as file:
+        return file.read()
 
 
 def sync_folder(folder: Path) -> None:

@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,17 @@ from omnibench.cell import Cell, Unit
 from omnibench.errors import StoreError
 from omnibench.files import inside, write_atomically
 from omnibench.record import SCHEMA, look_at
+from omnibench.record_files import complaint_about
 from omnibench.store import RecordStore, record_name
 
 # What a usable record is; an index made by other rules is not used.
-RULES = f"omnibench summaries 2 of schema {SCHEMA}"
+RULES = f"omnibench summaries 3 of schema {SCHEMA}"
 # A file younger than this is read again next time: it could change once more without its times
 # telling, so coarse are the clocks of file systems.
 SETTLED_NS = 2_000_000_000
 
-# Of a record: digest, status, finished, error {kind, message} or None; and the stamp of its file.
+# Of a record: digest, status, finished, error {kind, message} or None; the endings of the files
+# beside it, which were read whole once; and the stamp of all these files together.
 Summary = dict[str, Any]
 Shard = dict[str, dict[str, Summary]]
 
@@ -35,7 +38,7 @@ class Index:
     """The summaries of the records below one results folder, for one command.
 
     Every file is looked at (name, size and times) each time. What is as it was is answered from
-    the index; anything else by `RecordStore.read`, with its warnings.
+    the index; anything else by `RecordStore.read`, which reads it whole, with its warnings.
     """
 
     def __init__(self, store: RecordStore) -> None:
@@ -86,10 +89,12 @@ class Index:
             for name in folder.records - own - entries.keys():
                 path = self._store.folder(unit) / name
                 record = look_at(path)
-                stamp = folder.stamp(name)
-                if record is not None and record["schema"] < SCHEMA:
+                if record is None:
+                    continue
+                stamp = folder.stamp(name, record["files"])
+                if record["schema"] < SCHEMA:
                     earlier.append(path)
-                elif record is not None and stamp is not None:
+                elif stamp is not None and not complaint_about(path, record):
                     entries[name] = _summary_of(record, stamp)
             if before := earlier_folder(unit, self._store):
                 earlier += sorted(before.glob("rep-*.json"))
@@ -108,15 +113,15 @@ class Index:
         name = record_name(cell)
         if folder.lacks(name):
             return None
-        stamp = folder.stamp(name)
         known = entries.pop(name, {})
-        same = known.get("digest") == cell.digest and known["stamp"] == stamp
-        if same and (known["status"] != "done" or folder.has_predictions(name)):
+        same = known.get("digest") == cell.digest
+        if same and known["stamp"] == folder.stamp(name, known["files"]):
             entries[name] = known
             return known
         record = self._store.look(cell)
         if record is None:
             return None
+        stamp = folder.stamp(name, record["files"])
         summary = _summary_of(record, stamp)
         if stamp is not None:
             entries[name] = summary
@@ -127,7 +132,7 @@ def _summary_of(record: Summary, stamp: str | None) -> Summary:
     summary = {key: record[key] for key in ("digest", "status", "finished")}
     error = record["error"]
     summary["error"] = error and {key: error[key] for key in ("kind", "message")}
-    return {**summary, "stamp": stamp}
+    return {**summary, "files": list(record["files"]), "stamp": stamp}
 
 
 class _Folder:
@@ -157,29 +162,30 @@ class _Folder:
         """Whether there is certainly no such file."""
         return self._listed and name not in self._entries
 
-    def stamp(self, name: str) -> str | None:
-        """A file's bytes and when its content and its entry last changed, in ns.
+    def stamp(self, name: str, files: Iterable[str]) -> str | None:
+        """Of a record and the files beside it, bytes and times of the last change, in ns.
 
-        None of what changed just now or is no plain file: what it holds is not to be kept.
+        Args:
+            files: the endings of their names.
+
+        Returns:
+            None where one is absent, changed just now or is no plain file: what they hold is not
+            to be kept.
         """
-        if not self._is_file(name):
-            return None
-        try:
-            told = self._entries[name].stat(follow_symlinks=False)
-        except OSError:  # gone meanwhile
-            return None
-        if max(told.st_mtime_ns, told.st_ctime_ns) >= self._settled:
-            return None
-        return f"{told.st_size} {told.st_mtime_ns} {told.st_ctime_ns}"
-
-    def has_predictions(self, record: str) -> bool:
-        """Whether arrays or texts lie beside a record."""
-        stem = record.removesuffix(".json")
-        return any(self._is_file(f"{stem}.predictions.{kind}") for kind in ("npz", "jsonl"))
-
-    def _is_file(self, name: str) -> bool:
-        entry = self._entries.get(name)
-        return entry is not None and entry.is_file(follow_symlinks=False)
+        stem = name.removesuffix("json")
+        stamps = []
+        for file in (name, *(stem + ending for ending in files)):
+            entry = self._entries.get(file)
+            if entry is None or not entry.is_file(follow_symlinks=False):
+                return None
+            try:
+                status = entry.stat(follow_symlinks=False)
+            except OSError:  # gone meanwhile
+                return None
+            if max(status.st_mtime_ns, status.st_ctime_ns) >= self._settled:
+                return None
+            stamps.append(f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}")
+        return ", ".join(stamps)
 
 
 def _read(path: Path, results: Path) -> Shard:

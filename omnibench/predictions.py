@@ -10,18 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import StoreError
-from omnibench.files import plain
+from omnibench.files import plain, read_regular
+from omnibench.record_files import PREDICTIONS
 
 
 def predictions_path(record: Path) -> Path:
-    """The predictions that belong to a record: its texts where there are some, else its arrays."""
-    texts = record.with_suffix(".predictions.jsonl")
-    return texts if texts.is_file() else record.with_suffix(".predictions.npz")
-
-
-def has_predictions(record: Path) -> bool:
-    """Whether a record's arrays or texts are there."""
-    return predictions_path(record).is_file()
+    """Return where a record's predictions lie: its texts where there are some, else its arrays."""
+    texts, arrays = (record.with_suffix(f".{ending}") for ending in PREDICTIONS)
+    return texts if texts.is_file() else arrays
 
 
 def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
@@ -39,16 +35,17 @@ def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
 
 
 def read_predictions(record: Path) -> dict[str, NDArray[Any]]:
-    """Read what lies beside a record, without pickles.
+    """Read what lies beside a record, without pickles; `complaint_about` tells whether it is whole.
 
     Raises:
         StoreError: it is absent or damaged, or a link out of its folder.
     """
     path = plain(predictions_path(record))
     try:
+        content = read_regular(path)
         if path.suffix == ".jsonl":
-            return _from_lines(path.read_text(encoding="utf-8"))
-        with np.load(path, allow_pickle=False) as arrays:
+            return _from_lines(content.decode())
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # zipfile, zlib, json and numpy each raise their own
         raise StoreError(

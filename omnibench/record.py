@@ -4,13 +4,14 @@ import hashlib
 import json
 import logging
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from omnibench.cell import Cell, canonical
 from omnibench.errors import NewerRecordError, StoreError
-from omnibench.files import plain
+from omnibench.files import plain, read_regular
 
 SCHEMA = 2
 log = logging.getLogger("omnibench")
@@ -44,6 +45,7 @@ SPEC_SHAPE: Mapping[str, type] = {
     "seed": int,
     "repetition": int,
 }
+FILE_ENDING = re.compile(r"[\w@-]+(\.[\w@-]+)*")
 # Of schema 1, where whatever a task noted stood among the facts of the machine.
 MACHINE_FACTS = ("python", "platform", "packages", "device", "threads")
 
@@ -96,7 +98,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
         NewerRecordError: a newer omnibench wrote it.
     """
     try:
-        record = json.loads(plain(path).read_bytes())
+        record = json.loads(read_regular(plain(path)))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, RecursionError):
@@ -152,8 +154,11 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     else:
         has_outcome = record["status"] == "done" and error is None
     texts = [*record["digests"].values(), *record["files"].values()]
+    # A name such as ".././x" would lead elsewhere.
+    names_files = all(map(FILE_ENDING.fullmatch, record["files"]))
     return (
         has_outcome
+        and names_files
         and all(map(_is_value, record["metrics"].values()))
         and all(isinstance(text, str) for text in texts)
         and (record["schema"] == 1 or _has_checksum(record))

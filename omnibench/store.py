@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from omnibench.cell import Cell, Unit
 from omnibench.errors import NewerRecordError, RequestError
 from omnibench.files import Check, inside, unchecked, write_atomically
-from omnibench.predictions import has_predictions, packed
+from omnibench.predictions import packed
 from omnibench.record import as_bytes, checksum, read_record
+from omnibench.record_files import complaint_about
 
 NEWER = "newer"  # the status of a record that a newer omnibench wrote
 log = logging.getLogger("omnibench")
@@ -53,10 +54,11 @@ class RecordStore:
     def read(self, cell: Cell) -> dict[str, Any] | None:
         """Return a cell's record; None where there is none or it cannot be used.
 
-        A record cut short by a crash, or of another cell, is named in a warning and counts as
-        missing, so that the cell is computed again.
+        A record that is damaged or another cell's, and one of whose files a single bit is not as
+        it was written, is named in a warning and counts as missing: the cell is computed again.
 
         Raises:
+            LinkError: it, or a file beside it, is a link out of its folder.
             NewerRecordError: a newer omnibench wrote it.
         """
         path = self.path(cell)
@@ -64,8 +66,8 @@ class RecordStore:
         if record is not None and record["digest"] != cell.digest:
             log.warning("%s holds another cell's record; it will be computed again", path)
             return None
-        if record is not None and record["status"] == "done" and not has_predictions(path):
-            log.warning("the predictions of %s are absent; its cell counts as missing", path)
+        if record is not None and (complaint := complaint_about(path, record)):
+            log.warning("%s; its cell counts as missing", complaint)
             return None
         return record
 
@@ -75,7 +77,13 @@ class RecordStore:
             return self.read(cell)
         except NewerRecordError as error:
             refusal = {"kind": error.kind, "message": str(error)}
-            return {"digest": cell.digest, "status": NEWER, "finished": "", "error": refusal}
+            return {
+                "digest": cell.digest,
+                "status": NEWER,
+                "finished": "",
+                "files": {},
+                "error": refusal,
+            }
 
     def write(
         self,
@@ -105,6 +113,8 @@ class RecordStore:
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:
         """Yield every readable record and its path, in a stable order; a newer one is named.
+
+        The files beside them are not looked at.
 
         Raises:
             LinkError: the folder of all records, or one of them, is a link out.

@@ -11,6 +11,7 @@ from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.pretrained import starting_card
+from omnibench.record_files import checked_file
 from omnibench.weights_record import find_weights_record
 
 HEX = frozenset("0123456789abcdef")
@@ -21,6 +22,7 @@ def export(digest: str, folder: Path, places: Places) -> None:
 
     Raises:
         RequestError: no such record, or the folder holds something already.
+        StoreError: the weights are not as the training left them.
     """
     session = Session.open(places)
     digest = digest.removeprefix("record:").removeprefix("pretrain-")
@@ -32,9 +34,9 @@ def export(digest: str, folder: Path, places: Places) -> None:
     record = find_weights_record(session.results, digest)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder} is not empty; name a new folder")
+    weights = checked_file(record["path"], record, "safetensors")
     config = json.dumps(_config(record), indent=1)
     model_card = _model_card(record)
-    weights = record["path"].with_suffix(".safetensors")
     with weights.open("rb") as source, being_written(folder / "model.safetensors") as file:
         shutil.copyfileobj(source, file)
     write_atomically(folder / "config.json", config.encode())

@@ -1,6 +1,7 @@
 """The finished records of two backbones that can be compared: of recipes both were run with."""
 
 import json
+import logging
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,10 @@ from typing import Any
 from omnibench.catalogue import tasks
 from omnibench.commands.session import matching
 from omnibench.plan import Filters
+from omnibench.record_files import complaint_about
 from omnibench.store import RecordStore
 
+log = logging.getLogger("omnibench")
 Records = list[tuple[Path, dict[str, Any]]]
 
 
@@ -40,11 +43,23 @@ def shared_records(store: RecordStore, a: str, b: str, filters: Filters) -> Reco
         place.setdefault(variant, {}).setdefault(spec["backbone"], []).append((path, record))
     shared: Records = []
     for variants in groups.values():
-        both = [records for records in variants.values() if a in records and b in records]
+        whole = [{name: _whole(some) for name, some in each.items()} for each in variants.values()]
+        both = [records for records in whole if records.get(a) and records.get(b)]
         if both:
             newest = max(both, key=lambda records: _finished([*records[a], *records[b]]))
             shared += [*newest[a], *newest[b]]
     return shared
+
+
+def _whole(records: Records) -> Records:
+    """Leave out records of which a file is damaged or absent, and name them."""
+    whole = []
+    for path, record in records:
+        if complaint := complaint_about(path, record):
+            log.warning("%s; its cell is left out", complaint)
+        else:
+            whole.append((path, record))
+    return whole
 
 
 def _finished(records: Iterable[tuple[Path, dict[str, Any]]]) -> str:

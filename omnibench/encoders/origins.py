@@ -16,6 +16,7 @@ from omnibench.encoders.loading import load_weights
 from omnibench.encoders.timm_create import create_timm, json_object
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.record_files import checked_file
 from omnibench.weight_folders import INDEX_SUFFIX, weights_in
 from omnibench.weights import WeightFiles
 from omnibench.weights_record import find_weights_record
@@ -142,7 +143,7 @@ def _from_record(card: BackboneCard, size: int, data: Path, results: Path) -> Or
     name, options = card.architecture or facts["architecture"], facts["model_args"]
     module = create_timm(name, options, str(record["path"]))
     fit_input_size(module, size, card.id)
-    path = record["path"].with_suffix(".safetensors")
+    path = checked_file(record["path"], record, "safetensors")
     if card.checksum is not None:
         weights.verify(path, card.checksum)
     coverage = _load(module, card, path)

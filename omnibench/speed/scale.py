@@ -11,7 +11,7 @@ from typing import Any
 from omnibench.cell import Unit
 from omnibench.commands.session import Places, Session
 from omnibench.index import SETTLED_NS
-from omnibench.record import as_bytes, blank
+from omnibench.record import as_bytes, blank, checksum
 from omnibench.speed import Measure
 from omnibench.speed.reports import CHILD, DATASETS
 from omnibench.store import record_name
@@ -77,6 +77,7 @@ def _write_records(units: Sequence[Unit], root: Path) -> None:
         "metrics": {f"definition/metric-{k}": k / METRICS for k in range(METRICS)},
         "environment": {"packages": "x" * ENVIRONMENT},
         "finished": "2026-01-01T00:00:00.000+00:00",
+        "files": {"predictions.npz": checksum(bytes(PREDICTIONS))},
     }
     for unit in units:
         folder = root / unit.name
@@ -85,7 +86,7 @@ def _write_records(units: Sequence[Unit], root: Path) -> None:
         for cell in unit.cells:
             path = folder / record_name(cell)
             path.write_bytes(as_bytes({**blank(cell), **common}))
-            # One file under many names, as no command here opens it: half the writing.
+            # One file under many names: half the writing.
             beside = path.with_suffix(".predictions.npz")
             if first is None:
                 first = beside

@@ -1,0 +1,139 @@
+"""Every file beside a record is held to its checksum, and damage is computed again."""
+
+import logging
+import os
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import omnibench.index
+from omnibench.errors import StoreError
+from omnibench.plan import progress
+from omnibench.predictions import predictions_path
+from omnibench.record import as_bytes, blank, read_record
+from omnibench.record_files import checked_file, complaint_about
+from omnibench.store import RecordStore
+
+FILES = {"predictions.npz", "overlay.png", "safetensors"}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """A store whose files count as settled at once."""
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
+    return RecordStore(tmp_path)
+
+
+@pytest.fixture
+def path(store, unit):
+    """A record with three files."""
+    arrays = {"test_logits": np.zeros((9, 2), np.float32)}
+    files = {"overlay.png": b"picture", "safetensors": b"weights"}
+    cell = unit.cells[0]
+    return store.write(cell, {**blank(cell), "status": "done"}, arrays, files)
+
+
+def flip(path, bit):
+    content = bytearray(path.read_bytes())
+    content[bit // 8 % len(content)] ^= 1 << bit % 8
+    path.write_bytes(content)
+
+
+def state(store, unit):
+    return next(iter(progress([unit], store))).state
+
+
+@pytest.mark.parametrize("ending", FILES)
+def test_a_flipped_bit_in_any_file_makes_the_cell_missing_until_it_is_mended(
+    store, unit, path, caplog, ending
+):
+    assert state(store, unit) == "done"
+    file = path.with_suffix(f".{ending}")
+    flip(file, 17)
+    for _ in range(2):
+        caplog.clear()
+        assert state(store, unit) == "missing"
+        assert f"{file} is damaged: it is not as it was written; its cell counts" in caplog.text
+    flip(file, 17)
+    assert state(store, unit) == "done"
+
+
+@pytest.mark.parametrize("ending", FILES)
+def test_a_file_that_is_cut_short_or_gone_makes_the_cell_missing(store, unit, path, ending):
+    file = path.with_suffix(f".{ending}")
+    file.write_bytes(file.read_bytes()[:-1])
+    assert state(store, unit) == "missing"
+    file.unlink()
+    assert state(store, unit) == "missing"
+
+
+def test_files_are_read_whole_once_and_then_known_by_their_times(store, unit, path, monkeypatch):
+    read = []
+    with monkeypatch.context() as patch:
+        patch.setattr(omnibench.record_files, "_complaint", lambda *given: read.append(given) or "")
+        assert [state(store, unit) for _ in range(3)] == ["done"] * 3
+    assert len(read) == len(FILES)
+
+
+def test_damage_that_times_do_not_tell_is_known_once_someone_has_read_it(store, unit, path):
+    """A bit that rotted on the disk: `status` cannot see it, a report that reads it does."""
+    predictions = predictions_path(path)
+    os.utime(predictions, ns=(0, 0))
+    flip(predictions, 40)
+    os.utime(predictions, ns=(0, 0))
+    assert complaint_about(path, read_record(path))
+    assert predictions.stat().st_mtime_ns > 0
+
+
+def test_ten_thousand_flipped_bits_of_a_record_are_all_refused(tmp_path, unit, caplog):
+    caplog.set_level(logging.CRITICAL)
+    path = tmp_path / "rep.json"
+    metrics = {f"d/m{k}": k / 7 for k in range(5)}
+    record = {**blank(unit.cells[0]), "status": "done", "metrics": metrics, "notes": {"é": 1e-7}}
+    content = as_bytes(record)
+    path.write_bytes(content)
+    whole = read_record(path)
+    bits = random.Random(0)
+    for _ in range(10_000):
+        changed = bytearray(content)
+        at = bits.randrange(8 * len(content))
+        changed[at // 8] ^= 1 << at % 8
+        path.write_bytes(changed)
+        assert read_record(path) in (None, whole)  # white space may change, no more
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "a..b", "/etc/passwd", "a\nb"])
+def test_a_record_that_names_files_elsewhere_is_damage(tmp_path, unit, name):
+    path = tmp_path / "rep.json"
+    record = {**blank(unit.cells[0]), "status": "done", "files": {name: "sha256:0"}}
+    path.write_bytes(as_bytes(record))
+    assert read_record(path) is None
+
+
+def test_weights_that_are_not_as_they_were_written_are_refused(store, path):
+    record = read_record(path)
+    assert checked_file(path, record, "safetensors").read_bytes() == b"weights"
+    flip(path.with_suffix(".safetensors"), 3)
+    with pytest.raises(StoreError, match=r"safetensors is damaged: .*; run the suite that made it"):
+        checked_file(path, record, "safetensors")
+
+
+def test_a_record_of_another_suite_in_the_same_folder_is_read_whole_too(store, unit, path):
+    other = replace(unit, suite_seed=1)
+    cell = other.cells[0]
+    damaged = store.write(cell, {**blank(cell), "status": "done"}, {})
+    flip(predictions_path(damaged), 30)
+    assert state(store, unit) == "done"
+    assert state(store, other) == "missing"
+
+
+def test_a_pipe_in_a_record_s_or_a_file_s_place_is_damage_and_stops_nothing(store, unit, path):
+    predictions = predictions_path(path)
+    predictions.unlink()
+    os.mkfifo(predictions)
+    assert state(store, unit) == "missing"
+    path.unlink()
+    os.mkfifo(path)
+    assert state(store, unit) == "missing"

@@ -1,9 +1,7 @@
 """The rows of a complete feature entry, read from its shards: all at once, or some by index."""
 
 import bisect
-import json
 import math
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,8 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import StoreError
-
-CHUNK_BYTES = 8 * 2**20
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class FeatureRows:
 
     @classmethod
     def of(cls, folder: Path, manifest: Mapping[str, Any]) -> "FeatureRows":
-        """The rows of a manifest's entry."""
+        """Return the rows of a manifest's entry."""
         shards = manifest["shards"]
         ends = np.cumsum([0, *(shard["rows"] for shard in shards)]).tolist()
         return cls(
@@ -95,30 +91,3 @@ def _read_at(path: Path, offset: int, out: NDArray[Any]) -> None:
         raise StoreError(
             f"{path} cannot be read ({error}); give the same command again: it is rebuilt"
         ) from error
-
-
-def read_manifest(folder: Path) -> dict[str, Any] | None:
-    """Return an entry's manifest; None where it is absent or damaged."""
-    try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    needed = {"total", "shape", "dtype", "shards", "facts"}
-    return manifest if isinstance(manifest, dict) and needed <= manifest.keys() else None
-
-
-def rows_in(manifest: Mapping[str, Any]) -> int:
-    """How many rows the shards of a manifest hold."""
-    return sum(shard["rows"] for shard in manifest["shards"])
-
-
-def is_whole(folder: Path, shard: Mapping[str, Any]) -> bool:
-    """Whether a shard is there with the checksum of its manifest."""
-    checksum = 0
-    try:
-        with (folder / shard["file"]).open("rb") as file:
-            while chunk := file.read(CHUNK_BYTES):
-                checksum = zlib.crc32(chunk, checksum)
-    except OSError:
-        return False
-    return bool(checksum == shard["crc32"])

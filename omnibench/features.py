@@ -1,11 +1,11 @@
 """The feature store: frozen features computed once, found by what decides them.
 
 An entry is a folder named by the hash of its key. Rows lie in shards of raw values, each written
-atomically; the manifest, rewritten after each shard, holds row counts and checksums. A pass that
-was cut short goes on after its last whole shard; a damaged shard is computed again.
+atomically; the manifest, rewritten after each shard, holds row counts and checksums, its own too.
+A pass that was cut short goes on after its last whole shard, of which each takes well below a
+minute to compute; a damaged shard is computed again.
 """
 
-import json
 import logging
 import math
 import time
@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 
 from omnibench.cell import Unit, digest_of
 from omnibench.errors import NumericError, StoreError, WeightsError
-from omnibench.feature_rows import FeatureRows, is_whole, read_manifest, rows_in
+from omnibench.feature_manifest import is_whole, read_manifest, rows_in, write_manifest
+from omnibench.feature_rows import FeatureRows
 from omnibench.files import write_atomically
 
 log = logging.getLogger("omnibench")
@@ -30,6 +31,7 @@ log = logging.getLogger("omnibench")
 FEATURES_VERSION = 2
 SHARD_BYTES = 64 * 2**20
 SHARD_ROWS = 1024
+SHARD_SECONDS = 30.0  # of computing: what a pass that is cut loses at most, roughly
 
 # (first row, last row + 1) -> [rows, ...]: float32, float16, or bfloat16 bits as uint16
 Compute = Callable[[int, int], NDArray[Any]]
@@ -89,7 +91,7 @@ class FeatureStore:
         if manifest is None or rows_in(manifest) != manifest["total"]:
             return None
         for index, shard in enumerate(manifest["shards"]):
-            if not is_whole(folder, shard):
+            if not is_whole(folder, manifest, shard):
                 _forget_from(folder, manifest, index)
                 return None
         return FeatureRows.of(folder, manifest)
@@ -170,7 +172,7 @@ class FeatureStore:
                 **facts(),
                 "seconds": manifest["facts"].get("seconds", 0.0) + time.perf_counter() - began,
             }
-            write_atomically(folder / "manifest.json", json.dumps(manifest, default=dict).encode())
+            write_manifest(folder, manifest)
             start = stop
 
 
@@ -230,14 +232,16 @@ def _hold_to(
 
 
 def _shard_rows(manifest: Mapping[str, Any], block: int) -> int:
-    """Rows a shard: a multiple of `block`, at most SHARD_ROWS and SHARD_BYTES.
+    """Return the rows of the next shard: a multiple of `block`, one block where little fits.
 
-    Before a row's size is known, one micro-batch.
+    At most SHARD_ROWS, SHARD_BYTES and, by the seconds that the rows before took, SHARD_SECONDS;
+    the first shard, before which nothing is known, is one micro-batch.
     """
     if not manifest["shards"]:
         return block
     row_bytes: int = math.prod(manifest["shape"]) * np.dtype(manifest["dtype"]).itemsize
-    rows = min(SHARD_ROWS, SHARD_BYTES // max(row_bytes, 1))
+    in_time = int(SHARD_SECONDS * rows_in(manifest) / max(manifest["facts"]["seconds"], 1e-9))
+    rows = min(SHARD_ROWS, SHARD_BYTES // max(row_bytes, 1), in_time)
     return max(rows // block, 1) * block
 
 
@@ -245,4 +249,4 @@ def _forget_from(folder: Path, manifest: dict[str, Any], index: int) -> None:
     """Drop a damaged shard and those after it, so that the pass goes on from there."""
     log.warning("the features in %s are damaged from shard %d on; computing again", folder, index)
     manifest["shards"] = manifest["shards"][:index]
-    write_atomically(folder / "manifest.json", json.dumps(manifest).encode())
+    write_manifest(folder, manifest)

@@ -1,4 +1,7 @@
 import json
+import logging
+import random
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -6,6 +9,7 @@ import pytest
 
 from omnibench import features as module
 from omnibench.errors import NumericError
+from omnibench.feature_manifest import read_manifest, write_manifest
 from omnibench.features import FeatureKey, FeatureStore, entries
 
 KEY = FeatureKey({"dataset": "d", "backbone": "b"}, "train", 224, "backbone", "fp32", "embed")
@@ -86,6 +90,91 @@ def test_a_manifest_cut_short_starts_the_entry_anew(store, tmp_path):
     compute = Counting()
     assert np.array_equal(get(store, compute), TRUTH)
     assert compute.asked[0][0] == 0
+
+
+def flipped(content: bytes, bit: int) -> bytes:
+    changed = bytearray(content)
+    changed[bit // 8] ^= 1 << bit % 8
+    return bytes(changed)
+
+
+def test_a_flipped_bit_of_a_manifest_never_changes_a_row(store, tmp_path, caplog):
+    caplog.set_level(logging.CRITICAL)
+    get(store, Counting())
+    manifest = tmp_path / KEY.digest / "manifest.json"
+    content, whole = manifest.read_bytes(), read_manifest(manifest.parent)
+    bits = random.Random(0)
+    for _ in range(10_000):
+        manifest.write_bytes(flipped(content, bits.randrange(8 * len(content))))
+        assert read_manifest(manifest.parent) in (None, whole)
+
+
+def test_a_manifest_with_a_flipped_bit_is_named_and_the_entry_healed(store, tmp_path, caplog):
+    get(store, Counting())
+    manifest = tmp_path / KEY.digest / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes().replace(b"[3]", b"[2]"))
+    assert not store.holds(KEY)
+    assert np.array_equal(get(store, Counting()), TRUTH)
+    assert f"{manifest} is damaged" in caplog.text
+    assert store.holds(KEY)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"shape": [2]},
+        {"shape": "3"},
+        {"dtype": "object"},
+        {"dtype": "uint16"},
+        {"shards": 3},
+        {"shards": [{"file": "../../secret", "rows": 50, "crc32": 0}]},
+        {"shards": [{}]},
+        {"total": "50"},
+        {"total": True},
+        {"facts": []},
+        {"facts": {"seconds": "x"}},
+        {"key": 3},
+        {"more": 1},
+    ],
+)
+@pytest.mark.parametrize("has_checksum", [True, False])
+def test_a_malformed_manifest_is_never_used(store, tmp_path, change, has_checksum):
+    get(store, Counting())
+    folder = tmp_path / KEY.digest
+    malformed = {**read_manifest(folder), **change}
+    if has_checksum:
+        write_manifest(folder, malformed)
+    else:
+        (folder / "manifest.json").write_text(json.dumps(malformed))
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert compute.asked
+
+
+def test_a_manifest_of_the_version_before_is_read_once_and_given_a_checksum(store, tmp_path):
+    get(store, Counting())
+    folder = tmp_path / KEY.digest
+    (folder / "manifest.json").write_text(json.dumps(read_manifest(folder)))
+    compute = Counting()
+    assert np.array_equal(get(store, compute), TRUTH)
+    assert compute.asked == []
+    assert "checksum" in json.loads((folder / "manifest.json").read_text())
+
+
+def test_a_shard_takes_no_longer_than_its_seconds(store, monkeypatch):
+    """540 s of work once kept 4 rows of 447."""
+    monkeypatch.setattr(module, "SHARD_ROWS", 1024)
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+
+    class Slow(Counting):
+        def __call__(self, start: int, stop: int) -> np.ndarray:
+            clock[0] += 2.0 * (stop - start)
+            return super().__call__(start, stop)
+
+    compute = Slow()
+    get(store, compute)
+    assert [stop - start for start, stop in compute.asked] == [4, 12, 12, 12, 10]
 
 
 def test_a_feature_that_is_not_finite_is_named_by_its_image(store):

@@ -380,12 +380,15 @@ def speed(
 def main() -> None:
     """Run the command; an error made for people is one sentence and its exit status."""
     from omnibench.errors import OmnibenchError
+    from omnibench.terminal import PrintableFormatter, echo
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         app(prog_name="omnibench")
     except OmnibenchError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise SystemExit(error.exit_status) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None

@@ -4,8 +4,6 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import typer
-
 from omnibench.commands.audit_claims import TITLES, probability, runs
 from omnibench.commands.audit_findings import findings
 from omnibench.commands.session import columns, echo_json
@@ -17,6 +15,7 @@ from omnibench.stats.implied import Allowed
 from omnibench.stats.published import in_order
 from omnibench.stats.retest import Retest
 from omnibench.stats.shipped import find_tables
+from omnibench.terminal import echo
 
 ROUNDED = "each run rounded to four decimals first"
 UNROUNDED = "runs averaged unrounded"
@@ -99,14 +98,14 @@ def _table(name: str) -> int | str:
 
 def _print(audit: Audit, sizes: Sequence[Effect], margin: float) -> None:
     tables = in_order(one.row.table for one in audit.rows)
-    typer.echo(f"{audit.study or 'unnamed study'}: table {', '.join(tables)}\n")
+    echo(f"{audit.study or 'unnamed study'}: table {', '.join(tables)}\n")
     _print_grim(audit)
     _print_aggregates(audit)
     _print_effects(sizes, margin)
     _print_tests(audit)
     for sentence in findings(audit, sizes, margin):
-        typer.echo(f"- {sentence}")
-    typer.echo()
+        echo(f"- {sentence}")
+    echo()
 
 
 def _print_grim(audit: Audit) -> None:
@@ -185,4 +184,4 @@ def _print_tests(audit: Audit) -> None:
 
 def _echo(title: str, rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:
     if rows:
-        typer.echo(f"{title}:\n{columns(rows, header)}\n")
+        echo(f"{title}:\n{columns(rows, header)}\n")

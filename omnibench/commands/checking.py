@@ -2,11 +2,10 @@
 
 from collections.abc import Iterable
 
-import typer
-
 from omnibench.catalogue import backbones
 from omnibench.commands.session import Places, Session, echo_json
 from omnibench.findings import Finding
+from omnibench.terminal import echo
 
 
 def check(name: str, places: Places, device: str, as_json: bool) -> int:
@@ -28,10 +27,10 @@ def ask_author(name: str, places: Places, device: str, as_json: bool) -> int:
     if as_json:
         echo_json(answers)
     else:
-        typer.echo(f"To the author of {card.id} ({card.source}): is this how it is meant to be?\n")
+        echo(f"To the author of {card.id} ({card.source}): is this how it is meant to be?\n")
         for subject, answer in answers.items():
-            typer.echo(f"  {subject + ':':13} {answer}")
-        typer.echo(f'\nOnce confirmed: verified_by="NAME" on the card of {card.id}.')
+            echo(f"  {subject + ':':13} {answer}")
+        echo(f'\nOnce confirmed: verified_by="NAME" on the card of {card.id}.')
     return 0
 
 
@@ -41,7 +40,7 @@ def show(findings: Iterable[Finding], as_json: bool) -> int:
     for finding in findings:
         shown.append(finding)
         if not as_json:
-            typer.echo(str(finding))
+            echo(str(finding))
     if as_json:
         echo_json([vars(finding) for finding in shown])
     return int(any(finding.verdict == "FAIL" for finding in shown))

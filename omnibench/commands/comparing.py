@@ -5,7 +5,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
-import typer
 
 from omnibench.catalogue import tasks
 from omnibench.commands.compare_screen import Rows, Screen
@@ -28,6 +27,7 @@ from omnibench.stats.details import details
 from omnibench.stats.new_runs import on_new_runs
 from omnibench.stats.overall import overall
 from omnibench.stats.units import Score, split_decoding, undecoded
+from omnibench.terminal import echo
 
 
 def compare(
@@ -88,9 +88,9 @@ def compare(
         margin=margin,
     )
     for (task, dataset), sentence in mixed_precisions(record for _, record in records).items():
-        typer.echo(f"{task}, {dataset}: {sentence}")
+        echo(f"{task}, {dataset}: {sentence}")
     for line in screen.lines():
-        typer.echo(line)
+        echo(line)
 
 
 def _words(

@@ -5,13 +5,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.pretrained import starting_card
 from omnibench.record_files import checked_file
+from omnibench.terminal import echo
 from omnibench.weights_record import find_weights_record
 
 HEX = frozenset("0123456789abcdef")
@@ -41,8 +40,8 @@ def export(digest: str, folder: Path, places: Places) -> None:
         shutil.copyfileobj(source, file)
     write_atomically(folder / "config.json", config.encode())
     write_atomically(folder / "README.md", model_card.encode())
-    typer.echo(f"written: {folder}")
-    typer.echo(f'load it with timm.create_model("local-dir:{folder}", pretrained=True)')
+    echo(f"written: {folder}")
+    echo(f'load it with timm.create_model("local-dir:{folder}", pretrained=True)')
 
 
 def _config(record: dict[str, Any]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from typing import Any
 
-import typer
-
 from omnibench import catalogue
 from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.suite import shipped
+from omnibench.terminal import echo
 
 KINDS = ("backbones", "datasets", "tasks", "adaptations", "suites")
 
@@ -32,7 +31,7 @@ def show(kind: str, places: Places, as_json: bool) -> None:
         "adaptations": ("name", "task", "trains", "varies", "recipes"),
         "suites": ("name", "path"),
     }[kind]
-    typer.echo(columns([[_text(card[name]) for name in fields] for card in cards], fields))
+    echo(columns([[_text(card[name]) for name in fields] for card in cards], fields))
 
 
 def _cards(kind: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from omnibench.cell import Unit
 from omnibench.execute import Finished
+from omnibench.terminal import printable
 
 SHOWN = 12
 
@@ -68,5 +69,5 @@ class LiveTable:
             elif unit.name == busy:
                 state = self.current or "starting"
             cells = (unit.task, unit.dataset.id, unit.backbone.id, unit.short)
-            table.add_row(*(escape(cell) for cell in cells), state)
+            table.add_row(*(escape(printable(cell)) for cell in cells), state)
         return table

@@ -2,14 +2,13 @@
 
 import logging
 
-import typer
-
 from omnibench.commands.session import best_device, echo_json, usable_cores
 from omnibench.context import Context, default_data, default_results
 from omnibench.environment import describe
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean, import_attribute
 from omnibench.speed import PARTS, Measure
+from omnibench.terminal import echo
 
 
 def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
@@ -26,7 +25,7 @@ def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
     environment = describe(context)
     if not as_json:
         packages = environment["packages"]
-        typer.echo(
+        echo(
             f"{environment['device']}, {context.threads} threads, torch {packages['torch']}, "
             f"timm {packages['timm']}"
         )
@@ -35,7 +34,7 @@ def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
         for figure in import_attribute(PARTS[name])(device):
             found.append(figure)
             if not as_json:
-                typer.echo(_line(figure))
+                echo(_line(figure))
     if as_json:
         echo_json(
             {

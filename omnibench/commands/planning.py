@@ -3,12 +3,11 @@
 from collections import Counter
 from typing import Any
 
-import typer
-
 from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
 from omnibench.plan import CellState, Filters, progress, running
+from omnibench.terminal import echo
 from omnibench.unregistered import unregistered
 
 
@@ -38,22 +37,22 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
         (unit.task, unit.dataset.id, unit.backbone.id, unit.short, _summary(of_unit[unit.name]))
         for unit in units
     ]
-    typer.echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
-    typer.echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
-    typer.echo(
+    echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
+    echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
+    echo(
         f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
     )
-    typer.echo(f"rates: {cost['basis']}")
+    echo(f"rates: {cost['basis']}")
     if cost["kept"]["disk"]:
-        typer.echo(f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk")
+        echo(f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk")
     if cost["kept"]["memory"]:
-        typer.echo(
+        echo(
             f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
             "one forward is held in memory for all repetitions"
         )
     for need in needs(found):
-        typer.echo(f"blocked: {need}")
+        echo(f"blocked: {need}")
 
 
 def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
@@ -93,18 +92,19 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         echo_json(content)
         return
     shown = ("done", "failed", "missing", "running", "queued", "blocked")
-    typer.echo(f"{suite.name}: " + ", ".join(f"{content[key]} {key}" for key in shown))
+    echo(f"{suite.name}: " + ", ".join(f"{content[key]} {key}" for key in shown))
     for state in found:
         if state.state == "failed" and state.record is not None:
             error = state.record["error"]
-            typer.echo(
+            message = " ".join(error["message"].split())
+            echo(
                 f"failed: {state.cell.unit.name}, repetition {state.cell.repetition}: "
-                f"{error['kind']}: {error['message']}"
+                f"{error['kind']}: {message}"
             )
     for need in needs(found):
-        typer.echo(f"blocked: {need}")
+        echo(f"blocked: {need}")
     for lost in unregistered(units, session.store):
-        typer.echo(f"not registered: {lost}")
+        echo(f"not registered: {lost}")
 
 
 def needs(found: list[CellState]) -> list[str]:

@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 import pandas as pd
-import typer
 
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session, columns, echo_json
@@ -15,6 +14,7 @@ from omnibench.report.numbers import POINTS
 from omnibench.stats.needed import repetitions_needed
 from omnibench.stats.power import MOST
 from omnibench.stats.units import Score, split_decoding, undecoded
+from omnibench.terminal import echo
 
 HEADER = (
     "task", "dataset", "adaptation", "metric", "backbone", "n", "seeds", "sd", "detectable",
@@ -84,8 +84,8 @@ def _points(row: dict[Any, Any]) -> dict[str, Any]:
 def _print(rows: list[dict[str, Any]], baseline: str, margin: float) -> None:
     planned = [row for row in rows if not row["note"]]
     if planned:
-        typer.echo(columns([_shown(row) for row in planned], HEADER))
-        typer.echo(
+        echo(columns([_shown(row) for row in planned], HEADER))
+        echo(
             f"against {baseline}, 80 % power: 'to detect' a difference of {margin:g} points, 'to "
             "match' within it where there is none, 'needed' for either answer; 'cautious' takes "
             "the SD at its upper 80 % limit, for few repetitions tell it poorly"
@@ -93,8 +93,8 @@ def _print(rows: list[dict[str, Any]], baseline: str, margin: float) -> None:
     for row in rows:
         if row["note"]:
             place = ", ".join(row[key] for key in ("dataset", "adaptation", "metric", "backbone"))
-            typer.echo(f"not planned: {place}: {row['note']}")
-    typer.echo(_sentence(planned, margin))
+            echo(f"not planned: {place}: {row['note']}")
+    echo(_sentence(planned, margin))
 
 
 def _shown(row: dict[str, Any]) -> tuple[str, ...]:

@@ -4,8 +4,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-import typer
-
 from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
 from omnibench.context import using_data
@@ -23,6 +21,7 @@ from omnibench.report.write import write_report
 from omnibench.report.write_latent import write_latent
 from omnibench.report.write_page import write_page
 from omnibench.task import score
+from omnibench.terminal import echo
 from omnibench.unregistered import unregistered
 
 
@@ -46,17 +45,17 @@ def report(name: str, out: Path | None, places: Places) -> None:
     tested = study.correction, study.equivalence
     text = to_markdown(suite.name, tables, study.comparisons, *tested)
     text += plain_markdown(plain)
-    typer.echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
+    echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
     every = [*study.every, *study.published]
     paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, *tested)
     figures = list(drawings(study))
     *pictures, page = write_page(study, figures, folder)
     if pictures:
-        typer.echo(f"written: {len(figures)} figures, as PDF and PNG, in {pictures[0].parent}")
+        echo(f"written: {len(figures)} figures, as PDF and PNG, in {pictures[0].parent}")
     for path in (*paths, *latent.paths, *write_document(study, figures, folder), page):
-        typer.echo(f"written: {path}")
+        echo(f"written: {path}")
     for lost in study.unregistered:
-        typer.echo(f"not registered: {lost}")
+        echo(f"not registered: {lost}")
 
 
 def rescore(name: str, places: Places) -> int:
@@ -77,5 +76,5 @@ def rescore(name: str, places: Places) -> int:
             record = {**state.record, "metrics": metrics}
             write_atomically(path, as_bytes(record))
             changed += 1
-    typer.echo(f"{name}: {len(done)} records scored, {changed} changed")
+    echo(f"{name}: {len(done)} records scored, {changed} changed")
     return 0

@@ -12,8 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import typer
-
 from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.commands.clusters import on_cluster
@@ -28,6 +26,7 @@ from omnibench.files import inside, sweep
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.plan import CellState, Filters, progress, running
 from omnibench.store import check_writable
+from omnibench.terminal import echo
 
 log = logging.getLogger("omnibench")
 
@@ -113,25 +112,23 @@ def _run(
     if blocked and not pending and not done:
         raise RequestError(f"nothing can start: {'; '.join(blocked)}")
     cells = sum(len(unit.repetitions) for unit in pending)
-    typer.echo(
-        f"{suite.name}: {len(found)} cells, {done} done, {cells} to compute on {context.device}"
-    )
+    echo(f"{suite.name}: {len(found)} cells, {done} done, {cells} to compute on {context.device}")
     for need in blocked:
-        typer.echo(f"blocked: {need}", err=True)
+        echo(f"blocked: {need}", err=True)
     try:
         failures = _compute(run_engine, pending, context, max_failures)
     except Interrupted as signal:
-        typer.echo(f"{signal}: stopped; the same command goes on from here", err=True)
+        echo(f"{signal}: stopped; the same command goes on from here", err=True)
         return 128 + signal.number
     left = progress(units, session.store)
     if not any(state.state == "done" for state in left) and _refused(left):
         raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
     for message, count in Counter(failures).items():
-        typer.echo(f"failed: {message} ({count} cells)", err=True)
+        echo(f"failed: {message} ({count} cells)", err=True)
     counts = Counter(state.state for state in left)
     held = queued(session.results) if counts["missing"] else {}
     coming = sum(state.state == "missing" and state.cell.unit.name in held for state in left)
-    typer.echo(
+    echo(
         f"{suite.name}: {counts['done']} of {len(left)} cells done, {counts['failed']} failed, "
         f"{counts['blocked']} blocked"
         + (f", {coming} in the queue; `omnibench status` says how far they are" if coming else "")
@@ -244,7 +241,7 @@ class PlainLines:
         failed = {k: message for k, message in result.repetitions.items() if message is not None}
         done = len(result.repetitions) - len(failed)
         left = (time.monotonic() - self.began) / self.count * (self.total - self.count)
-        typer.echo(
+        echo(
             f"[{self.count}/{self.total}] {result.unit.name}: {done} done"
             + (f", {len(failed)} failed" if failed else "")
             + f" in {result.seconds:.1f} s"

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 from omnibench.catalogue import backbones, load_installed, load_plugin
 from omnibench.context import Context, default_data, default_results
 from omnibench.errors import RequestError
 from omnibench.pretrained import register_recorded
+from omnibench.terminal import echo
 
 if TYPE_CHECKING:
     from omnibench.cell import Unit
@@ -160,7 +159,7 @@ def checked_device(name: str) -> str:
 
 def echo_json(value: Any) -> None:
     """One JSON object on standard output."""
-    typer.echo(json.dumps(value, indent=1, allow_nan=False))
+    echo(json.dumps(value, indent=1, allow_nan=False))
 
 
 def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import typer
-
 from omnibench import catalogue, weights
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.commands.session import Places, Session, columns, echo_json, matching
@@ -19,6 +17,7 @@ from omnibench.features import entries
 from omnibench.registry import Registry, did_you_mean
 from omnibench.sources import Sources
 from omnibench.store import check_writable
+from omnibench.terminal import echo
 
 C = TypeVar("C", BackboneCard, DatasetCard)
 
@@ -97,14 +96,14 @@ def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) ->
         else:
             shutil.rmtree(folder)
     size = sum(row["bytes"] for row in found) / 1e6
-    typer.echo(f"{len(found)} entries removed, {size:.1f} MB freed")
+    echo(f"{len(found)} entries removed, {size:.1f} MB freed")
 
 
 def _fetch_dataset(card: DatasetCard, data: Path) -> str:
     def progress(stage: str, done: int, total: int) -> None:
         if sys.stderr.isatty():
             share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
-            typer.echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
+            echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
 
     if card.package is not None or card.request is not None or card.path is not None:
         for need in sources.missing(card, data):
@@ -169,10 +168,10 @@ def _each(cards: list[Any], act: Callable[[Any], str]) -> int:
     failed = 0
     for card in cards:
         try:
-            typer.echo(f"{card.id}: {act(card)}")
+            echo(f"{card.id}: {act(card)}")
         except OmnibenchError as error:
             failed += 1
-            typer.echo(f"{card.id}: {str(error).removeprefix(f'{card.id}: ')}", err=True)
+            echo(f"{card.id}: {str(error).removeprefix(f'{card.id}: ')}", err=True)
     return int(failed > 0)
 
 
@@ -181,9 +180,9 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> int:
         echo_json(rows)
     elif rows:
         text = [["; ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows]
-        typer.echo(columns(text, tuple(rows[0])))
+        echo(columns(text, tuple(rows[0])))
     else:
-        typer.echo("nothing there")
+        echo("nothing there")
     return 0
 
 

@@ -1,12 +1,14 @@
-"""Checksums of files, computed once: remembered by path, size and time of change.
+"""Checksums of files, computed once: remembered by path, and by all that a change leaves behind.
 
-The memory is one JSON file; losing or damaging it costs a new computation, never an answer.
+The memory is one JSON file with a checksum of its own; losing or damaging it costs a new
+computation, never an answer.
 """
 
 import contextlib
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,14 @@ from typing import Any
 from filelock import FileLock
 
 from omnibench.errors import DataError
+from omnibench.files import open_regular, read_regular
 
-MEMORY = "checksums.json"
+MEMORY = "checksums.index"
+# A file younger than this is hashed again next time.
+SETTLED_NS = 2_000_000_000
+
+# Algorithm and path -> [the file's stamp, hex digits].
+Memory = dict[str, list[Any]]
 
 
 def sha256_of(path: Path, data_dir: Path) -> str:
@@ -57,7 +65,7 @@ def hash_file(algorithm: str, path: Path) -> str:
         DataError: the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             return hashlib.file_digest(file, algorithm).hexdigest()
     except OSError as error:
         raise DataError(
@@ -68,19 +76,19 @@ def hash_file(algorithm: str, path: Path) -> str:
 def _checksums(algorithm: str, paths: Sequence[Path], data_dir: Path) -> list[str]:
     memory = data_dir / MEMORY
     known = _recall(memory)
-    fresh: dict[str, Any] = {}
+    fresh: Memory = {}
     result = []
     for path in paths:
         key = f"{algorithm} {path.absolute()}"
         stamp = _stamp(path)
         entry = known.get(key)
-        if stamp is not None and isinstance(entry, list) and entry[:2] == stamp:
-            result.append(str(entry[2]))
+        if stamp is not None and entry is not None and entry[0] == stamp:
+            result.append(entry[1])
             continue
         checksum = hash_file(algorithm, path)
-        # a file that was written to meanwhile is not remembered
+        # A file that was written to meanwhile is not remembered.
         if stamp is not None and stamp == _stamp(path):
-            fresh[key] = [*stamp, checksum]
+            fresh[key] = [stamp, checksum]
         result.append(checksum)
     if fresh:
         _remember(memory, fresh)
@@ -88,35 +96,45 @@ def _checksums(algorithm: str, paths: Sequence[Path], data_dir: Path) -> list[st
 
 
 def _stamp(path: Path) -> list[int] | None:
+    """Return size, times and inode; None of what changed just now, or cannot be looked at.
+
+    Anyone may set a file's mtime; its ctime is the file system's own. So coarse is that clock that
+    a file which changed just now could change once more without telling.
+    """
     try:
         status = path.stat()
     except OSError:
         return None
-    return [status.st_size, status.st_mtime_ns]
+    if status.st_ctime_ns >= time.time_ns() - SETTLED_NS:
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
-def _recall(memory: Path) -> dict[str, Any]:
+def _recall(memory: Path) -> Memory:
+    """Return what is remembered; nothing of a memory that is absent, damaged or of other rules."""
     try:
-        content = json.loads(memory.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        head, _, body = read_regular(memory).partition(b"\n")
+        if head + b"\n" != _head(body):
+            return {}
+        content: Memory = json.loads(body)
+    except (OSError, ValueError, RecursionError):
         return {}
-    if not isinstance(content, dict):
-        return {}
-    return {
-        key: entry
-        for key, entry in content.items()
-        if isinstance(entry, list) and len(entry) == 3 and isinstance(entry[2], str)
-    }
+    return content
 
 
-def _remember(memory: Path, fresh: dict[str, Any]) -> None:
+def _head(body: bytes) -> bytes:
+    return f"omnibench checksums 2 {hashlib.sha256(body).hexdigest()}\n".encode()
+
+
+def _remember(memory: Path, fresh: Memory) -> None:
     """Merge with what others remembered meanwhile; a folder that takes no file costs only time."""
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(memory.with_name(f".{memory.name}.lock")):
             temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
             try:
-                temporary.write_text(json.dumps(_recall(memory) | fresh), encoding="utf-8")
+                body = json.dumps(_recall(memory) | fresh).encode()
+                temporary.write_bytes(_head(body) + body)
                 temporary.replace(memory)
             finally:
                 temporary.unlink(missing_ok=True)

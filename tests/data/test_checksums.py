@@ -1,15 +1,31 @@
 import hashlib
 import json
 import os
+import socket
+import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnibench.data import checksums
 from omnibench.data.checksums import checksum_like, sha256_of, sha256_of_folder
 from omnibench.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files count as settled at once."""
+    monkeypatch.setattr(checksums, "SETTLED_NS", -1_000_000_000)
+
+
+def remembered(folder: Path) -> dict[str, list[Any]]:
+    memory: dict[str, list[Any]] = json.loads(
+        (folder / "checksums.index").read_bytes().partition(b"\n")[2]
+    )
+    return memory
 
 
 @pytest.fixture
@@ -52,13 +68,72 @@ def test_hashes_again_after_a_change(tmp_path: Path, content: bytes) -> None:
     assert sha256_of(path, tmp_path) == hashlib.sha256(content).hexdigest()
 
 
+def test_other_bytes_with_size_and_mtime_restored_get_their_own_checksum(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    sha256_of(path, tmp_path)
+    before = path.stat().st_mtime_ns
+    time.sleep(0.02)  # a tick of the file system's clock
+    path.write_bytes(b"xyz")
+    os.utime(path, ns=(before, before))
+    assert sha256_of(path, tmp_path) == hashlib.sha256(b"xyz").hexdigest()
+
+
+def test_another_file_in_its_place_is_told_by_its_inode(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    other = tmp_path / "b"
+    other.write_bytes(b"xyz")
+    sha256_of(path, tmp_path)
+    stamps = [checksums._stamp(file) for file in (path, other)]
+    assert stamps[0] is not None
+    assert stamps[1] is not None
+    assert stamps[0][3] != stamps[1][3]
+
+
+def test_what_changed_just_now_is_hashed_again(
+    tmp_path: Path, hashed: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checksums, "SETTLED_NS", 3_600_000_000_000)
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    assert sha256_of(path, tmp_path) == sha256_of(path, tmp_path)
+    assert hashed == [path, path]
+
+
+def test_a_flipped_bit_of_the_memory_is_never_an_answer(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_bytes(b"abc")
+    truth = sha256_of(path, tmp_path)
+    memory = tmp_path / "checksums.index"
+    content = memory.read_bytes()
+    for bit in range(8 * len(content)):
+        changed = bytearray(content)
+        changed[bit // 8] ^= 1 << bit % 8
+        memory.write_bytes(changed)
+        assert checksums._recall(memory) == {}
+    assert sha256_of(path, tmp_path) == truth
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_no_file_is_refused_in_a_sentence(tmp_path: Path, kind: str) -> None:
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "p"
+    if kind == "pipe":
+        os.mkfifo(path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        if kind == "socket":
+            listening.bind(str(path))
+        with pytest.raises(DataError, match="it is a pipe, a socket or a device, not a file"):
+            sha256_of(path, tmp_path)
+
+
 @pytest.mark.parametrize("memory", ["{", "[1]", '{"sha256 x": 3}', "\x00"])
 def test_a_damaged_memory_is_ignored(tmp_path: Path, memory: str) -> None:
-    (tmp_path / "checksums.json").write_text(memory)
+    (tmp_path / "checksums.index").write_text(memory)
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     assert sha256_of(path, tmp_path) == hashlib.sha256(b"abc").hexdigest()
-    assert f"sha256 {path}" in json.loads((tmp_path / "checksums.json").read_text())
+    assert f"sha256 {path}" in remembered(tmp_path)
 
 
 def test_works_where_nothing_can_be_remembered(tmp_path: Path) -> None:
@@ -74,6 +149,7 @@ def test_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def _remember(job: tuple[Path, Path]) -> str:
+    checksums.SETTLED_NS = -1_000_000_000  # in a process of its own
     return sha256_of(*job)
 
 
@@ -84,8 +160,7 @@ def test_processes_share_one_memory(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(_remember, [(path, tmp_path) for path in paths]))
     assert found == [hashlib.sha256(path.name.encode()).hexdigest() for path in paths]
-    memory = json.loads((tmp_path / "checksums.json").read_text())
-    assert set(memory) == {f"sha256 {path}" for path in paths}
+    assert set(remembered(tmp_path)) == {f"sha256 {path}" for path in paths}
 
 
 def test_folder_digest(tmp_path: Path, hashed: list[Path]) -> None:

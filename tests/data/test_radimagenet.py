@@ -114,7 +114,7 @@ def test_the_digest_is_of_names_and_sizes(root: Path, tmp_path: Path) -> None:
     lines = "".join(f"{name}\0{(root / name).stat().st_size}\n" for name in NAMES)
     expected = f"sha256:{hashlib.sha256(lines.encode()).hexdigest()}"
     assert sources.source_digest(CARD, tmp_path) == expected
-    assert not (tmp_path / "checksums.json").exists()
+    assert not (tmp_path / "checksums.index").exists()
     (root / NAMES[1]).write_bytes(b"cut")
     cut = sources.source_digest(CARD, tmp_path)
     write_list(root / "RadiologyAI_train.csv", *NAMES[:2])

@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import errors
 from PIL import Image
 
-from omnibench.data import download, parquet, sources
+from omnibench.data import checksums, download, parquet, sources
 from omnibench.data.rocov2 import CARD, HUB_SPLITS
 from omnibench.errors import DataError
 
@@ -188,6 +188,7 @@ def test_fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         fill(options["local_dir"] / "data")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot)
+    monkeypatch.setattr(checksums, "SETTLED_NS", -1_000_000_000)  # files count as settled at once
     by_hand = tmp_path / "rocov2" / "test-x.parquet"
     write(by_hand, [], [])
     download.fetch(SMALL, tmp_path, lambda *_: None)
@@ -195,7 +196,7 @@ def test_fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [(repository, options)] = asked
     assert repository == "eltorio/ROCOv2-radiology"
     assert (options["repo_type"], options["ignore_patterns"]) == ("dataset", ["*/test-x.parquet"])
-    assert (tmp_path / "checksums.json").is_file()
+    assert (tmp_path / "checksums.index").is_file()
     assert sources.load(SMALL, tmp_path).splits["val"].captions == ("g", "h")
 
 

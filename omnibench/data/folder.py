@@ -14,7 +14,7 @@ from omnibench.data.labels import primary_metric
 from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 
 import struct
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,22 @@ from PIL import Image
 
 from omnibench.errors import DataError
 
-LARGEST_SIDE = 512
+# Images up to this side are read whole and resized by the encoder; larger ones are decoded at the
+# size that is asked for, so that memory does not grow with the files.
+WHOLE_SIDE = 512
 GREY_MODES = ("1", "L", "LA", "La")
+NAMED = 3  # files in a refusal
+T = TypeVar("T")
+ORIENTATION = 0x0112  # EXIF's tag; TIFFs are turned by Pillow itself
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 # What Pillow raises for damaged files of the formats that folders may hold.
 DAMAGE = (
     OSError,
@@ -43,6 +57,10 @@ class FolderImages:
     files: tuple[str, ...]
     shape: tuple[int, ...]
 
+    def at(self, size: int) -> Self:
+        """Return the images as they are decoded for an input of this size: see `cut`."""
+        return replace(self, shape=(self.shape[0], *cut(self.shape[1:3], size), *self.shape[3:]))
+
     def read(self, start: int, stop: int) -> NDArray[np.uint8]:
         """Decode images start..stop-1; like a slice, at most those there are.
 
@@ -66,23 +84,47 @@ class FolderImages:
         return images
 
 
+def cut(sides: tuple[int, ...], size: int) -> tuple[int, ...]:
+    """Return the (H, W) that images of these sides are decoded at for an input of this size.
+
+    Sides up to WHOLE_SIDE stay as they are; else no side is larger than the input's.
+    """
+    return sides if max(sides) <= WHOLE_SIDE else tuple(min(side, size) for side in sides)
+
+
 def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
     """Return (channels, H, W) for all images, from their headers.
 
     One channel if every image is grey, else three. The size is the largest height and the largest
-    width, each at most LARGEST_SIDE: images of one size that is not larger stay as they are.
+    width: images of one size stay as they are.
 
     Raises:
-        DataError: an image is unreadable, of more than 8 bits, or a stack of several.
+        DataError: images are unreadable, of more than 8 bits a channel, or stacks of several; the
+            first of them by name.
     """
-    channels: Literal[1, 3] = 1
-    height = width = 1
-    for name in files:
-        mode, (columns, rows) = header(root / name)
-        if mode not in GREY_MODES:
-            channels = 3
-        height, width = max(height, rows), max(width, columns)
-    return channels, min(height, LARGEST_SIDE), min(width, LARGEST_SIDE)
+    headers = every(files, lambda name: header(root / name))
+    channels: Literal[1, 3] = 1 if all(mode in GREY_MODES for mode, _ in headers) else 3
+    sizes = [size for _, size in headers]
+    return channels, max(rows for _, rows in sizes), max(columns for columns, _ in sizes)
+
+
+def every(names: Iterable[str], look: Callable[[str], T]) -> list[T]:
+    """Return what a look at each file gives.
+
+    Raises:
+        DataError: of the first files that cannot be used, with the number of the others.
+    """
+    results, complaints = [], []
+    for name in names:
+        try:
+            results.append(look(name))
+        except DataError as error:
+            complaints.append(str(error))
+    if complaints:
+        more = len(complaints) - NAMED
+        further = [f"and {more} more files cannot be used"] if more > 0 else []
+        raise DataError("; ".join([*complaints[:NAMED], *further]))
+    return results
 
 
 def header(
@@ -90,30 +132,38 @@ def header(
     deep: str = "window it to 8 bits first",
     where: Path | str | None = None,
 ) -> tuple[str, tuple[int, int]]:
-    """Return the mode and the size (W, H) of an image.
+    """Return the mode and the size (W, H) of an image, turned as its EXIF says.
+
+    Values of more than 8 bits are refused, since nothing tells which range of them matters: scaled
+    by their type's full range most CT would come out black.
 
     Args:
         deep: what to do about one of more than 8 bits, for the message.
         where: what the message calls the image, if not by its path.
 
     Raises:
-        DataError: it is unreadable, of more than 8 bits, or a stack of several.
+        DataError: it is unreadable, of more than 8 bits a channel, or a stack of several.
     """
     name = where or str(file)
     try:
         with Image.open(file) as image:
-            mode, size, frames = image.mode, image.size, getattr(image, "n_frames", 1)
+            mode, size, kind = image.mode, image.size, image.format
+            # the further pictures of a camera's file are previews of the first, or its depth
+            frames = 1 if kind == "MPO" else getattr(image, "n_frames", 1)
+            is_deep, turn = _is_deep(image), orientation(image)
     except DAMAGE as error:
         raise unreadable(name, error) from error
-    if mode == "F" or mode.startswith("I"):
-        raise DataError(f"{name} has more than 8 bits a pixel (mode {mode}); {deep}")
+    if is_deep:
+        raise DataError(f"{name} has more than 8 bits a pixel's channel (mode {mode}); {deep}")
     if frames > 1:
         raise DataError(f"{name} is a stack of {frames} images; save each as a file of its own")
-    return mode, size
+    return mode, size if turn < 5 else size[::-1]
 
 
 def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> NDArray[np.uint8]:
     """Return an image of this shape: (H, W) for grey, (H, W, 3) for colour.
+
+    It is turned as its EXIF says; transparency is dropped.
 
     Args:
         where: what the message calls the image.
@@ -123,15 +173,39 @@ def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> 
     """
     try:
         with Image.open(file) as opened:
+            turn = orientation(opened)
             # by way of RGBA, or Pillow warns of each palette that has transparency
             image = opened.convert("RGBA") if opened.mode == "P" else opened
-            image = image.convert("RGB" if len(shape) == 3 else "L")
+            image = turned(image.convert("RGB" if len(shape) == 3 else "L"), turn)
         size = (shape[1], shape[0])
         if image.size != size:
             image = image.resize(size, Image.Resampling.BILINEAR)
         return np.asarray(image)
     except DAMAGE as error:
         raise unreadable(where, error) from error
+
+
+def turned(image: Image.Image, turn: int) -> Image.Image:
+    """Return an image turned upright from one of EXIF's orientations."""
+    return image if turn == 1 else image.transpose(TURNS[turn])
+
+
+def orientation(image: Image.Image) -> int:
+    """Return EXIF's orientation, 1 where it has none, as the header tells it."""
+    # Pillow would decode a whole PNG to look for EXIF behind its pixels
+    if image.format == "TIFF" or (image.format == "PNG" and "exif" not in image.info):
+        return 1
+    turn = image.getexif().get(ORIENTATION, 1)
+    return turn if turn in TURNS else 1
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Return whether a channel has more than 8 bits, which Pillow's mode does not always tell."""
+    if image.mode == "F" or image.mode.startswith("I"):
+        return True
+    if image.format == "TIFF":
+        return max(getattr(image, "tag_v2", {}).get(258, (8,))) > 8
+    return image.format == "PNG" and any("16" in str(tile[3]) for tile in image.tile)
 
 
 def unreadable(where: Path | str, error: Exception) -> DataError:

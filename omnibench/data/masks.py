@@ -9,12 +9,19 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.data import Dataset, Images, npz
+from omnibench.data.declaration import (
+    MOST_CLASSES,
+    UNDECLARED,
+    VOID,
+    coding_of,
+    declaration_of,
+    numbers,
+)
 from omnibench.errors import DataError
 
-MOST_CLASSES = 64  # more values than these are grey levels
 BLOCK_PIXELS = 1 << 20
 
-Place = tuple[str, int]  # split and index of an image
+SHOWN = 8  # values in a message
 
 
 @dataclass(frozen=True)
@@ -42,24 +49,34 @@ class RecodedMasks:
 def class_indexed(dataset: Dataset) -> Dataset:
     """Return the dataset with masks of class indices and a card that names their classes.
 
-    Where the card has `mask_classes`, mask values are indices of these already, except that two
-    classes may be coded as 0 and 255. Elsewhere the values of all splits, sorted, are the classes
-    and give them their names. One pass reads every mask: give it the whole dataset, not a subset.
+    What is declared beside a local dataset decides; its ignored values become VOID. Where the card
+    has `mask_classes`, mask values are indices of these already, except that two classes may be
+    coded as 0 and 255. Elsewhere the values of all splits, sorted, are the classes and give them
+    their names, where they leave no doubt: two values, or numbers below MOST_CLASSES. One pass
+    reads every mask: give it the whole dataset, not a subset.
 
     Raises:
         DataError: a split has no masks or masks of another size than its images; a value is none
-            of the card's classes; or the values that were found make no classes.
+            of the classes; the values that were found leave doubt; or a mask is VOID throughout.
     """
-    card = dataset.card
+    card, declaration = dataset.card, declaration_of(dataset.card)
     masks = {split: _masks(dataset, split) for split in dataset.splits}
-    places = _places(masks)
-    values = sorted(places)
-    if len(values) < 2:
-        raise DataError(
-            f"every mask of '{card.id}' holds {values or 'nothing'} alone; segmentation needs two "
-            "classes: save the masks with their class values"
-        )
-    names, table = _declared(card, places) if card.mask_classes else _found(card.id, values)
+    ignored = [level for value in declaration.ignore for level in numbers(value)]
+    if declaration.mask_values:
+        coding = coding_of(declaration)
+        names, table = coding.classes, coding.table
+        values = values_of(masks, table == VOID)
+        _check_declared(card, values, table)
+    else:
+        values = values_of(masks, np.isin(np.arange(256), ignored))
+        shown = {value: places for value, places in values.items() if value not in ignored}
+        if len(shown) < 2:
+            raise DataError(
+                f"every mask of '{card.id}' holds {sorted(shown) or 'nothing'} alone; segmentation "
+                "needs two classes: save the masks with their class values"
+            )
+        names, table = _of_card(card, shown) if card.mask_classes else _in_order(card.id, shown)
+        table[ignored] = VOID
     splits = {
         split: replace(part, masks=RecodedMasks(masks[split], table))
         for split, part in dataset.splits.items()
@@ -94,46 +111,98 @@ def _masks(dataset: Dataset, split: str) -> Images:
     return part.masks
 
 
-def _places(masks: Mapping[str, Images]) -> dict[int, Place]:
-    """Every value that occurs, with the first image that has it."""
-    places: dict[int, Place] = {}
+@dataclass(frozen=True)
+class Occurrence:
+    """Where a mask value occurs first, and in how many pixels of all splits."""
+
+    split: str
+    image: int
+    pixels: int
+
+
+def values_of(
+    masks: Mapping[str, Images], ignored: NDArray[np.bool_] | None = None
+) -> dict[int, Occurrence]:
+    """Return every value that occurs, in order; one pass over all masks.
+
+    Args:
+        ignored: bool [256], the values that may not fill a whole mask.
+
+    Raises:
+        DataError: they fill one.
+    """
+    first: dict[int, tuple[str, int]] = {}
+    pixels = np.zeros(256, np.int64)
     for split, images in masks.items():
         count, height, width = images.shape
         step = max(1, BLOCK_PIXELS // (height * width))
         for start in range(0, count, step):
             block = images.read(start, start + step)
-            for value in np.flatnonzero(np.bincount(block.reshape(-1), minlength=256)).tolist():
-                if value not in places:
-                    first = int((block == value).any(axis=(1, 2)).argmax())
-                    places[value] = (split, start + first)
-    return places
+            shown = np.bincount(block.reshape(-1), minlength=256)
+            pixels += shown
+            for value in np.flatnonzero(shown).tolist():
+                if value not in first:
+                    place = int((block == value).any(axis=(1, 2)).argmax())
+                    first[value] = (split, start + place)
+            if ignored is not None and shown[ignored].any():
+                void = ignored[block].all(axis=(1, 2))
+                if void.any():
+                    raise DataError(
+                        f"the mask of image {start + int(void.argmax())} of {split} holds ignored "
+                        "values alone, so that there is nothing to score; leave that image out"
+                    )
+    return {value: Occurrence(*first[value], int(pixels[value])) for value in sorted(first)}
 
 
-def _declared(
-    card: DatasetCard, places: Mapping[int, Place]
+def shares(values: Mapping[int, Occurrence]) -> str:
+    """Return values with their share of the pixels, as in "0 (97.5 %), 1 (2.5 %)"."""
+    total = sum(occurrence.pixels for occurrence in values.values())
+    shown = [f"{v} ({100 * found.pixels / total:.3g} %)" for v, found in values.items()]
+    return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" * (len(shown) > SHOWN))
+
+
+def _check_declared(
+    card: DatasetCard, values: Mapping[int, Occurrence], table: NDArray[np.uint8]
+) -> None:
+    for value, found in values.items():
+        if table[value] == UNDECLARED:
+            raise DataError(
+                f"the mask of image {found.image} of {found.split} of '{card.id}' holds {value}, "
+                "which is not declared; add it to mask_values or to ignore"
+            )
+
+
+def _of_card(
+    card: DatasetCard, values: Mapping[int, Occurrence]
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     table = np.arange(256, dtype=np.uint8)
     count = len(card.mask_classes)
-    if count == 2 and set(places) == {0, 255}:
+    if count == 2 and set(values) == {0, 255}:
         table[255] = 1
         return card.mask_classes, table
-    outside = sorted(value for value in places if value >= count)
-    if outside:
-        split, index = places[outside[0]]
+    outside = next((value for value in values if value >= count), None)
+    if outside is not None:
+        found = values[outside]
         raise DataError(
-            f"'{card.id}' has the mask classes 0..{count - 1}, but the mask of image {index} of "
-            f"{split} holds {outside[0]}; correct the masks or the card's mask_classes"
+            f"'{card.id}' has the mask classes 0..{count - 1}, but the mask of image {found.image} "
+            f"of {found.split} holds {outside}; correct the masks or the card's mask_classes"
         )
     return card.mask_classes, table
 
 
-def _found(name: str, values: list[int]) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
-    if len(values) > MOST_CLASSES:
+def _in_order(
+    name: str, values: Mapping[int, Occurrence]
+) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
+    """Number values that leave no doubt."""
+    if len(values) > 2 and max(values) >= MOST_CLASSES:
+        example = ", ".join(f"{value}: ..." for value in list(values)[:3])
         raise DataError(
-            f"the masks of '{name}' hold {len(values)} values, more than {MOST_CLASSES} classes: "
-            "they look like grey levels or like masks that were interpolated or saved as JPEG; "
-            "save class values without loss"
+            f"the masks of '{name}' hold {shares(values)}, and nothing tells whether these are "
+            "classes, grey levels of antialiased or JPEG edges, two codings mixed (0/1 and 0/255) "
+            "or void; declare them in a YAML file beside the data: "
+            f'mask_values: {{{example}}}, the background first, a range as "1..127", and '
+            f"ignore: [{max(values)}] for what is not to be scored"
         )
     table = np.zeros(256, np.uint8)
-    table[values] = np.arange(len(values))
+    table[list(values)] = np.arange(len(values))
     return tuple(str(value) for value in values), table

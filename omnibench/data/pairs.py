@@ -10,6 +10,7 @@ from pathlib import Path
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Split
 from omnibench.data.checksums import sha256_of_folder
+from omnibench.data.declaration import coding_of, read_declaration
 from omnibench.data.folder import SUFFIXES, visible
 from omnibench.data.local import local_card
 from omnibench.errors import DataError
@@ -52,29 +53,40 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Open every header and return the dataset; pixels are decoded when they are read.
 
     Images of several sizes are brought to one as `folder_images.survey` says, and masks with them.
+    Values and colours of the masks are read as `declaration` says.
     Its digest is `source_digest`: hashing every decoded image would double the work.
 
     Raises:
         DataError: as `pairs_of`, an image is unreadable or of more than 8 bits, or a mask is not
             what `folder_masks.check_mask` wants.
     """
-    from omnibench.data.folder_images import FolderImages, survey
-    from omnibench.data.folder_masks import FolderMasks, check_mask
+    from omnibench.data.folder_images import FolderImages, every, survey
+    from omnibench.data.folder_masks import FolderMasks, check_mask, check_palettes
 
     root = Path(str(card.path))
-    pairs = pairs_of(root)
+    pairs, declaration = pairs_of(root), read_declaration(root)
     channels, height, width = survey(
         root, [name for split in SPLITS for name in pairs.images[split]]
     )
+    together = {
+        mask: image
+        for split in SPLITS
+        for image, mask in zip(pairs.images[split], pairs.masks[split], strict=True)
+    }
+    every(
+        together,
+        lambda mask: check_mask(root / together[mask], root / mask, declaration.by_colour),
+    )
+    if not declaration.mask_values:
+        check_palettes(root, list(together))
+    colours = coding_of(declaration).colours
     pixel = (3,) if channels == 3 else ()
     splits = {}
     for split in SPLITS:
         images, masks = pairs.images[split], pairs.masks[split]
-        for image, mask in zip(images, masks, strict=True):
-            check_mask(root / image, root / mask)
         splits[split] = Split(
             images=FolderImages(root, images, (len(images), height, width, *pixel)),
-            masks=FolderMasks(root, masks, (len(masks), height, width)),
+            masks=FolderMasks(root, masks, (len(masks), height, width), colours),
         )
     card = card.model_copy(
         update={"channels": channels, "resolution": height if height == width else None}

@@ -1,4 +1,6 @@
 import pickle
+import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from omnibench.data.folder_images import FolderImages, survey
 from omnibench.errors import DataError
 
 Image = pytest.importorskip("PIL.Image")
+ImageOps = pytest.importorskip("PIL.ImageOps")
 
 
 def save(folder: Path, name: str, mode: str = "L", size: tuple[int, int] = (6, 4)) -> str:
@@ -54,7 +57,7 @@ def test_black_and_white_becomes_0_and_255(tmp_path: Path) -> None:
     [
         ([(300, 200), (300, 200)], (200, 300)),  # (W, H) as in Pillow; (H, W) here
         ([(300, 200), (100, 400)], (400, 300)),
-        ([(2000, 200), (100, 900)], (512, 512)),
+        ([(2000, 200), (100, 900)], (900, 2000)),
     ],
 )
 def test_one_size_for_all(
@@ -62,6 +65,87 @@ def test_one_size_for_all(
 ) -> None:
     files = [save(tmp_path, f"{index}.png", size=size) for index, size in enumerate(sizes)]
     assert survey(tmp_path, files)[1:] == expected
+
+
+@pytest.mark.parametrize(
+    ("sides", "size", "decoded"),
+    [
+        ((700, 700), 768, (700, 700)),  # never enlarged
+        ((768, 768), 768, (768, 768)),
+        ((900, 600), 768, (768, 600)),
+        ((900, 600), 224, (224, 224)),
+        ((512, 300), 224, (512, 300)),  # small ones are resized by the encoder
+    ],
+)
+def test_the_input_size_sets_the_size_that_images_are_decoded_at(
+    tmp_path: Path, sides: tuple[int, int], size: int, decoded: tuple[int, int]
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, sides, dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    found = FolderImages(tmp_path, ("a.png",), (1, *sides)).at(size)
+    assert found.shape == (1, *decoded)
+    expected = Image.fromarray(pixels).resize(decoded[::-1], Image.Resampling.BILINEAR)
+    np.testing.assert_array_equal(found.read(0, 1)[0], expected)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("turn", range(1, 9))
+def test_images_are_turned_as_their_exif_says(tmp_path: Path, suffix: str, turn: int) -> None:
+    pixels = np.zeros((40, 60, 3), np.uint8)
+    pixels[:20, :30] = 250  # the upper left corner tells all eight apart with the sides
+    pixels[:8, :60] = 120
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(pixels).save(tmp_path / f"a.{suffix}", exif=exif, quality=95)
+    expected = ImageOps.exif_transpose(Image.open(tmp_path / f"a.{suffix}")).convert("RGB")
+    channels, height, width = survey(tmp_path, [f"a.{suffix}"])
+    assert (channels, width, height) == (3, *expected.size)
+    found = FolderImages(tmp_path, (f"a.{suffix}",), (1, height, width, 3)).read(0, 1)[0]
+    np.testing.assert_array_equal(found, np.asarray(expected))
+
+
+def test_of_a_cameras_several_pictures_the_first_is_read(tmp_path: Path) -> None:
+    first, preview = (Image.new("RGB", (16, 8), colour) for colour in ((200, 0, 0), (0, 0, 200)))
+    first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[preview])
+    assert survey(tmp_path, ["a.jpg"]) == (3, 8, 16)
+    red, _, blue = FolderImages(tmp_path, ("a.jpg",), (1, 8, 16, 3)).read(0, 1)[0, 4, 8]
+    assert (red > 150, blue < 50) == (True, True)
+
+
+def deep_png(path: Path, colour: int, channels: int) -> None:
+    """Write a PNG of 16 bits a channel, which Pillow opens as one of 8 unless it is grey."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        body = kind + content
+        return struct.pack(">I", len(content)) + body + struct.pack(">I", zlib.crc32(body))
+
+    rows = b"".join(b"\0" + np.full(6 * channels, 1000, ">u2").tobytes() for _ in range(4))
+    header = struct.pack(">IIBBBBB", 6, 4, 16, colour, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(chunk(*part) for part in parts))
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_16_bits_are_refused_in_every_kind_of_png(
+    tmp_path: Path, colour: int, channels: int
+) -> None:
+    deep_png(tmp_path / "deep.png", colour, channels)
+    with pytest.raises(DataError, match=r"deep\.png has more than 8 bits.*window it to 8 bits"):
+        survey(tmp_path, ["deep.png"])
+
+
+def test_cmyk_is_read_as_its_colours(tmp_path: Path) -> None:
+    Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
+    assert survey(tmp_path, ["a.jpg"]) == (3, 16, 16)
+    found = FolderImages(tmp_path, ("a.jpg",), (1, 16, 16, 3)).read(0, 1)[0]
+    assert np.abs(found.mean(axis=(0, 1)) - (200, 40, 90)).max() < 4
+
+
+def test_every_file_that_cannot_be_used_is_counted(tmp_path: Path) -> None:
+    good = save(tmp_path, "good.png")
+    names = [save(tmp_path, f"{index}.tif", "I") for index in range(5)]
+    with pytest.raises(DataError, match=r"0\.tif has.*2\.tif has.*and 2 more files cannot be"):
+        survey(tmp_path, [good, *names])
 
 
 def test_resizing_averages(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Split, masks
+from omnibench.data import ArrayImages, Dataset, Split, masks, npz
+from omnibench.data.declaration import VOID
 from omnibench.data.masks import class_indexed, read_foreground
 from omnibench.data.npz import card_of
 from omnibench.errors import DataError
@@ -40,9 +41,9 @@ def corners(found: Dataset, split: str) -> list[int]:
 
 
 def test_values_become_classes_over_all_splits_at_once() -> None:
-    found = class_indexed(dataset(filled(train=[0, 100], val=[255, 0], test=[9, 255])))
-    assert found.card.mask_classes == ("0", "9", "100", "255")
-    # split by split, 100 and 255 would both have become 1
+    found = class_indexed(dataset(filled(train=[0, 20], val=[55, 0], test=[9, 55])))
+    assert found.card.mask_classes == ("0", "9", "20", "55")
+    # split by split, 20 and 55 would both have become 1
     assert corners(found, "train") == [0, 2]
     assert corners(found, "val") == [3, 0]
     assert corners(found, "test") == [1, 3]
@@ -66,7 +67,13 @@ def test_two_declared_classes_may_be_0_and_255() -> None:
         (filled(train=[0, 1], val=[1, 0, 3]), ("a", "b", "c"), "image 2 of val holds 3"),
         (filled(train=[0, 1], val=[255]), ("a", "b"), "0..1, but .* image 0 of val holds 255"),
         (filled(train=[0, 128]), ("a", "b"), "image 1 of train holds 128"),
-        (filled(train=list(range(65))), (), "hold 65 values.*grey levels.*JPEG"),
+        (filled(train=list(range(65))), (), r"hold 0 \(.*and 57 more, .*grey levels.*JPEG"),
+        (
+            filled(train=[0, 1], val=[255]),
+            (),
+            r"0 \(95\.8 %\), 1 \(2\.08 %\), 255 .*mask_values: \{0: .*ignore: \[255",
+        ),
+        (filled(train=[0, 128, 255]), (), "grey levels of antialiased"),
         (filled(train=[0], val=[0]), (), r"'own' holds \[0\] alone"),
         (filled(train=[0], val=[0]), ("a", "b"), r"'own' holds \[0\] alone"),
     ],
@@ -77,8 +84,60 @@ def test_refused_values(values: Masks, classes: tuple[str, ...], message: str) -
 
 
 def test_sixty_four_values_are_classes() -> None:
-    found = class_indexed(dataset(filled(train=list(range(0, 256, 4)))))
+    found = class_indexed(dataset(filled(train=list(range(64)))))
     assert corners(found, "train") == list(range(64))
+
+
+@pytest.fixture
+def declared(save: Callable[..., Path], arrays: dict[str, Any]) -> Callable[..., Dataset]:
+    """Write masks as an npz with a declaration beside it, and read it."""
+
+    def write(values: list[int], declaration: str) -> Dataset:
+        for split in ("train", "val", "test"):
+            content = np.zeros((len(arrays[f"{split}_images"]), 8, 8), np.uint8)
+            content[:, 0, : len(values)] = values
+            arrays[f"{split}_label"] = content
+        path = save(arrays)
+        path.with_suffix(".yaml").write_text(declaration)
+        return class_indexed(npz.read(card_of(path), path.parent / "data"))
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("values", "declaration", "classes", "indices"),
+    [
+        # two codings mixed
+        ([1, 255, 0], "mask_values: {0: no, 1: yes, 255: yes}", ("no", "yes"), [1, 1, 0]),
+        # antialiased edges
+        ([9, 130, 255], 'mask_values: {"0..127": a, "128..255": b}', ("a", "b"), [0, 1, 1]),
+        # the background is not 0
+        ([0, 7, 0], "mask_values: {7: back, 0: lesion}", ("back", "lesion"), [1, 0, 1]),
+        ([1, 255, 2], "ignore: [255]", ("0", "1", "2"), [1, VOID, 2]),
+        ([255, 1, 0], "ignore: [255]", ("0", "1"), [VOID, 1, 0]),
+    ],
+)
+def test_declared_values_decide(
+    declared: Callable[..., Dataset],
+    values: list[int],
+    declaration: str,
+    classes: tuple[str, ...],
+    indices: list[int],
+) -> None:
+    found = declared(values, declaration)
+    assert found.card.mask_classes == classes
+    masks = found.splits["val"].masks
+    assert masks is not None
+    assert masks.read(0, 1)[0, 0, :3].tolist() == indices
+
+
+def test_values_that_are_not_declared_and_masks_of_void_alone_are_refused(
+    declared: Callable[..., Dataset],
+) -> None:
+    with pytest.raises(DataError, match="image 0 of train .* holds 9, which is not declared"):
+        declared([1, 9], "mask_values: {0: a, 1: b}")
+    with pytest.raises(DataError, match="image 0 of train holds ignored values alone"):
+        declared([1, 2], "{mask_values: {3: a, 4: b}, ignore: [0, 1, 2]}")
 
 
 def test_splits_without_masks_or_with_masks_of_another_size_are_refused() -> None:
@@ -103,7 +162,7 @@ def test_colour_images_have_flat_masks() -> None:
 
 def test_reading_by_blocks_rows_and_slices(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
-    values = np.array([0, 3, 200], np.uint8)
+    values = np.array([0, 3, 60], np.uint8)
     expected = rng.integers(0, 3, (7, 4, 4))
     own = dataset({"train": values[expected]})
     monkeypatch.setattr(masks, "BLOCK_PIXELS", 33)  # two masks a block

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
+from omnibench.data.declaration import VOID
 from omnibench.data.masks import class_indexed
 from omnibench.data.pairs import card_of, pairs_of, read, source_digest
 from omnibench.data.sources import missing, resolve
@@ -90,13 +91,70 @@ def test_the_digest_is_that_of_images_and_masks(root: Path, tmp_path: Path) -> N
 def test_palettes_give_indices_and_black_and_white_0_and_1(root: Path, tmp_path: Path) -> None:
     indices = np.arange(24, dtype=np.uint8).reshape(4, 6) % 3
     palette = PIL.fromarray(indices)
-    palette.putpalette([200, 0, 0, 0, 200, 0, 0, 0, 200])  # makes mode P
+    palette.putpalette([0, 0, 0, 0, 200, 0, 0, 0, 200])  # makes mode P
     palette.info["transparency"] = 0
     palette.save(root / "train/masks/a.PNG")
     save_array(root / "train/masks/b.png", indices > 0)
     masks = read(card_of(root), tmp_path).splits["train"].masks
     assert masks is not None
     np.testing.assert_array_equal(masks.read(0, 2), [indices, indices > 0])
+
+
+def test_palettes_that_leave_doubt_are_refused(root: Path, tmp_path: Path) -> None:
+    palette = PIL.fromarray(np.arange(24, dtype=np.uint8).reshape(4, 6) % 2)
+    for name, colours in (("a.PNG", [0, 0, 0, 250, 0, 0]), ("b.png", [0, 0, 0, 0, 250, 0])):
+        palette.putpalette(colours)
+        palette.save(root / "train/masks" / name)
+    with pytest.raises(DataError, match=r"b\.png has #00fa00 as index 1 .*a\.PNG has #fa0000"):
+        read(card_of(root), tmp_path)
+    palette.putpalette([250, 0, 0, 0, 0, 0])
+    palette.save(root / "train/masks/a.PNG")
+    with pytest.raises(DataError, match=r"a\.PNG has the colour #fa0000 .*index 0.*mask_values"):
+        read(card_of(root), tmp_path)
+
+
+def test_declared_colours_are_read_from_palettes_and_colour_masks(
+    root: Path, tmp_path: Path
+) -> None:
+    (root / "omnibench.yaml").write_text(
+        'mask_values: {"#000000": background, "#fa0000": lesion, "#00fa00": lesion}\n'
+        'ignore: ["#ffffff"]\n'
+    )
+    lesion = np.arange(24).reshape(4, 6) % 2
+    palette = PIL.fromarray(1 - lesion.astype(np.uint8))
+    palette.putpalette([250, 0, 0, 0, 0, 0])  # index 0 is the lesion
+    palette.save(root / "train/masks/a.PNG")
+    colour = np.zeros((4, 6, 3), np.uint8)
+    colour[..., 1] = 250 * lesion
+    colour[0, 0] = 255
+    save_array(root / "train/masks/b.png", colour)
+    dataset = class_indexed(read(card_of(root), tmp_path))
+    assert dataset.card.mask_classes == ("background", "lesion")
+    void = lesion.copy()
+    void[0, 0] = VOID
+    assert dataset.splits["train"].masks is not None
+    np.testing.assert_array_equal(dataset.splits["train"].masks.read(0, 2), [lesion, void])
+    colour[3, 5] = (1, 2, 3)
+    save_array(root / "train/masks/b.png", colour)
+    with pytest.raises(DataError, match=r"b\.png holds the colour #010203, which is not declared"):
+        class_indexed(read(card_of(root), tmp_path))
+
+
+def test_image_and_mask_are_turned_alike(root: Path, tmp_path: Path) -> None:
+    pixels = np.arange(24, dtype=np.uint8).reshape(4, 6)
+    exif = PIL.Exif()
+    exif[0x0112] = 6
+    for folder, name in (("images", "a.png"), ("masks", "a.PNG")):
+        PIL.fromarray(pixels).save(root / "train" / folder / name, exif=exif)
+    (root / "train/images/b.JPG").unlink()
+    (root / "train/masks/b.png").unlink()
+    for split in ("val", "test"):
+        for path in (root / split).rglob("x.*"):
+            save(path, size=(4, 6))
+    train = read(card_of(root), tmp_path).splits["train"]
+    assert train.masks is not None
+    np.testing.assert_array_equal(train.images.read(0, 1)[0], np.rot90(pixels, -1))
+    np.testing.assert_array_equal(train.masks.read(0, 1)[0], np.rot90(pixels, -1))
 
 
 def test_masks_are_resized_with_their_images_and_keep_their_values(

@@ -1,0 +1,197 @@
+"""What the owner of a local dataset declares of it, in a small YAML file beside the data.
+
+`omnibench.yaml` in a folder, `NAME.yaml` beside `NAME.npz` or `NAME.jsonl`:
+
+    labels: multi-class            # or binary, multi-label, ordinal
+    mask_values: {0: background, 1: lesion, 255: lesion}
+    ignore: [254]                  # left out of the loss and of every metric
+    strict: true                   # warnings about the data become refusals
+
+A mask value is a number (a grey level, or an index of a palette), a range "128..255", or a colour
+"#ff0000". The first class that `mask_values` names is the background.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from omnibench.cards import DatasetCard
+from omnibench.errors import DataError, RequestError
+from omnibench.validation import validate
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+MOST_CLASSES = 64  # more mask values than these are grey levels
+VOID, UNDECLARED = 255, 254  # class indices of pixels that are ignored, and that nothing declares
+VALUE = re.compile(r"(\d{1,3})(?:\.\.(\d{1,3}))?|#[0-9a-f]{6}")
+Colour = tuple[int, int, int]
+
+
+def _mask_value(given: Any) -> str:
+    text = str(given).lower()
+    match = VALUE.fullmatch(text)
+    if match is None or not all(0 <= v <= 255 for v in numbers(text)):
+        raise ValueError(
+            f"'{given}' is no mask value: write a number 0..255, a range \"128..255\" or a colour "
+            '"#ff0000", the latter two in quotes'
+        )
+    if not text.startswith("#") and not list(numbers(text)):
+        raise ValueError(f"the range {given} is empty: write the smaller number first")
+    return text
+
+
+MaskValue = Annotated[str, BeforeValidator(_mask_value)]
+
+
+class Declaration(BaseModel):
+    """The file's content.
+
+    Attributes:
+        labels: how a label reads; see `DatasetCard.labels`.
+        mask_values: mask value -> name of its class; several values may be one class.
+        ignore: mask values of pixels that are left out of the loss and of every metric.
+        strict: refuse what is otherwise a warning.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    labels: Literal["binary", "multi-class", "multi-label", "ordinal"] | None = None
+    mask_values: dict[MaskValue, str] = Field(default_factory=dict)
+    ignore: tuple[MaskValue, ...] = ()
+    strict: bool = False
+
+    def digest(self, source: str) -> str:
+        """Return a source digest with what is declared in it; without a declaration as it is."""
+        declared = self.model_dump(mode="json", exclude_defaults=True, exclude={"strict"})
+        if not declared:
+            return source
+        declared["mask_values"] = list(self.mask_values.items())  # their order numbers the classes
+        text = f"{source}\n{json.dumps(declared, sort_keys=True)}"
+        return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+    @property
+    def by_colour(self) -> bool:
+        """Whether masks are read by their colours, not by their grey levels or indices."""
+        return any(value.startswith("#") for value in self.mask_values)
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What mask values become.
+
+    Attributes:
+        classes: names of the classes, the background first.
+        table: uint8 [256]: the class index of each value, VOID or UNDECLARED.
+        colours: where masks are read by colour, the one that each value 0, 1, ... stands for.
+    """
+
+    classes: tuple[str, ...]
+    table: "NDArray[np.uint8]"
+    colours: tuple[Colour, ...] = ()
+
+
+def numbers(value: str) -> Iterator[int]:
+    """Yield the grey levels of a mask value; none of a colour."""
+    if not value.startswith("#"):
+        low, _, high = value.partition("..")
+        yield from range(int(low), int(high or low) + 1)
+
+
+def declaration_path(path: Path) -> Path:
+    """Return where the declaration of a local dataset lies, if it has one."""
+    return path / "omnibench.yaml" if path.is_dir() else path.with_suffix(".yaml")
+
+
+def declaration_of(card: DatasetCard) -> Declaration:
+    """Return what is declared of a card's dataset, nothing where it is no local one.
+
+    Raises:
+        DataError: as `read_declaration`.
+    """
+    return Declaration() if card.path is None else read_declaration(Path(card.path))
+
+
+def read_declaration(path: Path) -> Declaration:
+    """Return what is declared of a local dataset's file or folder; nothing without a file.
+
+    Raises:
+        DataError: the file is no YAML, a key is unknown or stands twice, or values contradict
+            each other.
+    """
+    file = declaration_path(path)
+    if not file.is_file():
+        return Declaration()
+    try:
+        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+        declaration = validate(Declaration, content or {})
+        _check(declaration)
+    except (yaml.YAMLError, ValueError, TypeError, LookupError, RecursionError) as error:
+        raise DataError(f"{file} is not a YAML file: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise DataError(f"{file} cannot be read ({error.strerror}); correct or remove it") from None
+    except RequestError as error:
+        raise DataError(f"{file}: {error}") from None
+    return declaration
+
+
+def coding_of(declaration: Declaration) -> Coding:
+    """Return the coding that a declaration with `mask_values` spells out."""
+    import numpy as np
+
+    classes = tuple(dict.fromkeys(declaration.mask_values.values()))
+    targets = {value: classes.index(name) for value, name in declaration.mask_values.items()}
+    targets |= dict.fromkeys(declaration.ignore, VOID)
+    table = np.full(256, UNDECLARED, np.uint8)
+    if not declaration.by_colour:
+        for value, target in targets.items():
+            table[list(numbers(value))] = target
+        return Coding(classes, table)
+    table[: len(targets)] = list(targets.values())
+    return Coding(classes, table, tuple(_colour(value) for value in targets))
+
+
+def _colour(value: str) -> Colour:
+    return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
+
+
+def _check(declaration: Declaration) -> None:
+    """Refuse values that contradict each other."""
+    values = [*declaration.mask_values, *declaration.ignore]
+    colours = [value for value in values if value.startswith("#")]
+    if colours and (len(colours) < len(values) or not declaration.mask_values):
+        raise RequestError(
+            "mask_values and ignore: name all values by colour, or all by number, since a palette "
+            "image is read by one of them"
+        )
+    levels = [level for value in values for level in (numbers(value) if not colours else (value,))]
+    twice = next((level for level in levels if levels.count(level) > 1), None)
+    if twice is not None:
+        raise RequestError(f"mask_values and ignore: {twice} stands twice; leave it in one place")
+    classes = set(declaration.mask_values.values())
+    if len(classes) == 1 or len(classes) > MOST_CLASSES or len(colours) > UNDECLARED:
+        raise RequestError(
+            f"mask_values: it names {len(classes)} classes where 2 to {MOST_CLASSES} are due, the "
+            "background first"
+        )
+
+
+class _Loader(yaml.BaseLoader):
+    """Reads every value as text, so that a class may be called `no`; refuses a key given twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key '{key}' stands twice", problem_mark=node.start_mark
+                )
+        return super().construct_mapping(node, deep)

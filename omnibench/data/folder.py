@@ -1,16 +1,20 @@
 """Image folders: `train/`, `val/` and `test/`, in each one folder a class, in each its images.
 
-The classes are the folders' names over all splits, sorted. Hidden files are left alone, as are
-files that are no image by their name.
+The classes are the folders' names over all splits, sorted; names that differ in the form of their
+accents alone (NFC, NFD) are one class. Hidden files are left alone; files that are no image by
+their name are left out, and counted.
 """
 
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Split
 from omnibench.data.checksums import sha256_of_folder
-from omnibench.data.labels import primary_metric
+from omnibench.data.declaration import read_declaration
+from omnibench.data.labels import Kind, primary_metric
 from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
@@ -25,11 +29,13 @@ class Listing:
         classes: sorted.
         files: split -> the images' names relative to the folder, by class and name.
         labels: split -> the class index of each.
+        left_out: ending -> number of files that are no image by their name.
     """
 
     classes: tuple[str, ...]
     files: dict[str, tuple[str, ...]]
     labels: dict[str, tuple[int, ...]]
+    left_out: dict[str, int]
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,7 +52,7 @@ def card_of(path: Path) -> DatasetCard:
         DataError: as `listing_of`.
     """
     listing = listing_of(path)
-    kind = "binary" if len(listing.classes) == 2 else "multi-class"
+    kind = _kind(path, listing)
     return local_card(
         "folder",
         path,
@@ -107,33 +113,73 @@ def listing_of(path: Path) -> Listing:
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
     visible(path, path)  # a split that is a link out is refused before it is looked into
     found: dict[str, dict[str, list[str]]] = {}
+    others: Counter[str] = Counter()
     for split in SPLITS:
         if not (path / split).is_dir():
             raise DataError(
                 f"{path} has no folder {split}; it needs train/, val/ and test/, each with one "
                 "folder a class"
             )
-        found[split] = {
-            folder.name: _images_in(path, folder) for folder in _class_folders(path, path / split)
-        }
+        found[split] = {}
+        for folder in _class_folders(path, path / split):
+            images, beside = _images_in(path, folder)
+            found[split][folder.name] = images
+            others.update(map(ending, beside))
         if not any(found[split].values()):
-            raise DataError(f"{path / split} holds no image; every split needs some")
-    classes = tuple(sorted({name for folders in found.values() for name in folders}))
-    for name in classes:
-        if not any(folders.get(name) for folders in found.values()):
+            raise DataError(
+                f"{path / split} holds no image ({', '.join(SUFFIXES)}); every split needs some"
+                f"{_instead(others)}"
+            )
+    classes, numbers = _numbered({name for folders in found.values() for name in folders})
+    shown = {numbers[name] for folders in found.values() for name in folders if folders[name]}
+    for number, name in enumerate(classes):
+        if number not in shown:
             raise DataError(
                 f"{path}: the class '{name}' has no image ({', '.join(SUFFIXES)}) in any split; "
-                "convert its images or remove its folders"
+                f"convert its images or remove its folders{_instead(others)}"
             )
     if len(classes) < 2:
         raise DataError(f"{path} has the one class '{classes[0]}'; classification needs two")
     files: dict[str, tuple[str, ...]] = {}
     labels: dict[str, tuple[int, ...]] = {}
     for split, folders in found.items():
-        pairs = [(file, classes.index(name)) for name in sorted(folders) for file in folders[name]]
+        pairs = [(file, numbers[name]) for name in sorted(folders) for file in folders[name]]
         files[split] = tuple(file for file, _ in pairs)
         labels[split] = tuple(label for _, label in pairs)
-    return Listing(classes, files, labels)
+    return Listing(classes, files, labels, dict(others))
+
+
+def _numbered(folders: set[str]) -> tuple[tuple[str, ...], dict[str, int]]:
+    """Return the classes, sorted as their folders are spelt, and the number of each folder's."""
+    spelt: dict[str, str] = {}
+    for name in sorted(folders):
+        spelt.setdefault(unicodedata.normalize("NFC", name), name)
+    classes = tuple(sorted(spelt, key=spelt.__getitem__))
+    return classes, {name: classes.index(unicodedata.normalize("NFC", name)) for name in folders}
+
+
+def _kind(path: Path, listing: Listing) -> Kind:
+    """Return the kind of labels: what is declared, or told by the number of classes."""
+    declared, count = read_declaration(path).labels, len(listing.classes)
+    if declared == "multi-label" or (declared == "binary" and count > 2):
+        raise DataError(
+            f"{path} has {count} class folders, and an image lies in one of them, but "
+            f"omnibench.yaml declares `labels: {declared}`; correct it"
+        )
+    return declared or ("binary" if count == 2 else "multi-class")
+
+
+def ending(name: str) -> str:
+    """Return a file name's ending, by which files that are left out are counted."""
+    return Path(name).suffix.lower() or "without an ending"
+
+
+def _instead(others: Counter[str]) -> str:
+    """Return what a folder holds where it holds no image, with the way out."""
+    if not others:
+        return ""
+    counts = ", ".join(f"{count} {end}" for end, count in sorted(others.items()))
+    return f" (there are {counts}: convert them to PNG, windowed to 8 bits)"
 
 
 def _class_folders(root: Path, split: Path) -> list[Path]:
@@ -146,16 +192,18 @@ def _class_folders(root: Path, split: Path) -> list[Path]:
     return folders
 
 
-def _images_in(root: Path, folder: Path) -> list[str]:
-    names = []
+def _images_in(root: Path, folder: Path) -> tuple[list[str], list[str]]:
+    """Return the names of a class's images from the root on, and those of its other files."""
+    images, others = [], []
     for entry in visible(root, folder):
         if entry.is_dir():
             raise DataError(
                 f"{entry} is a folder inside a class; move its images up into {folder.name}/"
             )
-        if entry.suffix.lower() in SUFFIXES:
-            names.append(entry.relative_to(root).as_posix())
-    return names
+        (images if entry.suffix.lower() in SUFFIXES else others).append(
+            entry.relative_to(root).as_posix()
+        )
+    return images, others
 
 
 def visible(root: Path, folder: Path) -> list[Path]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["binary", "multi-class", "multi-label"]
+Kind = Literal["binary", "multi-class", "multi-label", "ordinal"]
 
 
 def primary_metric(kind: str) -> dict[str, str]:
@@ -30,9 +30,16 @@ def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64
     Raises:
         DataError: not integers, negative, not one for each image, or columns of other than 0, 1.
     """
+    if values.dtype.kind == "f" and (values != values).any():
+        missing = (values != values).reshape(len(values), -1).any(axis=1)
+        raise DataError(
+            f"{where} holds NaN for {missing.sum()} images, the first of them image "
+            f"{missing.argmax()}; leave images without a label out, or give them a class"
+        )
     if values.dtype.kind not in "iub":
         raise DataError(
-            f"{where} holds {values.dtype}, not whole numbers; number the classes 0, 1, 2, ..."
+            f"{where} holds {values.dtype}, not whole numbers; number the classes 0, 1, 2, ... and "
+            "save them as int64"
         )
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
@@ -44,7 +51,12 @@ def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64
         )
     low, high = int(values.min()), int(values.max())
     if low < 0:
-        raise DataError(f"{where} holds the label {low}; number the classes 0, 1, 2, ...")
+        negative = (values < 0).reshape(len(values), -1).any(axis=1)
+        raise DataError(
+            f"{where} holds the label {low} for {negative.sum()} images, the first of them image "
+            f"{negative.argmax()}; where it stands for 'unknown' leave these images out, else "
+            "number the classes 0, 1, 2, ..."
+        )
     if values.ndim == 2 and high > 1:
         raise DataError(
             f"{where} has {values.shape[1]} columns, which hold 0 or 1 for each label, but there "
@@ -55,12 +67,18 @@ def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64
     return values.astype("int64")
 
 
-def infer(labels: Mapping[str, NDArray[np.int64]], where: str) -> tuple[Kind, tuple[str, ...]]:
+def infer(
+    labels: Mapping[str, NDArray[np.int64]], where: str, declared: Kind | None = None
+) -> tuple[Kind, tuple[str, ...]]:
     """Return the kind of labels and the names of the classes, from the labels of all splits.
 
+    Args:
+        declared: the kind that stands beside the data; the labels are held to it.
+
     Raises:
-        DataError: the splits disagree on the number of columns, one class alone occurs, or a
-            label is larger than any numbering of classes explains.
+        DataError: the splits disagree on the number of columns, one class alone occurs, labels do
+            not begin at 0, a label is larger than any numbering of classes explains, they are not
+            of the declared kind, or columns of one 1 in each row may be of two kinds.
     """
     columns = {split: values.shape[1:] for split, values in labels.items()}
     for split, shape in columns.items():
@@ -70,18 +88,55 @@ def infer(labels: Mapping[str, NDArray[np.int64]], where: str) -> tuple[Kind, tu
                 f"{_width(columns['train'])}; save the same for all splits"
             )
     if columns["train"]:
-        return "multi-label", tuple(str(label) for label in range(columns["train"][0]))
-    split, high = max(
-        ((split, int(values.max())) for split, values in labels.items()), key=lambda item: item[1]
-    )
+        names = tuple(str(label) for label in range(columns["train"][0]))
+        if declared is None and all((values.sum(axis=1) == 1).all() for values in labels.values()):
+            raise DataError(
+                f"{where}: every image has exactly one of the {len(names)} labels, and nothing "
+                "tells whether they exclude each other; declare `labels: multi-class` or "
+                "`labels: multi-label` in a YAML file of its name beside it"
+            )
+        return declared or "multi-label", names
+    high = max(int(values.max()) for values in labels.values())
+    low = min(int(values.min()) for values in labels.values())
+    if declared == "multi-label":
+        raise DataError(
+            f"{where} is declared multi-label, but has one class number for each image; save "
+            "columns of 0 and 1, one for each label"
+        )
     if high == 0:
         raise DataError(f"{where}: the only label is 0; classification needs two classes")
+    if low > 0:
+        raise DataError(
+            f"{where}: the labels run from {low} to {high}, but classes are numbered from 0: save "
+            f"labels - {low} (a class 0 without an image in any split cannot be judged)"
+        )
+    split = next(split for split, values in labels.items() if int(values.max()) == high)
     if high >= max(2, sum(len(values) for values in labels.values())):
         raise DataError(
             f"{where}: {split} holds the label {high}, more than there are images; number the "
             "classes 0, 1, 2, ..."
         )
-    return "binary" if high == 1 else "multi-class", tuple(str(label) for label in range(high + 1))
+    if declared == "binary" and high > 1:
+        raise DataError(f"{where} is declared binary, but {split} holds the label {high}")
+    names = tuple(str(label) for label in range(high + 1))
+    return declared or ("binary" if high == 1 else "multi-class"), names
+
+
+def as_declared(values: NDArray[np.int64], declared: Kind | None, where: str) -> NDArray[np.int64]:
+    """Return one-hot columns [N, L] as classes [N] where one class an image is declared.
+
+    Raises:
+        DataError: a row has no 1, or several.
+    """
+    if declared in (None, "multi-label") or values.ndim == 1:
+        return values
+    wrong = values.sum(axis=1) != 1
+    if wrong.any():
+        raise DataError(
+            f"{where} is declared {declared}, but image {wrong.argmax()} has "
+            f"{values[wrong.argmax()].sum()} labels; give it one, or declare multi-label"
+        )
+    return values.argmax(axis=1)
 
 
 def check_labels(labels: NDArray[np.int64], card: DatasetCard, where: str) -> None:

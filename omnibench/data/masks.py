@@ -1,8 +1,9 @@
 """Masks as class indices 0..C-1, told for a whole dataset at once and never split by split."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from omnibench.data.declaration import (
     declaration_of,
     numbers,
 )
+from omnibench.data.sized import Native, at_size, native
 from omnibench.errors import DataError
 
 BLOCK_PIXELS = 1 << 20
@@ -44,6 +46,12 @@ class RecodedMasks:
 
     def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         return np.take(self.table, self.base.read_rows(indices))
+
+    def at(self, size: int) -> Self:
+        return replace(self, base=at_size(self.base, size))
+
+    def read_native(self, index: int) -> NDArray[np.uint8]:
+        return np.take(self.table, native(self.base, index))
 
 
 def class_indexed(dataset: Dataset) -> Dataset:
@@ -134,10 +142,7 @@ def values_of(
     first: dict[int, tuple[str, int]] = {}
     pixels = np.zeros(256, np.int64)
     for split, images in masks.items():
-        count, height, width = images.shape
-        step = max(1, BLOCK_PIXELS // (height * width))
-        for start in range(0, count, step):
-            block = images.read(start, start + step)
+        for start, block in _blocks(images):
             shown = np.bincount(block.reshape(-1), minlength=256)
             pixels += shown
             for value in np.flatnonzero(shown).tolist():
@@ -152,6 +157,19 @@ def values_of(
                         "values alone, so that there is nothing to score; leave that image out"
                     )
     return {value: Occurrence(*first[value], int(pixels[value])) for value in sorted(first)}
+
+
+def _blocks(masks: Images) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield the first index and the masks [n, H, W] of one block after another.
+
+    Those of files come one by one at their own size, so that no value is lost by resizing.
+    """
+    count, height, width = masks.shape
+    if isinstance(masks, Native):
+        yield from ((index, masks.read_native(index)[None]) for index in range(count))
+        return
+    step = max(1, BLOCK_PIXELS // (height * width))
+    yield from ((start, masks.read(start, start + step)) for start in range(0, count, step))
 
 
 def shares(values: Mapping[int, Occurrence]) -> str:

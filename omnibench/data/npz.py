@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import ArrayImages, Dataset, Images, Split
 from omnibench.data.checksums import checksum_like, sha256_of
-from omnibench.data.labels import check_labels, infer, labels_of, primary_metric
+from omnibench.data.declaration import declaration_of, read_declaration
+from omnibench.data.labels import (
+    Kind,
+    as_declared,
+    check_labels,
+    infer,
+    labels_of,
+    primary_metric,
+)
 from omnibench.data.local import local_card
 from omnibench.data.npz_archive import Archive
 from omnibench.data.npz_layout import Layout, layout_of
@@ -29,16 +37,17 @@ def card_of(path: Path) -> DatasetCard:
     """Return the card of `npz:PATH`, from the file's headers and labels; no image is unpacked.
 
     Two classes make a binary set, columns of zeros and ones a multi-label one; the classes are
-    numbered as the labels of all splits are.
+    numbered as the labels of all splits are, unless another kind is declared.
 
     Raises:
         DataError: the file is absent, damaged, or not laid out as `npz_layout` says.
     """
+    declared = read_declaration(path).labels
     with Archive(path) as archive:
         layout = layout_of(archive)
         facts: dict[str, Any] = {}
         if layout.labels:
-            kind, classes = infer(_labels(archive, layout), str(path))
+            kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
             facts = {"labels": kind, "classes": classes, "primary": primary_metric(kind)}
     tasks = [("classification", layout.labels), ("segmentation", layout.masks)]
     return local_card(
@@ -65,7 +74,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     with Archive(path) as archive:
         layout = layout_of(archive, card.channels)
         _check_counts(card, layout, path)
-        labels = _labels(archive, layout)
+        labels = _labels(archive, layout, declaration_of(card).labels)
         if card.labels is not None:
             for split, values in labels.items():
                 check_labels(values, card, f"{path}: {layout.labels[split].name}")
@@ -133,19 +142,21 @@ def _check_counts(card: DatasetCard, layout: Layout, path: Path) -> None:
         raise DataError(f"{path} has no labels where '{card.id}' has some; add train_labels, ...")
 
 
-def _labels(archive: Archive, layout: Layout) -> dict[str, NDArray[np.int64]]:
+def _labels(
+    archive: Archive, layout: Layout, declared: Kind | None
+) -> dict[str, NDArray[np.int64]]:
     for split, member in layout.labels.items():  # before a byte of them is unpacked
         if member.shape and member.shape[0] != layout.counts[split]:
             raise DataError(
                 f"{archive.path}: {member.name} holds {member.shape[0]} labels for "
                 f"{layout.counts[split]} images; save one for each"
             )
-    return {
-        split: labels_of(
-            archive.array(member.name), layout.counts[split], f"{archive.path}: {member.name}"
-        )
-        for split, member in layout.labels.items()
-    }
+    labels = {}
+    for split, member in layout.labels.items():
+        where = f"{archive.path}: {member.name}"
+        values = labels_of(archive.array(member.name), layout.counts[split], where)
+        labels[split] = as_declared(values, declared, where)
+    return labels
 
 
 def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:

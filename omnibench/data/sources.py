@@ -136,14 +136,17 @@ def load(card: DatasetCard, data_dir: Path) -> Dataset:
 _latest: tuple[tuple[str, str, str], Dataset] | None = None
 
 
-def load_once(card: DatasetCard, data_dir: Path, source: str) -> Dataset:
+def load_once(card: DatasetCard, data_dir: Path, source: str, input_size: int) -> Dataset:
     """Like `load`, keeping the last dataset for the next unit: a matrix goes dataset by dataset.
 
     Args:
         source: the dataset's source digest, so that a file that changed is read again.
+        input_size: of the recipe, for which files are decoded.
     """
+    from omnibench.data.sized import sized
+
     global _latest
     key = (card.id, str(data_dir), source)
     if _latest is None or _latest[0] != key:
         _latest = (key, load(card, data_dir))
-    return _latest[1]
+    return sized(_latest[1], input_size)

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Dataset, Images, Split
+from omnibench.data.sized import native
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,9 @@ class SubsetImages:
 
     def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
         return self.base.read_rows(self.indices[indices])
+
+    def read_native(self, index: int) -> NDArray[np.uint8]:
+        return native(self.base, int(self.indices[index]))
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:

@@ -36,7 +36,10 @@ LORA_DROPOUT = 0.1
 def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition, each resumed from its own checkpoints."""
     recipe = CaptioningRecipe.model_validate(unit.recipe)
-    dataset = limited(load_once(unit.dataset, context.data, unit.sources["dataset"]), recipe.limit)
+    source = unit.sources["dataset"]
+    dataset = limited(
+        load_once(unit.dataset, context.data, source, recipe.input_size), recipe.limit
+    )
     adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
     captions = captions_of(dataset, "train")
     folder = folder_of(unit, adaptation.loads, context)

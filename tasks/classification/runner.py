@@ -14,7 +14,8 @@ from .cases import Cases
 
 def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition."""
-    dataset = load_once(unit.dataset, context.data, unit.sources["dataset"])
-    cases = Cases.of(limited(dataset, unit.recipe["limit"]))
+    recipe, source = unit.recipe, unit.sources["dataset"]
+    dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
+    cases = Cases.of(limited(dataset, recipe["limit"]))
     method = probes.run if unit.adaptation in ("linear", "knn") else finetune.run
     return method(unit, cases, context)

@@ -1,6 +1,6 @@
 """The images and masks of a segmentation dataset, checked, and what is stored of predictions."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,14 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Dataset, Images
+from omnibench.data.declaration import declaration_of
 from omnibench.data.masks import class_indexed
+from omnibench.data.sized import Native, native
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
 
-from .counts import counts_of
+from .counts import Masks, counts_of
 from .distances import surface_distances
 
 BLOCK = 64
+SCORED_BLOCK = 8  # images predicted and compared at once
+Predict = Callable[[str, NDArray[np.int64]], Masks]  # class indices at the size of scoring
 
 
 @dataclass(frozen=True)
@@ -24,12 +28,14 @@ class Cases:
 
     Attributes:
         trained: side of the masks that the loss is taken on, the input size.
-        scored: (H, W) of the masks that predictions are compared with.
+        scored: (H, W) of the masks that predictions are compared with; None for each file's own.
+        void: whether pixels may be VOID: left out of the loss and of every metric.
     """
 
     dataset: Dataset
     trained: int
-    scored: tuple[int, int]
+    scored: tuple[int, int] | None
+    void: bool = False
 
     @classmethod
     def of(cls, dataset: Dataset, input_size: int, score_at: str, limit: int | None) -> "Cases":
@@ -39,14 +45,16 @@ class Cases:
             DataError: masks that are absent, of another size, or hold other values; or a class
                 that no training pixel shows.
         """
+        void = bool(declaration_of(dataset.card).ignore)
+        of_files = isinstance(dataset.splits["train"].masks, Native)
         dataset = limited(class_indexed(dataset), limit)
         shape = _masks(dataset, "train").shape
         scored = {
             "input": (input_size, input_size),
             "stride8": (input_size // 8, input_size // 8),
-            "native": (shape[1], shape[2]),
+            "native": None if of_files else (shape[1], shape[2]),
         }[score_at]
-        cases = cls(dataset, input_size, scored)
+        cases = cls(dataset, input_size, scored, void)
         cases._check_classes()
         return cases
 
@@ -64,28 +72,51 @@ class Cases:
         read = _masks(self.dataset, split).read_rows(rows)
         return nearest(read, (self.trained, self.trained))
 
-    def truth(self, split: str, rows: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Class indices [B, H, W] at the size of scoring."""
-        return nearest(_masks(self.dataset, split).read_rows(rows), self.scored)
+    def truth(self, split: str, rows: NDArray[np.int64]) -> Masks:
+        """Class indices [B, H, W] at the size of scoring, or B masks of their files' sizes."""
+        masks = _masks(self.dataset, split)
+        if self.scored is None:
+            return [native(masks, row) for row in rows.tolist()]
+        return nearest(masks.read_rows(rows), self.scored)
 
-    def predictions(self, predicted: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+    def sizes(self, split: str, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
+        """Return the (H, W) at which each image is scored."""
+        if self.scored is not None:
+            return [self.scored] * len(rows)
+        return [(mask.shape[0], mask.shape[1]) for mask in self.truth(split, rows)]
+
+    def counts(self, split: str, predict: Predict) -> NDArray[np.int32]:
+        """Count [N, C, 4] of what is predicted of a split, as `counts_of` does."""
+        return np.concatenate(
+            [
+                counts_of(predict(split, rows), self.truth(split, rows), self.classes)
+                for rows in self._blocks(split)
+            ]
+        )
+
+    def predictions(self, predict: Predict) -> dict[str, NDArray[Any]]:
         """The arrays stored beside a record: counts, case and, where known, group; distances.
 
-        Args:
-            predicted: class indices [N, H, W] of val and test at the size of scoring.
+        Masks are predicted and compared a block at a time: at their own size they may be large.
         """
-        arrays: dict[str, NDArray[Any]] = {}
-        for name, masks in predicted.items():
+        arrays: dict[str, NDArray[Any]] = {"val_counts": self.counts("val", predict)}
+        counts, distances = [], []
+        for rows in self._blocks("test"):
+            masks, truth = predict("test", rows), self.truth("test", rows)
+            counts.append(counts_of(masks, truth, self.classes))
+            distances.append(surface_distances(masks, truth, self.classes))
+        hd95, nsd = (np.concatenate(values) for values in zip(*distances, strict=True))
+        arrays |= {"test_counts": np.concatenate(counts), "test_hd95": hd95, "test_nsd": nsd}
+        for name in ("val", "test"):
             split = self.dataset.splits[name]
-            truth = self.truth(name, np.arange(len(split)))
-            arrays[f"{name}_counts"] = counts_of(masks, truth, self.classes)
             arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
-            if name == "test":
-                hd95, nsd = surface_distances(masks, truth, self.classes)
-                arrays |= {"test_hd95": hd95, "test_nsd": nsd}
         return arrays
+
+    def _blocks(self, split: str) -> Iterator[NDArray[np.int64]]:
+        rows = np.arange(self.count(split))
+        return (rows[start : start + SCORED_BLOCK] for start in range(0, len(rows), SCORED_BLOCK))
 
     def _check_classes(self) -> None:
         masks = _masks(self.dataset, "train")

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from omnibench.data.declaration import VOID
+
 from .counts import Masks, check_masks
 
 Floats = NDArray[np.float64]
@@ -28,7 +30,8 @@ def surface_distances(
     the image reaches, and 0: a missed lesion is never left out of a mean.
 
     Args:
-        predicted, truth: class indices [N, H, W]; class 0 is the background.
+        predicted, truth: class indices [N, H, W]; class 0 is the background. Pixels whose truth is
+            VOID are of no class in either mask.
         classes: C, the background included.
         tolerance: in pixels.
 
@@ -39,14 +42,16 @@ def surface_distances(
     hd95 = np.empty((len(truth), classes - 1), np.float32)
     nsd = np.empty_like(hd95)
     for image in range(len(truth)):
+        counted = truth[image] != VOID
         for label in range(1, classes):
-            a, b = boundary(predicted[image] == label), boundary(truth[image] == label)
+            a = boundary((predicted[image] == label) & counted)
+            b = boundary(truth[image] == label)
             if len(a) and len(b):
                 there, back = nearest(a, b), nearest(b, a)
                 far = max(float(np.percentile(d, 95)) for d in (there, back))
                 near = float(np.mean(np.concatenate([there, back]) <= tolerance))
             elif len(a) or len(b):
-                far, near = hypot(*truth.shape[1:]), 0.0
+                far, near = hypot(*truth[image].shape), 0.0
             else:
                 far, near = 0.0, 1.0
             hd95[image, label - 1], nsd[image, label - 1] = far, near

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from omnibench.data.declaration import VOID
 from omnibench.training.job import Batch
 from omnibench.training.precision import autocast
 
@@ -17,7 +18,7 @@ BATCH = 8  # of an evaluation
 
 
 class Objective:
-    """Cross-entropy over every pixel of the input size, and predictions in evaluation mode."""
+    """Cross-entropy over the pixels of the input size, and predictions in evaluation mode."""
 
     def __init__(self, model: Segmenter, cases: Cases, precision: str, device: str) -> None:
         self.model, self.cases, self.device = model, cases, device
@@ -29,19 +30,36 @@ class Objective:
         masks = torch.from_numpy(self.cases.masks("train", rows)).to(self.device)
         side = self.cases.trained
         logits = resize(self.model("train", rows).float(), (side, side))
-        total = functional.cross_entropy(logits, masks.long(), reduction="sum")
-        return total / (len(batch.whole) * side * side)
+        total = functional.cross_entropy(logits, masks.long(), reduction="sum", ignore_index=VOID)
+        return total / self._pixels(batch)
 
-    def predict(self, split: str, rows: NDArray[np.int64] | None = None) -> NDArray[np.uint8]:
-        """Class indices [N, H, W] at the size of scoring, of all images or of those at `rows`."""
-        rows = np.arange(self.cases.count(split)) if rows is None else rows
+    def _pixels(self, batch: Batch) -> int:
+        """Return how many pixels of the whole batch have a class."""
+        if not self.cases.void:
+            return len(batch.whole) * self.cases.trained**2
+        masks = self.cases.masks("train", batch.whole.numpy())
+        return max(1, np.count_nonzero(masks != VOID))
+
+    def predict(self, split: str, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+        """Class indices [H, W] of the images at `rows`, each at its size of scoring."""
         self.model.eval()
-        masks = []
+        masks: list[NDArray[np.uint8]] = []
         with torch.inference_mode(), autocast(self.precision, self.device):
             for start in range(0, len(rows), BATCH):
                 part = rows[start : start + BATCH]
                 # One size for every batch: an image's bits do not depend on how many follow.
                 padded = np.concatenate([part, np.repeat(part[:1], BATCH - len(part))])
-                logits = resize(self.model(split, padded).float(), self.cases.scored)
-                masks.append(logits.argmax(dim=1).to(torch.uint8).cpu().numpy()[: len(part)])
-        return np.concatenate(masks)
+                logits = self.model(split, padded).float()
+                sizes = self.cases.sizes(split, part)
+                if len(set(sizes)) == 1:
+                    masks.extend(_largest(resize(logits, sizes[0]))[: len(part)])
+                    continue
+                for own, size in zip(logits.split(1), sizes, strict=False):
+                    masks.extend(_largest(resize(own, size)))
+        return masks
+
+
+def _largest(logits: Tensor) -> NDArray[np.uint8]:
+    """Return the class of the largest logit, [B, H, W]."""
+    classes: NDArray[np.uint8] = logits.argmax(dim=1).to(torch.uint8).cpu().numpy()
+    return classes

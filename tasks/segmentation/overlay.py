@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from .cases import Cases, nearest
+from omnibench.data.declaration import VOID
+
+from .cases import Cases, Predict, nearest
 from .metrics import per_image_foreground
 
 TILE, MARGIN, CAPTION = 224, 8, 16
@@ -17,18 +19,16 @@ OPACITY = 0.5
 SHOWN = 3  # images of each row: best, median, worst
 
 
-def overlay_sheet(
-    cases: Cases, counts: NDArray[np.integer[Any]], predicted: NDArray[np.uint8]
-) -> bytes:
+def overlay_sheet(cases: Cases, counts: NDArray[np.integer[Any]], predict: Predict) -> bytes:
     """A PNG of the best, median and worst test images by per-image foreground Dice.
 
     Args:
         counts: [N, C, 4] of the test images.
-        predicted: their class indices [N, H, W] at the size of scoring.
+        predict: gives class indices at the size of scoring.
     """
     dice = per_image_foreground({"test_counts": counts})["dice"]
     rows = {
-        name: [_tile(cases, int(index), predicted[index], float(dice[index])) for index in chosen]
+        name: [_tile(cases, int(index), predict, float(dice[index])) for index in chosen]
         for name, chosen in chosen_images(dice).items()
     }
     step = TILE + MARGIN
@@ -60,13 +60,16 @@ def chosen_images(dice: NDArray[np.float64]) -> dict[str, NDArray[np.intp]]:
 
 
 def _tile(
-    cases: Cases, index: int, predicted: NDArray[np.uint8], dice: float
+    cases: Cases, index: int, predict: Predict, dice: float
 ) -> tuple[str, Image.Image, Image.Image]:
     row = np.array([index])
     image = Image.fromarray(cases.dataset.splits["test"].images.read_rows(row)[0]).convert("RGB")
     image = image.resize((TILE, TILE), Image.Resampling.BILINEAR)
-    truth = nearest(cases.truth("test", row), (TILE, TILE))[0]
-    painted = paint(np.asarray(image), nearest(predicted[None], (TILE, TILE))[0], truth)
+    predicted, truth = (
+        nearest(np.asarray(masks[0], np.uint8)[None], (TILE, TILE))[0]
+        for masks in (predict("test", row), cases.truth("test", row))
+    )
+    painted = paint(np.asarray(image), predicted, truth)
     return f"image {index}, Dice {dice:.3f}", image, Image.fromarray(painted)
 
 
@@ -77,7 +80,9 @@ def paint(
 
     Green: the right foreground class. Blue: foreground where truth is background. Red: truth's
     foreground predicted as background. Another class's foreground is both, blue and red mixed.
+    Where truth is VOID nothing is laid.
     """
+    predicted, truth = (np.where(truth == VOID, 0, masks) for masks in (predicted, truth))
     colours = np.zeros((*truth.shape, 3))
     right, found, there = predicted == truth, predicted > 0, truth > 0
     colours[right & there] = CORRECT

@@ -17,7 +17,6 @@ from omnibench.training.loop import Fitted, fit
 
 from .build import Built, builder
 from .cases import Cases
-from .counts import counts_of
 from .metrics import DEFINITIONS, miou
 from .objective import Objective
 from .overlay import overlay_sheet
@@ -27,7 +26,8 @@ from .recipes import SegmentationRecipe
 def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition, each resumed from its own checkpoints."""
     recipe = SegmentationRecipe.model_validate(unit.recipe)
-    dataset = load_once(unit.dataset, context.data, unit.sources["dataset"])
+    source = unit.sources["dataset"]
+    dataset = load_once(unit.dataset, context.data, source, recipe.input_size)
     cases = Cases.of(dataset, recipe.input_size, recipe.score_at, recipe.limit)
     began = time.perf_counter()
     build = builder(unit, cases, context)
@@ -40,8 +40,7 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
         job = _job(unit, repetition, objective, context)
         fitted = fit(job, recipe)
         trained = time.perf_counter()
-        masks = {name: objective.predict(name) for name in ("val", "test")}
-        predictions = cases.predictions(masks)
+        predictions = cases.predictions(objective.predict)
         phases = {
             "features": prepared,
             "training": trained - began,
@@ -58,17 +57,16 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
                 "backbone": dict(built.facts),
                 "mask_classes": list(cases.dataset.card.mask_classes),
             },
-            files={"overlay.png": overlay_sheet(cases, predictions["test_counts"], masks["test"])},
+            files={
+                "overlay.png": overlay_sheet(cases, predictions["test_counts"], objective.predict)
+            },
         )
         Checkpoints(job.folder).remove()
 
 
 def _job(unit: Unit, repetition: int, objective: Objective, context: Context) -> Job:
-    cases = objective.cases
-    truth = cases.truth("val", np.arange(cases.count("val")))
-
     def validate() -> Mapping[str, float]:
-        return {"miou": miou(counts_of(objective.predict("val"), truth, cases.classes))}
+        return {"miou": miou(objective.cases.counts("val", objective.predict))}
 
     return cell_job(
         unit,

@@ -134,7 +134,7 @@ def test_declared_values_decide(
 def test_values_that_are_not_declared_and_masks_of_void_alone_are_refused(
     declared: Callable[..., Dataset],
 ) -> None:
-    with pytest.raises(DataError, match="image 0 of train .* holds 9, which is not declared"):
+    with pytest.raises(DataError, match=r"image 0 of train .* holds 9, which is not declared"):
         declared([1, 9], "mask_values: {0: a, 1: b}")
     with pytest.raises(DataError, match="image 0 of train holds ignored values alone"):
         declared([1, 2], "{mask_values: {3: a, 4: b}, ignore: [0, 1, 2]}")

@@ -106,7 +106,7 @@ def test_what_is_stored_of_predictions(groups):
     predicted = {
         name: rng.integers(0, 3, (COUNTS[name], 4, 4), dtype=np.uint8) for name in ("val", "test")
     }
-    arrays = cases.predictions(predicted)
+    arrays = cases.predictions(lambda split, rows: predicted[split][rows])
     kinds = {name: (array.shape, array.dtype.str[1]) for name, array in arrays.items()}
     expected = {
         "val_counts": ((3, 3, 4), "i"),

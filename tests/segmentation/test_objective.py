@@ -15,6 +15,7 @@ from omnibench.encoders.preprocess import Preprocess
 from omnibench.training.job import Batch
 
 COUNT, SIDE, WIDTH, CLASSES = 19, 32, 6, 3
+EVERY = np.arange(COUNT)
 PREPARE = Preprocess(SIDE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
 KEPT = torch.randn(COUNT, WIDTH, 4, 4, generator=torch.Generator().manual_seed(0))
 
@@ -109,7 +110,7 @@ def test_the_parts_of_a_batch_add_up_to_the_whole():
 @pytest.mark.parametrize(("score_at", "size"), [("input", 32), ("stride8", 4), ("native", None)])
 def test_predictions_are_the_largest_logits_at_the_size_of_scoring(score_at, size):
     ours = objective(score_at=score_at)
-    found = ours.predict("val")
+    found = np.stack(ours.predict("val", EVERY))
     scored = (size, size) if size else (12, 20)
     assert (found.shape, found.dtype) == ((COUNT, *scored), np.uint8)
     with torch.no_grad():
@@ -142,7 +143,7 @@ class Logits(nn.Module):
 def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
     ours = objective(Logits())
     head = ours.model.head
-    everything = ours.predict("test")
+    everything = ours.predict("test", EVERY)
     bits = torch.cat(head.given)[:COUNT]
     ours.model.train()
     head.given.clear()
@@ -150,14 +151,14 @@ def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
     assert not ours.model.training
     assert [len(given) for given in head.given] == [BATCH] * -(-len(asked) // BATCH)
     assert torch.equal(torch.cat(head.given)[: len(asked)], bits[asked])
-    np.testing.assert_array_equal(some, everything[asked])
+    np.testing.assert_array_equal(some, np.stack(everything)[asked])
     assert head.layers[1].num_batches_tracked == 0
 
 
 def test_every_batch_of_an_evaluation_is_full():
     ours = objective()
     ours.model.train()
-    ours.predict("val")
+    ours.predict("val", EVERY)
     assert ours.model.head.sizes == [BATCH] * 3
     assert ours.model.head.modes == {False}
 
@@ -167,7 +168,7 @@ def test_every_batch_of_an_evaluation_is_full():
 )
 def test_predictions_are_computed_in_the_recipes_precision(precision, dtype):
     ours = objective(precision=precision)
-    ours.predict("val")
+    ours.predict("val", EVERY)
     assert ours.model.head.dtypes == {dtype}
 
 
@@ -175,7 +176,7 @@ def test_pixels_are_read_for_heads_that_take_them_alone():
     ours = objective()
     assert not ours.model.takes_pixels
     ours.model.pixels = None  # would fail if it were called
-    ours.predict("val")
+    ours.predict("val", EVERY)
     model = objective(Logits()).model
     images = dataset().splits["val"].images.array
     expected = PREPARE(torch.from_numpy(images[[3, 1]]))

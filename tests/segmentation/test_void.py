@@ -1,0 +1,138 @@
+"""Void pixels are left out of the loss and of every metric; masks of files keep their own size."""
+
+import numpy as np
+import pytest
+import torch
+from omnibench.tasks.segmentation.cases import Cases
+from omnibench.tasks.segmentation.counts import counts_of
+from omnibench.tasks.segmentation.distances import surface_distances
+from omnibench.tasks.segmentation.heads import LinearHead
+from omnibench.tasks.segmentation.metrics import DEFINITIONS
+from omnibench.tasks.segmentation.objective import Objective
+from omnibench.tasks.segmentation.overlay import paint
+from omnibench.tasks.segmentation.segmenter import Segmenter
+from PIL import Image
+from torch.nn import functional
+
+from omnibench.data import npz, pairs
+from omnibench.data.declaration import VOID
+from omnibench.data.sized import sized
+from omnibench.encoders.preprocess import Preprocess
+from omnibench.task import score
+from omnibench.training.job import Batch
+
+SIDE, COUNT = 32, 6
+
+
+def masks_with_void(rng, count=4, side=12, classes=3):
+    truth = rng.integers(0, classes, (count, side, side)).astype(np.uint8)
+    truth[rng.random(truth.shape) < 0.3] = VOID
+    return rng.integers(0, classes, truth.shape).astype(np.uint8), truth
+
+
+def test_every_metric_is_that_of_the_pixels_that_are_not_void():
+    predicted, truth = masks_with_void(np.random.default_rng(0))
+    counts = counts_of(predicted, truth, 3)
+    for image in range(4):
+        pixels = [
+            (p, t)
+            for p, t in zip(predicted[image].flat, truth[image].flat, strict=True)
+            if t != VOID
+        ]
+        for label in range(3):
+            outcomes = [(p == label, t == label) for p, t in pixels]
+            cells = ((True, True), (True, False), (False, True), (False, False))
+            assert counts[image, label].tolist() == [outcomes.count(cell) for cell in cells]
+    # Whatever is predicted there, no metric moves.
+    other = np.where(truth == VOID, (predicted + 1) % 3, predicted)
+    results = []
+    for masks in (predicted, other):
+        hd95, nsd = surface_distances(masks, truth, 3)
+        stored = {"test_counts": counts_of(masks, truth, 3), "test_hd95": hd95, "test_nsd": nsd}
+        results.append(score(DEFINITIONS, stored))
+    assert results[0] == results[1]
+    assert len(results[0]) > 15
+
+
+def test_distances_are_those_of_masks_without_the_void_pixels():
+    predicted, truth = masks_with_void(np.random.default_rng(1))
+    void = truth == VOID
+    found = surface_distances(predicted, truth, 3)
+    expected = surface_distances(np.where(void, 0, predicted), np.where(void, 0, truth), 3)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_nothing_is_painted_where_truth_is_void():
+    truth = np.array([[VOID, 1]], np.uint8)
+    painted = paint(np.full((1, 2, 3), 100, np.uint8), np.array([[1, 1]], np.uint8), truth)
+    assert painted.tolist() == [[[100, 100, 100], [50, 135, 80]]]
+
+
+@pytest.fixture
+def objective(tmp_path):
+    rng = np.random.default_rng(0)
+    arrays = {}
+    for split in ("train", "val", "test"):
+        arrays[f"{split}_images"] = rng.integers(0, 256, (COUNT, 20, 20), dtype=np.uint8)
+        labels = rng.integers(0, 3, (COUNT, 20, 20)).astype(np.uint8)
+        labels[rng.random(labels.shape) < rng.random((COUNT, 1, 1))] = 255
+        arrays[f"{split}_label"] = labels
+    np.savez(tmp_path / "own.npz", **arrays)
+    (tmp_path / "own.yaml").write_text("ignore: [255]")
+    data = npz.read(npz.card_of(tmp_path / "own.npz"), tmp_path / "data")
+    maps = torch.randn(COUNT, 5, 4, 4, generator=torch.Generator().manual_seed(0))
+    head = LinearHead(torch.zeros(5), torch.ones(5), 3)
+    torch.nn.init.normal_(head.classify.weight, generator=torch.Generator().manual_seed(1))
+    prepare = Preprocess(SIDE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
+    cases = Cases.of(data, SIDE, "input", None)
+    model = Segmenter(cases.dataset, head, prepare, lambda split, rows, pixels: [maps[rows]] * 3)
+    return Objective(model, cases, "fp32", "cpu")
+
+
+def batch(rows, whole):
+    places = torch.tensor([whole.index(row) for row in rows])
+    return Batch(0, torch.tensor(rows), places, torch.tensor(whole))
+
+
+def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(objective):
+    assert objective.cases.void
+    rows = [4, 0, 3]
+    truth = torch.from_numpy(objective.cases.masks("train", np.array(rows))).long()
+    logits = objective.model("train", np.array(rows))
+    logits = functional.interpolate(logits, size=(SIDE, SIDE), mode="bilinear")
+    chosen = truth != VOID
+    expected = functional.cross_entropy(logits.permute(0, 2, 3, 1)[chosen], truth[chosen])
+    assert objective.loss(batch(rows, rows)).item() == pytest.approx(expected.item(), rel=1e-6)
+    parts = [objective.loss(batch(part, rows)).item() for part in (rows[:1], rows[1:])]
+    assert sum(parts) == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, objective):
+    rng = np.random.default_rng(0)
+    sizes = ((30, 50), (700, 600), (30, 50))
+    for split in ("train", "val", "test"):
+        for index, (height, width) in enumerate(sizes):
+            for folder in ("images", "masks"):
+                path = tmp_path / "set" / split / folder / f"{index}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                high = 256 if folder == "images" else 3
+                pixels = rng.integers(0, high, (height, width), dtype=np.uint8)
+                Image.fromarray(pixels).save(path)
+    data = pairs.read(pairs.card_of(tmp_path / "set"), tmp_path / "data")
+    cases = Cases.of(sized(data, SIDE), SIDE, "native", None)
+    assert cases.dataset.splits["test"].images.shape == (3, SIDE, SIDE)
+    rows = np.arange(3)
+    assert cases.sizes("test", rows) == list(sizes)
+    for index, mask in enumerate(cases.truth("test", rows)):
+        saved = Image.open(tmp_path / "set/test/masks" / f"{index}.png")
+        np.testing.assert_array_equal(mask, np.asarray(saved))
+    objective.cases = cases
+    arrays = cases.predictions(objective.predict)
+    areas = [height * width for height, width in sizes]
+    assert arrays["test_counts"].sum(axis=2).tolist() == [[area] * 3 for area in areas]
+    # As at one size: each image's logits, enlarged by torch to its own.
+    logits = objective.model("test", rows).detach()
+    for index, size in enumerate(sizes):
+        enlarged = functional.interpolate(logits[[index]], size=size, mode="bilinear")
+        found = objective.predict("test", np.array([index]))[0]
+        np.testing.assert_array_equal(found, enlarged.argmax(dim=1)[0].numpy())

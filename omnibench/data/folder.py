@@ -99,7 +99,15 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `listing_of`, or a file cannot be read.
     """
-    return f"sha256:{sha256_of_folder(path, listing_of(path).names, data_dir)}"
+    from omnibench.data.reading import as_read
+
+    names = listing_of(path).names
+    return as_read(f"sha256:{sha256_of_folder(path, names, data_dir)}", path, names, data_dir)
+
+
+def left_out(path: Path) -> dict[str, int]:
+    """Return how many files of each ending are no image by their name, and folders no split."""
+    return listing_of(path).left_out
 
 
 def listing_of(path: Path) -> Listing:
@@ -111,9 +119,8 @@ def listing_of(path: Path) -> Listing:
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
-    visible(path, path)  # a split that is a link out is refused before it is looked into
+    others = beside_splits(path)  # a split that is a link out is refused before it is looked into
     found: dict[str, dict[str, list[str]]] = {}
-    others: Counter[str] = Counter()
     for split in SPLITS:
         if not (path / split).is_dir():
             raise DataError(
@@ -121,14 +128,16 @@ def listing_of(path: Path) -> Listing:
                 "folder a class"
             )
         found[split] = {}
-        for folder in _class_folders(path, path / split):
+        folders, beside = _class_folders(path, path / split)
+        others.update(map(ending, beside))
+        for folder in folders:
             images, beside = _images_in(path, folder)
             found[split][folder.name] = images
             others.update(map(ending, beside))
         if not any(found[split].values()):
             raise DataError(
                 f"{path / split} holds no image ({', '.join(SUFFIXES)}); every split needs some"
-                f"{_instead(others)}"
+                f"{instead(others)}"
             )
     classes, numbers = _numbered({name for folders in found.values() for name in folders})
     shown = {numbers[name] for folders in found.values() for name in folders if folders[name]}
@@ -136,7 +145,7 @@ def listing_of(path: Path) -> Listing:
         if number not in shown:
             raise DataError(
                 f"{path}: the class '{name}' has no image ({', '.join(SUFFIXES)}) in any split; "
-                f"convert its images or remove its folders{_instead(others)}"
+                f"convert its images or remove its folders{instead(others)}"
             )
     if len(classes) < 2:
         raise DataError(f"{path} has the one class '{classes[0]}'; classification needs two")
@@ -169,12 +178,18 @@ def _kind(path: Path, listing: Listing) -> Kind:
     return declared or ("binary" if count == 2 else "multi-class")
 
 
+def beside_splits(root: Path) -> Counter[str]:
+    """Return what lies beside train/, val/ and test/ as folders, each once."""
+    entries = (entry for entry in visible(root, root) if entry.is_dir())
+    return Counter(f"folder {entry.name}/" for entry in entries if entry.name not in SPLITS)
+
+
 def ending(name: str) -> str:
     """Return a file name's ending, by which files that are left out are counted."""
     return Path(name).suffix.lower() or "without an ending"
 
 
-def _instead(others: Counter[str]) -> str:
+def instead(others: Counter[str]) -> str:
     """Return what a folder holds where it holds no image, with the way out."""
     if not others:
         return ""
@@ -182,14 +197,17 @@ def _instead(others: Counter[str]) -> str:
     return f" (there are {counts}: convert them to PNG, windowed to 8 bits)"
 
 
-def _class_folders(root: Path, split: Path) -> list[Path]:
-    folders = []
+def _class_folders(root: Path, split: Path) -> tuple[list[Path], list[str]]:
+    """Return a split's folders, and the names of what else lies in it."""
+    folders, others = [], []
     for entry in visible(root, split):
         if entry.is_dir():
             folders.append(entry)
         elif entry.suffix.lower() in SUFFIXES:
             raise DataError(f"{entry} lies in no class folder; move it into one or remove it")
-    return folders
+        else:
+            others.append(entry.name)
+    return folders, others
 
 
 def _images_in(root: Path, folder: Path) -> tuple[list[str], list[str]]:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, Self, TypeVar
+from typing import BinaryIO, Literal, NamedTuple, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,16 @@ class FolderImages:
         """
         return self._decoded([self.files[index] for index in indices])
 
+    def read_native(self, index: int) -> NDArray[np.uint8]:
+        """Decode one image at its file's own size.
+
+        Raises:
+            DataError: it is damaged.
+        """
+        path = self.root / self.files[index]
+        columns, rows = header(path).size
+        return decode(path, (rows, columns, *self.shape[3:]), path)
+
     def _decoded(self, files: Sequence[str]) -> NDArray[np.uint8]:
         images = np.empty((len(files), *self.shape[1:]), np.uint8)
         for image, name in zip(images, files, strict=True):
@@ -103,9 +113,12 @@ def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
             first of them by name.
     """
     headers = every(files, lambda name: header(root / name))
-    channels: Literal[1, 3] = 1 if all(mode in GREY_MODES for mode, _ in headers) else 3
-    sizes = [size for _, size in headers]
-    return channels, max(rows for _, rows in sizes), max(columns for columns, _ in sizes)
+    channels: Literal[1, 3] = 1 if all(found.mode in GREY_MODES for found in headers) else 3
+    return (
+        channels,
+        max(found.size[1] for found in headers),
+        max(found.size[0] for found in headers),
+    )
 
 
 def every(names: Iterable[str], look: Callable[[str], T]) -> list[T]:
@@ -127,12 +140,26 @@ def every(names: Iterable[str], look: Callable[[str], T]) -> list[T]:
     return results
 
 
+class Header(NamedTuple):
+    """What a file says of its image.
+
+    Attributes:
+        mode: Pillow's.
+        size: (W, H), upright.
+        is_turned: whether its EXIF turns it.
+    """
+
+    mode: str
+    size: tuple[int, int]
+    is_turned: bool
+
+
 def header(
     file: Path | BinaryIO,
     deep: str = "window it to 8 bits first",
     where: Path | str | None = None,
-) -> tuple[str, tuple[int, int]]:
-    """Return the mode and the size (W, H) of an image, turned as its EXIF says.
+) -> Header:
+    """Return the header of an image.
 
     Values of more than 8 bits are refused, since nothing tells which range of them matters: scaled
     by their type's full range most CT would come out black.
@@ -157,7 +184,7 @@ def header(
         raise DataError(f"{name} has more than 8 bits a pixel's channel (mode {mode}); {deep}")
     if frames > 1:
         raise DataError(f"{name} is a stack of {frames} images; save each as a file of its own")
-    return mode, size if turn < 5 else size[::-1]
+    return Header(mode, size if turn < 5 else size[::-1], turn != 1)
 
 
 def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> NDArray[np.uint8]:

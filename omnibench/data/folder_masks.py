@@ -109,14 +109,14 @@ def check_mask(image: Path, mask: Path, by_colour: bool = False) -> None:
         DataError: the mask is in colour, of more than 8 bits, of another size than its image, or
             unreadable.
     """
-    mode, size = header(mask, "save class values 0..255 as 8 bits")
+    mode, size, _ = header(mask, "save class values 0..255 as 8 bits")
     if mode not in MODES and not by_colour:
         raise DataError(
             f"{mask} is in colour or has transparency (mode {mode}); save class values as one "
             'channel, or declare its colours under mask_values: in omnibench.yaml ("#000000": '
             'background, "#ff0000": lesion)'
         )
-    expected = header(image)[1]
+    expected = header(image).size
     if size != expected:
         raise DataError(
             f"{mask} is {size[0]} x {size[1]} pixels where {image} is {expected[0]} x "

@@ -6,13 +6,14 @@ folders, whose images are listed where they lie.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from omnibench.cards import DatasetCard
 from omnibench.data import Dataset
 from omnibench.data.checksums import sha256_of_folder
-from omnibench.data.folder import SUFFIXES, visible
+from omnibench.data.folder import SUFFIXES, ending, instead, visible
 from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
@@ -43,7 +44,16 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `image_names`, or a file cannot be read.
     """
-    return f"sha256:{sha256_of_folder(path, image_names(path), data_dir)}"
+    from omnibench.data.reading import as_read
+
+    names = image_names(path)
+    digest = f"sha256:{sha256_of_folder(path, names, data_dir)}"
+    return as_read(digest, path, names, data_dir, sides=False)
+
+
+def left_out(path: Path) -> dict[str, int]:
+    """Return how many files of each ending are no image by their name."""
+    return dict(Counter(ending(name) for name in files_below(path) if not is_image(name)))
 
 
 def image_names(root: Path) -> tuple[str, ...]:
@@ -52,11 +62,12 @@ def image_names(root: Path) -> tuple[str, ...]:
     Raises:
         DataError: as `files_below`, or there is no image.
     """
-    names = sorted(name for name in files_below(root) if is_image(name))
+    files = list(files_below(root))
+    names = sorted(name for name in files if is_image(name))
     if not names:
         raise DataError(
             f"{root} holds no image ({', '.join(SUFFIXES)}) at any depth; put some there or "
-            "correct the path"
+            f"correct the path{instead(Counter(map(ending, files)))}"
         )
     return tuple(names)
 

@@ -68,5 +68,8 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `lines_of`, or a file cannot be read.
     """
+    from omnibench.data.reading import as_read
+
     names = {line.image for found in lines_of(path).values() for line in found}
-    return f"sha256:{sha256_of_folder(path.parent, {path.name, *names}, data_dir)}"
+    digest = f"sha256:{sha256_of_folder(path.parent, {path.name, *names}, data_dir)}"
+    return as_read(digest, path.parent, sorted(names), data_dir)

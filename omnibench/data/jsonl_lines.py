@@ -7,6 +7,7 @@ case an image belongs to: on every line or on none. Other keys and blank lines a
 
 import json
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -140,5 +141,6 @@ def _place(where: str, root: Path, image: str) -> str:
 
 
 def _candidates(image: str) -> Iterator[str]:
-    yield PurePath(image).as_posix()
-    yield (PurePath("images") / image).as_posix()
+    for form in dict.fromkeys((image, *(unicodedata.normalize(f, image) for f in ("NFC", "NFD")))):
+        yield PurePath(form).as_posix()
+        yield (PurePath("images") / form).as_posix()

@@ -4,6 +4,8 @@ A mask belongs to the image whose name it has, whatever the suffixes. Hidden fil
 as are files that are no image by their name.
 """
 
+import unicodedata
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Split
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import coding_of, read_declaration
-from omnibench.data.folder import SUFFIXES, visible
+from omnibench.data.folder import SUFFIXES, beside_splits, ending, instead, visible
 from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
@@ -25,10 +27,12 @@ class Pairs:
     Attributes:
         images: split -> the images' names relative to the folder, sorted by their stems.
         masks: split -> the name of each one's mask.
+        left_out: ending -> number of files that are no image by their name.
     """
 
     images: dict[str, tuple[str, ...]]
     masks: dict[str, tuple[str, ...]]
+    left_out: dict[str, int]
 
 
 def card_of(path: Path) -> DatasetCard:
@@ -100,9 +104,18 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `pairs_of`, or a file cannot be read.
     """
+    from omnibench.data.reading import as_read
+
     pairs = pairs_of(path)
     names = [name for split in SPLITS for name in pairs.images[split] + pairs.masks[split]]
-    return f"sha256:{sha256_of_folder(path, names, data_dir)}"
+    images = [name for split in SPLITS for name in pairs.images[split]]
+    digest = f"sha256:{sha256_of_folder(path, names, data_dir)}"
+    return as_read(digest, path, images, data_dir, of_masks=True)
+
+
+def left_out(path: Path) -> dict[str, int]:
+    """Return how many files of each ending are no image by their name, and folders no split."""
+    return pairs_of(path).left_out
 
 
 def pairs_of(path: Path) -> Pairs:
@@ -114,7 +127,7 @@ def pairs_of(path: Path) -> Pairs:
     """
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
-    visible(path, path)  # a split that is a link out is refused before it is looked into
+    others = beside_splits(path)  # a split that is a link out is refused before it is looked into
     images: dict[str, tuple[str, ...]] = {}
     masks: dict[str, tuple[str, ...]] = {}
     for split in SPLITS:
@@ -125,39 +138,49 @@ def pairs_of(path: Path) -> Pairs:
                     "test/, each with images/ and masks/"
                 )
             visible(path, part)
-        found = _by_stem(path, path / split / "images")
-        theirs = _by_stem(path, path / split / "masks")
-        _check_matched(path / split, found, theirs)
+        found = _by_stem(path, path / split / "images", others)
+        theirs = _by_stem(path, path / split / "masks", others)
+        _check_matched(path / split, found, theirs, others)
         images[split] = tuple(found[stem] for stem in sorted(found))
         masks[split] = tuple(theirs[stem] for stem in sorted(found))
-    return Pairs(images, masks)
+    return Pairs(images, masks, dict(others))
 
 
-def _by_stem(root: Path, folder: Path) -> dict[str, str]:
-    """Stem -> name relative to the root, of every image in a folder."""
+def _by_stem(root: Path, folder: Path, others: Counter[str]) -> dict[str, str]:
+    """Return stem -> name relative to the root, of every image in a folder; count what is none.
+
+    Accents of stems are brought to one form: some systems write NFC and some NFD.
+    """
     names: dict[str, str] = {}
     for entry in visible(root, folder):
         if entry.is_dir():
             raise DataError(f"{entry} is a folder among images; move its images up into {folder}")
         suffix = entry.suffix.lower()
         if suffix not in SUFFIXES:
+            others[ending(entry.name)] += 1
             continue
         if folder.name == "masks" and suffix not in LOSSLESS:
             raise DataError(
                 f"{entry} is a JPEG, which alters class values; save masks as PNG, BMP or TIFF"
             )
-        if entry.stem in names:
+        stem = unicodedata.normalize("NFC", entry.stem)
+        if stem in names:
             raise DataError(
-                f"{entry} has the name of {root / names[entry.stem]}, but an image and its mask "
+                f"{entry} has the name of {root / names[stem]}, but an image and its mask "
                 "are matched by it; rename one"
             )
-        names[entry.stem] = entry.relative_to(root).as_posix()
+        names[stem] = entry.relative_to(root).as_posix()
     return names
 
 
-def _check_matched(split: Path, images: dict[str, str], masks: dict[str, str]) -> None:
+def _check_matched(
+    split: Path, images: dict[str, str], masks: dict[str, str], others: Counter[str]
+) -> None:
     if not images and not masks:
-        raise DataError(f"{split} holds no image ({', '.join(SUFFIXES)}); every split needs some")
+        raise DataError(
+            f"{split} holds no image ({', '.join(SUFFIXES)}); every split needs some"
+            f"{instead(others)}"
+        )
     for stem in sorted(images.keys() - masks.keys()):
         raise DataError(
             f"{split.parent / images[stem]} has no mask; put one called {stem}.png in "

@@ -74,7 +74,7 @@ class FileMember:
             content = path.read_bytes()
         except OSError as error:
             raise unreadable(path, error) from error
-        _, (width, height) = header(BytesIO(content), where=path)
+        width, height = header(BytesIO(content), where=path).size
         image = decode(BytesIO(content), (size, size), path)
         self.sides[row] = min(width, height)
         return image

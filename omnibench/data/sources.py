@@ -8,6 +8,7 @@ from pathlib import Path
 from omnibench.cards import DatasetCard
 from omnibench.catalogue import datasets
 from omnibench.data import Dataset, hub
+from omnibench.data.declaration import declaration_of
 from omnibench.data.local import local_card
 from omnibench.errors import DataError, RequestError
 from omnibench.registry import did_you_mean, import_attribute
@@ -46,7 +47,7 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     """Return what identifies the dataset's content, known before anything is loaded.
 
     The pinned checksum of its file; of a local file or folder, or the hub's files, "sha256:..." as
-    they are now, remembered by path, size and time; of a generated dataset `id@version`; of a pool
+    they are now, remembered by path, size and time, with what is declared of them; of a generated dataset `id@version`; of a pool
     "sha256:..." of its members' digests in their order.
 
     Raises:
@@ -67,10 +68,12 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     path = place(card, data_dir)
     reader = importlib.import_module(_module(card))
     if hasattr(reader, "source_digest"):
-        return str(reader.source_digest(path, data_dir))
-    from omnibench.data.checksums import sha256_of
+        digest = str(reader.source_digest(path, data_dir))
+    else:
+        from omnibench.data.checksums import sha256_of
 
-    return f"sha256:{sha256_of(path, data_dir)}"
+        digest = f"sha256:{sha256_of(path, data_dir)}"
+    return declaration_of(card).digest(digest)
 
 
 def place(card: DatasetCard, data_dir: Path) -> Path:

@@ -1,0 +1,13 @@
+"""A few mutated inputs of each kind; `python tests/security/fuzz.py` gives more."""
+
+import pytest
+from fuzz import attack
+from inputs import KINDS
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mutated_inputs_are_accepted_or_refused_in_one_sentence(kind, tmp_path):
+    tally = attack(kind, 20, seed=0, place=tmp_path)
+    assert [f"{kind} {case}: {what}\n{detail}" for case, what, detail in tally.findings] == []
+    assert tally.counts["accepted"] + tally.counts["refused"] == 20
+    assert tally.counts["refused"] > 0

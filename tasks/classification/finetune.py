@@ -98,7 +98,9 @@ def _cost(
 ) -> dict[str, Any]:
     size = model.encoder.preprocess.size
     images = torch.zeros(1, size, size, dtype=torch.uint8)
-    model.eval()
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    # torch's counter fails at a parameter that is passed to a module and could have a gradient.
+    model.eval().requires_grad_(False)
     with counted_flops() as counter, torch.no_grad():
         model.encoder.embed(images)
     epochs = len(fitted.history)
@@ -106,7 +108,7 @@ def _cost(
     seen = epochs * (len(cases.labels["train"]) + len(cases.labels["val"]))
     return {
         "phases": {"training": time.perf_counter() - began},
-        "trainable_parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "trainable_parameters": trainable,
         "total_parameters": loaded.parameters,
         "images_per_s": float(np.median(rates)),
         "flops": counter.get_total_flops() * seen,

@@ -27,7 +27,7 @@ from safetensors.torch import save
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Cell, Unit, canonical
-from omnibench.data.checksums import sha256_of
+from omnibench.data.checksums import MEMORY, sha256_of
 from omnibench.encoders.build import load_encoder
 from omnibench.errors import OmnibenchError
 from omnibench.features import FeatureKey, FeatureStore
@@ -172,7 +172,7 @@ def memory(place: Path) -> Target:
     file.write_bytes(b"x" * 1000)
     time.sleep(SETTLED_SECONDS)
     sha256_of(file, place)
-    return Target(place / "checksums.json", lambda: sha256_of(file, place))
+    return Target(place / MEMORY, lambda: sha256_of(file, place))
 
 
 def weights(place: Path) -> Target:

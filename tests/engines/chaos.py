@@ -1,15 +1,15 @@
-"""Break a run at random until it has ended all the same: `python tests/engines/chaos.py`.
+"""Break runs at random until they have ended all the same: `python tests/engines/chaos.py`.
 
-Every few seconds a worker or the runner is killed, a record cut short, a lease deleted, the disk
-filled or a bit of a feature shard flipped. After the last restart every record must be there once
-and equal to a fault-free run's. Needs root, for a small file system in memory.
+Several runners share one folder; every other one is on another machine, as far as it can tell, and
+some have a clock that is a day off. Every second or so one of `chaos_faults` happens. After the
+last restart every record must be there once and equal to a fault-free run's. Needs root, for a
+small file system in memory and for process numbers of their own.
 """
 
 import argparse
 import json
 import os
 import random
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,10 +18,13 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from chaos_faults import FAULTS, Target
 
 REPOSITORY = Path(__file__).parents[2]
-MEGABYTES = 96  # of the file system that results and features lie on
-BACKBONES, REPETITIONS = 10, 10
+MEGABYTES = 160  # of the file system that results and features lie on
+REPETITIONS = 10
+LAST_SECONDS = 900.0  # for what is left when the faults end; longer is a hang
+ELSEWHERE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 SUITE = """
 name: chaos
 repetitions: {repetitions}
@@ -39,8 +42,8 @@ report: {{baseline: v0}}
 """
 
 
-def write_suite(folder: Path) -> Path:
-    """Write a suite of 300 cells and its data."""
+def write_suite(folder: Path, backbones: int) -> Path:
+    """Write a suite of 30 cells a backbone, and its data."""
     rng = np.random.default_rng(0)
     for name in ("one", "two"):
         arrays = {}
@@ -48,112 +51,78 @@ def write_suite(folder: Path) -> Path:
             arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
             arrays[f"{split}_labels"] = np.arange(count)[:, None] % 3
         np.savez(folder / f"{name}.npz", **arrays)
-    cards = ", ".join(f"{{id: v{k}, source: 'random:test_vit'}}" for k in range(BACKBONES))
+    cards = ", ".join(f"{{id: v{k}, source: 'random:test_vit'}}" for k in range(backbones))
     path = folder / "chaos.yaml"
     path.write_text(SUITE.format(repetitions=REPETITIONS, backbones=cards))
     return path
 
 
-def command(suite: Path, place: Path) -> list[str]:
-    """Return the run's command; every restart is the same one."""
-    return [
-        *(sys.executable, "-m", "omnibench", "run", str(suite), "--jobs", "2", "--retry-failed"),
-        *("--results", str(place / "results"), "--data", str(place / "data")),
-    ]
+def start(suite: Path, place: Path, number: int = 0, clock_off: int = 0) -> "subprocess.Popen[str]":
+    """Start a runner; every restart is the same command.
 
-
-def records(place: Path) -> list[Path]:
-    """Return the paths of all records."""
-    return sorted((place / "results" / "records").rglob("rep-*.json"))
-
-
-def children(pid: int) -> list[int]:
-    """Return a process's workers."""
-    found = subprocess.run(
-        ["pgrep", "-P", str(pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
+    Args:
+        number: of the runner; odd ones are elsewhere.
+        clock_off: seconds by which its clock is.
+    """
+    return subprocess.Popen(
+        [
+            *(ELSEWHERE if number % 2 else ()),
+            *(sys.executable, str(Path(__file__).with_name("chaos_runner.py"))),
+            *("run", str(suite), "--jobs", "2", "--retry-failed"),
+            *("--results", str(place / "results"), "--data", str(place / "data")),
+        ],
+        stdout=(place.parent / f"{place.name}-{number}.log").open("a"),
+        stderr=subprocess.STDOUT,
+        cwd=REPOSITORY,
+        env={**os.environ, "CHAOS_CLOCK_OFF": str(clock_off)},
+        start_new_session=True,
     )
-    return [int(number) for number in found.stdout.split()]
-
-
-def kill_worker(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Kill one of the runner's workers."""
-    workers = children(runner.pid)
-    if workers:
-        os.kill(rng.choice(workers), signal.SIGKILL)
-    return bool(workers)
-
-
-def kill_runner(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Kill the runner itself."""
-    runner.kill()
-    return True
-
-
-def cut_record(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Cut a record in half, as a crash of the file system might."""
-    found = records(place)
-    if found:
-        path = rng.choice(found)
-        os.truncate(path, path.stat().st_size // 2)
-    return bool(found)
-
-
-def delete_lease(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Delete a lease that is held."""
-    found = list((place / "results" / "leases").glob("*.lease"))
-    if found:
-        rng.choice(found).unlink(missing_ok=True)
-    return bool(found)
-
-
-def fill_disk(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Leave no room on the file system for two seconds."""
-    filler = place / "filler"
-    try:
-        with filler.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(2**20))
-    except OSError:
-        pass
-    time.sleep(2)
-    filler.unlink()
-    return True
-
-
-def flip_bit(place: Path, runner: "subprocess.Popen[str]", rng: random.Random) -> bool:
-    """Flip a bit of a feature shard."""
-    shards = [
-        path
-        for path in (place / "data" / "features").rglob("*")
-        if path.is_file() and path.suffix not in (".json", ".lock", ".tmp")
-    ]
-    if shards:
-        path = rng.choice(shards)
-        with path.open("r+b") as file:
-            at = rng.randrange(max(path.stat().st_size, 1))
-            file.seek(at)
-            byte = file.read(1)
-            file.seek(at)
-            file.write(bytes([byte[0] ^ 1 << rng.randrange(8)]) if byte else b"")
-    return bool(shards)
-
-
-FAULTS = (kill_worker, kill_runner, cut_record, delete_lease, fill_disk, flip_bit)
 
 
 def contents(place: Path) -> dict[str, dict[str, object]]:
     """Return what must be equal of every record, by its digest; a digest twice is an error."""
-    found: dict[str, dict[str, object]] = {}
-    for path in records(place):
+    records: dict[str, dict[str, object]] = {}
+    for path in sorted((place / "results" / "records").rglob("rep-*.json")):
         record = json.loads(path.read_text())
-        assert record["digest"] not in found, f"{record['digest']} is there twice"
+        assert record["digest"] not in records, f"{record['digest']} is there twice"
         with np.load(path.with_suffix(".predictions.npz"), allow_pickle=False) as arrays:
             predictions = {name: arrays[name].tobytes() for name in arrays.files}
-        found[record["digest"]] = {
+        records[record["digest"]] = {
             **{key: record[key] for key in ("spec", "status", "metrics", "pairing")},
             "predictions": predictions,
         }
-    return found
+    return records
+
+
+def torment(
+    suite: Path, place: Path, rng: random.Random, seconds: float, runners: int, names: list[str]
+) -> Counter[str]:
+    """Inject faults, restart each runner that has ended, and let the last ones end in peace.
+
+    Raises:
+        subprocess.TimeoutExpired: one hangs.
+    """
+    counts: Counter[str] = Counter()
+    running: dict[int, subprocess.Popen[str]] = {}
+    faults = [fault for fault in FAULTS if not names or fault.__name__ in names]
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        for number in range(runners):
+            if number not in running or running[number].poll() is not None:
+                if number in running:
+                    counts[f"restarts after exit {running[number].returncode}"] += 1
+                off = rng.choice([-86_400, 0, 0, 86_400])
+                running[number] = start(suite, place, number, off)
+        time.sleep(rng.uniform(0.2, 1.5))
+        fault = rng.choice(faults)
+        counts[fault.__name__] += fault(Target(place, rng.choice(list(running.values())), rng))
+    counts["records when the faults ended"] = len(list(place.rglob("rep-*.json")))
+    for runner in running.values():
+        runner.wait(LAST_SECONDS)
+    while start(suite, place).wait(LAST_SECONDS):
+        counts["restarts in peace"] += 1
+        assert counts["restarts in peace"] < 4, "it does not end"
+    return counts
 
 
 def say(text: str) -> None:
@@ -165,15 +134,18 @@ def say(text: str) -> None:
 def main() -> None:
     """Run once in peace and once among faults, and compare."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=180.0, help="how long to inject faults")
+    parser.add_argument("--seconds", type=float, default=600.0, help="how long to inject faults")
     parser.add_argument("--seed", type=int, default=0)
-    asked = parser.parse_args()
-    rng = random.Random(asked.seed)
+    parser.add_argument("--runners", type=int, default=4)
+    parser.add_argument("--backbones", type=int, default=10, help="of 30 cells each")
+    parser.add_argument("--faults", nargs="*", default=[], help="names; none for all")
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        suite = write_suite(folder)
+        suite = write_suite(folder, given.backbones)
         began = time.monotonic()
-        subprocess.run(command(suite, folder / "peace"), check=True, cwd=REPOSITORY)
+        assert start(suite, folder / "peace").wait() == 0
         expected = contents(folder / "peace")
         say(f"in peace: {len(expected)} records in {time.monotonic() - began:.0f} s")
         place = folder / "chaos"
@@ -181,39 +153,19 @@ def main() -> None:
         memory = ["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", str(place)]
         subprocess.run(memory, check=True)
         try:
-            done = torment(suite, place, rng, asked.seconds)
-            say(f"among faults: {dict(done)}")
-            found = contents(place)
-            assert found.keys() == expected.keys(), "records are missing or too many"
-            differing = [digest for digest in expected if found[digest] != expected[digest]]
+            counts = torment(suite, place, rng, given.seconds, given.runners, given.faults)
+            say(f"among faults: {dict(counts)}")
+            records = contents(place)
+            assert records.keys() == expected.keys(), "records are missing or too many"
+            differing = [digest for digest in expected if records[digest] != expected[digest]]
             assert not differing, f"{len(differing)} records differ: {differing[:3]}"
-            left = [p for p in (place / "results").rglob("*") if p.suffix in (".tmp", ".lease")]
-            say(f"{len(found)} of {len(expected)} records are there once and equal; left: {left}")
+            left = [p.name for p in place.rglob("*") if p.suffix in (".tmp", ".lease", ".pt")]
+            say(f"{len(records)} of {len(expected)} records are there once and equal; left: {left}")
         finally:
+            for log in sorted(folder.glob("chaos-*.log")):
+                problems = [line for line in log.open() if "Traceback" in line or "damaged" in line]
+                say(f"{log.name}: {Counter(line.partition(' ')[2].strip() for line in problems)}")
             subprocess.run(["umount", "-l", str(place)], check=True)
-
-
-def torment(suite: Path, place: Path, rng: random.Random, seconds: float) -> Counter[str]:
-    """Inject faults while it runs, restart it whenever it has ended, and let it end in peace."""
-    done: Counter[str] = Counter()
-    log = (place.parent / "log").open("w")
-    until = time.monotonic() + seconds
-    runner = subprocess.Popen(command(suite, place), stdout=log, stderr=log, cwd=REPOSITORY)
-    while time.monotonic() < until:
-        time.sleep(rng.uniform(2, 5))
-        if runner.poll() is not None:
-            done[f"restart after exit {runner.returncode}"] += 1
-            runner = subprocess.Popen(command(suite, place), stdout=log, stderr=log, cwd=REPOSITORY)
-            continue
-        fault = rng.choice(FAULTS)
-        done[fault.__name__] += fault(place, runner, rng)
-    done["records when the faults ended"] = len(records(place))
-    runner.wait()
-    for attempt in range(1, 4):
-        if subprocess.run(command(suite, place), check=False, cwd=REPOSITORY).returncode == 0:
-            done["restarts in peace"] = attempt
-            break
-    return done
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from omnibench.cards import BackboneCard, DatasetCard
@@ -24,6 +23,7 @@ from omnibench.sources import Sources
 from omnibench.stats.shipped import shipped_studies
 from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
+from omnibench.yaml_file import read_yaml
 
 
 class _Model(BaseModel):
@@ -110,21 +110,6 @@ class Suite:
         return {unit.dataset.id: unit.dataset for unit in self.units}
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader, refusing a key given twice (YAML would keep the last in silence)."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            name = self.construct_object(key, deep=True)
-            if name in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key '{name}' stands twice", problem_mark=key.start_mark
-                )
-            seen.add(name)
-        return super().construct_mapping(node, deep)
-
-
 def shipped() -> dict[str, Path]:
     """The suites that come with omnibench, by name."""
     folder = Path(str(resources.files("omnibench.suites")))
@@ -161,15 +146,7 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
             matches), a name is unknown, or the matrix is empty or too large.
     """
     path = find(name)
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    # What is no date, no number, or nested without end is another error of yaml's each.
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError) as error:
-        raise RequestError(f"{path}: not a YAML file: {' '.join(str(error).split())}") from None
-    except RecursionError:
-        raise RequestError(f"{path}: not a YAML file: it is nested too deep") from None
-    except OSError as error:
-        raise RequestError(f"{path} cannot be read: {error.strerror}") from None
+    content = read_yaml(path)
     try:
         file = validate(SuiteFile, content)
         return _resolve(file, path.parent, sources, extra_backbones)

@@ -8,7 +8,7 @@ from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
 from omnibench.context import using_data
 from omnibench.errors import RequestError
-from omnibench.files import write_atomically
+from omnibench.files import inside, write_atomically
 from omnibench.plan import states
 from omnibench.predictions import read_predictions
 from omnibench.record import as_bytes
@@ -19,7 +19,7 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.plain import plain_markdown
 from omnibench.report.write import write_report
 from omnibench.report.write_latent import write_latent
-from omnibench.report.write_page import write_page
+from omnibench.report.write_page import FIGURES, write_page
 from omnibench.task import score
 from omnibench.terminal import echo
 from omnibench.unregistered import unregistered
@@ -37,7 +37,8 @@ def report(name: str, out: Path | None, places: Places) -> None:
             f"run `bench.py run {name}` first"
         )
     study = gather(suite, found, store)
-    folder = out or session.results / "reports" / suite.name
+    folder = out or inside(session.results / "reports" / suite.name, session.results)
+    inside(folder / FIGURES, folder)
     latent = write_latent(name, found, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
     tables = [*study.shown, *study.published]

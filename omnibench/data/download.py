@@ -128,7 +128,11 @@ def _transfer(url: str, part: Path, before: int, progress: Progress) -> str:
         return _reason(error)
     continued = response.status == 206
     done = before if continued else 0
-    total = done + int(response.headers.get("Content-Length") or 0)
+    length = response.headers.get("Content-Length") or "0"
+    if not (length.isascii() and length.isdecimal()):
+        response.close()
+        return f"the server gives '{length[:40]}' as the file's length"
+    total = done + int(length)
     with response, part.open("ab" if continued else "wb") as file:
         while True:
             try:

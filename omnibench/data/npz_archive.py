@@ -3,6 +3,7 @@
 import contextlib
 import lzma
 import math
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -16,12 +17,17 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from omnibench.errors import DataError
+from omnibench.files import open_regular
 
 CHUNK_BYTES = 4 << 20
 # What zipfile, its decompressors and numpy's header reader raise for damaged bytes.
 DAMAGE = (
     OSError,
     EOFError,
+    SyntaxError,  # of a header, which is read as Python
+    tokenize.TokenError,
+    RecursionError,
+    OverflowError,
     ValueError,
     NotImplementedError,
     RuntimeError,
@@ -57,12 +63,17 @@ class Archive:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._zip = zipfile.ZipFile(path)
+            self._file = open_regular(path)
         except FileNotFoundError:
             raise DataError(
                 f"{path} does not exist; put the file there or correct its path"
             ) from None
+        except OSError as error:
+            raise DataError(f"{path} cannot be opened ({error.strerror})") from None
+        try:
+            self._zip = zipfile.ZipFile(self._file)
         except DAMAGE as error:
+            self._file.close()
             raise DataError(
                 f"{path} is no npz file or is cut short ({error}); copy it again or write it with "
                 "numpy.savez_compressed"
@@ -79,6 +90,7 @@ class Archive:
         trace: TracebackType | None,
     ) -> None:
         self._zip.close()
+        self._file.close()
 
     def member(self, name: str) -> Member | None:
         """Return what the header of the array `name` says, or None where there is no such array."""
@@ -143,6 +155,10 @@ def _header(name: str, stream: IO[bytes]) -> Member:
         shape, fortran, dtype = npy.read_array_header_2_0(stream)
     else:
         raise ValueError(f"npy format {version} is not read here")
+    if any(length < 0 for length in shape):
+        raise ValueError("its header gives a length below 0")
+    if dtype.kind == "V":
+        raise ValueError("it holds records, where plain numbers or texts are read")
     return Member(name, shape, dtype, fortran)
 
 

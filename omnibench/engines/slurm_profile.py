@@ -1,14 +1,17 @@
 """A profile: what a job of the SLURM engine asks of the cluster, from a YAML file."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from omnibench.errors import RequestError
 from omnibench.validation import validate
+from omnibench.yaml_file import read_yaml
 
+# Each stands in a line of the job script, and a second line would be a command.
+Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]+\Z")]
+OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\Z")]
 EXAMPLE = "{partition: gpu, time: 240, cpus: 8, gpus: 1, memory: 32, max_jobs: 16}"
 
 
@@ -28,15 +31,15 @@ class Profile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    partition: str | None = None
-    account: str | None = None
+    partition: Line | None = None
+    account: Line | None = None
     time: Annotated[int, Field(ge=1)]
     cpus: Annotated[int, Field(ge=1)] = 1
     gpus: Annotated[int, Field(ge=0)] = 0
     memory: Annotated[float, Field(gt=0)] | None = None
     max_jobs: Annotated[int, Field(ge=1)] | None = None
     resubmissions: Annotated[int, Field(ge=0)] = 20
-    sbatch: dict[str, str | int | bool] = Field(default_factory=dict)
+    sbatch: dict[OptionName, Line | int | bool] = Field(default_factory=dict)
 
     @property
     def warning_seconds(self) -> int:
@@ -53,10 +56,6 @@ def read_profile(path: Path | None) -> Profile:
     if path is None:
         raise RequestError(f"--engine slurm needs --profile FILE, such as {EXAMPLE}")
     try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RequestError(f"--profile: '{path}' cannot be read: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise RequestError(f"--profile: '{path}' is not YAML: {reason}") from None
-    return validate(Profile, content, str(path))
+        return validate(Profile, read_yaml(path), str(path))
+    except RequestError as error:
+        raise RequestError(f"--profile: {error}") from None

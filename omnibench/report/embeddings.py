@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.cell import digest_of
-from omnibench.files import write_atomically
+from omnibench.files import plain, read_regular, write_atomically
 
 log = logging.getLogger("omnibench")
 
@@ -55,7 +55,7 @@ class Embeddings:
 
 def _read(path: Path) -> dict[str, Points]:
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(read_regular(plain(path))), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception:  # absent, or zipfile, zlib and numpy each raise their own
         return {}

@@ -1,4 +1,5 @@
 import io
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -34,11 +35,11 @@ def test_arrays_equal_numpy(save: Save, dtype: str) -> None:
 @given(count=st.integers(0, 50), size=st.integers(0, 40), chunk=st.integers(1, 3000))
 def test_chunks_are_whole_rows_of_the_size_asked_for(count: int, size: int, chunk: int) -> None:
     array = np.arange(count * size, dtype=np.int16).reshape(count, size)
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, a=array)
-    with pytest.MonkeyPatch.context() as patch:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(npz_archive, "CHUNK_BYTES", chunk)
-        with Archive(buffer) as archive:  # type: ignore[arg-type]
+        path = Path(folder) / "a.npz"
+        np.savez_compressed(path, a=array)
+        with Archive(path) as archive:
             chunks = list(archive.chunks("a"))
     assert all(part.nbytes <= max(chunk, size * 2) for part in chunks)
     if count:
@@ -66,7 +67,7 @@ def test_absent_and_foreign_files(tmp_path: Path) -> None:
             path.write_bytes(content)
         with pytest.raises(DataError, match=rf"{name}\.npy is no npz file"):
             Archive(path)
-    with pytest.raises(DataError, match="no npz file"):
+    with pytest.raises(DataError, match="cannot be opened \\(it is a folder, not a file\\)"):
         Archive(tmp_path)
 
 

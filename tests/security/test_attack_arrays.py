@@ -1,9 +1,12 @@
 """Arrays that hold pickles, or far more than their file."""
 
 import io
+import os
 import re
+import struct
 import tracemalloc
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,19 +41,61 @@ def test_a_pickle_in_an_npz_is_refused_unrun(bench, bomb, suite, arrays, tmp_pat
 
 
 def test_a_pickle_among_a_record_s_predictions_is_refused_unrun(
-    bench, bomb, suite, arrays, plant, tmp_path
+    bench, bomb, suite, arrays, plant, tmp_path, caplog
 ):
     np.savez(tmp_path / "good.npz", **arrays)
     path = suite("npz:good.npz")
     [(_, record)] = plant(path)
     np.savez(predictions_path(record), test_logits=np.array([bomb], object))
     status, out, err = bench("rescore", path)
-    assert (status, out) == (1, "")
-    assert re.fullmatch(
-        r"error: the predictions .*\.predictions\.npz cannot be read \(ValueError\); delete the "
-        r"record beside them and run its suite again\n",
-        err,
-    ), err
+    assert (status, out, err) == (0, f"{path}: 0 records scored, 0 changed\n", "")
+    assert f"{predictions_path(record)} is damaged: it is not as it was written" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (6, 8, 8), ",  # no }
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (6, 8, 8",
+        b"('",
+        b"[" * 500,
+        b"{" * 9000,
+        b"\xff\xfe",
+        b"{'descr': 3, 'fortran_order': 3, 'shape': 3}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (-6, 8, 8)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (6, 8, 10**99)}",
+        b"{'descr': '|u1', 'fortran_order': False, 'shape': (6, 8, 99999999999999999999)}",
+        b"{'descr': [('a', [])], 'fortran_order': False, 'shape': (6,)}",
+        b"0" * 9000,
+    ],
+)
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_broken_header_is_one_sentence(bench, suite, arrays, tmp_path, header, version):
+    np.savez(tmp_path / "good.npz", **arrays)
+    length = struct.pack("<H" if version == 1 else "<I", len(header))
+    member = b"\x93NUMPY" + bytes([version, 0]) + length + header
+    with (
+        zipfile.ZipFile(tmp_path / "good.npz") as good,
+        zipfile.ZipFile(tmp_path / "evil.npz", "w") as evil,
+    ):
+        for name in good.namelist():
+            evil.writestr(name, member if name == "train_images.npy" else good.read(name))
+    status, out, err = bench("plan", suite("npz:evil.npz"))
+    assert (status, "Traceback" in out + err) == (0, False), err
+    assert re.search(rf"{BLOCKED}train_images is damaged or cut short", out), out
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_a_dataset_that_is_no_file_is_one_sentence_at_once(bench, suite, tmp_path, kind):
+    path = Path("/dev/zero") if kind == "device" else tmp_path / "evil.npz"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    for command in ("plan", "run", "status"):
+        _, out, err = bench(command, suite(f"npz:{path}"))
+        assert "Traceback" not in out + err
+        assert re.search(r"(not a file|does not exist)", out + err), out + err
 
 
 def test_labels_that_unpack_to_far_more_than_there_are_images_take_no_memory(

@@ -118,3 +118,21 @@ def test_what_yaml_cannot_construct_is_one_sentence(bench, tmp_path, text):
     status, out, err = bench("plan", path)
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert re.match(r"error: .*attack\.yaml: ", err), err
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("<<: {name: a}", r"'<<', which merges mappings, is not read here; write its keys out"),
+        ("report: &x {baseline: a}\nmore: {<<: *x}", r"'<<', which merges mappings, is not read"),
+        ("? [a]\n: b", r"a key is a list or a mapping; write a plain word before the colon"),
+    ],
+)
+def test_merged_keys_and_keys_that_are_no_words_are_refused_by_name(
+    bench, tmp_path, text, sentence
+):
+    path = tmp_path / "attack.yaml"
+    path.write_text(text)
+    status, out, err = bench("plan", path)
+    assert (status, out) == (2, "")
+    assert re.match(rf"error: .*attack\.yaml: not a YAML file: {sentence}.* line \d, column", err)

@@ -1,17 +1,31 @@
 """A profile: what a job of the SLURM engine asks of the cluster, from a YAML file."""
 
+import re
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from omnibench.errors import RequestError
 from omnibench.validation import validate
 from omnibench.yaml_file import read_yaml
 
-# Each stands in a line of the job script, and a second line would be a command.
-Line = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]+\Z")]
-OptionName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]*\Z")]
+
+def _line(text: str) -> str:
+    """Return what may stand in a line of the job script, of which a second would be a command."""
+    if not text or not text.isprintable():
+        raise ValueError(f"{text!r} is not one line of plain text")
+    return text
+
+
+def _option(name: str) -> str:
+    if not re.fullmatch("[a-z][a-z0-9_-]*", name):
+        raise ValueError(f"{name!r} is no option of sbatch by its long name, as qos is")
+    return name
+
+
+Line = Annotated[str, AfterValidator(_line)]
+OptionName = Annotated[str, AfterValidator(_option)]
 EXAMPLE = "{partition: gpu, time: 240, cpus: 8, gpus: 1, memory: 32, max_jobs: 16}"
 
 

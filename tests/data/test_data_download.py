@@ -25,6 +25,7 @@ class Server(ThreadingHTTPServer):
     ranges = True
     cuts: tuple[int, ...] = ()  # bytes after which the next connections break off
     status = 200
+    length = ""  # what it says of the content's length; "" for the truth
     daemon_threads = True
 
     def __init__(self) -> None:
@@ -48,7 +49,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(server.status if server.status != 200 else 416)
             return
         self.send_response(206 if wanted and server.ranges else 200)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", server.length or str(len(body)))
         self.end_headers()
         if server.cuts:
             cut, *rest = server.cuts
@@ -138,6 +139,13 @@ def test_a_cut_connection_without_ranges_keeps_what_came(server: Server, tmp_pat
     assert files_in(tmp_path / "set") == ["set.npz.part"]
     fetch(card(server.url), tmp_path, silent)
     assert files_in(tmp_path / "set") == ["set.npz"]
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e9", "٣"])
+def test_a_length_that_is_no_number_is_named(server: Server, tmp_path: Path, length: str) -> None:
+    server.length = length.encode().decode("latin-1")
+    with pytest.raises(DataError, match=r"the server gives '.+' as the file's length"):
+        fetch(card(server.url), tmp_path, silent)
 
 
 @pytest.mark.parametrize("length", [len(CONTENT), len(CONTENT) + 5])

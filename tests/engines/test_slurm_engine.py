@@ -27,7 +27,15 @@ DAEMONS = ("slurmctld", "slurmd", "munged")
         ("{time: 10, partitoin: gpu}", "partitoin: unknown field; did you mean partition?"),
         ("{partition: gpu}", "time: Field required"),
         ("{time: 0}", "time: should be greater than or equal to 1"),
-        ("{time: 10", "is not YAML"),
+        ("{time: 10", "not a YAML file"),
+        ("{time: 10, <<: {gpus: 1}}", "'<<', which merges mappings"),
+        ("{time: 10, time: 20}", "the key 'time' stands twice"),
+        ('{time: 10, sbatch: {"qos\\nrm -rf x": 1}}', "is no option of sbatch by its long name"),
+        ('{time: 10, sbatch: {"Qos": 1}}', "sbatch: 'Qos' is no option"),
+        ('{time: 10, sbatch: {qos: "a\\nrm -rf x"}}', "is not one line of plain text"),
+        ('{time: 10, sbatch: {qos: "a\\r#SBATCH"}}', "sbatch"),
+        ('{time: 10, partition: "a\\nrm -rf x"}', "partition"),
+        ('{time: 10, account: "a\\u2028x"}', "account"),
     ],
 )
 def test_a_wrong_profile_is_refused_by_the_field(tmp_path, text, complaint):

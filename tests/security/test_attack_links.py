@@ -159,3 +159,27 @@ def test_prune_removes_a_link_and_not_what_it_names(bench, outside, tmp_path):
     assert (status, "2 entries removed" in out) == (0, True)
     assert list(features.glob("[!.]*")) == []
     assert (outside / "precious").read_text() == "x"
+
+
+@pytest.mark.parametrize("place", ["reports", "reports/attack", "reports/attack/figures"])
+def test_a_report_is_not_written_through_a_link(bench, plant, path, outside, tmp_path, place):
+    plant(path)
+    link = tmp_path / "results" / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(outside)
+    status, _, err = bench("report", path)
+    assert (status, "is a link that leads out of" in err) == (2, True), err
+    assert list(outside.iterdir()) == []
+
+
+def test_a_link_in_a_report_s_file_s_place_is_replaced(bench, plant, path, outside, tmp_path):
+    plant(path)
+    (outside / "precious").write_text("x")
+    folder = tmp_path / "results" / "reports" / "attack"
+    folder.mkdir(parents=True)
+    for name in ("report.html", "report.tex", "attack.csv", "latent.npz"):
+        (folder / name).symlink_to(outside / "precious")
+    status, _, err = bench("report", path)
+    assert status == 0, err
+    assert (outside / "precious").read_text() == "x"
+    assert not (folder / "report.html").is_symlink()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import typer
+
 from omnibench import catalogue, weights
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.commands.session import Places, Session, columns, echo_json, matching
@@ -17,7 +19,7 @@ from omnibench.features import entries
 from omnibench.registry import Registry, did_you_mean
 from omnibench.sources import Sources
 from omnibench.store import check_writable
-from omnibench.terminal import echo
+from omnibench.terminal import echo, printable
 
 C = TypeVar("C", BackboneCard, DatasetCard)
 
@@ -103,7 +105,7 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
     def progress(stage: str, done: int, total: int) -> None:
         if sys.stderr.isatty():
             share = f"{100 * done / total:.0f} %" if total else f"{done / 1e6:.0f} MB"
-            echo(f"\r{stage}: {share}", nl=done >= total > 0, err=True)
+            typer.echo(f"\r{printable(stage)}: {share}", nl=done >= total > 0, err=True)
 
     if card.package is not None or card.request is not None or card.path is not None:
         for need in sources.missing(card, data):

@@ -1,5 +1,6 @@
-"""ROUGE-L (Lin 2004), computed by rouge-score."""
+"""ROUGE-L (Lin 2004), computed by rouge-score over the words of any script."""
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from typing import Any
@@ -7,14 +8,40 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# Scripts written without spaces between words, by how Unicode's names of their letters begin.
+UNSPACED = ("CJK", "HIRAGANA", "KATAKANA", "THAI", "LAO", "KHMER", "MYANMAR", "TIBETAN")
+
 
 def rouge_l(references: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64]:
-    """Each caption's F-measure of the longest common subsequence, [N]; 0 of an empty caption.
+    """Return each caption's F-measure of the longest common subsequence, [N]; 0 of an empty one.
 
-    rouge-score lower-cases, keeps a-z and 0-9, and does not stem here. The metric is their plain
-    mean, where the study took the median of bootstrapped means.
+    Of ASCII texts it is rouge-score's own, which keeps a-z and 0-9 alone; nothing is stemmed. The
+    metric is their plain mean, where the study took the median of bootstrapped means.
     """
     return np.array([_score(*pair) for pair in zip(references, texts, strict=True)], np.float64)
+
+
+class UnicodeTokenizer:
+    """What rouge-score asks for the tokens of a text."""
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the lower-cased runs of letters, their marks and digits.
+
+        Of a script that is written without spaces each letter is a token.
+        """
+        return "".join(map(_spaced, unicodedata.normalize("NFC", text.lower()))).split()
+
+
+@cache
+def _spaced(letter: str) -> str:
+    """Return a character of a word as it is, one that is a word in spaces, any other as a space."""
+    if letter.isascii():
+        return letter if letter.isalnum() else " "
+    kind = unicodedata.category(letter)
+    if kind[0] not in "LM" and kind != "Nd":
+        return " "
+    is_word = kind[0] == "L" and unicodedata.name(letter, "").startswith(UNSPACED)
+    return f" {letter}" if is_word else letter
 
 
 @lru_cache(maxsize=1 << 16)  # several definitions and comparisons score the same pairs
@@ -26,4 +53,4 @@ def _score(reference: str, text: str) -> float:
 def _scorer() -> Any:
     from rouge_score.rouge_scorer import RougeScorer  # not at import: it loads nltk
 
-    return RougeScorer(["rougeL"], use_stemmer=False)
+    return RougeScorer(["rougeL"], tokenizer=UnicodeTokenizer())

@@ -1,6 +1,6 @@
 """An audit of published tables: what their numbers allow, imply and show when tested again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ FOUR_DECIMALS = 4
 
 @dataclass(frozen=True)
 class Audit:
-    """What one study's tables say; of the tables asked for only, but judged with all at hand.
+    """What one study's tables say, judged together.
 
     Attributes:
         decimals: each run's fraction was taken to be rounded to so many first; None: not at all.
@@ -37,41 +37,29 @@ def audit(paths: Sequence[Path], decimals: int | None = FOUR_DECIMALS) -> list[A
     """Audit the tables of some CSVs, one audit a folder and study.
 
     Args:
-        paths: CSVs; others of the same folder and study are read as context.
+        paths: CSVs; those of one folder and study are judged together, and nothing else is read.
 
     Raises:
-        RequestError: no CSV is named, or one cannot be read.
+        RequestError: no CSV is named, one cannot be read, or two hold the same number.
     """
-    named = list(dict.fromkeys(path.resolve() for path in paths))
-    if not named:
+    if not paths:
         raise RequestError("name at least one CSV")
-    tables = {given.resolve(): read_table(given) for given in paths}
-    audits = []
-    for folder in dict.fromkeys(path.parent for path in named):
-        everything = _folder_rows(folder, tables)
-        wanted = {row.source for path in named if path.parent == folder for row in tables[path]}
-        for study in dict.fromkeys(row.study for row in everything if row.source in wanted):
-            rows = [row for row in everything if row.study == study]
-            audits.append(_audit(study, rows, wanted, decimals))
-    return audits
+    groups: dict[tuple[Path, str], list[Row]] = {}
+    places: dict[tuple[str, ...], Path] = {}
+    for path in dict.fromkeys(path.resolve() for path in paths):
+        for row in read_table(path):
+            group = groups.setdefault((path.parent, row.study), [])
+            other = places.setdefault((str(path.parent), *row.place), path)
+            if other != path:
+                raise RequestError(
+                    f"{other} and {path} both hold {row.metric} of {row.model} on {row.dataset} in "
+                    f"table {row.table}; name one of them"
+                )
+            group.append(row)
+    return [_audit(study, rows, decimals) for (_, study), rows in groups.items()]
 
 
-def _folder_rows(folder: Path, named: dict[Path, list[Row]]) -> list[Row]:
-    """All rows of a folder, files in the order of their names."""
-    rows: list[Row] = []
-    for path in sorted({*folder.glob("*.csv"), *(path for path in named if path.parent == folder)}):
-        if path.resolve() in named:
-            rows += named[path.resolve()]
-            continue
-        try:
-            rows += read_table(path)
-        except RequestError:
-            continue  # not asked for, and no table of this layout: no context either
-    return rows
-
-
-def _audit(study: str, rows: list[Row], wanted: Iterable[Path], decimals: int | None) -> Audit:
-    wanted = set(wanted)
+def _audit(study: str, rows: list[Row], decimals: int | None) -> Audit:
     grims = [allowed(row, decimals) for row in rows]
     aggregates = [aggregate(row, rows) for row in rows if row.members]
     claimed = claimed_n(rows)
@@ -82,8 +70,8 @@ def _audit(study: str, rows: list[Row], wanted: Iterable[Path], decimals: int | 
         decimals,
         claimed,
         implied,
-        tuple(one for one in grims if one.row.source in wanted),
-        tuple(one for one in aggregates if one.row.source in wanted),
-        tuple(one for one in found if one.best.source in wanted),
-        tuple(one for one in retest(found, claimed, implied) if one.a.source in wanted),
+        tuple(grims),
+        tuple(aggregates),
+        tuple(found),
+        tuple(retest(found, claimed, implied)),
     )

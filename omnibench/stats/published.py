@@ -1,6 +1,7 @@
 """Published tables as CSV: one row for each number, as results/published/README.md describes."""
 
 import csv
+import io
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from omnibench.errors import RequestError
+from omnibench.files import open_regular
 from omnibench.registry import did_you_mean
 from omnibench.stats.grim import Printed
 from omnibench.stats.summaries import Summary
@@ -72,6 +74,12 @@ class Row:
         return float(self.mean)
 
     @property
+    def place(self) -> tuple[str, ...]:
+        """What tells this number from any other."""
+        number = (self.table, self.dataset, self.model, self.adaptation)
+        return (self.study, *number, self.metric, self.definition, self.role, self.citation)
+
+    @property
     def deviation(self) -> float | None:
         """The standard deviation in the mean's unit."""
         return float(self.std) if self.std else None
@@ -109,7 +117,7 @@ def read_table(path: Path) -> list[Row]:
     """
     try:
         # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
             header = list(reader.fieldnames or ())
             lines = [(reader.line_num, row) for row in reader]
@@ -130,14 +138,12 @@ def read_table(path: Path) -> list[Row]:
     rows: dict[tuple[str, ...], Row] = {}
     for line, cells in lines:
         row = _row(cells, path, f"{path}: line {line}")
-        citation = str(cells.get("citation") or "")
-        place = (row.table, row.dataset, row.model, row.adaptation, row.metric, row.definition)
-        if (row.study, *place, row.role, citation) in rows:
+        if row.place in rows:
             raise RequestError(
                 f"{path}: line {line}: {row.metric} of {row.model} on {row.dataset} in table "
                 f"{row.table} stands twice"
             )
-        rows[row.study, *place, row.role, citation] = row
+        rows[row.place] = row
     return list(rows.values())
 
 

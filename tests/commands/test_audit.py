@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import subprocess
 import sys
 
@@ -192,14 +193,38 @@ def test_text_prints_the_table_of_p_values_and_each_finding(audit):
         assert sentence in text
 
 
-def test_one_table_alone_is_judged_with_its_folder(audit):
-    found = json.loads(audit(OMNIRAD / "table03.csv", "--json"))
-    assert {row["table"] for row in found["rows"]} == {3}
-    assert found["aggregates"] == []
-    assert {(row["test"], row["n"]) for row in found["comparisons"]} == {
-        ("welch", 5), ("student", 5), ("welch", 3), ("student", 3),
-    }  # fmt: skip
-    assert "after Holm over the 13 comparisons" in audit(OMNIRAD / "table03.csv")
+def test_the_tables_that_are_named_are_judged_together_and_nothing_else_is_read(audit):
+    alone, five = (
+        json.loads(audit(*tables, "--json"))["comparisons"]
+        for tables in ([OMNIRAD / "table03.csv"], sorted(OMNIRAD.glob("*.csv")))
+    )
+    third = [row for row in five if row["table"] == 3]
+    keys = ("dataset", "test", "n", "p")
+    assert {row["dataset"] for row in alone} == {row["dataset"] for row in third}
+    assert len(five) > len(third)
+    shared = {tuple(row[key] for key in keys) for row in alone}
+    assert shared <= {tuple(row[key] for key in keys) for row in third}
+
+
+@pytest.mark.parametrize("copies", [1, 3])
+def test_a_copy_beside_a_table_changes_nothing_and_two_that_are_named_are_refused(
+    audit, write, copies
+):
+    table = write("a.csv", OURS, RIVAL)
+    alone = audit(table)
+    assert "ours" in alone
+    for number in range(copies):
+        copy = write(f"b{number}.csv", {**OURS, "mean": "91.00"}, RIVAL)
+    assert audit(table) == alone
+    message = f"{table} and {copy} both hold f1 of ours on d in table 1; name one of them"
+    assert message in audit(table, copy, status=2)
+    assert audit(table, table) == alone
+
+
+def test_a_pipe_is_no_table(audit, tmp_path):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "folder" / "a.csv")
+    assert "not a file" in audit(tmp_path / "folder", status=2)
 
 
 def test_another_study_or_another_layout_in_the_folder_is_no_context(audit, write):

@@ -83,7 +83,7 @@ def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> No
                 "finished": _now(),
             }
             record["digests"] |= outcome.digests
-            record["notes"] |= outcome.notes
+            record["notes"] |= {**_data_notes(unit, context), **outcome.notes}
             message = None
             if context.writes:
                 predictions, files = outcome.predictions, outcome.files
@@ -122,6 +122,16 @@ def _outcomes(unit: Unit, context: Context) -> Iterator[Outcome]:
     for repetition in unit.repetitions:
         own = replace(unit, backbone=drawn(unit.backbone, repetition))
         yield from task.run(only(own, (repetition,)), context)
+
+
+def _data_notes(unit: Unit, context: Context) -> dict[str, Any]:
+    """Return what the unit's local dataset was taken for, and what looks wrong with it."""
+    from omnibench.data.survey import surveys
+
+    return {
+        "data": {**seen.facts, "warnings": list(seen.warnings)}
+        for seen in surveys([unit], context.data).values()
+    }
 
 
 def fail_unit(

@@ -18,6 +18,7 @@ from omnibench.errors import RequestError
 from omnibench.options import located
 from omnibench.pretrained import pretraining_unit
 from omnibench.recipe import resolve_recipe
+from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.stats.shipped import shipped_studies
@@ -194,6 +195,8 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
         for unit in _entry_units(file, entry, cards, base, sources, where, extra):
             if maker := makers.get(unit.backbone.source_name):
                 unit = replace(unit, after=(maker,))
+            if refused := refusals(unit, sources.data):
+                unit = replace(unit, needs=refused)
             other = origins.setdefault(unit.dataset.id, unit.dataset)
             if other != unit.dataset:
                 raise RequestError(

@@ -20,6 +20,10 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
     pending = [unit for unit in units if unit.name in pending_names]
     context = session.context(device)
     cost = estimate(pending, context)
+    from omnibench.data.survey import surveys  # numpy, which `--help` does without
+
+    seen = surveys(units, session.data)
+    warnings = [f"data {name}: {text}" for name, told in seen.items() for text in told.warnings]
     if as_json:
         echo_json(
             {
@@ -27,6 +31,8 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
                 "cells": [state.as_dict() for state in found],
                 "units": len(units),
                 "estimate": cost,
+                "data": {name: dict(found.facts) for name, found in seen.items()},
+                "warnings": warnings,
             }
         )
         return
@@ -51,6 +57,10 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
             f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
             "one forward is held in memory for all repetitions"
         )
+    for dataset, taken in seen.items():
+        typer.echo(f"data {dataset}: {taken.line}")
+    for warning in warnings:
+        typer.echo(f"warning: {warning}")
     for need in needs(found):
         echo(f"blocked: {need}")
 

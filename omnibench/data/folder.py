@@ -128,9 +128,9 @@ def listing_of(path: Path) -> Listing:
                 "folder a class"
             )
         found[split] = {}
-        folders, beside = _class_folders(path, path / split)
-        others.update(map(ending, beside))
-        for folder in folders:
+        class_folders, outside = _class_folders(path, path / split)
+        others.update(map(ending, outside))
+        for folder in class_folders:
             images, beside = _images_in(path, folder)
             found[split][folder.name] = images
             others.update(map(ending, beside))
@@ -212,7 +212,8 @@ def _class_folders(root: Path, split: Path) -> tuple[list[Path], list[str]]:
 
 def _images_in(root: Path, folder: Path) -> tuple[list[str], list[str]]:
     """Return the names of a class's images from the root on, and those of its other files."""
-    images, others = [], []
+    images: list[str] = []
+    others: list[str] = []
     for entry in visible(root, folder):
         if entry.is_dir():
             raise DataError(

@@ -19,6 +19,7 @@ WHOLE_SIDE = 512
 GREY_MODES = ("1", "L", "LA", "La")
 NAMED = 3  # files in a refusal
 T = TypeVar("T")
+BITS_PER_SAMPLE = 258  # a TIFF's tag
 ORIENTATION = 0x0112  # EXIF's tag; TIFFs are turned by Pillow itself
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -231,8 +232,9 @@ def _is_deep(image: Image.Image) -> bool:
     if image.mode == "F" or image.mode.startswith("I"):
         return True
     if image.format == "TIFF":
-        return max(getattr(image, "tag_v2", {}).get(258, (8,))) > 8
-    return image.format == "PNG" and any("16" in str(tile[3]) for tile in image.tile)
+        return bool(max(getattr(image, "tag_v2", {}).get(BITS_PER_SAMPLE, (8,))) > 8)
+    tiles = getattr(image, "tile", ())  # of a PNG: how its rows are decoded, such as "RGB;16B"
+    return image.format == "PNG" and any("16" in str(tile[3]) for tile in tiles)
 
 
 def unreadable(where: Path | str, error: Exception) -> DataError:

@@ -96,7 +96,8 @@ class FolderMasks:
                 f"{path} holds the colour #{packed[row, column]:06x}, which is not declared; add "
                 "it to mask_values or to ignore"
             )
-        return places.astype(np.uint8)
+        codes: NDArray[np.uint8] = places.astype(np.uint8)
+        return codes
 
 
 def check_mask(image: Path, mask: Path, by_colour: bool = False) -> None:

@@ -99,6 +99,18 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, digests)
 
 
+def unpacked_bytes(path: Path) -> int:
+    """Return what the images and masks of `npz:PATH` take unpacked; 0 where memory holds them.
+
+    Raises:
+        DataError: as `card_of`.
+    """
+    with Archive(path) as archive:
+        streams = streams_of(archive, layout_of(archive))
+    size = sum(stream.nbytes for stream in streams.values())
+    return 0 if size < IN_MEMORY else size
+
+
 def _source(card: DatasetCard, data_dir: Path) -> tuple[Path, str]:
     """The card's file and its checksum in hex, verified where the card pins one."""
     if card.path is not None:

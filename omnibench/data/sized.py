@@ -36,7 +36,8 @@ def native(images: Images, index: int) -> NDArray[np.uint8]:
     """Return one image at its file's own size; of an array at the array's."""
     if isinstance(images, Native):
         return images.read_native(index)
-    return images.read(index, index + 1)[0]
+    image: NDArray[np.uint8] = images.read(index, index + 1)[0]
+    return image
 
 
 def sized(dataset: Dataset, size: int) -> Dataset:

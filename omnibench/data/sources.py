@@ -47,8 +47,8 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     """Return what identifies the dataset's content, known before anything is loaded.
 
     The pinned checksum of its file; of a local file or folder, or the hub's files, "sha256:..." as
-    they are now, remembered by path, size and time, with what is declared of them; of a generated dataset `id@version`; of a pool
-    "sha256:..." of its members' digests in their order.
+    they are now, remembered by path, size and time, with what is declared of them; of a generated
+    dataset `id@version`; of a pool "sha256:..." of its members' digests in their order.
 
     Raises:
         DataError: a local file or folder, or a file of the hub's, is absent or unreadable.
@@ -108,6 +108,30 @@ def missing(card: DatasetCard, data_dir: Path) -> list[str]:
             fetch = f"run `bench.py data fetch {card.id}`, or " if card.urls.get(name) else ""
             needs.append(f"data {card.id}: {fetch}put {path.name} in {path.parent}")
     return needs
+
+
+def left_out(card: DatasetCard) -> dict[str, int]:
+    """Return how many entries of a local folder its reader leaves out, by ending.
+
+    Raises:
+        DataError: as its reader does.
+    """
+    reader = importlib.import_module(_module(card))
+    if card.path is None or not hasattr(reader, "left_out"):
+        return {}
+    return dict(reader.left_out(Path(card.path)))
+
+
+def unpacked_bytes(card: DatasetCard) -> int:
+    """Return what a local dataset takes on disk once it is unpacked; 0 for what is read in place.
+
+    Raises:
+        DataError: as its reader does.
+    """
+    reader = importlib.import_module(_module(card))
+    if card.path is None or not hasattr(reader, "unpacked_bytes"):
+        return 0
+    return int(reader.unpacked_bytes(Path(card.path)))
 
 
 def _complaint(card: DatasetCard) -> str:

@@ -21,8 +21,11 @@ class Cases:
     labels: Mapping[str, NDArray[np.int64]]
 
     @classmethod
-    def of(cls, dataset: Dataset) -> "Cases":
+    def of(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
         """Check that every split has labels and every class a training image.
+
+        Args:
+            limit: how many images a split the dataset was cut to.
 
         Raises:
             DataError: one has not, by name.
@@ -35,9 +38,13 @@ class Cases:
         train = labels["train"]
         for index, name in enumerate(dataset.card.classes):
             if not (train[:, index] if train.ndim == 2 else train == index).any():
+                way_out = (
+                    "add some, or take the class out of every split"
+                    if limit is None
+                    else f"raise the recipe's limit of {limit}, or add some"
+                )
                 raise DataError(
-                    f"{dataset.card.id}: no training image shows the class '{name}'; add some, or "
-                    "raise the recipe's limit"
+                    f"{dataset.card.id}: no training image shows the class '{name}'; {way_out}"
                 )
         return cls(dataset, labels)
 
@@ -50,6 +57,21 @@ class Cases:
     def multi_label(self) -> bool:
         """Whether an image may show several classes."""
         return self.labels["train"].ndim == 2
+
+    def notes(self) -> dict[str, str]:
+        """Return why the test AUC is undefined, by class; nothing where it is defined."""
+        truth = self.labels["test"]
+        if truth.ndim == 1:
+            truth = (truth[:, None] == np.arange(self.classes)).astype(np.int64)
+        shown = truth.any(axis=0)
+        reasons = [
+            f"{'every' if there else 'no'} test image shows the class '{name}'"
+            for name, there, always in zip(
+                self.dataset.card.classes, shown, truth.all(axis=0), strict=True
+            )
+            if always or not there
+        ]
+        return {"auc_undefined": "; ".join(reasons)} if reasons else {}
 
     def predictions(self, logits: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
         """The arrays stored beside a record: logits, labels, case and, where known, group."""

@@ -50,6 +50,7 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
             notes={
                 "chosen": {"epoch": fitted.best_epoch, "val_macro_f1": fitted.best},
                 "backbone": loaded.facts(),
+                **cases.notes(),
             },
         )
         Checkpoints(job.folder).remove()

@@ -54,7 +54,11 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
                 **features.made.cost(),
             },
             digests={**cases.dataset.digests, **features.made.digests()},
-            notes={"chosen": dict(probe.chosen), "backbone": dict(features.made.facts)},
+            notes={
+                "chosen": dict(probe.chosen),
+                "backbone": dict(features.made.facts),
+                **cases.notes(),
+            },
         )
 
 

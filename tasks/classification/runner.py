@@ -16,6 +16,6 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition."""
     recipe, source = unit.recipe, unit.sources["dataset"]
     dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
-    cases = Cases.of(limited(dataset, recipe["limit"]))
+    cases = Cases.of(limited(dataset, recipe["limit"]), recipe["limit"])
     method = probes.run if unit.adaptation in ("linear", "knn") else finetune.run
     return method(unit, cases, context)

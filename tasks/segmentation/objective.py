@@ -38,7 +38,7 @@ class Objective:
         if not self.cases.void:
             return len(batch.whole) * self.cases.trained**2
         masks = self.cases.masks("train", batch.whole.numpy())
-        return max(1, np.count_nonzero(masks != VOID))
+        return max(1, int((masks != VOID).sum()))
 
     def predict(self, split: str, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Class indices [H, W] of the images at `rows`, each at its size of scoring."""

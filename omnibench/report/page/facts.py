@@ -119,15 +119,21 @@ def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
         tested: (task, dataset) -> number of test cases in its records.
     """
     cards = {(s.cell.unit.task, s.cell.unit.dataset.id): s.cell.unit.dataset for s in study.states}
+    warnings: dict[str, dict[str, None]] = {}  # of a dataset, each once
+    for state, record in study.finished:
+        seen = record["notes"].get("data")
+        told = seen.get("warnings", []) if isinstance(seen, dict) else []
+        warnings.setdefault(state.cell.unit.dataset.id, {}).update(dict.fromkeys(map(str, told)))
     rows = []
     for (task, dataset), card in cards.items():
+        note = "; ".join(filter(None, [card.note, *warnings.get(dataset, {})]))
         there, official = tested.get((task, dataset)), card.splits.get("test")
         rows.append(
             (
                 *(Entry(dataset), Entry(task), Entry(card.modality)),
                 number_entry(there, str(there)),
                 number_entry(official, str(official)),
-                *(Entry(card.licence), Entry(card.citation), Entry(card.note)),
+                *(Entry(card.licence), Entry(card.citation), Entry(note)),
             )
         )
     heads = (

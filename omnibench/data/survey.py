@@ -1,0 +1,236 @@
+"""What a reader takes a dataset's files for: classes and masks with their share, sizes, duplicates.
+
+`plan` shows it in a line, `data verify` whole, and every record keeps it under its notes.
+"""
+
+import contextlib
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.cards import DatasetCard
+from omnibench.cell import Unit
+from omnibench.data import Dataset, Images, Split, sources
+from omnibench.data.declaration import VOID, declaration_of
+from omnibench.data.masks import class_indexed, values_of
+from omnibench.data.remembered import remembered
+from omnibench.data.sized import Native
+from omnibench.errors import DataError
+
+RULES = "survey 1"  # raised when the facts or the warnings change
+# Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
+# labels alone, and `data verify` at the pixels.
+BUDGET = 500_000_000
+BLOCK_PIXELS = 1 << 24
+NAMED = 3  # examples in a warning
+
+Place = tuple[str, int]  # split and index of an image
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What there is to say of a dataset.
+
+    Attributes:
+        facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
+            share, `sizes`, `left_out`, `duplicates`, `shared_groups`, `pixels` (whether they were
+            looked at).
+        warnings: a sentence each.
+    """
+
+    facts: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+    @property
+    def line(self) -> str:
+        """The facts in one line."""
+        facts = self.facts
+        parts = [", ".join(f"{count} {split}" for split, count in facts["images"].items())]
+        if facts["classes"]:
+            parts.append(f"{facts['kind']} labels: {_shares(facts['classes'])}")
+        if facts["mask_classes"]:
+            parts.append(f"masks: {_shares(facts['mask_classes'])}")
+        smallest, largest = (" x ".join(map(str, size)) for size in facts["sizes"])
+        parts.append(f"{smallest if smallest == largest else f'{smallest} to {largest}'} px")
+        if not facts["pixels"]:
+            parts.append("pixels not looked at (`data verify` does)")
+        return "; ".join(parts)
+
+
+def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) -> Survey:
+    """Look a dataset over, or recall what was seen of the same content.
+
+    Args:
+        digest: its source digest.
+        whole: look at the pixels however many there are.
+
+    Raises:
+        DataError: what whoever reads it would meet; or a warning, where `strict` is declared.
+    """
+    question = f"{RULES} of {digest}"
+    seen = remembered(data_dir, f"{question}, whole {whole}", lambda: _look(card, data_dir, whole))
+    others = sources.left_out(card)
+    warnings = [*_left_out(others), *seen["warnings"]]
+    if warnings and declaration_of(card).strict:
+        raise DataError(
+            f"{card.id} is declared strict, and {'; '.join(warnings)}: correct this, or leave "
+            "`strict` out"
+        )
+    return Survey({**seen["facts"], "left_out": others}, tuple(warnings))
+
+
+def surveys(units: Iterable[Unit], data_dir: Path) -> dict[str, Survey]:
+    """Return the survey of each local dataset that can be read, by its id."""
+    seen: dict[str, Survey] = {}
+    for unit in units:
+        card = unit.dataset
+        if card.path is not None and card.tasks and card.id not in seen:
+            with contextlib.suppress(DataError):  # what is wrong blocks its cells
+                seen[card.id] = survey(card, data_dir, unit.sources["dataset"])
+    return seen
+
+
+def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
+    # A pool is read image by image; a large archive would be unpacked, which is for `run`.
+    if "val" not in card.splits or (not whole and sources.unpacked_bytes(card) > BUDGET):
+        return {"facts": _facts_of_card(card), "warnings": []}
+    dataset = sources.load(card, data_dir)
+    pixels = sum(math.prod(split.images.shape[:3]) for split in dataset.splits.values())
+    looks = whole or pixels <= BUDGET
+    facts = {
+        **_facts_of_card(dataset.card),
+        "images": {name: len(split) for name, split in dataset.splits.items()},
+        "classes": _class_shares(dataset),
+        "pixels": looks,
+    }
+    warnings = [*_undefined(dataset), *_shared_groups(dataset, facts)]
+    if looks:
+        if "segmentation" in card.tasks:
+            facts["mask_classes"] = _mask_shares(dataset)
+        warnings = [*_duplicates(dataset, facts), *warnings]
+    return {"facts": facts, "warnings": warnings}
+
+
+def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
+    side = card.resolution
+    return {
+        "images": dict(card.splits),
+        "kind": card.labels,
+        "classes": {},
+        "mask_classes": {},
+        "sizes": [[side, side], [side, side]] if side else [["?"], ["?"]],
+        "duplicates": 0,
+        "shared_groups": 0,
+        "pixels": False,
+    }
+
+
+def _class_shares(dataset: Dataset) -> dict[str, float]:
+    """Return class -> its share of the images of all splits."""
+    labels = [split.labels for split in dataset.splits.values() if split.labels is not None]
+    if not labels:
+        return {}
+    values = np.concatenate(labels)
+    if values.ndim == 1:
+        shares = np.bincount(values, minlength=len(dataset.card.classes)) / len(values)
+    else:
+        shares = values.mean(axis=0)
+    return {name: float(share) for name, share in zip(dataset.card.classes, shares, strict=True)}
+
+
+def _mask_shares(dataset: Dataset) -> dict[str, float]:
+    """Return mask class -> its share of the pixels of all splits, what is ignored by itself."""
+    indexed = class_indexed(dataset)
+    masks = {name: split.masks for name, split in indexed.splits.items() if split.masks is not None}
+    values = values_of(masks)
+    total = sum(found.pixels for found in values.values())
+    names = dict(enumerate(indexed.card.mask_classes)) | {VOID: "(ignored)"}
+    return {names[value]: found.pixels / total for value, found in values.items()}
+
+
+def _undefined(dataset: Dataset) -> Iterator[str]:
+    """Yield a warning for each split in which an AUC is undefined."""
+    for name, split in dataset.splits.items():
+        if split.labels is None or name == "train":
+            continue
+        for index, label in enumerate(dataset.card.classes):
+            shows = split.labels == index if split.labels.ndim == 1 else split.labels[:, index] == 1
+            if not shows.any() or shows.all():
+                what = "no image" if not shows.any() else "nothing but images"
+                yield f"{name} has {what} of the class '{label}', so that its AUC is undefined"
+
+
+def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
+    """Yield a warning for each two splits that share patients."""
+    names = list(dataset.splits)
+    groups = {
+        name: set() if split.groups is None else set(split.groups.tolist())
+        for name, split in dataset.splits.items()
+    }
+    for index, first in enumerate(names):
+        for second in names[index + 1 :]:
+            shared = sorted(groups[first] & groups[second])
+            facts["shared_groups"] += len(shared)
+            if shared:
+                yield (
+                    f"{len(shared)} groups (patients) stand in {first} and in {second}, such as "
+                    f"{', '.join(shared[:NAMED])}"
+                )
+
+
+def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
+    """Yield a warning for each two splits that share images, pixel by pixel; note the sizes."""
+    first: dict[bytes, Place] = {}
+    shared: dict[tuple[str, str], list[str]] = {}
+    sizes: set[tuple[int, ...]] = set()
+    for name, split in dataset.splits.items():
+        for index, image in enumerate(_images(split.images)):
+            sizes.add(image.shape[:2])
+            content = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
+            content.update(np.ascontiguousarray(image).data)
+            other, place = first.setdefault(content.digest(), (name, index))
+            if other != name:
+                pair = f"{_named(dataset.splits[other], place)} = {_named(split, index)}"
+                shared.setdefault((other, name), []).append(pair)
+    sides = list(zip(*sizes, strict=True))
+    facts["sizes"] = [[min(side) for side in sides], [max(side) for side in sides]]
+    facts["duplicates"] = sum(map(len, shared.values()))
+    for (before, after), pairs in shared.items():
+        yield (
+            f"{len(pairs)} images of {after} stand in {before} too, pixel by pixel, such as "
+            f"{', '.join(pairs[:NAMED])}"
+        )
+
+
+def _images(images: Images) -> Iterator[NDArray[np.uint8]]:
+    """Yield every image, those of files at their own size."""
+    if isinstance(images, Native):
+        yield from (images.read_native(index) for index in range(images.shape[0]))
+        return
+    step = max(1, BLOCK_PIXELS // math.prod(images.shape[1:]))
+    for start in range(0, images.shape[0], step):
+        yield from images.read(start, start + step)
+
+
+def _named(split: Split, index: int) -> str:
+    """Return an image's file, or its number where it has none."""
+    files = getattr(split.images, "files", None)
+    return f"image {index}" if files is None else str(files[index])
+
+
+def _left_out(others: Mapping[str, int]) -> Iterator[str]:
+    if others:
+        counts = ", ".join(f"{count} {end}" for end, count in sorted(Counter(others).items()))
+        yield f"{sum(others.values())} entries are left out, being no image by their name: {counts}"
+
+
+def _shares(shares: Mapping[str, float]) -> str:
+    shown = [f"{name} {100 * share:.3g} %" for name, share in shares.items()]
+    return ", ".join(shown[:8]) + (f" and {len(shown) - 8} more" if len(shown) > 8 else "")

@@ -66,6 +66,7 @@ def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> No
     started = _now()
     forget_peak_memory(context.device)
     try:
+        data = _data_notes(unit, context)
         clock = time.perf_counter()
         for outcome in _outcomes(unit, context):
             wall = time.perf_counter() - clock
@@ -83,7 +84,7 @@ def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> No
                 "finished": _now(),
             }
             record["digests"] |= outcome.digests
-            record["notes"] |= {**_data_notes(unit, context), **outcome.notes}
+            record["notes"] |= {**data, **outcome.notes}
             message = None
             if context.writes:
                 predictions, files = outcome.predictions, outcome.files
@@ -128,10 +129,8 @@ def _data_notes(unit: Unit, context: Context) -> dict[str, Any]:
     """Return what the unit's local dataset was taken for, and what looks wrong with it."""
     from omnibench.data.survey import surveys
 
-    return {
-        "data": {**seen.facts, "warnings": list(seen.warnings)}
-        for seen in surveys([unit], context.data).values()
-    }
+    seen = surveys([unit], context.data).get(unit.dataset.id)
+    return {"data": {**seen.facts, "warnings": list(seen.warnings)}} if seen else {}
 
 
 def fail_unit(

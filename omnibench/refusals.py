@@ -1,18 +1,15 @@
 """What `run` would refuse of a unit, told by `plan` from its data, its card and its recipe."""
 
-import functools
-from pathlib import Path
-
-from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
-from omnibench.errors import DataError
+from omnibench.sources import Sources
 
 # Whose patches must fit the input; a builder's module may do as it likes.
 OF_TIMM = ("timm", "hf_hub", "file", "random", "record")
 
 
-def refusals(unit: Unit, data_dir: Path) -> tuple[str, ...]:
+def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     """Return a sentence for each reason why a unit would be refused; () for one that lacks things.
 
     A dataset without val and test is a pool that is read image by image: none of this holds there,
@@ -22,25 +19,11 @@ def refusals(unit: Unit, data_dir: Path) -> tuple[str, ...]:
     if unit.needs or unit.task not in dataset.tasks or "val" not in dataset.splits:
         return ()
     reasons = (
-        _of_data(dataset, data_dir, unit.sources["dataset"]),
+        sources.refusal_of(dataset),
         _of_patch(unit.backbone, size) if isinstance(size, int) else "",
         _of_batch(unit),
     )
     return tuple(reason for reason in reasons if reason)
-
-
-@functools.lru_cache(maxsize=256)
-def _of_data(card: DatasetCard, data_dir: Path, digest: str) -> str:
-    """Return what the reader of a local dataset refuses; "" for nothing."""
-    if card.path is None:
-        return ""
-    from omnibench.data.survey import survey
-
-    try:
-        survey(card, data_dir, digest)
-    except DataError as error:
-        return f"data {card.id}: {error}"
-    return ""
 
 
 def _of_patch(card: BackboneCard, size: int) -> str:

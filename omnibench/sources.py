@@ -45,6 +45,7 @@ class Sources:
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._given: dict[str, BackboneCard] = {}
         self._architectures: dict[str, Architecture | None] = {}
+        self._refusals: dict[str, str] = {}
 
     def of(
         self,
@@ -152,6 +153,20 @@ class Sources:
             return data_sources.source_digest(card, self.data), needs
         except DataError as error:
             return ABSENT, needs or (str(error),)
+
+    def refusal_of(self, card: DatasetCard) -> str:
+        """Return what whoever reads a local dataset will refuse; "" for nothing."""
+        if card.path is None:
+            return ""
+        if card.id not in self._refusals:
+            from omnibench.data.survey import survey  # numpy and Pillow, for local datasets alone
+
+            try:
+                survey(card, self.data, self._datasets[card.id][0])
+                self._refusals[card.id] = ""
+            except DataError as error:
+                self._refusals[card.id] = f"data {card.id}: {error}"
+        return self._refusals[card.id]
 
     def of_backbone(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
         try:

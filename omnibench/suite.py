@@ -195,7 +195,7 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
         for unit in _entry_units(file, entry, cards, base, sources, where, extra):
             if maker := makers.get(unit.backbone.source_name):
                 unit = replace(unit, after=(maker,))
-            if refused := refusals(unit, sources.data):
+            if refused := refusals(unit, sources):
                 unit = replace(unit, needs=refused)
             other = origins.setdefault(unit.dataset.id, unit.dataset)
             if other != unit.dataset:

@@ -28,7 +28,7 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
     """`data list|fetch|verify`; returns the exit status."""
     _known(action, ("list", "fetch", "verify"), "data")
     session = Session.open(places)
-    cards = _named(catalogue.datasets, names, action, lambda name: of_suites(name, session)[0])
+    cards = _named(catalogue.datasets, names, action, lambda name: _local(name, session))
     if action == "list":
         rows = [
             {
@@ -50,6 +50,13 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
     ]
     _show(results, as_json)
     return int(any(row["verdict"] == "FAIL" for row in results))
+
+
+def _local(name: str, session: Session) -> list[DatasetCard]:
+    """Return the dataset of a `KIND:PATH`, or those that a suite asks for."""
+    if name.partition(":")[0] in sources.LOCAL_KINDS:
+        return [sources.resolve(name)]
+    return of_suites(name, session)[0]
 
 
 def _looked_over(card: DatasetCard, data: Path) -> Iterator[download.Verdict]:
@@ -174,10 +181,6 @@ def _named(
         )
     cards: dict[str, C] = {}
     for name in names or ("*",):
-        if known is catalogue.datasets and ":" in name:
-            card = sources.resolve(name)
-            cards[card.id] = card
-            continue
         try:
             found = [known.get(match) for match in known.match(name)]
         except RequestError:

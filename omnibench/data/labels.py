@@ -136,7 +136,8 @@ def as_declared(values: NDArray[np.int64], declared: Kind | None, where: str) ->
             f"{where} is declared {declared}, but image {wrong.argmax()} has "
             f"{values[wrong.argmax()].sum()} labels; give it one, or declare multi-label"
         )
-    return values.argmax(axis=1).astype("int64")
+    classes: NDArray[np.int64] = values.argmax(axis=1)
+    return classes
 
 
 def check_labels(labels: NDArray[np.int64], card: DatasetCard, where: str) -> None:

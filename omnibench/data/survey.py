@@ -6,7 +6,6 @@
 import contextlib
 import hashlib
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -180,7 +179,8 @@ def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
             facts["shared_groups"] += len(shared)
             if shared:
                 yield (
-                    f"{len(shared)} groups (patients) stand in {first} and in {second}, such as "
+                    f"in {first} and in {second}: {_count(len(shared), 'group', 'groups')} "
+                    "(patients), such as "
                     f"{', '.join(shared[:NAMED])}"
                 )
 
@@ -204,7 +204,8 @@ def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
     facts["duplicates"] = sum(map(len, shared.values()))
     for (before, after), pairs in shared.items():
         yield (
-            f"{len(pairs)} images of {after} stand in {before} too, pixel by pixel, such as "
+            f"in {before} and in {after}: {_count(len(pairs), 'image', 'images')}, pixel by pixel, "
+            "such as "
             f"{', '.join(pairs[:NAMED])}"
         )
 
@@ -227,8 +228,12 @@ def _named(split: Split, index: int) -> str:
 
 def _left_out(others: Mapping[str, int]) -> Iterator[str]:
     if others:
-        counts = ", ".join(f"{count} {end}" for end, count in sorted(Counter(others).items()))
-        yield f"{sum(others.values())} entries are left out, being no image by their name: {counts}"
+        counts = ", ".join(f"{count} {end}" for end, count in sorted(others.items()))
+        yield f"left out, being no image by name: {counts}"
+
+
+def _count(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _shares(shares: Mapping[str, float]) -> str:

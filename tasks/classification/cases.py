@@ -63,13 +63,11 @@ class Cases:
         truth = self.labels["test"]
         if truth.ndim == 1:
             truth = (truth[:, None] == np.arange(self.classes)).astype(np.int64)
-        shown = truth.any(axis=0)
+        shares = truth.mean(axis=0).tolist()
         reasons = [
-            f"{'every' if there else 'no'} test image shows the class '{name}'"
-            for name, there, always in zip(
-                self.dataset.card.classes, shown, truth.all(axis=0), strict=True
-            )
-            if always or not there
+            f"{'every' if share else 'no'} test image shows the class '{name}'"
+            for name, share in zip(self.dataset.card.classes, shares, strict=True)
+            if share in (0, 1)
         ]
         return {"auc_undefined": "; ".join(reasons)} if reasons else {}
 

@@ -18,6 +18,8 @@ def test_it_lies_in_the_folder_or_beside_the_file(tmp_path: Path) -> None:
     assert read_declaration(tmp_path / "a.npz").labels == "ordinal"
     assert declared(tmp_path, "strict: true").strict
     assert declared(tmp_path, "") == Declaration()
+    (tmp_path / "a.yaml").write_text("{name: a, backbones: [x]}")  # a suite of the same name
+    assert read_declaration(tmp_path / "a.npz") == Declaration()
 
 
 @pytest.mark.parametrize(

@@ -121,3 +121,30 @@ def test_a_damaged_image_is_named(root: Path, tmp_path: Path) -> None:
     images = read(card_of(root), tmp_path).splits["train"].images
     with pytest.raises(DataError, match=r"a\.PNG cannot be read as an image"):
         images.read(0, 3)
+
+
+def test_two_forms_of_an_accent_are_one_class(tmp_path: Path) -> None:
+    composed, decomposed = "l\u00e9sion", "le\u0301sion"
+    for split, name in (("train", composed), ("val", decomposed), ("test", decomposed)):
+        image(tmp_path / "set" / split / name / "x.png")
+        image(tmp_path / "set" / split / "lisse" / "y.png")
+    image(tmp_path / "set/train" / decomposed / "z.png")
+    listing = listing_of(tmp_path / "set")
+    assert listing.classes == (composed, "lisse")
+    assert listing.labels == {"train": (0, 1, 0), "val": (0, 1), "test": (0, 1)}
+
+
+@pytest.mark.parametrize("kind", ["ordinal", "multi-class"])
+def test_the_kind_of_labels_may_be_declared(root: Path, kind: str) -> None:
+    (root / "omnibench.yaml").write_text(f"labels: {kind}")
+    assert card_of(root).labels == kind
+    (root / "omnibench.yaml").write_text("labels: binary")
+    with pytest.raises(DataError, match=r"3 class folders.*declares `labels: binary`"):
+        card_of(root)
+
+
+def test_a_folder_of_dicom_says_what_to_do(root: Path) -> None:
+    for path in (root / "val").rglob("*.*"):
+        path.rename(path.with_suffix(".dcm"))
+    with pytest.raises(DataError, match=r"val holds no image.*there are .*2 \.dcm.*convert them"):
+        listing_of(root)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from omnibench.cards import DatasetCard
-from omnibench.data.labels import check_labels, infer, labels_of, primary_metric
+from omnibench.data.labels import as_declared, check_labels, infer, labels_of, primary_metric
 from omnibench.errors import DataError
 
 BINARY = DatasetCard(
@@ -34,7 +34,9 @@ def test_columns_stay() -> None:
         (np.zeros((4, 2, 2), int), r"\[4, 2, 2\]"),
         (np.zeros((4, 0), int), r"\[4, 0\]"),
         (np.array(1), r"\[\]"),
-        (np.array([0, 1, -1, 0]), "the label -1"),
+        (np.array([0, -1, -1, 0]), "the label -1 for 2 images, .* image 1; .*leave these images"),
+        (np.array([0, 1, np.nan, 0]), "NaN for 1 images, .* image 2; leave images without a label"),
+        (np.array([[0, 1], [1, np.nan]] * 2), "NaN for 2 images, .* image 1"),
         (np.full((4, 2), 2), "there is a 2"),
         (np.full(4, 2**63, np.uint64), "the label 9223372036854775808"),
     ],
@@ -66,11 +68,30 @@ def test_kinds() -> None:
         (splits([0, 0], [0], [0]), "two classes"),
         (splits([0, 1], [[0, 1]], [0]), "labels of val have 2 columns and those of train one"),
         (splits([0, 1], [0], [1_000_000]), "test holds the label 1000000"),
+        (splits([1, 2, 3], [1], [2]), "run from 1 to 3, but classes are numbered from 0: save lab"),
+        (splits([[1, 0], [0, 1]], [[0, 1]], [[1, 0]]), "exactly one of the 2 labels.*multi-class"),
     ],
 )
 def test_refused_kinds(labels: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         infer(labels, "own.npz")
+
+
+def test_a_declared_kind_is_held_to() -> None:
+    one_hot = splits([[1, 0], [0, 1]], [[0, 1]], [[1, 0]])
+    assert infer(one_hot, "x", "multi-label") == ("multi-label", ("0", "1"))
+    for kind in ("binary", "multi-class", "ordinal"):
+        classes = {name: as_declared(values, kind, name) for name, values in one_hot.items()}
+        assert classes["train"].tolist() == [0, 1]
+        assert infer(classes, "x", kind) == (kind, ("0", "1"))
+    both = np.array([[1, 0], [1, 1]])
+    assert as_declared(both, "multi-label", "x") is as_declared(both, None, "x") is both
+    with pytest.raises(DataError, match="x is declared ordinal, but image 1 has 2 labels"):
+        as_declared(both, "ordinal", "x")
+    with pytest.raises(DataError, match="declared multi-label, but has one class number"):
+        infer(splits([0, 1], [0], [1]), "x", "multi-label")
+    with pytest.raises(DataError, match="declared binary, but test holds the label 2"):
+        infer(splits([0, 1], [0], [2]), "x", "binary")
 
 
 def test_labels_outside_the_classes_are_named() -> None:

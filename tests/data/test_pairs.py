@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
+from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import VOID
 from omnibench.data.masks import class_indexed
 from omnibench.data.pairs import card_of, pairs_of, read, source_digest
@@ -246,3 +247,22 @@ def test_a_mask_cut_short_is_named(root: Path, tmp_path: Path) -> None:
     assert masks is not None
     with pytest.raises(DataError, match=r"b\.png cannot be read as an image"):
         masks.read(0, 2)
+
+
+def test_image_and_mask_match_in_two_forms_of_an_accent(root: Path) -> None:
+    save(root / "train/images/l\u00e9.png")
+    save(root / "train/masks/le\u0301.png")
+    assert len(pairs_of(root).images["train"]) == 3
+
+
+def test_masks_of_several_sizes_have_another_digest_than_before(root: Path, tmp_path: Path) -> None:
+    names = [
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.*")
+        if path.name not in ("notes.txt", ".DS_Store")
+    ]
+    plain = f"sha256:{sha256_of_folder(root, names, tmp_path)}"
+    assert source_digest(root, tmp_path) == plain
+    for folder, name in (("images", "a.png"), ("masks", "a.PNG")):
+        save(root / "train" / folder / name, size=(7, 7))
+    assert source_digest(root, tmp_path) != f"sha256:{sha256_of_folder(root, names, tmp_path)}"

@@ -58,9 +58,9 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
             "one forward is held in memory for all repetitions"
         )
     for dataset, taken in seen.items():
-        typer.echo(f"data {dataset}: {taken.line}")
+        echo(f"data {dataset}: {taken.line}")
     for warning in warnings:
-        typer.echo(f"warning: {warning}")
+        echo(f"warning: {warning}")
     for need in needs(found):
         echo(f"blocked: {need}")
 

@@ -51,7 +51,7 @@ def targets(module: nn.Module, run: Run) -> dict[str, Any]:
     for part in module.modules():
         # timm's BEiT, EVA and Swin v2 use the weight of qkv past its forward, or, as well, do not.
         if hasattr(part, "qkv_bias_separate"):
-            part.qkv_bias_separate = True
+            setattr(part, "qkv_bias_separate", True)  # noqa: B010 - no attribute that torch types
     named = {name: part for name, part in module.named_modules() if name}
     linear = {n: m for n, m in named.items() if isinstance(m, nn.Linear)}
     convolutions = {n: m for n, m in named.items() if isinstance(m, nn.Conv2d) and m.groups == 1}

@@ -212,7 +212,7 @@ class Leases:
             log.warning("the lease %s cannot be touched: %s", lease.path, error)
             return
         self._held.discard(lease)
-        log.warning("the lease of %s was taken over or deleted", lease.unit)
+        log.debug("the lease of %s was taken over or deleted", lease.unit)  # told at its write
 
 
 def _create(lease: Lease) -> bool:

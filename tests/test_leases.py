@@ -99,6 +99,7 @@ def until(condition, seconds=10.0):
 
 def test_a_heartbeat_touches_what_is_held_and_names_what_was_deleted(results, monkeypatch, caplog):
     monkeypatch.setattr(leases, "BEAT", 0.05)
+    caplog.set_level("DEBUG", "omnibench")
     lease = Leases(results).take("a")
     os.utime(lease.path, (0, 0))
     until(lambda: lease.path.stat().st_mtime != 0)

@@ -1,7 +1,10 @@
 """Slots: what kills one costs its unit alone, limits hold, and the numbers are the same."""
 
+import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -87,6 +90,39 @@ def test_a_unit_that_another_runner_holds_is_waited_for(named, context):
     (finished,) = run([unit], context)
     assert time.monotonic() - began > 1.2
     assert finished.repetitions == {0: None, 1: None, 2: None}
+
+
+def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
+    (unit,) = named("b")
+    other, folder = Leases(context.results), context.results / "leases"
+
+    def take_over() -> None:
+        while not (paths := [p for p in folder.glob("*.lease") if p.stat().st_size]):
+            time.sleep(0.02)
+        paths[0].write_text(json.dumps(json.loads(paths[0].read_bytes()) | {"machine": "another"}))
+        os.utime(paths[0], (0, 0))
+        other.release(other.take(unit.name))
+
+    threading.Thread(target=take_over, daemon=True).start()
+    (finished,) = run([unit], context)
+    assert finished.repetitions == {0: None, 1: None, 2: None}
+    assert caplog.text.count("not recorded, and the unit is looked at again") == 1
+
+
+def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, caplog):
+    (unit,) = named("b")
+    code = (
+        "import sys, time; from pathlib import Path; from omnibench.leases import Leases\n"
+        "print(Leases(Path(sys.argv[1])).take(sys.argv[2]) is not None, flush=True)\n"
+        "time.sleep(60)"
+    )
+    command = [sys.executable, "-c", code, str(context.results), unit.name]
+    stopped = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert stopped.stdout.readline() == "True\n"
+    stopped.send_signal(signal.SIGSTOP)
+    (finished,) = run([unit], replace(context, steal=("stopped",)))
+    assert finished.repetitions == {0: None, 1: None, 2: None}
+    stopped.kill()
 
 
 def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, context):

@@ -350,16 +350,19 @@ def export(
 
 @app.command()
 def doctor(
-    suite: Annotated[str | None, typer.Argument(help="Also what this suite needs.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="[SUITE|RESULTS]", help="A suite's needs, or a folder's damage."),
+    ] = None,
     plugin: Plugins = None,
     results: Results = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Say what this machine has and lacks, each with the fix."""
+    """Say what this machine has and lacks, or what is damaged in a results folder; with the fix."""
     from omnibench.commands import doctoring
 
-    raise typer.Exit(doctoring.doctor(suite, _places(plugin, results, data), json))
+    raise typer.Exit(doctoring.doctor(name, _places(plugin, results, data), json))
 
 
 @app.command()

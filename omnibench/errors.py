@@ -44,6 +44,10 @@ class StoreError(OmnibenchError):
     kind = "store"
 
 
+class DamageError(StoreError):
+    """A file that is read back is not as it was written."""
+
+
 class LinkError(StoreError):
     """A link in the results folder leads out of it: nothing is read or written through it."""
 

@@ -17,7 +17,7 @@ from typing import Any
 from omnibench.adoption import adopt, earlier_folder
 from omnibench.cell import Cell, Unit
 from omnibench.errors import StoreError
-from omnibench.files import inside, write_atomically
+from omnibench.files import inside, read_regular, write_atomically
 from omnibench.record import SCHEMA, look_at
 from omnibench.record_files import complaint_about
 from omnibench.store import RecordStore, record_name
@@ -188,16 +188,24 @@ class _Folder:
         return ", ".join(stamps)
 
 
+def is_whole_index(path: Path, results: Path) -> bool:
+    """Whether an index file is there, as it was written and of today's rules."""
+    return _body(path, results) is not None
+
+
 def _read(path: Path, results: Path) -> Shard:
-    """An index file's content; empty where it is absent, damaged, or of other rules."""
-    try:
-        head, _, body = inside(path, results).read_bytes().partition(b"\n")
-    except (OSError, StoreError):
-        return {}
-    if head + b"\n" != _head(body):
-        return {}
-    shard: Shard = json.loads(body)
+    """Return an index file's content; empty where it is absent, damaged, or of other rules."""
+    body = _body(path, results)
+    shard: Shard = {} if body is None else json.loads(body)
     return shard
+
+
+def _body(path: Path, results: Path) -> bytes | None:
+    try:
+        head, _, body = read_regular(inside(path, results)).partition(b"\n")
+    except (OSError, StoreError):
+        return None
+    return body if head + b"\n" == _head(body) else None
 
 
 def _head(body: bytes) -> bytes:

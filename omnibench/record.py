@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.cell import Cell, canonical
-from omnibench.errors import NewerRecordError, StoreError
+from omnibench.errors import DamageError, NewerRecordError, StoreError
 from omnibench.files import plain, read_regular
 
 SCHEMA = 2
@@ -91,20 +91,36 @@ def checksum(content: bytes) -> str:
 def read_record(path: Path) -> dict[str, Any] | None:
     """Read one record; None where it is absent, or damaged, which is named in a warning.
 
-    A record of schema 1 comes in today's shape, its `schema` still 1.
+    Raises:
+        LinkError: it is a link out of its folder.
+        NewerRecordError: a newer omnibench wrote it.
+    """
+    try:
+        return load_record(path)
+    except FileNotFoundError:
+        return None
+    except DamageError as error:
+        log.warning("%s; its cell counts as missing", error)
+        return None
+
+
+def load_record(path: Path) -> dict[str, Any]:
+    """Read one record; one of schema 1 comes in today's shape, its `schema` still 1.
 
     Raises:
+        DamageError: it cannot be read, or is not as it was written.
+        FileNotFoundError: there is none.
         LinkError: it is a link out of its folder.
         NewerRecordError: a newer omnibench wrote it.
     """
     try:
         record = json.loads(read_regular(plain(path)))
     except FileNotFoundError:
-        return None
+        raise
     except (OSError, ValueError, RecursionError):
         record = None
     schema = record.get("schema") if isinstance(record, dict) else None
-    if isinstance(schema, int) and schema > SCHEMA:
+    if isinstance(schema, int) and schema > SCHEMA and _is_newer(record):
         raise NewerRecordError(
             f"the record {path} has schema {schema}, and this omnibench knows {SCHEMA}: use the "
             "newer omnibench that wrote it, or another folder with --results"
@@ -112,8 +128,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
     if isinstance(record, dict) and schema == 1:
         record = _from_schema_1(record, path)
     if not isinstance(record, dict) or not _is_whole(record):
-        log.warning("the record %s is damaged; its cell counts as missing", path)
-        return None
+        raise DamageError(f"the record {path} is damaged")
     return record
 
 
@@ -123,6 +138,11 @@ def look_at(path: Path) -> dict[str, Any] | None:
         return read_record(path)
     except StoreError:  # a newer one, or a link out
         return None
+
+
+def _is_newer(record: Mapping[str, Any]) -> bool:
+    """Whether it was written with its schema, which no flipped bit made of ours."""
+    return "checksum" in record and not _has_checksum({**record, "schema": SCHEMA})
 
 
 def _from_schema_1(record: dict[str, Any], path: Path) -> dict[str, Any] | None:

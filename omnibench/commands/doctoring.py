@@ -1,23 +1,37 @@
-"""`doctor`: what this machine has and lacks, in general and for a suite. Asks no hub."""
+"""`doctor`: what this machine has and lacks, in general and for a suite; what a folder of results
+holds that is not as it was written. Asks no hub.
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from omnibench.commands.checking import show
 from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session
 from omnibench.doctor.machine import device, folders
 from omnibench.doctor.needs import absent, writes_texts
+from omnibench.doctor.results import look_over
 from omnibench.doctor.software import extras, software
 from omnibench.doctor.space import disk
 from omnibench.doctor.tools import latex, wordnet
 from omnibench.findings import Finding
 from omnibench.plan import states
+from omnibench.suite import shipped
 
 
-def doctor(suite: str | None, places: Places, as_json: bool) -> int:
-    """Look at this machine and, where given, at what a suite needs; returns the exit status."""
+def doctor(name: str | None, places: Places, as_json: bool) -> int:
+    """Look at this machine, at what a suite needs, or a results folder over.
+
+    Args:
+        name: a suite, or a folder of results.
+
+    Returns:
+        The exit status.
+    """
+    if name is not None and name not in shipped() and Path(name).is_dir():
+        return show(look_over(Path(name).absolute()), as_json)
     session = Session.open(places)
-    return show(_general(session) if suite is None else _of_suite(session, suite), as_json)
+    return show(_general(session) if name is None else _of_suite(session, name), as_json)
 
 
 def _general(session: Session) -> Iterator[Finding]:

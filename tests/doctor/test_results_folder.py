@@ -1,0 +1,120 @@
+"""`doctor RESULTS` names everything that is not as it was written, with the fix."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+
+from omnibench.doctor.results import look_over
+from omnibench.leases import Leases
+from omnibench.plan import progress
+from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.store import RecordStore
+
+
+@pytest.fixture
+def paths(tmp_path, unit):
+    """Three whole records."""
+    store = RecordStore(tmp_path)
+    arrays = {"test_logits": np.zeros((9, 2), np.float32)}
+    return [
+        store.write(cell, {**blank(cell), "status": "done"}, arrays, {"overlay.png": b"x"})
+        for cell in unit.cells
+    ]
+
+
+def found(tmp_path):
+    """Name -> verdict and message of all that is no PASS; what is right comes last."""
+    *wrong, right = look_over(tmp_path)
+    assert (right.name, right.verdict) == ("records", "PASS")
+    assert all(finding.fix for finding in wrong)
+    return {finding.name: (finding.verdict, finding.message) for finding in wrong}
+
+
+def test_a_whole_folder_passes(tmp_path, unit, paths):
+    progress([unit], RecordStore(tmp_path))
+    assert [str(finding) for finding in look_over(tmp_path)] == [
+        "PASS  records: 3 are whole, with every file beside them"
+    ]
+
+
+def test_an_empty_folder_passes(tmp_path):
+    assert found(tmp_path) == {}
+
+
+def test_each_kind_of_damage_is_named_by_its_file(tmp_path, unit, paths):
+    first, second, third = paths
+    first.write_bytes(first.read_bytes()[:-9])
+    overlay = second.with_suffix(".overlay.png")
+    overlay.write_bytes(b"y")
+    third.unlink()
+    names = [path.relative_to(tmp_path).as_posix() for path in paths]
+    stem = names[2].removesuffix(".json")
+    orphaned = ("WARN", "orphaned: the record that it belongs to is absent")
+    assert found(tmp_path) == {
+        names[0]: ("FAIL", "damaged or unreadable"),
+        names[1]: ("FAIL", f"{overlay} is damaged: it is not as it was written"),
+        f"{stem}.predictions.npz": orphaned,
+        f"{stem}.overlay.png": orphaned,
+    }
+
+
+def test_records_of_other_versions_and_cells_are_named(tmp_path, paths):
+    first, second, third = paths
+    record = read_record(first)
+    first.write_bytes(as_bytes({**record, "schema": SCHEMA + 1}))
+    second.write_bytes(as_bytes({**read_record(second), "digest": "f" * 64}))
+    older = {key: value for key, value in read_record(third).items() if key != "checksum"}
+    third.write_text(json.dumps({**older, "schema": 1}))
+    assert [verdict for verdict, _ in found(tmp_path).values()] == ["WARN", "FAIL", "WARN"]
+    messages = " ".join(message for _, message in found(tmp_path).values())
+    for words in ("has schema 3", "another cell's record", "of an earlier version (schema 1)"):
+        assert words in messages
+
+
+def test_what_was_left_over_is_named_and_what_is_in_use_is_not(tmp_path, unit, paths):
+    old, young = (paths[0].with_name(f".{kind}.json.1-ab.tmp") for kind in ("old", "young"))
+    for path in (old, young):
+        path.write_text("")
+    os.utime(old, (0, 0))
+    log = paths[0].with_name("rep-7-00000000.epochs.jsonl")
+    log.write_text("")
+    leases = Leases(tmp_path)
+    held = leases.take("held")
+    dead = leases.folder / ("0" * 32 + ".0.lease")
+    holder = json.loads(held.path.read_bytes())
+    dead.write_text(json.dumps({**holder, "unit": "left", "pid": 2**22 + 1}))
+    empty = leases.folder / ("1" * 32 + ".0.lease")
+    empty.write_text("")
+    progress([unit], RecordStore(tmp_path))
+    [index] = (tmp_path / "index").rglob("*.index")
+    index.write_bytes(b"x")
+    wrong = found(tmp_path)
+    leases.release(held)
+    assert set(wrong) == {
+        path.relative_to(tmp_path).as_posix() for path in (old, dead, empty, index)
+    }
+    assert {verdict for verdict, _ in wrong.values()} == {"WARN"}
+
+
+def test_the_command_prints_findings_or_json_and_fails_where_one_fails(bench, tmp_path, paths):
+    status, out, err = bench("doctor", tmp_path)
+    assert (status, out, err) == (
+        0,
+        "PASS  records: 3 are whole, with every file beside them\n",
+        "",
+    )
+    paths[0].write_bytes(b"")
+    status, out, err = bench("doctor", tmp_path, "--json")
+    assert (status, err) == (1, "")
+    damaged, right = json.loads(out)
+    assert set(damaged) == {"name", "verdict", "message", "fix"}
+    assert "computes the cell again" in damaged["fix"]
+    assert right["verdict"] == "PASS"
+
+
+def test_a_name_that_is_neither_a_suite_nor_a_folder_is_refused(bench, tmp_path):
+    status, out, err = bench("doctor", tmp_path / "absent")
+    assert (status, out, err.count("\n")) == (2, "", 1)
+    assert "unknown suite" in err

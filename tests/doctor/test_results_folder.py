@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 
+import omnibench.index
 from omnibench.doctor.results import look_over
 from omnibench.leases import Leases
 from omnibench.plan import progress
@@ -14,8 +15,9 @@ from omnibench.store import RecordStore
 
 
 @pytest.fixture
-def paths(tmp_path, unit):
-    """Three whole records."""
+def paths(tmp_path, unit, monkeypatch):
+    """Three whole records, whose files count as settled at once."""
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
     store = RecordStore(tmp_path)
     arrays = {"test_logits": np.zeros((9, 2), np.float32)}
     return [

@@ -64,3 +64,15 @@ def test_a_plugin_that_fails_on_the_node_is_in_the_record(unit, tmp_path):
     assert finished.repetitions == dict.fromkeys(unit.repetitions, sentence)
     records = [json.loads(path.read_text()) for path in tmp_path.rglob("rep-*.json")]
     assert [record["error"]["message"] for record in records] == [sentence] * 3
+
+
+def test_what_another_runner_holds_is_not_made_a_failure(unit, tmp_path):
+    from omnibench.engines.slurm_job import UnitJob
+    from omnibench.errors import TimeLimitError
+    from omnibench.leases import Leases
+
+    results = tmp_path / "results"
+    with Leases(results).held(unit.name):
+        finished = UnitJob(unit, Context(results, tmp_path))._fail(TimeLimitError("too often"))
+    assert f"process {os.getpid()}@" in (finished.repetitions[0] or "")
+    assert not (results / "records").exists()

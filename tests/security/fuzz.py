@@ -86,7 +86,7 @@ def run_case(kind: str, rng: random.Random, folder: Path) -> tuple[str, str]:
             outcome, detail = "refused", str(error)
         except (Exception, SystemExit):
             outcome, detail = "traceback", traceback.format_exc()
-    text = printed.getvalue() + (detail if outcome == "refused" else "")
+    text = printed.getvalue()
     if canary.exists():
         return "code run", text
     if outcome == "refused" and "\n" in detail:
@@ -123,6 +123,7 @@ def _alone(folder: Path, printed: io.StringIO) -> Iterator[None]:
     """Let a case see its own folders and catalogue, and nothing else of another's."""
     registries: tuple[Any, ...] = (catalogue.backbones, catalogue.datasets, catalogue.tasks)
     before = [dict(registry._entries) for registry in registries]
+    arguments = sys.argv
     modules, path, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
     handler = logging.StreamHandler(printed)
     log = logging.getLogger("omnibench")
@@ -145,7 +146,7 @@ def _alone(folder: Path, printed: io.StringIO) -> Iterator[None]:
             os.environ.pop(name, None)
         for registry, entries in zip(registries, before, strict=True):
             registry._entries = entries
-        sys.path[:] = path
+        sys.path[:], sys.argv = path, arguments
         for name in set(sys.modules) - modules:
             if str(folder) in str(getattr(sys.modules[name], "__file__", "")):
                 del sys.modules[name]

@@ -10,6 +10,7 @@ import json
 import os
 import pickle
 import random
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,12 @@ from PIL import Image
 from safetensors.torch import save
 
 from omnibench.catalogue import load_plugin
-from omnibench.commands import planning, reporting
+from omnibench.cli import main
 from omnibench.commands.session import Places, Session
 from omnibench.data import sources
 from omnibench.encoders.builders import build_module
 from omnibench.encoders.loading import load_weights
-from omnibench.plan import Filters
+from omnibench.errors import OmnibenchError
 from omnibench.record import as_bytes
 from omnibench.store import RecordStore
 
@@ -91,7 +92,7 @@ def suites(rng: random.Random, folder: Path, canary: Path) -> Use:
         text += f"{rng.choice(('x', 'name', 'report'))}: {evil}\n"
     content = text.encode("utf-8", "surrogatepass")
     path = _file(folder / "attack.yaml", damaged(content, rng) if rng.random() < 0.4 else content)
-    return lambda: _plan(path)
+    return lambda: _bench("plan", str(path))
 
 
 def npz(rng: random.Random, folder: Path, canary: Path) -> Use:
@@ -159,11 +160,9 @@ def records(rng: random.Random, folder: Path, canary: Path) -> Use:
         left.with_suffix(".safetensors").write_bytes(b"x")
 
     def use() -> None:
-        _plan(path)
-        planning.status(str(path), Filters(), Places(), True)
-        reporting.rescore(str(path), Places())
-        if rng.random() < 0.1:  # it takes seconds
-            reporting.report(str(path), None, Places())
+        commands = ["plan", "status", "rescore", *(["report"] if rng.random() < 0.1 else [])]
+        for command in commands:  # a report takes seconds
+            _bench(command, str(path))
 
     return use
 
@@ -231,7 +230,7 @@ def plugins(rng: random.Random, folder: Path, canary: Path) -> Use:
 
     def use() -> None:
         load_plugin(path)
-        _plan(suite)
+        _bench("plan", str(suite))
         card = Session.open(Places()).suite(str(suite))[0].backbones[0]
         build_module(card)
 
@@ -287,8 +286,20 @@ def _file(path: Path, content: bytes, rng: random.Random | None = None) -> Path:
     return path
 
 
-def _plan(path: Path) -> None:
-    planning.plan(str(path), Filters(), Places(), "cpu", False)
+def _bench(*arguments: str) -> None:
+    """Give a command as people do; raises where it ends in an error's sentence."""
+    sys.argv = ["omnibench", *arguments]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code not in (0, 1, 2, None):
+            raise
+        if ended.code == 2:
+            raise RefusedError from None
+
+
+class RefusedError(OmnibenchError):
+    """A command has printed one sentence."""
 
 
 def _dataset(folder: Path, reference: str, task: str, adaptation: str) -> Use:
@@ -297,7 +308,7 @@ def _dataset(folder: Path, reference: str, task: str, adaptation: str) -> Use:
 
     def use() -> None:
         try:
-            _plan(suite)
+            _bench("plan", str(suite))
         finally:
             dataset = sources.load(sources.resolve(reference, folder), folder / "data")
             for split in dataset.splits.values():

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from omnibench.errors import RequestError
+from omnibench.files import read_regular
 from omnibench.imports import Import, imports_of
 
 INSTALLED = ("site-packages", "dist-packages")
@@ -72,7 +73,7 @@ def sources(module: str) -> dict[str, Source]:
     while pending:
         name, path = pending.popitem()
         try:
-            source = Source(path, path.read_bytes())
+            source = Source(path, read_regular(path))
         except OSError as error:
             raise RequestError(f"'{path}' cannot be read: {error.strerror}") from None
         read[name] = source

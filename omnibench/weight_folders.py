@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.files import read_regular
 
 INDEX_SUFFIX = ".index.json"
 # Read in this order; the .bin of older repositories is a pickle, loaded with weights_only=True.
@@ -25,7 +26,7 @@ def weight_map(index: Path) -> dict[str, str]:
         WeightsError: the index is none, or names a file outside of its folder.
     """
     try:
-        files = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+        files = json.loads(read_regular(index))["weight_map"]
         names = {str(name) for name in files.values()}
     except OSError as error:
         raise MissingWeightsError(

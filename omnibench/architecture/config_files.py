@@ -15,6 +15,7 @@ from omnibench.architecture.facts import Architecture
 from omnibench.architecture.table import timm_facts
 from omnibench.cards import Channels
 from omnibench.errors import RequestError
+from omnibench.files import read_regular
 
 MAX_BYTES = 1_000_000
 MAX_NUMBER = 1_000_000
@@ -134,7 +135,7 @@ def _json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             return {}
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

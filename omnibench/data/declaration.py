@@ -24,6 +24,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from omnibench.cards import DatasetCard
 from omnibench.errors import DataError, RequestError
+from omnibench.files import read_regular
 from omnibench.validation import validate
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ def read_declaration(path: Path) -> Declaration:
     if not file.is_file():
         return Declaration()
     try:
-        content = yaml.load(file.read_text(encoding="utf-8"), Loader=_Loader)
+        content = yaml.load(read_regular(file).decode(), Loader=_Loader)
         if isinstance(content, dict) and "backbones" in content:
             return Declaration()  # a suite that is called as its data
         declaration = validate(Declaration, content or {})

@@ -1,8 +1,9 @@
 """Images of a folder, decoded by Pillow when they are read."""
 
+import contextlib
 import struct
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, Self, TypeVar
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from omnibench.errors import DataError
+from omnibench.files import open_regular
 
 # Images up to this side are read whole and resized by the encoder; larger ones are decoded at the
 # size that is asked for, so that memory does not grow with the files.
@@ -174,7 +176,7 @@ def header(
     """
     name = where or str(file)
     try:
-        with Image.open(file) as image:
+        with opened_image(file) as image:
             mode, size, kind = image.mode, image.size, image.format
             # the further pictures of a camera's file are previews of the first, or its depth
             frames = 1 if kind == "MPO" else getattr(image, "n_frames", 1)
@@ -186,6 +188,14 @@ def header(
     if frames > 1:
         raise DataError(f"{name} is a stack of {frames} images; save each as a file of its own")
     return Header(mode, size if turn < 5 else size[::-1], turn != 1)
+
+
+@contextlib.contextmanager
+def opened_image(file: Path | BinaryIO) -> Iterator[Image.Image]:
+    """Open an image; a pipe or a device, which may never end, is refused as an OSError."""
+    with contextlib.ExitStack() as stack:
+        content = stack.enter_context(open_regular(file)) if isinstance(file, Path) else file
+        yield stack.enter_context(Image.open(content))
 
 
 def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> NDArray[np.uint8]:
@@ -200,7 +210,7 @@ def decode(file: Path | BinaryIO, shape: tuple[int, ...], where: Path | str) -> 
         DataError: it is damaged.
     """
     try:
-        with Image.open(file) as opened:
+        with opened_image(file) as opened:
             turn = orientation(opened)
             # by way of RGBA, or Pillow warns of each palette that has transparency
             image = opened.convert("RGBA") if opened.mode == "P" else opened

@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from omnibench.data.declaration import Colour
-from omnibench.data.folder_images import DAMAGE, cut, header, orientation, turned, unreadable
+from omnibench.data.folder_images import (
+    DAMAGE,
+    cut,
+    header,
+    opened_image,
+    orientation,
+    turned,
+    unreadable,
+)
 from omnibench.errors import DataError
 
 MODES = ("1", "L", "P")
@@ -62,7 +70,7 @@ class FolderMasks:
         """
         path = self.root / self.files[index]
         try:
-            with Image.open(path) as opened:
+            with opened_image(path) as opened:
                 turn = orientation(opened)
                 if not self.colours:
                     opened.load()
@@ -133,7 +141,7 @@ def check_palettes(root: Path, masks: Sequence[str]) -> None:
     """
     known: list[tuple[Colour, str]] = []  # of each index, the first file's
     for name in masks:
-        with Image.open(root / name) as image:
+        with opened_image(root / name) as image:
             palette = (image.getpalette() or []) if image.mode == "P" else []
         colours = [(palette[i], palette[i + 1], palette[i + 2]) for i in range(0, len(palette), 3)]
         if colours and colours[0] != (0, 0, 0):

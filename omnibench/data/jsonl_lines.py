@@ -15,6 +15,7 @@ from typing import Any
 
 from omnibench.cards import SPLITS
 from omnibench.errors import DataError
+from omnibench.files import open_regular
 
 SPLIT_NAMES = {split: split for split in SPLITS} | {"validation": "val", "valid": "val"}
 GROUP_KEYS = ("group", "uid", "patient")
@@ -46,7 +47,7 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
             lines name a case and others do not, or a split is empty.
     """
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             lines = [
                 _line(path, number, text)
                 for number, text in enumerate(file, start=1)

@@ -16,6 +16,7 @@ from omnibench.data.images import image_names
 from omnibench.data.jsonl_lines import lines_of
 from omnibench.data.pairs import pairs_of
 from omnibench.data.radimagenet import training_names
+from omnibench.files import read_regular
 
 CHUNK = 64  # images resized together: 64 of 512 px are 67 MB as floats
 # Ties of rounding go up by this margin, so that no image depends on those it is resized with.
@@ -71,7 +72,7 @@ class FileMember:
         """
         path = self.root / self.files[row]
         try:
-            content = path.read_bytes()
+            content = read_regular(path)
         except OSError as error:
             raise unreadable(path, error) from error
         width, height = header(BytesIO(content), where=path).size

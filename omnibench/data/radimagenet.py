@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omnibench import DatasetCard, register_dataset
 from omnibench.errors import DataError
+from omnibench.files import open_regular
 
 if TYPE_CHECKING:
     from omnibench.data import Dataset
@@ -101,7 +103,7 @@ def _key(name: str) -> str:
 
 def _listed(path: Path) -> set[str]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
             return {_key(row["filename"] or "") for row in csv.DictReader(file)}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as CSV ({error}); get it again") from error

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from omnibench.errors import MissingWeightsError, WeightsError
+from omnibench.files import open_regular
 from omnibench.weight_folders import INDEX_SUFFIX, weight_map, with_shards
 
 DEEPEST = 16  # dictionaries inside each other that are looked into
@@ -118,7 +119,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 def _refuse_other_formats(path: Path) -> None:
     """Refuse by name what is often put in the place of weights."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(512)
     except OSError as error:
         raise MissingWeightsError(

@@ -8,6 +8,7 @@ from typing import Any
 import timm
 
 from omnibench.errors import RequestError, WeightsError
+from omnibench.files import read_regular
 
 # Arguments of timm's function that name other weights or files than those of the card.
 FOREIGN = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"}
@@ -54,7 +55,7 @@ def json_object(path: Path) -> dict[str, Any]:
         WeightsError: it is none.
     """
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as JSON ({error}); get it again") from error
     if not isinstance(told, dict):

@@ -9,6 +9,7 @@ from typing import Any
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from omnibench.errors import WeightsError
+from omnibench.files import read_regular
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")  # BART's ids 0 to 3
 LARGEST_VOCABULARY = 8192
@@ -98,8 +99,8 @@ def _read(folder: Path) -> Tokenizer:
         backend.no_truncation()  # a file saved after use may cut and pad at its own length
         backend.no_padding()
         return backend
-    vocabulary = json.loads((folder / "vocab.json").read_text(encoding="utf-8"))
-    lines = (folder / "merges.txt").read_text(encoding="utf-8").splitlines()
+    vocabulary = json.loads(read_regular(folder / "vocab.json"))
+    lines = read_regular(folder / "merges.txt").decode().splitlines()
     pairs: Any = [tuple(line.split()) for line in lines if line and line[:8] != "#version"]
     return _byte_level(models.BPE(vocab=vocabulary, merges=pairs))
 

@@ -50,7 +50,7 @@ def test_plan_says_what_a_dataset_is_taken_for(bench, tmp_path, images):
         (
             "[linear]",
             {"input_size": 60},
-            "input_size 60 is not a multiple of random-vit-tiny's pat",
+            "backbone random-vit-tiny: input size 60 is not a multiple of its patch size 16",
         ),
         (
             "[head]",
@@ -66,7 +66,7 @@ def test_plan_blocks_what_a_recipe_cannot_do(
     path = suite(tmp_path, "folder:set", "classification", adaptations, **recipe)
     _, out, _ = bench("plan", path)
     if expected:
-        assert f"blocked: recipe.{expected.removeprefix('recipe.')}" in out
+        assert f"blocked: {expected}" in out
     assert ("1 blocked" in out) == bool(expected)
 
 

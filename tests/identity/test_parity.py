@@ -8,11 +8,12 @@ import timm
 import torch
 from safetensors.torch import save_file
 
-import omnibench.encoders.conformance as kit
+import omnibench.encoders.subject as subject
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones
 from omnibench.commands.session import Places, Session
 from omnibench.context import Context
+from omnibench.encoders.conformance import conformance
 from omnibench.estimate import estimate
 from omnibench.execute import execute_unit
 from omnibench.features import FeatureStore, feature_key
@@ -124,12 +125,12 @@ def test_one_backbone_however_it_is_registered(name, ways, tmp_path, monkeypatch
 
 def test_check_answers_alike_however_a_backbone_is_registered(name, ways, tmp_path, monkeypatch):
     torch.set_num_threads(1)
-    monkeypatch.setattr(kit, "IMAGE_SIDE", side(name))
+    monkeypatch.setattr(subject, "IMAGE_SIDE", side(name))
     context = Context(tmp_path / "results", tmp_path / "data")
     first, *others = (
         {
             finding.name: finding.verdict
-            for finding in kit.conformance(card, context)
+            for finding in conformance(card, context)
             if finding.name != "weights"  # a file's are there, or drawn at random
         }
         for card in ways.values()

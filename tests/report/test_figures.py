@@ -12,6 +12,7 @@ from PIL import Image
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
+from omnibench.predictions import read_predictions
 from omnibench.report.complete import completed
 from omnibench.report.figures import drawing, ranks
 from omnibench.report.figures.answers import classified
@@ -64,10 +65,13 @@ def test_each_kind_is_drawn(study, tmp_path):
 def test_without_baseline_epochs_or_logits_those_figures_are_absent(study):
     for path in study.results.folder.rglob("*.epochs.jsonl"):
         path.write_text("{broken")
-    for path in study.results.folder.rglob("*.predictions.npz"):
-        with np.load(path) as arrays:
-            kept = {name: arrays[name] for name in arrays if name != "test_logits"}
-        np.savez(path, **kept)
+    store = study.results.store
+    cells = [cell for unit in study.results.units for cell in unit.cells]
+    for cell in cells:
+        record = store.read(cell)
+        if record is not None and record["status"] == "done":
+            arrays = read_predictions(store.path(cell))
+            store.write(cell, record, {n: a for n, a in arrays.items() if n != "test_logits"})
     stems = [one.stem for one in drawings(study(baseline=None))]
     assert stems == ["seeds-classification", "cost-classification"]
 

@@ -1,6 +1,6 @@
 """LoRA (Hu et al. 2021) by peft, put into a backbone in place."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -48,8 +48,9 @@ def targets(module: nn.Module, run: Run) -> dict[str, Any]:
         RequestError: a layer's weight is used past its forward, where LoRA would train nothing;
             or there is no layer.
     """
-    for part in module.modules():
-        # timm's BEiT, EVA and Swin v2 use the weight of qkv past its forward, or, as well, do not.
+    parts: Iterable[Any] = module.modules()
+    for part in parts:
+        # By this switch timm's BEiT, EVA and Swin v2 call qkv and do not use its weight past it.
         if hasattr(part, "qkv_bias_separate"):
             setattr(part, "qkv_bias_separate", True)  # noqa: B010 - no attribute that torch types
     named = {name: part for name, part in module.named_modules() if name}

@@ -21,7 +21,7 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,19 +154,17 @@ def _alone(folder: Path, printed: io.StringIO) -> Iterator[None]:
         catalogue._plugged.update(plugged)
 
 
-def table(tallies: dict[str, Tally]) -> str:
-    """Return a row a kind: cases, what became of them, and the slowest one's seconds."""
-    heads = ("accepted", "refused", *BAD)
-    lines = [f"{'kind':12} {'cases':>6} " + " ".join(f"{head:>10}" for head in heads) + "  slowest"]
-    for kind, tally in tallies.items():
-        numbers = " ".join(f"{tally.counts[head]:>{max(10, len(head))}}" for head in heads)
-        total = sum(tally.counts.values())
-        lines.append(f"{kind:12} {total:>6} {numbers}  {tally.slowest:.1f} s")
-    return "\n".join(lines)
+HEADS = ("accepted", "refused", *BAD)
+
+
+def row(kind: str, tally: Tally) -> str:
+    """Return a kind's cases, what became of them, and the slowest one's seconds."""
+    numbers = " ".join(f"{tally.counts[head]:>{len(head)}}" for head in HEADS)
+    return f"{kind:12} {sum(tally.counts.values()):>6} {numbers}  {tally.slowest:.1f} s"
 
 
 def main() -> int:
-    """Attack, print the table and the findings."""
+    """Attack, and print a row a kind and its findings."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("kinds", nargs="*", default=list(KINDS), help=f"of {', '.join(KINDS)}")
     parser.add_argument("--cases", type=int, default=500, help="of each kind")
@@ -175,16 +173,16 @@ def main() -> int:
     options = parser.parse_args()
     catalogue.load_installed()
     place = Path(tempfile.mkdtemp(prefix="fuzz-"))
-    say: Callable[[str], int] = sys.stdout.write
-    tallies = {
-        kind: attack(kind, options.cases, options.seed, place, options.first)
-        for kind in options.kinds
-    }
-    for kind, tally in tallies.items():
+    bad = False
+    sys.stdout.write(f"{'kind':12} {'cases':>6} {' '.join(HEADS)}  slowest\n")
+    for kind in options.kinds:
+        tally = attack(kind, options.cases, options.seed, place, options.first)
+        bad |= bool(tally.findings)
+        sys.stdout.write(f"{row(kind, tally)}\n")
         for case, what, detail in tally.findings:
-            say(f"{kind} {case}: {what}, in {place / f'{kind}-{case}'}\n{detail.rstrip()}\n\n")
-    say(f"{table(tallies)}\n")
-    return int(any(tally.findings for tally in tallies.values()))
+            sys.stdout.write(f"  {place / f'{kind}-{case}'}: {what}\n{detail.rstrip()}\n")
+        sys.stdout.flush()
+    return int(bad)
 
 
 if __name__ == "__main__":

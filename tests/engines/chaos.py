@@ -162,10 +162,11 @@ def main() -> None:
             left = [p.name for p in place.rglob("*") if p.suffix in (".tmp", ".lease", ".pt")]
             say(f"{len(records)} of {len(expected)} records are there once and equal; left: {left}")
         finally:
-            for log in sorted(folder.glob("chaos-*.log")):
-                problems = [line for line in log.open() if "Traceback" in line or "damaged" in line]
-                say(f"{log.name}: {Counter(line.partition(' ')[2].strip() for line in problems)}")
             subprocess.run(["umount", "-l", str(place)], check=True)
+            logs = {path.name: path.read_text() for path in folder.glob("chaos-*.log")}
+            for word in ("Traceback", "damaged", "not recorded", "waiting for", "disk is full"):
+                say(f"'{word}' in logs: { ({n: text.count(word) for n, text in logs.items()}) }")
+        assert not any("Traceback" in text for text in logs.values()), logs
 
 
 if __name__ == "__main__":

@@ -13,12 +13,13 @@ import random
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from chaos_faults import FAULTS, Target
+from chaos_faults import FAULTS, SLOW, Target
 
 REPOSITORY = Path(__file__).parents[2]
 MEGABYTES = 160  # of the file system that results and features lie on
@@ -105,7 +106,7 @@ def torment(
     counts: Counter[str] = Counter()
     running: dict[int, subprocess.Popen[str]] = {}
     faults = [fault for fault in FAULTS if not names or fault.__name__ in names]
-    until = time.monotonic() + seconds
+    slow, until = threading.Thread(), time.monotonic() + seconds
     while time.monotonic() < until:
         for number in range(runners):
             if number not in running or running[number].poll() is not None:
@@ -113,9 +114,16 @@ def torment(
                     counts[f"restarts after exit {running[number].returncode}"] += 1
                 off = rng.choice([-86_400, 0, 0, 86_400])
                 running[number] = start(suite, place, number, off)
-        time.sleep(rng.uniform(0.2, 1.5))
+        time.sleep(rng.uniform(0.1, 1.0))
         fault = rng.choice(faults)
-        counts[fault.__name__] += fault(Target(place, rng.choice(list(running.values())), rng))
+        target = Target(place, rng.choice(list(running.values())), rng)
+        if fault not in SLOW:
+            counts[fault.__name__] += fault(target)
+        elif not slow.is_alive():
+            counts[fault.__name__] += 1
+            slow = threading.Thread(target=fault, args=(target,))
+            slow.start()
+    slow.join()
     counts["records when the faults ended"] = len(list(place.rglob("rep-*.json")))
     for runner in running.values():
         runner.wait(LAST_SECONDS)

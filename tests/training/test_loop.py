@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from omnibench.errors import MemoryShortageError
+from omnibench.errors import LostLeaseError, MemoryShortageError, StoreError
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Batch, Job
@@ -186,6 +186,37 @@ def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same(tmp_path, l
     resumed = fit(job(network(), tmp_path / "cut"), RECIPE)
     for key in ("loss", "lr", "gradient_norm", "validation"):
         assert [entry[key] for entry in resumed.history] == [entry[key] for entry in plain.history]
+
+
+@pytest.mark.parametrize("error", [StoreError("the disk is full"), LostLeaseError("taken over")])
+def test_a_signal_ends_a_training_whose_checkpoint_cannot_be_written(
+    tmp_path, monkeypatch, caplog, error
+):
+    update = Steps.update
+
+    def signalled(self, step):
+        signal.raise_signal(signal.SIGHUP)
+        return update(self, step)
+
+    def failing(self, step, state):
+        raise error
+
+    monkeypatch.setattr(Steps, "update", signalled)
+    monkeypatch.setattr(Checkpoints, "save", failing)
+    with pytest.raises(Interrupted), interruptible():
+        fit(job(network(), tmp_path), RECIPE)
+    assert f"no checkpoint of step 1: {error}" in caplog.text
+
+
+def test_a_training_that_was_taken_over_ends_at_its_next_checkpoint(tmp_path):
+    def lost() -> None:
+        raise LostLeaseError("taken over")
+
+    late = job(network(), tmp_path)
+    late.check = lost
+    with pytest.raises(LostLeaseError):
+        fit(late, RECIPE)
+    assert not list(tmp_path.rglob("*.*"))  # neither checkpoint nor log
 
 
 def test_checkpoints_follow_the_steps_asked_for_and_the_last_ones_are_kept(tmp_path):

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import DataError, NumericError, RequestError
+from omnibench.feature_manifest import read_manifest, write_manifest
 from omnibench.feature_rows import FeatureRows
 
 SIZE = 64
@@ -147,11 +147,11 @@ def test_a_map_that_is_not_finite_names_its_image(make, held, monkeypatch):
 
 def test_splits_made_with_other_weights_are_refused(make, tmp_path):
     make(VIT, "fp32", held=False)
-    for manifest in (tmp_path / "data" / "features").glob("*/manifest.json"):
-        told = json.loads(manifest.read_text())
-        if told["key"]["split"] == "val":
-            told["facts"]["digest"] = "sha256:other"
-            manifest.write_text(json.dumps(told))
+    for folder in (path.parent for path in (tmp_path / "data").glob("features/*/manifest.json")):
+        manifest = read_manifest(folder)
+        if manifest["key"]["split"] == "val":
+            manifest["facts"]["digest"] = "sha256:other"
+            write_manifest(folder, manifest)
     with pytest.raises(DataError, match="cached features of val come from other weights"):
         make(VIT, "fp32", held=False)
 

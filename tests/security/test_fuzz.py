@@ -10,4 +10,5 @@ def test_mutated_inputs_are_accepted_or_refused_in_one_sentence(kind, tmp_path):
     tally = attack(kind, 20, seed=0, place=tmp_path)
     assert [f"{kind} {case}: {what}\n{detail}" for case, what, detail in tally.findings] == []
     assert tally.counts["accepted"] + tally.counts["refused"] == 20
-    assert tally.counts["refused"] > 0
+    # A damaged record is named and its cell counts as missing: nothing is refused for it.
+    assert tally.counts["refused"] > 0 or kind == "records"

@@ -37,7 +37,8 @@ def filled(**values: list[int]) -> Masks:
 def corners(found: Dataset, split: str) -> list[int]:
     part = found.splits[split].masks
     assert part is not None
-    return part.read(0, len(found.splits[split]))[:, -1, -1].tolist()
+    values: list[int] = part.read(0, len(found.splits[split]))[:, -1, -1].tolist()
+    return values
 
 
 def test_values_become_classes_over_all_splits_at_once() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from omnibench.data import npz, survey
 from omnibench.data import sources as data_sources
+from omnibench.data.checksums import sha256_of
 from omnibench.data.sources import resolve, source_digest
 from omnibench.data.survey import Survey
 from omnibench.errors import DataError
@@ -120,9 +121,14 @@ def test_what_was_seen_is_recalled_until_the_content_changes(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = seen("folder:set", root.parent)
-    looks = []
+    looks: list[int] = []
     look = survey._look
-    monkeypatch.setattr(survey, "_look", lambda *given: looks.append(1) or look(*given))
+
+    def counted(*given: Any) -> dict[str, Any]:
+        looks.append(1)
+        return look(*given)
+
+    monkeypatch.setattr(survey, "_look", counted)
     assert seen("folder:set", root.parent) == before
     assert not looks
     for kept in (root.parent / "data/surveys").glob("*.json"):
@@ -155,7 +161,7 @@ def test_pixels_beyond_the_budget_are_left_to_verify(
 def test_real_datasets_are_taken_as_before(real_data: Path, tmp_path: Path, name: str) -> None:
     path = real_data / f"{name}.npz"
     card = resolve(f"npz:{path}")
-    assert source_digest(card, tmp_path) == f"sha256:{npz.sha256_of(path, tmp_path)}"
+    assert source_digest(card, tmp_path) == f"sha256:{sha256_of(path, tmp_path)}"
     found = survey.survey(card, tmp_path, source_digest(card, tmp_path))
     with np.load(path) as content:
         if "train_label" in content:

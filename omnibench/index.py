@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from omnibench.adoption import adopt, earlier_folder
@@ -174,17 +175,15 @@ class _Folder:
         """
         stem = name.removesuffix("json")
         stamps = []
-        for file in (name, *(stem + ending for ending in files)):
-            entry = self._entries.get(file)
-            if entry is None or not entry.is_file(follow_symlinks=False):
-                return None
+        for file in (name, *[stem + ending for ending in files]):
             try:
-                status = entry.stat(follow_symlinks=False)
-            except OSError:  # gone meanwhile
+                status = self._entries[file].stat(follow_symlinks=False)
+            except (KeyError, OSError):  # absent, or gone meanwhile
                 return None
-            if max(status.st_mtime_ns, status.st_ctime_ns) >= self._settled:
+            modified, changed = status.st_mtime_ns, status.st_ctime_ns
+            if max(modified, changed) >= self._settled or not S_ISREG(status.st_mode):
                 return None
-            stamps.append(f"{status.st_size} {status.st_mtime_ns} {status.st_ctime_ns}")
+            stamps.append(f"{status.st_size} {modified} {changed}")
         return ", ".join(stamps)
 
 

@@ -14,6 +14,7 @@ from omnibench.errors import DamageError, NewerRecordError, StoreError
 from omnibench.files import plain, read_regular
 
 SCHEMA = 2
+LARGEST = 2**1000  # of whole numbers, all of which are floats too
 log = logging.getLogger("omnibench")
 
 # Key -> the type of its value.
@@ -46,6 +47,8 @@ SPEC_SHAPE: Mapping[str, type] = {
     "repetition": int,
 }
 FILE_ENDING = re.compile(r"[\w@-]+(\.[\w@-]+)*")
+# What stands for what an environment does not tell.
+ENVIRONMENT: Mapping[str, Any] = {"packages": {}, "plugins": [], "precision": ""}
 # Of schema 1, where whatever a task noted stood among the facts of the machine.
 MACHINE_FACTS = ("python", "platform", "packages", "device", "threads")
 
@@ -114,7 +117,7 @@ def load_record(path: Path) -> dict[str, Any]:
         NewerRecordError: a newer omnibench wrote it.
     """
     try:
-        record = json.loads(read_regular(plain(path)))
+        record = json.loads(read_regular(plain(path)), parse_int=_whole_number)
     except FileNotFoundError:
         raise
     except (OSError, ValueError, RecursionError):
@@ -130,6 +133,13 @@ def load_record(path: Path) -> dict[str, Any]:
     if not isinstance(record, dict) or not _is_whole(record):
         raise DamageError(f"the record {path} is damaged")
     return record
+
+
+def _whole_number(digits: str) -> int:
+    number = int(digits)
+    if abs(number) > LARGEST:
+        raise ValueError("no float holds it")
+    return number
 
 
 def look_at(path: Path) -> dict[str, Any] | None:
@@ -167,6 +177,9 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     """Whether a record has its shape, a result or an error, and what its checksum says."""
     if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
         return False
+    environment = {**ENVIRONMENT, **record["environment"]}
+    if not _has_shape(environment, {name: type(value) for name, value in ENVIRONMENT.items()}):
+        return False
     error = record.get("error", "absent")
     if record["status"] == "failed":
         words = [error.get(k) for k in ("kind", "message")] if isinstance(error, dict) else []
@@ -174,6 +187,8 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     else:
         has_outcome = record["status"] == "done" and error is None
     texts = [*record["digests"].values(), *record["files"].values()]
+    texts += [*record["spec"]["decodings"], *environment["plugins"]]
+    texts += environment["packages"].values()
     # A name such as ".././x" would lead elsewhere.
     names_files = all(map(FILE_ENDING.fullmatch, record["files"]))
     return (

@@ -63,7 +63,7 @@ class RecordStore:
         """
         path = self.path(cell)
         record = read_record(path)
-        if record is not None and record["digest"] != cell.digest:
+        if record is not None and not _is_of(record, cell):
             log.warning("%s holds another cell's record; it will be computed again", path)
             return None
         if record is not None and (complaint := complaint_about(path, record)):
@@ -128,6 +128,14 @@ class RecordStore:
                 continue
             if record is not None:
                 yield path, record
+
+
+def _is_of(record: Mapping[str, Any], cell: Cell) -> bool:
+    spec, unit = record["spec"], cell.unit
+    names = (spec["task"], spec["dataset"], spec["backbone"], spec["adaptation"], spec["short"])
+    own = (unit.task, unit.dataset.id, unit.backbone.id, unit.adaptation, unit.short)
+    same = (names, spec["repetition"]) == (own, cell.repetition)
+    return same and bool(record["digest"] == cell.digest)
 
 
 def check_writable(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from omnibench.predictions import predictions_path
@@ -49,3 +50,64 @@ def test_a_name_in_an_error_reaches_the_terminal_without_what_it_would_obey(benc
     status, out, err = bench("plan", "\x1b[2Jnone.yaml")
     assert (status, out, "\x1b" in err) == (2, "", False)
     assert r"unknown suite '\x1b[2Jnone.yaml'" in err
+
+
+MALFORMED = [
+    {"metrics": []},
+    {"metrics": {"omnirad-classification/auc": 10**400}},
+    {"cost": {"trainable_parameters": 10**400}},
+    {"error": "boom"},
+    {"environment": {"packages": "x"}},
+    {"environment": {"packages": {"torch": 1}}},
+    {"environment": {"plugins": 3}},
+    {"environment": {"precision": []}},
+    {"spec": {"backbone": 7}},
+    {"spec": {"adaptation": "none"}},
+    {"spec": {"task": "none"}},
+    {"spec": {"decodings": [[]]}},
+    {"files": {"../../x": "sha256:0"}},
+    {"files": []},
+]
+
+
+@pytest.mark.parametrize("change", MALFORMED, ids=str)
+def test_a_malformed_record_with_a_right_checksum_takes_no_command_down(
+    bench, two, tmp_path, change, caplog
+):
+    suite, (path, *_) = two
+    record = read_record(path)
+    change = {
+        key: {**record[key], **value} if isinstance(value, dict) and value else value
+        for key, value in change.items()
+    }
+    path.write_bytes(as_bytes({**record, **change}))
+    status, out, err = bench("status", suite)
+    assert (status, "5 done, 0 failed, 1 missing" in out) == (0, True), out + err
+    commands = (
+        ("plan", suite),
+        ("list", "backbones"),
+        ("compare", "v", "random-vit-tiny"),
+        ("power", suite, "--margin", "1"),
+        ("rescore", suite),
+    )
+    for command in commands:
+        status, out, err = bench(*command)
+        assert (status, "Traceback" in out + err) == (0, False), (command, err)
+    assert str(path) in caplog.text
+
+
+@pytest.mark.parametrize("damaged", ["record", "predictions"])
+def test_run_heals_what_is_damaged(bench, suite, arrays, tmp_path, damaged):
+    np.savez(tmp_path / "good.npz", **arrays)
+    path = suite("npz:good.npz")
+    assert bench("run", path)[0] == 0
+    [record] = (tmp_path / "results" / "records").rglob("rep-*.json")
+    file = record if damaged == "record" else predictions_path(record)
+    whole = read_record(record)["metrics"]
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+    assert "0 done, 0 failed, 1 missing" in bench("status", path)[1]
+    assert bench("run", path)[0] == 0
+    assert "1 done" in bench("status", path)[1]
+    assert read_record(record)["metrics"] == whole

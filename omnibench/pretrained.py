@@ -154,5 +154,5 @@ def register_recorded(results: Path) -> None:
                 card = made_card(record["digest"], start, images, f"pretrain-{digest[:8]}")
                 if card.id not in backbones:
                     backbones.add(card.id, card)
-        except (StoreError, KeyError, TypeError, RequestError):
-            continue  # a link out, or started from a backbone that is not known here
+        except (StoreError, KeyError, TypeError, ValueError, RequestError):
+            continue  # a link out, no names, or started from a backbone that is not known here

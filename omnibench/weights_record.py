@@ -7,6 +7,9 @@ from omnibench.errors import RequestError
 from omnibench.files import inside, plain
 from omnibench.record import read_record
 
+# What its notes tell of the weights.
+FACTS = {"architecture": str, "model_args": dict, "mean": list, "std": list, "images": dict}
+
 
 def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     """Return the pretraining record whose digest starts with `digest`, with its `path` added.
@@ -14,7 +17,7 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     The weights it left lie beside it as `.safetensors`.
 
     Raises:
-        RequestError: there is none, or it left no weights.
+        RequestError: there is none, it left no weights, or does not tell what they are of.
         LinkError: a link leads out of the results folder, to the record or its weights.
     """
     records = sorted((results / "records" / "pretraining").rglob("rep-*.json"))
@@ -24,6 +27,12 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
         if record is None or record["status"] != "done":
             continue
         if any(str(known).startswith(digest) for known in (record["digest"], record["adopted"])):
+            notes = record["notes"]
+            if any(type(notes.get(name)) is not kind for name, kind in FACTS.items()):
+                raise RequestError(
+                    f"the record {path} does not tell what its weights are of; "
+                    "run its cell again with --force"
+                )
             if plain(path.with_suffix(".safetensors")).is_file():
                 return {**record, "path": path}
             raise RequestError(f"the record {path} left no weights; run its cell again")

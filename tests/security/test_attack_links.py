@@ -13,7 +13,7 @@ from omnibench.context import Context
 from omnibench.errors import LinkError
 from omnibench.features import FeatureKey, FeatureStore
 from omnibench.predictions import predictions_path
-from omnibench.record import as_bytes, blank
+from omnibench.record import as_bytes, blank, checksum, read_record
 from omnibench.store import RecordStore
 
 LINK = "is a link that leads out of {}, or lies behind one; remove that link"
@@ -183,3 +183,26 @@ def test_a_link_in_a_report_s_file_s_place_is_replaced(bench, plant, path, outsi
     assert status == 0, err
     assert (outside / "precious").read_text() == "x"
     assert not (folder / "report.html").is_symlink()
+
+
+@pytest.mark.parametrize("notes", [{}, {"images": 3}, {"images": [1]}, {"architecture": []}])
+def test_a_malformed_pretraining_takes_no_command_down(bench, pretrained, tmp_path, notes):
+    record = read_record(pretrained)
+    notes = {**record["notes"], **notes} if notes else {}
+    pretrained.write_bytes(as_bytes({**record, "notes": notes, "adopted": "../x"}))
+    status, _, err = bench("list", "backbones")
+    assert (status, err) == (0, "")
+    status, _, err = bench("export", "abababab", tmp_path / "out")
+    assert (status, err.count("\n"), "does not tell what its weights are of" in err) == (2, 1, True)
+
+
+def test_weights_of_a_pretraining_that_are_not_as_they_were_left_are_not_exported(
+    bench, pretrained, tmp_path
+):
+    weights = pretrained.with_suffix(".safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + b"x")
+    files = {"safetensors": checksum(b"other")}
+    pretrained.write_bytes(as_bytes({**read_record(pretrained), "files": files}))
+    status, _, err = bench("export", "abababab", tmp_path / "out")
+    assert (status, "safetensors is damaged: it is not as it was written" in err) == (1, True), err
+    assert not (tmp_path / "out").exists()

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from omnibench.builders import importable, misplaced, sources
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.errors import RequestError
+from omnibench.errors import RequestError, one_line
 from omnibench.registry import Registry, all_or_none
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _failure(path: Path, error: BaseException) -> str:
         reason = f"{place}: {first['msg'].removeprefix('Value error, ')}"
     else:
         kind = "" if isinstance(error, RequestError) else type(error).__name__
-        reason = ": ".join(filter(None, [kind, " ".join(str(error).split())]))
+        reason = ": ".join(filter(None, [kind, one_line(error)]))
     where = f"failed at line {line}" if line else "is not Python"
     return f"the plug-in '{path}' {where}: {reason}"
 

@@ -94,3 +94,11 @@ class KilledError(OmnibenchError):
     """The process of a unit ended without a word: killed, out of memory, a crash in native code."""
 
     kind = "killed"
+
+
+def one_line(error: BaseException) -> str:
+    """Return another's error message on one line, whatever it is."""
+    try:
+        return " ".join(str(error).split())
+    except Exception:  # of a plug-in's own class, say
+        return "its message cannot be read"

@@ -9,7 +9,7 @@ from torch import Tensor
 from omnibench.cards import BackboneCard
 from omnibench.encoders import Encoder
 from omnibench.encoders.levels import levels_of
-from omnibench.errors import OmnibenchError, RequestError
+from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.memory import is_out_of_memory
 from omnibench.task import Ability
 
@@ -29,10 +29,10 @@ def require(ability: Ability, encoder: Encoder, card: BackboneCard, size: int) -
     except Exception as error:  # whatever a module raises
         if is_out_of_memory(error):
             raise
-        reason = " ".join(str(error).split())
         raise RequestError(
             f"{card.id}: its forward fails for an image of {size} px, which has three channels "
-            f"({type(error).__name__}: {reason}); correct the module, or the recipe's input_size"
+            f"({type(error).__name__}: {one_line(error)}); correct the module, or the recipe's "
+            "input_size"
         ) from error
 
 

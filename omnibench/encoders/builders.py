@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from omnibench.cards import BackboneCard
-from omnibench.errors import OmnibenchError, RequestError, WeightsError
+from omnibench.errors import OmnibenchError, RequestError, WeightsError, one_line
 from omnibench.registry import import_attribute
 
 
@@ -38,10 +38,9 @@ def build_module(card: BackboneCard) -> Any:
     except OmnibenchError:
         raise
     except (Exception, SystemExit) as error:
-        reason = " ".join(str(error).split())
         raise WeightsError(
             f"{card.id}: the builder {card.source} failed{_line(builder, error)}: "
-            f"{type(error).__name__}: {reason}; correct it, or the card's arguments"
+            f"{type(error).__name__}: {one_line(error)}; correct it, or the card's arguments"
         ) from error
 
 
@@ -53,7 +52,7 @@ def _find(card: BackboneCard) -> Callable[..., Any]:
     except (Exception, SystemExit) as error:
         raise RequestError(
             f"{card.id}: the module of {card.source} cannot be imported: {type(error).__name__}: "
-            f"{' '.join(str(error).split())}; correct it"
+            f"{one_line(error)}; correct it"
         ) from error
     if not callable(builder):
         raise RequestError(

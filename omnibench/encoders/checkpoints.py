@@ -82,6 +82,8 @@ def _walk(
 
 
 def _read(path: Path) -> Any:
+    if path.exists() and not path.is_file():  # a pipe or a device may never end
+        raise WeightsError(f"{path} is no plain file; name the file that holds the weights")
     if path.name.endswith(INDEX_SUFFIX):
         return _read_shards(path)
     _refuse_other_formats(path)

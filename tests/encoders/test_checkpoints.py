@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import tarfile
 from pathlib import Path
@@ -143,3 +144,10 @@ def test_a_checkpoint_of_strange_things_is_a_sentence(tmp_path, model, state):
     ):
         torch.save(content, path)
         assert reason in refused(model, path)
+
+
+def test_a_pipe_in_the_place_of_weights_is_refused_at_once(tmp_path):
+    path = tmp_path / "w.pth"
+    os.mkfifo(path)
+    with pytest.raises(WeightsError, match="is no plain file; name the file that holds"):
+        state_dicts(path)

@@ -84,7 +84,8 @@ def suites(rng: random.Random, folder: Path, canary: Path) -> Use:
     (folder / "w.safetensors").write_bytes(_states()["safetensors"])
     tree = changed_tree(SUITE, rng)
     call = {"id": "e", "source": "os:makedirs", "arguments": {"name": str(canary)}}
-    evil = rng.choice((None, None, None, call, f"!!python/object/apply:os.makedirs ['{canary}']"))
+    tag = f"!!python/object/apply:os.makedirs ['{canary}']"
+    evil = rng.choice((call, tag)) if rng.random() < 0.15 else None
     if isinstance(evil, dict) and isinstance(tree.get("backbones"), list):
         tree["backbones"].append(evil)
     text = yaml.safe_dump(tree, sort_keys=False)

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import sync_folder, write_atomically
@@ -37,11 +38,13 @@ def adopt(unit: Unit, store: RecordStore, earlier: Iterable[Path]) -> None:
         record = read_record(path)
         if record is not None and record["schema"] == 1 and _is_readable(path):
             candidates.setdefault(record["spec"]["repetition"], []).append((path, record))
-    if candidates and _is_foreign_builder(unit):
+    if candidates and (why := _why_not(unit)):
         log.warning(
-            "%s: its records of the version before are not taken over, as they may hold what "
-            "another builder made; they are computed again", unit.name,
-        )  # fmt: skip
+            "%s: its records of the version before are not taken over, as %s; they are computed "
+            "again",
+            unit.name,
+            why,
+        )
         return
     for cell in unit.cells if candidates else ():
         same = [
@@ -133,10 +136,16 @@ def _same_backbone(before: str, now: str, unit: Unit, store: RecordStore) -> boo
     return weights == weights_now and fields_now.keys() <= fields.keys()
 
 
-def _is_foreign_builder(unit: Unit) -> bool:
-    """Whether a builder of others makes the backbone: up to schema 1 its file alone told it."""
+def _why_not(unit: Unit) -> str:
+    """Return why no record of schema 1 is a unit's; "" where one may be."""
     card = unit.backbone
-    return card.source_kind == "module" and not card.source.startswith("omnibench.")
+    if card.source_kind == "module" and not card.source.startswith("omnibench."):
+        return "they may hold what another builder made"  # its file alone told it
+    task = tasks.get(unit.task) if unit.task in tasks else None
+    adaptation = task.adaptations.get(unit.adaptation) if task else None
+    if adaptation and adaptation.changed_since_1 and adaptation.changed_since_1(card):
+        return f"what {unit.adaptation} computes on such a backbone has changed"
+    return ""
 
 
 def _parts(digest: str) -> tuple[str, dict[str, Any]]:

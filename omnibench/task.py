@@ -48,6 +48,8 @@ class Adaptation:
         frozen_kind: the frozen features it keeps; None where it keeps none.
         live_kind: what it takes of a backbone of which it keeps none.
         options: the model its options are validated against.
+        changed_since_1: whether what it computes on a backbone is other than what records of schema
+            1 hold, so that they are not taken over.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Adaptation:
     decodings: tuple[str, ...] = ()
     loads: "BackboneCard | None" = None
     head_flops: "Callable[[BackboneCard, int], float] | None" = None
+    changed_since_1: "Callable[[BackboneCard], bool] | None" = None
 
     @property
     def takes(self) -> Ability:

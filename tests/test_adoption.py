@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from omnibench.cards import BackboneCard
+from omnibench.catalogue import load_installed
 from omnibench.index import Index
 from omnibench.predictions import packed, read_predictions
 from omnibench.record import read_record
@@ -37,7 +38,10 @@ def earlier(store, unit, repetition=0, digest="0" * 64, **changes):
         "status": "done",
         "metrics": METRICS,
         "cost": {"wall_s": 1.0},
-        "environment": {"python": "3.11", "threads": 2, "chosen": {"epoch": 2}},
+        "environment": {
+            **{"python": "3.11", "threads": 2, "chosen": {"epoch": 2}},
+            **changes.pop("notes", {}),
+        },
         "digests": {
             "source.dataset": "x",
             "source.backbone": 'y {"pool": "cls"}',
@@ -150,10 +154,28 @@ def test_a_builders_records_are_refused_by_name(store, unit, caplog):
     assert path.exists()
 
 
+@pytest.mark.parametrize(
+    ("source", "taken"),
+    [
+        ("random:vit_tiny_patch16_224", True),
+        ("random:vit_small_patch16_dinov3", False),
+        ("hf_hub:me/mine", False),
+    ],
+)
+def test_lora_that_missed_layers_is_computed_again(store, unit, caplog, source, taken):
+    load_installed()
+    card = BackboneCard(id="a", source=source, pool="cls")
+    lora = replace(unit, adaptation="lora", short="lora-r8-a16", backbone=card)
+    earlier(store, lora)
+    assert statuses(store, lora)[0] == ("done" if taken else None)
+    assert ("what lora computes on such a backbone has changed" in caplog.text) != taken
+
+
 def test_records_of_a_pretrained_backbone_follow_its_pretrainings_new_digest(store, unit):
     """Both where the suite names the backbone and where its digest does."""
     start = replace(unit, task="pretraining", repetitions=(0,))
-    made = earlier(store, start, digest="2" * 64)
+    notes = {"architecture": "x", "model_args": {}, "mean": [0.5] * 3, "std": [0.5] * 3}
+    made = earlier(store, start, digest="2" * 64, notes={**notes, "images": {"d": 3}})
     made.with_suffix(".safetensors").write_bytes(b"weights")
     statuses(store, start)
     digest = start.cells[0].digest

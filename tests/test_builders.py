@@ -166,10 +166,10 @@ def test_a_helper_that_is_not_python_counts_by_its_bytes(write):
 def test_a_file_that_cannot_be_read_is_named(write, monkeypatch):
     write(PLAIN)
 
-    def refuse(path):
+    def refuse(path, *_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(RequestError, match=r"net_of_tests\.py' cannot be read: Permission denied"):
         builder_digest("net_of_tests:Big")
 

@@ -320,8 +320,19 @@ def test_a_unit_that_nothing_can_start_of_is_exit_2(bench, suite, tmp_path):
     np.savez(tmp_path / "two.npz", **arrays)
     status, _, err = bench("run", suite)
     assert status == 2
-    assert "nothing could start" in err
+    assert "nothing can start" in err
     assert "val_images" in err
+
+
+def test_weights_that_nothing_can_read_are_exit_2(bench, suite, tmp_path):
+    (tmp_path / "bad.pth").write_bytes(b"no weights")
+    v, w = "'random:test_vit', pool: cls", "'random:test_vit2'"
+    bad = "'file:bad.pth', architecture: test_vit"
+    suite.write_text(SUITE.replace(v, bad).replace(w, bad))
+    status, _, err = bench("run", suite, "--adaptations", "knn")
+    assert status == 2
+    assert "nothing could start" in err
+    assert "bad.pth cannot be read as weights" in err
 
 
 def test_weights_that_were_replaced_are_not_answered_from_the_cache(bench, suite, tmp_path):

@@ -75,7 +75,7 @@ def _write_records(units: Sequence[Unit], root: Path) -> None:
     common: dict[str, Any] = {
         "status": "done",
         "metrics": {f"definition/metric-{k}": k / METRICS for k in range(METRICS)},
-        "environment": {"packages": "x" * ENVIRONMENT},
+        "environment": {"packages": {"all": "x" * ENVIRONMENT}},
         "finished": "2026-01-01T00:00:00.000+00:00",
         "files": {"predictions.npz": checksum(bytes(PREDICTIONS))},
     }

@@ -12,8 +12,13 @@ from .metrics import DEFINITIONS
 from .recipes import KnnRecipe, LinearRecipe, TrainedRecipe, trained
 
 if TYPE_CHECKING:
+    from omnibench.cards import BackboneCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+
+
+TIMM_NAMED = ("timm", "random")
+PAST_THEIR_LAYERS = ("beit", "eva", "dinov3", "swinv2", "siglip", "efficientvit", "clip", "aimv2")
 
 
 class LoraOptions(BaseModel):
@@ -30,6 +35,17 @@ class LoraOptions(BaseModel):
     alpha: Annotated[int, Field(gt=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     head: Literal["full", "lora"] = "full"
+
+
+def _lora_reached_less(card: "BackboneCard") -> bool:
+    """Whether LoRA up to schema 1 may have missed layers: those whose weight is used past them.
+
+    So it is with the qkv of timm's BEiT, EVA (DINOv3 is one) and Swin v2 and with pooling heads;
+    not with plain ViTs and CNNs. Where no name tells the architecture, it may be any.
+    """
+    name = card.architecture or (card.source_name if card.source_kind in TIMM_NAMED else "")
+    own = card.source.startswith("omnibench.")  # the one builder of ours makes a CNN
+    return not own and (not name or any(part in name for part in PAST_THEIR_LAYERS))
 
 
 class ClassificationTask:
@@ -80,6 +96,7 @@ class ClassificationTask:
                 recipes=trained(TrainedRecipe(lr=1e-3)),
                 options=LoraOptions,
                 through_backbone=True,
+                changed_since_1=_lora_reached_less,
             ),
         )
     }

@@ -12,6 +12,10 @@ class OmnibenchError(Exception):
     kind = "error"
     exit_status = 1
 
+    def __str__(self) -> str:
+        """Return the message in one line, whatever a name in it holds."""
+        return super().__str__().replace("\r", "\\r").replace("\n", "\\n")
+
 
 class RequestError(OmnibenchError):
     """The request itself is wrong: an unknown name, a field of the wrong type, an empty matrix."""

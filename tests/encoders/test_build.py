@@ -154,6 +154,7 @@ def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, st
     folder = tmp_path / "results" / "records" / "pretraining" / "d" / "b" / "a"
     folder.mkdir(parents=True)
     notes = {"architecture": NAME, "model_args": {}, "mean": [0.5] * 3, "std": [0.25] * 3}
+    notes["images"] = {"d": 3}
     record = {**blank(unit.cells[0]), "digest": digest, "status": "done", "notes": notes}
     (folder / f"rep-0-{digest[:8]}.json").write_bytes(as_bytes(record))
     save_file(state, folder / f"rep-0-{digest[:8]}.safetensors")

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from omnibench.cell import Unit, digest_of
@@ -24,6 +23,7 @@ from omnibench.errors import NumericError, StoreError, WeightsError
 from omnibench.feature_manifest import is_whole, read_manifest, rows_in, write_manifest
 from omnibench.feature_rows import FeatureRows
 from omnibench.files import write_atomically
+from omnibench.locks import locked
 
 log = logging.getLogger("omnibench")
 
@@ -131,7 +131,7 @@ class FeatureStore:
             return found
         folder = self.root / key.digest
         folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
+        with locked(folder / ".lock"):
             found = self.open(key)  # another process may have finished it meanwhile
             if found is None:
                 self._complete(folder, key, total, facts, compute, block)

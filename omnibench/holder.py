@@ -72,7 +72,12 @@ class Holder:
     @property
     def is_stopped(self) -> bool:
         """Whether it is a process of this machine that a signal has stopped, such as Ctrl-Z."""
-        return self.is_here and self.is_alive and _stat(self.pid)[0] == "T"
+        return self.is_here and self.is_alive and is_stopped(self.pid)
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process of this machine is stopped by a signal, such as Ctrl-Z."""
+    return _stat(pid)[0] == "T"
 
 
 def mark_is_gone(mark: str) -> bool:

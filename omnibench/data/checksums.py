@@ -13,10 +13,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from omnibench.errors import DataError
 from omnibench.files import open_regular, read_regular
+from omnibench.locks import locked
 
 MEMORY = "checksums.index"
 # A file younger than this is hashed again next time.
@@ -130,7 +129,7 @@ def _remember(memory: Path, fresh: Memory) -> None:
     """Merge with what others remembered meanwhile; a folder that takes no file costs only time."""
     with contextlib.suppress(OSError):
         memory.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(memory.with_name(f".{memory.name}.lock")):
+        with locked(memory.with_name(f".{memory.name}.lock")):
             temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
             try:
                 body = json.dumps(_recall(memory) | fresh).encode()

@@ -7,12 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from filelock import FileLock
-
 from omnibench.cards import DatasetCard
 from omnibench.data import hub
 from omnibench.data.checksums import checksum_like, hash_file
 from omnibench.errors import DataError
+from omnibench.locks import locked
 
 Progress = Callable[[str, int, int], None]  # file name, bytes done, bytes in all (0: unknown)
 
@@ -44,7 +43,7 @@ def fetch(card: DatasetCard, data_dir: Path, progress: Progress) -> None:
         path = data_dir / name
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(path.with_name(f".{path.name}.lock")):
+            with locked(path.with_name(f".{path.name}.lock")):
                 if not path.exists():
                     _fetch_file(card.urls.get(name, ()), path, expected, progress)
                 elif checksum_like(expected, path, data_dir) != expected:

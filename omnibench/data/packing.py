@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 from numpy.typing import NDArray
 
 from omnibench.errors import DataError
 from omnibench.files import sync_folder
+from omnibench.locks import locked
 
 SCHEMA = 1
 log = logging.getLogger("omnibench")
@@ -105,7 +105,7 @@ def pack(folder: Path, streams: Mapping[str, Stream], source: str) -> dict[str, 
         return found
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_name(f".{folder.name}.lock")):
+        with locked(folder.with_name(f".{folder.name}.lock")):
             return _open(folder, streams) or _write(folder, streams, source)
     except OSError as error:
         raise DataError(

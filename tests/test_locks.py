@@ -1,0 +1,70 @@
+import logging
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from filelock import FileLock, Timeout
+
+import omnibench.locks
+from omnibench.locks import locked
+
+HOLD = """
+import sys
+from pathlib import Path
+from omnibench.locks import locked
+with locked(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path / "lock")],
+        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
+    )
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_lock_is_free_after_its_block(tmp_path):
+    with locked(tmp_path / "lock"), pytest.raises(Timeout):
+        FileLock(tmp_path / "lock").acquire(timeout=0)
+    with FileLock(tmp_path / "lock").acquire(timeout=0) as free:
+        assert free.is_locked
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
+    holder, tmp_path, monkeypatch, caplog, stopped
+):
+    monkeypatch.setattr(omnibench.locks, "FIRST_SECONDS", 0.05)
+    monkeypatch.setattr(omnibench.locks, "SAY_SECONDS", 0.05)
+    if stopped:
+        os.kill(holder.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
+    logging.getLogger("omnibench").addFilter(let_go := LetGo(holder))
+    try:
+        with locked(tmp_path / "lock"):
+            pass
+    finally:
+        logging.getLogger("omnibench").removeFilter(let_go)
+    words = "holds it and is stopped; go on with it (fg) or end it" if stopped else "holds it"
+    assert f"waiting for the lock {tmp_path / 'lock'}: process {holder.pid} {words}" in caplog.text
+
+
+class LetGo(logging.Filter):
+    """Ends the holder once a wait was said."""
+
+    def __init__(self, holder):
+        super().__init__()
+        self.holder = holder
+
+    def filter(self, record):
+        self.holder.kill()
+        return True

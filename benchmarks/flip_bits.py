@@ -247,8 +247,8 @@ def _restore(place: Path, before: Path) -> None:
             shutil.copy2(path, own)
 
 
-def _or_missing(found: Mapping[str, Any] | None) -> object:
-    return MISSING if found is None else canonical(dict(found))
+def _or_missing(record: Mapping[str, Any] | None) -> object:
+    return MISSING if record is None else canonical(dict(record))
 
 
 def _predictions(place: Path, ending: str, predictions: dict[str, Any]) -> Target:
@@ -275,11 +275,11 @@ def _features(place: Path, name: str) -> Target:
             computed.append(start)
             return rows[start:stop]
 
-        found = FeatureStore(place).get(key, len(rows), lambda: facts, compute, 4)
-        told = {fact: value for fact, value in found.facts.items() if fact != "seconds"}
-        if computed and found.array().tobytes() == rows.tobytes() and told == facts:
+        stored = FeatureStore(place).get(key, len(rows), lambda: facts, compute, 4)
+        stored_facts = {fact: value for fact, value in stored.facts.items() if fact != "seconds"}
+        if computed and stored.array().tobytes() == rows.tobytes() and stored_facts == facts:
             return HEALED
-        return found.array().tolist(), json.dumps(dict(found.facts), sort_keys=True)
+        return stored.array().tolist(), json.dumps(dict(stored.facts), sort_keys=True)
 
     answer()
     return Target(place / key.digest / name, answer)

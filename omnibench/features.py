@@ -125,20 +125,20 @@ class FeatureStore:
             StoreError: the disk is full.
             WeightsError: the rows that are there were made by another network.
         """
-        found = self.open(key)
-        if found is not None:
-            _hold_to(network, found.facts, found.shape[1:], self.root / key.digest)
-            return found
+        entry = self.open(key)
+        if entry is not None:
+            _hold_to(network, entry.facts, entry.shape[1:], self.root / key.digest)
+            return entry
         folder = self.root / key.digest
         folder.mkdir(parents=True, exist_ok=True)
         with locked(folder / ".lock"):
-            found = self.open(key)  # another process may have finished it meanwhile
-            if found is None:
+            entry = self.open(key)  # another process may have finished it meanwhile
+            if entry is None:
                 self._complete(folder, key, total, facts, compute, block)
-                found = self.open(key)
-        if found is None:
+                entry = self.open(key)
+        if entry is None:
             raise StoreError(f"the features in {folder} were damaged while they were written")
-        return found
+        return entry
 
     def _complete(
         self,

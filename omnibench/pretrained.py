@@ -63,29 +63,29 @@ def pretraining_unit(
         RequestError: a field is wrong or a name unknown, by its path.
     """
     named = validate(PretrainedEntry, entry, where)
-    asked, where = named.pretrain, f"{where}.pretrain"
+    request, where = named.pretrain, f"{where}.pretrain"
     task = tasks.get(TASK)
-    if asked.method not in task.adaptations:
+    if request.method not in task.adaptations:
         raise RequestError(
-            f"{where}.method: pretraining has no '{asked.method}' (there are: "
-            f"{', '.join(task.adaptations)}){did_you_mean(asked.method, task.adaptations)}"
+            f"{where}.method: pretraining has no '{request.method}' (there are: "
+            f"{', '.join(task.adaptations)}){did_you_mean(request.method, task.adaptations)}"
         )
-    method = task.adaptations[asked.method]
+    method = task.adaptations[request.method]
     try:
-        start = sources.completed(starting_card(asked.architecture))
+        start = sources.completed(starting_card(request.architecture))
     except RequestError as error:
         raise RequestError(f"{where}.architecture: {error}") from None
-    names = [asked.dataset] if isinstance(asked.dataset, str) else asked.dataset
+    names = [request.dataset] if isinstance(request.dataset, str) else request.dataset
     try:
         dataset = pool_card(names, base)
     except RequestError as error:
         raise RequestError(f"{where}.dataset: {error}") from None
-    options = located(method.options, method.resolve_options({"knn": asked.knn}, where), base)
+    options = located(method.options, method.resolve_options({"knn": request.knn}, where), base)
     try:
         digests, needs = sources.of(dataset, start, method, options)
     except RequestError as error:
         raise RequestError(f"{where}.knn: {error}") from None
-    recipe_name, recipe = resolve_recipe(asked.recipe, method.recipes, f"{where}.recipe")
+    recipe_name, recipe = resolve_recipe(request.recipe, method.recipes, f"{where}.recipe")
     unit = Unit(
         task=TASK,
         dataset=dataset,

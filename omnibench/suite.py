@@ -224,7 +224,9 @@ def _backbone_cards(
         where = f"backbones[{index}]"
         if isinstance(entry, str):
             try:
-                found = [sources.completed(backbones.get(name)) for name in backbones.match(entry)]
+                additions = [
+                    sources.completed(backbones.get(name)) for name in backbones.match(entry)
+                ]
             except RequestError as error:
                 raise RequestError(f"{where}: {error}") from None
         elif "pretrain" in entry:
@@ -232,7 +234,7 @@ def _backbone_cards(
             if units.setdefault(unit.name, unit) != unit:
                 raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
             sources.expect(card, unit.backbone)
-            found = [card]
+            additions = [card]
         else:
             card = validate(BackboneCard, entry, where)
             if card.source_kind == "module" and not allowed_builder(card.source):
@@ -247,10 +249,10 @@ def _backbone_cards(
                     f"{where}.id: '{card.id}' is a registered backbone; give yours another id"
                 )
             try:
-                found = [sources.completed(card)]
+                additions = [sources.completed(card)]
             except RequestError as error:
                 raise RequestError(f"{where}: {error}") from None
-        cards.update({card.id: card for card in found})
+        cards.update({card.id: card for card in additions})
     return cards, units
 
 

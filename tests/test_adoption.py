@@ -124,15 +124,15 @@ def test_a_field_of_today_that_is_not_at_its_default_is_another_cell(store, unit
     earlier(store, unit)
     recipe = {**unit.recipe, "init": "per-repetition"}
     deciding = {**unit.deciding, "recipe": {"name": "small", "init": "per-repetition"}}
-    asked = replace(unit, recipe=recipe, deciding=deciding)
-    assert statuses(store, asked) == [None, None, None]
+    other = replace(unit, recipe=recipe, deciding=deciding)
+    assert statuses(store, other) == [None, None, None]
 
 
 def test_an_explicit_precision_takes_over_that_one_alone(store, unit):
     earlier(store, unit, precision="bf16")
     recipe, named = {**unit.recipe, "precision": "fp32"}, {"name": "small", "precision": "fp32"}
-    asked = replace(unit, recipe=recipe, deciding={**unit.deciding, "recipe": named})
-    assert statuses(store, asked) == [None, None, None]
+    other = replace(unit, recipe=recipe, deciding={**unit.deciding, "recipe": named})
+    assert statuses(store, other) == [None, None, None]
 
 
 def test_of_two_precisions_the_finished_record_is_taken(store, unit):

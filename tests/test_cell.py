@@ -38,14 +38,14 @@ def test_a_digest_is_that_of_its_identity_whatever_it_holds(unit):
 
 
 def test_the_precision_that_a_machine_takes_is_no_part_of_the_digest(unit):
-    asked = replace(unit, recipe={"epochs": 3, "precision": "auto"})
+    auto = replace(unit, recipe={"epochs": 3, "precision": "auto"})
     for precision in ("fp32", "bf16"):
-        used = asked.at_precision(precision)
+        used = auto.at_precision(precision)
         assert used.recipe["precision"] == precision
-        assert [c.digest for c in used.cells] == [c.digest for c in asked.cells]
+        assert [c.digest for c in used.cells] == [c.digest for c in auto.cells]
     explicit = replace(unit, recipe={"epochs": 3, "precision": "fp32"})
     assert explicit.at_precision("bf16") == explicit
-    assert explicit.cells[0].digest != asked.cells[0].digest
+    assert explicit.cells[0].digest != auto.cells[0].digest
 
 
 def test_what_decides_alone_is_in_the_digest(unit):

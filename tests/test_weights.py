@@ -118,11 +118,11 @@ def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
     files = {"config.json": b"{}", "model.safetensors.index.json": index}
     shards = {"s-1.safetensors": CONTENT, "s-2.safetensors": save({"b": torch.ones(2)})}
     hub.repositories["me/tiny"] = files | shards
-    found = weights.fetch(CARD, tmp_path)
-    assert [path.name for path in with_shards(found.weights)[1:]] == list(shards)
+    files = weights.fetch(CARD, tmp_path)
+    assert [path.name for path in with_shards(files.weights)[1:]] == list(shards)
     assert set(weights.file_source(CARD, tmp_path)) == {"file", *shards}
     hub.asked.clear()
-    assert weights.fetch(CARD, tmp_path) == found
+    assert weights.fetch(CARD, tmp_path) == files
     assert hub.asked == []
 
 

@@ -46,13 +46,13 @@ def export(digest: str, folder: Path, places: Places) -> None:
 
 def _config(record: dict[str, Any]) -> dict[str, Any]:
     """What timm's hub and `local-dir:` loading read."""
-    told, recipe = record["notes"], record["spec"]["recipe"]
+    notes, recipe = record["notes"], record["spec"]["recipe"]
     side = recipe["input_size"]
     return {
-        "architecture": told["architecture"],
+        "architecture": notes["architecture"],
         "num_classes": 0,
         "global_pool": "token",
-        "model_args": told["model_args"],
+        "model_args": notes["model_args"],
         "pretrained_cfg": {
             "tag": f"pretrain_{record['digest'][:8]}",
             "custom_load": False,
@@ -61,8 +61,8 @@ def _config(record: dict[str, Any]) -> dict[str, Any]:
             "interpolation": "bilinear",
             "crop_pct": 1.0,
             "crop_mode": "squash",
-            "mean": told["mean"],
-            "std": told["std"],
+            "mean": notes["mean"],
+            "std": notes["std"],
             "num_classes": 0,
             "first_conv": "patch_embed.proj",
             "classifier": "head",
@@ -71,8 +71,8 @@ def _config(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def _model_card(record: dict[str, Any]) -> str:
-    spec, told, recipe = record["spec"], record["notes"], record["spec"]["recipe"]
-    images = ", ".join(f"{name} ({count:,} images)" for name, count in told["images"].items())
+    spec, notes, recipe = record["spec"], record["notes"], record["spec"]["recipe"]
+    images = ", ".join(f"{name} ({count:,} images)" for name, count in notes["images"].items())
     measured = {name: value for name, value in record["metrics"].items() if value is not None}
     licence = starting_card(spec["backbone"]).licence
     lines = [
@@ -81,7 +81,7 @@ def _model_card(record: dict[str, Any]) -> str:
         "tags: [image-feature-extraction, radiology, self-supervised]",
         "---",
         "",
-        f"# {told['architecture']}, pretrained by {spec['adaptation']}",
+        f"# {notes['architecture']}, pretrained by {spec['adaptation']}",
         "",
         f"Started from `{spec['backbone']}` (licence of its weights: {licence}) and trained "
         f"without labels on the training images of {images}. The weights are the teacher's.",

@@ -15,36 +15,38 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
     """Print cells, units, what is done, what is blocked and why, rough time and disk."""
     session = Session.open(places)
     suite, units = session.suite(name, filters)
-    found = progress(units, session.store)
-    pending_names = {s.cell.unit.name for s in found if s.state in ("missing", "blocked")}
+    states = progress(units, session.store)
+    pending_names = {s.cell.unit.name for s in states if s.state in ("missing", "blocked")}
     pending = [unit for unit in units if unit.name in pending_names]
     context = session.context(device)
     cost = estimate(pending, context)
     from omnibench.data.survey import surveys  # numpy, which `--help` does without
 
-    seen = surveys(units, session.data)
-    warnings = [f"data {name}: {text}" for name, told in seen.items() for text in told.warnings]
+    surveyed = surveys(units, session.data)
+    warnings = [
+        f"data {name}: {text}" for name, survey in surveyed.items() for text in survey.warnings
+    ]
     if as_json:
         echo_json(
             {
                 "suite": suite.name,
-                "cells": [state.as_dict() for state in found],
+                "cells": [state.as_dict() for state in states],
                 "units": len(units),
                 "estimate": cost,
-                "data": {name: dict(found.facts) for name, found in seen.items()},
+                "data": {name: dict(survey.facts) for name, survey in surveyed.items()},
                 "warnings": warnings,
             }
         )
         return
     of_unit: dict[str, list[CellState]] = {unit.name: [] for unit in units}
-    for state in found:
+    for state in states:
         of_unit[state.cell.unit.name].append(state)
     rows = [
         (unit.task, unit.dataset.id, unit.backbone.id, unit.short, _summary(of_unit[unit.name]))
         for unit in units
     ]
     echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
-    echo(f"\n{suite.name}: {len(found)} cells in {len(units)} units; {_summary(found)}")
+    echo(f"\n{suite.name}: {len(states)} cells in {len(units)} units; {_summary(states)}")
     echo(
         f"what is left: roughly {_duration(cost['seconds'])} and "
         f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
@@ -57,11 +59,11 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
             f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
             "one forward is held in memory for all repetitions"
         )
-    for dataset, taken in seen.items():
-        echo(f"data {dataset}: {taken.line}")
+    for dataset, survey in surveyed.items():
+        echo(f"data {dataset}: {survey.line}")
     for warning in warnings:
         echo(f"warning: {warning}")
-    for need in needs(found):
+    for need in needs(states):
         echo(f"blocked: {need}")
 
 

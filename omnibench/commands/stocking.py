@@ -44,9 +44,14 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
         check_writable(session.data)
         return _each(cards, lambda card: _fetch_dataset(card, session.data))
     results = [
-        {"dataset": card.id, "file": found.file, "verdict": found.verdict, "message": found.message}
+        {
+            "dataset": card.id,
+            "file": finding.file,
+            "verdict": finding.verdict,
+            "message": finding.message,
+        }
         for card in cards
-        for found in [*download.verify(card, session.data), *_looked_over(card, session.data)]
+        for finding in [*download.verify(card, session.data), *_looked_over(card, session.data)]
     ]
     _show(results, as_json)
     return int(any(row["verdict"] == "FAIL" for row in results))

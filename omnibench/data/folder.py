@@ -120,27 +120,27 @@ def listing_of(path: Path) -> Listing:
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
     others = beside_splits(path)  # a split that is a link out is refused before it is looked into
-    found: dict[str, dict[str, list[str]]] = {}
+    folders_of: dict[str, dict[str, list[str]]] = {}
     for split in SPLITS:
         if not (path / split).is_dir():
             raise DataError(
                 f"{path} has no folder {split}; it needs train/, val/ and test/, each with one "
                 "folder a class"
             )
-        found[split] = {}
+        folders_of[split] = {}
         class_folders, outside = _class_folders(path, path / split)
         others.update(map(ending, outside))
         for folder in class_folders:
             images, beside = _images_in(path, folder)
-            found[split][folder.name] = images
+            folders_of[split][folder.name] = images
             others.update(map(ending, beside))
-        if not any(found[split].values()):
+        if not any(folders_of[split].values()):
             raise DataError(
                 f"{path / split} holds no image ({', '.join(SUFFIXES)}); every split needs some"
                 f"{instead(others)}"
             )
-    classes, numbers = _numbered({name for folders in found.values() for name in folders})
-    shown = {numbers[name] for folders in found.values() for name in folders if folders[name]}
+    classes, numbers = _numbered({name for folders in folders_of.values() for name in folders})
+    shown = {numbers[name] for folders in folders_of.values() for name in folders if folders[name]}
     for number, name in enumerate(classes):
         if number not in shown:
             raise DataError(
@@ -151,7 +151,7 @@ def listing_of(path: Path) -> Listing:
         raise DataError(f"{path} has the one class '{classes[0]}'; classification needs two")
     files: dict[str, tuple[str, ...]] = {}
     labels: dict[str, tuple[int, ...]] = {}
-    for split, folders in found.items():
+    for split, folders in folders_of.items():
         pairs = [(file, numbers[name]) for name in sorted(folders) for file in folders[name]]
         files[split] = tuple(file for file, _ in pairs)
         labels[split] = tuple(label for _, label in pairs)

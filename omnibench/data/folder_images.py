@@ -116,11 +116,11 @@ def survey(root: Path, files: Sequence[str]) -> tuple[Literal[1, 3], int, int]:
             first of them by name.
     """
     headers = every(files, lambda name: header(root / name))
-    channels: Literal[1, 3] = 1 if all(found.mode in GREY_MODES for found in headers) else 3
+    channels: Literal[1, 3] = 1 if all(image.mode in GREY_MODES for image in headers) else 3
     return (
         channels,
-        max(found.size[1] for found in headers),
-        max(found.size[0] for found in headers),
+        max(image.size[1] for image in headers),
+        max(image.size[0] for image in headers),
     )
 
 

@@ -175,17 +175,18 @@ def _blocks(masks: Images) -> Iterator[tuple[int, NDArray[np.uint8]]]:
 def shares(values: Mapping[int, Occurrence]) -> str:
     """Return values with their share of the pixels, as in "0 (97.5 %), 1 (2.5 %)"."""
     total = sum(occurrence.pixels for occurrence in values.values())
-    shown = [f"{v} ({100 * found.pixels / total:.3g} %)" for v, found in values.items()]
+    shown = [f"{v} ({100 * counted.pixels / total:.3g} %)" for v, counted in values.items()]
     return ", ".join(shown[:SHOWN]) + (f" and {len(shown) - SHOWN} more" * (len(shown) > SHOWN))
 
 
 def _check_declared(
     card: DatasetCard, values: Mapping[int, Occurrence], table: NDArray[np.uint8]
 ) -> None:
-    for value, found in values.items():
+    for value, counted in values.items():
         if table[value] == UNDECLARED:
             raise DataError(
-                f"the mask of image {found.image} of {found.split} of '{card.id}' holds {value}, "
+                f"the mask of image {counted.image} of {counted.split} of '{card.id}' holds "
+                f"{value}, "
                 "which is not declared; add it to mask_values or to ignore"
             )
 
@@ -200,10 +201,11 @@ def _of_card(
         return card.mask_classes, table
     outside = next((value for value in values if value >= count), None)
     if outside is not None:
-        found = values[outside]
+        counted = values[outside]
         raise DataError(
-            f"'{card.id}' has the mask classes 0..{count - 1}, but the mask of image {found.image} "
-            f"of {found.split} holds {outside}; correct the masks or the card's mask_classes"
+            f"'{card.id}' has the mask classes 0..{count - 1}, but the mask of image "
+            f"{counted.image} of {counted.split} holds {outside}; correct the masks or the "
+            "card's mask_classes"
         )
     return card.mask_classes, table
 

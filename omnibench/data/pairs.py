@@ -138,11 +138,11 @@ def pairs_of(path: Path) -> Pairs:
                     "test/, each with images/ and masks/"
                 )
             visible(path, part)
-        found = _by_stem(path, path / split / "images", others)
-        theirs = _by_stem(path, path / split / "masks", others)
-        _check_matched(path / split, found, theirs, others)
-        images[split] = tuple(found[stem] for stem in sorted(found))
-        masks[split] = tuple(theirs[stem] for stem in sorted(found))
+        images_by_stem = _by_stem(path, path / split / "images", others)
+        masks_by_stem = _by_stem(path, path / split / "masks", others)
+        _check_matched(path / split, images_by_stem, masks_by_stem, others)
+        images[split] = tuple(images_by_stem[stem] for stem in sorted(images_by_stem))
+        masks[split] = tuple(masks_by_stem[stem] for stem in sorted(images_by_stem))
     return Pairs(images, masks, dict(others))
 
 

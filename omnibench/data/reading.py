@@ -47,7 +47,7 @@ def _is_changed(root: Path, images: Sequence[str], *, sides: bool, of_masks: boo
         except DataError:  # whoever reads it says so
             continue
     return (
-        any(found.is_turned for found in headers)
-        or (sides and any(max(found.size) > WHOLE_SIDE for found in headers))
-        or (of_masks and len({found.size for found in headers}) > 1)
+        any(image.is_turned for image in headers)
+        or (sides and any(max(image.size) > WHOLE_SIDE for image in headers))
+        or (of_masks and len({image.size for image in headers}) > 1)
     )

@@ -149,9 +149,9 @@ def _mask_shares(dataset: Dataset) -> dict[str, float]:
     indexed = class_indexed(dataset)
     masks = {name: split.masks for name, split in indexed.splits.items() if split.masks is not None}
     values = values_of(masks)
-    total = sum(found.pixels for found in values.values())
+    total = sum(counted.pixels for counted in values.values())
     names = dict(enumerate(indexed.card.mask_classes)) | {VOID: "(ignored)"}
-    return {names[value]: found.pixels / total for value, found in values.items()}
+    return {names[value]: counted.pixels / total for value, counted in values.items()}
 
 
 def _undefined(dataset: Dataset) -> Iterator[str]:

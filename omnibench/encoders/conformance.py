@@ -61,8 +61,9 @@ def _card(own: BackboneCard, card: BackboneCard) -> Finding:
     """What the card leaves out and its architecture tells, and who confirmed the rest."""
     facts = {name: getattr(card, name) for name in COMPLETED if getattr(own, name) is None}
     gaps = [f"{name.replace('_', ' ')} {fact}" for name, fact in facts.items() if fact is not None]
-    told = f"{', '.join(gaps)}: told by the architecture"
-    message = told if gaps else "it leaves out nothing that the architecture tells"
+    message = "it leaves out nothing that the architecture tells"
+    if gaps:
+        message = f"{', '.join(gaps)}: told by the architecture"
     verified = f"verified by {own.verified_by}" if own.verified_by else "verified by nobody"
     return Finding("card", "PASS", f"{message}; {verified}")
 

@@ -55,9 +55,9 @@ def json_object(path: Path) -> dict[str, Any]:
         WeightsError: it is none.
     """
     try:
-        told = json.loads(read_regular(path))
+        content = json.loads(read_regular(path))
     except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path} cannot be read as JSON ({error}); get it again") from error
-    if not isinstance(told, dict):
+    if not isinstance(content, dict):
         raise WeightsError(f"{path} is no JSON object; get it again")
-    return told
+    return content

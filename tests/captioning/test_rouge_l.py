@@ -41,8 +41,8 @@ def test_a_perfect_copy_of_any_script_has_1_and_another_text_0(text):
 
 def test_texts_of_other_scripts_by_hand():
     """Letters of Chinese count, 3 of 5 and 3 of 4; words of Russian, 2 of 3 and 2 of 2."""
-    found = rouge_l(["左肺有肿块", "опухоль в почке"], ["右肺肿块", "Опухоль, почке"])
-    assert found == pytest.approx([2 * 3 / 9, 2 * 2 / 5])
+    scores = rouge_l(["左肺有肿块", "опухоль в почке"], ["右肺肿块", "Опухоль, почке"])
+    assert scores == pytest.approx([2 * 3 / 9, 2 * 2 / 5])
 
 
 def test_composed_and_decomposed_letters_are_the_same_word():

@@ -36,9 +36,9 @@ def test_plan_says_what_a_dataset_is_taken_for(bench, tmp_path, images):
     _, out, _ = bench("plan", path)
     assert "data folder-set: 4 train, 4 val, 4 test; binary labels: a 50 %, b 50 %; 8 x 8 px" in out
     assert "warning: data folder-set: left out, being no image by name: 1 .dcm" in out
-    found = json.loads(bench("plan", path, "--json")[1])
-    assert found["data"]["folder-set"]["left_out"] == {".dcm": 1}
-    assert len(found["warnings"]) == 1
+    plan = json.loads(bench("plan", path, "--json")[1])
+    assert plan["data"]["folder-set"]["left_out"] == {".dcm": 1}
+    assert len(plan["warnings"]) == 1
     status, out, _ = bench("data", "verify", f"folder:{images}", "--json")
     verdicts = [row["verdict"] for row in json.loads(out)]
     assert (status, verdicts) == (0, ["PASS", "WARN"])

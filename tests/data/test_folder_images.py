@@ -82,10 +82,10 @@ def test_the_input_size_sets_the_size_that_images_are_decoded_at(
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, sides, dtype=np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
-    found = FolderImages(tmp_path, ("a.png",), (1, *sides)).at(size)
-    assert found.shape == (1, *decoded)
+    resized = FolderImages(tmp_path, ("a.png",), (1, *sides)).at(size)
+    assert resized.shape == (1, *decoded)
     expected = Image.fromarray(pixels).resize(decoded[::-1], Image.Resampling.BILINEAR)
-    np.testing.assert_array_equal(found.read(0, 1)[0], expected)
+    np.testing.assert_array_equal(resized.read(0, 1)[0], expected)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
@@ -100,8 +100,8 @@ def test_images_are_turned_as_their_exif_says(tmp_path: Path, suffix: str, turn:
     expected = ImageOps.exif_transpose(Image.open(tmp_path / f"a.{suffix}")).convert("RGB")
     channels, height, width = survey(tmp_path, [f"a.{suffix}"])
     assert (channels, width, height) == (3, *expected.size)
-    found = FolderImages(tmp_path, (f"a.{suffix}",), (1, height, width, 3)).read(0, 1)[0]
-    np.testing.assert_array_equal(found, np.asarray(expected))
+    decoded_image = FolderImages(tmp_path, (f"a.{suffix}",), (1, height, width, 3)).read(0, 1)[0]
+    np.testing.assert_array_equal(decoded_image, np.asarray(expected))
 
 
 def test_of_a_cameras_several_pictures_the_first_is_read(tmp_path: Path) -> None:
@@ -137,8 +137,8 @@ def test_16_bits_are_refused_in_every_kind_of_png(
 def test_cmyk_is_read_as_its_colours(tmp_path: Path) -> None:
     Image.new("RGB", (16, 16), (200, 40, 90)).convert("CMYK").save(tmp_path / "a.jpg", quality=95)
     assert survey(tmp_path, ["a.jpg"]) == (3, 16, 16)
-    found = FolderImages(tmp_path, ("a.jpg",), (1, 16, 16, 3)).read(0, 1)[0]
-    assert np.abs(found.mean(axis=(0, 1)) - (200, 40, 90)).max() < 4
+    decoded_image = FolderImages(tmp_path, ("a.jpg",), (1, 16, 16, 3)).read(0, 1)[0]
+    assert np.abs(decoded_image.mean(axis=(0, 1)) - (200, 40, 90)).max() < 4
 
 
 def test_every_file_that_cannot_be_used_is_counted(tmp_path: Path) -> None:

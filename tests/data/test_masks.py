@@ -34,20 +34,20 @@ def filled(**values: list[int]) -> Masks:
     return content
 
 
-def corners(found: Dataset, split: str) -> list[int]:
-    part = found.splits[split].masks
+def corners(indexed: Dataset, split: str) -> list[int]:
+    part = indexed.splits[split].masks
     assert part is not None
-    values: list[int] = part.read(0, len(found.splits[split]))[:, -1, -1].tolist()
+    values: list[int] = part.read(0, len(indexed.splits[split]))[:, -1, -1].tolist()
     return values
 
 
 def test_values_become_classes_over_all_splits_at_once() -> None:
-    found = class_indexed(dataset(filled(train=[0, 20], val=[55, 0], test=[9, 55])))
-    assert found.card.mask_classes == ("0", "9", "20", "55")
+    indexed = class_indexed(dataset(filled(train=[0, 20], val=[55, 0], test=[9, 55])))
+    assert indexed.card.mask_classes == ("0", "9", "20", "55")
     # split by split, 20 and 55 would both have become 1
-    assert corners(found, "train") == [0, 2]
-    assert corners(found, "val") == [3, 0]
-    assert corners(found, "test") == [1, 3]
+    assert corners(indexed, "train") == [0, 2]
+    assert corners(indexed, "val") == [3, 0]
+    assert corners(indexed, "test") == [1, 3]
 
 
 def test_declared_indices_stay_and_absent_classes_keep_their_place() -> None:
@@ -85,8 +85,8 @@ def test_refused_values(values: Masks, classes: tuple[str, ...], message: str) -
 
 
 def test_sixty_four_values_are_classes() -> None:
-    found = class_indexed(dataset(filled(train=list(range(64)))))
-    assert corners(found, "train") == list(range(64))
+    indexed = class_indexed(dataset(filled(train=list(range(64)))))
+    assert corners(indexed, "train") == list(range(64))
 
 
 @pytest.fixture
@@ -125,9 +125,9 @@ def test_declared_values_decide(
     classes: tuple[str, ...],
     indices: list[int],
 ) -> None:
-    found = declared(values, declaration)
-    assert found.card.mask_classes == classes
-    masks = found.splits["val"].masks
+    indexed = declared(values, declaration)
+    assert indexed.card.mask_classes == classes
+    masks = indexed.splits["val"].masks
     assert masks is not None
     assert masks.read(0, 1)[0, 0, :3].tolist() == indices
 

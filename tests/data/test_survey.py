@@ -44,11 +44,11 @@ def root(tmp_path: Path) -> Path:
 
 
 def test_classes_have_their_share_and_images_their_sizes(root: Path) -> None:
-    found = seen("folder:set", root.parent)
-    assert found.warnings == ()
-    assert found.facts["classes"] == pytest.approx({"a": 5 / 8, "b": 3 / 8})
-    assert (found.facts["kind"], found.facts["sizes"]) == ("binary", [[8, 6], [10, 9]])
-    assert found.line == (
+    facts_seen = seen("folder:set", root.parent)
+    assert facts_seen.warnings == ()
+    assert facts_seen.facts["classes"] == pytest.approx({"a": 5 / 8, "b": 3 / 8})
+    assert (facts_seen.facts["kind"], facts_seen.facts["sizes"]) == ("binary", [[8, 6], [10, 9]])
+    assert facts_seen.line == (
         "4 train, 2 val, 2 test; binary labels: a 62.5 %, b 37.5 %; 8 x 6 to 10 x 9 px"
     )
 
@@ -67,9 +67,9 @@ def test_what_is_left_out_is_counted_by_its_ending(root: Path) -> None:
 
 def test_the_same_pixels_in_two_splits_are_named_whatever_their_files(root: Path) -> None:
     PIL.open(root / "train/a/0.png").save(root / "test/b/copy.bmp")
-    found = seen("folder:set", root.parent)
-    assert found.facts["duplicates"] == 1
-    assert found.warnings == (
+    facts_seen = seen("folder:set", root.parent)
+    assert facts_seen.facts["duplicates"] == 1
+    assert facts_seen.warnings == (
         "in train and in test: 1 image, pixel by pixel, such as train/a/0.png = test/b/copy.bmp",
     )
     (root / "omnibench.yaml").write_text("strict: true")
@@ -91,9 +91,9 @@ def test_shared_patients_are_named(tmp_path: Path) -> None:
     assert seen("npz:apart.npz", tmp_path).warnings == ()
     groups["test_groups"] = np.array([2, 2, 1, 1, 9, 9])
     np.savez(tmp_path / "own.npz", **arrays(**groups))
-    found = seen("npz:own.npz", tmp_path)
-    assert found.warnings == ("in train and in test: 2 groups (patients), such as 1, 2",)
-    assert found.facts["shared_groups"] == 2
+    facts_seen = seen("npz:own.npz", tmp_path)
+    assert facts_seen.warnings == ("in train and in test: 2 groups (patients), such as 1, 2",)
+    assert facts_seen.facts["shared_groups"] == 2
 
 
 def test_a_class_without_a_test_image_leaves_its_auc_undefined(tmp_path: Path) -> None:
@@ -131,8 +131,10 @@ def test_what_was_seen_is_recalled_until_the_content_changes(
     monkeypatch.setattr(survey, "_look", counted)
     assert seen("folder:set", root.parent) == before
     assert not looks
-    for kept in (root.parent / "data/surveys").glob("*.json"):
-        kept.write_bytes(kept.read_bytes().replace(b"62", b"63").replace(b"0.6", b"0.7"))
+    for remembered in (root.parent / "data/surveys").glob("*.json"):
+        remembered.write_bytes(
+            remembered.read_bytes().replace(b"62", b"63").replace(b"0.6", b"0.7")
+        )
     assert seen("folder:set", root.parent) == before  # damaged: computed again
     save(root / "test/b/1.png")
     assert seen("folder:set", root.parent) != before
@@ -144,9 +146,9 @@ def test_pixels_beyond_the_budget_are_left_to_verify(
 ) -> None:
     PIL.open(root / "train/a/0.png").save(root / "test/b/copy.bmp")
     monkeypatch.setattr(survey, "BUDGET", 100)
-    found = seen("folder:set", root.parent)
-    assert (found.warnings, found.facts["pixels"]) == ((), False)
-    assert "pixels not looked at (`data verify` does)" in found.line
+    facts_seen = seen("folder:set", root.parent)
+    assert (facts_seen.warnings, facts_seen.facts["pixels"]) == ((), False)
+    assert "pixels not looked at (`data verify` does)" in facts_seen.line
     assert len(seen("folder:set", root.parent, whole=True).warnings) == 1
     # A large archive is not unpacked either.
     np.savez(tmp_path / "own.npz", **arrays())
@@ -162,16 +164,16 @@ def test_real_datasets_are_taken_as_before(real_data: Path, tmp_path: Path, name
     path = real_data / f"{name}.npz"
     card = resolve(f"npz:{path}")
     assert source_digest(card, tmp_path) == f"sha256:{sha256_of(path, tmp_path)}"
-    found = survey.survey(card, tmp_path, source_digest(card, tmp_path))
+    facts_seen = survey.survey(card, tmp_path, source_digest(card, tmp_path))
     with np.load(path) as content:
         if "train_label" in content:
             values = np.concatenate(
                 [content[f"{s}_label"].ravel() for s in ("train", "val", "test")]
             )
             shares = np.unique(values, return_counts=True)[1] / values.size
-            assert list(found.facts["mask_classes"].values()) == pytest.approx(shares)
+            assert list(facts_seen.facts["mask_classes"].values()) == pytest.approx(shares)
         if "train_labels" in content:
             labels = np.concatenate(
                 [content[f"{s}_labels"].ravel() for s in ("train", "val", "test")]
             )
-            assert found.facts["classes"]["0"] == pytest.approx((labels == 0).mean())
+            assert facts_seen.facts["classes"]["0"] == pytest.approx((labels == 0).mean())

@@ -150,14 +150,14 @@ def test_a_builder_that_raises_is_a_line(context):
 
 def test_the_author_is_asked_for_what_decides_the_features(context):
     card = BackboneCard(id="x", source="random:test_vit", mean=(0.1, 0.2, 0.3), std=(1, 1, 1))
-    asked = questions(card, context)
-    assert asked["layer"].startswith("tokens after the final norm, 6 blocks, D = 64, patch 16")
-    assert asked["pooling"] == "class token"
-    assert asked["mean"].startswith("0.1, 0.2, 0.3")
-    assert asked["input size"].startswith("224 px")
-    assert asked["weights"].startswith("sha256:")
-    assert asked["coverage"].startswith("no weights file")
-    assert asked["verified by"] == "nobody"
+    answers = questions(card, context)
+    assert answers["layer"].startswith("tokens after the final norm, 6 blocks, D = 64, patch 16")
+    assert answers["pooling"] == "class token"
+    assert answers["mean"].startswith("0.1, 0.2, 0.3")
+    assert answers["input size"].startswith("224 px")
+    assert answers["weights"].startswith("sha256:")
+    assert answers["coverage"].startswith("no weights file")
+    assert answers["verified by"] == "nobody"
 
 
 def test_check_prints_the_questions_and_who_verified(bench, tmp_path):

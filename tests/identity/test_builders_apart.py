@@ -2,9 +2,9 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
+from bright_images import write_bright_images
 
 from omnibench.catalogue import backbones, load_plugin
 from omnibench.commands.session import Places, Session
@@ -44,13 +44,7 @@ matrix:
 def study(tmp_path, monkeypatch):
     """Run a suite's cells in this process; return {backbone/adaptation/repetition: record}."""
     torch.set_num_threads(1)
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split in ("train", "val", "test"):
-        labels = np.arange(40) % 2
-        images = rng.integers(0, 120, (40, 16, 16)) + 25 * labels[:, None, None]
-        arrays |= {f"{split}_images": images.astype(np.uint8), f"{split}_labels": labels}
-    np.savez(tmp_path / "two.npz", **arrays)
+    write_bright_images(tmp_path / "two.npz", 40, 25)
 
     def study(*names, adaptations="linear", plugins=(), recipe="", run=True):
         path = tmp_path / "apart.yaml"

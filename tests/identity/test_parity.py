@@ -2,10 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 import timm
 import torch
+from bright_images import write_bright_images
 from safetensors.torch import save_file
 
 import omnibench.encoders.subject as subject
@@ -83,13 +83,7 @@ def facts_of(folder, name, card, monkeypatch):
     if card is not None:
         monkeypatch.setitem(backbones._entries, "same", card)
     folder.mkdir()
-    rng = np.random.default_rng(0)
-    arrays = {}
-    for split in ("train", "val", "test"):
-        labels = np.arange(16) % 2
-        images = rng.integers(0, 120, (16, 16, 16)) + 40 * labels[:, None, None]
-        arrays |= {f"{split}_images": images.astype(np.uint8), f"{split}_labels": labels}
-    np.savez(folder / "two.npz", **arrays)
+    write_bright_images(folder / "two.npz", 16, 40)
     inline = f"{{id: same, source: 'random:{name}'}}"
     (folder / "parity.yaml").write_text(
         SUITE.format(backbone="same" if card else inline, size=side(name))

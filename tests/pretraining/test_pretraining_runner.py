@@ -233,13 +233,13 @@ def test_the_weights_beside_the_record_are_the_teacher(context):
     assert execute_unit(unit, context).repetitions == {0: None}
     path = RecordStore(context.results).path(unit.cells[0])
     record = json.loads(path.read_text())
-    told = record["notes"]
-    assert told["model_args"] == {"num_classes": 0, "img_size": 48, "init_values": 0.1}
-    assert told["images"] == {"phantom": 16}
-    vit = timm.create_model(told["architecture"], **told["model_args"])
+    notes = record["notes"]
+    assert notes["model_args"] == {"num_classes": 0, "img_size": 48, "init_values": 0.1}
+    assert notes["images"] == {"phantom": 16}
+    vit = timm.create_model(notes["architecture"], **notes["model_args"])
     vit.load_state_dict(load_file(path.with_suffix(".safetensors")), strict=True)
     assert tensors_digest(vit) == record["digests"]["weights"]
-    start = timm.create_model(told["architecture"], **told["model_args"])
+    start = timm.create_model(notes["architecture"], **notes["model_args"])
     assert tensors_digest(start) != record["digests"]["weights"]
     assert path.with_suffix(".curves.png").is_file()
     card = BackboneCard(id="made", source=f"record:{record['digest']}")

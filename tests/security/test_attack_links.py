@@ -105,14 +105,19 @@ def pretrained(tmp_path, unit) -> Path:
     folder.mkdir(parents=True)
     record = folder / f"rep-0-{digest[:8]}.json"
     recipe = {"epochs": 1, "batch": 2, "input_size": 32, "local_crops": 0, "prototypes": 4}
-    told = {"architecture": "test_vit", "model_args": {}, "mean": [0.5] * 3, "std": [0.5] * 3}
+    architecture_facts = {
+        "architecture": "test_vit",
+        "model_args": {},
+        "mean": [0.5] * 3,
+        "std": [0.5] * 3,
+    }
     unit = replace(
         unit,
         **{"task": "pretraining", "adaptation": "dinov2-global", "options": {"knn": "x"}},
         recipe=recipe | {"centring": "softmax"},
         backbone=BackboneCard(id="test_vit", source="random:test_vit"),
     )
-    notes = told | {"images": {"set": 3}}
+    notes = architecture_facts | {"images": {"set": 3}}
     made = {**blank(unit.cells[0]), "digest": digest, "status": "done", "notes": notes}
     record.write_bytes(as_bytes(made))
     save_file({"a": np.ones(2, np.float32)}, record.with_suffix(".safetensors"))

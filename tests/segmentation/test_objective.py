@@ -110,15 +110,15 @@ def test_the_parts_of_a_batch_add_up_to_the_whole():
 @pytest.mark.parametrize(("score_at", "size"), [("input", 32), ("stride8", 4), ("native", None)])
 def test_predictions_are_the_largest_logits_at_the_size_of_scoring(score_at, size):
     ours = objective(score_at=score_at)
-    found = np.stack(ours.predict("val", EVERY))
+    predicted = np.stack(ours.predict("val", EVERY))
     scored = (size, size) if size else (12, 20)
-    assert (found.shape, found.dtype) == ((COUNT, *scored), np.uint8)
+    assert (predicted.shape, predicted.dtype) == ((COUNT, *scored), np.uint8)
     with torch.no_grad():
         logits = logits_of(ours, np.arange(COUNT))
         if scored != (4, 4):
             logits = nn.Upsample(size=scored, mode="bilinear")(logits)
-    np.testing.assert_array_equal(found, logits.argmax(dim=1).numpy())
-    assert len(np.unique(found)) == CLASSES
+    np.testing.assert_array_equal(predicted, logits.argmax(dim=1).numpy())
+    assert len(np.unique(predicted)) == CLASSES
 
 
 class Logits(nn.Module):

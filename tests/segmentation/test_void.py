@@ -57,9 +57,9 @@ def test_every_metric_is_that_of_the_pixels_that_are_not_void():
 def test_distances_are_those_of_masks_without_the_void_pixels():
     predicted, truth = masks_with_void(np.random.default_rng(1))
     void = truth == VOID
-    found = surface_distances(predicted, truth, 3)
+    distances = surface_distances(predicted, truth, 3)
     expected = surface_distances(np.where(void, 0, predicted), np.where(void, 0, truth), 3)
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(distances, expected)
 
 
 def test_nothing_is_painted_where_truth_is_void():
@@ -134,5 +134,5 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, objecti
     logits = objective.model("test", rows).detach()
     for index, size in enumerate(sizes):
         enlarged = functional.interpolate(logits[[index]], size=size, mode="bilinear")
-        found = objective.predict("test", np.array([index]))[0]
-        np.testing.assert_array_equal(found, enlarged.argmax(dim=1)[0].numpy())
+        predicted = objective.predict("test", np.array([index]))[0]
+        np.testing.assert_array_equal(predicted, enlarged.argmax(dim=1)[0].numpy())

@@ -122,8 +122,8 @@ def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
     warnings: dict[str, dict[str, None]] = {}  # of a dataset, each once
     for state, record in study.finished:
         seen = record["notes"].get("data")
-        told = seen.get("warnings", []) if isinstance(seen, dict) else []
-        warnings.setdefault(state.cell.unit.dataset.id, {}).update(dict.fromkeys(map(str, told)))
+        texts = seen.get("warnings", []) if isinstance(seen, dict) else []
+        warnings.setdefault(state.cell.unit.dataset.id, {}).update(dict.fromkeys(map(str, texts)))
     rows = []
     for (task, dataset), card in cards.items():
         note = "; ".join(filter(None, [card.note, *warnings.get(dataset, {})]))

@@ -159,8 +159,7 @@ def lease(place: Path) -> Target:
         taken = others.take("unit")
         if taken is not None:
             others.release(taken)
-        # Before leases had a token, holders never looked.
-        believed = held.is_held() if hasattr(held, "is_held") else True
+        believed = held.is_held()
         return (taken is not None, believed) if believed else MISSING
 
     return Target(held.path, answer)

@@ -1,5 +1,6 @@
 """What is known of a backbone or a dataset before anything is loaded. No torch here."""
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -87,6 +88,9 @@ class BackboneCard(Card):
             )
         if self.weights_key is not None and self.source_kind in ("random", "module"):
             raise ValueError(f"weights_key is for a weights file, and {self.source} names none")
+        name, at, draw = rest.partition("@")
+        if kind == "random" and at and not re.fullmatch("0|[1-9][0-9]{0,8}", draw):
+            raise ValueError(f"'{draw}' is no number of a draw; write random:{name}@0")
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
         return self

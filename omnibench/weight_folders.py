@@ -44,6 +44,11 @@ def weight_map(index: Path) -> dict[str, str]:
                 f"{index} is refused: it names {name!r}, which is not a file of its folder; get "
                 "it again"
             )
+        if name.endswith(INDEX_SUFFIX):
+            raise WeightsError(
+                f"{index} is refused: it names {name!r}, an index again, where weights are due; "
+                "get it again"
+            )
     return {str(key): str(name) for key, name in files.items()}
 
 

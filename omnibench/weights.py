@@ -138,10 +138,24 @@ def fetch(card: BackboneCard, data: Path) -> WeightFiles:
     return found
 
 
+def require_one_file(card: BackboneCard, path: Path) -> None:
+    """Refuse a checksum on weights in several files, of which it would hold the index alone.
+
+    Raises:
+        WeightsError: naming card and index.
+    """
+    if card.checksum is not None and path.name.endswith(INDEX_SUFFIX):
+        raise WeightsError(
+            f"{card.id}: its checksum can hold one file, and {path} names several; remove the "
+            "checksum from the card"
+        )
+
+
 def _difference(card: BackboneCard, files: WeightFiles, data: Path) -> str | None:
     """How a weights file differs from the pinned one, if the card pins one."""
     if card.checksum is None:
         return None
+    require_one_file(card, files.weights)
     return _differs(files.weights, checksum_like(card.checksum, files.weights, data), card.checksum)
 
 

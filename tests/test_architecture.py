@@ -130,7 +130,6 @@ def test_the_pool_is_the_class_token_only_where_there_is_one():
         ("timm:vit_tiny_patch16_223", "did you mean vit_tiny_patch16_224"),
         ("timm:vit_base_patch16_224.dinos", "did you mean vit_base_patch16_224.dino"),
         ("random:resnet19", "did you mean resnet18"),
-        ("random:resnet18@two", "'two' is no number of a draw"),
     ],
 )
 def test_an_unknown_name_is_refused_with_near_ones(source, message):

@@ -126,6 +126,20 @@ def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
     assert hub.asked == []
 
 
+@pytest.mark.parametrize("name", ["model.safetensors.index.json", "x.bin.index.json"])
+def test_an_index_that_names_an_index_is_refused(tmp_path, name):
+    index = tmp_path / "model.safetensors.index.json"
+    index.write_text(json.dumps({"weight_map": {"a": name}}))
+    with pytest.raises(WeightsError, match="an index again, where weights are due"):
+        with_shards(index)
+
+
+def test_a_checksum_cannot_hold_several_files(tmp_path):
+    card = CARD.model_copy(update={"checksum": f"sha256:{'0' * 64}"})
+    with pytest.raises(WeightsError, match="its checksum can hold one file"):
+        weights.require_one_file(card, tmp_path / "model.safetensors.index.json")
+
+
 def test_a_sharded_repository_that_names_another_folder_is_refused(hub, tmp_path):
     index = json.dumps({"weight_map": {"a": "../../s.safetensors"}}).encode()
     hub.repositories["me/tiny"] = {"config.json": b"{}", "model.safetensors.index.json": index}

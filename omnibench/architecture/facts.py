@@ -61,7 +61,8 @@ def contradiction(card: BackboneCard, architecture: Architecture) -> str | None:
     """Return where a card says something else than its architecture; None where nowhere."""
     for name in GIVEN:
         value, fact = getattr(card, name), getattr(architecture, name)
-        if value is not None and fact is not None and value != fact:
+        is_known = fact is not None or (name == "patch" and architecture.kind == "cnn")
+        if value is not None and is_known and value != fact:
             return (
                 f"{card.id}: its card says {name}={value}, the model has {fact}; correct the card"
             )

@@ -1,6 +1,5 @@
 """From a card to its architecture's facts, whatever its source. No torch here."""
 
-import re
 from pathlib import Path
 
 from omnibench import weights
@@ -8,7 +7,7 @@ from omnibench.architecture.config_files import folder_facts, timm_config_facts
 from omnibench.architecture.facts import Architecture
 from omnibench.architecture.table import timm_facts
 from omnibench.cards import BackboneCard
-from omnibench.errors import OmnibenchError, RequestError
+from omnibench.errors import OmnibenchError
 from omnibench.weights_record import find_weights_record
 
 
@@ -26,7 +25,7 @@ def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architectu
     if kind == "timm":
         return timm_facts(name)
     if kind == "random":
-        return timm_facts(_without_draw(card))
+        return timm_facts(name.partition("@")[0])  # without the number of its draw
     if kind == "record":
         return _recorded(card, results)
     if card.architecture is not None:
@@ -36,16 +35,6 @@ def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architectu
     if kind in ("hf_hub", "transformers"):
         return _of_hub(card, data)
     return None
-
-
-def _without_draw(card: BackboneCard) -> str:
-    """The timm name of `random:NAME` or `random:NAME@K`."""
-    name, at, draw = card.source_name.partition("@")
-    if at and not re.fullmatch("[0-9]{1,9}", draw):
-        raise RequestError(
-            f"{card.id}: '{draw}' is no number of a draw; write {card.source_kind}:{name}@0"
-        )
-    return name
 
 
 def _of_hub(card: BackboneCard, data: Path) -> Architecture | None:

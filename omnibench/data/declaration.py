@@ -38,7 +38,9 @@ Colour = tuple[int, int, int]
 
 
 def _mask_value(given: Any) -> str:
-    text = str(given).lower()
+    if not isinstance(given, str):  # a list, whose text could be without end
+        raise ValueError("a mask value is one word, not a list or a mapping")
+    text = given.lower()
     match = VALUE.fullmatch(text)
     if match is None or not all(0 <= v <= 255 for v in numbers(text)):
         raise ValueError(
@@ -129,6 +131,8 @@ def read_declaration(path: Path) -> Declaration:
             each other.
     """
     file = declaration_path(path)
+    if (other := file.with_suffix(".yml")).is_file():
+        raise DataError(f"{other} is not looked at; rename it to {file.name}, or remove it")
     if not file.is_file():
         return Declaration()
     try:

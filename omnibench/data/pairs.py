@@ -107,10 +107,10 @@ def source_digest(path: Path, data_dir: Path) -> str:
     from omnibench.data.reading import as_read
 
     pairs = pairs_of(path)
-    names = [name for split in SPLITS for name in pairs.images[split] + pairs.masks[split]]
     images = [name for split in SPLITS for name in pairs.images[split]]
-    digest = f"sha256:{sha256_of_folder(path, names, data_dir)}"
-    return as_read(digest, path, images, data_dir, of_masks=True)
+    masks = [name for split in SPLITS for name in pairs.masks[split]]
+    digest = f"sha256:{sha256_of_folder(path, [*images, *masks], data_dir)}"
+    return as_read(digest, path, images, data_dir, masks=masks)
 
 
 def left_out(path: Path) -> dict[str, int]:
@@ -161,7 +161,8 @@ def _by_stem(root: Path, folder: Path, others: Counter[str]) -> dict[str, str]:
             continue
         if folder.name == "masks" and suffix not in LOSSLESS:
             raise DataError(
-                f"{entry} is a JPEG, which alters class values; save masks as PNG, BMP or TIFF"
+                f"{entry} is a {suffix[1:].upper()} file, which may alter class values; save masks "
+                "as PNG, BMP or TIFF"
             )
         stem = unicodedata.normalize("NFC", entry.stem)
         if stem in names:

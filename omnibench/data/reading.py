@@ -4,6 +4,7 @@ Before, images were cut to WHOLE_SIDE px, EXIF's orientation was not looked at, 
 sizes were never scored at their own. Files that this changes have another digest, others the same.
 """
 
+import contextlib
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ def as_read(
     data_dir: Path,
     *,
     sides: bool = True,
-    of_masks: bool = False,
+    masks: Sequence[str] = (),
 ) -> str:
     """Return the digest of files and of how they are read.
 
@@ -28,26 +29,28 @@ def as_read(
         digest: of the files alone.
         images: names from the root on.
         sides: whether images above WHOLE_SIDE are read otherwise than before.
-        of_masks: whether they have masks, which several sizes matter to.
+        masks: names of their masks, which are turned as well, and which several sizes matter to.
     """
-    question = f"reading 2 of {digest}, sides {sides}, masks {of_masks}"
-    changed = remembered(
-        data_dir, question, lambda: _is_changed(root, images, sides=sides, of_masks=of_masks)
-    )
+    question = f"reading 3 of {digest}, sides {sides}, masks {bool(masks)}"
+    changed = remembered(data_dir, question, lambda: _is_changed(root, images, masks, sides))
     if not changed:
         return digest
     return f"sha256:{hashlib.sha256(f'{digest} reading 2'.encode()).hexdigest()}"
 
 
-def _is_changed(root: Path, images: Sequence[str], *, sides: bool, of_masks: bool) -> bool:
-    headers: list[Header] = []
-    for name in images:
-        try:
-            headers.append(header(root / name))
-        except DataError:  # whoever reads it says so
-            continue
+def _is_changed(root: Path, images: Sequence[str], masks: Sequence[str], sides: bool) -> bool:
+    headers = _headers(root, images)
+    sizes = {image.size for image in headers}
     return (
-        any(image.is_turned for image in headers)
-        or (sides and any(max(image.size) > WHOLE_SIDE for image in headers))
-        or (of_masks and len({image.size for image in headers}) > 1)
+        any(file.is_turned for file in [*headers, *_headers(root, masks)])
+        or (sides and any(max(size) > WHOLE_SIDE for size in sizes))
+        or (bool(masks) and len(sizes) > 1)
     )
+
+
+def _headers(root: Path, names: Sequence[str]) -> list[Header]:
+    headers: list[Header] = []
+    for name in names:
+        with contextlib.suppress(DataError):  # whoever reads it says so
+            headers.append(header(root / name))
+    return headers

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from omnibench.architecture import Architecture, contradiction
 from omnibench.cards import BackboneCard, Channels
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
@@ -124,14 +125,15 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
         return module
     if hasattr(module, "forward_intermediates") and hasattr(module, "pretrained_cfg"):
         encoder = TimmEncoder(module, preprocess, card.pool)
-        for field in ("width", "prefix_tokens", "patch", "depth"):
-            _same(card, field, getattr(encoder.architecture, field))
+        if wrong := contradiction(card, encoder.architecture):
+            raise WeightsError(wrong)
         return encoder
     if origin.from_transformers:
         from omnibench.encoders.transformers_encoder import TransformersEncoder
 
         wrapped = TransformersEncoder(module, preprocess, card, card.pool or "cls")
-        _same(card, "width", wrapped.width)
+        if wrong := contradiction(card, Architecture("vit", width=wrapped.width)):
+            raise WeightsError(wrong)
         return wrapped
     if isinstance(module, nn.Module):
         return ModuleEncoder(module, preprocess, card)
@@ -139,11 +141,3 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
         f"{card.id}: {card.source} built a {type(module).__name__}, neither an Encoder "
         "(embed, tokens, maps) nor an nn.Module"
     )
-
-
-def _same(card: BackboneCard, field: str, actual: int | None) -> None:
-    expected = getattr(card, field)
-    if expected is not None and expected != actual:
-        raise WeightsError(
-            f"{card.id}: its card says {field}={expected}, the model has {actual}; correct the card"
-        )

@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from omnibench.errors import MissingWeightsError, WeightsError
+from omnibench.errors import MissingWeightsError, WeightsError, one_line
 from omnibench.files import open_regular
 from omnibench.weight_folders import INDEX_SUFFIX, weight_map, with_shards
 
@@ -99,7 +99,7 @@ def _read(path: Path) -> Any:
             "save it as safetensors"
         ) from error
     except Exception as error:  # damaged bytes make torch's unpickler raise whatever they spell
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        reason = one_line(error) or type(error).__name__
         raise WeightsError(f"{path} cannot be read as weights: {reason}; get it again") from error
 
 

@@ -12,8 +12,8 @@ from omnibench.context import Context
 from omnibench.encoders import Encoder
 from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.encoders.conformance_maps import check_maps
-from omnibench.encoders.subject import Subject, first_line, load_subject
-from omnibench.errors import OmnibenchError, RequestError
+from omnibench.encoders.subject import Subject, load_subject
+from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.findings import Finding, Verdict, passed
 
 BATCH = 4
@@ -52,7 +52,7 @@ def conformance(own: BackboneCard, context: Context) -> Iterator[Finding]:
                 yield Finding(
                     "forward",
                     "FAIL",
-                    f"{type(error).__name__}: {first_line(error)}",
+                    f"{type(error).__name__}: {one_line(error)}",
                     "correct the module",
                 )
 
@@ -184,7 +184,7 @@ def _again(subject: Subject, images: Tensor, context: Context) -> Iterator[Findi
         output = half.encoder.embed(images)
     except (RuntimeError, TypeError) as error:  # an operation that has no bf16 kernel
         fix = "give its recipe precision: fp32"
-        yield Finding("bf16", "WARN", f"it does not run in bf16 ({first_line(error)})", fix)
+        yield Finding("bf16", "WARN", f"it does not run in bf16 ({one_line(error)})", fix)
         return
     if output.shape != full.shape:
         raise RequestError(

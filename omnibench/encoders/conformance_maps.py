@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from omnibench.cards import BackboneCard
 from omnibench.encoders import Encoder
-from omnibench.encoders.levels import STRIDES
+from omnibench.encoders.levels import levels_of
 from omnibench.errors import RequestError
 from omnibench.findings import Finding, passed
 
@@ -18,8 +18,9 @@ UNPADDED = 3
 def check_maps(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Finding]:
     """Hold the maps of a ViT's last block, or of a CNN's strides, to its full forward."""
     vit = card.patch is not None
-    layers = [(card.depth or 12) - 1] if vit else list(STRIDES)
     try:
+        levels = levels_of(encoder, card).layers  # as segmentation takes them
+        layers = [levels[-1]] if vit else list(levels)
         maps = encoder.maps(images, layers)
     except RequestError as error:
         yield Finding("maps", "WARN", str(error), "segmentation is not possible with it")

@@ -17,7 +17,7 @@ from omnibench.encoders.timm_create import create_timm, json_object
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.record_files import checked_file
-from omnibench.weight_folders import INDEX_SUFFIX, weights_in
+from omnibench.weight_folders import weights_in
 from omnibench.weights import WeightFiles
 from omnibench.weights_record import find_weights_record
 
@@ -61,11 +61,7 @@ def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Orig
         config if config.is_file() else None,
     )
     if card.checksum is not None:
-        if files.weights.name.endswith(INDEX_SUFFIX):
-            raise WeightsError(
-                f"{card.id}: its checksum can hold one file, and {files.weights} has several; "
-                "remove the checksum from the card"
-            )
+        weights.require_one_file(card, files.weights)
         weights.verify(files.weights, card.checksum)
     return _from_files(card, size, files)
 
@@ -126,10 +122,6 @@ def _architecture(
 def _from_random(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     """Draw weights at the architecture's own size, whatever the input size: NAME, or NAME@DRAW."""
     name, _, draw = card.source_name.partition("@")
-    if not (draw or "0").isdecimal() or card.source_name.endswith("@"):
-        raise RequestError(
-            f"{card.id}: '{card.source}' asks for the draw '{draw}'; a draw is a whole number"
-        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(draw or 0))
         module = create_timm(name)

@@ -9,7 +9,7 @@ from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.encoders.timm_encoder import TimmEncoder
-from omnibench.errors import OmnibenchError, WeightsError
+from omnibench.errors import OmnibenchError, WeightsError, one_line
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_subject(own: BackboneCard, context: Context) -> Subject:
     except OmnibenchError:
         raise
     except Exception as error:  # whatever a builder or a configuration raises
-        reason = f"{type(error).__name__}: {first_line(error)}"
+        reason = f"{type(error).__name__}: {one_line(error)}"
         raise WeightsError(
             f"{own.id}: {own.source} cannot be built ({reason}); mend the builder"
         ) from error
@@ -57,8 +57,3 @@ def usual_size(card: BackboneCard, architecture: Architecture | None) -> int:
         return architecture.input_size[0]
     patch = card.patch or 1
     return IMAGE_SIDE // patch * patch or patch
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its type's name where it has none."""
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import timm
 
-from omnibench.errors import RequestError, WeightsError
+from omnibench.errors import RequestError, WeightsError, one_line
 from omnibench.files import read_regular
 
 # Arguments of timm's function that name other weights or files than those of the card.
@@ -44,7 +44,7 @@ def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str
             raise
         raise WeightsError(
             f"{origin}: timm cannot make {name} with its model_args "
-            f"({type(error).__name__}: {error}); correct them"
+            f"({type(error).__name__}: {one_line(error)}); correct them"
         ) from error
 
 

@@ -20,7 +20,7 @@ from omnibench.engines.local import POLL_SECONDS
 from omnibench.engines.queue import Queue
 from omnibench.engines.ray_task import run_unit
 from omnibench.engines.slot import GRACE_SECONDS
-from omnibench.errors import KilledError, RequestError
+from omnibench.errors import KilledError, RequestError, one_line
 from omnibench.execute import Finished, fail_unit
 from omnibench.leases import Lease
 
@@ -50,7 +50,7 @@ def join(context: Context, address: str, device: str) -> Context:
         ray.init(address=address, **QUIET)
     except (OSError, ValueError, RuntimeError) as error:
         raise RequestError(
-            f"--address: no Ray cluster answers at '{address}' ({str(error).splitlines()[0]}); "
+            f"--address: no Ray cluster answers at '{address}' ({one_line(error)}); "
             "start one with: ray start --head"
         ) from None
     nodes = _nodes()

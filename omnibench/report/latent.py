@@ -12,7 +12,7 @@ from omnibench.cards import DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit, digest_of
 from omnibench.context import Context
-from omnibench.errors import StoreError
+from omnibench.errors import StoreError, WeightsError
 from omnibench.feature_rows import FeatureRows, as_float32
 from omnibench.features import FeatureStore, feature_key
 from omnibench.plan import CellState
@@ -125,10 +125,10 @@ def _images(unit: Unit) -> Images:
 
 
 def _open(unit: Unit, total: int, context: Context) -> FeatureRows | None:
-    file = weights.file_source(unit.backbone, context.data)
     try:
+        file = weights.file_source(unit.backbone, context.data)
         rows = FeatureStore(context.features).open(feature_key(unit, "test", "embed", **file))
-    except StoreError:  # damaged, in a folder that cannot be written
+    except (StoreError, WeightsError):  # damaged, in a folder that cannot be written
         return None
     return rows if rows is not None and rows.shape[0] == total else None
 

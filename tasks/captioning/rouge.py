@@ -29,7 +29,23 @@ class UnicodeTokenizer:
 
         Of a script that is written without spaces each letter is a token.
         """
-        return "".join(map(_spaced, unicodedata.normalize("NFC", text.lower()))).split()
+        spaced = "".join(map(_spaced, unicodedata.normalize("NFC", text.lower())))
+        return [token for word in spaced.split() for token in _split_off(word)]
+
+
+def _split_off(word: str) -> list[str]:
+    """Return a word, apart from a letter of a script without spaces that it begins with."""
+    if not _is_word(word[0]):
+        return [word]
+    end = next((k for k, c in enumerate(word[1:], 1) if unicodedata.category(c)[0] != "M"), None)
+    return [word] if end is None else [word[:end], word[end:]]
+
+
+@cache
+def _is_word(letter: str) -> bool:
+    """Whether a character is a letter of a script that is written without spaces."""
+    is_letter = unicodedata.category(letter)[0] == "L"
+    return is_letter and unicodedata.name(letter, "").startswith(UNSPACED)
 
 
 @cache
@@ -40,8 +56,7 @@ def _spaced(letter: str) -> str:
     kind = unicodedata.category(letter)
     if kind[0] not in "LM" and kind != "Nd":
         return " "
-    is_word = kind[0] == "L" and unicodedata.name(letter, "").startswith(UNSPACED)
-    return f" {letter}" if is_word else letter
+    return f" {letter}" if _is_word(letter) else letter
 
 
 @lru_cache(maxsize=1 << 16)  # several definitions and comparisons score the same pairs

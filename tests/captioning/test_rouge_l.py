@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from captioning_texts import pairs
 from hypothesis import given, settings
-from omnibench.tasks.captioning.rouge import rouge_l
+from omnibench.tasks.captioning.rouge import UnicodeTokenizer, rouge_l
 from rouge_score.rouge_scorer import RougeScorer
 
 
@@ -43,6 +43,11 @@ def test_texts_of_other_scripts_by_hand():
     """Letters of Chinese count, 3 of 5 and 3 of 4; words of Russian, 2 of 3 and 2 of 2."""
     scores = rouge_l(["左肺有肿块", "опухоль в почке"], ["右肺肿块", "Опухоль, почке"])
     assert scores == pytest.approx([2 * 3 / 9, 2 * 2 / 5])
+
+
+def test_letters_of_other_scripts_are_apart_from_what_follows_them():
+    tokens = UnicodeTokenizer().tokenize("右肺CT影3mm が ก็ดี")
+    assert tokens == ["右", "肺", "ct", "影", "3mm", "が", "ก็", "ดี"]
 
 
 def test_composed_and_decomposed_letters_are_the_same_word():

@@ -51,6 +51,20 @@ def test_mistakes_are_one_sentence(tmp_path: Path, text: str, message: str) -> N
         declared(tmp_path, text)
 
 
+def test_a_list_that_refers_to_itself_again_and_again_is_refused_at_once(tmp_path: Path) -> None:
+    levels = ["&a [x, x, x, x, x, x, x, x, x]"]
+    levels += [f"&{'bcdefghi'[k]} [{', '.join(['*' + 'abcdefgh'[k]] * 9)}]" for k in range(8)]
+    (tmp_path / "omnibench.yaml").write_text(f"ignore: [{', '.join(levels)}]")
+    with pytest.raises(DataError, match="a mask value is one word, not a list"):
+        read_declaration(tmp_path)
+
+
+def test_a_file_of_the_other_ending_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "omnibench.yml").write_text("strict: true")
+    with pytest.raises(DataError, match=r"omnibench\.yml is not looked at; rename it to omnibench"):
+        read_declaration(tmp_path)
+
+
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "omnibench.yaml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(DataError, match=r"omnibench\.yaml is not a YAML file"):

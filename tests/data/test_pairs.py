@@ -189,7 +189,11 @@ def link(path: Path, target: Path) -> None:
         (lambda root: shutil.rmtree(root / "val/masks"), "no folder val/masks"),
         (lambda root: (root / "test/masks/x.tif").unlink(), r"x\.tiff has no mask; put one"),
         (lambda root: (root / "test/images/x.tiff").unlink(), r"x\.tif has no image; put one"),
-        (lambda root: save(root / "val/masks/x.jpg"), r"x\.jpg is a JPEG.*save masks as PNG"),
+        (lambda root: save(root / "val/masks/x.jpg"), r"x\.jpg is a JPG file.*save masks as PNG"),
+        (
+            lambda root: save(root / "val/masks/x.webp"),
+            r"x\.webp is a WEBP file.*save masks as PNG",
+        ),
         (lambda root: save(root / "val/images/x.png"), r"x\.png has the name of .*x\.bmp"),
         (lambda root: save(root / "val/masks/deep/y.png"), "deep is a folder among images"),
         (lambda root: link(root / "val/images/l.png", root.parent), r"l\.png is a link .* out"),

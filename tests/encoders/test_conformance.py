@@ -53,6 +53,16 @@ def test_a_one_statement_backbone_of_any_family_fails_nothing(name, context):
     assert "told by the architecture" in rows["card"].message
 
 
+def test_maps_are_looked_at_as_segmentation_takes_them(context):
+    """LeViT has no stride 8: its coarsest three maps are taken, so nothing is impossible."""
+    rows = {
+        f.name: f
+        for f in kit.conformance(BackboneCard(id="x", source="random:levit_128s"), context)
+    }
+    assert "maps" not in rows
+    assert rows["maps shape"].verdict == "PASS"
+
+
 def test_a_one_statement_vit_is_checked_as_the_fully_written_one(context):
     full = {"width": 64, "depth": 6, "patch": 16, "prefix_tokens": 1, "pool": "cls"}
     statistics = {"mean": (0.5,) * 3, "std": (0.5,) * 3}

@@ -204,12 +204,6 @@ def test_draws_are_numbered(tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in own.items())
 
 
-@pytest.mark.parametrize("draw", ["x", "-1", "1.5", "", "1@2"])
-def test_a_draw_that_is_no_number_is_refused(tmp_path, draw):
-    with pytest.raises(RequestError, match=r"x: 'random:test_vit@.*' asks for .* whole number"):
-        load(tmp_path, source=f"random:{NAME}@{draw}")
-
-
 def test_a_weights_key_that_nothing_reads_is_refused(tmp_path):
     with pytest.raises(ValidationError, match="weights_key is for a weights file"):
         BackboneCard(id="x", source="random:test_vit", weights_key="model")

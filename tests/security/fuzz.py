@@ -30,10 +30,11 @@ from inputs import KINDS
 
 from omnibench import catalogue
 from omnibench.errors import OmnibenchError
+from omnibench.terminal import UNPRINTABLE
 
 SECONDS = 30  # a case may take; on a machine that does nothing else none takes two
 MEMORY = 4 * 2**30  # and so many bytes more than before
-BAD = ("traceback", "hang", "code run", "several lines", "control characters")
+BAD = ("traceback", "hang", "code run", "control characters")
 
 
 @dataclass
@@ -89,9 +90,7 @@ def run_case(kind: str, rng: random.Random, folder: Path) -> tuple[str, str]:
     text = printed.getvalue()
     if canary.exists():
         return "code run", text
-    if outcome == "refused" and "\n" in detail:
-        return "several lines", detail
-    if any(ord(letter) < 32 and letter not in "\n\t" for letter in text):
+    if UNPRINTABLE.search(text):
         return "control characters", repr(text)
     return outcome, detail
 

@@ -122,7 +122,8 @@ def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
     warnings: dict[str, dict[str, None]] = {}  # of a dataset, each once
     for state, record in study.finished:
         seen = record["notes"].get("data")
-        texts = seen.get("warnings", []) if isinstance(seen, dict) else []
+        texts = seen.get("warnings") if isinstance(seen, dict) else None
+        texts = texts if isinstance(texts, list) else []
         warnings.setdefault(state.cell.unit.dataset.id, {}).update(dict.fromkeys(map(str, texts)))
     rows = []
     for (task, dataset), card in cards.items():

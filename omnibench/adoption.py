@@ -5,6 +5,7 @@ What such a record says of itself is compared with the cell, field by field; not
 """
 
 import contextlib
+import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping
@@ -14,9 +15,9 @@ from typing import Any
 from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.errors import RequestError, StoreError
-from omnibench.files import sync_folder, write_atomically
+from omnibench.files import open_regular, plain, sync_folder, write_atomically
 from omnibench.predictions import predictions_path, read_predictions
-from omnibench.record import SCHEMA, as_bytes, checksum, read_record
+from omnibench.record import FILE_ENDING, SCHEMA, as_bytes, look_at, read_record
 from omnibench.store import RecordStore, record_name
 from omnibench.weights_record import find_weights_record
 
@@ -35,8 +36,8 @@ def adopt(unit: Unit, store: RecordStore, earlier: Iterable[Path]) -> None:
     """
     candidates: dict[int, list[tuple[Path, dict[str, Any]]]] = {}
     for path in earlier:
-        record = read_record(path)
-        if record is not None and record["schema"] == 1 and _is_readable(path):
+        record = look_at(path)
+        if record is not None and record["schema"] == 1:
             candidates.setdefault(record["spec"]["repetition"], []).append((path, record))
     if candidates and (why := _why_not(unit)):
         log.warning(
@@ -50,14 +51,14 @@ def adopt(unit: Unit, store: RecordStore, earlier: Iterable[Path]) -> None:
         same = [
             (path, record)
             for path, record in candidates.get(cell.repetition, ())
-            if _holds(record, cell, store)
+            if _holds(record, cell, store) and _is_readable(path)
         ]
         # Of the same cell in two precisions: what is done, and of that the latest.
         same.sort(key=lambda pair: (pair[1]["status"] == "done", pair[1]["finished"]))
         if same:
             try:
                 _take_over(*same[-1], cell, store)
-            except (OSError, StoreError) as error:
+            except (OSError, StoreError, ValueError) as error:  # the last of NaN in its notes
                 log.warning("%s is of an earlier version and stays so: %s", same[-1][0], error)
 
 
@@ -151,45 +152,68 @@ def _why_not(unit: Unit) -> str:
 def _parts(digest: str) -> tuple[str, dict[str, Any]]:
     """Return the weights' digest, and the fields of the card that a source digest adds."""
     weights, _, fields = digest.partition(" {")
-    return weights, json.loads(f"{{{fields}") if fields else {}
+    try:
+        return weights, json.loads(f"{{{fields}") if fields else {}
+    except (ValueError, RecursionError):  # of a record that had no checksum yet
+        return digest, {}
 
 
 def _maker_before(unit: Unit, store: RecordStore) -> str:
     """Return the digest that the pretraining of a unit's backbone had before; "" without one."""
-    if unit.backbone.source_kind == "record":
+    if unit.backbone.source_kind != "record":
+        return ""
+    maker = unit.backbone.source_name
+    if maker not in store.adopted:  # looked for once: it takes a look at every pretraining
+        store.adopted[maker] = ""
         with contextlib.suppress(RequestError, StoreError):
-            record = find_weights_record(store.root.parent, unit.backbone.source_name)
-            return str(record["adopted"])
-    return ""
+            record = find_weights_record(store.root.parent, maker)
+            store.adopted[maker] = str(record["adopted"])
+    return store.adopted[maker]
 
 
 def _take_over(path: Path, record: dict[str, Any], cell: Cell, store: RecordStore) -> None:
+    """Move a record and what lies beside it to where its cell's are; nothing is lost on the way.
+
+    Raises:
+        OSError, StoreError: a file cannot be read or moved, or is a link out of its folder.
+        ValueError: the record holds what JSON does not know.
+    """
     place = store.path(cell)
     place.parent.mkdir(parents=True, exist_ok=True)
-    files = {}
-    for file in sorted(path.parent.glob(f"{path.stem}.*")):
-        if file != path:
-            ending = file.name.removeprefix(f"{path.stem}.")
-            files[ending] = checksum(file.read_bytes())
-            file.replace(place.with_suffix(f".{ending}"))
-    # A take-over that broke off after some of them: they lie under the new name already.
-    for file in sorted(place.parent.glob(f"{place.stem}.*")):
-        if file != place:
-            ending = file.name.removeprefix(f"{place.stem}.")
-            files.setdefault(ending, checksum(file.read_bytes()))
+    # Of a take-over that broke off, some lie under the new name already.
+    files = {**_beside(place), **_beside(path)}
     sources = {f"source.{name}": text for name, text in cell.unit.sources.items()}
     loaded = {n: text for n, text in record["digests"].items() if not n.startswith("source.")}
-    taken = {
-        **record,
-        "schema": SCHEMA,
-        "digest": cell.digest,
-        "adopted": record["digest"],
-        "spec": cell.unit.spec(cell.repetition),
-        "digests": {**sources, **loaded},
-        "files": files,
-    }
-    write_atomically(place, as_bytes(taken))
-    if path != place:
+    content = as_bytes(
+        {
+            **record,
+            "schema": SCHEMA,
+            "digest": cell.digest,
+            "adopted": record["digest"],
+            "spec": cell.unit.spec(cell.repetition),
+            "digests": {**sources, **loaded},
+            "files": {ending: _sha256_of(file) for ending, file in files.items()},
+        }
+    )
+    for ending, file in files.items():
+        file.replace(place.with_suffix(f".{ending}"))
+    write_atomically(place, content)
+    if read_record(place) is not None:
         path.unlink(missing_ok=True)
         sync_folder(path.parent)
     log.debug("%s is the record of %s now", path, record_name(cell))
+
+
+def _beside(path: Path) -> dict[str, Path]:
+    """Return the files that belong to a record, by their endings; not an editor's copy of it."""
+    files = {}
+    for file in sorted(path.parent.glob(f"{path.stem}.*")):
+        ending = file.name.removeprefix(f"{path.stem}.")
+        if FILE_ENDING.fullmatch(ending) and not ending.startswith("json"):
+            files[ending] = file
+    return files
+
+
+def _sha256_of(file: Path) -> str:
+    with open_regular(plain(file)) as content:
+        return f"sha256:{hashlib.file_digest(content, 'sha256').hexdigest()}"

@@ -125,19 +125,17 @@ class FeatureStore:
             StoreError: the disk is full.
             WeightsError: the rows that are there were made by another network.
         """
-        entry = self.open(key)
-        if entry is not None:
-            _hold_to(network, entry.facts, entry.shape[1:], self.root / key.digest)
-            return entry
-        folder = self.root / key.digest
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / ".lock"):
-            entry = self.open(key)  # another process may have finished it meanwhile
-            if entry is None:
-                self._complete(folder, key, total, facts, compute, block)
-                entry = self.open(key)
+        entry, folder = self.open(key), self.root / key.digest
+        if entry is None:
+            folder.mkdir(parents=True, exist_ok=True)
+            with locked(folder / ".lock"):
+                entry = self.open(key)  # another process may have finished it meanwhile
+                if entry is None:
+                    self._complete(folder, key, total, facts, compute, block)
+                    entry = self.open(key)
         if entry is None:
             raise StoreError(f"the features in {folder} were damaged while they were written")
+        _hold_to(network, entry.facts, entry.shape[1:], folder)
         return entry
 
     def _complete(

@@ -143,10 +143,13 @@ def _whole_number(digits: str) -> int:
 
 
 def look_at(path: Path) -> dict[str, Any] | None:
-    """Read a record that is no cell's of the suite at hand; None of one that cannot be used."""
+    """Read a record that is no cell's of the suite at hand; one that cannot be used is named."""
     try:
-        return read_record(path)
-    except StoreError:  # a newer one, or a link out
+        return load_record(path)
+    except FileNotFoundError:
+        return None
+    except StoreError as error:  # damaged, a newer one, or a link out
+        log.warning("left out: %s", error)
         return None
 
 

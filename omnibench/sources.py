@@ -19,7 +19,7 @@ from omnibench.builders import builder_digest
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
-from omnibench.errors import DataError, RequestError, WeightsError
+from omnibench.errors import DataError, RequestError, StoreError, WeightsError
 from omnibench.options import Place, places, portable
 from omnibench.record import look_at
 from omnibench.task import Adaptation
@@ -171,7 +171,7 @@ class Sources:
     def of_backbone(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
         try:
             digest, needs = self._weights_digest(card)
-        except (RequestError, WeightsError) as error:
+        except (RequestError, StoreError, WeightsError) as error:
             digest, needs = ABSENT, (f"weights {card.id}: {error}",)
         return backbone_digest(card, digest), needs
 

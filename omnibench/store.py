@@ -29,6 +29,7 @@ class RecordStore:
 
     def __init__(self, results: Path) -> None:
         self.root = results / "records"
+        self.adopted: dict[str, str] = {}  # of pretraining cells the digest before, as looked up
         self._inside: set[str] = set()  # units whose folder was followed: it costs more than a read
 
     def folder(self, unit: Unit) -> Path:

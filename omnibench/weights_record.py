@@ -5,7 +5,7 @@ from typing import Any
 
 from omnibench.errors import RequestError
 from omnibench.files import inside, plain
-from omnibench.record import read_record
+from omnibench.record import look_at, read_record
 
 # What its notes tell of the weights.
 FACTS = {"architecture": str, "model_args": dict, "mean": list, "std": list, "images": dict}
@@ -19,14 +19,18 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     Raises:
         RequestError: there is none, it left no weights, or does not tell what they are of.
         LinkError: a link leads out of the results folder, to the record or its weights.
+        NewerRecordError: a newer omnibench wrote it.
     """
     records = sorted((results / "records" / "pretraining").rglob("rep-*.json"))
     # By name first; the digest that a record had in the version before stands inside it alone.
     for path in sorted(records, key=lambda path: not path.stem.endswith(digest[:8])):
-        record = read_record(inside(path, results))
+        # Of those that are not called so, one that is newer or a link out may be another's.
+        is_called_so = path.stem.endswith(digest[:8])
+        record = read_record(inside(path, results)) if is_called_so else look_at(path)
         if record is None or record["status"] != "done":
             continue
         if any(str(known).startswith(digest) for known in (record["digest"], record["adopted"])):
+            inside(path, results)
             notes = record["notes"]
             if any(type(notes.get(name)) is not kind for name, kind in FACTS.items()):
                 raise RequestError(

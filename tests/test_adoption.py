@@ -97,6 +97,30 @@ def test_a_take_over_that_broke_off_is_completed(store, unit):
     assert "predictions.npz" in store.read(unit.cells[0])["files"]
 
 
+def test_an_editors_copy_of_a_record_costs_nothing(store, unit):
+    path = earlier(store, unit)
+    copies = [path.with_suffix(ending) for ending in (".json~", ".json.bak", ".old copy")]
+    for copy in copies:
+        copy.write_text("text")
+    assert statuses(store, unit) == ["done", None, None]
+    assert sorted(store.read(unit.cells[0])["files"]) == ["epochs.jsonl", "predictions.npz"]
+    assert all(copy.exists() for copy in copies)
+
+
+def test_a_record_that_cannot_be_written_again_stays_with_all_its_files(store, unit, caplog):
+    path = earlier(store, unit, cost={"wall_s": float("nan")})
+    assert statuses(store, unit) == [None, None, None]
+    assert path.exists()
+    assert path.with_suffix(".predictions.npz").exists()
+    assert f"{path} is of an earlier version and stays so" in caplog.text
+
+
+@pytest.mark.parametrize("text", ["y {broken", "y {" + "[" * 100_000])
+def test_a_source_digest_that_is_none_is_another_cells(store, unit, text):
+    earlier(store, unit, digests={"source.dataset": "x", "source.backbone": text})
+    assert statuses(store, unit) == [None, None, None]
+
+
 @pytest.mark.parametrize(
     "changes",
     [

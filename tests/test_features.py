@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from omnibench import features as module
-from omnibench.errors import NumericError
+from omnibench.errors import NumericError, WeightsError
 from omnibench.feature_manifest import read_manifest, write_manifest
 from omnibench.features import FeatureKey, FeatureStore, entries
 
@@ -47,6 +47,22 @@ def test_rows_are_computed_once(store):
     assert np.array_equal(get(store, compute), TRUTH)
     assert len(compute.asked) == first
     assert all(start % 4 == 0 for start, _ in compute.asked)
+
+
+def test_rows_of_another_network_are_refused_also_where_another_process_made_them(
+    store, monkeypatch
+):
+    get(store, Counting())
+    look = [store.open(KEY), None, store.open(KEY)]  # there; not there, then another's
+
+    def once_more():
+        store.get(KEY, len(TRUTH), dict, Counting(), 4, network="sha256:other")
+
+    monkeypatch.setattr(store, "open", lambda key: look.pop(0))
+    for _ in range(2):
+        with pytest.raises(WeightsError, match="must build the same network each time"):
+            once_more()
+    assert look == []
 
 
 def test_every_field_of_the_key_decides():

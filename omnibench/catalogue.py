@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from omnibench.builders import importable, misplaced, sources
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.errors import RequestError, one_line
+from omnibench.files import expanded
 from omnibench.registry import Registry, all_or_none
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def load_plugin(path: Path) -> tuple[str, ...]:
         RequestError: the file is absent, no Python, shares its name or a helper's with another
             module, or fails to run.
     """
-    path = path.expanduser().resolve()
+    path = expanded(path).resolve()
     if path not in _plugged:
         known = set(backbones)
         _import_file(path)

@@ -11,7 +11,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO
 
-from omnibench.errors import LinkError, StoreError
+from omnibench.errors import LinkError, RequestError, StoreError
 from omnibench.holder import Holder, mark_is_gone
 
 ABANDONED_SECONDS = 86_400.0  # until a temporary file of another machine counts as left behind
@@ -124,6 +124,18 @@ def plain(path: Path) -> Path:
         LinkError: it is.
     """
     return inside(path, path.parent) if path.is_symlink() else path
+
+
+def expanded(path: Path | str) -> Path:
+    """Return a path with `~` and `~user` written out.
+
+    Raises:
+        RequestError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise RequestError(f"the path '{path}' is of nobody known here ({error})") from None
 
 
 def open_regular(path: Path) -> BufferedReader:

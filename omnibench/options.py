@@ -10,6 +10,7 @@ from typing import Annotated, Any, get_args
 from pydantic import BaseModel
 
 from omnibench.cell import digest_of
+from omnibench.files import expanded
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def located(model: type[BaseModel], options: Mapping[str, Any], base: Path) -> d
     for name, kind in places(model).items():
         if options[name] is not None:
             head, path = _split(kind, options[name])
-            whole[name] = head + str(base.absolute() / Path(path).expanduser()) if path else head
+            whole[name] = head + str(base.absolute() / expanded(path)) if path else head
     return whole
 
 
@@ -92,7 +93,7 @@ def short(name: str, model: type[BaseModel], options: Mapping[str, Any]) -> str:
 
     An option is written as its initial and its value, or as `name=value` where an option before it
     has that initial: one that joins a model later changes no form there was. Two different
-    settings never have the same form.
+    settings of numbers and texts never have the same form; of a path it holds the last part alone.
     """
     parts = [name]
     initials: set[str] = set()

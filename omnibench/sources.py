@@ -43,6 +43,8 @@ class Sources:
         self.results = results
         self._datasets: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._loads: dict[str, tuple[str, tuple[str, ...]]] = {}
+        self._options: dict[tuple[str, str, str], tuple[str, tuple[str, ...]]] = {}
         self._given: dict[str, BackboneCard] = {}
         self._architectures: dict[str, Architecture | None] = {}
         self._refusals: dict[str, str] = {}
@@ -74,11 +76,16 @@ class Sources:
         digests = {"dataset": data_digest, "backbone": weights_digest}
         needs = data_needs + weights_needs
         if adaptation.loads is not None:
-            digests["adaptation"], further = self.of_backbone(adaptation.loads)
+            if adaptation.loads.id not in self._loads:
+                self._loads[adaptation.loads.id] = self.of_backbone(adaptation.loads)
+            digests["adaptation"], further = self._loads[adaptation.loads.id]
             needs += further
         for name, kind in places(adaptation.options).items():
             if options[name] is not None:
-                digests[name], further = self._of_option(name, kind, options[name])
+                place = (name, kind.holds, options[name])
+                if place not in self._options:
+                    self._options[place] = self._of_option(name, kind, options[name])
+                digests[name], further = self._options[place]
                 needs += further
         return digests, needs
 
@@ -104,12 +111,14 @@ class Sources:
         """
         latest, digest = "", ABSENT
         for folder in (self.results / "records").glob(f"{folders}/*"):
-            path = next(iter(sorted(folder.glob("rep-*.json"))), None)
-            record = None if path is None else look_at(path)
-            if record is None or (option and record["spec"]["options"].get(name) != option):
-                continue
-            if record["finished"] >= latest and f"source.{name}" in record["digests"]:
-                latest, digest = record["finished"], record["digests"][f"source.{name}"]
+            first = min((path.name for path in folder.glob("rep-*.json")), default="rep-0-")
+            # Of one repetition there may be a record of each content that the data had.
+            for path in folder.glob(f"{first.rpartition('-')[0]}-*.json"):
+                record = look_at(path)
+                if record is None or (option and record["spec"]["options"].get(name) != option):
+                    continue
+                if record["finished"] >= latest and f"source.{name}" in record["digests"]:
+                    latest, digest = record["finished"], record["digests"][f"source.{name}"]
         return digest
 
     def completed(self, card: BackboneCard) -> BackboneCard:

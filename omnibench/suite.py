@@ -1,5 +1,6 @@
 """A suite file: YAML to a validated suite, and the suite to its units."""
 
+import contextlib
 import fnmatch
 import functools
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from omnibench.catalogue import allowed_builder, backbones, load_plugin, tasks
 from omnibench.cell import Unit
 from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
+from omnibench.files import expanded
 from omnibench.options import located
 from omnibench.pretrained import pretraining_unit
 from omnibench.recipe import resolve_recipe
@@ -126,12 +128,10 @@ def find(name: str) -> Path:
     known = shipped()
     if name in known:
         return known[name]
-    try:
-        path = Path(name).expanduser()
+    with contextlib.suppress(OSError):  # a name too long for a file
+        path = expanded(name)
         if path.is_file():
             return path.resolve()
-    except (OSError, RuntimeError):  # a name too long for a file, or an unknown ~user
-        pass
     raise RequestError(f"unknown suite '{name}'{did_you_mean(name, known)} and no such file")
 
 
@@ -156,7 +156,7 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
 
 
 def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:
-    plugins = tuple(base.absolute() / Path(name).expanduser() for name in file.plugins)
+    plugins = tuple(base.absolute() / expanded(name) for name in file.plugins)
     for index, plugin in enumerate(plugins):
         try:
             load_plugin(plugin)
@@ -262,13 +262,14 @@ def _count(file: SuiteFile, entry: Entry, selected: list[BackboneCard]) -> int:
         return 0  # refused by its path later
     adaptations = tasks.get(entry.task).adaptations
     redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
-    each = 0  # cells of one dataset and backbone
+    drawn = sum(card.source_kind == "random" for card in selected) if redrawn else 0
+    each = 0  # cells of one dataset
     for request in entry.adaptations:
         name = request if isinstance(request, str) else next(iter(request), "")
         known = adaptations.get(name)
-        deterministic = known is not None and known.deterministic
-        each += 1 if deterministic and not redrawn else entry.repetitions or file.repetitions
-    return len(entry.datasets) * len(selected) * each
+        repeated = drawn if known is not None and known.deterministic else len(selected)
+        each += repeated * (entry.repetitions or file.repetitions) + len(selected) - repeated
+    return len(entry.datasets) * each
 
 
 def _entry_units(
@@ -293,9 +294,28 @@ def _entry_units(
     selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
 
     @functools.cache
-    def recipe(adaptation: str) -> tuple[str, dict[str, Any]]:
-        recipes = task.adaptations[adaptation].recipes
-        return resolve_recipe(entry.recipe, recipes, f"{where}.recipe")
+    def shared(index: int, is_random: bool) -> dict[str, Any]:
+        """Return what an adaptation's units have in common, of drawn backbones or of others."""
+        adaptation, options, short = adaptations[index]
+        name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
+        if not is_random:
+            recipe = {**recipe, "init": "fixed"}
+        decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
+        once = adaptation.varying(recipe) == "nothing"
+        return {
+            "task": task.name,
+            "adaptation": adaptation.name,
+            "short": short,
+            "options": options,
+            "recipe": recipe,
+            "suite_seed": file.seed,
+            "repetitions": tuple(range(1 if once else entry.repetitions or file.repetitions)),
+            "decodings": decodings,
+            "deciding": {
+                "version": task.version,
+                **adaptation.deciding(options, name, recipe, decodings),
+            },
+        }
 
     for index, reference in enumerate(entry.datasets):
         try:
@@ -309,33 +329,12 @@ def _entry_units(
                 f"not {task.name}"
             )
         for card in selected:
-            for adaptation, options, short in adaptations:
+            for number, (adaptation, options, _) in enumerate(adaptations):
                 source_digests, needs = sources.of(dataset, card, adaptation, options)
-                name, fields = recipe(adaptation.name)
-                if card.source_kind != "random":
-                    fields = {**fields, "init": "fixed"}
-                needs += sources.lacking(card, adaptation, fields)
-                fixed = adaptation.varying(fields) == "nothing"
-                decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
+                parts = shared(number, card.source_kind == "random")
+                needs += sources.lacking(card, adaptation, parts["recipe"])
                 yield Unit(
-                    task=task.name,
-                    dataset=dataset,
-                    backbone=card,
-                    adaptation=adaptation.name,
-                    short=short,
-                    options=options,
-                    recipe=fields,
-                    suite_seed=file.seed,
-                    sources=source_digests,
-                    repetitions=(0,)
-                    if fixed
-                    else tuple(range(entry.repetitions or file.repetitions)),
-                    needs=needs,
-                    decodings=decodings,
-                    deciding={
-                        "version": task.version,
-                        **adaptation.deciding(options, name, fields, decodings),
-                    },
+                    dataset=dataset, backbone=card, sources=source_digests, needs=needs, **parts
                 )
 
 

@@ -152,6 +152,25 @@ def test_the_count_is_of_cells_and_knn_has_one_of_each(read):
     assert sum(len(unit.repetitions) for unit in read(narrowed).units) == 200_001
 
 
+def test_drawn_anew_the_controls_alone_have_repetitions_of_what_is_deterministic(read):
+    text = GOOD.replace("random-efficientnet-lite0]", "efficientnet-lite0]")
+    text = text.replace("[linear, knn]", "[knn]").replace("epochs: 3", "init: per-repetition")
+    assert [len(unit.cells) for unit in read(text).units] == [2, 1]
+    with pytest.raises(RequestError, match=r"matrix has 300,001 cells"):
+        read(text.replace("repetitions: 2", "repetitions: 300000"))
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [("phantom", "'npz:~nobody-x/a.npz'"), ("name: mine", "name: mine\nplugins: [~nobody-x/a.py]")],
+)
+def test_a_user_that_is_not_known_is_one_sentence(read, old, new):
+    with pytest.raises(RequestError, match=r"the path '~nobody-x/a\..*' is of nobody known here"):
+        read(GOOD.replace(old, new))
+    with pytest.raises(RequestError, match="nobody known here"):
+        load("~nobody-x/a.yaml", Sources(Path(), Path()))
+
+
 def test_a_suite_that_is_not_there_lists_near_matches(tmp_path):
     with pytest.raises(RequestError, match="unknown suite 'demmo'; did you mean demo"):
         load("demmo", Sources(tmp_path, tmp_path))

@@ -11,6 +11,7 @@ from omnibench.data import Dataset, hub
 from omnibench.data.declaration import declaration_of
 from omnibench.data.local import local_card
 from omnibench.errors import DataError, RequestError
+from omnibench.files import expanded
 from omnibench.registry import did_you_mean, import_attribute
 
 # Each has a module here with card_of(path) and read(card, ...); those of many files source_digest.
@@ -35,7 +36,7 @@ def resolve(reference: str, base: Path = Path()) -> DatasetCard:
             f"{' or '.join(f'{known}:PATH' for known in LOCAL_KINDS)}"
             f"{did_you_mean(kind, LOCAL_KINDS)}"
         )
-    path = base.absolute() / Path(name).expanduser()
+    path = base.absolute() / expanded(name)
     try:
         card: DatasetCard = import_attribute(f"omnibench.data.{kind}:card_of")(path)
     except DataError:

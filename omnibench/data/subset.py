@@ -30,6 +30,14 @@ class SubsetImages:
         return native(self.base, int(self.indices[index]))
 
 
+def name_of(images: Images, index: int) -> str:
+    """Return an image's file, or its number in the whole split where it has none."""
+    if isinstance(images, SubsetImages):
+        return name_of(images.base, int(images.indices[index]))
+    files = getattr(images, "files", None)
+    return f"image {index}" if files is None else str(files[index])
+
+
 def limited(dataset: Dataset, limit: int | None) -> Dataset:
     """Keep at most `limit` images a split: one fixed draw, in their own order.
 

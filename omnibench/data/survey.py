@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Images, Split, sources
+from omnibench.data import Dataset, Images, sources
 from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.masks import class_indexed, values_of
 from omnibench.data.remembered import remembered
 from omnibench.data.sized import Native
+from omnibench.data.subset import name_of
 from omnibench.errors import DataError
 
 RULES = "survey 1"  # raised when the facts or the warnings change
@@ -197,7 +198,8 @@ def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
             content.update(np.ascontiguousarray(image).data)
             other, place = first.setdefault(content.digest(), (name, index))
             if other != name:
-                pair = f"{_named(dataset.splits[other], place)} = {_named(split, index)}"
+                before = name_of(dataset.splits[other].images, place)
+                pair = f"{before} = {name_of(split.images, index)}"
                 shared.setdefault((other, name), []).append(pair)
     sides = list(zip(*sizes, strict=True))
     facts["sizes"] = [[min(side) for side in sides], [max(side) for side in sides]]
@@ -218,12 +220,6 @@ def _images(images: Images) -> Iterator[NDArray[np.uint8]]:
     step = max(1, BLOCK_PIXELS // math.prod(images.shape[1:]))
     for start in range(0, images.shape[0], step):
         yield from images.read(start, start + step)
-
-
-def _named(split: Split, index: int) -> str:
-    """Return an image's file, or its number where it has none."""
-    files = getattr(split.images, "files", None)
-    return f"image {index}" if files is None else str(files[index])
 
 
 def _left_out(others: Mapping[str, int]) -> Iterator[str]:

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Dataset, Images
-from omnibench.data.declaration import declaration_of
+from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.masks import class_indexed
 from omnibench.data.sized import Native, native
-from omnibench.data.subset import limited
+from omnibench.data.subset import limited, name_of
 from omnibench.errors import DataError
 
 from .counts import Masks, counts_of
@@ -42,8 +42,8 @@ class Cases:
         """Map mask values to classes, over the whole dataset, then cut it to `limit` images.
 
         Raises:
-            DataError: masks that are absent, of another size, or hold other values; or a class
-                that no training pixel shows.
+            DataError: masks that are absent, of another size, or hold other values; a class that
+                no training pixel shows; or a mask to score that is VOID throughout at that size.
         """
         void = bool(declaration_of(dataset.card).ignore)
         of_files = isinstance(dataset.splits["train"].masks, Native)
@@ -56,6 +56,10 @@ class Cases:
         }[score_at]
         cases = cls(dataset, input_size, scored, void)
         cases._check_classes()
+        if void and score_at != "native":  # masks of their own size have been looked at
+            for split in ("val", "test"):
+                for rows in cases._blocks(split):
+                    cases.truth(split, rows)
         return cases
 
     @property
@@ -73,11 +77,24 @@ class Cases:
         return nearest(read, (self.trained, self.trained))
 
     def truth(self, split: str, rows: NDArray[np.int64]) -> Masks:
-        """Class indices [B, H, W] at the size of scoring, or B masks of their files' sizes."""
+        """Class indices [B, H, W] at the size of scoring, or B masks of their files' sizes.
+
+        Raises:
+            DataError: resizing leaves nothing but VOID of one: every class would score 1 there.
+        """
         masks = _masks(self.dataset, split)
         if self.scored is None:
             return [native(masks, row) for row in rows.tolist()]
-        return nearest(masks.read_rows(rows), self.scored)
+        truth = nearest(masks.read_rows(rows), self.scored)
+        void = (truth == VOID).all(axis=(1, 2))
+        if void.any():
+            name = name_of(self.dataset.splits[split].images, int(rows[void.argmax()]))
+            raise DataError(
+                f"{self.dataset.card.id}: the mask of {name} of {split} holds ignored values alone "
+                f"at the {self.scored[0]} x {self.scored[1]} pixels of scoring, so that there is "
+                "nothing to score; leave that image out, or score at a larger size"
+            )
+        return truth
 
     def sizes(self, split: str, rows: NDArray[np.int64]) -> list[tuple[int, int]]:
         """Return the (H, W) at which each image is scored."""

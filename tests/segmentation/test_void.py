@@ -18,6 +18,7 @@ from omnibench.data import npz, pairs
 from omnibench.data.declaration import VOID
 from omnibench.data.sized import sized
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.errors import DataError
 from omnibench.task import score
 from omnibench.training.job import Batch
 
@@ -136,3 +137,34 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, objecti
         enlarged = functional.interpolate(logits[[index]], size=size, mode="bilinear")
         predicted = objective.predict("test", np.array([index]))[0]
         np.testing.assert_array_equal(predicted, enlarged.argmax(dim=1)[0].numpy())
+
+
+@pytest.mark.parametrize("of_files", [False, True])
+def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(tmp_path, of_files):
+    rng = np.random.default_rng(0)
+    masks = rng.integers(0, 2, (4, 64, 64)).astype(np.uint8)
+    lost = np.full((64, 64), 255, np.uint8)
+    lost[0, 0] = 1  # the only pixel with a class, which falls between those of 8 x 8
+    if of_files:
+        for split in ("train", "val", "test"):
+            for index, mask in enumerate(masks):
+                for folder in ("images", "masks"):
+                    path = tmp_path / "own" / split / folder / f"{index}.png"
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    Image.fromarray(mask).save(path)
+        Image.fromarray(lost).save(tmp_path / "own/test/masks/2.png")
+        (tmp_path / "own/omnibench.yaml").write_text("ignore: [255]")
+        data = pairs.read(pairs.card_of(tmp_path / "own"), tmp_path / "data")
+    else:
+        arrays = {f"{split}_label": masks.copy() for split in ("train", "val", "test")}
+        arrays |= {f"{split}_images": masks for split in ("train", "val", "test")}
+        arrays["test_label"][2] = lost
+        np.savez(tmp_path / "own.npz", **arrays)
+        (tmp_path / "own.yaml").write_text("ignore: [255]")
+        data = npz.read(npz.card_of(tmp_path / "own.npz"), tmp_path / "data")
+    name = "test/images/2.png" if of_files else "image 2"
+    for limit in (None, 3):  # the draw of three holds it
+        with pytest.raises(DataError, match=f"the mask of {name} of test .* at the 8 x 8 pixels"):
+            Cases.of(sized(data, 64), 64, "stride8", limit)
+    for score_at in ("input", "native"):
+        assert Cases.of(sized(data, 64), 64, score_at, None).void

@@ -1,6 +1,7 @@
-"""Every backbone, dataset and task that is known: shipped, installed by others, or from a file.
+"""Every backbone, dataset, reader, task, adaptation, metric, engine, figure and exporter there is.
 
-Shipped ones are found through the same entry points that a third party's package declares.
+Shipped, installed by others, or from a plug-in's file: all come in by the same entry points and the
+same `register_...` functions.
 """
 
 import contextlib
@@ -25,11 +26,10 @@ from omnibench.registry import Registry, all_or_none
 if TYPE_CHECKING:
     from omnibench.task import Task
 
-backbones: Registry[BackboneCard] = Registry("backbone")
-datasets: Registry[DatasetCard] = Registry("dataset")
-tasks: "Registry[Task]" = Registry("task")
+backbones: Registry[BackboneCard] = Registry("backbone", "omnibench.backbones")
+datasets: Registry[DatasetCard] = Registry("dataset", "omnibench.datasets")
+tasks: "Registry[Task]" = Registry("task", "omnibench.tasks")
 
-GROUPS = ("omnibench.backbones", "omnibench.datasets", "omnibench.tasks")
 SLOW_SECONDS = 5.0
 log = logging.getLogger("omnibench")
 
@@ -50,26 +50,6 @@ def register_task(task: "Task") -> "Task":
     """Make a task known."""
     tasks.add(task.name, task)
     return task
-
-
-@functools.cache
-def load_installed() -> None:
-    """Import every module that an installed package names under one of GROUPS, once.
-
-    A package that fails to import is left out and named in a warning: it must not take the
-    others down.
-    """
-    for group in GROUPS:
-        for entry_point in importlib.metadata.entry_points(group=group):
-            try:
-                entry_point.load()
-            except Exception as error:
-                log.warning(
-                    "the entry point %s of %s could not be loaded and is left out: %s",
-                    entry_point.name,
-                    group,
-                    error,
-                )
 
 
 _plugged: dict[Path, tuple[str, ...]] = {}
@@ -111,7 +91,7 @@ def allowed_builder(reference: str) -> bool:
     return any(module in sources(path.stem) for path in _plugged)
 
 
-@functools.cache  # as `load_installed`: what is installed meanwhile counts from the next process on
+@functools.cache  # as of a registry: what is installed meanwhile counts from the next process on
 def _extending_packages() -> frozenset[str]:
     """Return the top-level packages that have an entry point in any of omnibench's groups."""
     points = importlib.metadata.entry_points()

@@ -1,16 +1,25 @@
-"""One small generic registry: named entries, lazy ones included; unknown names get suggestions."""
+"""One small generic registry: named entries, lazy ones included; unknown names get suggestions.
+
+Entries that an installed package names under the registry's group of entry points, those that ship
+among them, are known from the first name on that is not there without them.
+"""
 
 import contextlib
 import difflib
 import fnmatch
 import importlib
-from collections.abc import Iterable, Iterator
+import importlib.metadata
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 from weakref import WeakSet
 
-from omnibench.errors import RequestError
+from omnibench.errors import RequestError, one_line
 
 T = TypeVar("T")
+OWN = "omnibench"  # the package whose entry points come first
+log = logging.getLogger("omnibench")
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -46,6 +55,8 @@ def import_attribute(reference: str) -> Any:
 @contextlib.contextmanager
 def all_or_none() -> Iterator[None]:
     """Take back what a block has added to any registry, where the block raises."""
+    for registry in tuple(_registries):
+        registry._load()  # before the block, so that it is not taken back
     before = [(registry, dict(registry._entries)) for registry in _registries]
     try:
         yield
@@ -56,36 +67,59 @@ def all_or_none() -> Iterator[None]:
 
 
 class Registry(Generic[T]):
-    """Names to entries; an entry given as "module:attribute" is imported when first asked for."""
+    """Names to entries; an entry given as "module:attribute" is imported when first asked for.
 
-    def __init__(self, noun: str) -> None:
-        self.noun = noun
+    Args:
+        noun: what an entry is, for messages.
+        group: of entry points. One whose value is a module is imported and registers what it has;
+            one of the form module:attribute is an entry by itself, under the entry point's name.
+        check: raises RequestError, or any error, for an entry that lacks a member; called before
+            an entry is given out or, where it is no lazy one, taken in.
+    """
+
+    def __init__(
+        self, noun: str, group: str | None = None, check: Callable[[T], None] | None = None
+    ) -> None:
+        self.noun, self.group = noun, group
+        self._check = check
         self._entries: dict[str, T | str] = {}
+        self._loaded = group is None
         _registries.add(self)
 
     def add(self, name: str, entry: T | str) -> None:
         """Register `entry`.
 
         Raises:
-            RequestError: another entry already has this name.
+            RequestError: another entry already has this name, or the entry lacks a member.
         """
+        self._load()
+        if not isinstance(name, str) or not name:
+            raise RequestError(f"a {self.noun}'s name is a text, not {name!r}")
         if name in self._entries and self._entries[name] != entry:
             raise RequestError(
                 f"the {self.noun} '{name}' is registered already; give yours another name"
             )
+        if self._check is not None and not isinstance(entry, str):
+            self._check(entry)
         self._entries[name] = entry
 
     def get(self, name: str) -> T:
         """Return the entry called `name`.
 
         Raises:
-            RequestError: there is none; the message lists near matches.
+            RequestError: there is none, and the message lists near matches; or it is a lazy one
+                that cannot be imported or lacks a member.
         """
+        if name not in self._entries:
+            self._load()
         if name not in self._entries:
             raise RequestError(f"unknown {self.noun} '{name}'{did_you_mean(name, self._entries)}")
         entry = self._entries[name]
         if isinstance(entry, str):
-            entry = self._entries[name] = import_attribute(entry)
+            imported: T = import_attribute(entry)
+            if self._check is not None:
+                self._check(imported)
+            entry = self._entries[name] = imported
         return entry
 
     def match(self, pattern: str) -> list[str]:
@@ -94,21 +128,61 @@ class Registry(Generic[T]):
         Raises:
             RequestError: nothing matches.
         """
-        found = [name for name in self._entries if fnmatch.fnmatchcase(name, pattern)]
-        if not found:
+        names = [name for name in self if fnmatch.fnmatchcase(name, pattern)]
+        if not names:
             raise RequestError(
                 f"unknown {self.noun} '{pattern}'{did_you_mean(pattern, self._entries)}"
             )
-        return found
+        return names
 
     def __contains__(self, name: object) -> bool:
+        if name not in self._entries:
+            self._load()
         return name in self._entries
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._entries)
+        self._load()
+        return iter(tuple(self._entries))
 
     def __len__(self) -> int:
+        self._load()
         return len(self._entries)
+
+    def _load(self) -> None:
+        """Take in what installed packages name under the group, once; omnibench's own comes first.
+
+        A package that cannot be loaded is left out and named in a warning: it must not take the
+        others down.
+        """
+        if self._loaded:
+            return
+        with _loading:
+            if self._loaded:
+                return
+            self._loaded = True  # what is imported below registers, and so comes here again
+            points = importlib.metadata.entry_points(group=str(self.group))
+            for point in sorted(points, key=lambda point: _distribution(point) != OWN):
+                try:
+                    with all_or_none():
+                        if ":" in point.value:
+                            self.add(point.name, point.value)
+                        else:
+                            importlib.import_module(point.value)
+                except Exception as error:
+                    log.warning(
+                        "the entry point %s of %s in %s could not be loaded and is left out: %s",
+                        point.name,
+                        self.group,
+                        _distribution(point),
+                        one_line(error),
+                    )
+
+
+def _distribution(point: importlib.metadata.EntryPoint) -> str:
+    return "an unnamed package" if point.dist is None else point.dist.name
+
+
+_loading = threading.RLock()
 
 
 _registries: WeakSet[Registry[Any]] = WeakSet()

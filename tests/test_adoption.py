@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed
 from omnibench.index import Index
 from omnibench.predictions import packed, read_predictions
 from omnibench.record import read_record
@@ -187,7 +186,6 @@ def test_a_builders_records_are_refused_by_name(store, unit, caplog):
     ],
 )
 def test_lora_that_missed_layers_is_computed_again(store, unit, caplog, source, taken):
-    load_installed()
     card = BackboneCard(id="a", source=source, pool="cls")
     lora = replace(unit, adaptation="lora", short="lora-r8-a16", backbone=card)
     earlier(store, lora)

@@ -1,13 +1,8 @@
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import datasets, load_installed
+from omnibench.catalogue import datasets
 from omnibench.contamination import origins_of, seen
-
-
-@pytest.fixture(autouse=True)
-def _installed():
-    load_installed()
 
 
 def backbone(*pretraining):

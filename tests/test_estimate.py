@@ -7,7 +7,6 @@ import pytest
 from omnibench import estimate as module
 from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import load_installed
 from omnibench.context import Context
 from omnibench.estimate import RECORD_SECONDS, estimate
 from omnibench.rates import Rates, forward_flops
@@ -19,7 +18,6 @@ FLOPS = forward_flops(VIT, 224)
 
 @pytest.fixture
 def context(tmp_path, monkeypatch):
-    load_installed()
     measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
     monkeypatch.setattr(module.Rates, "of", lambda context: Rates("cpu", measured))
     return Context(tmp_path / "results", tmp_path / "data")

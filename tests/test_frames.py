@@ -5,7 +5,6 @@ from dataclasses import replace
 import pytest
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed
 from omnibench.errors import StoreError
 from omnibench.frames import mixed_precisions, values_of
 from omnibench.record import blank
@@ -33,7 +32,6 @@ def test_models_of_several_precisions_are_named_with_them(unit):
 
 
 def test_repetitions_may_load_different_weights_only_where_each_draws_its_own(unit, tmp_path):
-    load_installed()
     records = [
         (tmp_path / str(k), record_of(unit, k, loaded=f"sha256:{k}", init=init))
         for init in ("fixed", "per-repetition")

@@ -65,7 +65,6 @@ def filled(hub: StubHub, timm_repository, tmp_path, monkeypatch) -> StubHub:
     """The hub with me/timm and me/transformers, both registered."""
     hub.repositories["me/timm"] = dict(timm_repository)
     hub.repositories["me/transformers"] = transformers_files(tmp_path / "saved")
-    catalogue.load_installed()  # once a process, so never into the copy
     monkeypatch.setattr(catalogue.backbones, "_entries", dict(catalogue.backbones._entries))
     known(id="hub-timm", source="hf_hub:me/timm", pool="cls")
     known(id="hub-transformers", source="transformers:me/transformers", pool="cls")

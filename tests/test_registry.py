@@ -1,3 +1,6 @@
+import importlib
+import sys
+
 import pytest
 
 from omnibench.errors import RequestError
@@ -52,3 +55,66 @@ def test_what_a_failed_block_has_added_is_taken_back():
     with all_or_none():
         tasks.add("added", 4)
     assert (list(backbones), list(tasks)) == (["stays"], ["added"])
+
+
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Install a package with entry points in the group `fruits`; return its folder."""
+
+    def install(points: str, **modules: str):
+        package = tmp_path / "grocer-1.dist-info"
+        package.mkdir()
+        (package / "METADATA").write_text("Metadata-Version: 2.1\nName: grocer\nVersion: 1\n")
+        (package / "entry_points.txt").write_text(f"[fruits]\n{points}\n")
+        for name, text in modules.items():
+            (tmp_path / f"{name}.py").write_text(text)
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        monkeypatch.syspath_prepend(tmp_path)
+
+    return install
+
+
+def test_what_a_package_names_is_loaded_at_the_first_miss_and_no_earlier(installed):
+    installed("plum = grocer_plum:PLUM", grocer_plum="PLUM = 7\n")
+    fruits: Registry[int] = Registry("fruit", "fruits")
+    fruits._entries["apple"] = 1
+    assert fruits.get("apple") == 1 and not fruits._loaded
+    assert "plum" in fruits and "grocer_plum" not in sys.modules
+    assert fruits.get("plum") == 7
+    assert list(fruits) == ["apple", "plum"]
+
+
+def test_a_package_that_cannot_be_loaded_is_named_and_the_others_stay(installed, caplog):
+    installed(
+        "pear = grocer_pear\nplum = grocer_plum:PLUM",
+        grocer_pear="import grocer_shelf as s\ns.fruits.add('half', 1)\nraise ValueError('no')\n",
+        grocer_plum="PLUM = 7\n",
+        grocer_shelf="fruits = None\n",
+    )
+    fruits: Registry[int] = Registry("fruit", "fruits")
+    importlib.import_module("grocer_shelf").fruits = fruits
+    assert list(fruits) == ["plum"]
+    assert "the entry point pear of fruits in grocer could not be loaded" in caplog.text
+    assert caplog.text.rstrip().endswith("no")
+
+
+def test_a_name_that_a_package_has_is_taken_before_it_is_loaded(installed):
+    installed("plum = grocer_plum:PLUM", grocer_plum="PLUM = 7\n")
+    fruits: Registry[int] = Registry("fruit", "fruits")
+    with pytest.raises(RequestError, match="the fruit 'plum' is registered already"):
+        fruits.add("plum", 8)
+
+
+def test_an_entry_that_lacks_a_member_is_refused_when_it_is_known():
+    def check(fruit: object) -> None:
+        if not hasattr(fruit, "stone"):
+            raise RequestError(f"{fruit!r} has no stone")
+
+    fruits: Registry[object] = Registry("fruit", check=check)
+    with pytest.raises(RequestError, match="3 has no stone"):
+        fruits.add("berry", 3)
+    fruits.add("lazy", "string:digits")
+    with pytest.raises(RequestError, match="'0123456789' has no stone"):
+        fruits.get("lazy")
+    with pytest.raises(RequestError, match="a fruit's name is a text, not None"):
+        fruits.add(None, 3)  # type: ignore[arg-type]

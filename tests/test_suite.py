@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import omnibench.suite
-from omnibench.catalogue import load_installed
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
 from omnibench.suite import load, shipped
@@ -25,7 +24,6 @@ report: {baseline: random-vit-tiny}
 
 @pytest.fixture
 def read(tmp_path):
-    load_installed()
 
     def read(text: str, **options):
         path = tmp_path / "mine.yaml"
@@ -198,7 +196,6 @@ def test_two_files_of_one_name_are_refused(read, tmp_path):
 
 
 def test_every_shipped_suite_loads(tmp_path):
-    load_installed()
     for name, path in shipped().items():
         suite = load(name, Sources(tmp_path, tmp_path))
         assert suite.name == name == Path(path).stem

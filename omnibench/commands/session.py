@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omnibench.catalogue import backbones, load_installed, load_plugin
+from omnibench.catalogue import backbones, load_plugin
 from omnibench.context import Context, default_data, default_results
 from omnibench.errors import RequestError
 from omnibench.pretrained import register_recorded
@@ -48,7 +48,6 @@ class Session:
     @classmethod
     def open(cls, places: Places) -> "Session":
         """Register what is installed, what the plug-in files hold, what pretrainings left."""
-        load_installed()
         plugged = tuple(name for plugin in places.plugins for name in load_plugin(plugin))
         results = (places.results or default_results()).absolute()
         register_recorded(results)

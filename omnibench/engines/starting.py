@@ -1,6 +1,6 @@
 """What a process does before its first unit, and the error of what stops it there."""
 
-from omnibench.catalogue import load_installed, load_plugin
+from omnibench.catalogue import load_plugin
 from omnibench.context import Context
 from omnibench.errors import OmnibenchError
 from omnibench.pretrained import register_recorded
@@ -12,7 +12,6 @@ def register_all(context: Context) -> None:
     Raises:
         RequestError: a plug-in cannot be imported here.
     """
-    load_installed()
     for plugin in context.plugins:
         load_plugin(plugin)
     register_recorded(context.results)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnibench.catalogue import datasets, load_installed, load_plugin, tasks
+from omnibench.catalogue import datasets, load_plugin, tasks
 from omnibench.context import Context
 from omnibench.engines.local import run
 from omnibench.sources import Sources
@@ -44,7 +44,6 @@ matrix: [{{task: empty, datasets: [nothing], adaptations: [nothing]}}]
 
 def measure(device: str) -> Iterator[Measure]:
     """Yield seconds a unit, the processes' start included and apart."""
-    load_installed()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         plugin, suite = folder / "empty_task.py", folder / "empty.yaml"

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
 from omnibench.context import Context
@@ -82,7 +82,6 @@ def _plain_head(features: torch.Tensor, labels: torch.Tensor) -> None:
 
 
 def _unit(device: str) -> Iterator[Measure]:
-    load_installed()
     backbone = BackboneCard(id="speed-vit", source="random:vit_small_patch14_dinov2", pool="cls")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)

@@ -11,7 +11,7 @@ from omnibench.tasks.captioning import metrics
 from PIL import Image
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.jsonl import card_of
@@ -59,7 +59,6 @@ def stand_in_for_meteor(monkeypatch):
 def make(captioned, tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
     """A unit of captioning and its context, of any adaptation and recipe; its BART is narrow."""
     monkeypatch.setattr("omnibench.tasks.captioning.language.BartConfig", narrow)
-    load_installed()
     torch.set_num_threads(1)
     (tmp_path / "cache").mkdir()
     # The disk's speed is not measured: every feature goes to the store.

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from transformers import BartModel
 
 from omnibench import hub_access
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import MissingWeightsError, WeightsError
@@ -150,7 +150,6 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
 
 
 def unit_of(unit, name, **options):
-    load_installed()
     adaptation = tasks.get("captioning").adaptations[name]
     fields = {**unit.__dict__, "task": "captioning", "adaptation": name}
     fields["options"] = adaptation.resolve_options(options, "adaptations")

@@ -12,7 +12,7 @@ from omnibench.tasks.classification.recipes import OMNIRAD, TrainedRecipe
 from torch import nn
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
@@ -30,7 +30,6 @@ LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "head": "full"}
 
 @pytest.fixture
 def make(tmp_path):
-    load_installed()
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
     arrays = {}

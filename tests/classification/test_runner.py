@@ -8,7 +8,7 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
@@ -34,7 +34,6 @@ def write_npz(path: Path, multi_label: bool = False, classes: int = 2) -> None:
 
 @pytest.fixture
 def make(tmp_path):
-    load_installed()
     torch.set_num_threads(1)
 
     def make(adaptation: str = "linear", repetitions=(0, 1, 2), **options) -> tuple[Unit, Context]:

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cli import main
 from omnibench.predictions import read_predictions
 from omnibench.task import score
@@ -18,7 +18,6 @@ class Bench:
     """The command, and records for it to compare."""
 
     def __init__(self, results, monkeypatch, capsys):
-        load_installed()
         self.results, self.monkeypatch, self.capsys = results, monkeypatch, capsys
 
     def add(self, backbone, shift, definitions=(FOREGROUND, MACRO, "dataset"), distances=True):

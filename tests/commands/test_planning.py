@@ -6,7 +6,6 @@ import subprocess
 import pytest
 
 import omnibench.index
-from omnibench.catalogue import load_installed
 from omnibench.cell import digest_of
 from omnibench.plan import progress, states
 from omnibench.record import blank
@@ -27,7 +26,6 @@ matrix: [{task: classification, datasets: [phantom], adaptations: [linear, knn]}
 def suite(tmp_path):
     path = tmp_path / "some.yaml"
     path.write_text(SUITE)
-    load_installed()
     return path
 
 
@@ -74,7 +72,6 @@ def test_progress_tells_what_states_tell(recorded):
 
 
 def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_identity(tmp_path):
-    load_installed()
     for name in shipped():
         for unit in load(name, Sources(tmp_path, tmp_path)).units:
             for cell in unit.cells:

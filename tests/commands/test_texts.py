@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.commands.session import Session
@@ -50,7 +50,6 @@ def unit(backbone):
 @pytest.fixture
 def bench(tmp_path, monkeypatch, capsys):
     """Give a command; the records of `base` and the better `good` are there."""
-    load_installed()
     monkeypatch.setitem(tasks._entries, "texts", TextsTask())
     monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path))
     units = [unit("base"), unit("good")]

@@ -103,9 +103,7 @@ def test_resolving_imports_no_torch(root: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from omnibench.catalogue import load_installed
 from omnibench.data.pool import pool_card
-load_installed()
 pool_card(["phantom", "radimagenet", {f"images:{root}"!r}], Path())
 sys.exit("torch" in sys.modules)
 """

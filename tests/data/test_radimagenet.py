@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from omnibench.catalogue import datasets, load_installed
+from omnibench.catalogue import datasets
 from omnibench.data import download, sources
 from omnibench.data.pool import open_pool
 from omnibench.data.radimagenet import CARD, training_names
@@ -36,7 +36,6 @@ def write_list(path: Path, *names: str, header: str = "filename,label") -> None:
 
 
 def test_the_card() -> None:
-    load_installed()
     assert datasets.get("radimagenet") is CARD
     assert CARD.splits == {"train": 1_080_000, "val": 135_000, "test": 135_000}
     assert CARD.tasks == ("pretraining",)

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import load_installed
 from omnibench.context import Context
 from omnibench.doctor import machine, space, tools
 from omnibench.doctor.needs import absent
@@ -94,7 +93,6 @@ IMAGES = DatasetCard(
 
 @pytest.fixture
 def pending(unit):
-    load_installed()
     recipe = {"epochs": 1, "input_size": 64, "precision": "fp32", "limit": None}
     segmentation = {"task": "segmentation", "adaptation": "full", "short": "full"}
     return replace(unit, dataset=IMAGES, backbone=VIT, recipe=recipe, **segmentation)

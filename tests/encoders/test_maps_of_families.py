@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import backbones, load_installed
+from omnibench.catalogue import backbones
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.levels import levels_of
 from omnibench.encoders.preprocess import Preprocess
@@ -39,8 +39,6 @@ STAGES = {
     "efficientnet": ("blocks.2", "blocks.4", "blocks.6"),
     "mobilenetv2": ("blocks.2", "blocks.4", "blocks.6"),
 }
-
-load_installed()
 CARDS = {card.id: card for card in map(backbones.get, sorted(backbones))}
 VITS = [name for name, card in CARDS.items() if card.patch]
 CNNS = [name for name, card in CARDS.items() if not card.patch]

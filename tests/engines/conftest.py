@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from omnibench.catalogue import load_installed, load_plugin, tasks
+from omnibench.catalogue import load_plugin, tasks
 from omnibench.context import Context
 from omnibench.recipe import Recipe
 
@@ -55,7 +55,6 @@ register_task(Obeying())
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory):
     """The plug-in's file and the task that it registers, which other tests do not see."""
-    load_installed()
     path = tmp_path_factory.mktemp("plugin") / "obeying_task.py"
     path.write_text(PLUGIN)
     load_plugin(path)

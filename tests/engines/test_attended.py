@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from cluster_suite import PRETRAINING, metrics, run_here, write_suite
 
-from omnibench.catalogue import load_installed
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.engines.attended import attend
@@ -29,7 +28,6 @@ def suite(tmp_path) -> Path:
 
 @pytest.fixture
 def training(suite, context) -> Unit:
-    load_installed()
     units = load(str(suite), Sources(context.data, context.results)).units
     return next(maker for unit in units for maker in unit.after)
 

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load, shipped
 
@@ -20,7 +20,6 @@ DIGESTS, DEFAULTS = FOLDER / "digests.txt", FOLDER / "defaults.json"
 
 def digest_lines() -> list[str]:
     """Return "suite unit repetition digest" of every cell, on a machine that has no data."""
-    load_installed()
     with tempfile.TemporaryDirectory() as empty:
         sources = Sources(Path(empty), Path(empty))
         return [
@@ -33,7 +32,6 @@ def digest_lines() -> list[str]:
 
 def defaults() -> dict[str, Any]:
     """Return task -> its version, and adaptation -> the defaults of its options and recipes."""
-    load_installed()
     return {
         name: {
             "version": tasks.get(name).version,

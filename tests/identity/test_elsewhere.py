@@ -5,7 +5,6 @@ import json
 import numpy as np
 import pytest
 
-from omnibench.catalogue import load_installed
 from omnibench.plan import progress
 from omnibench.record import blank
 from omnibench.sources import Sources
@@ -23,7 +22,6 @@ matrix:
 
 @pytest.fixture
 def folder(tmp_path):
-    load_installed()
     arrays = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = np.zeros((8, 8, 8), np.uint8) + np.arange(8)[:, None, None]

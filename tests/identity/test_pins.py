@@ -10,7 +10,7 @@ from pins import DEFAULTS, DIGESTS, defaults, digest_lines
 
 import omnibench.commands.session
 import omnibench.recipe
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load
 
@@ -45,7 +45,6 @@ def test_digests_do_not_depend_on_the_machine(monkeypatch, bench, bf16, gpu):
 
 def test_digests_do_not_depend_on_what_is_on_disk(tmp_path):
     """A hub's files complete a card, and decide nothing: its source does."""
-    load_installed()
     config = {"architecture": "vit_small_patch14_dinov2", "mean": [0.1] * 3, "std": [0.2] * 3}
     for name in ("OmniRad-small", "OmniRad-base"):
         folder = tmp_path / "weights" / f"Snarcy--{name}"
@@ -70,7 +69,6 @@ def faked_exists(exists, gpu):
 
 
 def test_a_new_field_with_a_neutral_default_changes_no_digest(monkeypatch):
-    load_installed()
     for name in tasks:
         task = tasks.get(name)
         extended = {k: with_a_new_field(adaptation) for k, adaptation in task.adaptations.items()}
@@ -95,7 +93,6 @@ def with_a_new_field(adaptation):
 
 
 def test_a_raised_version_changes_every_digest_of_its_task(monkeypatch):
-    load_installed()
     monkeypatch.setattr(tasks.get("segmentation"), "version", 99)
     for before, after in zip(pinned(), digest_lines(), strict=True):
         assert (before == after) == ("segmentation/" not in before)

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from omnibench.catalogue import load_installed
 from omnibench.context import Context
 from omnibench.data import sources
 
@@ -12,7 +11,6 @@ from omnibench.data import sources
 @pytest.fixture(scope="session")
 def phantom(tmp_path_factory) -> str:
     """Some images of phantom as an npz: drawn once, where the dataset itself is drawn each time."""
-    load_installed()
     folder = tmp_path_factory.mktemp("phantom")
     arrays = {}
     for split, found in sources.load(sources.resolve("phantom"), folder).splits.items():
@@ -26,6 +24,5 @@ def phantom(tmp_path_factory) -> str:
 @pytest.fixture
 def context(tmp_path) -> Context:
     """Results and data of one test, on one thread."""
-    load_installed()
     torch.set_num_threads(1)
     return Context(tmp_path / "results", tmp_path / "cache")

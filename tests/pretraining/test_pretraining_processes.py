@@ -25,11 +25,9 @@ sys.path.insert(0, {tests!r})
 import torch
 from torch import distributed
 from test_pretraining_processes import KINDS, Context, outcome, unit
-from omnibench.catalogue import load_installed
 from omnibench.errors import RequestError
 from omnibench.training.steps import Steps
 torch.set_num_threads(1)
-load_installed()
 distributed.init_process_group("gloo")
 first = distributed.get_rank() == 0
 folder = Path({folder!r})

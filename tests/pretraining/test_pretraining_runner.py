@@ -98,11 +98,9 @@ from pathlib import Path
 sys.path.insert(0, {tests!r})
 from pretraining_units import outcome
 from test_pretraining_runner import Trainer, everything
-from omnibench.catalogue import load_installed
 from omnibench.context import Context
 import torch
 torch.set_num_threads(1)
-load_installed()
 after = Trainer.after
 def dying(self, step, *rest):
     after(self, step, *rest)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands import reporting
 from omnibench.commands.session import Places, Session
@@ -57,7 +57,6 @@ class Results:
     """Records below a folder, and the command that reports on them."""
 
     def __init__(self, folder, monkeypatch):
-        load_installed()
         self.folder, self.store = folder, RecordStore(folder)
         self.units = [unit(b, a) for b in CARDS for a in VARIES]
         self.suite = SimpleNamespace(

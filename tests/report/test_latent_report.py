@@ -11,7 +11,6 @@ import pytest
 from sklearn.manifold import trustworthiness
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import load_installed
 from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.commands.session import Session
@@ -42,7 +41,6 @@ class Study:
     """Finished units, their records and their features below one folder."""
 
     def __init__(self, folder):
-        load_installed()
         self.folder, self.units = folder, []
         self.context = Context(folder, folder / "data")
         self.store = RecordStore(folder)

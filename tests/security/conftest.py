@@ -55,7 +55,6 @@ def arrays() -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def catalogues(monkeypatch) -> None:
     """Backbones and datasets that a test registers are forgotten with it."""
-    catalogue.load_installed()
     for registry in (catalogue.backbones, catalogue.datasets):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 

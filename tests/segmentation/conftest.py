@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import load_installed, tasks
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
@@ -35,7 +35,6 @@ def blobs(count: int, seed: int, side: int = 48) -> tuple[np.ndarray, np.ndarray
 def make(tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
     """A unit on blobs and its context, of any adaptation and recipe; its decoder is narrow."""
     monkeypatch.setattr("omnibench.tasks.segmentation.width.DEFAULT_WIDTH", 48)
-    load_installed()
     torch.set_num_threads(1)
     arrays = {}
     for seed, (split, count) in enumerate(SPLITS.items()):

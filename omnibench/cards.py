@@ -14,7 +14,7 @@ SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record")
 
 
 class Card(BaseModel):
-    """Shared by both cards: frozen, and unknown fields are refused."""
+    """What all cards share: they are frozen, and unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -23,8 +23,8 @@ class Card(BaseModel):
     citation: str = ""
 
 
-class BackboneCard(Card):
-    """An encoder: where its weights come from and what it expects.
+class WeightsCard(Card):
+    """A model's weights and where they come from.
 
     Attributes:
         source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
@@ -34,45 +34,23 @@ class BackboneCard(Card):
         arguments: keywords that the builder of a `module:attribute` source is called with.
         weights_key: the dotted place of the weights in a file that holds several, such as
             "model_ema".
-        width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
-            a CNN); those left out are told by the architecture.
-        prefix_tokens: class and register tokens before the patch tokens.
-        pool: how `embed` summarises an image: the class token (`cls`) or the mean of the patch
-            tokens (`mean`; for a CNN, of the last map).
-        mean, std: the normalisation the weights were trained with, for images scaled to 0..1.
-        pretraining: ids of the image sources it was pretrained on.
         checksum: of the weights file; a file that differs is refused.
         revision: the hub revision that is loaded.
-        flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
         package: an importable package that ships the weights, for a builder that reads them there.
-        optional_keys: globs of weight keys that may be absent from the file or left over in it.
         companions: further files of the hub repository that are needed, such as a tokenizer's.
         trust_remote_code: run code that the hub repository ships (`transformers:` only).
-        verified_by: who confirmed the card, such as the model's author.
     """
 
     family: str = ""
-    size: str = ""
     source: str
     architecture: str | None = None
     arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
     weights_key: str | None = None
-    width: int | None = Field(default=None, gt=0)
-    depth: int | None = Field(default=None, gt=0)
-    patch: int | None = Field(default=None, gt=0)
-    prefix_tokens: int | None = Field(default=None, ge=0)
-    pool: Literal["cls", "mean"] | None = None
-    mean: Channels | None = None
-    std: Channels | None = None
-    pretraining: tuple[str, ...] = ()
     checksum: Checksum | None = None
     revision: str | None = None
-    flops: float | None = Field(default=None, gt=0)
     package: str | None = None
-    optional_keys: tuple[str, ...] = ()
     companions: tuple[str, ...] = ()
     trust_remote_code: bool = False
-    verified_by: str = ""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -91,8 +69,6 @@ class BackboneCard(Card):
         name, at, draw = rest.partition("@")
         if kind == "random" and at and not re.fullmatch("0|[1-9][0-9]{0,8}", draw):
             raise ValueError(f"'{draw}' is no number of a draw; write random:{name}@0")
-        if (self.mean is None) != (self.std is None):
-            raise ValueError("mean and std go together")
         return self
 
     @property
@@ -105,6 +81,42 @@ class BackboneCard(Card):
     def source_name(self) -> str:
         """What follows the kind: a timm or hub name, a path, a digest, or module:attribute."""
         return self.source if self.source_kind == "module" else self.source.partition(":")[2]
+
+
+class BackboneCard(WeightsCard):
+    """An encoder: where its weights come from and what it expects.
+
+    Attributes:
+        width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
+            a CNN); those left out are told by the architecture.
+        prefix_tokens: class and register tokens before the patch tokens.
+        pool: how `embed` summarises an image: the class token (`cls`) or the mean of the patch
+            tokens (`mean`; for a CNN, of the last map).
+        mean, std: the normalisation the weights were trained with, for images scaled to 0..1.
+        pretraining: ids of the image sources it was pretrained on.
+        flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
+        optional_keys: globs of weight keys that may be absent from the file or left over in it.
+        verified_by: who confirmed the card, such as the model's author.
+    """
+
+    size: str = ""
+    width: int | None = Field(default=None, gt=0)
+    depth: int | None = Field(default=None, gt=0)
+    patch: int | None = Field(default=None, gt=0)
+    prefix_tokens: int | None = Field(default=None, ge=0)
+    pool: Literal["cls", "mean"] | None = None
+    mean: Channels | None = None
+    std: Channels | None = None
+    pretraining: tuple[str, ...] = ()
+    flops: float | None = Field(default=None, gt=0)
+    optional_keys: tuple[str, ...] = ()
+    verified_by: str = ""
+
+    @model_validator(mode="after")
+    def _check_normalisation(self) -> Self:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("mean and std go together")
+        return self
 
 
 class DatasetCard(Card):

@@ -24,11 +24,35 @@ from omnibench.files import expanded
 from omnibench.registry import Registry, all_or_none
 
 if TYPE_CHECKING:
-    from omnibench.task import Task
+    from omnibench.task import Adaptation, Metric, Task
+
+
+def _check_task(task: "Task") -> None:
+    from omnibench.task import check_task
+
+    check_task(task)
+
+
+def _check_adaptation(adaptation: "Adaptation") -> None:
+    from omnibench.task import check_adaptation
+
+    check_adaptation(adaptation)
+
+
+def _check_metric(metric: "Metric") -> None:
+    from omnibench.task import check_metric
+
+    check_metric(metric)
+
 
 backbones: Registry[BackboneCard] = Registry("backbone", "omnibench.backbones")
 datasets: Registry[DatasetCard] = Registry("dataset", "omnibench.datasets")
-tasks: "Registry[Task]" = Registry("task", "omnibench.tasks")
+tasks: "Registry[Task]" = Registry("task", "omnibench.tasks", _check_task)
+adaptations: "Registry[Adaptation]" = Registry(
+    "adaptation", "omnibench.adaptations", _check_adaptation
+)
+# By "task:definition/name"; a task's own are not among them.
+metrics: "Registry[Metric]" = Registry("metric", "omnibench.metrics", _check_metric)
 
 SLOW_SECONDS = 5.0
 log = logging.getLogger("omnibench")
@@ -52,11 +76,29 @@ def register_task(task: "Task") -> "Task":
     return task
 
 
+def register_adaptation(adaptation: "Adaptation") -> "Adaptation":
+    """Make an adaptation known: every task that offers what it needs has it."""
+    adaptations.add(adaptation.name, adaptation)
+    return adaptation
+
+
+def register_metric(task: str, metric: "Metric") -> "Metric":
+    """Make a metric of a task's predictions known.
+
+    Raises:
+        RequestError: the task has a metric of this id already.
+    """
+    if task in tasks and any(metric.id == own.id for own in tasks.get(task).metrics):
+        raise RequestError(f"the metric '{metric.id}' is {task}'s own; give yours another id")
+    metrics.add(f"{task}:{metric.id}", metric)
+    return metric
+
+
 _plugged: dict[Path, tuple[str, ...]] = {}
 
 
 def load_plugin(path: Path) -> tuple[str, ...]:
-    """Import a Python file that registers backbones, datasets or tasks; once.
+    """Import a Python file that registers backbones, tasks or anything else; once.
 
     The file becomes a module named after it, so that `source="my_vit:build"` finds its builder, and
     modules beside it can be imported, as those beside a script. Where it fails, nothing of it

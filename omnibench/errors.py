@@ -24,6 +24,12 @@ class RequestError(OmnibenchError):
     exit_status = 2
 
 
+class ExtensionError(OmnibenchError):
+    """A metric, an adaptation or another part from outside raised, or gave what it must not."""
+
+    kind = "extension"
+
+
 class DataError(OmnibenchError):
     """A dataset is absent, damaged, or not what its card says."""
 

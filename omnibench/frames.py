@@ -13,7 +13,7 @@ from omnibench.errors import StoreError
 from omnibench.predictions import read_predictions
 from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS, split_decoding
-from omnibench.task import VALUES, Definition, by_decoding
+from omnibench.task import VALUES, Metric, by_decoding, metrics_of, values_per_case
 
 KEPT_BYTES = 256 * 2**20
 
@@ -78,16 +78,14 @@ def predictions_of(
             size = sum(array.nbytes for array in arrays.values())
             if size <= room:
                 kept[digest], room = arrays, room - size
-        definitions = tasks.get(task).definitions
 
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
             prefix = f"{VALUES}{definition}/"
             stored = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
             name, decoding = split_decoding(definition)
-            compute = definitions[name].per_case if name in definitions else None
-            if stored or compute is None:
-                return stored
-            return compute(by_decoding(arrays)[decoding and f"@{decoding}"])
+            return stored or values_per_case(
+                task, name, by_decoding(arrays).get(decoding and f"@{decoding}", {})
+            )
 
         return Stored(arrays, per_case)
 
@@ -115,17 +113,17 @@ def mixed_precisions(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, st
 
 def improving_downwards() -> set[str]:
     """Return the names of the metrics that improve downwards, of every task."""
-    return {metric for one in _definitions() for metric in one.lower_is_better}
+    return {metric.name for metric in _metrics() if metric.direction == "down"}
 
 
 def units_by_definition() -> dict[str, str]:
     """Return what the values of each definition are in, of every task; ids without decoding."""
-    return {one.id: one.unit for one in _definitions()}
+    return {metric.definition: metric.unit for metric in _metrics()}
 
 
-def _definitions() -> Iterator[Definition]:
+def _metrics() -> Iterator[Metric]:
     for name in tasks:
-        yield from tasks.get(name).definitions.values()
+        yield from metrics_of(name)
 
 
 def _refuse_other_weights(

@@ -63,6 +63,7 @@ def all_or_none() -> Iterator[None]:
     except BaseException:
         for registry, entries in before:
             registry._entries = entries
+            registry.version += 1
         raise
 
 
@@ -82,6 +83,7 @@ class Registry(Generic[T]):
     ) -> None:
         self.noun, self.group = noun, group
         self._check = check
+        self.version = 0  # raised whenever entries change
         self._entries: dict[str, T | str] = {}
         self._loaded = group is None
         _registries.add(self)
@@ -102,6 +104,7 @@ class Registry(Generic[T]):
         if self._check is not None and not isinstance(entry, str):
             self._check(entry)
         self._entries[name] = entry
+        self.version += 1
 
     def get(self, name: str) -> T:
         """Return the entry called `name`.

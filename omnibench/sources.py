@@ -16,7 +16,7 @@ from omnibench.architecture import (
 )
 from omnibench.architecture.table import timm_facts
 from omnibench.builders import builder_digest
-from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError, StoreError, WeightsError
@@ -177,14 +177,15 @@ class Sources:
                 self._refusals[card.id] = f"data {card.id}: {error}"
         return self._refusals[card.id]
 
-    def of_backbone(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
+    def of_backbone(self, card: WeightsCard) -> tuple[str, tuple[str, ...]]:
+        """Return the source digest of a model's weights, and what is absent."""
         try:
             digest, needs = self._weights_digest(card)
         except (RequestError, StoreError, WeightsError) as error:
             digest, needs = ABSENT, (f"weights {card.id}: {error}",)
         return backbone_digest(card, digest), needs
 
-    def _weights_digest(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
+    def _weights_digest(self, card: WeightsCard) -> tuple[str, tuple[str, ...]]:
         kind, name = card.source_kind, card.source_name
         if kind == "random":
             return card.source if "@" in name else f"{card.source}@0", ()
@@ -210,7 +211,7 @@ class Sources:
         return digest, ()
 
 
-def backbone_digest(card: BackboneCard, weights_digest: str) -> str:
+def backbone_digest(card: WeightsCard, weights_digest: str) -> str:
     """Return a backbone's source digest: its weights', and what its card adds to them.
 
     A field is left out where it says what timm's table of architectures says too, so that a full
@@ -219,14 +220,14 @@ def backbone_digest(card: BackboneCard, weights_digest: str) -> str:
     names = BUILDER_FIELDS if card.source_kind == "module" else DECIDING_FIELDS
     values = card.model_dump(mode="json", include=set(names))
     default = {} if card.source_kind == "module" else _told_by_table(card)
-    deciding = {name: values[name] for name in names if values[name] and name not in default}
+    deciding = {n: values[n] for n in names if values.get(n) and n not in default}
     deciding |= {n: values[n] for n in default if values.get(n) not in (None, default[n])}
     return (
         f"{weights_digest} {json.dumps(deciding, sort_keys=True)}" if deciding else weights_digest
     )
 
 
-def _told_by_table(card: BackboneCard) -> dict[str, Any]:
+def _told_by_table(card: WeightsCard) -> dict[str, Any]:
     """Return what timm's table says of a source, which is the same on every machine."""
     if card.source_kind not in ("timm", "random", "file"):
         return {}
@@ -251,7 +252,7 @@ def drawn(card: BackboneCard, draw: int) -> BackboneCard:
     return card.model_copy(update={"source": f"random:{name}@{draw}"})
 
 
-def _package_needs(card: BackboneCard) -> tuple[str, ...]:
+def _package_needs(card: WeightsCard) -> tuple[str, ...]:
     if card.package is None or importlib.util.find_spec(card.package) is not None:
         return ()
     distribution = card.package.replace("_", "-")

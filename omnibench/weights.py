@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench import hub_access
-from omnibench.cards import BackboneCard
+from omnibench.cards import WeightsCard
 from omnibench.data.checksums import checksum_like, hash_file, sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.weight_folders import INDEX_SUFFIX, WEIGHT_NAMES, weight_map, with_shards
@@ -23,7 +23,7 @@ class WeightFiles:
     config: Path | None = None
 
 
-def hub_repository(card: BackboneCard) -> str | None:
+def hub_repository(card: WeightsCard) -> str | None:
     """OWNER/NAME of the hub repository a card's weights come from; None for other sources."""
     if card.source_kind == "timm":
         return f"timm/{card.source_name}"
@@ -32,13 +32,13 @@ def hub_repository(card: BackboneCard) -> str | None:
     return None
 
 
-def local_folder(card: BackboneCard, data: Path) -> Path:
+def local_folder(card: WeightsCard, data: Path) -> Path:
     """The folder below the data folder in which a user may put a repository's files."""
     repository = hub_repository(card) or card.id
     return data / "weights" / repository.replace("/", "--")
 
 
-def locate(card: BackboneCard, data: Path) -> WeightFiles | None:
+def locate(card: WeightsCard, data: Path) -> WeightFiles | None:
     """Find the files of a hub card on this machine; None where they are absent.
 
     Args:
@@ -74,7 +74,7 @@ def _whole(weights: Path) -> bool:
     return True
 
 
-def file_source(card: BackboneCard, data: Path) -> dict[str, str]:
+def file_source(card: WeightsCard, data: Path) -> dict[str, str]:
     """Return {"file": SHA-256} of a hub card's weights file here, a part of its feature keys.
 
     A sharded file adds the SHA-256 of each shard under its name.
@@ -92,7 +92,7 @@ def file_source(card: BackboneCard, data: Path) -> dict[str, str]:
     }
 
 
-def way_out(card: BackboneCard, data: Path) -> str:
+def way_out(card: WeightsCard, data: Path) -> str:
     """What to fetch and where to put it, for a card whose weights are absent."""
     names = ["model.safetensors", *card.companions]
     if card.source_kind != "timm":
@@ -105,7 +105,7 @@ def way_out(card: BackboneCard, data: Path) -> str:
     )
 
 
-def fetch(card: BackboneCard, data: Path) -> WeightFiles:
+def fetch(card: WeightsCard, data: Path) -> WeightFiles:
     """Return the files of a hub card, downloading into the hub's cache what is absent.
 
     Raises:
@@ -138,7 +138,7 @@ def fetch(card: BackboneCard, data: Path) -> WeightFiles:
     return found
 
 
-def require_one_file(card: BackboneCard, path: Path) -> None:
+def require_one_file(card: WeightsCard, path: Path) -> None:
     """Refuse a checksum on weights in several files, of which it would hold the index alone.
 
     Raises:
@@ -151,7 +151,7 @@ def require_one_file(card: BackboneCard, path: Path) -> None:
         )
 
 
-def _difference(card: BackboneCard, files: WeightFiles, data: Path) -> str | None:
+def _difference(card: WeightsCard, files: WeightFiles, data: Path) -> str | None:
     """How a weights file differs from the pinned one, if the card pins one."""
     if card.checksum is None:
         return None
@@ -159,7 +159,7 @@ def _difference(card: BackboneCard, files: WeightFiles, data: Path) -> str | Non
     return _differs(files.weights, checksum_like(card.checksum, files.weights, data), card.checksum)
 
 
-def _download(card: BackboneCard, repository: str) -> str | None:
+def _download(card: WeightsCard, repository: str) -> str | None:
     """Download config and the first weights file there is; the reason where that fails."""
     import huggingface_hub
     from huggingface_hub import errors
@@ -186,7 +186,7 @@ def _download(card: BackboneCard, repository: str) -> str | None:
     return f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"
 
 
-def _cached(card: BackboneCard, name: str) -> Path | None:
+def _cached(card: WeightsCard, name: str) -> Path | None:
     """The hub cache's copy of a file, if it has one."""
     repository = hub_repository(card)
     if repository is None:

@@ -9,14 +9,13 @@ from omnibench.context import Context
 from omnibench.environment import describe
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
-from omnibench.task import Outcome
+from omnibench.task import Outcome, Task
 
 
-class NotingTask:
+class NotingTask(Task):
     """Notes what the facts of the machine are called, too."""
 
-    name, version, adaptations, definitions = "noting", 1, {}, {}
-    reported = ()
+    name = "noting"
 
     def run(self, unit, context):
         notes = {"packages": "none", "threads": "many", "precision": unit.recipe["precision"]}

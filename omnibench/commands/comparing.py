@@ -27,6 +27,7 @@ from omnibench.stats.details import details
 from omnibench.stats.new_runs import on_new_runs
 from omnibench.stats.overall import overall
 from omnibench.stats.units import Score, split_decoding, undecoded
+from omnibench.task import reported_of
 from omnibench.terminal import echo
 
 
@@ -127,7 +128,7 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
     """
     scores = set(zip(values["definition"], values["metric"], strict=True))
     if metric is None:
-        reported = {key for name in tasks for key in tasks.get(name).reported}
+        reported = {key for name in tasks for key in reported_of(name)}
         return {score for score in scores if undecoded(score) in reported}
     names = {score: _spelled(score, metric) for score in scores}
     wanted = {score for score, name in names.items() if name == metric}

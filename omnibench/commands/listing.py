@@ -7,6 +7,7 @@ from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.suite import shipped
+from omnibench.task import metrics_of, reported_of
 from omnibench.terminal import echo
 
 KINDS = ("backbones", "datasets", "tasks", "adaptations", "suites")
@@ -49,8 +50,10 @@ def _cards(kind: str) -> list[dict[str, Any]]:
             {
                 "name": task.name,
                 "adaptations": list(task.adaptations),
-                "definitions": list(task.definitions),
-                "metrics": list(task.reported),
+                "definitions": list(
+                    dict.fromkeys(metric.definition for metric in metrics_of(task.name))
+                ),
+                "metrics": list(reported_of(task.name)),
             }
             for task in tasks
         ]

@@ -14,6 +14,7 @@ from omnibench.report.numbers import POINTS
 from omnibench.stats.needed import repetitions_needed
 from omnibench.stats.power import MOST
 from omnibench.stats.units import Score, split_decoding, undecoded
+from omnibench.task import reported_of
 from omnibench.terminal import echo
 
 HEADER = (
@@ -61,7 +62,7 @@ def power(name: str, margin: float, places: Places, as_json: bool) -> None:
 def _primary(values: pd.DataFrame) -> set[Score]:
     """Each task's primary metric, in every decoding, where it is in points."""
     units = units_by_definition()
-    first = {(name, tasks.get(name).reported[0]) for name in tasks if tasks.get(name).reported}
+    first = {(name, reported_of(name)[0]) for name in tasks if reported_of(name)}
     rows = zip(values["task"], values["definition"], values["metric"], strict=True)
     return {
         (definition, metric)

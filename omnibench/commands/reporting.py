@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from omnibench.catalogue import tasks
 from omnibench.commands.session import Places, Session
 from omnibench.context import using_data
 from omnibench.errors import RequestError
@@ -69,9 +68,8 @@ def rescore(name: str, places: Places) -> int:
     for state in done:
         assert state.record is not None
         path = store.path(state.cell)
-        task = tasks.get(state.cell.unit.task)
         with using_data(session.data):
-            scores = score(task.definitions, read_predictions(path))
+            scores = score(state.cell.unit.task, read_predictions(path))
         metrics = {**state.record["metrics"], **scores}
         if metrics != state.record["metrics"]:
             record = {**state.record, "metrics": metrics}

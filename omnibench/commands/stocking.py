@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import typer
 
 from omnibench import catalogue, weights
-from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cards import DatasetCard, WeightsCard
 from omnibench.commands.session import Places, Session, columns, echo_json, matching
 from omnibench.commands.suite_stock import of_suites
 from omnibench.data import download, sources
@@ -21,7 +21,7 @@ from omnibench.sources import Sources
 from omnibench.store import check_writable
 from omnibench.terminal import echo, printable
 
-C = TypeVar("C", BackboneCard, DatasetCard)
+C = TypeVar("C", WeightsCard, DatasetCard)
 
 
 def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
@@ -148,7 +148,7 @@ def _fetch_dataset(card: DatasetCard, data: Path) -> str:
     return "there"
 
 
-def _fetch_weights(card: BackboneCard, session: Session) -> str:
+def _fetch_weights(card: WeightsCard, session: Session) -> str:
     if weights.hub_repository(card) is not None:
         return str(weights.fetch(card, session.data).weights)
     for need in Sources(session.data, session.results).of_backbone(card)[1]:
@@ -156,14 +156,14 @@ def _fetch_weights(card: BackboneCard, session: Session) -> str:
     return "there, without a download"
 
 
-def _weights_row(card: BackboneCard, session: Session) -> dict[str, Any]:
+def _weights_row(card: WeightsCard, session: Session) -> dict[str, Any]:
     needs = Sources(session.data, session.results).of_backbone(card)[1]
     return {"id": card.id, "there": not needs, "source": card.source, "licence": card.licence}
 
 
-def _all_weights() -> Registry[BackboneCard]:
+def _all_weights() -> Registry[WeightsCard]:
     """The backbones, and what adaptations load besides them (language models)."""
-    known: Registry[BackboneCard] = Registry("weights")
+    known: Registry[WeightsCard] = Registry("weights")
     for name in catalogue.backbones:
         known.add(name, catalogue.backbones.get(name))
     for task in catalogue.tasks:

@@ -3,7 +3,7 @@
 import fnmatch
 from pathlib import Path
 
-from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cards import DatasetCard, WeightsCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands.session import Session
@@ -11,7 +11,7 @@ from omnibench.data import sources
 from omnibench.options import places
 from omnibench.suite import shipped
 
-Stock = tuple[list[DatasetCard], list[BackboneCard]]
+Stock = tuple[list[DatasetCard], list[WeightsCard]]
 
 
 def of_suites(name: str, session: Session) -> Stock:
@@ -26,7 +26,7 @@ def of_suites(name: str, session: Session) -> Stock:
     if not names and Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
         names = [name]
     datasets: dict[str, DatasetCard] = {}
-    backbones: dict[str, BackboneCard] = {}
+    backbones: dict[str, WeightsCard] = {}
     for suite in names:
         for unit in session.suite(suite)[1]:
             datasets |= {card.id: card for card in _datasets(unit)}
@@ -44,7 +44,7 @@ def _datasets(unit: Unit) -> list[DatasetCard]:
     ]
 
 
-def _weights(unit: Unit) -> list[BackboneCard]:
+def _weights(unit: Unit) -> list[WeightsCard]:
     """Its backbone unless a pretraining of the suite leaves it; and a language model."""
     loads = tasks.get(unit.task).adaptations[unit.adaptation].loads
     backbone = [] if unit.after else [unit.backbone]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from omnibench import weights
-from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
@@ -58,9 +58,9 @@ def to_fetch(units: Sequence[Unit], data: Path) -> tuple[int, list[str]]:
     return sum(size or 0 for size in sizes.values()), unknown
 
 
-def weights_bytes(card: BackboneCard) -> int | None:
+def weights_bytes(card: WeightsCard) -> int | None:
     """Of a ViT: 12 D^2 parameters a block; None for others."""
-    if not (card.patch and card.width and card.depth):
+    if not (isinstance(card, BackboneCard) and card.patch and card.width and card.depth):
         return None
     return FLOAT_BYTES * 12 * card.depth * card.width**2
 

@@ -99,7 +99,14 @@ def load_encoder(
     return Loaded(encoder, model.coverage, digest, mean, std, parameters)
 
 
-def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
+@dataclass(frozen=True)
+class LoadedTrainable(Loaded):
+    """What is loaded for a training."""
+
+    encoder: TrainableEncoder
+
+
+def load_trainable(unit: Unit, context: Context, precision: str) -> LoadedTrainable:
     """Load a unit's backbone for a training in which it takes part.
 
     Raises:
@@ -115,7 +122,7 @@ def load_trainable(unit: Unit, context: Context, precision: str) -> Loaded:
         )
     adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
     require(adaptation.takes, loaded.encoder, unit.backbone, int(recipe["input_size"]))
-    return loaded
+    return LoadedTrainable(**vars(loaded))
 
 
 def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder:

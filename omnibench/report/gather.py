@@ -32,6 +32,7 @@ from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
+from omnibench.task import reported_of
 
 
 def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
@@ -127,7 +128,7 @@ def _equivalence(study: Study) -> dict[Comparison, bool]:
 
 def _printed(values: pd.DataFrame) -> set[Score]:
     """The scores that some task prints."""
-    reported = {key for name in tasks for key in tasks.get(name).reported}
+    reported = {key for name in tasks for key in reported_of(name)}
     found = set(zip(values["definition"], values["metric"], strict=True))
     return {score for score in found if undecoded(score) in reported}
 
@@ -148,7 +149,7 @@ def _chosen(tables: Sequence[Table]) -> list[Table]:
     return [
         table
         for task in sorted(found, key=lambda task: task == PRETRAINING)
-        for key in tasks.get(task).reported
+        for key in reported_of(task)
         for table in tables
         if (table.task, undecoded((table.definition, table.metric))) == (task, key)
     ]

@@ -19,14 +19,12 @@ PLUGIN = '''
 from omnibench import DatasetCard, register_dataset
 from omnibench.catalogue import register_task
 from omnibench.recipe import Recipe
-from omnibench.task import Adaptation, Outcome
+from omnibench.task import Adaptation, Outcome, Task
 
 
-class Empty:
+class Empty(Task):
     name = "empty"
-    adaptations = {"nothing": Adaptation("nothing", "nothing", "nothing", {"small": Recipe()})}
-    definitions = {}
-    reported = ("empty/nothing",)
+    own = {"nothing": Adaptation("nothing", "nothing", "nothing", {"small": Recipe()})}
 
     def run(self, unit, context):
         yield Outcome(0, {}, {})

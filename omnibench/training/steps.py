@@ -35,6 +35,7 @@ class Steps:
             weight_decay=recipe.weight_decay,
             fused=True,
         )
+        self.rates = [group["lr"] for group in self.optimiser.param_groups]
         whole = job.count // recipe.batch
         self.epoch = whole if job.whole_batches else math.ceil(job.count / recipe.batch)
         self.micro = recipe.micro_batch or recipe.batch
@@ -48,8 +49,8 @@ class Steps:
         epoch, index = divmod(step, self.epoch)
         done = epoch + (index / self.epoch if recipe.schedule_step == "step" else 0)
         share = factor(done, recipe.epochs, recipe.warmup_epochs, recipe.warmup_start, recipe.decay)
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.lr * share
+        for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
+            group["lr"] = rate * share
         return recipe.lr * share
 
     def within_memory(self, step: int, rows: Tensor) -> float:

@@ -1,23 +1,25 @@
 """Captioning: a language model that reads a frozen backbone's tokens. No torch."""
 
 import functools
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from omnibench.cards import BackboneCard
+from omnibench.cards import WeightsCard
 from omnibench.catalogue import register_task
 from omnibench.options import LocalPath
-from omnibench.task import Adaptation, Definition, Outcome
+from omnibench.task import Adaptation, Task
 
 from .flops import language_flops
-from .metrics import DEFINITIONS
+from .metrics import METRICS
 from .recipes import FROM_SCRATCH, OMNIRAD, PRETRAINED, CaptioningRecipe
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.training.trial import Trial
 
 # Beams and most new tokens, as in the study's Table 12.
 DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
@@ -57,7 +59,7 @@ class FolderOptions(LanguageOptions):
 
 
 def _from_hub(name: str) -> Adaptation:
-    card = BackboneCard(
+    card = WeightsCard(
         id=name, family="bart", source=f"transformers:facebook/{name}",
         companions=("tokenizer.json",), licence="Apache-2.0", citation="arXiv:1910.13461",
     )  # fmt: skip
@@ -68,7 +70,7 @@ def _adaptation(
     name: str,
     small: CaptioningRecipe,
     options: type[LanguageOptions] = LanguageOptions,
-    loads: BackboneCard | None = None,
+    loads: WeightsCard | None = None,
 ) -> Adaptation:
     return Adaptation(
         name,
@@ -83,19 +85,13 @@ def _adaptation(
     )
 
 
-class CaptioningTask:
+class CaptioningTask(Task):
     """A sentence for every image."""
 
     name = "captioning"
-    version = 1
-    definitions: Mapping[str, Definition] = DEFINITIONS
-    reported: tuple[str, ...] = (
-        *(f"omnirad-captioning/{m}" for m in ("meteor", "bleu", "precision-1", "precision-4")),
-        "omnirad-captioning/rouge-l",
-        *(f"omnibench-captioning/{m}" for m in ("meteor", "bleu-4", "rouge-l", "cider-d")),
-        "caption-diversity/distinct-captions",
-    )
-    adaptations: Mapping[str, Adaptation] = {
+    metrics = METRICS
+    pictures = {"captions": "Test images, their captions and generated ones"}  # noqa: RUF012
+    own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (
             _adaptation("bart-small", FROM_SCRATCH),
@@ -105,11 +101,11 @@ class CaptioningTask:
         )
     }
 
-    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
-        """Yield one outcome a repetition."""
-        from .runner import run
+    def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
+        """Return what makes the trial of a language model on a frozen backbone's kept tokens."""
+        from .trial import prepare
 
-        return run(unit, context)
+        return prepare(unit, context, self.adaptations[unit.adaptation])
 
 
 register_task(CaptioningTask())

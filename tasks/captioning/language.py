@@ -9,7 +9,7 @@ import torch
 from transformers import BartConfig, BartForConditionalGeneration, GenerationConfig
 
 from omnibench import weights
-from omnibench.cards import BackboneCard
+from omnibench.cards import WeightsCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
@@ -70,7 +70,7 @@ def load_language_model(
     return LanguageModel(bart, tokenizer, tensors_digest(bart))
 
 
-def folder_of(unit: Unit, card: BackboneCard | None, context: Context) -> Path | None:
+def folder_of(unit: Unit, card: WeightsCard | None, context: Context) -> Path | None:
     """Where a unit's language model lies; None for one that is built here.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.task import Definition, Predictions
+from omnibench.task import Metric, Predictions, metrics_of_pass
 
 from . import diversity
 from .bleu import bleu
@@ -50,14 +50,15 @@ def variety(references: Texts, texts: Texts) -> dict[str, float | None]:
     }
 
 
-def _definition(
-    id_: str,
+def _metrics(
+    definition: str,
+    names: Sequence[str],
     per_caption: PerCaption,
     over_set: OverSet = lambda references, texts: {},
     reference: str = "test_reference",
     **facts: Any,
-) -> Definition:
-    """A definition of means over captions (None: undefined) and of metrics of the whole set."""
+) -> tuple[Metric, ...]:
+    """Return metrics that are means over captions (None: undefined) or of the whole set."""
 
     def both(predictions: Predictions) -> tuple[list[str], list[str]]:
         return [str(t) for t in predictions[reference]], [str(t) for t in predictions["test_text"]]
@@ -73,36 +74,44 @@ def _definition(
         }
         return {**means, **over_set(*both(predictions))}
 
-    return Definition(id_, compute, per_case=per_case, **facts)
+    return metrics_of_pass(definition, names, compute, per_case=per_case, **facts)
 
 
-DEFINITIONS = {
-    definition.id: definition
-    for definition in (
-        _definition(
-            "omnirad-captioning",
-            lambda *both: {"meteor": meteor(*both), "rouge-l": rouge_l(*both)},
-            study_bleu,
-            reference="test_reference_cut",
-        ),
-        _definition(
-            "omnibench-captioning",
-            lambda *both: {
-                "meteor": meteor(*both),
-                "rouge-l": rouge_l(*both),
-                "cider-d": cider_d(*both),
-            },
-            cumulative_bleu,
-        ),
-        _definition(
-            "caption-diversity",
-            lambda _, texts: {"empty": diversity.empty(texts)},
-            variety,
-            lower_is_better=frozenset({"empty"}),
-        ),
-        _definition(
-            "caption-length", lambda _, texts: {"length": diversity.lengths(texts)}, unit="tokens"
-        ),
-        _definition("phantom-slots", slot_matches),
-    )
-}
+STUDY = ("meteor", "bleu", "precision-1", "precision-4", "rouge-l")
+OWN = ("meteor", "bleu-4", "rouge-l", "cider-d")
+METRICS = (
+    *_metrics(
+        "omnirad-captioning",
+        STUDY,
+        lambda *both: {"meteor": meteor(*both), "rouge-l": rouge_l(*both)},
+        study_bleu,
+        reference="test_reference_cut",
+        reported=STUDY,
+    ),
+    *_metrics(
+        "omnibench-captioning",
+        (*OWN, "bleu-1", "bleu-2", "bleu-3"),
+        lambda *both: {
+            "meteor": meteor(*both),
+            "rouge-l": rouge_l(*both),
+            "cider-d": cider_d(*both),
+        },
+        cumulative_bleu,
+        reported=OWN,
+    ),
+    *_metrics(
+        "caption-diversity",
+        ("distinct-captions", "distinct-1", "distinct-2", "length-ratio", "empty"),
+        lambda _, texts: {"empty": diversity.empty(texts)},
+        variety,
+        reported=("distinct-captions",),
+        down=("empty",),
+    ),
+    *_metrics(
+        "caption-length",
+        ("length",),
+        lambda _, texts: {"length": diversity.lengths(texts)},
+        unit="tokens",
+    ),
+    *_metrics("phantom-slots", ("*",), slot_matches),
+)

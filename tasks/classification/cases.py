@@ -7,7 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.cell import Unit
+from omnibench.context import Context
 from omnibench.data import Dataset
+from omnibench.data.sources import load_once
+from omnibench.data.subset import limited
 from omnibench.errors import DataError
 
 from .metrics import confusion, macro_f1, omnirad_classification
@@ -82,6 +86,13 @@ class Cases:
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
         return arrays
+
+
+def cases_of(unit: Unit, context: Context) -> Cases:
+    """Read a unit's dataset, cut it as its recipe says, and check its labels."""
+    recipe, source = unit.recipe, unit.sources["dataset"]
+    dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
+    return Cases.of(limited(dataset, recipe["limit"]), recipe["limit"])
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

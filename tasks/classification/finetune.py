@@ -1,116 +1,183 @@
-"""`head`, `full` and `lora`: each repetition trained by the shared loop, under augmentation."""
+"""What is trained on or in a backbone for classification, under augmentation."""
 
-import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
 
+from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.encoders.build import Loaded, load_trainable
-from omnibench.encoders.forward import counted_flops
+from omnibench.encoders.build import LoadedTrainable, load_trainable
+from omnibench.encoders.forward import counted_flops, forward_rows
 from omnibench.encoders.frozen import unit_features
-from omnibench.task import Outcome, score
-from omnibench.training.checkpoint import Checkpoints
-from omnibench.training.job import Job, cell_job
-from omnibench.training.loop import Fitted, fit
+from omnibench.errors import RequestError
+from omnibench.task import Adaptation
+from omnibench.training.augment import Augmentation
+from omnibench.training.job import Batch
+from omnibench.training.loop import Fitted
+from omnibench.training.precision import autocast
+from omnibench.training.random import stream
+from omnibench.training.trial import Trial
 
-from .cases import Cases, validation_macro_f1
+from .cases import Cases, cases_of, validation_macro_f1
 from .classifier import Classifier
-from .evaluation import Evaluation, FrozenEvaluation, TrainedEvaluation
-from .metrics import DEFINITIONS
-from .objective import Objective
+from .linear import as_targets
 from .recipes import TrainedRecipe
 
+BATCH = 32  # of an evaluation
 
-def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
-    """Yield one outcome a repetition, each resumed from its own checkpoints."""
+
+def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[int], Trial]:
+    """Read the cases, and return what makes a repetition's trial."""
     recipe = TrainedRecipe.model_validate(unit.recipe)
-    for repetition in unit.repetitions:
-        began = time.perf_counter()
-        torch.manual_seed(unit.seed("head", repetition))
-        # A frozen backbone runs in the recipe's precision, a trained one is kept in fp32.
-        precision = recipe.precision if unit.adaptation == "head" else "fp32"
+    cases = cases_of(unit, context)
+    # A frozen backbone runs in the recipe's precision, a trained one is kept in fp32.
+    precision = "fp32" if adaptation.through_backbone else recipe.precision
+
+    def trial(repetition: int) -> Trial:
         loaded = load_trainable(unit, context, precision)
-        model = Classifier.of(loaded.encoder, unit.adaptation, unit.options, recipe, cases.classes)
-        model.to(context.device)
-        evaluation = _evaluation(unit, cases, model, recipe, context)
-        job = _job(unit, repetition, cases, model, evaluation, recipe, context)
-        fitted = fit(job, recipe)
-        logits = {name: evaluation.logits(name) for name in ("val", "test")}
-        predictions = cases.predictions(logits)
-        yield Outcome(
-            repetition=repetition,
-            metrics=score(DEFINITIONS, predictions),
-            predictions=predictions,
-            cost=_cost(model, loaded, fitted, cases, began),
-            digests={**cases.dataset.digests, "backbone": loaded.digest},
-            notes={
-                "chosen": {"epoch": fitted.best_epoch, "val_macro_f1": fitted.best},
-                "backbone": loaded.facts(),
-                **cases.notes(),
-            },
-        )
-        Checkpoints(job.folder).remove()
-
-
-def _job(
-    unit: Unit,
-    repetition: int,
-    cases: Cases,
-    model: Classifier,
-    evaluation: Evaluation,
-    recipe: TrainedRecipe,
-    context: Context,
-) -> Job:
-    objective = Objective(model, cases, recipe, unit.seed("augmentation", repetition))
-
-    def validate() -> Mapping[str, float]:
-        return {"macro-f1": validation_macro_f1(evaluation.logits("val"), cases.labels["val"])}
-
-    return cell_job(
-        unit,
-        repetition,
-        context,
-        model=model,
-        count=len(cases.labels["train"]),
-        loss=objective.loss,
-        validate=validate,
-        set_mode=model.set_training,
-        select="macro-f1",
-    )
-
-
-def _evaluation(
-    unit: Unit, cases: Cases, model: Classifier, recipe: TrainedRecipe, context: Context
-) -> Evaluation:
-    if unit.adaptation == "head":
+        # Drawn before anything is attached, so that one repetition's head is the same in all.
+        head = Classifier.drawn_head(loaded.encoder, cases.classes)
+        trainable = attach(adaptation, loaded.encoder, unit.options)
+        model = Classifier(trainable, head, recipe.dropout).to(context.device)
+        seed = unit.seed("augmentation", repetition)
+        if adaptation.through_backbone:
+            return ClassificationTrial(model, cases, recipe, loaded, context.device, seed)
         # Only training images are augmented: those of val and test are embedded once.
         splits = {n: s for n, s in cases.dataset.splits.items() if n != "train"}
-        return FrozenEvaluation(model, unit_features(unit, splits, context).arrays, context.device)
-    images = {name: split.images for name, split in cases.dataset.splits.items()}
-    return TrainedEvaluation(model, images, recipe.precision, context.device)
+        embeddings = unit_features(unit, splits, context).arrays
+        return ClassificationTrial(model, cases, recipe, loaded, context.device, seed, embeddings)
+
+    return trial
 
 
-def _cost(
-    model: Classifier, loaded: Loaded, fitted: Fitted, cases: Cases, began: float
-) -> dict[str, Any]:
-    size = model.encoder.preprocess.size
-    images = torch.zeros(1, size, size, dtype=torch.uint8)
-    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    # torch's counter fails at a parameter that is passed to a module and could have a gradient.
-    model.eval().requires_grad_(False)
-    with counted_flops() as counter, torch.no_grad():
-        model.encoder.embed(images)
-    epochs = len(fitted.history)
-    rates: list[float] = [entry["images_per_s"] for entry in fitted.history]
-    seen = epochs * (len(cases.labels["train"]) + len(cases.labels["val"]))
-    return {
-        "phases": {"training": time.perf_counter() - began},
-        "trainable_parameters": trainable,
-        "total_parameters": loaded.parameters,
-        "images_per_s": float(np.median(rates)),
-        "flops": counter.get_total_flops() * seen,
-    }
+class ClassificationTrial(Trial):
+    """Cross-entropy (binary for multi-label) over augmented training images.
+
+    Every draw is made for the whole batch and cut to the part, so that neither micro-batches nor
+    processes change it.
+
+    Args:
+        seed: of augmentation and dropout.
+        embeddings: [N, D] of val and test, where the backbone is frozen.
+    """
+
+    model: Classifier
+    recipe: TrainedRecipe
+    select = "macro-f1"
+
+    def __init__(
+        self,
+        model: Classifier,
+        cases: Cases,
+        recipe: TrainedRecipe,
+        loaded: LoadedTrainable,
+        device: str,
+        seed: int,
+        embeddings: Mapping[str, NDArray[np.float32]] | None = None,
+    ) -> None:
+        self.model, self.cases, self.recipe, self.loaded = model, cases, recipe, loaded
+        self.device, self.seed, self.embeddings = device, seed, embeddings
+        self.count = len(cases.labels["train"])
+        self.images = cases.dataset.splits["train"].images
+        self.targets = as_targets(cases.labels["train"], cases.classes)
+        self.weights = _class_weights(cases, recipe)
+        scale = (recipe.crop_scale, 1.0)
+        self.augmentation = Augmentation(recipe.input_size, recipe.flip, recipe.rotation, scale)
+
+    def set_mode(self) -> None:
+        self.model.set_training()
+
+    def job(self) -> Mapping[str, Any]:
+        return groups_of(self.model, self.model.trainable)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return this part's share of the step's mean loss."""
+        logits = self.model(self.pixels(batch), self._dropout_mask(batch)).float()
+        targets = self.targets[batch.rows].to(logits.device)
+        if self.cases.multi_label:
+            total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+            return total / (len(batch.whole) * targets.shape[1])
+        weights = (self.targets @ self.weights)[batch.whole]
+        entropy = functional.cross_entropy(logits, targets, reduction="none")
+        own = weights[batch.places].to(logits.device)
+        return (own * entropy).sum() / weights.sum().to(logits.device)
+
+    def pixels(self, batch: Batch) -> Tensor:
+        """Read, augment and normalise a part's images: [B, 3, S, S]."""
+        prepare = self.loaded.encoder.preprocess
+        height, width = self.images.shape[1:3]
+        maps = self.augmentation.draw(
+            len(batch.whole), height, width, stream(self.seed, "augment", batch.step)
+        )
+        images = torch.from_numpy(np.ascontiguousarray(self.images.read_rows(batch.rows.numpy())))
+        images = images.to(prepare.device, non_blocking=True)
+        pixels = self.augmentation.apply(images, maps[batch.places].to(prepare.device))
+        return prepare.normalise(pixels)
+
+    def _dropout_mask(self, batch: Batch) -> Tensor | None:
+        if self.model.dropout == 0:
+            return None
+        draws = torch.rand(
+            len(batch.whole), self.model.width, generator=stream(self.seed, "dropout", batch.step)
+        )
+        mask = (draws[batch.places] >= self.model.dropout).float()
+        return mask.to(self.loaded.encoder.preprocess.device)
+
+    def validate(self) -> Mapping[str, float]:
+        return {"macro-f1": validation_macro_f1(self.logits("val"), self.cases.labels["val"])}
+
+    def predict(self) -> Mapping[str, NDArray[Any]]:
+        return self.cases.predictions({name: self.logits(name) for name in ("val", "test")})
+
+    def logits(self, split: str) -> NDArray[np.float32]:
+        """Return the logits [N, C] of a split under the model as it is now."""
+        self.model.eval()
+        if self.embeddings is not None:
+            with torch.inference_mode():
+                embedding = torch.from_numpy(self.embeddings[split]).to(self.device)
+                embedding = self.model.on_embedding(embedding)
+                return self.model.classify(embedding).float().cpu().numpy()
+        images = self.cases.dataset.splits[split].images
+
+        def apply(block: Tensor) -> Tensor:
+            logits: Tensor = self.model(self.loaded.encoder.preprocess(block))
+            return logits.float()
+
+        # Every image again, in batches of one fixed size.
+        with autocast(self.recipe.precision, self.device):
+            return forward_rows(images, 0, images.shape[0], BATCH, apply)
+
+    def cost(self, fitted: Fitted) -> Mapping[str, Any]:
+        size = self.recipe.input_size
+        images = torch.zeros(1, size, size, dtype=torch.uint8)
+        # torch's counter fails at a parameter that is passed to a module and could have a gradient.
+        self.model.eval().requires_grad_(False)
+        with counted_flops() as counter, torch.no_grad():
+            self.loaded.encoder.embed(images)
+        passes = len(fitted.history) * (self.count + len(self.cases.labels["val"]))
+        return {
+            "total_parameters": self.loaded.parameters,
+            "flops": counter.get_total_flops() * passes,
+        }
+
+    def digests(self) -> Mapping[str, str]:
+        return {**self.cases.dataset.digests, "backbone": self.loaded.digest}
+
+    def notes(self) -> Mapping[str, Any]:
+        return {"backbone": self.loaded.facts(), **self.cases.notes()}
+
+
+def _class_weights(cases: Cases, recipe: TrainedRecipe) -> Tensor:
+    """Return a weight a class [C]: ones, or sqrt(N / n_c)."""
+    if recipe.class_weights == "none":
+        return torch.ones(cases.classes)
+    if cases.multi_label:
+        raise RequestError("recipe.class_weights: for multi-label datasets only 'none' is defined")
+    counts = np.bincount(cases.labels["train"], minlength=cases.classes)
+    return torch.from_numpy(np.sqrt(counts.sum() / counts)).float()

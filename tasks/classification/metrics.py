@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.task import Definition, Predictions
+from omnibench.task import Predictions, metrics_of_pass
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int64]
@@ -148,13 +148,16 @@ def _multi_label(
     }
 
 
-DEFINITIONS = {
-    definition.id: definition
-    for definition in (
-        Definition("omnirad-classification", omnirad_classification),
-        Definition("omnirad-classification-4dp", omnirad_classification_4dp),
-        Definition(
-            "omnibench-classification", omnibench_classification, frozenset({"ece", "brier"})
-        ),
-    )
-}
+SHOWN = ("macro-f1", "accuracy", "auc")
+METRICS = (
+    *metrics_of_pass(
+        "omnirad-classification", (*SHOWN, "auc-*"), omnirad_classification, reported=SHOWN
+    ),
+    *metrics_of_pass("omnirad-classification-4dp", (*SHOWN, "auc-*"), omnirad_classification_4dp),
+    *metrics_of_pass(
+        "omnibench-classification",
+        ("balanced-accuracy", "ece", "brier"),
+        omnibench_classification,
+        down=("ece", "brier"),
+    ),
+)

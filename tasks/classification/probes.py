@@ -1,7 +1,7 @@
 """Probes of frozen features: one feature pass a unit, then every repetition."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,14 @@ from omnibench.context import Context
 from omnibench.encoders.frozen import UnitFeatures, unit_features
 from omnibench.task import Outcome, score
 
-from .cases import Cases, validation_macro_f1
+from .cases import Cases, cases_of, validation_macro_f1
 from .knn import as_logits, vote_shares
 from .linear import GROUP, Seeds, Standardise, as_targets, train_heads
-from .metrics import DEFINITIONS
 from .recipes import KnnRecipe, LinearRecipe
 
 
 @dataclass(frozen=True)
-class _Probe:
+class Fit:
     """What a probe gives for one repetition: logits a split and how they were chosen."""
 
     repetition: int
@@ -32,18 +31,22 @@ class _Probe:
     trainable: int
 
 
-def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
-    """Yield one outcome a repetition of `linear` or `knn`."""
+# Yields a probe's fit of each repetition, from the frozen features of every split.
+Fitting = Callable[[Unit, UnitFeatures, Cases, Context], Iterator[Fit]]
+
+
+def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
+    """Yield one outcome a repetition."""
+    cases = cases_of(unit, context)
     began = time.perf_counter()
     features = unit_features(unit, cases.dataset.splits, context)
     extracted = time.perf_counter()
     context.progress(f"{unit.adaptation} probe", 0, len(unit.repetitions))
-    probes = _linear if unit.adaptation == "linear" else _knn
-    for probe in probes(unit, features, cases, context):
+    for probe in fit(unit, features, cases, context):
         predictions = cases.predictions(probe.logits)
         yield Outcome(
             repetition=probe.repetition,
-            metrics=score(DEFINITIONS, predictions),
+            metrics=score(unit.task, predictions),
             predictions=predictions,
             cost={
                 "phases": {
@@ -62,7 +65,7 @@ def run(unit: Unit, cases: Cases, context: Context) -> Iterator[Outcome]:
         )
 
 
-def _linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[_Probe]:
+def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:
     recipe = LinearRecipe.model_validate(unit.recipe)
     arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
     arrays = {name: array.to(context.device) for name, array in arrays.items()}
@@ -86,7 +89,7 @@ def _linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
                 continue
             logits = {name: heads.logits(arrays[name], slot) for name in ("val", "test")}
             best, quality = _best(logits["val"], cases.labels["val"])
-            yield _Probe(
+            yield Fit(
                 repetition,
                 {name: every[best].cpu().numpy() for name, every in logits.items()},
                 {"lr": recipe.rates[best], "val_macro_f1": quality},
@@ -94,7 +97,7 @@ def _linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
             )
 
 
-def _knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[_Probe]:
+def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:
     recipe = KnnRecipe.model_validate(unit.recipe)
     train = torch.from_numpy(features.arrays["train"]).to(context.device)
     targets = as_targets(cases.labels["train"], cases.classes).to(context.device)
@@ -112,7 +115,7 @@ def _knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> 
         for name in ("val", "test")
     }
     best, quality = _best(logits["val"], cases.labels["val"])
-    yield _Probe(
+    yield Fit(
         unit.repetitions[0],
         {name: array[best].numpy() for name, array in logits.items()},
         {"k": recipe.k[best], "val_macro_f1": quality},

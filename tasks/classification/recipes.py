@@ -93,8 +93,3 @@ OMNIRAD = TrainedRecipe(
 )
 # As released: the gradient norm is clipped at 0.5 while the rate warms up.
 OMNIRAD_RELEASED = OMNIRAD.model_copy(update={"warmup_clip_norm": 0.5})
-
-
-def trained(small: TrainedRecipe) -> dict[str, Recipe]:
-    """The recipes of a trained adaptation, its own small one first."""
-    return {"small": small, "omnirad": OMNIRAD, "omnirad-released": OMNIRAD_RELEASED}

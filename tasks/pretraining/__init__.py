@@ -1,20 +1,22 @@
 """Pretraining: self-distillation without labels, whose teacher becomes a backbone. No torch."""
 
-from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
 
 from omnibench.catalogue import register_task
 from omnibench.options import WatchedBy
-from omnibench.task import Adaptation, Definition, Outcome
+from omnibench.task import Adaptation, Task
 
-from .metrics import DEFINITIONS
+from .metrics import METRICS
 from .recipes import OMNIRAD, SMALL
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.training.trial import Trial
 
 
 class PretrainingOptions(BaseModel):
@@ -29,19 +31,14 @@ class PretrainingOptions(BaseModel):
     knn: WatchedBy = None
 
 
-class PretrainingTask:
+class PretrainingTask(Task):
     """A backbone's weights from images without labels."""
 
     name = "pretraining"
-    version = 1
-    definitions: Mapping[str, Definition] = DEFINITIONS
-    reported: tuple[str, ...] = (
-        "online-knn/accuracy",
-        "online-knn/auc",
-        "pretraining-course/loss",
-        "feature-spread/effective-rank",
-    )
-    adaptations: Mapping[str, Adaptation] = {
+    metrics = METRICS
+    makes_backbones = True
+    pictures = {"curves": "Course of the training"}  # noqa: RUF012
+    own = {  # noqa: RUF012
         "dinov2-global": Adaptation(
             "dinov2-global",
             trains="the backbone, by DINO and iBOT against its moving average (DINOv2)",
@@ -53,11 +50,11 @@ class PretrainingTask:
         )
     }
 
-    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
-        """Yield one outcome a repetition."""
-        from .runner import run
+    def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
+        """Return what makes the trial of a self-distillation."""
+        from .trial import prepare
 
-        return run(unit, context)
+        return prepare(unit, context)
 
 
 register_task(PretrainingTask())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from omnibench.task import Definition, Predictions
+from omnibench.task import Metric, Predictions, metrics_of_pass
 
 FIGURES = (
     *("loss", "dino", "ibot", "koleo", "gradient_norm", "lr", "temperature", "momentum"),
@@ -19,30 +19,29 @@ def course(predictions: Predictions) -> Mapping[str, float | None]:
     return {name.replace("_", "-"): float(predictions[name][-1]) for name in names}
 
 
-def spread(predictions: Predictions) -> Mapping[str, float | None]:
-    """The last line's effective rank of the teacher's class tokens."""
-    return {"effective-rank": float(predictions["effective_rank"][-1])}
+def effective_rank(predictions: Predictions) -> float:
+    """Return the effective rank of the teacher's class tokens at the last line."""
+    return float(predictions["effective_rank"][-1])
 
 
 def online_knn(predictions: Predictions) -> Mapping[str, float | None]:
     """The last online kNN evaluation; None where there was none, or its AUC is undefined."""
-    found: dict[str, float | None] = {}
+    last: dict[str, float | None] = {}
     for name in KNN:
         values = predictions[name][~np.isnan(predictions[name])]
-        found[name.removeprefix("knn_")] = float(values[-1]) if len(values) else None
-    return found
+        last[name.removeprefix("knn_")] = float(values[-1]) if len(values) else None
+    return last
 
 
-DEFINITIONS = {
-    definition.id: definition
-    for definition in (
-        Definition(
-            "pretraining-course",
-            course,
-            lower_is_better=frozenset({"loss", "teacher-entropy"}),
-            unit="nats",
-        ),
-        Definition("feature-spread", spread, unit="dimensions"),
-        Definition("online-knn", online_knn),
-    )
-}
+METRICS = (
+    *metrics_of_pass("online-knn", ("accuracy", "auc"), online_knn, reported=("accuracy", "auc")),
+    *metrics_of_pass(
+        "pretraining-course",
+        ("loss", "teacher-entropy"),
+        course,
+        reported=("loss",),
+        down=("loss", "teacher-entropy"),
+        unit="nats",
+    ),
+    Metric("feature-spread/effective-rank", effective_rank, unit="dimensions"),
+)

@@ -1,20 +1,27 @@
 """Segmentation: a decoder or a linear layer on a backbone's maps. No torch."""
 
-from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from omnibench.adapt import FULL
 from omnibench.catalogue import register_task
-from omnibench.task import Adaptation, Definition, Outcome
+from omnibench.task import Adaptation, Task
 
-from .metrics import DEFINITIONS
-from .recipes import FULL, LINEAR, OMNIRAD, SMALL
+from .metrics import METRICS
+from .recipes import FULL as FULL_RECIPE
+from .recipes import LINEAR, OMNIRAD, SMALL
 from .width import decoder_flops
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.training.trial import Trial
+
+UNET = "omnibench.tasks.segmentation.heads:UNet"
 
 
 class DecoderOptions(BaseModel):
@@ -30,21 +37,26 @@ class DecoderOptions(BaseModel):
     prior: Literal["trained", "frozen"] = "trained"
 
 
-class SegmentationTask:
+@dataclass(frozen=True)
+class OnFrozenMaps(Adaptation):
+    """A head on the kept maps of a frozen backbone.
+
+    Attributes:
+        head: "module:class" of a `heads.Head`.
+    """
+
+    head: str = UNET
+
+
+class SegmentationTask(Task):
     """A class for every pixel."""
 
     name = "segmentation"
-    version = 1
-    definitions: Mapping[str, Definition] = DEFINITIONS
-    reported: tuple[str, ...] = (
-        "per-image-foreground/dice",
-        "per-image-foreground/miou",
-        "hd95-max-directed/hd95",
-    )
-    adaptations: Mapping[str, Adaptation] = {
+    metrics = METRICS
+    own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (
-            Adaptation(
+            OnFrozenMaps(
                 "decoder",
                 trains="a convolutional prior, a hybrid encoder and a U-shaped decoder on the "
                 "frozen backbone's maps",
@@ -54,30 +66,37 @@ class SegmentationTask:
                 frozen_kind="maps",
                 head_flops=decoder_flops,
             ),
-            Adaptation(
+            OnFrozenMaps(
                 "linear",
                 trains="a 1x1 convolution on the frozen, standardised last map",
                 varies="head seed",
                 recipes={"small": LINEAR, "omnirad": OMNIRAD},
                 frozen_kind="maps",
+                head="omnibench.tasks.segmentation.heads:Linear",
             ),
-            Adaptation(
-                "full",
+            replace(
+                FULL,
                 trains="the backbone, and what `decoder` trains",
-                varies="training seed",
-                recipes={"small": FULL, "omnirad": OMNIRAD},
-                through_backbone=True,
+                recipes={"small": FULL_RECIPE, "omnirad": OMNIRAD},
                 live_kind="maps",
                 head_flops=decoder_flops,
             ),
         )
     }
+    offers = frozenset({"module"})
+    recipes = {"small": FULL_RECIPE, "omnirad": OMNIRAD}  # noqa: RUF012
+    pictures = {"overlay": "Best, median and worst test images: image, masks"}  # noqa: RUF012
 
-    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
-        """Yield one outcome a repetition."""
-        from .runner import run
+    def offered(self, adaptation: Adaptation) -> Adaptation:
+        """Return a registered adaptation with the recipes of this task, under its decoder."""
+        joined = super().offered(adaptation)
+        return replace(joined, live_kind="maps", head_flops=decoder_flops)
 
-        return run(unit, context)
+    def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
+        """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""
+        from .trial import prepare
+
+        return prepare(unit, context, self.adaptations[unit.adaptation])
 
 
 register_task(SegmentationTask())

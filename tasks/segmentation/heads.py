@@ -1,12 +1,17 @@
 """What is trained on a backbone's maps: the study's decoder, or a linear layer."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from omnibench.cell import Unit
+from omnibench.encoders.maps import UnitMaps
 from omnibench.errors import RequestError
 
+from .cases import Cases
 from .decoder import Decoder
 from .hybrid import BASE, SMALL, HybridEncoder
 from .prior import FusedPyramid
@@ -14,11 +19,42 @@ from .width import DEFAULT_WIDTH, decoder_width
 
 LARGEST_STRIDE = 32
 HEAD_STD = 0.01
+BLOCK = 64  # images that are read at a time
 
 Shapes = Sequence[tuple[int, int, int]]  # (D, h, w) of each level, finest first
 
 
-class UNetHead(nn.Module):
+class Head(nn.Module):
+    """What is trained on a backbone's maps: (pixels, maps) -> logits [B, C, h, w].
+
+    Attributes:
+        takes_pixels: whether it reads the prepared pixels, too.
+    """
+
+    takes_pixels: bool
+
+    @classmethod
+    def check(cls, unit: Unit) -> None:
+        """Refuse a unit that the head cannot serve, before anything is computed.
+
+        Raises:
+            RequestError: saying what to change.
+        """
+
+    @classmethod
+    def on_kept(
+        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+    ) -> "Callable[[], Head]":
+        """Return what draws a head on the kept maps of a frozen backbone."""
+        raise NotImplementedError
+
+    @classmethod
+    def on_live(cls, shapes: Shapes, tokens: bool, classes: int) -> "Head":
+        """Draw a head on the maps of a backbone that is trained."""
+        raise NotImplementedError
+
+
+class UNet(Head):
     """Prior, hybrid encoder and decoder: logits at an eighth of the input size."""
 
     takes_pixels = True
@@ -39,6 +75,25 @@ class UNetHead(nn.Module):
         logits: Tensor = self.decoder(self.encoder(self.pyramid(pixels, maps)))
         return logits
 
+    @classmethod
+    def check(cls, unit: Unit) -> None:
+        """Refuse an input size that the decoder's strides do not divide.
+
+        Raises:
+            RequestError: with the nearest sizes that serve.
+        """
+        check_input_size(unit.recipe["input_size"])
+
+    @classmethod
+    def on_kept(
+        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+    ) -> Callable[[], Head]:
+        return lambda: cls(maps.shapes, maps.tokens, cases.classes, options["prior"])
+
+    @classmethod
+    def on_live(cls, shapes: Shapes, tokens: bool, classes: int) -> Head:
+        return cls(shapes, tokens, classes, "trained")
+
 
 def check_input_size(size: int) -> None:
     """Refuse an input size that the decoder's strides do not divide.
@@ -55,7 +110,7 @@ def check_input_size(size: int) -> None:
         )
 
 
-class LinearHead(nn.Module):
+class Linear(Head):
     """A 1x1 convolution on the last map, each channel standardised by its training statistics."""
 
     takes_pixels = False
@@ -70,3 +125,26 @@ class LinearHead(nn.Module):
     def forward(self, pixels: Tensor | None, maps: Sequence[Tensor]) -> Tensor:
         logits: Tensor = self.classify((maps[-1].float() - self.mean) / self.std)
         return logits
+
+    @classmethod
+    def on_kept(
+        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+    ) -> Callable[[], Head]:
+        mean, std = _moments(maps, cases.count("train"))
+        return lambda: cls(mean, std, cases.classes)
+
+
+def _moments(maps: UnitMaps, count: int) -> tuple[Tensor, Tensor]:
+    """Return mean and std [D] of the last map's channels over the training images."""
+    width = maps.shapes[-1][0]
+    total, squares, positions = torch.zeros(width).double(), torch.zeros(width).double(), 0
+    for start in range(0, count, BLOCK):
+        last = maps.read("train", np.arange(start, min(start + BLOCK, count)))[-1]
+        values = last.permute(0, 2, 3, 1).reshape(-1, width).double()
+        total += values.sum(dim=0)
+        squares += values.square().sum(dim=0)
+        positions += len(values)
+    mean = total / positions
+    std = (squares / positions - mean.square()).clamp(min=0).sqrt()
+    std[std == 0] = 1.0  # a constant channel keeps its scale
+    return mean.float(), std.float()

@@ -8,18 +8,19 @@ of precision and recall, is Dice by identity. What differs between definitions i
 counts are pooled over, which classes are averaged, and what stands for 0 / 0.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.task import Definition, Predictions
+from omnibench.task import Metric, Predictions, metrics_of_pass
 
 Counts = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 OMNIRAD_BATCH = 16
+OVERLAPS = ("dice", "miou", "precision", "recall", "specificity", "f1")
 
 
 def rates(counts: Counts) -> dict[str, Floats]:
@@ -118,29 +119,31 @@ def _divide(part: Floats, whole: Floats, otherwise: float = 0.0) -> Floats:
 
 
 def _over_images(
-    id_: str, per_case: Callable[[Predictions], Mapping[str, Floats]], **facts: Any
-) -> Definition:
-    """A definition whose metrics are the means of what `per_case` gives for each image."""
+    definition: str,
+    per_case: Callable[[Predictions], Mapping[str, Floats]],
+    names: Sequence[str] = OVERLAPS,
+    **facts: Any,
+) -> tuple[Metric, ...]:
+    """Return the metrics that are the means of what `per_case` gives for each image."""
 
     def compute(predictions: Predictions) -> dict[str, float | None]:
         return {name: float(values.mean()) for name, values in per_case(predictions).items()}
 
-    return Definition(id_, compute, per_case=per_case, **facts)
+    return metrics_of_pass(definition, names, compute, per_case=per_case, **facts)
 
 
-DEFINITIONS = {
-    definition.id: definition
-    for definition in (
-        _over_images("per-image-foreground", per_image_foreground),
-        _over_images("per-image-macro", per_image_macro),
-        Definition("dataset", dataset),
-        Definition("omnirad-batch16", omnirad_batch16),
-        _over_images(
-            "hd95-max-directed",
-            partial(per_image_distance, "hd95"),
-            lower_is_better=frozenset({"hd95"}),
-            unit="pixels",
-        ),
-        _over_images("nsd-2px", partial(per_image_distance, "nsd")),
-    )
-}
+METRICS = (
+    *_over_images("per-image-foreground", per_image_foreground, reported=("dice", "miou")),
+    *_over_images(
+        "hd95-max-directed",
+        partial(per_image_distance, "hd95"),
+        ("hd95",),
+        unit="pixels",
+        down=("hd95",),
+        reported=("hd95",),
+    ),
+    *_over_images("per-image-macro", per_image_macro),
+    *metrics_of_pass("dataset", OVERLAPS, dataset),
+    *metrics_of_pass("omnirad-batch16", OVERLAPS, omnirad_batch16),
+    *_over_images("nsd-2px", partial(per_image_distance, "nsd"), ("nsd",)),
+)

@@ -8,10 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from omnibench.adapt.trainable import Trainable
 from omnibench.data import Dataset
 from omnibench.encoders import MapEncoder
 from omnibench.encoders.maps import UnitMaps
 from omnibench.encoders.preprocess import Preprocess
+
+from .heads import Head
 
 Rows = NDArray[np.int64]
 
@@ -30,27 +33,34 @@ class Segmenter(nn.Module):
         head: logits of pixels and maps; with `takes_pixels`.
         prepare: resizes and normalises images.
         maps: where the maps come from.
-        backbone: the module that `maps` trains; None where it is frozen.
+        trainable: the backbone that `maps` trains; None where it is frozen.
     """
 
     def __init__(
         self,
         dataset: Dataset,
-        head: nn.Module,
+        head: Head,
         prepare: Preprocess,
         maps: Maps,
-        backbone: nn.Module | None = None,
+        trainable: Trainable | None = None,
     ) -> None:
         super().__init__()
         self.dataset, self.prepare, self.maps = dataset, prepare, maps
-        self.head, self.backbone = head, backbone
-        self.takes_pixels = head.takes_pixels or backbone is not None
+        self.head, self.trainable = head, trainable
+        self.backbone = None if trainable is None else trainable.module
+        self.takes_pixels = head.takes_pixels or trainable is not None
 
     def forward(self, split: str, rows: Rows) -> Tensor:
         """Logits [B, C, h, w] of a split's images, at the head's own size."""
         pixels = self.pixels(split, rows) if self.takes_pixels else None
         logits: Tensor = self.head(pixels, self.maps(split, rows, pixels))
         return logits
+
+    def set_training(self) -> None:
+        """Put what is trained into training mode and what is frozen into evaluation mode."""
+        self.head.train()
+        if self.trainable is not None:
+            self.trainable.train()
 
     def pixels(self, split: str, rows: Rows) -> Tensor:
         """Prepared pixels [B, 3, S, S]."""

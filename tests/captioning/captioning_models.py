@@ -1,4 +1,4 @@
-"""Tiny language models, and an objective on made-up tokens without any backbone."""
+"""Tiny language models, and a trial on made-up tokens without any backbone."""
 
 import json
 
@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from omnibench.tasks.captioning.captioner import Captioner
 from omnibench.tasks.captioning.cases import Cases
-from omnibench.tasks.captioning.objective import Objective
+from omnibench.tasks.captioning.recipes import FROM_SCRATCH
 from omnibench.tasks.captioning.tokenizer import learn
+from omnibench.tasks.captioning.trial import CaptioningTrial
 from transformers import BartConfig, BartForConditionalGeneration
 
 from omnibench.cards import DatasetCard
@@ -62,8 +63,8 @@ def save_folder(folder, tokenizer=None, half=False, **generation):
 
 def made_up(
     count: int, precision: str = "fp32", most: int = 128, seed: int = 0, **fields
-) -> Objective:
-    """An objective of `count` captions a split; the first ones do not depend on how many."""
+) -> CaptioningTrial:
+    """A trial of `count` captions a split; the first ones do not depend on how many."""
     captions = tuple(SAID[index % len(SAID)] for index in range(count))
     tokenizer = learn(SAID * 2)
     images = ArrayImages(np.zeros((count, 8, 8), np.uint8))
@@ -74,4 +75,5 @@ def made_up(
     dataset = Dataset(card, {name: Split(images, captions=captions) for name in names})
     kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, None)
     model = Captioner(WIDTH, 3, "sqrt", tiny_bart(tokenizer.size, seed, **fields)).eval()
-    return Objective(model, kept, Cases.of(dataset, tokenizer, most), precision, "cpu")
+    recipe = FROM_SCRATCH.model_copy(update={"precision": precision})
+    return CaptioningTrial(model, kept, Cases.of(dataset, tokenizer, most), recipe, "cpu")

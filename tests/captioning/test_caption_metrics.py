@@ -10,7 +10,7 @@ import pytest
 from captioning_texts import pairs
 from hypothesis import given, settings
 from omnibench.tasks.captioning import metrics
-from omnibench.tasks.captioning.metrics import DEFINITIONS
+from omnibench.tasks.captioning.metrics import METRICS
 
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import case
@@ -28,6 +28,8 @@ NAMES = {
     "caption-length": ["length"],
     "phantom-slots": ["modality", "plane", "organ", "side", "lesion", "size", "place"],
 }  # fmt: skip
+# Metrics of a definition share one pass, and so its functions.
+DEFINITIONS = {metric.definition: metric for metric in METRICS}
 MEANS = {"meteor", "rouge-l", "cider-d", "empty", "length", *NAMES["phantom-slots"]}
 
 
@@ -52,9 +54,12 @@ def test_names():
     assert {i: set(d.per_case(predictions)) for i, d in DEFINITIONS.items()} == {
         id_: MEANS & set(names) for id_, names in NAMES.items()
     }
-    assert {d.unit for i, d in DEFINITIONS.items() if i != "caption-length"} == {"points"}
+    assert [m.id for m in METRICS if m.unit != "points"] == ["caption-length/length"]
     assert DEFINITIONS["caption-length"].unit == "tokens"
-    assert [n for d in DEFINITIONS.values() for n in d.lower_is_better] == ["empty"]
+    assert [metric.name for metric in METRICS if metric.direction == "down"] == ["empty"]
+    scores = score("captioning", predictions)
+    names = {f"{id_}/{name}" for id_, names in NAMES.items() for name in names}
+    assert set(scores) == names
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,24 +72,24 @@ def test_metrics_are_the_means_of_their_cases(case):
             assert values.shape == (len(case[0]),) and values.dtype == np.float64
             assert np.isfinite(values).all()
             assert values.mean() == computed[name]
-    assert json.dumps(score(DEFINITIONS, predictions), allow_nan=False)
+    assert json.dumps(score("captioning", predictions), allow_nan=False)
 
 
 def test_strings_of_numpy_do_as_well():
     predictions = stored(TRUTH, TRUTH[::-1])
     fixed = {name: texts.astype(str) for name, texts in predictions.items()}
-    assert score(DEFINITIONS, fixed) == score(DEFINITIONS, predictions)
+    assert score("captioning", fixed) == score("captioning", predictions)
 
 
 def test_a_perfect_model():
-    scores = score(DEFINITIONS, stored(TRUTH, TRUTH))
+    scores = score("captioning", stored(TRUTH, TRUTH))
     assert scores["omnibench-captioning/cider-d"] == pytest.approx(10)
     for name in ("omnirad-captioning/bleu", "omnibench-captioning/rouge-l", "phantom-slots/place"):
         assert scores[name] == pytest.approx(1)
 
 
 def test_a_model_of_one_sentence_is_seen():
-    scores = score(DEFINITIONS, stored(TRUTH, [TRUTH[0]] * 40))
+    scores = score("captioning", stored(TRUTH, [TRUTH[0]] * 40))
     assert scores["caption-diversity/distinct-captions"] == 1 / 40
     assert scores["caption-diversity/distinct-1"] < 0.03
     assert scores["omnibench-captioning/cider-d"] < 2 < 10 * scores["omnibench-captioning/rouge-l"]
@@ -92,7 +97,7 @@ def test_a_model_of_one_sentence_is_seen():
 
 
 def test_a_model_that_says_nothing():
-    scores = score(DEFINITIONS, stored(TRUTH, [""] * 40))
+    scores = score("captioning", stored(TRUTH, [""] * 40))
     undefined = {name for name, value in scores.items() if value is None}
     assert undefined == {"caption-diversity/distinct-1", "caption-diversity/distinct-2"}
     assert {name: value for name, value in scores.items() if value} == {

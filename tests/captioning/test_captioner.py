@@ -58,21 +58,21 @@ def test_how_projection_and_queries_are_drawn():
     assert float(model.merger.queries.detach().std()) == pytest.approx(1, abs=0.1)
 
 
-def by_transformers(objective, split, rows):
+def by_transformers(trial, split, rows):
     """Logits and mean loss of transformers' BART with its own shift, on tokens merged by hand."""
-    model, cases = objective.model, objective.cases
+    model, cases = trial.model, trial.cases
     chosen = [cases.ids[split][row] for row in rows]
     labels = torch.full((len(rows), max(map(len, chosen))), IGNORED)
     for place, ids in enumerate(chosen):
         labels[place, : len(ids)] = torch.tensor(ids)
-    tokens = objective.tokens.read(split, np.array(rows))
+    tokens = trial.tokens.read(split, np.array(rows))
     projected = functional.linear(tokens, model.project.weight, model.project.bias)
     visual = merged(model.merger, normed(projected, model.norm), math.sqrt(16))
     return model.bart(inputs_embeds=visual, labels=labels)
 
 
 @pytest.fixture
-def objective():
+def trial():
     found = made_up(20, init_std=0.3)
     drawn(found.model.norm)
     drawn(found.model.merger.norm)
@@ -83,44 +83,44 @@ def part(rows, whole):
     return Batch(0, torch.tensor(rows), torch.arange(len(rows)), torch.tensor(whole))
 
 
-def test_loss_and_logits_are_transformers_own(objective):
+def test_loss_and_logits_are_transformers_own(trial):
     rows = [0, 1, 2, 3, 4]
-    expected = by_transformers(objective, "train", rows)
-    read, labels = objective.cases.words("train", rows)
-    tokens = objective.tokens.read("train", np.array(rows))
+    expected = by_transformers(trial, "train", rows)
+    read, labels = trial.cases.words("train", rows)
+    tokens = trial.tokens.read("train", np.array(rows))
     assert tokens.shape == (5, 5, WIDTH)
     said = labels != IGNORED  # behind a caption's end the two read different fillers
-    found = objective.model(tokens, read)
+    found = trial.model(tokens, read)
     torch.testing.assert_close(found[said], expected.logits[said], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(objective.loss(part(rows, rows)), expected.loss)
+    torch.testing.assert_close(trial.loss(part(rows, rows)), expected.loss)
 
 
-def test_the_loss_of_the_parts_is_the_batchs(objective):
+def test_the_loss_of_the_parts_is_the_batchs(trial):
     """Captions differ in length, so a mean of the parts' means is another number."""
     rows = [0, 1, 2, 3, 4, 7]
-    whole = by_transformers(objective, "train", rows).loss
-    parts = [objective.loss(part(some, rows)) for some in ([0, 1], [2], [3, 4, 7])]
+    whole = by_transformers(trial, "train", rows).loss
+    parts = [trial.loss(part(some, rows)) for some in ([0, 1], [2], [3, 4, 7])]
     torch.testing.assert_close(sum(parts), whole)
-    means = [by_transformers(objective, "train", some).loss for some in ([0, 1], [2], [3, 4, 7])]
+    means = [by_transformers(trial, "train", some).loss for some in ([0, 1], [2], [3, 4, 7])]
     assert not torch.isclose(sum(means) / 3, whole, atol=1e-3)
 
 
-def test_validation_loss_is_a_mean_over_label_tokens_in_evaluation_mode(objective):
+def test_validation_loss_is_a_mean_over_label_tokens_in_evaluation_mode(trial):
     """20 images: two batches, of which the second is smaller."""
-    expected = by_transformers(objective, "val", range(20)).loss.detach()
-    objective.model.train()
-    assert objective.validation_loss() == pytest.approx(float(expected), rel=1e-5)
+    expected = by_transformers(trial, "val", range(20)).loss.detach()
+    trial.model.train()
+    assert trial.validation_loss() == pytest.approx(float(expected), rel=1e-5)
 
 
-def test_dropout_is_on_in_training(objective):
-    objective.model.train()
+def test_dropout_is_on_in_training(trial):
+    trial.model.train()
     rows = [0, 1, 2, 3]
-    first, second = (objective.loss(part(rows, rows)).detach() for _ in range(2))
+    first, second = (trial.loss(part(rows, rows)).detach() for _ in range(2))
     assert first != second
 
 
-def test_what_the_decoder_reads_and_says(objective):
-    cases = objective.cases
+def test_what_the_decoder_reads_and_says(trial):
+    cases = trial.cases
     bos, eos, pad = cases.tokenizer.bos, cases.tokenizer.eos, cases.tokenizer.pad
     read, labels = cases.words("train", [3, 0])
     short, long = (cases.ids["train"][row] for row in (3, 0))

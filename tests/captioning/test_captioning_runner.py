@@ -9,9 +9,9 @@ import pytest
 import torch
 from captioning_models import BRIGHT, DARK, SPLITS, save_folder
 from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
-from omnibench.tasks.captioning import metrics, runner
+from omnibench.tasks.captioning import metrics, trial
 from omnibench.tasks.captioning.meteor import meteor
-from omnibench.tasks.captioning.metrics import DEFINITIONS
+from omnibench.tasks.captioning.metrics import METRICS
 from omnibench.tasks.captioning.sheet import caption_sheet
 
 from omnibench.catalogue import tasks
@@ -23,7 +23,7 @@ from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.predictions import predictions_path, read_predictions
 from omnibench.store import RecordStore
-from omnibench.task import score
+from omnibench.task import reported_of, score
 from omnibench.training.checkpoint import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("stand_in_for_meteor")
@@ -58,14 +58,14 @@ def token_passes(monkeypatch):
 def trained(monkeypatch):
     """The models of the repetitions and their parameters as they were before training."""
     seen = []
-    build = runner._model
+    build = trial._model
 
     def spy(*arguments):
         model = build(*arguments)
         seen.append((model, {n: p.detach().clone() for n, p in model.named_parameters()}))
         return model
 
-    monkeypatch.setattr(runner, "_model", spy)
+    monkeypatch.setattr(trial, "_model", spy)
     return seen
 
 
@@ -76,10 +76,11 @@ def test_a_unit_leaves_a_whole_record(make, caplog):
     store = RecordStore(context.results)
     record = store.read(unit.cells[0])
     assert record["status"] == "done"
-    said = DEFINITIONS.keys() - {"phantom-slots"}  # of the phantom's own captions alone
+    own = {"phantom-slots"}  # of the phantom's captions alone
+    definitions = {metric.definition for metric in METRICS} - own
     heads = {key.rpartition("/")[0] for key in record["metrics"]}
-    assert heads == {f"{id_}@{decoding}" for id_ in said for decoding in unit.decodings}
-    for key in tasks.get("captioning").reported:
+    assert heads == {f"{id_}@{decoding}" for id_ in definitions for decoding in unit.decodings}
+    for key in reported_of("captioning"):
         definition, _, name = key.partition("/")
         for decoding in unit.decodings:
             assert record["metrics"][f"{definition}@{decoding}/{name}"] is not None
@@ -115,7 +116,7 @@ def test_stored_texts_tell_everything_and_are_scored_again(make):
     sheet = caption_sheet(read(unit.dataset, context.data), stored, "b4-t12")
     assert path.with_suffix(".captions.png").read_bytes() == sheet
     recorded = store.read(unit.cells[0])["metrics"]
-    assert score(DEFINITIONS, stored) == recorded
+    assert score("captioning", stored) == recorded
     values = {k.removeprefix("values:"): v for k, v in stored.items() if k.startswith("values:")}
     assert {f"omnibench-captioning@{d}/meteor" for d in unit.decodings} < values.keys()
     for key, each in values.items():

@@ -3,10 +3,10 @@
 import pytest
 import torch
 from captioning_models import SAID, made_up, save_folder
-from omnibench.tasks.captioning import objective as objective_module
+from omnibench.tasks.captioning import trial as trial_module
 from omnibench.tasks.captioning.decoding import generate, parse
 from omnibench.tasks.captioning.language import load_language_model
-from omnibench.tasks.captioning.objective import BATCH
+from omnibench.tasks.captioning.trial import BATCH
 from transformers import GenerationConfig
 
 DECODINGS = ("b1-t8", "b1-t24", "b4-t8", "b4-t24", "b5-t8", "b5-t24")
@@ -120,7 +120,7 @@ def test_texts_do_not_depend_on_how_many_are_asked_for(monkeypatch, precision):
         assert encoded.dtype == bart.dtype
         return generate(bart, encoded, *rest)
 
-    monkeypatch.setattr(objective_module, "generate", spy)
+    monkeypatch.setattr(trial_module, "generate", spy)
     shown = []
     many = made_up(18, precision, init_std=0.5)
     few = made_up(5, precision, init_std=0.5)

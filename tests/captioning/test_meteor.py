@@ -13,7 +13,7 @@ import pytest
 from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
 from omnibench.tasks.captioning import meteor as meteor_module
 from omnibench.tasks.captioning.meteor import meteor
-from omnibench.tasks.captioning.metrics import DEFINITIONS
+from omnibench.tasks.captioning.metrics import METRICS
 
 from omnibench.catalogue import datasets, tasks
 from omnibench.context import default_data
@@ -117,6 +117,8 @@ def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(wordnet_home, tmp_
     assert done.stdout.strip() == str(["car"] * 4)
 
 
+# Metrics of a definition share one pass, and so its functions.
+DEFINITIONS = {metric.definition: metric for metric in METRICS}
 PLUGIN = f'''
 """A task whose one metric is METEOR."""
 
@@ -124,22 +126,18 @@ import numpy as np
 
 from omnibench import DatasetCard, register_dataset, register_task
 from omnibench.recipe import Recipe
-from omnibench.task import Adaptation, Definition, Outcome, score
+from omnibench.task import Adaptation, Metric, Outcome, Task, score
 from omnibench.tasks.captioning.meteor import meteor
 
 
-class Scoring:
+class Scoring(Task):
     name = "scoring"
-    version = 1
-    adaptations = {{"nothing": Adaptation("nothing", "nothing", "nothing", {{"small": Recipe()}})}}
-    definitions = {{
-        "toy": Definition("toy", lambda p: {{"meteor": float(meteor(*p["pair"])[0])}})
-    }}
-    reported = ("toy/meteor",)
+    own = {{"nothing": Adaptation("nothing", "nothing", "nothing", {{"small": Recipe()}})}}
+    metrics = (Metric("toy/meteor", lambda p: float(meteor(*p["pair"])[0])),)
 
     def run(self, unit, context):
         predictions = {{"pair": np.array([["{REFERENCE}"], ["{TEXT}"]])}}
-        yield Outcome(0, score(self.definitions, predictions), predictions)
+        yield Outcome(0, score(self.name, predictions), predictions)
 
 
 register_task(Scoring())

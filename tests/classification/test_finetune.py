@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 from omnibench.tasks.classification.classifier import Classifier
-from omnibench.tasks.classification.objective import Objective
-from omnibench.tasks.classification.recipes import OMNIRAD, TrainedRecipe
+from omnibench.tasks.classification.finetune import ClassificationTrial
+from omnibench.tasks.classification.recipes import OMNIRAD
 from torch import nn
 
+from omnibench.adapt.trainable import attach
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
@@ -89,7 +90,9 @@ def test_frozen_parts_stay_as_they_are(make, adaptation):
     unit, context = make(adaptation, source="random:test_efficientnet", input_size=64)
     loaded = load_trainable(unit, context, "fp32")
     before = {n: v.clone() for n, v in loaded.encoder.module.state_dict().items()}
-    model = Classifier.of(loaded.encoder, adaptation, unit.options, TrainedRecipe(**unit.recipe), 2)
+    head = Classifier.drawn_head(loaded.encoder, 2)
+    card = tasks.get("classification").adaptations[adaptation]
+    model = Classifier(attach(card, loaded.encoder, unit.options), head, dropout=0.0)
     model.set_training()
     assert not any(m.training for m in model.modules() if isinstance(m, nn.BatchNorm2d))
     with torch.no_grad():
@@ -142,9 +145,11 @@ def test_a_changed_recipe_is_another_cell_with_other_checkpoints(make):
 
 
 def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint(make, monkeypatch):
-    original = Objective.loss
+    original = ClassificationTrial.loss
     monkeypatch.setattr(
-        Objective, "loss", lambda self, b: original(self, b) * (float("nan") if b.step == 4 else 1)
+        ClassificationTrial,
+        "loss",
+        lambda self, b: original(self, b) * (float("nan") if b.step == 4 else 1),
     )
     unit, context = make()
     with pytest.raises(

@@ -15,21 +15,21 @@ from omnibench.cli import main
 from omnibench.commands.session import Session
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
-from omnibench.task import Adaptation, Definition
+from omnibench.task import Adaptation, Metric, Task, metrics_of_pass
 
 DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
+SHOWN = ("rouge", "meteor")
 
 
-class TextsTask:
+class TextsTask(Task):
     """Two metrics, of which one is printed, and a length in tokens that is."""
 
     name = "texts"
-    definitions = {  # noqa: RUF012
-        "cap": Definition("cap", lambda predictions: {}),
-        "long": Definition("long", lambda predictions: {}, unit="tokens"),
-    }
-    reported = ("cap/rouge", "cap/meteor", "long/length")
-    adaptations = {  # noqa: RUF012
+    metrics = (
+        *metrics_of_pass("cap", ("rouge", "meteor"), lambda predictions: {}, reported=SHOWN),
+        Metric("long/length", lambda predictions: None, unit="tokens"),
+    )
+    own = {  # noqa: RUF012
         "small": Adaptation("small", "all", "training seed", {}, decodings=DECODINGS)
     }
 

@@ -19,14 +19,12 @@ import numpy as np
 
 from omnibench.catalogue import register_task
 from omnibench.recipe import Recipe
-from omnibench.task import Adaptation, Outcome
+from omnibench.task import Adaptation, Outcome, Task
 
 
-class Obeying:
+class Obeying(Task):
     name = "obeying"
-    adaptations = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}
-    definitions = {}
-    reported = ("toy/score",)
+    own = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}
 
     def run(self, unit, context):
         word, _, number = unit.backbone.id.partition("-")

@@ -25,18 +25,16 @@ from omnibench.interrupts import Interrupted, interruptible
 from omnibench.leases import Leases
 from omnibench.recipe import Recipe
 from omnibench.store import RecordStore
-from omnibench.task import Adaptation, Outcome
+from omnibench.task import Adaptation, Outcome, Task
 
 LOGITS = {"test_logits": np.eye(4, 2, dtype=np.float32), "test_labels": np.array([0, 1, 0, 1])}
 
 
-class ToyTask:
+class ToyTask(Task):
     """Counts its runs; fails where it is told to."""
 
     name = "toy"
-    adaptations = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}  # noqa: RUF012
-    definitions = {}  # noqa: RUF012
-    reported = ("toy/score",)
+    own = {"linear": Adaptation("linear", "nothing", "head seed", {"small": Recipe()})}  # noqa: RUF012
 
     def __init__(self) -> None:
         self.ran: list[tuple[str, int]] = []

@@ -72,7 +72,7 @@ def test_a_new_field_with_a_neutral_default_changes_no_digest(monkeypatch):
     for name in tasks:
         task = tasks.get(name)
         extended = {k: with_a_new_field(adaptation) for k, adaptation in task.adaptations.items()}
-        monkeypatch.setattr(task, "adaptations", extended)
+        monkeypatch.setattr(type(task), "adaptations", extended)
     assert digest_lines() == pinned()
     field = next(iter(tasks.get("classification").adaptations.values())).recipes["small"].neutral
     assert field == 0

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands import reporting
 from omnibench.commands.session import Places, Session
@@ -102,7 +101,7 @@ class Results:
         }
         record |= {
             "status": "done",
-            "metrics": score(tasks.get("classification").definitions, predictions),
+            "metrics": score("classification", predictions),
             "cost": {
                 **{"wall_s": 1.5 + seed / 100, "peak_memory_mb": 100.0, "images_per_s": 20.0},
                 **{"trainable_parameters": 10, "total_parameters": 5_000_000 + 1000 * seed},

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 from omnibench.tasks.segmentation.decoder import Decoder
-from omnibench.tasks.segmentation.heads import UNetHead, check_input_size
+from omnibench.tasks.segmentation.heads import UNet, check_input_size
 from omnibench.tasks.segmentation.hybrid import (
     BASE,
     SMALL,
@@ -44,8 +44,8 @@ def count(module: nn.Module, trained: bool = False) -> int:
 )
 def test_as_many_parameters_as_the_study_trains(width, trained, encoder, decoder, frozen):
     with torch.device("meta"):
-        head = UNetHead(vit(width, 14, 448), True, 2, "frozen")
-        whole = UNetHead(vit(width, 14, 448), True, 2, "trained")
+        head = UNet(vit(width, 14, 448), True, 2, "frozen")
+        whole = UNet(vit(width, 14, 448), True, 2, "trained")
     assert count(head, trained=True) == trained
     assert count(head.encoder, trained=True) + count(head.decoder, trained=True) == trained
     if encoder:
@@ -64,7 +64,7 @@ def test_shapes_at_every_stage(kind, size):
     }[kind]
     seen = []
     with torch.device("meta"):
-        head = UNetHead(shapes, tokens, 3, "trained")
+        head = UNet(shapes, tokens, 3, "trained")
         for fusion in head.pyramid.fusions:
             fusion.norm.register_forward_hook(lambda *args: seen.append(args[-1].shape[-2:]))
         pixels = torch.empty(2, 3, size, size)
@@ -276,7 +276,7 @@ def inputs() -> tuple[torch.Tensor, list[torch.Tensor]]:
     return torch.randn(2, 3, 64, 64), [torch.randn(2, *shape) for shape in vit(24, 16, 64)]
 
 
-def step(head: UNetHead, inputs) -> tuple[set[str], set[str]]:
+def step(head: UNet, inputs) -> tuple[set[str], set[str]]:
     """Names of the parameters and of the running statistics that a training step changes."""
     before = {name: value.clone() for name, value in head.state_dict().items()}
     optimiser = torch.optim.AdamW(
@@ -293,7 +293,7 @@ def step(head: UNetHead, inputs) -> tuple[set[str], set[str]]:
 @pytest.mark.parametrize("prior", ["frozen", "trained"])
 def test_a_frozen_prior_keeps_its_weights_while_its_statistics_move(prior, inputs):
     torch.manual_seed(0)
-    head = UNetHead(vit(24, 16, 64), True, 2, prior)
+    head = UNet(vit(24, 16, 64), True, 2, prior)
     trained, moved = step(head, inputs)
     names = {name for name, _ in head.named_parameters()}
     pyramid = {name for name in names if name.startswith("pyramid.")}
@@ -306,7 +306,7 @@ def test_a_frozen_prior_keeps_its_weights_while_its_statistics_move(prior, input
 
 def test_every_input_reaches_the_logits(inputs):
     torch.manual_seed(0)
-    head = UNetHead(vit(24, 16, 64), True, 2, "trained").eval()
+    head = UNet(vit(24, 16, 64), True, 2, "trained").eval()
     pixels, maps = inputs
     sources = [pixels.clone().requires_grad_(), *(m.clone().requires_grad_() for m in maps)]
     logits = head(sources[0], sources[1:])

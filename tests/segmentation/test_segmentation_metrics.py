@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics import compute_dice, compute_iou
 from omnibench.tasks.segmentation.counts import counts_of
-from omnibench.tasks.segmentation.metrics import DEFINITIONS, miou
+from omnibench.tasks.segmentation.metrics import METRICS, miou
 from sklearn import metrics as sk
 from torchmetrics.functional.classification import (
     multiclass_f1_score,
@@ -16,13 +16,16 @@ from torchmetrics.functional.classification import (
 
 from omnibench.task import score
 
+# Metrics of a definition share one pass, and so its functions.
+BY_DEFINITION = {metric.definition: metric for metric in METRICS}
 NAMES = ["miou", "dice", "precision", "recall", "specificity", "f1"]
+UP = ("up", "points")
 OVERLAPS = ["per-image-foreground", "per-image-macro", "dataset", "omnirad-batch16"]
 
 
 def compute(definition, predicted, truth, classes):
     counts = counts_of(predicted, truth, classes)
-    return DEFINITIONS[definition].compute({"test_counts": counts})
+    return BY_DEFINITION[definition].compute({"test_counts": counts})
 
 
 @st.composite
@@ -162,10 +165,10 @@ def test_what_is_a_mean_over_images_says_so(sorted_masks):
         "test_hd95": np.arange(80, dtype=np.float32).reshape(40, 2),
         "test_nsd": np.linspace(0, 1, 80, dtype=np.float32).reshape(40, 2),
     }
-    for definition in DEFINITIONS.values():
+    for definition in BY_DEFINITION.values():
         computed = definition.compute(predictions)
         if definition.per_case is None:
-            assert definition.id in ("dataset", "omnirad-batch16")
+            assert definition.definition in ("dataset", "omnirad-batch16")
             continue
         cases = definition.per_case(predictions)
         assert list(cases) == list(computed)
@@ -174,25 +177,28 @@ def test_what_is_a_mean_over_images_says_so(sorted_masks):
             assert values.mean() == computed[name]
     assert (
         miou(predictions["test_counts"])
-        == score(DEFINITIONS, predictions)["per-image-foreground/miou"]
+        == score("segmentation", predictions)["per-image-foreground/miou"]
     )
 
 
 def test_the_primary_comes_first_and_distances_name_their_direction():
-    assert next(iter(DEFINITIONS)) == "per-image-foreground"
-    assert all(key == definition.id for key, definition in DEFINITIONS.items())
-    assert {d.id: d.lower_is_better for d in DEFINITIONS.values() if d.lower_is_better} == {
-        "hd95-max-directed": {"hd95"}
+    assert [metric.id for metric in METRICS if metric.reported] == [
+        "per-image-foreground/dice",
+        "per-image-foreground/miou",
+        "hd95-max-directed/hd95",
+    ]
+    assert {m.id: (m.direction, m.unit) for m in METRICS if (m.direction, m.unit) != UP} == {
+        "hd95-max-directed/hd95": ("down", "pixels")
     }
 
 
 def test_distances_are_means_over_classes_then_images_and_absent_from_older_records():
     counts = counts_of(FULL.repeat(2, 0), FULL.repeat(2, 0), 3)
-    older = score(DEFINITIONS, {"test_counts": counts})
-    assert list(older) == [f"{definition}/{name}" for definition in OVERLAPS for name in NAMES]
+    older = score("segmentation", {"test_counts": counts})
+    assert set(older) == {f"{definition}/{name}" for definition in OVERLAPS for name in NAMES}
     stored = {
         "test_hd95": np.array([[1, 3], [5, 7]], np.float32),
         "test_nsd": np.array([[1, 0.5], [0, 0.5]], np.float32),
     }
-    newer = score(DEFINITIONS, {"test_counts": counts, **stored})
+    newer = score("segmentation", {"test_counts": counts, **stored})
     assert newer == {**older, "hd95-max-directed/hd95": 4.0, "nsd-2px/nsd": 0.5}

@@ -6,11 +6,11 @@ import torch
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.distances import surface_distances
-from omnibench.tasks.segmentation.heads import LinearHead
-from omnibench.tasks.segmentation.metrics import DEFINITIONS
-from omnibench.tasks.segmentation.objective import Objective
+from omnibench.tasks.segmentation.heads import Linear
 from omnibench.tasks.segmentation.overlay import paint
+from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
+from omnibench.tasks.segmentation.trial import Built, SegmentationTrial
 from PIL import Image
 from torch.nn import functional
 
@@ -50,7 +50,7 @@ def test_every_metric_is_that_of_the_pixels_that_are_not_void():
     for masks in (predicted, other):
         hd95, nsd = surface_distances(masks, truth, 3)
         stored = {"test_counts": counts_of(masks, truth, 3), "test_hd95": hd95, "test_nsd": nsd}
-        results.append(score(DEFINITIONS, stored))
+        results.append(score("segmentation", stored))
     assert results[0] == results[1]
     assert len(results[0]) > 15
 
@@ -70,7 +70,7 @@ def test_nothing_is_painted_where_truth_is_void():
 
 
 @pytest.fixture
-def objective(tmp_path):
+def trial(tmp_path):
     rng = np.random.default_rng(0)
     arrays = {}
     for split in ("train", "val", "test"):
@@ -82,12 +82,13 @@ def objective(tmp_path):
     (tmp_path / "own.yaml").write_text("ignore: [255]")
     data = npz.read(npz.card_of(tmp_path / "own.npz"), tmp_path / "data")
     maps = torch.randn(COUNT, 5, 4, 4, generator=torch.Generator().manual_seed(0))
-    head = LinearHead(torch.zeros(5), torch.ones(5), 3)
+    head = Linear(torch.zeros(5), torch.ones(5), 3)
     torch.nn.init.normal_(head.classify.weight, generator=torch.Generator().manual_seed(1))
     prepare = Preprocess(SIDE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
     cases = Cases.of(data, SIDE, "input", None)
     model = Segmenter(cases.dataset, head, prepare, lambda split, rows, pixels: [maps[rows]] * 3)
-    return Objective(model, cases, "fp32", "cpu")
+    recipe = LINEAR.model_copy(update={"precision": "fp32"})
+    return SegmentationTrial(Built(model, {}, {}, ""), cases, recipe, "cpu")
 
 
 def batch(rows, whole):
@@ -95,20 +96,20 @@ def batch(rows, whole):
     return Batch(0, torch.tensor(rows), places, torch.tensor(whole))
 
 
-def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(objective):
-    assert objective.cases.void
+def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(trial):
+    assert trial.cases.void
     rows = [4, 0, 3]
-    truth = torch.from_numpy(objective.cases.masks("train", np.array(rows))).long()
-    logits = objective.model("train", np.array(rows))
+    truth = torch.from_numpy(trial.cases.masks("train", np.array(rows))).long()
+    logits = trial.model("train", np.array(rows))
     logits = functional.interpolate(logits, size=(SIDE, SIDE), mode="bilinear")
     chosen = truth != VOID
     expected = functional.cross_entropy(logits.permute(0, 2, 3, 1)[chosen], truth[chosen])
-    assert objective.loss(batch(rows, rows)).item() == pytest.approx(expected.item(), rel=1e-6)
-    parts = [objective.loss(batch(part, rows)).item() for part in (rows[:1], rows[1:])]
+    assert trial.loss(batch(rows, rows)).item() == pytest.approx(expected.item(), rel=1e-6)
+    parts = [trial.loss(batch(part, rows)).item() for part in (rows[:1], rows[1:])]
     assert sum(parts) == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, objective):
+def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, trial):
     rng = np.random.default_rng(0)
     sizes = ((30, 50), (700, 600), (30, 50))
     for split in ("train", "val", "test"):
@@ -127,15 +128,15 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, objecti
     for index, mask in enumerate(cases.truth("test", rows)):
         saved = Image.open(tmp_path / "set/test/masks" / f"{index}.png")
         np.testing.assert_array_equal(mask, np.asarray(saved))
-    objective.cases = cases
-    arrays = cases.predictions(objective.predict)
+    trial.cases = cases
+    arrays = cases.predictions(trial.masks)
     areas = [height * width for height, width in sizes]
     assert arrays["test_counts"].sum(axis=2).tolist() == [[area] * 3 for area in areas]
     # As at one size: each image's logits, enlarged by torch to its own.
-    logits = objective.model("test", rows).detach()
+    logits = trial.model("test", rows).detach()
     for index, size in enumerate(sizes):
         enlarged = functional.interpolate(logits[[index]], size=size, mode="bilinear")
-        predicted = objective.predict("test", np.array([index]))[0]
+        predicted = trial.masks("test", np.array([index]))[0]
         np.testing.assert_array_equal(predicted, enlarged.argmax(dim=1)[0].numpy())
 
 

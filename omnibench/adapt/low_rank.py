@@ -7,9 +7,23 @@ import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch import Tensor, nn
 
+from omnibench.adapt.trainable import Trainable, blank_embedding
+from omnibench.encoders import TrainableEncoder
 from omnibench.errors import RequestError
 
 Run = Callable[[], Tensor]
+
+
+def attach(encoder: TrainableEncoder, options: Mapping[str, Any]) -> Trainable:
+    """Put LoRA on a backbone and, where its options say so, on the task's head."""
+    scale = (options["r"], options["alpha"], options["dropout"])
+    add_lora(encoder.module, lambda: blank_embedding(encoder), *scale)
+
+    def on_head(head: nn.Module, forward: Run) -> None:
+        if options["head"] == "lora":
+            add_lora(head, forward, *scale)
+
+    return Trainable(encoder, set_mode=lambda: train_lora(encoder.module), on_head=on_head)
 
 
 def add_lora(module: nn.Module, run: Run, r: int, alpha: int, dropout: float) -> None:

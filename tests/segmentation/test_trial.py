@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 from omnibench.tasks.segmentation.cases import Cases
-from omnibench.tasks.segmentation.heads import LinearHead
-from omnibench.tasks.segmentation.objective import BATCH, Objective
+from omnibench.tasks.segmentation.heads import Linear
+from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
+from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -37,7 +38,7 @@ def dataset() -> Dataset:
     )
 
 
-class Watched(LinearHead):
+class Watched(Linear):
     """A linear head that remembers how it was called."""
 
     def __init__(self) -> None:
@@ -54,13 +55,15 @@ class Watched(LinearHead):
         return logits
 
 
-def objective(head: nn.Module | None = None, score_at="input", precision="fp32") -> Objective:
+def trial(head: nn.Module | None = None, score_at="input", precision="fp32") -> SegmentationTrial:
     torch.manual_seed(0)
     if head is None:
         head = Watched()
     data = dataset()
     model = Segmenter(data, head, PREPARE, lambda split, rows, pixels: [KEPT[rows]] * 3)
-    return Objective(model, Cases.of(data, SIDE, score_at, None), precision, "cpu")
+    recipe = LINEAR.model_copy(update={"precision": precision})
+    cases = Cases.of(data, SIDE, score_at, None)
+    return SegmentationTrial(Built(model, {}, {}, ""), cases, recipe, "cpu")
 
 
 def batch(rows: list[int], whole: list[int]) -> Batch:
@@ -68,15 +71,15 @@ def batch(rows: list[int], whole: list[int]) -> Batch:
     return Batch(0, torch.tensor(rows), places, torch.tensor(whole))
 
 
-def logits_of(objective: Objective, rows) -> torch.Tensor:
+def logits_of(ours: SegmentationTrial, rows) -> torch.Tensor:
     """A plain 1x1 convolution, enlarged by torch."""
-    layer = objective.model.head.classify
+    layer = ours.model.head.classify
     logits = torch.einsum("cd,bdhw->bchw", layer.weight[:, :, 0, 0], KEPT[rows])
     return logits + layer.bias[None, :, None, None]
 
 
 def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size():
-    ours = objective()
+    ours = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     rows = [4, 0, 17]
     native = dataset().splits["train"].masks.array[rows]
@@ -93,7 +96,7 @@ def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size():
 
 
 def test_the_parts_of_a_batch_add_up_to_the_whole():
-    ours = objective()
+    ours = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     whole = [3, 9, 1, 12, 7]
     losses, gradients = [], []
@@ -109,8 +112,8 @@ def test_the_parts_of_a_batch_add_up_to_the_whole():
 
 @pytest.mark.parametrize(("score_at", "size"), [("input", 32), ("stride8", 4), ("native", None)])
 def test_predictions_are_the_largest_logits_at_the_size_of_scoring(score_at, size):
-    ours = objective(score_at=score_at)
-    predicted = np.stack(ours.predict("val", EVERY))
+    ours = trial(score_at=score_at)
+    predicted = np.stack(ours.masks("val", EVERY))
     scored = (size, size) if size else (12, 20)
     assert (predicted.shape, predicted.dtype) == ((COUNT, *scored), np.uint8)
     with torch.no_grad():
@@ -141,13 +144,13 @@ class Logits(nn.Module):
 
 @pytest.mark.parametrize("asked", [[0], [5, 3], list(range(8)), list(range(11)), [18, 2, 2, 7]])
 def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
-    ours = objective(Logits())
+    ours = trial(Logits())
     head = ours.model.head
-    everything = ours.predict("test", EVERY)
+    everything = ours.masks("test", EVERY)
     bits = torch.cat(head.given)[:COUNT]
     ours.model.train()
     head.given.clear()
-    some = ours.predict("test", np.array(asked))
+    some = ours.masks("test", np.array(asked))
     assert not ours.model.training
     assert [len(given) for given in head.given] == [BATCH] * -(-len(asked) // BATCH)
     assert torch.equal(torch.cat(head.given)[: len(asked)], bits[asked])
@@ -156,9 +159,9 @@ def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
 
 
 def test_every_batch_of_an_evaluation_is_full():
-    ours = objective()
+    ours = trial()
     ours.model.train()
-    ours.predict("val", EVERY)
+    ours.masks("val", EVERY)
     assert ours.model.head.sizes == [BATCH] * 3
     assert ours.model.head.modes == {False}
 
@@ -167,17 +170,17 @@ def test_every_batch_of_an_evaluation_is_full():
     ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
 )
 def test_predictions_are_computed_in_the_recipes_precision(precision, dtype):
-    ours = objective(precision=precision)
-    ours.predict("val", EVERY)
+    ours = trial(precision=precision)
+    ours.masks("val", EVERY)
     assert ours.model.head.dtypes == {dtype}
 
 
 def test_pixels_are_read_for_heads_that_take_them_alone():
-    ours = objective()
+    ours = trial()
     assert not ours.model.takes_pixels
     ours.model.pixels = None  # would fail if it were called
-    ours.predict("val", EVERY)
-    model = objective(Logits()).model
+    ours.masks("val", EVERY)
+    model = trial(Logits()).model
     images = dataset().splits["val"].images.array
     expected = PREPARE(torch.from_numpy(images[[3, 1]]))
     assert torch.equal(model.pixels("val", np.array([3, 1])), expected)

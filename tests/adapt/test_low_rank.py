@@ -5,9 +5,9 @@ import timm
 import torch
 from torch import nn
 
+from omnibench.adapt.low_rank import add_lora, targets, train_lora
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import RequestError
-from omnibench.training.lora import add_lora, targets, train_lora
 
 PIXELS = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 IMAGE = PIXELS[:1]

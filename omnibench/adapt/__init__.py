@@ -1,0 +1,79 @@
+"""Adaptations: what of a backbone is trained and what is attached to it, whatever the task.
+
+An adaptation's `attach` is given a loaded encoder and its options, and returns a `Trainable`; the
+task puts its own head on what that gives. Those that ship are registered here, without torch.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import register_adaptation
+from omnibench.task import Adaptation
+
+TIMM_NAMED = ("timm", "random")
+PAST_THEIR_LAYERS = ("beit", "eva", "dinov3", "swinv2", "siglip", "efficientvit", "clip", "aimv2")
+
+
+class LoraOptions(BaseModel):
+    """Options of `lora`.
+
+    Attributes:
+        r, alpha: rank and scale (alpha / r) of the update.
+        head: trained in full, or wrapped in LoRA over random frozen weights, as released.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    r: Annotated[int, Field(gt=0)]
+    alpha: Annotated[int, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    head: Literal["full", "lora"] = "full"
+
+
+def _lora_reached_less(card: BackboneCard) -> bool:
+    """Return whether LoRA up to schema 1 may have missed layers, whose weight is used past them.
+
+    So it is with the qkv of timm's BEiT, EVA (DINOv3 is one) and Swin v2 and with pooling heads;
+    not with plain ViTs and CNNs. Where no name tells the architecture, it may be any.
+    """
+    name = card.architecture or (card.source_name if card.source_kind in TIMM_NAMED else "")
+    own = card.source.startswith("omnibench.")  # the one builder of ours makes a CNN
+    return not own and (not name or any(part in name for part in PAST_THEIR_LAYERS))
+
+
+HEAD = register_adaptation(
+    Adaptation(
+        "head",
+        trains="a linear head under augmentation; the backbone is frozen",
+        varies="training seed",
+        defaults={"lr": 1e-3},
+        needs="embed",
+        attach="omnibench.adapt.full:frozen",
+    )
+)
+FULL = register_adaptation(
+    Adaptation(
+        "full",
+        trains="backbone and head",
+        varies="training seed",
+        defaults={"lr": 1e-4},
+        needs="module",
+        attach="omnibench.adapt.full:whole",
+        through_backbone=True,
+    )
+)
+LORA = register_adaptation(
+    Adaptation(
+        "lora",
+        trains="low-rank updates of the backbone's layers, and a head",
+        varies="training seed",
+        defaults={"lr": 1e-3},
+        options=LoraOptions,
+        needs="module",
+        attach="omnibench.adapt.low_rank:attach",
+        through_backbone=True,
+        changed_since_1=_lora_reached_less,
+    )
+)

@@ -1,0 +1,167 @@
+"""One repetition of a unit as a task prepares it, and the one runner of all that is trained."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.errors import ExtensionError
+from omnibench.task import Outcome, Predictions, score
+from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.job import Batch, cell_job
+from omnibench.training.loop import Fitted, fit
+from omnibench.training.plan import TrainingRecipe
+
+
+class Trial:
+    """What is trained in one repetition, how it is judged, and what it leaves.
+
+    A task derives a class of its own; `loss` and `predict` must be given.
+
+    Attributes:
+        model: parameters with requires_grad are trained.
+        count: images of the training split.
+        recipe: as the unit's, validated.
+        select: the metric of `validate` that epochs are chosen by; None keeps the last epoch.
+        minimise: whether less of it is better.
+        phases: seconds of what was made before, for all repetitions.
+        predicting: what the time of `predict` is called.
+    """
+
+    model: nn.Module
+    count: int
+    recipe: TrainingRecipe
+    select: str | None = None
+    minimise: bool = False
+    phases: Mapping[str, float] = {}
+    predicting: str = "evaluation"
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return a part's contribution to the step's loss; the parts' sum is the loss."""
+        raise NotImplementedError
+
+    def validate(self) -> Mapping[str, float]:
+        """Return the metrics of the validation split under the model as it is now."""
+        return {}
+
+    def predict(self) -> Predictions:
+        """Return the arrays that are stored of the test split, from which metrics are computed."""
+        raise NotImplementedError
+
+    def set_mode(self) -> None:
+        """Put what is trained into training mode and what is frozen into evaluation mode."""
+        self.model.train()
+
+    def job(self) -> Mapping[str, Any]:
+        """Return further attributes of `omnibench.training.job.Job`."""
+        return {}
+
+    def cost(self, fitted: Fitted) -> Mapping[str, Any]:
+        """Return what it took beside seconds and parameters, such as FLOPs."""
+        return {}
+
+    def digests(self) -> Mapping[str, str]:
+        """Return the hashes of what was really loaded."""
+        return {}
+
+    def notes(self) -> Mapping[str, Any]:
+        """Return facts for the record."""
+        return {}
+
+    def files(self, predictions: Predictions) -> Mapping[str, bytes]:
+        """Return what else is stored beside the record, by its ending ("overlay.png")."""
+        return {}
+
+
+def run_trained(
+    trial_of: Callable[[int], Trial], unit: Unit, context: Context
+) -> Iterator[Outcome]:
+    """Train, judge and yield each repetition, resumed from its own checkpoints.
+
+    Args:
+        trial_of: makes a repetition's trial, as `Task.prepare` returns it.
+
+    Raises:
+        ExtensionError: a task's trial lacks a member or gives what it must not.
+    """
+    for repetition in unit.repetitions:
+        began = time.perf_counter()
+        torch.manual_seed(unit.seed("head", repetition))
+        trial = _checked(trial_of(repetition), unit)
+        trainable = sum(p.numel() for p in trial.model.parameters() if p.requires_grad)
+        job = cell_job(
+            unit,
+            repetition,
+            context,
+            model=trial.model,
+            count=trial.count,
+            loss=trial.loss,
+            validate=trial.validate,
+            set_mode=trial.set_mode,
+            select=trial.select,
+            minimise=trial.minimise,
+            **trial.job(),
+        )
+        fitted = fit(job, trial.recipe)
+        trained = time.perf_counter()
+        predictions = _arrays(trial.predict(), unit)
+        evaluated = time.perf_counter()
+        chosen = {}
+        if trial.select is not None:
+            name = f"val_{trial.select.replace('-', '_')}"
+            chosen = {"chosen": {"epoch": fitted.best_epoch, name: fitted.best}}
+        yield Outcome(
+            repetition=repetition,
+            metrics=score(unit.task, predictions),
+            predictions=predictions,
+            cost={
+                "phases": {
+                    **trial.phases,
+                    "training": trained - began,
+                    trial.predicting: evaluated - trained,
+                },
+                "trainable_parameters": trainable,
+                **trial.cost(fitted),
+                "images_per_s": float(np.median([e["images_per_s"] for e in fitted.history])),
+            },
+            digests=dict(trial.digests()),
+            notes={**chosen, **trial.notes()},
+            files=dict(trial.files(predictions)),
+        )
+        Checkpoints(job.folder).remove()
+
+
+def _checked(trial: Trial, unit: Unit) -> Trial:
+    """Return a trial that has every member.
+
+    Raises:
+        ExtensionError: naming what it lacks.
+    """
+    where = f"the task '{unit.task}': what its `prepare` gave"
+    if not isinstance(trial, Trial):
+        raise ExtensionError(f"{where} makes a {type(trial).__name__}, no omnibench.Trial")
+    kinds = {"model": nn.Module, "count": int, "recipe": TrainingRecipe}
+    for member, kind in kinds.items():
+        if not isinstance(getattr(trial, member, None), kind):
+            raise ExtensionError(f"{where} has no `{member}`, where a {kind.__name__} is due")
+    return trial
+
+
+def _arrays(predictions: Predictions, unit: Unit) -> dict[str, Any]:
+    """Return predictions whose every value is an array.
+
+    Raises:
+        ExtensionError: naming the one that is none.
+    """
+    where = f"the task '{unit.task}': `predict`"
+    if not isinstance(predictions, Mapping):
+        raise ExtensionError(f"{where} gave a {type(predictions).__name__}, no mapping of arrays")
+    for name, array in predictions.items():
+        if not isinstance(array, np.ndarray):
+            raise ExtensionError(f"{where} gave a {type(array).__name__} as '{name}', no array")
+    return dict(predictions)

@@ -59,12 +59,12 @@ def unwarned() -> Iterator[None]:
 
 @contextlib.contextmanager
 def finishing() -> Iterator[None]:
-    """Let the block end before a signal takes effect."""
+    """Let the block end, or fail, before a signal takes effect."""
     _State.writing += 1
     try:
         yield
     finally:
         _State.writing -= 1
-    if not _State.writing and _State.pending is not None:
-        number, _State.pending = _State.pending, None
-        raise Interrupted(number)
+        if not _State.writing and _State.pending is not None:
+            number, _State.pending = _State.pending, None
+            raise Interrupted(number)

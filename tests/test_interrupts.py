@@ -22,6 +22,13 @@ def test_a_signal_waits_for_the_write_in_hand():
     assert written == ["whole"]
 
 
+def test_a_signal_takes_effect_also_where_the_write_in_hand_fails():
+    with pytest.raises(Interrupted) as caught, interruptible(), finishing():
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise OSError("the disk is full")
+    assert isinstance(caught.value.__context__, OSError)
+
+
 def test_handlers_are_put_back():
     before = signal.getsignal(signal.SIGTERM)
     with interruptible():

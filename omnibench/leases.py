@@ -21,7 +21,7 @@ from pathlib import Path
 
 from omnibench.cell import digest_of
 from omnibench.errors import LostLeaseError, StoreError
-from omnibench.files import file_system_time
+from omnibench.files import file_system_time, read_regular
 from omnibench.holder import Holder
 
 EXPIRY, BEAT = 90.0, 15.0  # seconds
@@ -48,7 +48,7 @@ class Lease:
             StoreError: it cannot be told.
         """
         try:
-            return self.path.read_bytes() == self.content
+            return read_regular(self.path) == self.content
         except FileNotFoundError:
             return False
         except OSError as error:
@@ -84,7 +84,7 @@ class Leases:
         self._held: set[Lease] = set()
         self._lock = threading.Lock()
         self._ended = threading.Event()
-        self._watched: dict[Path, tuple[float, float]] = {}  # when it was touched, and seen so
+        self._watched: dict[Path, tuple[float, float]] = {}  # its time, and as if touched when
 
     @contextlib.contextmanager
     def held(self, name: str) -> Iterator[Lease | None]:
@@ -141,14 +141,14 @@ class Leases:
         for path in self.folder.glob("*.lease"):
             with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
                 if self._alive(path):
-                    names.add(str(json.loads(path.read_bytes())["unit"]))
+                    names.add(str(json.loads(read_regular(path))["unit"]))
         return names
 
     def holder(self, name: str) -> str:
         """Say who holds a unit, and what there is to do where that is a stopped process."""
         for path in reversed(self._leases_of(name)):
             try:
-                content = path.read_bytes()
+                content = read_regular(path)
                 holder = Holder.from_json(content)
                 since = json.loads(content).get("since") if holder else None
             except OSError:
@@ -188,11 +188,10 @@ class Leases:
         # Whoever can't be read has just been created, or is damaged: its holder has lost it.
         patience = 2 * BEAT if holder is None else EXPIRY
         if self._watched.get(path, (None,))[0] != touched:
-            self._watched[path] = touched, time.monotonic()
-        # A clock that was set back, here or on the file server, makes no lease live for ever.
-        if time.monotonic() - self._watched[path][1] >= patience:
-            return False
-        return file_system_time(self.folder) - touched < patience
+            # A clock that was set back, here or on the file server, makes no lease live for ever.
+            age = max(0.0, file_system_time(self.folder) - touched)
+            self._watched[path] = touched, time.monotonic() - age
+        return time.monotonic() - self._watched[path][1] < patience
 
     def _beat(self, ended: threading.Event) -> None:
         while not ended.wait(BEAT):
@@ -223,7 +222,11 @@ def _create(lease: Lease) -> bool:
     """
     try:
         lease.path.parent.mkdir(parents=True, exist_ok=True)
-        with lease.path.open("xb") as file:
+        try:
+            file = lease.path.open("xb")
+        except FileExistsError:  # whoever made it may have let it go already
+            return False
+        with file:
             try:
                 file.write(lease.content)
                 file.flush()
@@ -231,8 +234,6 @@ def _create(lease: Lease) -> bool:
                 _remove(lease.path)  # an empty one would keep others out
                 raise
     except OSError as error:
-        if isinstance(error, FileExistsError) and lease.path.exists():
-            return False
         raise StoreError(
             f"{lease.path} could not be written: {error.strerror}; make room or choose "
             "another --results, then give the same command again"
@@ -257,6 +258,6 @@ def _remove(path: Path) -> None:
 def _holder_of(path: Path) -> Holder | None:
     """Who holds a lease; None where its content cannot be read."""
     try:
-        return Holder.from_json(path.read_bytes())
+        return Holder.from_json(read_regular(path))
     except OSError:
         return None

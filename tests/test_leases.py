@@ -83,6 +83,42 @@ def test_age_is_told_by_the_file_systems_clock(results, monkeypatch):
     assert Leases(results).take("a") is None
 
 
+def test_a_lease_elsewhere_is_compared_with_that_clock_once_for_each_touch(results, monkeypatch):
+    asked = []
+    monkeypatch.setattr(leases, "file_system_time", lambda folder: asked.append(folder) or 1000.0)
+    lease, other = Leases(results).take("a"), Leases(results)
+    elsewhere(lease, 0)
+    for touched in (1000 - EXPIRY + 5, 1000 - EXPIRY + 6):
+        os.utime(lease.path, (touched, touched))
+        assert [other.take("a") for _ in range(3)] == [None] * 3
+    assert len(asked) == 2
+
+
+def test_a_lease_that_is_let_go_while_it_is_taken_is_looked_at_again(results, monkeypatch):
+    def let_go_meanwhile(self, *arguments, **named):
+        if arguments == ("xb",):
+            raise FileExistsError(17, "File exists")
+        return open_path(self, *arguments, **named)
+
+    open_path = Path.open
+    monkeypatch.setattr(Path, "open", let_go_meanwhile)
+    assert Leases(results).take("a") is None
+    monkeypatch.undo()
+    assert Leases(results).take("a") is not None
+
+
+def test_a_pipe_in_a_leases_place_keeps_nobody_waiting(results):
+    lease = Leases(results).take("a")
+    lease.path.unlink()
+    os.mkfifo(lease.path)
+    with pytest.raises(StoreError, match="cannot be read"):
+        lease.is_held()
+    assert Leases(results).holder("a") == "it was let go just now"
+    os.utime(lease.path, (0, 0))
+    assert Leases(results).living() == set()
+    assert Leases(results).take("a") is not None
+
+
 def test_a_process_number_given_to_another_process_is_no_holder(results):
     lease = Leases(results).take("a")
     holder = json.loads(lease.path.read_bytes()) | {"started": "1"}

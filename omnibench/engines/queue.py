@@ -36,6 +36,7 @@ class Queue:
         self._warming: dict[str, str] = {}  # what is shared -> the unit that computes it
         self._warm: set[str] = set()
         self._again: dict[str, float] = {}
+        self._done: set[str] = set()  # digests of the makers' cells
         self._told = -math.inf
 
     def __bool__(self) -> bool:
@@ -47,12 +48,12 @@ class Queue:
 
         A unit whose repetitions another runner has finished meanwhile has none left.
         """
-        now, held = time.monotonic(), list[str]()
+        now, held, coming = time.monotonic(), list[str](), self._coming()
         for k, unit in enumerate(self.waiting):
             shared = self._shares[unit.name]
             if self._again.get(unit.name, 0.0) > now or shared in self._warming:
                 continue
-            if any(not self._is_done(maker) for maker in unit.after):
+            if any(maker.name in coming or not self._is_done(maker) for maker in unit.after):
                 continue
             lease = self.leases.take(unit.name)
             if lease is None:
@@ -99,7 +100,7 @@ class Queue:
 
     def orphans(self) -> Iterator[Finished]:
         """Yield the units that wait for one which ended without what they need."""
-        coming = {unit.name for unit in self.waiting} | set(self.running)
+        coming = self._coming()
         for unit in list(self.waiting):
             lost = [m for m in unit.after if m.name not in coming and not self._is_done(m)]
             if lost:
@@ -108,9 +109,18 @@ class Queue:
                 message = f"{names} did not end, whose weights it needs"
                 yield Finished(unit, dict.fromkeys(unit.repetitions, message), 0.0)
 
+    def _coming(self) -> set[str]:
+        return {unit.name for unit in self.waiting} | set(self.running)
+
     def _is_done(self, unit: Unit) -> bool:
-        records = [self.store.read(cell) for cell in unit.cells]
-        return all(record is not None and record["status"] == "done" for record in records)
+        """Whether every cell is done; records that are done are read once, with all their files."""
+        for cell in unit.cells:
+            if cell.digest not in self._done:
+                record = self.store.look(cell)
+                if record is None or record["status"] != "done":
+                    return False
+                self._done.add(cell.digest)
+        return True
 
 
 def _shared(unit: Unit) -> str:

@@ -1,0 +1,62 @@
+"""What may start next: after what it needs, whose files are not read again at each look."""
+
+from dataclasses import replace
+
+import pytest
+
+from omnibench.catalogue import load_installed
+from omnibench.context import Context
+from omnibench.engines.queue import Queue
+from omnibench.execute import Finished
+from omnibench.recipe import Recipe
+from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.store import RecordStore
+
+
+@pytest.fixture
+def makers(unit):
+    """Return a unit, and one that needs what it makes."""
+    load_installed()
+    unit = replace(unit, adaptation="full", short="full", recipe=Recipe().model_dump())
+    after = replace(unit, backbone=unit.backbone.model_copy(update={"id": "b"}), after=(unit,))
+    return unit, after
+
+
+def done(store, unit):
+    return [store.write(cell, {**blank(cell), "status": "done"}, {}) for cell in unit.cells]
+
+
+def test_a_maker_is_read_once_however_often_it_is_looked_for(makers, tmp_path, monkeypatch):
+    maker, after = makers
+    reads = []
+    queue = Queue([after], Context(tmp_path, tmp_path))
+    done(queue.store, maker)
+    read = RecordStore.read
+    monkeypatch.setattr(RecordStore, "read", lambda *a: [reads.append(a), read(*a)][1])
+    for _ in range(5):
+        assert list(queue.orphans()) == []
+    assert queue.start() is after
+    assert len(reads) == len(maker.cells)
+    queue.close()
+
+
+def test_a_maker_that_is_to_come_is_waited_for_and_not_read(makers, tmp_path, monkeypatch):
+    maker, after = makers
+    queue = Queue([maker, after], Context(tmp_path, tmp_path))
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordStore, "read", None)
+        assert queue.start() is maker
+        assert queue.start() is None
+    done(queue.store, maker)
+    queue.end(maker, Finished(maker, {}, 0.0))
+    assert queue.start() is after
+    queue.close()
+
+
+def test_a_maker_of_a_newer_omnibench_ends_what_waits_for_it_and_not_the_run(makers, tmp_path):
+    maker, after = makers
+    queue = Queue([after], Context(tmp_path, tmp_path))
+    path = done(queue.store, maker)[0]
+    path.write_bytes(as_bytes({**read_record(path), "schema": SCHEMA + 1}))
+    [orphan] = queue.orphans()
+    assert "did not end, whose weights it needs" in orphan.repetitions[0]

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,10 +38,11 @@ def locked(path: Path) -> Iterator[None]:
 def _holder_of(path: Path) -> str:
     """Return who holds a lock, as Linux lists it, and the way out where that process is stopped."""
     with contextlib.suppress(OSError, ValueError, IndexError):
-        inode = str(path.stat().st_ino)
+        status = path.stat()
+        device = f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}"
         for line in Path("/proc/locks").read_text(encoding="ascii").splitlines():
             fields = line.split()
-            if fields[1] == "FLOCK" and fields[5].rpartition(":")[2] == inode:
+            if fields[1] == "FLOCK" and fields[5] == f"{device}:{status.st_ino}":
                 pid = int(fields[4])
                 if is_stopped(pid):
                     return f"process {pid} holds it and is stopped; go on with it (fg) or end it"

@@ -39,6 +39,13 @@ def test_a_lock_is_free_after_its_block(tmp_path):
         assert free.is_locked
 
 
+def test_a_lock_of_the_same_inode_on_another_device_is_another(holder, tmp_path, monkeypatch):
+    lock = tmp_path / "lock"
+    assert f"process {holder.pid} " in omnibench.locks._holder_of(lock)
+    monkeypatch.setattr(os, "minor", lambda device: 0xFFFFF)
+    assert omnibench.locks._holder_of(lock) == "another process holds it"
+
+
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
     holder, tmp_path, monkeypatch, caplog, stopped

@@ -7,14 +7,13 @@ computation, never an answer.
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from omnibench.errors import DataError
-from omnibench.files import open_regular, read_regular
+from omnibench.errors import DataError, StoreError
+from omnibench.files import open_regular, read_regular, write_atomically
 from omnibench.locks import locked
 
 MEMORY = "checksums.index"
@@ -29,7 +28,7 @@ def sha256_of(path: Path, data_dir: Path) -> str:
     """Return the SHA-256 of the file's bytes as 64 hex digits.
 
     Args:
-        data_dir: holds the memory, `checksums.json`; made where it is absent.
+        data_dir: holds the memory, `checksums.index`; made where it is absent.
 
     Raises:
         DataError: the file cannot be read.
@@ -127,13 +126,8 @@ def _head(body: bytes) -> bytes:
 
 def _remember(memory: Path, fresh: Memory) -> None:
     """Merge with what others remembered meanwhile; a folder that takes no file costs only time."""
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, StoreError):
         memory.parent.mkdir(parents=True, exist_ok=True)
         with locked(memory.with_name(f".{memory.name}.lock")):
-            temporary = memory.with_name(f".{memory.name}.{os.getpid()}.tmp")
-            try:
-                body = json.dumps(_recall(memory) | fresh).encode()
-                temporary.write_bytes(_head(body) + body)
-                temporary.replace(memory)
-            finally:
-                temporary.unlink(missing_ok=True)
+            body = json.dumps(_recall(memory) | fresh).encode()
+            write_atomically(memory, _head(body) + body)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from omnibench.errors import RequestError
-from omnibench.files import write_atomically
+from omnibench.files import read_regular, write_atomically
 
 log = logging.getLogger("omnibench")
 
@@ -58,7 +58,7 @@ def noted(results: Path) -> dict[str, str]:
     paths = folder(results).glob("submission-*.json")
     for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
         try:
-            jobs = json.loads(path.read_text(encoding="utf-8"))["jobs"]
+            jobs = json.loads(read_regular(path))["jobs"]
             found.update({str(unit): str(job) for unit, job in jobs.items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             log.warning("%s is damaged; its jobs are not known", path)

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 import torch
 
-from omnibench.files import Check, being_written, unchecked
+from omnibench.files import Check, being_written, open_regular, unchecked
 
 CHUNK = 2**20
 HEAD = b"\nomnibench checkpoint 1 "  # raised when a state has other keys
@@ -93,7 +93,7 @@ class _Hashed:
 def _is_whole(path: Path) -> bool:
     """Whether a checkpoint ends in the checksum of its content."""
     left, content_sum = path.stat().st_size - LINE_BYTES, hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         while left > 0 and (chunk := file.read(min(CHUNK, left))):
             content_sum.update(chunk)
             left -= len(chunk)

@@ -15,11 +15,14 @@ def test_the_last_job_is_told_by_its_number_not_by_a_clock(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", '{"jobs": 3}', '{"jobs": ["a"]}', "[" * 100_000, "null"]
+    "content", ["", "[]", '{"jobs": 3}', '{"jobs": ["a"]}', "[" * 100_000, "null", "a pipe"]
 )
 def test_a_damaged_submission_is_named_and_the_others_stay(tmp_path, caplog, content):
     note(tmp_path, {"a": "1_0"})
     path = folder(tmp_path) / "submission-2.json"
-    path.write_text(content)
+    if content == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(content)
     assert noted(tmp_path) == {"a": "1_0"}
     assert f"{path} is damaged" in caplog.text

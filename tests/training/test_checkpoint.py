@@ -1,5 +1,6 @@
 """Checkpoints: whole or not used, the newest first, and written by their holder alone."""
 
+import os
 import random
 
 import pytest
@@ -82,3 +83,9 @@ def test_whoever_lost_the_cell_neither_writes_nor_deletes(checkpoints):
     with pytest.raises(LostLeaseError):
         late.save(3, state(3))
     assert not list(checkpoints.folder.glob("*"))
+
+
+def test_a_pipe_in_a_checkpoints_place_is_no_checkpoint(checkpoints, caplog):
+    os.mkfifo(checkpoints.folder / "step-000000003.pt")
+    assert checkpoints.load()["step"] == 2
+    assert "step-000000003.pt is damaged" in caplog.text

@@ -12,6 +12,7 @@ from platformdirs import user_cache_path
 
 from omnibench.leases import Lease
 from omnibench.recipe import native_precision
+from omnibench.record import NEWER
 
 Progress = Callable[[str, int, int], None]
 
@@ -91,7 +92,7 @@ class Context:
         """Whether a cell with this record (None: no record) is to be computed in this run."""
         if record is None:
             return True
-        if record["status"] == "newer":  # of a newer omnibench: never written over
+        if record["status"] == NEWER:  # never written over
             return False
         asked = self.force or (self.retry_failed and record["status"] == "failed")
         return asked and record.get("run") != self.run

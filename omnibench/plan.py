@@ -12,8 +12,9 @@ from omnibench.errors import RequestError
 from omnibench.execute import only
 from omnibench.index import Index
 from omnibench.leases import Leases
+from omnibench.record import NEWER
 from omnibench.registry import did_you_mean
-from omnibench.store import NEWER, RecordStore
+from omnibench.store import RecordStore
 from omnibench.suite import Suite
 
 State = Literal["done", "missing", "failed", "blocked"]

@@ -14,6 +14,7 @@ from omnibench.errors import DamageError, NewerRecordError, StoreError
 from omnibench.files import plain, read_regular
 
 SCHEMA = 2
+NEWER = "newer"  # the status of a record that a newer omnibench wrote, as seen by this one
 LARGEST = 2**1000  # of whole numbers, all of which are floats too
 log = logging.getLogger("omnibench")
 

@@ -12,10 +12,9 @@ from omnibench.cell import Cell, Unit
 from omnibench.errors import NewerRecordError, RequestError
 from omnibench.files import Check, inside, unchecked, write_atomically
 from omnibench.predictions import packed
-from omnibench.record import as_bytes, checksum, read_record
+from omnibench.record import NEWER, as_bytes, checksum, read_record
 from omnibench.record_files import complaint_about
 
-NEWER = "newer"  # the status of a record that a newer omnibench wrote
 log = logging.getLogger("omnibench")
 
 

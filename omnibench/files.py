@@ -14,6 +14,9 @@ from typing import IO
 from omnibench.errors import LinkError, RequestError, StoreError
 from omnibench.holder import Holder, mark_is_gone
 
+# A file younger than this is read again next time: it could change once more without its times
+# telling, so coarse are the clocks of file systems.
+SETTLED_NS = 2_000_000_000
 ABANDONED_SECONDS = 86_400.0  # until a temporary file of another machine counts as left behind
 Check = Callable[[], None]
 
@@ -97,6 +100,19 @@ def file_system_time(folder: Path) -> float:
     finally:
         with contextlib.suppress(OSError):
             probe.unlink()
+
+
+def stamp_of(status: os.stat_result, settled_ns: int) -> list[int] | None:
+    """Return size, times and inode of a file; None where it is no plain one, or not settled.
+
+    Anyone may set a file's mtime; its ctime is the file system's own.
+
+    Args:
+        settled_ns: when it must have changed for the last time, at the latest.
+    """
+    if status.st_ctime_ns >= settled_ns or not stat.S_ISREG(status.st_mode):
+        return None
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _write(file: IO[bytes], content: bytes | memoryview) -> None:

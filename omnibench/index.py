@@ -6,28 +6,31 @@ time; where it is absent, damaged or cannot be written, records are read.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
-import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from stat import S_ISREG
 from typing import Any
 
 from omnibench.adoption import adopt, earlier_folder
 from omnibench.cell import Cell, Unit
 from omnibench.errors import StoreError
-from omnibench.files import inside, read_regular, write_atomically
+from omnibench.files import (
+    SETTLED_NS,
+    file_system_time,
+    inside,
+    read_regular,
+    stamp_of,
+    write_atomically,
+)
 from omnibench.record import SCHEMA, look_at
 from omnibench.record_files import complaint_about
 from omnibench.store import RecordStore, record_name
 
 # What a usable record is; an index made by other rules is not used.
 RULES = f"omnibench summaries 3 of schema {SCHEMA}"
-# A file younger than this is read again next time: it could change once more without its times
-# telling, so coarse are the clocks of file systems.
-SETTLED_NS = 2_000_000_000
 
 # Of a record: digest, status, finished, error {kind, message} or None; the endings of the files
 # beside it, which were read whole once; and the stamp of all these files together.
@@ -56,9 +59,9 @@ class Index:
         """
         key, name = (unit.task, unit.dataset.id), unit.name
         if key not in self._shards:
-            self._shards[key] = _read(self._path(key), self._results)
+            self._shards[key] = _read(self._path(key), self._results) or {}
         shard = self._shards[key]
-        folder = _Folder(f"{self._store.root}/{name}")
+        folder = self._folder(unit)
         if folder.is_there:
             self._store.folder(unit)
         known = shard.get(name, {})
@@ -102,7 +105,15 @@ class Index:
         if not earlier:
             return folder
         adopt(unit, self._store, earlier)
-        return _Folder(f"{self._store.root}/{unit.name}")
+        return self._folder(unit)
+
+    def _folder(self, unit: Unit) -> "_Folder":
+        return _Folder(f"{self._store.root}/{unit.name}", lambda: self._settled_ns)
+
+    @functools.cached_property
+    def _settled_ns(self) -> int:
+        """Return when a file must have changed for the last time, by its file system's clock."""
+        return int(file_system_time(self._results) * 1e9) - SETTLED_NS
 
     def _path(self, key: tuple[str, str]) -> Path:
         task, dataset = key
@@ -144,8 +155,8 @@ class _Folder:
         records: the names of the records in it.
     """
 
-    def __init__(self, path: str) -> None:
-        self._settled = time.time_ns() - SETTLED_NS
+    def __init__(self, path: str, settled_ns: Callable[[], int]) -> None:
+        self._settled_ns = settled_ns
         self._entries: dict[str, os.DirEntry[str]] = {}
         self._listed = self.is_there = True
         try:
@@ -180,31 +191,45 @@ class _Folder:
                 status = self._entries[file].stat(follow_symlinks=False)
             except (KeyError, OSError):  # absent, or gone meanwhile
                 return None
-            modified, changed = status.st_mtime_ns, status.st_ctime_ns
-            if max(modified, changed) >= self._settled or not S_ISREG(status.st_mode):
+            stamp = stamp_of(status, self._settled_ns())
+            if stamp is None or status.st_mtime_ns >= self._settled_ns():
                 return None
-            stamps.append(f"{status.st_size} {modified} {changed}")
+            stamps.append(" ".join(map(str, stamp[:3])))
         return ", ".join(stamps)
 
 
 def is_whole_index(path: Path, results: Path) -> bool:
     """Whether an index file is there, as it was written and of today's rules."""
-    return _body(path, results) is not None
+    return _read(path, results) is not None
 
 
-def _read(path: Path, results: Path) -> Shard:
-    """Return an index file's content; empty where it is absent, damaged, or of other rules."""
-    body = _body(path, results)
-    shard: Shard = {} if body is None else json.loads(body)
-    return shard
-
-
-def _body(path: Path, results: Path) -> bytes | None:
+def _read(path: Path, results: Path) -> Shard | None:
+    """Return an index file's content; None where it is absent, damaged, or of other rules."""
     try:
         head, _, body = read_regular(inside(path, results)).partition(b"\n")
-    except (OSError, StoreError):
+        if head + b"\n" != _head(body):
+            return None
+        shard: Shard = json.loads(body)
+        entries = (entry for entries in shard.values() for entry in entries.values())
+        return shard if all(map(_is_summary, entries)) else None
+    except (
+        OSError,
+        StoreError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ):
         return None
-    return body if head + b"\n" == _head(body) else None
+
+
+def _is_summary(entry: Any) -> bool:
+    """Whether an entry has the shape of a summary; raises LookupError where it lacks a key."""
+    error, files = entry["error"], entry["files"]
+    words = () if error is None else (error["kind"], error["message"])
+    texts = (entry["digest"], entry["status"], entry["finished"], entry["stamp"], *words, *files)
+    return type(files) is list and {*map(type, texts)} == {str}
 
 
 def _head(body: bytes) -> bytes:

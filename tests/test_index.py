@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from dataclasses import replace
 
 import pytest
@@ -152,6 +153,35 @@ def test_a_damaged_index_is_made_again(store, unit, look, tmp_path, damage):
     assert look() == (["done", None, None], 1)
     assert look() == (["done", None, None], 0)
     assert index.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *("[]", "3", '{"u": []}', '{"u": {"rep-0-a.json": {}}}', '{"u": {"r": []}}', "[" * 100_000),
+        '{"u": {"r": {"digest": 3, "status": "done", "finished": "", "error": null, "files": [], '
+        '"stamp": ""}}}',
+    ],
+)
+def test_an_index_of_another_shape_is_made_again(store, unit, look, tmp_path, body):
+    write(store, unit.cells[0])
+    look()
+    index = tmp_path / "index" / unit.task / "d.index"
+    whole = index.read_bytes()
+    body = body.replace('"u"', f'"{unit.name}"').encode()
+    index.write_bytes(omnibench.index._head(body) + body)
+    assert not omnibench.index.is_whole_index(index, tmp_path)
+    assert look() == (["done", None, None], 1)
+    assert index.read_bytes() == whole
+
+
+def test_what_is_settled_is_told_by_the_file_systems_clock(store, unit, look, monkeypatch):
+    monkeypatch.setattr(omnibench.index, "SETTLED_NS", 60_000_000_000)
+    write(store, unit.cells[0])
+    monkeypatch.setattr(time, "time_ns", lambda: 10**21)  # this machine's clock is far ahead
+    monkeypatch.setattr(time, "time", lambda: 10.0**12)
+    for _ in range(2):
+        assert look() == (["done", None, None], 1)
 
 
 def test_where_no_index_can_be_written_records_are_read(store, unit, look, tmp_path):

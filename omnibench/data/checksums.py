@@ -13,12 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.errors import DataError, StoreError
-from omnibench.files import open_regular, read_regular, write_atomically
+from omnibench.files import SETTLED_NS, open_regular, read_regular, stamp_of, write_atomically
 from omnibench.locks import locked
 
 MEMORY = "checksums.index"
-# A file younger than this is hashed again next time.
-SETTLED_NS = 2_000_000_000
 
 # Algorithm and path -> [the file's stamp, hex digits].
 Memory = dict[str, list[Any]]
@@ -94,18 +92,14 @@ def _checksums(algorithm: str, paths: Sequence[Path], data_dir: Path) -> list[st
 
 
 def _stamp(path: Path) -> list[int] | None:
-    """Return size, times and inode; None of what changed just now, or cannot be looked at.
+    """Return a file's stamp; None of what changed just now, or cannot be looked at.
 
-    Anyone may set a file's mtime; its ctime is the file system's own. So coarse is that clock that
-    a file which changed just now could change once more without telling.
+    Its folder, which may be anyone's, is not written to for the time by its own clock.
     """
     try:
-        status = path.stat()
+        return stamp_of(path.stat(), time.time_ns() - SETTLED_NS)
     except OSError:
         return None
-    if status.st_ctime_ns >= time.time_ns() - SETTLED_NS:
-        return None
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
 
 
 def _recall(memory: Path) -> Memory:

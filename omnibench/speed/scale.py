@@ -10,7 +10,7 @@ from typing import Any
 
 from omnibench.cell import Unit
 from omnibench.commands.session import Places, Session
-from omnibench.index import SETTLED_NS
+from omnibench.files import SETTLED_NS
 from omnibench.record import as_bytes, blank, checksum
 from omnibench.speed import Measure
 from omnibench.speed.reports import CHILD, DATASETS

@@ -1,13 +1,13 @@
 """A results folder: what in it is damaged, of another version, left over, or held by nobody."""
 
 import json
-import time
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from omnibench.errors import DamageError, NewerRecordError, StoreError
-from omnibench.files import read_regular
+from omnibench.files import file_system_time, read_regular
 from omnibench.findings import Finding
 from omnibench.index import is_whole_index
 from omnibench.leases import Leases
@@ -16,14 +16,21 @@ from omnibench.record_files import complaint_about
 
 AGAIN = "`bench.py run` of its suite computes the cell again"
 STALE_SECONDS = 3600.0  # a file that a writer left for longer than this is nobody's any more
+# What a run writes first of all, and what each other command may have left alone.
+PARTS = {"records", "leases", "index", "checkpoints", "reports", "slurm"}
 TRAINING_LOG = "epochs.jsonl"  # beside no record while its training goes on
 
 
 def look_over(results: Path) -> Iterator[Finding]:
     """Yield what is wrong below a results folder, a finding a file, then what is right.
 
-    Every record and every file beside one is read whole.
+    Every record and every file beside one is read whole. A folder of other things is named so.
     """
+    names = {path.name for path in results.iterdir()}
+    if names and names.isdisjoint(PARTS):
+        fix = "give the folder of results, which holds records/"
+        yield Finding("records", "FAIL", f"{results} is no folder of results", fix)
+        return
     whole = 0
     folders = [results / "records", *sorted((results / "records").rglob("*/"))]
     for folder in folders:
@@ -73,14 +80,16 @@ def _record(path: Path, results: Path) -> Iterator[Finding]:
 
 
 def _temporary(results: Path) -> Iterator[Finding]:
-    for path in sorted(results.rglob(".*.tmp")):
+    paths = sorted(results.rglob(".*.tmp"))
+    now = file_system_time(results) if paths else 0.0
+    for path in paths:
         try:
-            age = time.time() - path.lstat().st_mtime
+            age = now - path.lstat().st_mtime
         except OSError:
             continue  # gone meanwhile
         if age > STALE_SECONDS:
             message = f"a temporary file, not written to for {age / 3600:.0f} h"
-            yield Finding(_name(path, results), "WARN", message, f"rm '{path}'")
+            yield Finding(_name(path, results), "WARN", message, f"rm {shlex.quote(str(path))}")
 
 
 def _indexes(results: Path) -> Iterator[Finding]:
@@ -100,7 +109,7 @@ def _leases(results: Path) -> Iterator[Finding]:
         except FileNotFoundError:
             continue
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
-            fix = f"where no runner is at work: rm '{path}'"
+            fix = f"where no runner is at work: rm {shlex.quote(str(path))}"
             yield Finding(_name(path, results), "WARN", "damaged: it names no unit", fix)
             continue
         if unit not in living:

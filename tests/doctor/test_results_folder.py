@@ -2,6 +2,8 @@
 
 import json
 import os
+import shlex
+import time
 
 import numpy as np
 import pytest
@@ -43,6 +45,36 @@ def test_a_whole_folder_passes(tmp_path, unit, paths):
 
 def test_an_empty_folder_passes(tmp_path):
     assert found(tmp_path) == {}
+
+
+def test_a_folder_of_other_things_fails(tmp_path):
+    (tmp_path / "notes.txt").write_text("")
+    [finding] = look_over(tmp_path)
+    assert (finding.name, finding.verdict) == ("records", "FAIL")
+    assert "is no folder of results" in finding.message
+
+
+def test_the_age_of_what_was_left_over_is_told_by_the_file_systems_clock(
+    tmp_path, paths, monkeypatch
+):
+    monkeypatch.setattr(time, "time", lambda: 10.0**12)  # this machine's clock is far ahead
+    paths[0].with_name(".young.json.1-ab.tmp").write_text("")
+    assert found(tmp_path) == {}
+
+
+def test_a_fix_can_be_pasted_whatever_the_folders_name(tmp_path):
+    folder = tmp_path / "it's; touch here"
+    (folder / "leases").mkdir(parents=True)
+    (folder / "leases/0.0.lease").write_text("")
+    left = folder / "leases/.old.tmp"
+    left.write_text("")
+    os.utime(left, (0, 0))
+    fixes = [finding.fix for finding in look_over(folder)][:2]
+    commands = [fix.partition("rm ")[2] for fix in fixes]
+    assert [shlex.split(command) for command in commands] == [
+        [str(left)],
+        [str(folder / "leases/0.0.lease")],
+    ]
 
 
 def test_each_kind_of_damage_is_named_by_its_file(tmp_path, unit, paths):

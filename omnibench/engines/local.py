@@ -9,7 +9,6 @@ from multiprocessing.connection import wait
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.engines.limits import broken_limit
 from omnibench.engines.queue import Queue
 from omnibench.engines.slot import Slot
 from omnibench.execute import Finished, fail_unit
@@ -67,7 +66,7 @@ def _ended(slot: Slot, queue: Queue, deaths: Counter[str], context: Context) -> 
     assert unit is not None
     finished = slot.finished()
     if finished is None:
-        error = broken_limit(slot, context)
+        error = slot.broken_limit()
         if error is None and slot.alive:
             return None
         deaths[unit.name] += 1

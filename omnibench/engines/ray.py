@@ -16,12 +16,13 @@ from typing import Any
 
 from omnibench.cell import Unit
 from omnibench.context import Context, silent
+from omnibench.engines.attended import attend
 from omnibench.engines.local import POLL_SECONDS
 from omnibench.engines.queue import Queue
-from omnibench.engines.ray_task import run_unit
-from omnibench.engines.slot import GRACE_SECONDS
+from omnibench.engines.slot import GRACE_SECONDS, Slot
 from omnibench.errors import KilledError, RequestError, one_line
 from omnibench.execute import Finished, fail_unit
+from omnibench.interrupts import Interrupted, interruptible
 from omnibench.leases import Lease
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # a run reports to nobody
@@ -33,7 +34,11 @@ except ModuleNotFoundError:
 ATTEMPTS = 3  # of a unit whose node or worker was lost
 KNOCK_SECONDS = 10.0
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
+Messages = list[tuple[int, str]]
 log = logging.getLogger("omnibench")
+
+# A worker serves one run. Its process with torch stays for the next unit.
+_slots: dict[Context, Slot] = {}
 
 
 def join(context: Context, address: str, device: str) -> Context:
@@ -151,6 +156,40 @@ class _Tasks:
             log.log(level, "%s", message)
         assert isinstance(finished, Finished)
         return finished
+
+
+def run_unit(
+    unit: Unit, context: Context, processes: int, lease: Lease
+) -> tuple[Finished, Messages]:
+    """Run a unit whose lease the driver holds, in a worker of Ray; returns what it had to say too.
+
+    Raises:
+        KeyboardInterrupt: the driver cancelled it; a training has written its checkpoint.
+    """
+    messages: Messages = []
+    handler = _Handler(messages)
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    slot = _slots.setdefault(context, Slot(context))
+    try:
+        with interruptible():
+            return attend(unit, slot, processes, lease), messages
+    except Interrupted:
+        slot.stop()
+        raise KeyboardInterrupt from None
+    finally:
+        log.removeHandler(handler)
+
+
+class _Handler(logging.Handler):
+    """Collects messages for the driver, which shows them with its run's id."""
+
+    def __init__(self, messages: Messages) -> None:
+        super().__init__()
+        self.messages = messages
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append((record.levelno, record.getMessage()))
 
 
 def _knock(address: str) -> None:

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.engines.one import prepare, run_one
 from omnibench.engines.queue import AGAIN_SECONDS, Queue
+from omnibench.engines.worker import run_due, set_exact
 from omnibench.execute import Finished
 from omnibench.training.processes import agreed
 
@@ -20,7 +20,7 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
     that; where it failed, nothing is computed and no record written. Of several processes that
     share a training the first one holds the leases.
     """
-    prepare(context)
+    set_exact(context)
     queue = Queue(agreed(units), context)
     try:
         while agreed(bool(queue)):
@@ -30,7 +30,7 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
                 if agreed(bool(queue)):
                     time.sleep(AGAIN_SECONDS)
                 continue
-            finished = run_one(unit, replace(context, lease=queue.running.get(unit.name)))
+            finished = run_due(unit, replace(context, lease=queue.running.get(unit.name)))
             ended = agreed(queue.end(unit, finished) if context.writes else None)
             if ended is not None:
                 yield ended

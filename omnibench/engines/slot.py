@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from omnibench.cell import Unit
 from omnibench.context import Context, silent
-from omnibench.engines.starting import refusal, register_all
-from omnibench.errors import KilledError, OmnibenchError
+from omnibench.engines.worker import refusal, register_all, run_due, set_exact
+from omnibench.errors import KilledError, MemoryShortageError, OmnibenchError, TimeLimitError
 from omnibench.execute import Finished
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.leases import Lease
@@ -52,11 +53,6 @@ class Slot:
     def alive(self) -> bool:
         """Whether its process lives."""
         return self._process is not None and self._process.is_alive()
-
-    @property
-    def pid(self) -> int:
-        """The process's number."""
-        return int(self._process.pid)
 
     @property
     def seconds(self) -> float:
@@ -99,6 +95,20 @@ class Slot:
                     self.context.progress(*content)
                 else:
                     log.log(*content)
+
+    def broken_limit(self) -> OmnibenchError | None:
+        """Return the error of the limit of time or memory that its unit has broken, if it has."""
+        limit = self.context.time_limit
+        if limit is not None and self.seconds > limit:
+            return out_of_time(limit)
+        limit = self.context.memory_limit
+        used = 0.0 if limit is None else _resident_gib(int(self._process.pid))
+        if limit is not None and used > limit:
+            return MemoryShortageError(
+                f"it took {used:.1f} GiB, more than --memory-limit {limit:g}; give it more or make "
+                "its batch smaller"
+            )
+        return None
 
     def death(self) -> OmnibenchError:
         """Return the error of a unit whose process died: its own last word, or how it ended."""
@@ -176,10 +186,8 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     messages.setLevel(logging.INFO)
     threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
     try:
-        from omnibench.engines.one import prepare, run_one
-
         register_all(context)
-        prepare(context)
+        set_exact(context)
     except Exception as error:
         send(("refused", refusal(error)))
         sys.exit(1)
@@ -190,12 +198,35 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             while True:
-                unit, lease = connection.recv()
+                try:
+                    unit, lease = connection.recv()
+                except (EOFError, OSError):  # the runner is gone
+                    os._exit(0)
                 send(("began", None))
                 register_recorded(context.results)  # what other units have made meanwhile
-                send(("finished", run_one(unit, replace(own, lease=lease))))
-    except (EOFError, OSError, Interrupted):
+                send(("finished", run_due(unit, replace(own, lease=lease))))
+    except Interrupted:
         os._exit(0)
+    except Exception as error:  # not the unit's own failure, which is a record
+        send(("refused", refusal(error, "failed")))
+        sys.exit(1)
+
+
+def out_of_time(limit: float) -> TimeLimitError:
+    """Return the error of a unit that ran for longer than so many seconds."""
+    return TimeLimitError(
+        f"it ran for more than {limit:g} s; give it a longer --time-limit, and it goes on from its "
+        "last checkpoint"
+    )
+
+
+def _resident_gib(pid: int) -> float:
+    """Return the memory that a process holds, in GiB; 0 where the system does not tell."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS"):
+                return int(line.split()[1]) / 2**20
+    return 0.0
 
 
 def _end_with(parent: int) -> None:

@@ -15,7 +15,7 @@ from omnibench.context import Context
 from omnibench.engines.attended import attend
 from omnibench.engines.queue import AGAIN_SECONDS, Queue
 from omnibench.engines.slot import Slot
-from omnibench.engines.starting import refusal, register_all
+from omnibench.engines.worker import refusal, register_all
 from omnibench.errors import OmnibenchError, TimeLimitError
 from omnibench.execute import Finished, fail_unit
 from omnibench.interrupts import WARNING, Interrupted, interruptible

@@ -74,6 +74,16 @@ def test_what_stops_a_process_before_its_unit_is_in_the_record(
     assert (error["kind"], error["message"]) == ("request", message)
 
 
+def test_an_error_outside_the_unit_is_in_the_record_and_not_swallowed(training, context, tmp_path):
+    plugin = tmp_path / "plugin_of_a_disk_that_fails.py"
+    code = "from omnibench.engines import worker; worker.execute_unit = lambda *_: open('/nowhere')"
+    plugin.write_text(in_processes_alone(code))
+    finished = attend(training, Slot(replace(context, plugins=(plugin,))))
+    message = "its process failed: FileNotFoundError: [Errno 2] No such file or directory"
+    assert message in (finished.repetitions[0] or "")
+    assert record(context)["error"]["message"] == finished.repetitions[0]
+
+
 def test_a_plugin_that_is_absent_where_the_unit_runs_is_in_the_record(training, context, tmp_path):
     plugin = tmp_path / "absent.py"
     finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes=2)

@@ -243,6 +243,20 @@ def test_a_runner_that_was_paused_across_an_expiry_writes_nothing(
     assert list((context.results / "leases").iterdir()) == []
 
 
+def test_a_folder_that_is_a_link_out_fails_its_unit_by_name_and_the_rest_goes_on(
+    toy, toy_unit, context, unit, tmp_path
+):
+    other = replace(toy_unit, backbone=unit.backbone.model_copy(update={"id": "other"}))
+    (tmp_path / "outside").mkdir()
+    folder = context.results / "records" / toy_unit.name
+    folder.parent.mkdir(parents=True)
+    folder.symlink_to(tmp_path / "outside")
+    results = {f.unit.backbone.id: f.repetitions for f in run([toy_unit, other], context)}
+    assert "is a link that leads out" in (results["a"][0] or "")
+    assert results["other"] == {0: None, 1: None, 2: None}
+    assert list((tmp_path / "outside").iterdir()) == []
+
+
 def test_a_done_record_is_replaced_by_force_alone(toy, toy_unit, context):
     """Also without any lease, as when somebody deleted the folder of leases."""
     assert execute_unit(toy_unit, context).repetitions == {0: None, 1: None, 2: None}

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 
-from omnibench.catalogue import load_installed
 from omnibench.context import Context
 from omnibench.engines.queue import Queue
 from omnibench.execute import Finished
@@ -16,7 +15,6 @@ from omnibench.store import RecordStore
 @pytest.fixture
 def makers(unit):
     """Return a unit, and one that needs what it makes."""
-    load_installed()
     unit = replace(unit, adaptation="full", short="full", recipe=Recipe().model_dump())
     after = replace(unit, backbone=unit.backbone.model_copy(update={"id": "b"}), after=(unit,))
     return unit, after

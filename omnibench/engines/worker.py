@@ -1,0 +1,63 @@
+"""What a process that runs units does: before the first one, and with each. Every engine ends here.
+
+The runner imports this too, without torch.
+"""
+
+from dataclasses import replace
+
+from omnibench.catalogue import load_plugin
+from omnibench.cell import Unit
+from omnibench.context import Context, using_data
+from omnibench.errors import OmnibenchError, StoreError, one_line
+from omnibench.execute import Finished, error_message, execute_unit, fail_unit, only
+from omnibench.memory import keep_freed_memory
+from omnibench.pretrained import register_recorded
+from omnibench.store import RecordStore
+
+
+def register_all(context: Context) -> None:
+    """Make known in this process what its runner knows: from plug-ins, and recorded.
+
+    Raises:
+        RequestError: a plug-in cannot be imported here.
+    """
+    for plugin in context.plugins:
+        load_plugin(plugin)
+    register_recorded(context.results)
+
+
+def set_exact(context: Context) -> None:
+    """Set what decides a process's numbers: its threads, and the exact paths of torch."""
+    import torch
+
+    torch.set_num_threads(context.threads)
+    keep_freed_memory()
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.benchmark = False
+    torch.backends.cudnn.deterministic = True
+
+
+def run_due(unit: Unit, context: Context) -> Finished:
+    """Compute what is due of a unit; what another runner has written is not computed again."""
+    from omnibench.training.processes import agreed, wait_for_all
+
+    store = RecordStore(context.results)
+    try:
+        records = {cell.repetition: store.look(cell) for cell in unit.cells}
+    except StoreError as error:  # a link out: nothing is read or written through it
+        if context.process[1] > 1:
+            raise  # the others wait for this one: torchrun ends them all
+        return fail_unit(unit, context, error, 1, 0.0)
+    due = agreed(tuple(k for k, record in records.items() if context.due(record)))
+    there = {k: error_message(record) for k, record in records.items() if k not in due}
+    with using_data(context.data):  # where what has no context looks, such as METEOR
+        finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+    wait_for_all()  # until the first process has written its records
+    return replace(finished, unit=unit, repetitions={**there, **finished.repetitions})
+
+
+def refusal(error: Exception, what: str = "could not start") -> OmnibenchError:
+    """Return the error for the records of a unit whose process another error has stopped."""
+    if isinstance(error, OmnibenchError):
+        return error
+    return OmnibenchError(f"its process {what}: {type(error).__name__}: {one_line(error)}")

@@ -1,14 +1,14 @@
 """`compare`: two backbones wherever both have records."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
 from omnibench.catalogue import tasks
 from omnibench.commands.compare_screen import Rows, Screen
-from omnibench.commands.concluding import LIKELIHOOD, improvement_words, over_datasets_words
+from omnibench.commands.concluding import improvement_words, over_datasets_words
 from omnibench.commands.session import Places, Session, echo_json
 from omnibench.commands.shared_records import shared_records
 from omnibench.errors import RequestError
@@ -25,7 +25,8 @@ from omnibench.report.numbers import POINTS
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import details
 from omnibench.stats.new_runs import on_new_runs
-from omnibench.stats.overall import overall
+from omnibench.stats.overall import by_dataset, overall
+from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of
 from omnibench.terminal import echo
@@ -69,10 +70,9 @@ def compare(
             "leave; run both in one suite"
         )
     values, predictions = values_of(records, {}), predictions_of(records)
-    frame = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
+    comparisons = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
     downwards = improving_downwards()
-    summary = overall(frame, downwards)
-    rows, sums = _rows(frame), _rows(summary)
+    rows, sums = _rows(comparisons), _rows(overall(comparisons, downwards))
     if as_json:
         echo_json({"a": a, "b": b, "rows": rows, "overall": sums})
         return
@@ -82,9 +82,9 @@ def compare(
         b=b,
         rows=rows,
         sums=sums,
-        details=details(values, frame, _margins(frame, margin, units), downwards),
-        anew=on_new_runs(values, frame, predictions),
-        words=[_words(a, b, values, part, downwards) for part in _parts(frame, summary)],
+        details=details(values, comparisons, _margins(comparisons, margin, units), downwards),
+        anew=on_new_runs(values, comparisons, predictions),
+        words=[_words(a, b, values, rows, downwards) for rows in by_dataset(comparisons).values()],
         units=units,
         margin=margin,
     )
@@ -95,29 +95,27 @@ def compare(
 
 
 def _words(
-    a: str, b: str, values: pd.DataFrame, part: pd.DataFrame, downwards: Collection[str]
+    a: str,
+    b: str,
+    values: pd.DataFrame,
+    rows: Sequence[Comparison],
+    downwards: Collection[str],
 ) -> str:
-    chance = improvement_words(a, b, values, part, part["metric"].iloc[0] in downwards)
-    return "; ".join(filter(None, (chance, over_datasets_words(part))))
+    chance = improvement_words(a, b, values, rows, rows[0].metric in downwards)
+    return "; ".join(filter(None, (chance, over_datasets_words(rows))))
 
 
 def _margins(
-    frame: pd.DataFrame, margin: float | None, units: Mapping[str, str]
+    comparisons: Iterable[Comparison], margin: float | None, units: Mapping[str, str]
 ) -> dict[str, float]:
     """The margin as a fraction, for the definitions that are in points."""
     if margin is None:
         return {}
     return {
-        definition: margin / 100
-        for definition in frame["definition"].unique()
-        if units.get(split_decoding(definition)[0], POINTS) == POINTS
+        row.definition: margin / 100
+        for row in comparisons
+        if units.get(split_decoding(row.definition)[0], POINTS) == POINTS
     }
-
-
-def _parts(frame: pd.DataFrame, summary: pd.DataFrame) -> list[pd.DataFrame]:
-    """The comparison's rows behind each row of the summary."""
-    groups = dict(iter(frame.groupby(LIKELIHOOD, sort=False)))
-    return [groups[key] for key in summary[LIKELIHOOD].itertuples(index=False, name=None)]
 
 
 def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
@@ -148,13 +146,10 @@ def _spelled(score: Score, like: str) -> str:
     return "/".join(score) if "@" in like else undecoded(score)
 
 
-def _rows(frame: pd.DataFrame) -> Rows:
-    """Rows as JSON takes them: NaN becomes null."""
-    return [
-        {str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")
-    ]
+def _rows(rows: Iterable[Any]) -> Rows:
+    """Return dataclasses as JSON takes them: NaN becomes null."""
+    return [{name: _plain(value) for name, value in vars(row).items()} for row in rows]
 
 
 def _plain(value: Any) -> Any:
-    value = value.item() if hasattr(value, "item") else value
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,26 +1,27 @@
 """The words under a comparison: each metric over datasets, and the conclusion in one sentence."""
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from omnibench.report.numbers import probability
 from omnibench.stats.details import Detail, improvement
+from omnibench.stats.pair import Comparison
 from omnibench.stats.result import RefusedError
 from omnibench.stats.wilcoxon import wilcoxon
 
-LIKELIHOOD = ["task", "adaptation", "definition", "metric"]
-
 
 def improvement_words(
-    a: str, b: str, values: pd.DataFrame, rows: pd.DataFrame, lower_is_better: bool
+    a: str, b: str, values: pd.DataFrame, rows: Sequence[Comparison], lower_is_better: bool
 ) -> str:
     """Say how likely a run of a beats one of b, or why that is not told.
 
     Args:
-        values: the long table; rows: the comparison's rows of one metric and adaptation.
+        values: the long table.
+        rows: comparisons of one metric and adaptation.
     """
     try:
         found = improvement(values, rows, lower_is_better)
@@ -32,19 +33,18 @@ def improvement_words(
     )
 
 
-def over_datasets_words(rows: pd.DataFrame) -> str:
+def over_datasets_words(rows: Iterable[Comparison]) -> str:
     """Say what Wilcoxon's test over datasets finds, or why it cannot; "" of one dataset.
 
     Args:
-        rows: the comparison's rows of one metric and adaptation.
+        rows: comparisons of one metric and adaptation.
     """
-    told = rows[rows["difference"].notna()]
-    names = told["dataset"].tolist()
+    differences = {row.dataset: row.difference for row in rows if not math.isnan(row.difference)}
+    names = [*differences]
     if len(names) < 2:
         return ""
-    differences = told["difference"].to_numpy(dtype=np.float64)
     try:
-        p = wilcoxon(differences, np.zeros(len(names)), names, names).p
+        p = wilcoxon(np.array([*differences.values()]), np.zeros(len(names)), names, names).p
     except RefusedError as reason:
         return f"over datasets: {reason}"
     return f"over datasets Wilcoxon p {probability(p)}"

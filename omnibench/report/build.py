@@ -22,7 +22,7 @@ _DECIMALS = 12  # means that differ only beyond these are tied: rounding noise o
 
 def build_tables(
     values: pd.DataFrame,
-    comparisons: pd.DataFrame,
+    comparisons: Iterable[Comparison],
     expected: pd.DataFrame | None = None,
     backbones: Sequence[str] = (),
     baseline: str | None = None,
@@ -61,7 +61,7 @@ def build_tables(
     decodings = {key: {*chain(*found)} for key, found in _asked(expected, "decodings").items()}
     compared = {
         (c.task, c.dataset, c.adaptation, c.backbone_a, c.definition, c.metric): c
-        for c in as_comparisons(comparisons)
+        for c in comparisons
         if c.backbone_b == baseline
     }
     standing = _standings(standings)
@@ -95,14 +95,6 @@ def build_tables(
             unit = (in_unit or {}).get(name, POINTS)
             tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted, unit))
     return tables
-
-
-def as_comparisons(frame: pd.DataFrame) -> list[Comparison]:
-    """Return the rows of `compare_pairs`'s frame as objects."""
-    return [
-        Comparison(**{str(name): value for name, value in record.items()})
-        for record in frame.to_dict("records")
-    ]
 
 
 def _asked(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:

@@ -1,7 +1,7 @@
 """From a suite's records to the study that its report shows."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -17,7 +17,7 @@ from omnibench.frames import (
 )
 from omnibench.plan import CellState
 from omnibench.pretrained import TASK as PRETRAINING
-from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.build import build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.numbers import POINTS
 from omnibench.report.published import published_tables
@@ -77,7 +77,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         states=states,
         store=store,
         values=values,
-        comparisons=[c for c in as_comparisons(comparisons) if (c.definition, c.metric) in keys],
+        comparisons=[c for c in comparisons if (c.definition, c.metric) in keys],
         chosen=chosen,
         shown=gather_decodings(chosen),
         every=gather_decodings(every),
@@ -99,7 +99,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
 
 def _tests(
     values: pd.DataFrame, predictions: Callable[[str], Stored], suite: Suite
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[list[Comparison], pd.DataFrame]:
     """Comparisons with the baseline in every metric, standings in the printed ones."""
     # What a pretraining starts from is no rival of what it makes.
     rated = values[values["task"] != PRETRAINING]
@@ -119,9 +119,8 @@ def _equivalence(study: Study) -> dict[Comparison, bool]:
         return {}
     primary = {(t.task, t.definition, t.metric) for t in study.primary.values() if t.unit == POINTS}
     asked = [c for c in study.comparisons if (c.task, c.definition, c.metric) in primary]
-    frame = pd.DataFrame([vars(c) for c in asked], columns=[f.name for f in fields(Comparison)])
     margins = {c.definition: study.margin / 100 for c in asked}
-    found = details(study.values, frame, margins, improving_downwards())
+    found = details(study.values, asked, margins, improving_downwards())
     pairs = zip(asked, found, strict=True)
     return {c: one.equivalent for c, one in pairs if one.equivalent is not None}
 

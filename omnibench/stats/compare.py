@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,6 @@ from omnibench.stats.correction import Correction, correction_named
 from omnibench.stats.pair import Comparison, compare_units
 from omnibench.stats.units import Score, Unit, units_of
 
-# All comparisons of one metric in one table are corrected together.
-FAMILY = ["task", "definition", "metric"]
-
 
 def compare_pairs(
     values: pd.DataFrame,
@@ -22,7 +19,7 @@ def compare_pairs(
     pairs: Iterable[tuple[str, str]],
     scores: Collection[Score] | None = None,
     correction: str = "holm",
-) -> pd.DataFrame:
+) -> list[Comparison]:
     """Compare the backbones of each pair on every dataset, with every adaptation.
 
     Frozen probes are tested over test cases, trained models over repetitions: paired t where the
@@ -37,8 +34,8 @@ def compare_pairs(
         scores: the (definition, metric) pairs wanted; None for all.
 
     Returns:
-        One row for each pair, dataset, adaptation, definition and metric: `Comparison`'s
-        fields.
+        One comparison for each pair, dataset, adaptation, definition and metric; `as_frame` makes
+        a table of them.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.
@@ -62,14 +59,21 @@ def compare_pairs(
     return corrected(rows, correct)
 
 
-def corrected(rows: Sequence[Comparison], correct: Correction) -> pd.DataFrame:
-    """Return the rows as a table, their p corrected within each family."""
-    frame = pd.DataFrame(
-        [vars(row) for row in rows], columns=[field.name for field in fields(Comparison)]
-    )
-    p = frame["p"].to_numpy(dtype=np.float64)
-    adjusted, sizes = np.full_like(p, np.nan), np.zeros(len(p), dtype=np.int64)
-    for family in frame.groupby(FAMILY).indices.values():
-        adjusted[family] = correct(p[family])
-        sizes[family] = np.count_nonzero(~np.isnan(p[family]))
-    return frame.assign(p_corrected=adjusted, family=sizes)
+def corrected(comparisons: Sequence[Comparison], correct: Correction) -> list[Comparison]:
+    """Correct p within each family: all comparisons of one task, definition and metric."""
+    families: dict[tuple[str, str, str], list[int]] = {}
+    for position, row in enumerate(comparisons):
+        families.setdefault((row.task, row.definition, row.metric), []).append(position)
+    rows = list(comparisons)
+    for positions in families.values():
+        p = np.array([rows[k].p for k in positions], dtype=np.float64)
+        size = int(np.count_nonzero(~np.isnan(p)))
+        for k, adjusted in zip(positions, correct(p).tolist(), strict=True):
+            rows[k] = replace(rows[k], p_corrected=adjusted, family=size)
+    return rows
+
+
+def as_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
+    """Return a table with one row for each comparison and `Comparison`'s fields as columns."""
+    names = [field.name for field in fields(Comparison)]
+    return pd.DataFrame([vars(row) for row in comparisons], columns=names)

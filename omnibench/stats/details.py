@@ -1,9 +1,8 @@
 """What stands beside a comparison's difference and p: effect, equivalence, improvement, verdict."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -11,11 +10,9 @@ from omnibench.stats.across import Aggregate, probability_of_improvement, wins_o
 from omnibench.stats.checks import ALPHA
 from omnibench.stats.equivalence import tost_paired, tost_welch, within
 from omnibench.stats.hedges import StandardisedDifference, hedges_g, hedges_g_paired
-from omnibench.stats.pair import FROZEN
+from omnibench.stats.pair import FROZEN, Comparison
 from omnibench.stats.result import RefusedError
 from omnibench.stats.units import Key, Unit, units_of
-
-Row = Mapping[Any, Any]  # of `compare_pairs`' frame
 
 
 @dataclass(frozen=True)
@@ -38,11 +35,11 @@ class Detail:
 
 def details(
     values: pd.DataFrame,
-    comparisons: pd.DataFrame,
+    comparisons: Iterable[Comparison],
     margins: Mapping[str, float],
     lower_is_better: Collection[str],
 ) -> list[Detail]:
-    """Return what belongs to each row of a comparison, in order.
+    """Return the detail of each comparison, in order.
 
     Equivalence over repetitions is TOST (paired or Welch, as the difference's test); over cases it
     is a 95 % interval inside the margin, which is TOST at level .025.
@@ -55,29 +52,29 @@ def details(
     """
     units = units_of(values)
     return [
-        _detail(row, units, margins.get(row["definition"]), row["metric"] in lower_is_better)
-        for row in comparisons.to_dict("records")
+        _detail(row, units, margins.get(row.definition), row.metric in lower_is_better)
+        for row in comparisons
     ]
 
 
 def improvement(
-    values: pd.DataFrame, comparisons: pd.DataFrame, lower_is_better: bool
+    values: pd.DataFrame, comparisons: Iterable[Comparison], lower_is_better: bool
 ) -> Aggregate:
     """Return how likely a run of a beats one of b, over the datasets of one pair and metric.
 
     Args:
-        comparisons: rows of `compare_pairs` of one pair, task, adaptation, definition and metric;
-            those with two repetitions of each and a difference are taken.
+        comparisons: of one pair, task, adaptation, definition and metric; those with two
+            repetitions of each and a difference are taken.
 
     Raises:
         RefusedError: no dataset has two repetitions of each.
     """
     units = units_of(values)
     a, b = {}, {}
-    for row in comparisons.to_dict("records"):
-        if math.isfinite(row["difference"]) and min(row["n_a"], row["n_b"]) > 1:
-            a[row["dataset"]], b[row["dataset"]] = (
-                unit.values(row["definition"], row["metric"]) for unit in _pair(row, units)
+    for row in comparisons:
+        if math.isfinite(row.difference) and min(row.n_a, row.n_b) > 1:
+            a[row.dataset], b[row.dataset] = (
+                unit.values(row.definition, row.metric) for unit in _pair(row, units)
             )
     if not a:
         raise RefusedError("no dataset has two repetitions of each")
@@ -85,31 +82,31 @@ def improvement(
 
 
 def _detail(
-    row: Row, units: Mapping[Key, Unit], margin: float | None, lower_is_better: bool
+    row: Comparison, units: Mapping[Key, Unit], margin: float | None, lower_is_better: bool
 ) -> Detail:
-    if row["test"] == "none":
+    if row.test == "none":
         return Detail(None, None, "untested")
     a, b = _pair(row, units)
-    key = (row["definition"], row["metric"])
+    key = (row.definition, row.metric)
     effect, equivalent = None, None
     if a.varies in FROZEN:
-        equivalent = None if margin is None else within(row["low"], row["high"], margin)
+        equivalent = None if margin is None else within(row.low, row.high, margin)
     else:
         effect = _effect(a, b, key)
         equivalent = None if margin is None else _equivalent(a, b, key, margin)
-    if row["p_corrected"] < ALPHA:
-        verdict = "better" if (row["difference"] > 0) != lower_is_better else "worse"
+    if row.p_corrected < ALPHA:
+        verdict = "better" if (row.difference > 0) != lower_is_better else "worse"
     else:
         verdict = "equivalent" if equivalent else "open"
     chance = None
-    if min(row["n_a"], row["n_b"]) > 1:
+    if min(row.n_a, row.n_b) > 1:
         chance = float(wins_of_runs(a.values(*key), b.values(*key), lower_is_better).mean())
     return Detail(effect, equivalent, verdict, chance)
 
 
-def _pair(row: Row, units: Mapping[Key, Unit]) -> tuple[Unit, Unit]:
-    place = (row["task"], row["dataset"], row["adaptation"])
-    return units[*place, row["backbone_a"]], units[*place, row["backbone_b"]]
+def _pair(row: Comparison, units: Mapping[Key, Unit]) -> tuple[Unit, Unit]:
+    place = (row.task, row.dataset, row.adaptation)
+    return units[*place, row.backbone_a], units[*place, row.backbone_b]
 
 
 def _effect(a: Unit, b: Unit, key: tuple[str, str]) -> StandardisedDifference | None:

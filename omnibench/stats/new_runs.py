@@ -11,13 +11,11 @@ from omnibench.stats.pair import Comparison, agreeing
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.units import Key, Unit, units_of
 
-PAIR = ["task", "dataset", "adaptation", "backbone_a", "backbone_b"]
-
 
 def on_new_runs(
-    values: pd.DataFrame, comparisons: pd.DataFrame, predictions: Predictions
+    values: pd.DataFrame, comparisons: Sequence[Comparison], predictions: Predictions
 ) -> list[Answer | RefusedError]:
-    """Return the hierarchical bootstrap's answer to each row of a comparison, in order.
+    """Return the hierarchical bootstrap's answer to each comparison, in order.
 
     Its p stand beside a comparison's own test and are not corrected.
 
@@ -27,26 +25,29 @@ def on_new_runs(
         predictions: as in `compare_pairs`.
     """
     units = units_of(values)
-    found: dict[int, Answer | RefusedError] = {}
-    for group in comparisons.groupby(PAIR, sort=False).indices.values():
-        positions = [int(position) for position in group]
-        records = comparisons.iloc[positions].to_dict("records")
-        rows = [Comparison(**{str(name): v for name, v in one.items()}) for one in records]
-        answers = _answers(rows, units, predictions)
-        found |= dict(zip(positions, answers, strict=True))
-    return [found[position] for position in range(len(comparisons))]
+    pairs: dict[tuple[Key, Key], list[int]] = {}
+    for position, row in enumerate(comparisons):
+        place = (row.task, row.dataset, row.adaptation)
+        pair = ((*place, row.backbone_a), (*place, row.backbone_b))
+        pairs.setdefault(pair, []).append(position)
+    answers: dict[int, Answer | RefusedError] = {}
+    for pair, positions in pairs.items():
+        rows = [comparisons[position] for position in positions]
+        answers |= zip(positions, _answers(rows, pair, units, predictions), strict=True)
+    return [answers[position] for position in range(len(comparisons))]
 
 
 def _answers(
-    rows: Sequence[Comparison], units: Mapping[Key, Unit], predictions: Predictions
+    rows: Sequence[Comparison],
+    pair: tuple[Key, Key],
+    units: Mapping[Key, Unit],
+    predictions: Predictions,
 ) -> Iterator[Answer | RefusedError]:
     """Of one pair of units, whose predictions are read once."""
     tested = [(row.definition, row.metric) for row in rows if row.test != "none"]
-    first = rows[0]
-    place = (first.task, first.dataset, first.adaptation)
     reason, found = RefusedError("it has no test of its own"), Found()
     if tested:
-        a, b = units[*place, first.backbone_a], units[*place, first.backbone_b]
+        a, b = units[pair[0]], units[pair[1]]
         paired = a.pairings == b.pairings
         try:
             cases = [read_cases(unit.digests, predictions, tested) for unit in (a, b)]

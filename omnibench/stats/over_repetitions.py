@@ -38,7 +38,7 @@ def compare_repetitions(
     scores: Collection[Score] | None = None,
     correction: str = "holm",
     label: str = "",
-) -> pd.DataFrame:
+) -> list[Comparison]:
     """Compare the backbones of each pair on every dataset by one test over repetitions.
 
     What each test assumes stands with its function. What it cannot answer is a row with p = NaN and
@@ -53,7 +53,7 @@ def compare_repetitions(
             Their repetitions differ in next to nothing, so almost any difference is significant.
 
     Returns:
-        `Comparison`'s fields, as `compare_pairs`.
+        The comparisons, as `compare_pairs`.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.

@@ -1,5 +1,7 @@
 """The words under `compare`: counts, probabilities and the one sentence."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,8 +30,10 @@ def table(scores, varies="training seed", metric="auc", shared=True):
 
 
 def found(values, margin=None, lower=()):
-    frame = compare_pairs(values, nothing, [("a", "b")])
-    return frame, details(values, frame, {} if margin is None else {"def": margin}, lower)
+    comparisons = compare_pairs(values, nothing, [("a", "b")])
+    return comparisons, details(
+        values, comparisons, {} if margin is None else {"def": margin}, lower
+    )
 
 
 FAR = {"a": [0.90, 0.91, 0.905, 0.902], "b": [0.80, 0.812, 0.804, 0.801]}
@@ -41,8 +45,9 @@ ONCE = {"a": [0.9], "b": [0.8]}
 @pytest.mark.parametrize("shared", [True, False])
 def test_verdicts(shared):
     values = table({"far": FAR, "same": SAME, "noisy": NOISY, "once": ONCE}, shared=shared)
-    frame, all_of_them = found(values, 0.005)
-    by_dataset = dict(zip(frame["dataset"], all_of_them, strict=True))
+    comparisons, all_of_them = found(values, 0.005)
+    datasets = [row.dataset for row in comparisons]
+    by_dataset = dict(zip(datasets, all_of_them, strict=True))
     verdicts = {name: detail.verdict for name, detail in by_dataset.items()}
     assert verdicts == {
         "far": "better", "same": "equivalent", "noisy": "open", "once": "untested",
@@ -50,7 +55,7 @@ def test_verdicts(shared):
     far = by_dataset["far"].effect
     assert far.low < far.g < far.high
     assert far.unit == ("SD of the differences" if shared else "pooled SD")
-    assert frame.set_index("dataset").loc["far", "effect"] == pytest.approx(far.g)
+    assert comparisons[datasets.index("far")].effect == pytest.approx(far.g)
     assert by_dataset["far"].equivalent is False
     assert by_dataset["far"].chance == 1
     expected = stats.mannwhitneyu(NOISY["a"], NOISY["b"]).statistic / 16
@@ -86,10 +91,10 @@ def test_one_sentence_leaves_nothing_out(verdicts, words):
 
 def test_improvement_is_told_with_its_interval_or_why_not():
     values = table({"far": FAR, "once": ONCE})
-    frame, _ = found(values)
-    text = improvement_words("a", "b", values, frame, False)
+    comparisons, _ = found(values)
+    text = improvement_words("a", "b", values, comparisons, False)
     assert text == "a run of a beats one of b with probability 1.00 [1.00, 1.00] over 1 datasets"
-    assert "probability 0.00" in improvement_words("a", "b", values, frame, True)
+    assert "probability 0.00" in improvement_words("a", "b", values, comparisons, True)
     alone = table({"once": ONCE})
     text = improvement_words("a", "b", alone, found(alone)[0], False)
     assert text == "probability of improvement not told: no dataset has two repetitions of each"
@@ -97,23 +102,27 @@ def test_improvement_is_told_with_its_interval_or_why_not():
 
 def test_undefined_values_are_untested_not_averaged():
     values = table({"d": {"a": [0.9, np.nan, 0.8], "b": [0.7, 0.8, 0.75]}})
-    frame, (only,) = found(values, 0.5)
+    comparisons, (only,) = found(values, 0.5)
     assert only.verdict == "untested"
-    assert "not told" in improvement_words("a", "b", values, frame, False)
+    assert "not told" in improvement_words("a", "b", values, comparisons, False)
 
 
 def test_wilcoxon_over_datasets_or_its_floor():
     scores = {f"d{k}": {"a": [0.9, 0.91 + k / 50], "b": [0.8, 0.82]} for k in range(7)}
-    frame, _ = found(table(scores))
-    p = stats.wilcoxon(frame["difference"], method="exact").pvalue
-    assert over_datasets_words(frame) == f"over datasets Wilcoxon p = {p:.3f}".replace("0.", ".")
-    assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(frame[:5])
-    assert over_datasets_words(frame[:1]) == ""
+    comparisons, _ = found(table(scores))
+    p = stats.wilcoxon([row.difference for row in comparisons], method="exact").pvalue
+    assert over_datasets_words(comparisons) == f"over datasets Wilcoxon p = {p:.3f}".replace(
+        "0.", "."
+    )
+    assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(comparisons[:5])
+    assert over_datasets_words(comparisons[:1]) == ""
 
 
 def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets():
     values = table({"far": FAR, "once": ONCE})
-    frame, _ = found(values)
-    frame.loc[frame["dataset"] == "far", ["test", "p", "note"]] = ["none", np.nan, "refused"]
-    assert "over 1 datasets" in improvement_words("a", "b", values, frame, False)
-    assert "over datasets" in over_datasets_words(frame)
+    refused = {"test": "none", "p": np.nan, "note": "refused"}
+    comparisons = [
+        replace(row, **refused) if row.dataset == "far" else row for row in found(values)[0]
+    ]
+    assert "over 1 datasets" in improvement_words("a", "b", values, comparisons, False)
+    assert "over datasets" in over_datasets_words(comparisons)

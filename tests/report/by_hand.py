@@ -1,7 +1,6 @@
 """Long values and comparisons by hand, as the store and `compare_pairs` would give them."""
 
 import hashlib
-from dataclasses import fields
 
 import pandas as pd
 
@@ -14,7 +13,7 @@ class Study:
     """Two datasets, a baseline that is a control, and whatever a test adds."""
 
     def __init__(self):
-        self.rows, self.compared, self.asked = [], [], []
+        self.rows, self.comparisons, self.asked = [], [], []
 
     def add(self, backbone, values, dataset="d", adaptation="linear", metric="auc", **other):
         for k, value in enumerate(values):
@@ -38,7 +37,7 @@ class Study:
 
     def compare(self, a, b="random-vit", dataset="d", adaptation="linear", metric="auc", **other):
         given = {"test": "DeLong (mean of 3 repetitions)", "family": 2} | other
-        self.compared.append(
+        self.comparisons.append(
             Comparison(
                 *("classification", dataset, adaptation, "def", metric, a, b, 3, 3, 0.9, 0.8),
                 **({"difference": 0.1} | given),
@@ -54,11 +53,6 @@ class Study:
     @property
     def values(self):
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
-
-    @property
-    def comparisons(self):
-        names = [field.name for field in fields(Comparison)]
-        return pd.DataFrame([vars(one) for one in self.compared], columns=names)
 
     @property
     def expected(self):

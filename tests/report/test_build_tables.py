@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from omnibench.errors import StoreError
-from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.build import build_tables
 from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
@@ -209,5 +209,5 @@ def test_the_correction_that_was_used_is_the_one_named(study):
     (table,) = study.tables(baseline="random-vit")
     table = replace(table, correction="benjamini-hochberg")
     assert "p < .05 after Benjamini-Hochberg's correction" in caption(table)
-    found = as_comparisons(study.comparisons)
+    found = study.comparisons
     assert "Benjamini-Hochberg-corrected p" in to_markdown("s", [table], found, table.correction)

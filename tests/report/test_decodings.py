@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from omnibench.report.build import as_comparisons, build_tables
+from omnibench.report.build import build_tables
 from omnibench.report.captions import caption
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.delimited import to_csv
@@ -171,12 +171,12 @@ def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
 
 def test_families_are_those_of_one_decoding(small):
     small.add("fair", [0.1, 0.12, 0.14])
-    assert set(small.comparisons["family"]) == {2}
+    assert {row.family for row in small.comparisons} == {2}
 
 
 def test_one_sentence_a_pair_not_one_a_decoding(small):
     small.add("base", [0.3, 0.4, 0.5], name="other").add("good", [0.3, 0.4, 0.6], name="other")
-    frame = as_comparisons(small.comparisons)
+    frame = small.comparisons
     text = to_markdown("s", small.tables(), frame)
     sentences = [line for line in text.splitlines() if line.startswith("- ")]
     assert [line.partition(": ")[0] for line in sentences] == [
@@ -192,7 +192,7 @@ def test_one_sentence_a_pair_not_one_a_decoding(small):
 
 def test_different_decodings_are_never_compared(texts):
     texts.add("base", [0.1, 0.11, 0.12], DECODINGS[:1]).add("good", [0.2, 0.21, 0.22])
-    refused = {c.definition: c for c in as_comparisons(texts.comparisons)}["cap@b5-t128"]
+    refused = {c.definition: c for c in texts.comparisons}["cap@b5-t128"]
     assert refused.test == "none"
     assert refused.note == (
         "base was decoded with b1-t64 only, not with b5-t128, and different decodings are never "

@@ -10,7 +10,7 @@ def tables(study, correction="holm"):
     return differences(
         SimpleNamespace(
             **{"baseline": "random-vit", "correction": correction, "shown": found},
-            comparisons=study.compared,
+            comparisons=study.comparisons,
             unit_of=lambda definition: "points",
         )
     )
@@ -42,5 +42,5 @@ def test_a_table_for_each_metric(study):
 
 
 def test_nothing_compared(demo):
-    demo.compared = []
+    demo.comparisons = []
     assert tables(demo) == []

@@ -110,7 +110,7 @@ def test_every_character_and_the_longest_names_survive(reported, study, tmp_path
         values=study.values,
         chosen=tables,
         shown=tables,
-        comparisons=study.compared,
+        comparisons=study.comparisons,
         latent=Latent((latent, PlainTable("Few", (), (), NASTY))),
     )
     shutil.copytree(folder / FIGURES, tmp_path / FIGURES)

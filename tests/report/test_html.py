@@ -205,7 +205,7 @@ def test_texts_of_numbers_are_sorted_as_numbers():
 def test_comparisons_put_their_numbers_first(study):
     study.compare("good", p=0.2, p_corrected=0.4, low=-1.0, high=3.5, difference=1.5)
     study.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
-    grid = comparison_grid(study.compared, {("def", "auc"): "auc"}, {"def": "pixels"})
+    grid = comparison_grid(study.comparisons, {("def", "auc"): "auc"}, {"def": "pixels"})
     assert grid.title == "Differences from random-vit"
     heads = [head.text for head in grid.heads]
     assert heads[4:8] == ["difference", "95 % interval", "p", "corrected p"]

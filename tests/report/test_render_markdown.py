@@ -3,7 +3,6 @@ from dataclasses import replace
 
 import pytest
 
-from omnibench.report.build import as_comparisons
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
 from omnibench.report.numbers import number, probability
@@ -70,7 +69,7 @@ def test_sentences(demo):
         "fair", dataset="e", test="none", difference=float("nan"), note="no auc of random-vit"
     )
     demo.compare("x", p=0.2, p_corrected=0.6, low=0, high=1, effect=1.234, note="3 against 2")
-    first, _, refused, noted = map(sentence, as_comparisons(demo.comparisons))
+    first, _, refused, noted = map(sentence, demo.comparisons)
     assert first == (
         "d, auc, linear: good - random-vit = +12.30 points [4.50, 20.10], DeLong (mean of 3 "
         "repetitions) p = .001, Holm-corrected p = .002."
@@ -79,14 +78,14 @@ def test_sentences(demo):
         "e, auc, linear: fair - random-vit = undefined, not tested: no auc of random-vit."
     )
     assert noted.endswith("Holm-corrected p = .600, Hedges g 1.23 (3 against 2).")
-    text = to_markdown("demo", [], as_comparisons(demo.comparisons))
+    text = to_markdown("demo", [], demo.comparisons)
     assert "## Significance\n\n- d, auc, linear: good - random-vit = +12.30 points" in text
     assert "nan" not in text
 
 
 def test_a_metric_of_several_definitions_is_named_with_them(demo):
     demo.compare("good", metric="hd95", difference=-1.5, low=-2, high=-1, p=0.1, p_corrected=0.1)
-    first, second, third = as_comparisons(demo.comparisons)
+    first, second, third = demo.comparisons
     other = replace(first, definition="other")
     names = metric_names((c.definition, c.metric) for c in (first, second, third, other))
     assert names == {
@@ -103,7 +102,7 @@ def test_distances_are_in_pixels(study):
     study.add("a", [12.3, 12.5], metric="hd95").add("b", [20.0, 22.0], metric="hd95")
     study.compare("a", "b", metric="hd95", difference=-8.6, low=-9, high=-8, p=0.5, p_corrected=0.5)
     tables = study.tables(lower_is_better={"hd95"}, in_unit={"def": "pixels"}, baseline="b")
-    text = to_markdown("demo", tables, as_comparisons(study.comparisons))
+    text = to_markdown("demo", tables, study.comparisons)
     assert "| a | linear | **12.40** ± 0.14 |" in text
     assert "hd95 in pixels (lower is better), mean" in text
     assert "a - b = -8.60 pixels \\[-9.00, -8.00\\]" in text

@@ -5,7 +5,6 @@ import os
 import pytest
 
 from omnibench.errors import StoreError
-from omnibench.report.build import as_comparisons
 from omnibench.report.delimited import COLUMNS, to_csv
 from omnibench.report.write import write_report
 
@@ -31,29 +30,25 @@ def test_csv_holds_every_cell_in_full_precision(demo):
 
 def test_writes_three_files_and_leaves_nothing_else(demo, tmp_path):
     out = tmp_path / "reports" / "demo"
-    paths = write_report(
-        "demo", demo.tables(baseline="random-vit"), as_comparisons(demo.comparisons), out
-    )
+    paths = write_report("demo", demo.tables(baseline="random-vit"), demo.comparisons, out)
     assert [path.name for path in paths] == ["demo.tex", "demo.csv", "demo.md"]
     assert sorted(path.name for path in out.iterdir()) == ["demo.csv", "demo.md", "demo.tex"]
     assert all(path.read_text(encoding="utf-8").strip() for path in paths)
     again = [path.read_bytes() for path in paths]
-    write_report("demo", demo.tables(baseline="random-vit"), as_comparisons(demo.comparisons), out)
+    write_report("demo", demo.tables(baseline="random-vit"), demo.comparisons, out)
     assert [path.read_bytes() for path in paths] == again
 
 
 def test_the_csv_may_hold_more_than_is_printed(demo, tmp_path):
     demo.add("good", [0.1, 0.2], metric="ece")
     auc, ece = demo.tables()
-    tex, table, md = write_report(
-        "demo", [auc], as_comparisons(demo.comparisons), tmp_path, further=[auc, ece]
-    )
+    tex, table, md = write_report("demo", [auc], demo.comparisons, tmp_path, further=[auc, ece])
     assert "ece" in table.read_text()
     assert "ece" not in tex.read_text() + md.read_text()
 
 
 def test_a_failed_write_keeps_what_was_there(demo, tmp_path, monkeypatch):
-    (path, *_) = write_report("demo", demo.tables(), as_comparisons(demo.comparisons), tmp_path)
+    (path, *_) = write_report("demo", demo.tables(), demo.comparisons, tmp_path)
     before = path.read_bytes()
 
     def full(descriptor):
@@ -61,6 +56,6 @@ def test_a_failed_write_keeps_what_was_there(demo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match=r"demo\.tex could not be written"):
-        write_report("demo", [], as_comparisons(demo.comparisons), tmp_path)
+        write_report("demo", [], demo.comparisons, tmp_path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 3

@@ -6,6 +6,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError
+from omnibench.stats.compare import as_frame
 from omnibench.stats.over_repetitions import LABEL, PAIRED, UNPAIRED, compare_repetitions
 from omnibench.stats.result import RefusedError
 from omnibench.stats.single import one_sample_t, prediction_t
@@ -21,7 +22,7 @@ def add(records, a=A, b=B, **where):
 
 
 def compare(records, test, **options):
-    return compare_repetitions(records.values, [("a", "b")], test, **options)
+    return as_frame(compare_repetitions(records.values, [("a", "b")], test, **options))
 
 
 @pytest.mark.parametrize(

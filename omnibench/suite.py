@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
+from omnibench.audit.shipped import shipped_studies
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import allowed_builder, backbones, load_plugin, tasks
 from omnibench.cell import Unit
@@ -23,7 +24,6 @@ from omnibench.recipe import resolve_recipe
 from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
-from omnibench.stats.shipped import shipped_studies
 from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
 from omnibench.yaml_file import read_yaml

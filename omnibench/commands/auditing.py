@@ -4,17 +4,14 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from omnibench.commands.audit_claims import TITLES, probability, runs
-from omnibench.commands.audit_findings import findings
+from omnibench.audit.findings import TITLES, findings, probability, runs
+from omnibench.audit.implied import Allowed
+from omnibench.audit.published import in_order
+from omnibench.audit.retest import Effect, Retest, effects
+from omnibench.audit.shipped import find_tables
+from omnibench.audit.study import FOUR_DECIMALS, Audit, audit_studies
 from omnibench.commands.session import columns, echo_json
 from omnibench.errors import RequestError
-from omnibench.stats.audit import FOUR_DECIMALS, Audit
-from omnibench.stats.audit import audit as audit_tables
-from omnibench.stats.effects import Effect, effects
-from omnibench.stats.implied import Allowed
-from omnibench.stats.published import in_order
-from omnibench.stats.retest import Retest
-from omnibench.stats.shipped import find_tables
 from omnibench.terminal import echo
 
 ROUNDED = "each run rounded to four decimals first"
@@ -34,33 +31,33 @@ def audit(names: Sequence[str], margin: float, unrounded: bool, as_json: bool) -
     if not (margin > 0 and math.isfinite(margin)):
         raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
     paths = [path for name in names for path in find_tables(name)]
-    audits = audit_tables(paths, None if unrounded else FOUR_DECIMALS)
+    audits = audit_studies(paths, None if unrounded else FOUR_DECIMALS)
     if as_json:
         echo_json(
             {
-                "rows": [_row(one, a.decimals) for a in audits for one in a.rows],
+                "rows": [_row(entry, audit.decimals) for audit in audits for entry in audit.rows],
                 "aggregates": [
                     {
-                        "table": _table(one.row.table),
-                        "model": one.row.model,
-                        "metric": one.row.metric,
-                        "spread": one.spread,
-                        "n": one.n,
+                        "table": _table(aggregate.row.table),
+                        "model": aggregate.row.model,
+                        "metric": aggregate.row.metric,
+                        "spread": aggregate.spread,
+                        "n": aggregate.n,
                     }
-                    for a in audits
-                    for one in a.aggregates
+                    for audit in audits
+                    for aggregate in audit.aggregates
                 ],
-                "comparisons": [_comparison(one) for a in audits for one in a.tests],
+                "comparisons": [_comparison(test) for audit in audits for test in audit.tests],
             }
         )
         return
-    for one in audits:
-        _print(one, effects(one.tests, margin), margin)
+    for audit in audits:
+        _print(audit, effects(audit.tests, margin), margin)
 
 
-def _row(one: Allowed, decimals: int | None) -> dict[str, Any]:
-    row = one.row
-    tested = one.n_possible is not None
+def _row(entry: Allowed, decimals: int | None) -> dict[str, Any]:
+    row = entry.row
+    tested = entry.n_possible is not None
     return {
         "table": _table(row.table),
         "dataset": row.dataset,
@@ -69,8 +66,8 @@ def _row(one: Allowed, decimals: int | None) -> dict[str, Any]:
         "mean": row.value,
         "std": row.deviation,
         "n_claimed": row.n,
-        "n_possible": one.n_possible,
-        "grim": one.grim,
+        "n_possible": entry.n_possible,
+        "grim": entry.grim,
         "rounding": (UNROUNDED if decimals is None else ROUNDED) if tested else None,
     }
 
@@ -92,12 +89,12 @@ def _comparison(test: Retest) -> dict[str, Any]:
 
 
 def _table(name: str) -> int | str:
-    """A table's number, or its name where it has none."""
+    """Return a table's number, or its name where it has none."""
     return int(name) if name.isdecimal() and name.isascii() and len(name) < 9 else name
 
 
 def _print(audit: Audit, sizes: Sequence[Effect], margin: float) -> None:
-    tables = in_order(one.row.table for one in audit.rows)
+    tables = in_order(entry.row.table for entry in audit.rows)
     echo(f"{audit.study or 'unnamed study'}: table {', '.join(tables)}\n")
     _print_grim(audit)
     _print_aggregates(audit)
@@ -112,15 +109,15 @@ def _print_grim(audit: Audit) -> None:
     rounding = UNROUNDED if audit.decimals is None else ROUNDED
     rows = [
         (
-            one.row.table,
-            one.row.dataset,
-            one.row.model,
-            f"{one.row.mean} ± {one.row.std}" if one.row.std else one.row.mean,
-            one.row.n,
-            ", ".join(map(str, one.n_possible or [])) or "none",
+            entry.row.table,
+            entry.row.dataset,
+            entry.row.model,
+            f"{entry.row.mean} ± {entry.row.std}" if entry.row.std else entry.row.mean,
+            entry.row.n,
+            ", ".join(map(str, entry.n_possible or [])) or "none",
         )
-        for one in audit.rows
-        if one.grim is False
+        for entry in audit.rows
+        if entry.grim is False
     ]
     header = ("table", "dataset", "model", "accuracy", "n claimed", "n possible (GRIM)")
     _echo(f"Accuracies that the claimed n makes impossible ({rounding})", rows, header)
@@ -129,15 +126,15 @@ def _print_grim(audit: Audit) -> None:
 def _print_aggregates(audit: Audit) -> None:
     rows = [
         (
-            one.row.table,
-            one.row.model,
-            one.row.metric,
-            one.row.std,
-            one.spread,
-            ", ".join(map(str, one.n)) or "can't be told",
+            aggregate.row.table,
+            aggregate.row.model,
+            aggregate.row.metric,
+            aggregate.row.std,
+            aggregate.spread,
+            ", ".join(map(str, aggregate.n)) or "can't be told",
         )
-        for one in audit.aggregates
-        if one.spread is not None
+        for aggregate in audit.aggregates
+        if aggregate.spread is not None
     ]
     header = ("table", "model", "metric", "±", "what it is", "n")
     _echo("What the ± of an aggregate is", rows, header)
@@ -145,19 +142,19 @@ def _print_aggregates(audit: Audit) -> None:
 
 def _print_effects(sizes: Sequence[Effect], margin: float) -> None:
     rows = []
-    for one in sizes:
-        answer = one.test.answer
+    for effect in sizes:
+        answer = effect.test.answer
         if answer is not None:
             rows.append(
                 (
-                    one.test.a.dataset,
-                    one.test.b.model,
-                    runs(one.test.n, "welch"),
+                    effect.test.a.dataset,
+                    effect.test.b.model,
+                    runs(effect.test.n, "welch"),
                     f"{answer.difference:+.2f}",
                     f"[{answer.low:+.2f}, {answer.high:+.2f}]",
                     "-" if math.isnan(answer.effect) else f"{answer.effect:+.2f}",
-                    "-" if math.isnan(one.detectable) else f"{one.detectable:.2f}",
-                    probability(one.p_equivalent),
+                    "-" if math.isnan(effect.detectable) else f"{effect.detectable:.2f}",
+                    probability(effect.p_equivalent),
                 )
             )
     header = ("dataset", "b", "n", "a - b", "95 % (Welch)", "g", "detectable", f"TOST ±{margin:g}")
@@ -174,8 +171,8 @@ def _print_tests(audit: Audit) -> None:
         heads.append(f"{TITLES[kind]} {f'n={counts[0]}' if len(counts) == 1 else f'{basis} n'}")
     rows = []
     for a, b in dict.fromkeys((t.a, t.b) for t in audit.tests):
-        found = [cells.get((a, b, basis, kind)) for basis, _, kind in kinds]
-        p = [f"{probability(t.p)} ({probability(t.p_corrected)})" if t else "-" for t in found]
+        tests = [cells.get((a, b, basis, kind)) for basis, _, kind in kinds]
+        p = [f"{probability(t.p)} ({probability(t.p_corrected)})" if t else "-" for t in tests]
         rows.append((f"{a.dataset} {a.metric}", a.model, b.model, *p))
     families = in_order(str(t.family) for t in audit.tests)
     title = f"p, in brackets after Holm over the {' or '.join(families)} comparisons of the study"

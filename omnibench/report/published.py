@@ -5,10 +5,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from omnibench.audit import published
+from omnibench.audit.shipped import find_tables
 from omnibench.report.build import ranked
 from omnibench.report.table import Cell, Row, Table
-from omnibench.stats import published
-from omnibench.stats.shipped import find_tables
 from omnibench.stats.units import split_decoding
 
 Column = tuple[str, str]  # dataset ("" of an aggregate), metric

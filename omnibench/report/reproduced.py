@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from omnibench.audit import published
+from omnibench.audit.implied import aggregate, allowed, claimed_n, implied_n
+from omnibench.audit.reproduction import Prediction, predicted
+from omnibench.audit.shipped import find_tables
+from omnibench.audit.study import FOUR_DECIMALS
 from omnibench.plan import CellState
 from omnibench.report.published import members_of, pooled
 from omnibench.report.table import Cell, Table
-from omnibench.stats import published
-from omnibench.stats.audit import FOUR_DECIMALS
-from omnibench.stats.implied import aggregate, allowed, claimed_n, implied_n
-from omnibench.stats.reproduction import Prediction, predicted
 from omnibench.stats.result import RefusedError
-from omnibench.stats.shipped import find_tables
 from omnibench.stats.summaries import Summary
 
 Place = tuple[str, str, str, str]  # task, dataset, backbone, adaptation

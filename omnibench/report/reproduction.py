@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
+from omnibench.audit import published
+from omnibench.audit.implied import by_table
+from omnibench.audit.reproduction import Prediction, own_margin
 from omnibench.plan import CellState
 from omnibench.report.numbers import number
 from omnibench.report.plain import PlainTable
 from omnibench.report.reproduced import Line, reproduced
 from omnibench.report.table import Table
-from omnibench.stats import published
-from omnibench.stats.implied import by_table
-from omnibench.stats.reproduction import Prediction, own_margin
 from omnibench.stats.units import split_decoding
 
 DASH = "\N{EN DASH}"

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.checks import Floats, finite
-from omnibench.stats.result import CONFIDENCE, RefusedError
+from omnibench.stats.result import CONFIDENCE, Floats, RefusedError, finite
 
 RESAMPLES = 10_000
 _SEED = 2

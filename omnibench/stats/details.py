@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import pandas as pd
 
 from omnibench.stats.across import Aggregate, probability_of_improvement, wins_of_runs
-from omnibench.stats.checks import ALPHA
 from omnibench.stats.equivalence import tost_paired, tost_welch, within
 from omnibench.stats.hedges import StandardisedDifference, hedges_g, hedges_g_paired
 from omnibench.stats.pair import FROZEN, Comparison
-from omnibench.stats.result import RefusedError
+from omnibench.stats.result import ALPHA, RefusedError
 from omnibench.stats.units import Key, Unit, units_of
 
 

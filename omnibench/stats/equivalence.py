@@ -4,8 +4,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omnibench.stats.checks import ALPHA, Floats, finite, paired_differences
-from omnibench.stats.result import NO_SPREAD, SMALLEST_P, RefusedError
+from omnibench.stats.result import (
+    ALPHA,
+    NO_SPREAD,
+    SMALLEST_P,
+    Floats,
+    RefusedError,
+    finite,
+    paired_differences,
+)
 
 
 @dataclass(frozen=True)

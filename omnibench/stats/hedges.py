@@ -4,8 +4,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from omnibench.stats.checks import ALPHA, Floats, finite, paired_differences
-from omnibench.stats.result import NO_SPREAD, RefusedError
+from omnibench.stats.result import (
+    ALPHA,
+    NO_SPREAD,
+    Floats,
+    RefusedError,
+    finite,
+    paired_differences,
+)
 from omnibench.stats.seeds import hedges_j
 
 

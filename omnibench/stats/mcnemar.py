@@ -6,8 +6,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.checks import refuse_floor
-from omnibench.stats.result import CONFIDENCE, SMALLEST_P, Answer, RefusedError
+from omnibench.stats.result import CONFIDENCE, SMALLEST_P, Answer, RefusedError, refuse_floor
 
 _FEW = 25  # discordant cases below which the binomial itself is used
 

@@ -6,12 +6,11 @@ from dataclasses import replace
 import pandas as pd
 
 from omnibench.errors import RequestError
-from omnibench.stats.checks import Floats
 from omnibench.stats.compare import corrected
 from omnibench.stats.correction import correction_named
 from omnibench.stats.pair import FROZEN, Comparison, described, refuse_incomparable
 from omnibench.stats.permutation import permutation, sign_flips
-from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.result import Answer, Floats, RefusedError
 from omnibench.stats.seeds import paired_t, welch_t
 from omnibench.stats.single import one_sample_t, prediction_t
 from omnibench.stats.units import Score, Unit, units_of

@@ -6,8 +6,16 @@ from itertools import combinations
 
 import numpy as np
 
-from omnibench.stats.checks import ALPHA, Floats, finite, paired_differences, refuse_floor
-from omnibench.stats.result import NO_SPREAD, Answer, RefusedError
+from omnibench.stats.result import (
+    ALPHA,
+    NO_SPREAD,
+    Answer,
+    Floats,
+    RefusedError,
+    finite,
+    paired_differences,
+    refuse_floor,
+)
 
 _MOST = 2**20  # arrangements
 

@@ -11,8 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from omnibench.stats.checks import ALPHA
-from omnibench.stats.result import RefusedError
+from omnibench.stats.result import ALPHA, RefusedError
 
 POWER = 0.8
 MOST = 1000  # repetitions; more is no plan

@@ -8,9 +8,8 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
-from omnibench.stats.checks import ALPHA
 from omnibench.stats.correction import correction_named
-from omnibench.stats.result import SMALLEST_P, RefusedError
+from omnibench.stats.result import ALPHA, SMALLEST_P, RefusedError
 from omnibench.stats.wilcoxon import wilcoxon
 
 

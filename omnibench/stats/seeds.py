@@ -6,8 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.checks import finite
-from omnibench.stats.result import CONFIDENCE, NO_SPREAD, SMALLEST_P, Answer, RefusedError
+from omnibench.stats.result import CONFIDENCE, NO_SPREAD, SMALLEST_P, Answer, RefusedError, finite
 
 Floats = NDArray[np.float64]
 

@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from omnibench.stats.checks import Floats, finite
-from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.result import Answer, Floats, RefusedError, finite
 from omnibench.stats.summaries import Summary, one_sample, prediction
 
 

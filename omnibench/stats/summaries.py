@@ -3,8 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from omnibench.stats.checks import ALPHA
-from omnibench.stats.result import NO_SPREAD, SMALLEST_P, Answer, RefusedError
+from omnibench.stats.result import ALPHA, NO_SPREAD, SMALLEST_P, Answer, RefusedError
 from omnibench.stats.seeds import hedges_j, t_tails
 
 

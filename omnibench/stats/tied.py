@@ -8,10 +8,9 @@ import numpy as np
 import pandas as pd
 
 from omnibench.stats.cases import Cases, Predictions, read_cases
-from omnibench.stats.checks import ALPHA
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.stats.pair import Comparison, compare_units
-from omnibench.stats.result import NO_SPREAD
+from omnibench.stats.result import ALPHA, NO_SPREAD
 from omnibench.stats.units import Score, Unit, units_of
 
 COLUMN = ("task", "dataset", "adaptation", "definition", "metric")

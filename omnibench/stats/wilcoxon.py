@@ -5,8 +5,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.checks import ALPHA, Floats, paired_differences, refuse_floor
-from omnibench.stats.result import NO_SPREAD, Answer, RefusedError
+from omnibench.stats.result import (
+    ALPHA,
+    NO_SPREAD,
+    Answer,
+    Floats,
+    RefusedError,
+    paired_differences,
+    refuse_floor,
+)
 
 
 def wilcoxon(a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence[str]) -> Answer:

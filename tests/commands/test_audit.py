@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from omnibench.audit.shipped import published_folder
 from omnibench.cli import main
-from omnibench.stats.shipped import published_folder
 
 OMNIRAD = published_folder() / "omnirad"
 COLUMNS = [

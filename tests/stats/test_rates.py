@@ -12,7 +12,7 @@ from itertools import combinations, product
 import numpy as np
 import pytest
 
-from omnibench.stats.interval import t_interval
+from omnibench.audit.reproduction import own_margin
 from omnibench.stats.permutation import permutation, sign_flips
 from omnibench.stats.result import RefusedError
 from omnibench.stats.seeds import paired_t, welch_t
@@ -56,13 +56,13 @@ def test_welch_is_conservative_at_three(n, low, high):
 
 @pytest.mark.parametrize("n", SIZES)
 def test_t_intervals_cover(n):
-    found = [t_interval(a) for (a,) in draws(n, models=1)]
-    assert 0.94 <= rate(one.low <= 0.8 <= one.high for one in found) <= 0.96
+    own = [summary(a) for (a,) in draws(n, models=1)]
+    assert 0.94 <= rate(abs(s.mean - 0.8) <= own_margin(s) for s in own) <= 0.96
 
 
 @pytest.mark.parametrize(("n", "coverage"), [(3, 0.75), (5, 0.84), (10, 0.90)])
 def test_percentile_bootstrap_of_few_seeds_would_not_cover(n, coverage):
-    """Why `interval` has no bootstrap. At n = 3 its interval is [min, max]: 1 - 2 / 2^3 = .75."""
+    """Why no interval here is one: at n = 3 it is [min, max], 1 - 2 / 2^3 = .75."""
     rng = np.random.default_rng(1)
     values = draws(n, models=1, count=2000)[:, 0]
     drawn = np.take_along_axis(values[:, None], rng.integers(n, size=(2000, 500, n)), axis=2).mean(

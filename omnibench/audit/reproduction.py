@@ -1,4 +1,4 @@
-"""Whether numbers of one's own reproduce published ones."""
+"""Tell whether numbers of one's own reproduce published ones."""
 
 import math
 from dataclasses import dataclass
@@ -23,10 +23,10 @@ class Prediction:
 
 
 def own_margin(own: Summary) -> float | None:
-    """Half the 95 % t interval of one's own mean; None where repetitions cannot tell it.
+    """Return half the 95 % t interval of one's own mean; None where repetitions cannot tell it.
 
     Source:
-        Student 1908, as `stats.interval`.
+        Student 1908.
     """
     if own.std is None or own.n is None or own.n < 2 or own.std <= NO_SPREAD:
         return None
@@ -34,7 +34,9 @@ def own_margin(own: Summary) -> float | None:
 
 
 def predicted(own: Summary, printed: Summary) -> Prediction:
-    """Hold one's own mean of m runs to printed mean -+ t(n - 1) * std * sqrt(1 / n + 1 / m), 95 %.
+    """Tell whether one's own mean of m runs lies where the printed numbers expect it.
+
+    That is printed mean -+ t(n - 1) * std * sqrt(1 / n + 1 / m), a 95 % prediction interval.
 
     Assumes independent runs, about normal, and that one's own vary as the printed ones did. One's
     own standard deviation is not used. Rounding of the printed mean is not allowed for.

@@ -1,4 +1,4 @@
-"""Published tables that come with the package, and those that an argument names."""
+"""Find the published tables that come with the package or that an argument names."""
 
 from pathlib import Path
 
@@ -29,10 +29,10 @@ def find_tables(name: str) -> list[Path]:
     if not path.exists() and (shipped / name).exists():
         path = shipped / name
     if path.is_dir():
-        found = sorted(path.glob("*.csv"))
-        if not found:
+        tables = sorted(path.glob("*.csv"))
+        if not tables:
             raise RequestError(f"{path} holds no CSV")
-        return found
+        return tables
     if path.is_file():
         return [path]
     studies = shipped_studies()

@@ -6,10 +6,10 @@ from math import floor
 
 import pytest
 
-from omnibench.stats.audit import FOUR_DECIMALS
-from omnibench.stats.grim import Printed, decides, grim, grimmer, possible_n
-from omnibench.stats.published import read_table
-from omnibench.stats.shipped import find_tables
+from omnibench.audit.grim import Printed, decides, grim, grimmer, possible_n
+from omnibench.audit.published import read_table
+from omnibench.audit.shipped import find_tables
+from omnibench.audit.study import FOUR_DECIMALS
 
 
 def rounded(value, decimals):
@@ -75,21 +75,21 @@ def test_grimmer_of_rounded_runs_never_rules_out_what_enumeration_finds():
 
 def test_a_possible_mean_with_an_impossible_deviation():
     # 2 runs of 10 images: a mean of 0.55 needs 5 and 6 (SD .07), 4 and 7 (.21), ....
-    mean = Printed.of("0.55", percent=False)
+    mean = Printed.from_text("0.55", percent=False)
     assert grim(mean, 10, 2, None)
-    assert grimmer(mean, Printed.of("0.07", percent=False), 10, 2, None)
-    assert not grimmer(mean, Printed.of("0.14", percent=False), 10, 2, None)
+    assert grimmer(mean, Printed.from_text("0.07", percent=False), 10, 2, None)
+    assert not grimmer(mean, Printed.from_text("0.14", percent=False), 10, 2, None)
 
 
 def test_printed_numbers_keep_their_digits():
-    assert Printed.of("91.60") == Printed(Fraction(916, 1000), Fraction(1, 20000))
-    assert Printed.of("91.6").half == Fraction(1, 2000)
-    assert Printed.of("0.5", percent=False).low == Fraction(45, 100)
-    assert Printed.of("0.00").low == 0
+    assert Printed.from_text("91.60") == Printed(Fraction(916, 1000), Fraction(1, 20000))
+    assert Printed.from_text("91.6").half == Fraction(1, 2000)
+    assert Printed.from_text("0.5", percent=False).low == Fraction(45, 100)
+    assert Printed.from_text("0.00").low == 0
 
 
 def test_many_images_decide_nothing_and_answer_at_once():
-    mean, std = Printed.of("97.30"), Printed.of("0.32")
+    mean, std = Printed.from_text("97.30"), Printed.from_text("0.32")
     assert possible_n(mean, 17778, range(2, 11), FOUR_DECIMALS) == list(range(2, 11))
     assert not decides(mean, 17778, 5)
     assert grimmer(mean, std, 17778, 10, FOUR_DECIMALS)
@@ -98,8 +98,8 @@ def test_many_images_decide_nothing_and_answer_at_once():
 
 def test_more_than_all_images_right_is_impossible():
     for decimals in (None, FOUR_DECIMALS):
-        assert not grim(Printed.of("100.02"), 156, 5, decimals)
-        assert grim(Printed.of("100.00"), 156, 5, decimals)
+        assert not grim(Printed.from_text("100.02"), 156, 5, decimals)
+        assert grim(Printed.from_text("100.00"), 156, 5, decimals)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from omnibench.stats.aggregates import Member, spreads
-from omnibench.stats.implied import aggregate, implied_n
-from omnibench.stats.published import read_table
-from omnibench.stats.shipped import find_tables
+from omnibench.audit.implied import aggregate, implied_n
+from omnibench.audit.published import read_table
+from omnibench.audit.shipped import find_tables
+from omnibench.audit.spreads import Member, spreads
 
 
 def members_of(values, decimals):

@@ -1,13 +1,13 @@
-"""An audit of published tables: what their numbers allow, imply and show when tested again."""
+"""Audit a study's published tables: all that can be told of their numbers, in one object."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from omnibench.audit.implied import Aggregate, Allowed, aggregate, allowed, claimed_n, implied_n
+from omnibench.audit.published import Row, read_table
+from omnibench.audit.retest import Contest, Retest, contests, retest
 from omnibench.errors import RequestError
-from omnibench.stats.implied import Aggregate, Allowed, aggregate, allowed, claimed_n, implied_n
-from omnibench.stats.published import Row, read_table
-from omnibench.stats.retest import Contest, Retest, contests, retest
 
 # Runs are commonly logged as fractions of four decimals before anyone averages them.
 FOUR_DECIMALS = 4
@@ -33,7 +33,7 @@ class Audit:
     tests: tuple[Retest, ...]
 
 
-def audit(paths: Sequence[Path], decimals: int | None = FOUR_DECIMALS) -> list[Audit]:
+def audit_studies(paths: Sequence[Path], decimals: int | None = FOUR_DECIMALS) -> list[Audit]:
     """Audit the tables of some CSVs, one audit a folder and study.
 
     Args:
@@ -56,15 +56,15 @@ def audit(paths: Sequence[Path], decimals: int | None = FOUR_DECIMALS) -> list[A
                     f"table {row.table}; name one of them"
                 )
             group.append(row)
-    return [_audit(study, rows, decimals) for (_, study), rows in groups.items()]
+    return [_audit_study(study, rows, decimals) for (_, study), rows in groups.items()]
 
 
-def _audit(study: str, rows: list[Row], decimals: int | None) -> Audit:
+def _audit_study(study: str, rows: list[Row], decimals: int | None) -> Audit:
     grims = [allowed(row, decimals) for row in rows]
     aggregates = [aggregate(row, rows) for row in rows if row.members]
     claimed = claimed_n(rows)
     implied = implied_n(claimed, grims, aggregates)
-    found = contests(rows)
+    compared = contests(rows)
     return Audit(
         study,
         decimals,
@@ -72,6 +72,6 @@ def _audit(study: str, rows: list[Row], decimals: int | None) -> Audit:
         implied,
         tuple(grims),
         tuple(aggregates),
-        tuple(found),
-        tuple(retest(found, claimed, implied)),
+        tuple(compared),
+        tuple(retest(compared, claimed, implied)),
     )

@@ -1,13 +1,13 @@
-"""How many runs the printed numbers imply, whatever their authors say."""
+"""Tell how many runs the printed numbers imply, whatever their authors say."""
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from omnibench.stats.aggregates import NONE_FITS, RUNS, Member, Spread, spreads
-from omnibench.stats.grim import decides, grim, grimmer, possible_n
-from omnibench.stats.published import Row, in_order
+from omnibench.audit.grim import decides, grim, grimmer, possible_n
+from omnibench.audit.published import Row, in_order
+from omnibench.audit.spreads import NONE_FITS, RUNS, Member, Spread, spreads
 
 # No study repeats more often, and beyond it GRIM rules nothing out.
 _MOST_RUNS = 50
@@ -50,12 +50,12 @@ class Aggregate:
 
     @property
     def n(self) -> list[int]:
-        """Every n that fits; [] where it cannot be told."""
+        """Return every n that fits; [] where it cannot be told."""
         return sorted({n for reading in self.readings for n in reading.n})
 
     @property
     def spread(self) -> str | None:
-        """The readings in words; None where it cannot be told."""
+        """Return the readings in words; None where they cannot be told."""
         if not self.datasets or not self.row.std:
             return None
         return " or ".join(reading.name for reading in self.readings) or NONE_FITS
@@ -88,23 +88,24 @@ def fits(row: Row, n: int, decimals: int | None, with_std: bool) -> bool:
 
 
 def aggregate(row: Row, context: Iterable[Row]) -> Aggregate:
-    """Recompute an aggregate from the rows of its tables: same model, adaptation and
-    metric."""
+    """Recompute an aggregate from its tables' rows of the same model, adaptation and metric."""
     below = [
-        one
-        for one in context
-        if one.table in row.members
-        and not one.members
-        and (one.model, one.adaptation) == (row.model, row.adaptation)
-        and (one.metric, one.definition) == (row.metric, row.definition)
+        part
+        for part in context
+        if part.table in row.members
+        and not part.members
+        and (part.model, part.adaptation) == (row.model, row.adaptation)
+        and (part.metric, part.definition) == (row.metric, row.definition)
     ]
-    if not row.std or len(below) < 2 or {one.unit for one in below} != {row.unit}:
+    if not row.std or len(below) < 2 or {part.unit for part in below} != {row.unit}:
         return Aggregate(row)
-    members = [Member(one.value, one.deviation, _half(one.mean), _half(one.std)) for one in below]
+    members = [
+        Member(part.value, part.deviation, _half(part.mean), _half(part.std)) for part in below
+    ]
     mean = sum(member.mean for member in members) / len(members)
     slack = sum(member.mean_half for member in members) / len(members) + _half(row.mean)
-    found = spreads(float(row.std), _half(row.std), members)
-    return Aggregate(row, tuple(found), len(below), math.isclose(mean, row.value, abs_tol=slack))
+    readings = spreads(float(row.std), _half(row.std), members)
+    return Aggregate(row, tuple(readings), len(below), math.isclose(mean, row.value, abs_tol=slack))
 
 
 def claimed_n(rows: Iterable[Row]) -> int | None:
@@ -127,8 +128,10 @@ def implied_n(
     """
     if claimed is None:
         return None
-    over_runs = [one.n for one in aggregates if one.row.n == claimed and one.n]
-    counted = [one.n_possible or [] for one in grims if one.row.n == claimed and one.decided]
+    over_runs = [entry.n for entry in aggregates if entry.row.n == claimed and entry.n]
+    counted = [
+        entry.n_possible or [] for entry in grims if entry.row.n == claimed and entry.decided
+    ]
     for sets in (over_runs, counted):
         support = Counter(n for possible in sets for n in possible if n > 1)
         if sets and support:
@@ -151,5 +154,5 @@ def _few(n: int | None) -> bool:
 
 
 def _half(text: str) -> float:
-    """Half a unit of the last printed decimal."""
+    """Return half a unit of the last printed decimal."""
     return 0.5 * 10.0 ** -len(text.partition(".")[2]) if text else 0.0

@@ -1,4 +1,4 @@
-"""Published tables as CSV: one row for each number, as results/published/README.md describes."""
+"""Read published tables from CSV: a row a number, as results/published/README.md describes."""
 
 import csv
 import io
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from omnibench.audit.grim import Printed
 from omnibench.errors import RequestError
 from omnibench.files import open_regular
 from omnibench.registry import did_you_mean
-from omnibench.stats.grim import Printed
 from omnibench.stats.summaries import Summary
 
 REQUIRED = ("table", "dataset", "model", "role", "metric", "definition", "mean", "std", "n")
@@ -70,32 +70,32 @@ class Row:
 
     @cached_property
     def value(self) -> float:
-        """The mean in its own unit."""
+        """Return the mean in its own unit."""
         return float(self.mean)
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What tells this number from any other."""
+        """Return what tells this number from any other."""
         number = (self.table, self.dataset, self.model, self.adaptation)
         return (self.study, *number, self.metric, self.definition, self.role, self.citation)
 
     @property
     def deviation(self) -> float | None:
-        """The standard deviation in the mean's unit."""
+        """Return the standard deviation in the mean's unit; None where none is printed."""
         return float(self.std) if self.std else None
 
     @property
     def merit(self) -> float:
-        """The mean, signed so that more is better."""
+        """Return the mean, signed so that more is better."""
         return self.value if self.higher_is_better else -self.value
 
     def summary(self, n: int | None) -> Summary:
-        """What a test takes, with n repetitions."""
+        """Return what a test takes, with n repetitions."""
         return Summary(self.value, self.deviation, n, self.definition)
 
     @property
     def is_accuracy(self) -> bool:
-        """Whether it is k / test_images, so that GRIM applies."""
+        """Tell whether the number is k / test_images, so that GRIM applies."""
         return (
             self.metric.lower() == "accuracy"
             and self.test_images is not None
@@ -104,8 +104,8 @@ class Row:
         )
 
     def printed(self, text: str) -> Printed:
-        """A mean or std of this row as a fraction, with its rounding."""
-        return Printed.of(text, percent=self.unit == "percent")
+        """Return a mean or std of this row as a fraction, with its rounding."""
+        return Printed.from_text(text, percent=self.unit == "percent")
 
 
 def read_table(path: Path) -> list[Row]:
@@ -194,7 +194,7 @@ def _row(cells: Mapping[str | None, str | list[str] | None], source: Path, place
 
 
 def _whole(text: str, place: str) -> int | None:
-    """A count of at least 1; None where nothing stands. "5.0" is what a data frame makes of 5."""
+    """Read a count of at least 1; None of an empty cell. A data frame makes "5.0" of 5."""
     text = text.removesuffix(".0")
     if not text:
         return None

@@ -29,7 +29,7 @@ class Printed:
     half: Fraction
 
     @classmethod
-    def of(cls, text: str, percent: bool = True) -> "Printed":
+    def from_text(cls, text: str, percent: bool = True) -> "Printed":
         """Read "91.67"; what is printed in percent becomes a fraction."""
         scale = 100 if percent else 1
         decimals = len(text.partition(".")[2])
@@ -37,10 +37,12 @@ class Printed:
 
     @property
     def low(self) -> Fraction:
+        """Return the least value that is printed so, at least 0."""
         return max(self.value - self.half, Fraction(0))
 
     @property
     def high(self) -> Fraction:
+        """Return the largest value that is printed so."""
         return self.value + self.half
 
 
@@ -100,7 +102,7 @@ def grimmer(
 
 @functools.lru_cache(maxsize=256)
 def _sums(images: int, decimals: int, n: int) -> int:
-    """Sums that n rounded runs can have, in units of the last decimal: bit s stands for sum s."""
+    """Return the sums that n rounded runs can have, in last decimals: bit s stands for sum s."""
     unit: int = 10**decimals
     if images >= unit:  # every rounded value is some k / images
         return (1 << (n * unit + 1)) - 1
@@ -114,7 +116,7 @@ def _sums(images: int, decimals: int, n: int) -> int:
 
 
 def _rounded(images: int, unit: int) -> list[int]:
-    """Every k / images in whole units, a half both ways."""
+    """Return every k / images in whole units, a half rounded both ways."""
     down = (-((images - 2 * k * unit) // (2 * images)) for k in range(images + 1))
     up = ((2 * k * unit + images) // (2 * images) for k in range(images + 1))
     return sorted({*down, *up})
@@ -141,14 +143,14 @@ def _deviates(mean: Printed, std: Printed, images: int, n: int, slack: Fraction,
     if (2 * width + 1) * (most_squares + 1) * len(values) * n > _MOST_STEPS:
         return True
     reachable = _reachable(values, n, width, most_squares)
-    kept = sums[np.abs(sums) <= width]
-    moments = n * np.arange(most_squares + 1)[None, :] - kept[:, None] ** 2
+    sums = sums[np.abs(sums) <= width]
+    moments = n * np.arange(most_squares + 1)[None, :] - sums[:, None] ** 2
     fits = (moments >= least_moment) & (moments <= most_moment)
-    return bool((fits & reachable[kept + width]).any())
+    return bool((fits & reachable[sums + width]).any())
 
 
 def _reachable(values: range, n: int, width: int, most_squares: int) -> NDArray[np.bool_]:
-    """Which (sum, sum of squares) n of the values can have: [2 width + 1, most_squares + 1]."""
+    """Tell which (sum, sum of squares) n values can have: [2 width + 1, most_squares + 1]."""
     states = np.zeros((2 * width + 1, most_squares + 1), dtype=np.bool_)
     states[width, 0] = True
     for _ in range(n):

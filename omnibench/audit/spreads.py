@@ -1,4 +1,4 @@
-"""What the +- of an aggregate row is: recomputed from the rows that it was made of."""
+"""Tell what the +- of an aggregate row is, from the rows that it was made of."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -53,17 +53,17 @@ def spreads(
     Args:
         std, half: the printed +- and half a unit of its last decimal.
     """
-    found: dict[str, list[int]] = {}
+    fitting: dict[str, list[int]] = {}
     for name, n, value, slack in _readings(members, runs):
         if abs(value - std) <= half + slack + 1e-12:
-            found.setdefault(name, []).extend([] if n is None else [n])
-    return [Spread(name, tuple(n)) for name, n in found.items()]
+            fitting.setdefault(name, []).extend([] if n is None else [n])
+    return [Spread(name, tuple(n)) for name, n in fitting.items()]
 
 
 def _readings(
     members: Sequence[Member], runs: Sequence[int]
 ) -> Iterator[tuple[str, int | None, float, float]]:
-    """Name, n (None where it plays no part), value and what rounding may do to it."""
+    """Yield name, n (None where it plays no part), value and what rounding may do to it."""
     count = len(members)
     means = np.array([member.mean for member in members])
     centred = float(np.linalg.norm(means - means.mean()))

@@ -1,4 +1,4 @@
-"""Test a published study's own best against the strongest it was compared with, once more."""
+"""Test a published study's best row against the strongest that it was compared with, again."""
 
 import math
 from collections.abc import Callable, Iterable, Sequence
@@ -6,10 +6,19 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from omnibench.audit.published import Row
 from omnibench.stats.correction import holm
-from omnibench.stats.published import Row
+from omnibench.stats.power import minimum_detectable_effect
 from omnibench.stats.result import Answer, RefusedError
-from omnibench.stats.summaries import Summary, one_sample, prediction, student, welch
+from omnibench.stats.summaries import (
+    Summary,
+    one_sample,
+    pooled_std,
+    prediction,
+    student,
+    tost,
+    welch,
+)
 
 CLAIMED, IMPLIED = "claimed", "implied"
 
@@ -18,6 +27,9 @@ _SINGLE = (one_sample, prediction)
 _NAMES: dict[Callable[[Summary, Summary], Answer], str] = {
     welch: "welch", student: "student", one_sample: "one-sample", prediction: "prediction",
 }  # fmt: skip
+
+# Points (per cent) to a metric's own unit; an equivalence margin in points means nothing in others.
+_POINTS = {"percent": 1.0, "fraction": 0.01}
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,7 @@ class Retest:
 
     @property
     def p(self) -> float:
-        """Two-sided p; NaN where refused."""
+        """Return the two-sided p; NaN where the test was refused."""
         return self.answer.p if self.answer else math.nan
 
 
@@ -66,7 +78,7 @@ class Contest:
 
     @property
     def best(self) -> Row:
-        """The study's best variant."""
+        """Return the study's best variant."""
         return self.own[0]
 
 
@@ -76,16 +88,16 @@ def contests(rows: Sequence[Row]) -> list[Contest]:
     for row in rows:
         if row.primary and not row.members:
             groups.setdefault((row.study, row.table, row.dataset, row.metric), []).append(row)
-    found = []
+    contests = []
     for group in groups.values():
         for definition in dict.fromkeys(row.definition for row in group if row.role == "own"):
             same = [row for row in group if row.definition == definition]
-            own = sorted(_of(same, "own"), key=lambda row: -row.merit)
-            cited = [row for row in _of(same, "cited") if row.n == 1 and not row.std]
-            others = _of((row for row in group if row.definition != definition), "cited")
-            rivals = (*_strongest(_of(same, "rerun")), *_strongest(cited))
-            found.append(Contest(tuple(own), rivals, tuple(_strongest(others))))
-    return found
+            own = sorted(_with_role(same, "own"), key=lambda row: -row.merit)
+            cited = [row for row in _with_role(same, "cited") if row.n == 1 and not row.std]
+            others = _with_role((row for row in group if row.definition != definition), "cited")
+            rivals = (*_strongest(_with_role(same, "rerun")), *_strongest(cited))
+            contests.append(Contest(tuple(own), rivals, tuple(_strongest(others))))
+    return contests
 
 
 def retest(contests: Iterable[Contest], claimed: int | None, implied: int | None) -> list[Retest]:
@@ -102,9 +114,8 @@ def retest(contests: Iterable[Contest], claimed: int | None, implied: int | None
     places: list[int] = []
     for place, contest in enumerate(contests):
         for rival in contest.rivals:
-            found = list(_tests(contest.best, rival, claimed, implied))
-            tests += found
-            places += [place] * len(found)
+            tests += _tests(contest.best, rival, claimed, implied)
+            places += [place] * (len(tests) - len(places))
     families: dict[tuple[str, str], dict[int, float]] = {}
     for place, test in zip(places, tests, strict=True):
         worst = families.setdefault((test.test, test.basis), {})
@@ -125,6 +136,44 @@ def retest(contests: Iterable[Contest], claimed: int | None, implied: int | None
     ]
 
 
+@dataclass(frozen=True)
+class Effect:
+    """The size behind one Welch test, in the metric's own unit.
+
+    Attributes:
+        test: the Welch test it belongs to, with difference, interval and Hedges g.
+        detectable: smallest true difference found with 80 % power; NaN for unequal n.
+        p_equivalent: TOST within the margin; NaN where the unit is not points.
+    """
+
+    test: Retest
+    detectable: float
+    p_equivalent: float
+
+
+def effects(tests: Iterable[Retest], margin: float) -> list[Effect]:
+    """Return an effect for each Welch test that was answered.
+
+    Args:
+        margin: of equivalence, in points.
+
+    Raises:
+        RefusedError: the margin is not above 0.
+    """
+    if not margin > 0 or not math.isfinite(margin):
+        raise RefusedError(f"an equivalence margin is above 0, not {margin:g}")
+    return [_effect(test, margin) for test in tests if test.test == "welch" and test.answer]
+
+
+def _effect(test: Retest, margin: float) -> Effect:
+    n_a, n_b = test.n
+    a, b = test.a.summary(n_a), test.b.summary(n_b)
+    detectable = minimum_detectable_effect(n_a) * pooled_std(a, b) if n_a == n_b else math.nan
+    points = _POINTS.get(test.a.unit)
+    equivalent = tost(a, b, margin * points).p if points else math.nan
+    return Effect(test, detectable, equivalent)
+
+
 def _tests(a: Row, b: Row, claimed: int | None, implied: int | None) -> Iterable[Retest]:
     single = b.n == 1 or (b.n is None and not b.std)
     if not a.std or a.n is None or (not single and (not b.std or b.n is None)):
@@ -141,11 +190,11 @@ def _tests(a: Row, b: Row, claimed: int | None, implied: int | None) -> Iterable
             yield Retest(a, b, _NAMES[test], basis, n, answer, note)
 
 
-def _of(rows: Iterable[Row], role: str) -> list[Row]:
+def _with_role(rows: Iterable[Row], role: str) -> list[Row]:
     return [row for row in rows if row.role == role]
 
 
 def _strongest(rows: Sequence[Row]) -> list[Row]:
-    """The best and every row tied with it."""
+    """Return the best row and every row tied with it."""
     best = max((row.merit for row in rows), default=math.nan)
     return [row for row in rows if row.merit == best]

@@ -1,0 +1,1 @@
+"""Audit of published tables: what printed numbers allow, imply, and show when tested again."""

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from omnibench.speed import Measure, best_seconds
 from omnibench.stats import bootstrap
 from omnibench.stats.bootstrap import RESAMPLES, bootstrap_counts
-from omnibench.stats.counts import macro_f1
+from omnibench.stats.rates import SINGLE_LABEL
 
 CASES, CLASSES = 17778, 11
 LOOPS = 20  # resamples of the plain loop; each takes as long as the next
@@ -27,8 +27,9 @@ def measure(device: str) -> Iterator[Measure]:
 
     def pair() -> None:
         hot = np.eye(CLASSES, dtype=np.bool_)
+        metrics = {"macro-f1": SINGLE_LABEL["macro-f1"]}
         alone = np.arange(CASES)
-        bootstrap_counts(hot[labels], hot[a][None], hot[b][None], alone, {"macro-f1": macro_f1})
+        bootstrap_counts(hot[labels], hot[a][None], hot[b][None], alone, metrics)
 
     bootstrap.forget_resamples()
     began = time.perf_counter()

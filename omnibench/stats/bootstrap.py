@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.counts import Counts, Metric
+from omnibench.stats.rates import Counts, Metric
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, RefusedError
 
 Bools = NDArray[np.bool_]

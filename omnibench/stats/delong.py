@@ -6,6 +6,7 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.stats.rates import placements
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, SMALLEST_P, Answer, RefusedError
 
 Floats = NDArray[np.float64]
@@ -76,22 +77,6 @@ def mean_auc(
             influence[positive] += (of_positive - auc) * scale_positive
             influence[negative] += (of_negative - auc) * scale_negative
     return total / (repetitions * columns), influence / (repetitions * columns)
-
-
-def placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """Return the placement values V10 [m] and V01 [n] of DeLong 1988, ties counting one half.
-
-    V10: the share of negatives below each positive; V01: the share of positives above each
-    negative. The mean of either is the AUC.
-    """
-    return _share_below(positive, negative), 1 - _share_below(negative, positive)
-
-
-def _share_below(x: Floats, reference: Floats) -> Floats:
-    ordered = np.sort(reference)
-    below, up_to = np.searchsorted(ordered, x, "left"), np.searchsorted(ordered, x, "right")
-    shares: Floats = (below + up_to) / (2 * len(ordered))
-    return shares
 
 
 def _scale(cluster: NDArray[np.intp], which: str) -> float:

@@ -17,7 +17,7 @@ from omnibench.stats.bootstrap import (
     resampled_sums,
     sum_by_cluster,
 )
-from omnibench.stats.counts import Metric
+from omnibench.stats.rates import Metric
 from omnibench.stats.result import NO_SPREAD, Answer, RefusedError
 from omnibench.stats.seeds import t_tails
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.stats.rates import softmax, squared_errors
 from omnibench.stats.result import RefusedError
 
 Array = NDArray[Any]
@@ -28,30 +29,32 @@ class Logits:
 
     @property
     def multi_label(self) -> bool:
-        """Whether a case may show several labels, or none."""
+        """Tell whether a case may show several labels, or none."""
         return self.labels.ndim == 2
 
     @property
     def truth(self) -> Bools:
-        """The labels, one-hot: [N, C]."""
+        """Return the labels, one-hot: [N, C]."""
         if self.multi_label:
             return self.labels.astype(np.bool_)
         return _one_hot(self.labels, self.values.shape[2])
 
     @property
     def decisions(self) -> Bools:
-        """What each repetition decides, one-hot: [R, N, C]; labels at probability 0.5."""
+        """Return what each repetition decides, one-hot: [R, N, C]; labels at probability 0.5."""
         if self.multi_label:
             return np.greater(self.values, 0)
         return _one_hot(self.values.argmax(axis=2), self.values.shape[2])
 
     @property
     def probabilities(self) -> Floats:
-        """Softmax of the logits: [R, N, C]; single-label only."""
-        logits = self.values.astype(np.float64)
-        powers = np.exp(logits - logits.max(axis=2, keepdims=True))
-        shares: Floats = powers / powers.sum(axis=2, keepdims=True)
-        return shares
+        """Return the softmax of the logits: [R, N, C]; single-label only."""
+        return softmax(self.values)
+
+    @property
+    def squared_errors(self) -> Floats:
+        """Return each case's squared error summed over classes: [R, N]; single-label only."""
+        return squared_errors(self.truth, self.probabilities)
 
 
 def _one_hot(classes: Array, count: int) -> Bools:

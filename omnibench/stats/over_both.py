@@ -4,11 +4,10 @@ from collections.abc import Collection
 
 from omnibench.stats.bootstrap import Floats, Ints
 from omnibench.stats.cases import Cases, refuse_other_cases
-from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL
 from omnibench.stats.hierarchical import hierarchical_counts, hierarchical_means
 from omnibench.stats.logits import Logits
 from omnibench.stats.over_cases import Found
-from omnibench.stats.over_logits import squared_errors
+from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.units import Score
 
@@ -61,5 +60,5 @@ def _of_logits(
         except RefusedError as reason:
             found |= dict.fromkeys(counted, reason)
     if "brier" in metrics and not a.multi_label:
-        found["brier"] = _means(squared_errors(a), squared_errors(b), cluster, paired)
+        found["brier"] = _means(a.squared_errors, b.squared_errors, cluster, paired)
     return found

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from omnibench.stats.bootstrap import compare_resampled, resampled_scores
 from omnibench.stats.cases import Cases
-from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL, Metric
 from omnibench.stats.delong import compare_aucs, mean_auc
 from omnibench.stats.logits import Logits
 from omnibench.stats.mcnemar import mcnemar
 from omnibench.stats.mean import paired_mean
+from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL, Metric
 from omnibench.stats.result import Answer, RefusedError
 
 # The metrics that have a test here.
@@ -107,12 +107,6 @@ def _scores(logits: Logits) -> Floats:
 
 def _brier(a: Logits, b: Logits, cluster: Ints) -> Answer | RefusedError:
     try:
-        return paired_mean(squared_errors(a).mean(axis=0), squared_errors(b).mean(axis=0), cluster)
+        return paired_mean(a.squared_errors.mean(axis=0), b.squared_errors.mean(axis=0), cluster)
     except RefusedError as reason:
         return reason
-
-
-def squared_errors(logits: Logits) -> Floats:
-    """Return each case's squared error summed over classes, in each repetition: [R, N]."""
-    errors: Floats = ((logits.probabilities - logits.truth) ** 2).sum(axis=2)
-    return errors

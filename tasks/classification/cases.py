@@ -13,8 +13,9 @@ from omnibench.data import Dataset
 from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
+from omnibench.stats.rates import confusion, macro_f1
 
-from .metrics import confusion, macro_f1, omnirad_classification
+from .metrics import omnirad_classification
 
 
 @dataclass(frozen=True)

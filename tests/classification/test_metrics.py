@@ -3,16 +3,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omnibench.tasks.classification.metrics import (
-    binary_auc,
-    brier_score,
-    expected_calibration_error,
     omnibench_classification,
     omnirad_classification,
     omnirad_classification_4dp,
-    sigmoid,
-    softmax,
 )
 from sklearn import metrics as sk
+
+from omnibench.stats.rates import softmax
 
 
 @st.composite
@@ -67,35 +64,6 @@ def test_the_released_rounding_is_a_definition_of_its_own():
     assert exact != rounded
 
 
-def test_brier_of_two_classes_is_twice_scikit_learns():
-    rng = np.random.default_rng(0)
-    labels, p = rng.integers(0, 2, 80), rng.random(80)
-    both = np.stack([1 - p, p], axis=1)
-    ours = brier_score(np.eye(2)[labels], both)
-    assert ours == pytest.approx(2 * sk.brier_score_loss(labels, p), abs=1e-12)
-
-
-def test_calibration_error_by_its_definition():
-    rng = np.random.default_rng(1)
-    confidence = np.concatenate([rng.random(200), [0.0, 1.0, 1 / 15, 2 / 15]])
-    correct = rng.random(204) < confidence
-    expected = 0.0
-    for index in range(15):
-        low, high = index / 15, (index + 1) / 15
-        inside = (confidence > low) & (confidence <= high)
-        if index == 0:
-            inside |= confidence == 0
-        if inside.any():
-            gap = abs(correct[inside].mean() - confidence[inside].mean())
-            expected += inside.mean() * gap
-    assert expected_calibration_error(confidence, correct) == pytest.approx(expected, abs=1e-12)
-
-
-def test_calibration_error_of_a_calibrated_and_of_an_overconfident_model():
-    assert expected_calibration_error(np.full(10, 0.8), np.arange(10) < 8) == pytest.approx(0)
-    assert expected_calibration_error(np.ones(10), np.arange(10) < 5) == pytest.approx(0.5)
-
-
 @pytest.mark.filterwarnings("ignore")
 def test_multi_label_metrics_equal_scikit_learns():
     rng = np.random.default_rng(2)
@@ -110,13 +78,3 @@ def test_multi_label_metrics_equal_scikit_learns():
         expected = sk.roc_auc_score(labels[:, label], logits[:, label])
         assert ours[f"auc-{label}"] == pytest.approx(expected)
     assert omnibench_classification({"test_logits": logits, "test_labels": labels}) == {}
-
-
-def test_auc_without_one_of_the_classes_is_undefined_not_a_number():
-    assert binary_auc(np.ones(5, bool), np.arange(5.0)) is None
-    assert binary_auc(np.array([True, False]), np.zeros(2)) == 0.5
-
-
-def test_extreme_logits_stay_finite():
-    assert np.allclose(softmax(np.array([[1e4, -1e4]])), [[1, 0]])
-    assert np.allclose(sigmoid(np.array([[1e4, -1e4]])), [[1, 0]])

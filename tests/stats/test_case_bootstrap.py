@@ -7,7 +7,7 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from omnibench.stats import bootstrap
 from omnibench.stats.bootstrap import bootstrap_counts, bootstrap_means
-from omnibench.stats.counts import MULTI_LABEL, SINGLE_LABEL, Counts
+from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL, Counts
 from omnibench.stats.result import RefusedError
 
 

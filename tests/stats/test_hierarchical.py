@@ -8,8 +8,8 @@ from scipy import stats
 from sklearn.metrics import f1_score
 
 from omnibench.stats.bootstrap import bootstrap_means
-from omnibench.stats.counts import SINGLE_LABEL
 from omnibench.stats.hierarchical import hierarchical_counts, hierarchical_means
+from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import RefusedError
 
 

@@ -8,9 +8,9 @@ from sklearn.metrics import f1_score
 
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
-from omnibench.stats.counts import SINGLE_LABEL
 from omnibench.stats.hierarchical import hierarchical_counts, hierarchical_means
 from omnibench.stats.new_runs import on_new_runs
+from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
 
 LABELS = np.arange(90) % 3

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from omnibench.errors import OmnibenchError
 from omnibench.report.study import Study
 from omnibench.stats.logits import Logits, logits_in
+from omnibench.stats.rates import BINS, confidence_bins, confusion, f1_scores
 
-BINS = 15  # of the confidence, as in the calibration error
 MOST_UNITS = 12  # a dataset
 MOST_DATASETS = 6
 
@@ -116,9 +116,9 @@ def _answers(backbone: str, adaptation: str, repetitions: Sequence[Logits]) -> A
     sums = np.zeros((3, BINS))
     for one in repetitions:
         answer = one.values[0].argmax(axis=1)
-        np.add.at(counts, (one.labels, answer), 1)
+        counts += confusion(one.labels, answer, classes)
         confidence = one.probabilities[0].max(axis=1)
-        index = np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+        index = confidence_bins(confidence)
         weights = (confidence, (answer == one.labels).astype(np.float64), np.ones(len(index)))
         sums += [np.bincount(index, weight, minlength=BINS) for weight in weights]
     return Answers(backbone, adaptation, len(repetitions), f1, counts, *sums)
@@ -126,8 +126,5 @@ def _answers(backbone: str, adaptation: str, repetitions: Sequence[Logits]) -> A
 
 def _f1(one: Logits) -> NDArray[np.float64]:
     truth, decided = one.truth, one.decisions[0]
-    hits = (truth & decided).sum(axis=0).astype(np.float64)
-    sizes = (truth.sum(axis=0) + decided.sum(axis=0)).astype(np.float64)
-    f1: NDArray[np.float64] = np.full(len(hits), np.nan)
-    np.divide(2 * hits, sizes, out=f1, where=sizes > 0)
-    return f1
+    sizes = truth.sum(axis=0) + decided.sum(axis=0)
+    return np.where(sizes > 0, f1_scores((truth & decided).sum(axis=0), sizes), np.nan)

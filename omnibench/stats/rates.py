@@ -1,0 +1,198 @@
+"""Formulas of classification, in one place: probabilities, F1, AUC, calibration and Brier score.
+
+Rates are fractions of 1. "Scores" rank cases; the higher, the more a case is a positive.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Reals = NDArray[np.floating[Any]]
+
+BINS = 15  # of the confidence
+
+
+def softmax(logits: Reals) -> Floats:
+    """Return the probabilities of logits [..., C] over their last axis, in float64."""
+    wide = np.asarray(logits, np.float64)
+    powers = np.exp(wide - wide.max(axis=-1, keepdims=True))
+    shares: Floats = powers / powers.sum(axis=-1, keepdims=True)
+    return shares
+
+
+def confusion(labels: Ints, predicted: NDArray[np.integer[Any]], classes: int) -> Ints:
+    """Return how many cases are of each class and predicted as each: [C, C], rows the truth."""
+    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
+    return cells.reshape(classes, classes)
+
+
+def accuracy(counts: Ints) -> float:
+    """Return the share of cases predicted right, from `confusion`."""
+    return float(np.trace(counts) / counts.sum())
+
+
+def balanced_accuracy(counts: Ints) -> float:
+    """Return the mean recall over the classes that occur (scikit-learn's), from `confusion`."""
+    support = counts.sum(axis=1)
+    present = support > 0
+    return float(np.mean(np.diag(counts)[present] / support[present]))
+
+
+def macro_f1(counts: Ints) -> float:
+    """Return the mean F1 over the classes that occur or are predicted, from `confusion`."""
+    sizes = counts.sum(axis=0) + counts.sum(axis=1)
+    return float(np.mean(f1_scores(np.diag(counts), sizes)[sizes > 0]))
+
+
+def f1_scores(hits: NDArray[Any], sizes: NDArray[Any]) -> Floats:
+    """Return 2 hits / sizes; 0 of a class that neither occurs nor is predicted.
+
+    Args:
+        hits: cases of each class predicted as such.
+        sizes: cases of each class, and cases predicted as it, added up.
+    """
+    return _ratio(2 * hits, sizes)
+
+
+def binary_auc(positive: Bools, scores: Reals) -> float | None:
+    """Return the area under the ROC curve, ties counted half; None with one class alone.
+
+    Args:
+        positive, scores: [N].
+
+    Source:
+        Mann & Whitney 1947, by ranks; `placements` have the same mean.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if positives == 0 or negatives == 0:
+        return None
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
+    statistic = ranks[positive].sum() - positives * (positives + 1) / 2
+    return float(statistic / (positives * negatives))
+
+
+def mean_auc(truth: Bools, scores: Reals) -> float | None:
+    """Return the mean AUC of the columns of [N, C]; None where a column has one class alone."""
+    areas = [binary_auc(truth[:, c], scores[:, c]) for c in range(truth.shape[1])]
+    defined = [area for area in areas if area is not None]
+    return float(np.mean(defined)) if len(defined) == len(areas) else None
+
+
+def placements(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
+    """Return the placement values V10 [m] and V01 [n] of DeLong 1988, ties counting one half.
+
+    V10: the share of negatives below each positive; V01: the share of positives above each
+    negative. The mean of either is the AUC.
+    """
+    return _share_below(positive, negative), 1 - _share_below(negative, positive)
+
+
+def confidence_bins(confidence: Floats) -> NDArray[np.int64]:
+    """Return which of `BINS` equally wide bins (a, b] each confidence falls into: [N]."""
+    return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
+
+
+def expected_calibration_error(confidence: Floats, correct: Bools) -> float:
+    """Return the ECE: the gap of confidence and accuracy in each bin, weighted by its cases.
+
+    Args:
+        confidence: [N] largest probability of each case.
+        correct: [N] whether it is the right class's.
+
+    Source:
+        Guo et al. 2017, On calibration of modern neural networks, eq. 3.
+    """
+    gap = np.bincount(confidence_bins(confidence), confidence - correct, minlength=BINS)
+    return float(np.abs(gap).sum() / len(confidence))
+
+
+def squared_errors(truth: NDArray[Any], probabilities: Floats) -> Floats:
+    """Return each case's squared error summed over classes (Brier 1950), 0..2: [..., N].
+
+    Args:
+        truth: [N, C] one-hot classes; probabilities: [..., N, C].
+    """
+    errors: Floats = ((probabilities - truth) ** 2).sum(axis=-1)
+    return errors
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Counts over the cases of each of B resamples, for the M models' decisions on K classes.
+
+    In a multi-label task the classes are the labels, and a case counts in each that it shows.
+
+    Attributes:
+        cases: [B] number of cases.
+        truth: [K, B] cases of each class.
+        predicted: [M, K, B] cases predicted as each class.
+        hits: [M, K, B] cases of each class predicted as such.
+    """
+
+    cases: Floats
+    truth: Floats
+    predicted: Floats
+    hits: Floats
+
+
+Metric = Callable[[Counts], Floats]  # -> [M, B], as fractions
+
+
+def _counted_accuracy(counts: Counts) -> Floats:
+    shares: Floats = counts.hits.sum(axis=1) / counts.cases
+    return shares
+
+
+def _counted_balanced_accuracy(counts: Counts) -> Floats:
+    present = counts.truth > 0
+    recalls: Floats = _ratio(counts.hits, counts.truth).sum(axis=1) / present.sum(axis=0)
+    return recalls
+
+
+def _counted_macro_f1(counts: Counts) -> Floats:
+    sizes = counts.truth + counts.predicted
+    f1: Floats = f1_scores(counts.hits, sizes).sum(axis=1) / (sizes > 0).sum(axis=1)
+    return f1
+
+
+def _counted_decisions(counts: Counts) -> Floats:
+    """Return the share of right decisions over all cases and labels (MedMNIST's accuracy)."""
+    wrong = counts.truth + counts.predicted - 2 * counts.hits
+    shares: Floats = (1 - wrong / counts.cases).mean(axis=1)
+    return shares
+
+
+def _counted_label_f1(counts: Counts) -> Floats:
+    """Return the mean F1 over labels, 0 for one neither shown nor predicted (scikit-learn's)."""
+    f1: Floats = f1_scores(counts.hits, counts.truth + counts.predicted).mean(axis=1)
+    return f1
+
+
+# Metrics as functions of counts, so that resampled cases need only be counted.
+SINGLE_LABEL: dict[str, Metric] = {
+    "accuracy": _counted_accuracy,
+    "balanced-accuracy": _counted_balanced_accuracy,
+    "macro-f1": _counted_macro_f1,
+}
+MULTI_LABEL: dict[str, Metric] = {"accuracy": _counted_decisions, "macro-f1": _counted_label_f1}
+
+
+def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+    """Return part / whole of counts, 0 where whole is (and so part)."""
+    ratios: Floats = part / np.maximum(whole, 1)
+    return ratios
+
+
+def _share_below(x: Floats, reference: Floats) -> Floats:
+    ordered = np.sort(reference)
+    below, up_to = np.searchsorted(ordered, x, "left"), np.searchsorted(ordered, x, "right")
+    shares: Floats = (below + up_to) / (2 * len(ordered))
+    return shares

@@ -12,7 +12,7 @@ from omnibench.audit.grim import Printed
 from omnibench.errors import RequestError
 from omnibench.files import open_regular
 from omnibench.registry import did_you_mean
-from omnibench.stats.summaries import Summary
+from omnibench.stats.t_tests import Summary
 
 REQUIRED = ("table", "dataset", "model", "role", "metric", "definition", "mean", "std", "n")
 # Column -> what stands for it where it is absent or empty.

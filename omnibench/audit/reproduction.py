@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, RefusedError
-from omnibench.stats.summaries import Summary
+from omnibench.stats.t_tests import Summary
 
 
 @dataclass(frozen=True)

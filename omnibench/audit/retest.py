@@ -10,7 +10,7 @@ from omnibench.audit.published import Row
 from omnibench.stats.correction import holm
 from omnibench.stats.power import minimum_detectable_effect
 from omnibench.stats.result import Answer, RefusedError
-from omnibench.stats.summaries import (
+from omnibench.stats.t_tests import (
     Summary,
     one_sample,
     pooled_std,

@@ -22,10 +22,9 @@ from omnibench.frames import (
 from omnibench.plan import Filters
 from omnibench.registry import did_you_mean
 from omnibench.report.numbers import POINTS
+from omnibench.stats.across import by_dataset, overall
 from omnibench.stats.compare import compare_pairs
-from omnibench.stats.details import details
-from omnibench.stats.new_runs import on_new_runs
-from omnibench.stats.overall import by_dataset, overall
+from omnibench.stats.details import details, on_new_runs
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of

@@ -9,9 +9,9 @@ import pandas as pd
 
 from omnibench.report.numbers import probability
 from omnibench.stats.details import Detail, improvement
+from omnibench.stats.exact_tests import wilcoxon
 from omnibench.stats.pair import Comparison
 from omnibench.stats.result import RefusedError
-from omnibench.stats.wilcoxon import wilcoxon
 
 
 def improvement_words(

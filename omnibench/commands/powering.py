@@ -11,8 +11,7 @@ from omnibench.errors import RequestError
 from omnibench.frames import units_by_definition, values_of
 from omnibench.plan import states
 from omnibench.report.numbers import POINTS
-from omnibench.stats.needed import repetitions_needed
-from omnibench.stats.power import MOST
+from omnibench.stats.power import MOST, repetitions_needed
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of
 from omnibench.terminal import echo

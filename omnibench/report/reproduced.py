@@ -14,7 +14,7 @@ from omnibench.plan import CellState
 from omnibench.report.published import members_of, pooled
 from omnibench.report.table import Cell, Table
 from omnibench.stats.result import RefusedError
-from omnibench.stats.summaries import Summary
+from omnibench.stats.t_tests import Summary
 
 Place = tuple[str, str, str, str]  # task, dataset, backbone, adaptation
 

@@ -1,22 +1,22 @@
-"""Paired bootstrap over test cases or patients, for metrics made of counts and for means."""
+"""Bootstrap metrics of counts and of means: over test cases, or over cases and repetitions."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.rates import Counts, Metric
+from omnibench.stats.rates import Bools, Counts, Floats, Metric
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, RefusedError
+from omnibench.stats.t_tests import t_tails
 
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 Sums = NDArray[np.floating[Any]]  # float32 where it holds counts exactly
 
 RESAMPLES = 10_000
-_SEED = 0
+_SEED, _HIERARCHICAL_SEED = 0, 1
 _CHUNK = 4_000_000  # draws in hand at once
 _BLOCK = 200_000  # sums in hand at once
 _KEPT = 256_000_000  # bytes of resamples kept for the next pair
@@ -121,7 +121,7 @@ def refuse_one_patient(patients: int) -> None:
 
 
 def contributions(truth: Bools, predicted: Bools) -> NDArray[np.float32]:
-    """What each case adds to the fields of Counts, side by side: [N, 1 + (1 + 2 M) K]."""
+    """Return what each case adds to the fields of Counts, side by side: [N, 1 + (1 + 2 M) K]."""
     cases = np.ones((len(truth), 1), dtype=np.bool_)
     fields = np.concatenate([truth[None], predicted, predicted & truth]).transpose(1, 0, 2)
     return np.hstack([cases, fields.reshape(len(truth), -1)]).astype(np.float32)
@@ -137,7 +137,7 @@ def sum_by_cluster(rows: Sums, cluster: Ints) -> Sums:
 
 
 def counts_of(sums: Sums, classes: int) -> Counts:
-    """Resampled sums [columns, B] as Counts; float32 held them exactly below 2^24."""
+    """Return resampled sums [columns, B] as Counts; float32 held them exactly below 2^24."""
     sums_of_class = sums[1:].astype(np.float64).reshape(-1, classes, sums.shape[1])
     models = len(sums_of_class) // 2
     return Counts(
@@ -149,7 +149,7 @@ def counts_of(sums: Sums, classes: int) -> Counts:
 
 
 def resampled_sums(rows: Sums, resamples: int) -> Iterator[Sums]:
-    """The rows' sums over each resample, in blocks that stay in the cache: [columns, b]."""
+    """Yield the rows' sums over each resample, in blocks that stay in the cache: [columns, b]."""
     size = max(1, _BLOCK // rows.shape[1])
     for weights in resamples_of(len(rows), resamples):
         for start in range(0, len(weights), size):
@@ -157,7 +157,7 @@ def resampled_sums(rows: Sums, resamples: int) -> Iterator[Sums]:
 
 
 def resamples_of(units: int, resamples: int) -> Iterable[NDArray[np.uint8]]:
-    """How often each unit is drawn in each resample: chunks of [b, units].
+    """Return how often each unit is drawn in each resample: chunks of [b, units].
 
     The same for every pair of models, so they are kept for the next pair on the same test set.
     """
@@ -194,3 +194,128 @@ def _summary(observed: float, drawn: Floats) -> Answer | RefusedError:
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(drawn, (tail, 1 - tail))
     return Answer("paired bootstrap", observed, float(low), float(high), p)
+
+
+def hierarchical_counts(
+    truth: Bools,
+    a: Bools,
+    b: Bools,
+    cluster: Ints,
+    metrics: Mapping[str, Metric],
+    paired: bool,
+    resamples: int = RESAMPLES,
+) -> dict[str, Answer | RefusedError]:
+    """Test differences of metrics of decisions, on new cases and with a new training.
+
+    Args:
+        truth: [N, K] one-hot classes or labels.
+        a: [R_a, N, K], b: [R_b, N, K] predictions in the same form.
+        cluster: [N] index of the case's patient; 0 .. N-1 where every case stands alone.
+        metrics: name -> function of counts.
+        paired: whether repetition k of a and of b share their seeds.
+
+    Raises:
+        RefusedError: fewer than two repetitions or patients, or unequal numbers given as paired.
+    """
+    rows = contributions(truth, np.concatenate([a, b]))
+
+    def scores(sums: Sums) -> Floats:
+        counts = counts_of(sums, truth.shape[1])
+        return np.stack([metric(counts) for metric in metrics.values()])
+
+    answers = _hierarchical_bootstrap(rows, cluster, scores, (len(a), len(b)), paired, resamples)
+    return dict(zip(metrics, answers, strict=True))
+
+
+def hierarchical_means(
+    a: Floats, b: Floats, cluster: Ints, paired: bool, resamples: int = RESAMPLES
+) -> Answer | RefusedError:
+    """Test the difference of a metric that is a mean over cases, as `hierarchical_counts` does.
+
+    Args:
+        a: [R_a, N], b: [R_b, N] values of each case in each repetition.
+    """
+    values = np.concatenate([a, b])
+    if not np.isfinite(values).all():
+        raise RefusedError("the metric is undefined in some test cases")
+    rows = np.column_stack([np.ones(values.shape[1]), values.T])
+    (answer,) = _hierarchical_bootstrap(
+        rows, cluster, lambda sums: (sums[1:] / sums[0])[None], (len(a), len(b)), paired, resamples
+    )
+    return answer
+
+
+def _hierarchical_bootstrap(
+    rows: Sums,
+    cluster: Ints,
+    scores: Callable[[Sums], Floats],
+    repetitions: tuple[int, int],
+    paired: bool,
+    resamples: int,
+) -> list[Answer | RefusedError]:
+    """Test differences of scores, resampling patients and, crossed with them, repetitions.
+
+    Every repetition is tested on the same cases, so the two are crossed, not nested. Of R
+    repetitions R - 1 are drawn, which makes the variance of their mean unbiased (drawing R makes it
+    (R - 1) / R of that). Percentiles of so few repetitions cover too rarely, so the interval is
+    difference -+ t(df) * the bootstrap's standard error, df from Satterthwaite's formula over what
+    repetitions (R - 1) and patients (G - 1) contribute. Assumes about normal differences between
+    repetitions. The random state is fixed.
+
+    Args:
+        rows: [N, columns], what each case adds to the sums.
+        scores: sums [columns, B] -> [metrics, R_a + R_b, B].
+
+    Source:
+        Owen 2007, The pigeonhole bootstrap; R - 1: McCarthy & Snowden 1985; df: Satterthwaite 1946.
+    """
+    _refuse_repetitions(repetitions, paired)
+    rows = sum_by_cluster(rows, cluster)
+    refuse_one_patient(len(rows))
+    observed = scores(rows.sum(axis=0)[:, None])[:, :, 0]  # [metrics, R_a + R_b]
+    rng = np.random.default_rng(_HIERARCHICAL_SEED)
+    drawn = []
+    for sums in resampled_sums(rows, resamples):
+        signed = _weights(rng, repetitions, paired, sums.shape[1])  # [R_a + R_b, b]
+        drawn.append((scores(sums) * signed).sum(axis=1))
+    spread = np.concatenate(drawn, axis=1).var(axis=1, ddof=1)
+    return [
+        _hierarchical_answer(each, float(variance), repetitions, paired, len(rows))
+        for each, variance in zip(observed, spread, strict=True)
+    ]
+
+
+def _refuse_repetitions(repetitions: tuple[int, int], paired: bool) -> None:
+    n_a, n_b = repetitions
+    if min(n_a, n_b) < 2:
+        raise RefusedError(f"a new run cannot be told from {n_a} and {n_b} repetitions; run two")
+    if paired and n_a != n_b:
+        raise RefusedError(f"{n_a} and {n_b} repetitions are not paired")
+
+
+def _weights(
+    rng: np.random.Generator, repetitions: tuple[int, int], paired: bool, size: int
+) -> Floats:
+    """Return each repetition's weight in each resample, [R_a + R_b, size]: + for a, - for b."""
+    shares = [rng.multinomial(n - 1, np.full(n, 1 / n), size=size).T / (n - 1) for n in repetitions]
+    return np.concatenate([shares[0], -shares[0] if paired else -shares[1]])
+
+
+def _hierarchical_answer(
+    observed: Floats, variance: float, repetitions: tuple[int, int], paired: bool, patients: int
+) -> Answer | RefusedError:
+    a, b = observed[: repetitions[0]], observed[repetitions[0] :]
+    parts = [a - b] if paired else [a, b]
+    of_runs = [(float(part.var(ddof=1)) / len(part), len(part) - 1) for part in parts]
+    if math.sqrt(max(variance, 0.0)) <= NO_SPREAD:
+        return RefusedError("the difference is the same in every resample, so p is undefined")
+    of_cases = max(0.0, variance - sum(part for part, _ in of_runs))
+    degrees = of_cases**2 / (patients - 1) + sum(part**2 / df for part, df in of_runs)
+    total = of_cases + sum(part for part, _ in of_runs)
+    difference = float(a.mean() - b.mean())
+    p, margin = t_tails(difference, math.sqrt(total), total**2 / degrees)
+    how = "seeds shared" if paired else "unpaired"
+    return Answer(
+        f"hierarchical bootstrap (cases and repetitions, {how})",
+        difference, difference - margin, difference + margin, p,
+    )  # fmt: skip

@@ -1,17 +1,25 @@
-"""What stands beside a comparison's difference and p: effect, equivalence, improvement, verdict."""
+"""Say what stands beside a comparison: effect, equivalence, chance, verdict, and new runs."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
 from omnibench.stats.across import Aggregate, probability_of_improvement, wins_of_runs
-from omnibench.stats.equivalence import tost_paired, tost_welch, within
-from omnibench.stats.hedges import StandardisedDifference, hedges_g, hedges_g_paired
-from omnibench.stats.pair import FROZEN, Comparison
+from omnibench.stats.cases import Predictions, read_cases
+from omnibench.stats.effects import (
+    StandardisedDifference,
+    hedges_g,
+    hedges_g_paired,
+    tost_paired,
+    tost_welch,
+    within,
+)
+from omnibench.stats.over_cases import Outcome, compare_both
+from omnibench.stats.pair import FROZEN, Comparison, agreeing
 from omnibench.stats.result import ALPHA, RefusedError
-from omnibench.stats.units import Key, Unit, units_of
+from omnibench.stats.units import Key, Score, Unit, units_of
 
 
 @dataclass(frozen=True)
@@ -127,3 +135,53 @@ def _equivalent(a: Unit, b: Unit, key: tuple[str, str], margin: float) -> bool |
         return tost_welch(*values, margin).equivalent
     except RefusedError:
         return None
+
+
+def on_new_runs(
+    values: pd.DataFrame, comparisons: Sequence[Comparison], predictions: Predictions
+) -> list[Outcome]:
+    """Return the hierarchical bootstrap's answer to each comparison, in order.
+
+    Its p stand beside a comparison's own test and are not corrected.
+
+    Args:
+        values: the long table of `units.COLUMNS`.
+        comparisons: what `compare_pairs` returned for it.
+        predictions: as in `compare_pairs`.
+    """
+    units = units_of(values)
+    pairs: dict[tuple[Key, Key], list[int]] = {}
+    for position, row in enumerate(comparisons):
+        place = (row.task, row.dataset, row.adaptation)
+        pair = ((*place, row.backbone_a), (*place, row.backbone_b))
+        pairs.setdefault(pair, []).append(position)
+    answers: dict[int, Outcome] = {}
+    for pair, positions in pairs.items():
+        rows = [comparisons[position] for position in positions]
+        answers |= zip(positions, _outcomes(rows, pair, units, predictions), strict=True)
+    return [answers[position] for position in range(len(comparisons))]
+
+
+def _outcomes(
+    rows: Sequence[Comparison],
+    pair: tuple[Key, Key],
+    units: Mapping[Key, Unit],
+    predictions: Predictions,
+) -> Iterator[Outcome]:
+    """Yield the outcomes of one pair of units, whose predictions are read once."""
+    tested = [(row.definition, row.metric) for row in rows if row.test != "none"]
+    reason, outcomes = RefusedError("it has no test of its own"), dict[Score, Outcome]()
+    if tested:
+        a, b = units[pair[0]], units[pair[1]]
+        paired = a.pairings == b.pairings
+        try:
+            cases = [read_cases(unit.digests, predictions, tested) for unit in (a, b)]
+            outcomes = compare_both(cases[0], cases[1], tested, paired)
+            reason = RefusedError("it has no test over cases and repetitions")
+        except RefusedError as refused:
+            reason = refused
+    for row in rows:
+        try:
+            yield agreeing(outcomes.get((row.definition, row.metric), reason), row.difference)
+        except RefusedError as refused:
+            yield refused

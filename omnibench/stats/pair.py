@@ -1,15 +1,16 @@
-"""Compare two units: which test answers for each metric, or why none does."""
+"""Compare two units: by the test that answers for each metric, or saying why none does."""
 
 import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 
 from omnibench.stats.cases import Cases
-from omnibench.stats.over_cases import Found, compare_cases
+from omnibench.stats.over_cases import Outcome, compare_cases
 from omnibench.stats.result import Answer, RefusedError
-from omnibench.stats.seeds import paired_t, welch_t
-from omnibench.stats.single import prediction_t
+from omnibench.stats.t_tests import paired_t, prediction_t, welch_t
 from omnibench.stats.units import Score, Unit, split_decoding
+
+Place = tuple[str, str, str]  # task, dataset, adaptation
 
 # Repetitions of these differ in next to nothing: a test over them would call any difference
 # significant, so it is the test cases that are taken as the sample.
@@ -56,36 +57,35 @@ class Comparison:
 
 
 def compare_units(
-    place: tuple[str, str, str],
+    place: Place,
     backbones: tuple[str, str],
     a: Unit,
     b: Unit,
     scores: Collection[Score] | None,
     read: Callable[[Unit], Cases],
 ) -> Iterator[Comparison]:
-    """Yield one row for each definition and metric that either unit has.
+    """Yield one comparison for each definition and metric that either unit has.
 
     Args:
-        place: task, dataset and adaptation, which the two share.
+        place: what the two share.
         scores: the (definition, metric) pairs wanted; None for all.
         read: unit -> its stored predictions, called for frozen probes only.
     """
-    wanted = [s for s in {**a.scores, **b.scores} if scores is None or s in scores]
+    wanted = scores_of_either(a, b, scores)
     over_cases = _over_cases(a, b, [s for s in wanted if s in a.scores and s in b.scores], read)
-    for definition, metric in wanted:
-        row = described(place, definition, metric, backbones, a, b)
+    for score in wanted:
+        row = described(place, score, backbones, a, b)
         try:
             refuse_incomparable(row, a, b)
             if a.varies in FROZEN:
-                row = replace(row, p_seed=_head_seed_p(row, a, b))
-                absent = RefusedError(f"{metric} as {definition} has no case-level test")
-                answer = over_cases.get((definition, metric), absent)
-                tested = agreeing(answer, row.difference)
+                row = replace(row, p_seed=_head_seed_p(a, b, score))
+                absent = RefusedError(f"{row.metric} as {row.definition} has no case-level test")
+                answer = agreeing(over_cases.get(score, absent), row.difference)
             else:
-                tested = _over_repetitions(row, a, b)
+                answer = _over_repetitions(a, b, score)
             yield replace(
-                row, test=tested.test, low=tested.low, high=tested.high, p=tested.p,
-                effect=tested.effect,
+                row, test=answer.test, low=answer.low, high=answer.high, p=answer.p,
+                effect=answer.effect,
                 note=f"{row.n_a} against {row.n_b} repetitions" if row.n_a != row.n_b else "",
             )  # fmt: skip
         except RefusedError as reason:
@@ -94,8 +94,8 @@ def compare_units(
 
 def _over_cases(
     a: Unit, b: Unit, scores: Collection[Score], read: Callable[[Unit], Cases]
-) -> Found:
-    """Case-level tests of two frozen probes, all metrics from one reading."""
+) -> dict[Score, Outcome]:
+    """Test two frozen probes over cases, all metrics from one reading."""
     if a.varies != b.varies or a.varies not in FROZEN or not scores:
         return {}
     try:
@@ -104,21 +104,19 @@ def _over_cases(
         return dict.fromkeys(scores, reason)
 
 
+def scores_of_either(a: Unit, b: Unit, scores: Collection[Score] | None) -> list[Score]:
+    """Return those of the scores (None: of all) that either unit has, a's first."""
+    return [score for score in {**a.scores, **b.scores} if scores is None or score in scores]
+
+
 def described(
-    place: tuple[str, str, str],
-    definition: str,
-    metric: str,
-    backbones: tuple[str, str],
-    a: Unit,
-    b: Unit,
+    place: Place, score: Score, backbones: tuple[str, str], a: Unit, b: Unit
 ) -> Comparison:
-    """Return the row without its test."""
-    values = [unit.values(definition, metric) for unit in (a, b)]
+    """Return a comparison without its test."""
+    values = [unit.values(*score) for unit in (a, b)]
     n_a, n_b = (len(v) for v in values)
     mean_a, mean_b = (float(v.mean()) if len(v) else math.nan for v in values)
-    return Comparison(
-        *place, definition, metric, *backbones, n_a, n_b, mean_a, mean_b, mean_a - mean_b
-    )
+    return Comparison(*place, *score, *backbones, n_a, n_b, mean_a, mean_b, mean_a - mean_b)
 
 
 def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
@@ -126,7 +124,7 @@ def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
     for backbone, unit, n in ((row.backbone_a, a, row.n_a), (row.backbone_b, b, row.n_b)):
         others = [definition for definition, metric in unit.scores if metric == row.metric]
         name, decoding = split_decoding(row.definition)
-        decoded = [d for one, d in map(split_decoding, others) if one == name]
+        decoded = [d for other, d in map(split_decoding, others) if other == name]
         if n == 0 and decoding and decoded:
             raise RefusedError(
                 f"{backbone} was decoded with {', '.join(decoded)} only, not with {decoding}, and "
@@ -152,34 +150,35 @@ def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
         )
 
 
-def agreeing(found: Answer | RefusedError, difference: float) -> Answer:
+def agreeing(outcome: Outcome, difference: float) -> Answer:
     """Return a test of stored predictions, provided that it is of the records' difference.
 
     Raises:
         RefusedError: it is not, or it was refused itself.
     """
-    if isinstance(found, RefusedError):
-        raise found
-    if not math.isclose(found.difference, difference, rel_tol=0, abs_tol=_AGREE):
+    if isinstance(outcome, RefusedError):
+        raise outcome
+    if not math.isclose(outcome.difference, difference, rel_tol=0, abs_tol=_AGREE):
         raise RefusedError(
-            f"the stored predictions give a difference of {found.difference:+.4f} where the "
+            f"the stored predictions give a difference of {outcome.difference:+.4f} where the "
             f"records say {difference:+.4f}"
         )
-    return found
+    return outcome
 
 
-def _over_repetitions(row: Comparison, a: Unit, b: Unit) -> Answer:
-    key = (row.definition, row.metric)
-    if a.pairing(*key) == b.pairing(*key):
-        return paired_t(a.values(*key), b.values(*key), a.pairing(*key), b.pairing(*key))
-    if 1 == min(row.n_a, row.n_b) < max(row.n_a, row.n_b):
-        return prediction_t(a.values(*key), b.values(*key))
-    return welch_t(a.values(*key), b.values(*key))
+def _over_repetitions(a: Unit, b: Unit, score: Score) -> Answer:
+    values = a.values(*score), b.values(*score)
+    pairings = a.pairing(*score), b.pairing(*score)
+    if pairings[0] == pairings[1]:
+        return paired_t(*values, *pairings)
+    if 1 == min(map(len, values)) < max(map(len, values)):
+        return prediction_t(*values)
+    return welch_t(*values)
 
 
-def _head_seed_p(row: Comparison, a: Unit, b: Unit) -> float:
-    key = (row.definition, row.metric)
+def _head_seed_p(a: Unit, b: Unit, score: Score) -> float:
+    pairings = a.pairing(*score), b.pairing(*score)
     try:
-        return paired_t(a.values(*key), b.values(*key), a.pairing(*key), b.pairing(*key)).p
+        return paired_t(a.values(*score), b.values(*score), *pairings).p
     except RefusedError:
         return math.nan

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from omnibench.stats.correction import correction_named
+from omnibench.stats.exact_tests import wilcoxon
 from omnibench.stats.result import ALPHA, SMALLEST_P, RefusedError
-from omnibench.stats.wilcoxon import wilcoxon
 
 
 @dataclass(frozen=True)

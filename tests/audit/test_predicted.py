@@ -6,7 +6,7 @@ from scipy import stats
 
 from omnibench.audit.reproduction import own_margin, predicted
 from omnibench.stats.result import RefusedError
-from omnibench.stats.summaries import Summary
+from omnibench.stats.t_tests import Summary
 
 # t(.975, 4) = 2.776445 and t(.975, 2) = 4.302653, as every table of t has them.
 PRINTED = Summary(91.83, 0.32, 5)

@@ -3,7 +3,7 @@ import sys
 
 SCRIPT = """
 import sys
-import omnibench.stats.compare, omnibench.stats.overall
+import omnibench.stats.compare, omnibench.stats.across
 import omnibench.report.build, omnibench.report.decodings, omnibench.report.write
 heavy = {"torch", "scipy", "statsmodels", "sklearn", "omnibench.engines"} & set(sys.modules)
 tasks = {name for name in sys.modules if name.startswith("omnibench.tasks")}

@@ -5,9 +5,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError, StoreError
+from omnibench.stats.across import overall
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import as_frame, compare_pairs
-from omnibench.stats.overall import overall
 from omnibench.stats.units import COLUMNS
 
 AUC = {("omnirad-classification", "auc")}

@@ -5,8 +5,13 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from omnibench.stats.delong import delong, mean_auc
+from omnibench.stats.case_tests import auc_influence, compare_aucs
 from omnibench.stats.result import RefusedError
+
+
+def delong(a, b, truth, cluster):
+    of_a, of_b = (auc_influence(scores, truth, cluster) for scores in (a, b))
+    return compare_aucs(of_a, of_b, cluster)
 
 
 def brute_force_covariance(scores, truth):
@@ -30,7 +35,7 @@ def test_binary_is_the_classical_delong(seed, n, levels):
     truth = rng.permutation(np.arange(n) % 3 == 0)
     scores = rng.integers(levels, size=(2, n)) / 7  # many ties
     aucs, covariance = brute_force_covariance(scores, truth)
-    parts = [mean_auc(one[None, :, None], truth[:, None], apart(n)) for one in scores]
+    parts = [auc_influence(one[None, :, None], truth[:, None], apart(n)) for one in scores]
     influence = np.array([part[1] for part in parts])
     assert np.allclose([part[0] for part in parts], aucs, atol=1e-12)
     assert np.allclose(influence @ influence.T, covariance, rtol=0, atol=1e-10)
@@ -63,7 +68,7 @@ def test_one_versus_rest_is_scikit_learns_and_its_error_that_of_the_bootstrap():
     labels = rng.integers(4, size=400)
     logits = rng.normal(size=(400, 4)) + 1.2 * np.eye(4)[labels]
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    auc, influence = mean_auc(shares[None], np.eye(4, dtype=bool)[labels], apart(400))
+    auc, influence = auc_influence(shares[None], np.eye(4, dtype=bool)[labels], apart(400))
     assert auc == pytest.approx(roc_auc_score(labels, shares, multi_class="ovr"), abs=1e-12)
     drawn = []
     for _ in range(400):
@@ -76,7 +81,7 @@ def test_multi_label_is_the_mean_over_labels():
     rng = np.random.default_rng(3)
     truth = rng.random((60, 3)) < 0.4
     logits = rng.normal(size=(1, 60, 3)) + truth
-    auc, _ = mean_auc(logits, truth, apart(60))
+    auc, _ = auc_influence(logits, truth, apart(60))
     assert auc == pytest.approx(roc_auc_score(truth, logits[0], average="macro"), abs=1e-12)
 
 
@@ -100,11 +105,11 @@ def test_by_patient_is_obuchowskis():
     cluster = np.repeat(np.arange(20), 4)
     truth = np.tile([True, True, False, False], 20)  # every patient has both kinds
     scores = rng.normal(size=80) + truth + np.repeat(rng.normal(size=20), 4)
-    _, influence = mean_auc(scores[None, :, None], truth[:, None], cluster)
+    _, influence = auc_influence(scores[None, :, None], truth[:, None], cluster)
     variance = np.sum(np.bincount(cluster, influence) ** 2)
     assert variance == pytest.approx(obuchowski(scores, truth, cluster), rel=1e-12)
     mixed = rng.random(80) < 0.5  # patients of one kind: the factors differ by a little
-    _, influence = mean_auc(scores[None, :, None], mixed[:, None], cluster)
+    _, influence = auc_influence(scores[None, :, None], mixed[:, None], cluster)
     variance = np.sum(np.bincount(cluster, influence) ** 2)
     assert variance == pytest.approx(obuchowski(scores, mixed, cluster), rel=0.02)
 

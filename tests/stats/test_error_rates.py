@@ -13,11 +13,9 @@ import numpy as np
 import pytest
 
 from omnibench.audit.reproduction import own_margin
-from omnibench.stats.permutation import permutation, sign_flips
+from omnibench.stats.exact_tests import permutation, sign_flips, wilcoxon
 from omnibench.stats.result import RefusedError
-from omnibench.stats.seeds import paired_t, welch_t
-from omnibench.stats.summaries import Summary, one_sample, prediction, student
-from omnibench.stats.wilcoxon import wilcoxon
+from omnibench.stats.t_tests import Summary, one_sample, paired_t, prediction, student, welch_t
 
 NAMES = [f"pair-{k}" for k in range(20)]
 DRAWS = 6000

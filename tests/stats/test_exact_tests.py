@@ -8,9 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from omnibench.stats.permutation import permutation, sign_flips
+from omnibench.stats.exact_tests import permutation, sign_flips, signed_rank_p, wilcoxon
 from omnibench.stats.result import RefusedError
-from omnibench.stats.wilcoxon import signed_rank_p, wilcoxon
 
 NAMES = [f"pair-{k}" for k in range(50)]
 

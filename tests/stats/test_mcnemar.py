@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 
-from omnibench.stats.mcnemar import mcnemar
+from omnibench.stats.case_tests import mcnemar
 from omnibench.stats.result import RefusedError
 
 

@@ -3,8 +3,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
-from omnibench.stats.needed import repetitions_needed
-from omnibench.stats.power import power_of_tost
+from omnibench.stats.power import power_of_tost, repetitions_needed
 from omnibench.stats.result import RefusedError
 
 A, B = [0.90, 0.91, 0.95], [0.85, 0.83, 0.91]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import f1_score
 
+from omnibench.stats.bootstrap import hierarchical_counts, hierarchical_means
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
-from omnibench.stats.hierarchical import hierarchical_counts, hierarchical_means
-from omnibench.stats.new_runs import on_new_runs
+from omnibench.stats.details import on_new_runs
 from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
 

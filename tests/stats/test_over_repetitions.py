@@ -6,10 +6,9 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError
-from omnibench.stats.compare import as_frame
-from omnibench.stats.over_repetitions import LABEL, PAIRED, UNPAIRED, compare_repetitions
+from omnibench.stats.compare import LABEL, PAIRED, UNPAIRED, as_frame, compare_repetitions
 from omnibench.stats.result import RefusedError
-from omnibench.stats.single import one_sample_t, prediction_t
+from omnibench.stats.t_tests import one_sample_t, prediction_t
 
 A = [0.90, 0.92, 0.91, 0.95, 0.93, 0.94, 0.89]
 B = [0.88, 0.93, 0.89, 0.90, 0.90, 0.915, 0.85]

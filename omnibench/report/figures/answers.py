@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from omnibench.errors import OmnibenchError
 from omnibench.report.study import Study
-from omnibench.stats.logits import Logits, logits_in
+from omnibench.stats.cases import Logits, logits_in
 from omnibench.stats.rates import BINS, confidence_bins, confusion, f1_scores
 
 MOST_UNITS = 12  # a dataset

@@ -7,7 +7,7 @@ from omnibench.report.numbers import number, probability
 from omnibench.report.page.words import listed
 from omnibench.report.table import Cell, Row, Table
 from omnibench.stats.pair import FROZEN, Comparison
-from omnibench.stats.seeds import t_tails
+from omnibench.stats.t_tests import t_tails
 
 SHOWN_DIGESTS = 6
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from omnibench.stats.correction import CORRECTIONS, benjamini_hochberg
+from omnibench.stats.correction import CORRECTIONS
 
 
 @settings(max_examples=25, deadline=None)
@@ -15,8 +15,11 @@ def test_both_are_statsmodels(p):
         assert CORRECTIONS[name](np.array(p)) == pytest.approx(expected)
 
 
-def test_refused_comparisons_do_not_count():
-    adjusted = benjamini_hochberg(np.array([np.nan, 0.01, np.nan, 0.04]))
+@pytest.mark.parametrize("name", CORRECTIONS)
+def test_refused_comparisons_do_not_count(name):
+    correct = CORRECTIONS[name]
+    adjusted = correct(np.array([np.nan, 0.01, np.nan, 0.04]))
     assert adjusted[[1, 3]] == pytest.approx([0.02, 0.04])
     assert np.isnan(adjusted[[0, 2]]).all()
-    assert benjamini_hochberg(np.array([])).shape == (0,)
+    assert correct(np.array([])).shape == (0,)
+    assert np.isnan(correct(np.array([np.nan]))).all()

@@ -8,8 +8,7 @@ from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
-from omnibench.stats.equivalence import tost_paired, tost_welch, within
-from omnibench.stats.hedges import hedges_g, hedges_g_paired
+from omnibench.stats.effects import hedges_g, hedges_g_paired, tost_paired, tost_welch, within
 from omnibench.stats.power import (
     minimum_detectable_effect,
     power_of_t,

@@ -4,11 +4,13 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from omnibench.errors import StoreError
+from omnibench.stats.case_tests import paired_mean
 from omnibench.stats.cases import Stored, read_cases
-from omnibench.stats.mean import paired_mean
 from omnibench.stats.over_cases import compare_cases
-from omnibench.stats.over_logits import FROM_LOGITS
+from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
+
+METRICS = {"auc", "brier", *SINGLE_LABEL}
 
 
 def cases(logits, labels, **arrays):
@@ -65,7 +67,7 @@ def test_every_metric_has_its_test_and_says_how(make_logits):
     labels = np.arange(60) % 3
     a = cases(make_logits(0, labels, 2, 3), labels, test_group=np.arange(60) // 2)
     b = cases(make_logits(1, labels, 3, 3), labels, test_group=np.arange(60) // 2)
-    found = compare(a, b, {*FROM_LOGITS, "ece"})
+    found = compare(a, b, {*METRICS, "ece"})
     how = " by patient (means of 2 and 3 repetitions)"
     assert {name: one.test for name, one in found.items()} == {
         "accuracy": f"paired bootstrap{how}",
@@ -113,7 +115,7 @@ def test_multi_label(make_logits):
     rng = np.random.default_rng(1)
     labels = (rng.random((80, 3)) < 0.4).astype(np.int64)
     a, b = (cases(rng.normal(size=(2, 80, 3)) + s * labels, labels) for s in (2, 1))
-    found = compare(a, b, FROM_LOGITS)
+    found = compare(a, b, METRICS)
     assert set(found) == {"accuracy", "macro-f1", "auc"}
     assert all(isinstance(one, Answer) and one.difference > 0 for one in found.values())
 
@@ -130,7 +132,7 @@ def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
 def test_constant_scores_are_refused_where_nothing_varies(make_logits):
     labels = np.arange(40) % 2
     flat = cases(np.zeros((2, 40, 2)), labels)
-    assert set(map(type, compare(flat, flat, FROM_LOGITS).values())) == {RefusedError}
+    assert set(map(type, compare(flat, flat, METRICS).values())) == {RefusedError}
     against = compare(cases(make_logits(0, labels), labels), flat, {"auc"})["auc"]
     assert isinstance(against, Answer)
 

@@ -7,10 +7,8 @@ from omnibench.registry import did_you_mean
 
 
 def published_folder() -> Path:
-    """Return where the shipped tables lie: in the installed package, or in the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    installed = package / "published"
-    return installed if installed.is_dir() else package.parent / "results" / "published"
+    """Return the folder of the tables that come with the package."""
+    return Path(__file__).resolve().parents[1] / "published"
 
 
 def shipped_studies() -> list[str]:

@@ -1,15 +1,24 @@
 """Fixtures for all tests."""
 
+import logging
 import os
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.registry import all_or_none
+
+WhenLogged = Callable[[str, Callable[[], object]], None]
+
+# No example fails for having taken long.
+settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no clock")
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +82,26 @@ def unit() -> Unit:
         sources={"dataset": "x", "backbone": "y"},
         repetitions=(0, 1, 2),
     )
+
+
+@pytest.fixture
+def when_logged(caplog: pytest.LogCaptureFixture) -> Iterator[WhenLogged]:
+    """Act when omnibench logs a message that begins so."""
+    log, filters = logging.getLogger("omnibench"), []
+    caplog.set_level("INFO", log.name)
+
+    def when_logged(start: str, action: Callable[[], object]) -> None:
+        def act(record: logging.LogRecord) -> bool:
+            if record.getMessage().startswith(start):
+                action()
+            return True
+
+        filters.append(act)
+        log.addFilter(act)
+
+    yield when_logged
+    for act in filters:
+        log.removeFilter(act)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -95,11 +94,10 @@ def test_flops_are_those_of_the_papers(name, gflops):
     assert timm_facts(name).flops == pytest.approx(gflops * 1e9, rel=0.03)
 
 
-def test_200_names_by_one_statement_are_of_the_right_kind_within_a_second():
+def test_200_names_by_one_statement_are_of_the_right_kind_and_none_is_built(monkeypatch):
+    monkeypatch.setattr(timm, "create_model", None)
     names = random.Random(1).sample(NAMES, 200)
-    start = time.perf_counter()
     kinds = {name: of(f"random:{name}").kind for name in names}
-    assert time.perf_counter() - start < 1
     wrong = {
         name: kind
         for name, kind in kinds.items()

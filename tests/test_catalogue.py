@@ -2,8 +2,10 @@ import json
 import os
 import subprocess
 import sys
+import threading
 
 import pytest
+from waiting import HUNG_SECONDS
 
 from omnibench import catalogue
 from omnibench.catalogue import (
@@ -150,10 +152,14 @@ def test_ctrl_c_in_a_plugin_goes_through_and_leaves_nothing(plug):
     assert "plugin_interrupted" not in sys.modules
 
 
-def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, caplog):
-    monkeypatch.setattr(catalogue, "SLOW_SECONDS", 0.1)
+def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, when_logged, caplog):
+    monkeypatch.setattr(catalogue, "SLOW_SECONDS", HUNG_SECONDS)
     load_plugin(plug("quick_plugin", "x = 1\n"))
-    plugin = plug("slow_plugin", "import time\ntime.sleep(0.3)\n")
+    monkeypatch.setattr(catalogue, "SLOW_SECONDS", 0.1)
+    plugin = plug("slow_plugin", "import logging\nlogging.getLogger('omnibench').wait()\n")
+    named = threading.Event()
+    monkeypatch.setattr(catalogue.log, "wait", named.wait, raising=False)
+    when_logged("the plug-in", named.set)
     load_plugin(plugin)
     assert [r.getMessage() for r in caplog.records] == [
         f"the plug-in {plugin} is still being imported"

@@ -7,21 +7,23 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
+from waiting import wait_until
 
 from omnibench import leases
 from omnibench.errors import LostLeaseError, StoreError
 from omnibench.leases import EXPIRY, Leases
 
 HOLD = """
-import sys, time
+import sys
 from pathlib import Path
 from omnibench.leases import Leases
 print(Leases(Path(sys.argv[1])).take(sys.argv[2]) is not None, flush=True)
-time.sleep(60)
+sys.stdin.read()
 """
 
 
@@ -30,11 +32,11 @@ def results(tmp_path):
     return tmp_path / "results"
 
 
-def elsewhere(lease, age):
-    """Make a lease another machine's, touched so many seconds ago."""
+def elsewhere(lease, age, now=None):
+    """Make a lease another machine's, touched so many seconds before now."""
     holder = json.loads(lease.path.read_bytes()) | {"machine": "another"}
     lease.path.write_text(json.dumps(holder))
-    then = time.time() - age
+    then = (now or time.time()) - age
     os.utime(lease.path, (then, then))
 
 
@@ -55,7 +57,10 @@ def test_one_holder_at_a_time_and_none_when_it_is_let_go(results):
 
 def test_a_killed_holder_of_this_machine_is_followed_at_once(results):
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(results), "a"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(results), "a"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout.readline() == "True\n"
     assert Leases(results).take("a") is None
@@ -67,11 +72,13 @@ def test_a_killed_holder_of_this_machine_is_followed_at_once(results):
     assert list((results / "leases").iterdir()) == []  # and the dead one's file is gone too
 
 
-def test_a_holder_elsewhere_is_followed_when_it_has_not_been_heard_of(results):
+def test_a_holder_elsewhere_is_followed_when_it_has_not_been_heard_of(results, monkeypatch):
     lease = Leases(results).take("a")
-    elsewhere(lease, EXPIRY - 5)
+    now = time.time()
+    monkeypatch.setattr(leases, "file_system_time", lambda folder: now)
+    elsewhere(lease, EXPIRY - 5, now)
     assert Leases(results).take("a") is None
-    elsewhere(lease, EXPIRY + 5)
+    elsewhere(lease, EXPIRY + 5, now)
     assert Leases(results).living() == set()
     assert Leases(results).take("a") is not None
 
@@ -126,38 +133,38 @@ def test_a_process_number_given_to_another_process_is_no_holder(results):
     assert Leases(results).take("a") is not None
 
 
-def until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def test_a_heartbeat_touches_what_is_held_and_names_what_was_deleted(results, monkeypatch, caplog):
     monkeypatch.setattr(leases, "BEAT", 0.05)
     caplog.set_level("DEBUG", "omnibench")
     lease = Leases(results).take("a")
     os.utime(lease.path, (0, 0))
-    until(lambda: lease.path.stat().st_mtime != 0)
+    wait_until(lambda: lease.path.stat().st_mtime != 0)
     lease.path.unlink()
-    until(lambda: "the lease of a was taken over or deleted" in caplog.text)
+    wait_until(lambda: "the lease of a was taken over or deleted" in caplog.text)
     assert not lease.path.exists()  # another may have had it since: it is not written again
 
 
-def test_no_lease_comes_back_after_its_release(results, monkeypatch):
+def test_no_lease_comes_back_after_its_release(results, monkeypatch, caplog):
     monkeypatch.setattr(leases, "BEAT", 0.001)
+    touching, releasing = threading.Event(), threading.Event()
 
-    def slow_utime(path):
-        time.sleep(0.003)
+    def late_utime(path):
+        touching.set()
+        wait_until(releasing.is_set)
         os.utime(path)
 
-    monkeypatch.setattr(leases, "utime", slow_utime)
-    own = Leases(results)
-    for _ in range(60):
-        own.release(own.take("a"))
-        assert list((results / "leases").glob("*.lease")) == []
-    time.sleep(0.05)
-    assert list((results / "leases").iterdir()) == []
+    monkeypatch.setattr(leases, "utime", late_utime)
+    own, threads = Leases(results), threading.active_count()
+    for _ in range(20):
+        lease = own.take("a")
+        wait_until(touching.is_set)
+        releasing.set()
+        own.release(lease)
+        wait_until(lambda: threading.active_count() == threads)
+        assert list((results / "leases").iterdir()) == []
+        touching.clear()
+        releasing.clear()
+    assert caplog.text == ""  # none was touched that was gone
 
 
 def test_a_late_holder_knows_that_it_was_followed_and_removes_nothing(results):
@@ -226,12 +233,15 @@ def test_a_dead_holder_elsewhere_is_followed_whatever_its_clock_says(results, mo
     elsewhere(lease, -days * 86_400)
     monkeypatch.setattr(leases, "EXPIRY", 0.2)
     other, taken = Leases(results), []
-    until(lambda: taken.append(other.take("a")) or taken[-1] is not None)
+    wait_until(lambda: taken.append(other.take("a")) or taken[-1] is not None)
 
 
 def test_a_stopped_holder_is_named_and_stolen_from(results):
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(results), "a"], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", HOLD, str(results), "a"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert holder.stdout.readline() == "True\n"
     own, stealing = Leases(results), Leases(results, steal=("stopped",))
@@ -240,7 +250,7 @@ def test_a_stopped_holder_is_named_and_stolen_from(results):
     assert "stopped" not in own.holder("a")
     assert stealing.take("a") is None  # it runs
     holder.send_signal(signal.SIGSTOP)
-    until(lambda: "is stopped" in own.holder("a"))
+    wait_until(lambda: "is stopped" in own.holder("a"))
     for way_out in ("fg", f"kill -CONT {holder.pid}", f"kill -KILL {holder.pid}", "--steal"):
         assert way_out in own.holder("a")
     assert own.take("a") is None

@@ -1,4 +1,3 @@
-import logging
 import os
 import signal
 import subprocess
@@ -48,30 +47,15 @@ def test_a_lock_of_the_same_inode_on_another_device_is_another(holder, tmp_path,
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
-    holder, tmp_path, monkeypatch, caplog, stopped
+    holder, tmp_path, monkeypatch, when_logged, caplog, stopped
 ):
     monkeypatch.setattr(omnibench.locks, "FIRST_SECONDS", 0.05)
     monkeypatch.setattr(omnibench.locks, "SAY_SECONDS", 0.05)
     if stopped:
         os.kill(holder.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, holder.pid, os.WSTOPPED)
-    logging.getLogger("omnibench").addFilter(let_go := LetGo(holder))
-    try:
-        with locked(tmp_path / "lock"):
-            pass
-    finally:
-        logging.getLogger("omnibench").removeFilter(let_go)
+    when_logged("waiting for the lock", holder.kill)
+    with locked(tmp_path / "lock"):
+        pass
     words = "holds it and is stopped; go on with it (fg) or end it" if stopped else "holds it"
     assert f"waiting for the lock {tmp_path / 'lock'}: process {holder.pid} {words}" in caplog.text
-
-
-class LetGo(logging.Filter):
-    """Ends the holder once a wait was said."""
-
-    def __init__(self, holder):
-        super().__init__()
-        self.holder = holder
-
-    def filter(self, record):
-        self.holder.kill()
-        return True

@@ -9,7 +9,7 @@ from omnibench.tasks.captioning.bleu import bleu
 from sacrebleu.metrics.bleu import BLEU
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs())
 def test_bleu_is_sacrebleus(case):
     references, texts = case

@@ -62,7 +62,7 @@ def test_names():
     assert set(scores) == names
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(pairs())
 def test_metrics_are_the_means_of_their_cases(case):
     predictions = stored(*case)

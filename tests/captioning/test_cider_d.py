@@ -39,7 +39,7 @@ def by_arrays(references, texts):
     return 10 * np.mean(scores, axis=0) * penalty
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(pairs())
 def test_another_implementation_agrees(case):
     found = cider_d(*case)

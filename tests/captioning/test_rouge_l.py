@@ -8,7 +8,7 @@ from omnibench.tasks.captioning.rouge import UnicodeTokenizer, rouge_l
 from rouge_score.rouge_scorer import RougeScorer
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(pairs())
 def test_of_ascii_texts_rouge_l_is_rouge_scores(case):
     case = [[text.replace("é", "e") for text in texts] for texts in case]

@@ -27,7 +27,7 @@ def single_label(draw):
     return logits.astype(np.float32), labels.astype(np.int64)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(single_label())
 @pytest.mark.filterwarnings("ignore")
 def test_single_label_metrics_equal_scikit_learns(case):

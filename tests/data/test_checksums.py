@@ -2,13 +2,13 @@ import hashlib
 import json
 import os
 import socket
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import wait_until
 
 from omnibench.data import checksums
 from omnibench.data.checksums import checksum_like, sha256_of, sha256_of_folder
@@ -68,12 +68,18 @@ def test_hashes_again_after_a_change(tmp_path: Path, content: bytes) -> None:
     assert sha256_of(path, tmp_path) == hashlib.sha256(content).hexdigest()
 
 
+def later(path: Path, probe: Path) -> bool:
+    """Tell whether the file system's clock has ticked since a file was changed."""
+    probe.write_bytes(b"")
+    return probe.stat().st_ctime_ns > path.stat().st_ctime_ns
+
+
 def test_other_bytes_with_size_and_mtime_restored_get_their_own_checksum(tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     sha256_of(path, tmp_path)
     before = path.stat().st_mtime_ns
-    time.sleep(0.02)  # a tick of the file system's clock
+    wait_until(lambda: later(path, tmp_path / "probe"))
     path.write_bytes(b"xyz")
     os.utime(path, ns=(before, before))
     assert sha256_of(path, tmp_path) == hashlib.sha256(b"xyz").hexdigest()

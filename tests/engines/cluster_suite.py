@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +63,3 @@ def metrics(folder: Path) -> dict[str, Any]:
     """Status and metrics of every record, by digest."""
     records = [json.loads(path.read_text()) for path in folder.rglob("rep-*.json")]
     return {record["digest"]: (record["status"], record["metrics"]) for record in records}
-
-
-def wait_for(there: Callable[[], object], seconds: float = 120) -> None:
-    """Return as soon as something is so."""
-    limit = time.monotonic() + seconds
-    while not there():
-        assert time.monotonic() < limit, "it did not come"
-        time.sleep(0.1)

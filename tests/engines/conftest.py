@@ -8,11 +8,12 @@ from omnibench.catalogue import load_plugin, tasks
 from omnibench.context import Context
 from omnibench.recipe import Recipe
 
-# What a unit is to do stands in its backbone's id: "sleep-3", "talk", "die", "die-once", "grow".
+# What a unit is to do stands in its backbone's id: "wait" for a file "go" beside its results,
+# "hang", "talk", "die", "die-once", "grow". What hangs ends with its process alone.
 PLUGIN = '''
 """A task for tests of engines."""
 
-import os, signal, time
+import os, signal, threading, time
 from pathlib import Path
 
 import numpy as np
@@ -30,17 +31,21 @@ class Obeying(Task):
         word, _, number = unit.backbone.id.partition("-")
         told = context.results / f"{unit.backbone.id}.told"
         for repetition in unit.repetitions:
-            if word == "sleep":
-                time.sleep(float(number))
-            for k in range(600 if word == "talk" else 0):
-                context.progress("talking", k, 600)
+            while word == "wait" and not (context.results / "go").exists():
+                time.sleep(0.02)
+            if word == "hang":
+                told.touch()
+                threading.Event().wait()
+            while word == "talk":
+                context.progress("talking", 1, 2)
+                told.touch()
                 time.sleep(0.1)
             if word == "die" and not (number == "once" and told.exists()) and repetition == 1:
                 told.touch()
                 os.kill(os.getpid(), signal.SIGKILL)
             if word == "grow":
                 held = np.ones((2**27,))  # 1 GiB
-                time.sleep(30)
+                threading.Event().wait()
             score = unit.seed("head", repetition) / 2**63
             logits = np.full((4, 2), score, np.float32)
             yield Outcome(repetition, {"toy/score": score}, {"test_logits": logits})

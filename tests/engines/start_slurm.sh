@@ -24,6 +24,7 @@ SlurmctldPort=$control
 SlurmdPort=$node
 AuthType=auth/munge
 AuthInfo=socket=$(munge socket),cred_expire=10
+MessageTimeout=60
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SelectType=select/cons_tres
@@ -42,19 +43,22 @@ NodeName=$host NodeAddr=127.0.0.1 CPUs=$cpus RealMemory=4000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP OverSubscribe=NO
 CONF
 export SLURM_CONF=$folder/slurm.conf
+fail() {
+  tail -n 5 "$folder"/*.out "$folder"/*.log >&2
+  exit 1
+}
 trap 'kill $daemons 2> /dev/null; sleep 1; kill -9 $daemons 2> /dev/null; wait' EXIT
 slurmctld -D -f "$SLURM_CONF" > "$folder/slurmctld.out" 2>&1 &
 daemons="$! $daemons"
-sleep 1
+until (exec 3<> "/dev/tcp/127.0.0.1/$control") 2> /dev/null; do
+  kill -0 "${daemons%% *}" || fail
+  sleep 0.1
+done
 slurmd -D -f "$SLURM_CONF" > "$folder/slurmd.out" 2>&1 &
 daemons="$! $daemons"
-for _ in $(seq 60); do
-  if [ "$(sinfo --noheader --format=%t 2> /dev/null)" = idle ]; then
-    echo ready
-    cat > /dev/null
-    exit
-  fi
+until [ "$(sinfo --noheader --format=%t 2> /dev/null)" = idle ]; do
+  kill -0 "${daemons%% *}" || fail
   sleep 0.5
 done
-tail -n 5 "$folder"/*.out "$folder"/*.log >&2
-exit 1
+echo ready
+cat > /dev/null

@@ -1,6 +1,7 @@
 """Slots: what kills one costs its unit alone, limits hold, and the numbers are the same."""
 
 import json
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -9,10 +10,12 @@ import threading
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from waiting import wait_until
 
-from omnibench.engines import local, serial
+from omnibench.engines import local, serial, slot
 from omnibench.engines.local import run, slot_contexts
 from omnibench.leases import Leases
 from omnibench.store import RecordStore
@@ -43,12 +46,15 @@ def test_two_slots_leave_the_records_of_one_process_whatever_dies(named, context
     assert list((context.results / "leases").iterdir()) == []
 
 
-def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(named, context):
-    limited = replace(context, time_limit=2.0)
-    results = {f.unit.backbone.id: f.repetitions for f in run(named("sleep-60", "b"), limited)}
-    assert "ran for more than 2 s; give it a longer --time-limit" in results["sleep-60"][0]
+def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(named, context, monkeypatch):
+    hangs = context.results / "hang.told"
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * hangs.exists())
+    monkeypatch.setattr(slot, "time", clock)
+    limited = replace(context, time_limit=1800.0)
+    results = {f.unit.backbone.id: f.repetitions for f in run(named("hang", "b"), limited)}
+    assert "ran for more than 1800 s; give it a longer --time-limit" in results["hang"][0]
     assert results["b"] == {0: None, 1: None, 2: None}
-    assert records(context)["sleep-60", 0]["error"]["kind"] == "time"
+    assert records(context)["hang", 0]["error"]["kind"] == "time"
 
 
 def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(named, context):
@@ -60,7 +66,7 @@ def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(named, context):
 
 
 def test_a_run_that_is_left_ends_its_processes_and_lets_go(named, context):
-    units = named("b", "sleep-60", "c")
+    units = named("b", "hang", "c")
     running = run(units, replace(context, jobs=2))
     next(running)
     assert Leases(context.results).living() == {units[1].name}  # c is to start
@@ -68,9 +74,6 @@ def test_a_run_that_is_left_ends_its_processes_and_lets_go(named, context):
     assert children
     running.close()
     assert list((context.results / "leases").glob("*.lease")) == []
-    deadline = time.monotonic() + 5
-    while time.monotonic() < deadline and any(map(_computes, children)):
-        time.sleep(0.05)
     assert not any(map(_computes, children))
 
 
@@ -81,27 +84,27 @@ def _computes(pid):
         return False
 
 
-def test_a_unit_that_another_runner_holds_is_waited_for(named, context):
+def test_a_unit_that_another_runner_holds_is_waited_for(named, context, when_logged, caplog):
     (unit,) = named("b")
     other = Leases(context.results)
     lease = other.take(unit.name)
-    threading.Timer(1.5, other.release, [lease]).start()
-    began = time.monotonic()
+    when_logged(f"waiting for {unit.name}", lambda: other.release(lease))
     (finished,) = run([unit], context)
-    assert time.monotonic() - began > 1.2
+    assert caplog.text.count(f"waiting for {unit.name}: process {os.getpid()}@") == 1
     assert finished.repetitions == {0: None, 1: None, 2: None}
 
 
 def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
-    (unit,) = named("b")
+    (unit,) = named("wait")
     other, folder = Leases(context.results), context.results / "leases"
 
     def take_over() -> None:
-        while not (paths := [p for p in folder.glob("*.lease") if p.stat().st_size]):
-            time.sleep(0.02)
+        wait_until(lambda: any(path.stat().st_size for path in folder.glob("*.lease")))
+        paths = list(folder.glob("*.lease"))
         paths[0].write_text(json.dumps(json.loads(paths[0].read_bytes()) | {"machine": "another"}))
         os.utime(paths[0], (0, 0))
         other.release(other.take(unit.name))
+        (context.results / "go").touch()
 
     threading.Thread(target=take_over, daemon=True).start()
     (finished,) = run([unit], context)
@@ -112,12 +115,13 @@ def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
 def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, caplog):
     (unit,) = named("b")
     code = (
-        "import sys, time; from pathlib import Path; from omnibench.leases import Leases\n"
+        "import sys; from pathlib import Path; from omnibench.leases import Leases\n"
         "print(Leases(Path(sys.argv[1])).take(sys.argv[2]) is not None, flush=True)\n"
-        "time.sleep(60)"
+        "sys.stdin.read()"
     )
     command = [sys.executable, "-c", code, str(context.results), unit.name]
-    stopped = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    stopped = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
     assert stopped.stdout.readline() == "True\n"
     stopped.send_signal(signal.SIGSTOP)
     (finished,) = run([unit], replace(context, steal=("stopped",)))
@@ -126,7 +130,7 @@ def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, ca
 
 
 def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, context):
-    maker, lost, needs, orphan = named("sleep-0.1", "die", "b", "c")
+    maker, lost, needs, orphan = named("a", "die", "b", "c")
     units = [
         replace(needs, after=(maker,)),
         replace(orphan, after=(lost,)),
@@ -137,7 +141,7 @@ def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, co
     assert results["b"] == {0: None, 1: None, 2: None}
     assert "did not end, whose weights it needs" in results["c"][0]
     found = records(context)
-    assert found["b", 0]["started"] >= found["sleep-0.1", 2]["finished"]
+    assert found["b", 0]["started"] >= found["a", 2]["finished"]
     assert ("c", 0) not in found
 
 
@@ -157,23 +161,17 @@ def test_threads_and_gpus_are_divided(context, device, gpus, jobs, devices):
     assert {slot.threads for slot in slots} == {6 // jobs}
 
 
-def test_processes_end_when_their_runner_is_killed(named, context, tmp_path):
-    pid = os.fork()
-    if pid == 0:
-        os.setsid()
-        list(local.run(named("talk"), context))
-        os._exit(0)
-    deadline = time.monotonic() + 30
-    while not (kids := os.popen(f"pgrep -P {pid} -f spawn_main").read().split()):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    time.sleep(8)  # until it talks
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
-    deadline = time.monotonic() + 10
-    while any(map(_computes, map(int, kids))):
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+def test_processes_end_when_their_runner_is_killed(named, context):
     (unit,) = named("talk")
+    forked = multiprocessing.get_context("fork")
+    runner = forked.Process(target=lambda: list(local.run([unit], context)))
+    runner.start()
+    talks = context.results / "talk.told"
+    wait_until(lambda: talks.exists() or not runner.is_alive())
+    children = os.popen(f"pgrep -P {runner.pid} -f spawn_main").read().split()
+    assert children
+    runner.kill()
+    runner.join()
+    wait_until(lambda: not any(map(_computes, map(int, children))))
     assert Leases(context.results).take(unit.name) is not None  # at once: its holder is gone
     assert records(context) == {}  # that nobody hears it any more is no failure of the unit

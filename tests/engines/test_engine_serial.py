@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from waiting import wait_until
 
 from omnibench import execute, files
 from omnibench.catalogue import tasks
@@ -173,26 +173,26 @@ def test_a_signal_lets_the_record_in_hand_be_written(toy, toy_unit, context, mon
 
 
 def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
-    toy, toy_unit, context, caplog
+    toy, toy_unit, context, when_logged, caplog
 ):
     code = (
-        "import sys, time; from pathlib import Path; from omnibench.leases import Leases\n"
+        "import sys; from pathlib import Path; from omnibench.leases import Leases\n"
         "with Leases(Path(sys.argv[1])).held(sys.argv[2]) as ours:\n"
-        "    print(ours is not None, flush=True); time.sleep(1.5)\n"
+        "    print(ours is not None, flush=True); sys.stdin.read()\n"
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(context.results), toy_unit.name],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert holder.stdin is not None
     assert holder.stdout is not None
     assert holder.stdout.readline() == "True\n"
     with Leases(context.results).held(toy_unit.name) as ours:
         assert ours is None
-    began = time.monotonic()
-    caplog.set_level("INFO", "omnibench")
+    when_logged(f"waiting for {toy_unit.name}", holder.stdin.close)
     list(run([toy_unit], context))
-    assert time.monotonic() - began > 0.5
     assert len(toy.ran) == 3
     assert caplog.text.count(f"waiting for {toy_unit.name}: process {holder.pid}@") == 1
     holder.wait()
@@ -335,9 +335,7 @@ def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite):
     # Killed once in the middle of a feature pass and once between two records.
     for sign in ("data/features/*/manifest.json", "results/records/**/rep-*.json"):
         killed = subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL)
-        while not any((suite.parent / "killed").glob(sign)):
-            assert killed.poll() is None
-            time.sleep(0.02)
+        wait_until(lambda sign=sign: any((suite.parent / "killed").glob(sign)), killed)
         killed.kill()
         killed.wait()
     both = [subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL) for _ in range(2)]

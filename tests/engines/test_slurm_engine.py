@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, wait_for, write_suite
+from cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
+from waiting import wait_until
 
 from omnibench.context import Context
 from omnibench.engines import engines
@@ -111,7 +113,7 @@ def test_a_queue_that_does_not_answer_is_no_empty_one(tmp_path, monkeypatch, cap
 
 @pytest.fixture
 def slurm(tmp_path, monkeypatch):
-    """A SLURM of this machine for the test's time."""
+    """Start a SLURM of this machine for the test's time; yields what ends with it."""
     pytest.importorskip(
         "submitit", reason="submitit is not installed: pip install omnibench[slurm]"
     )
@@ -125,10 +127,11 @@ def slurm(tmp_path, monkeypatch):
     assert started.stdout is not None
     assert started.stdout.readline() == b"ready\n"
     monkeypatch.setenv("SLURM_CONF", str(folder / "slurm.conf"))
-    yield
+    yield started
     subprocess.run(["scancel", "--user=root"], check=False)
     # A job that outlives its SLURM waits for it for ever.
-    wait_for(lambda: not subprocess.run(["squeue", "-h"], capture_output=True).stdout.strip(), 60)
+    squeue = ["squeue", "--noheader"]
+    wait_until(lambda: not subprocess.run(squeue, capture_output=True).stdout.strip(), started)
     started.stdin.close()
     started.wait()
 
@@ -141,10 +144,14 @@ def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(slurm, tmp_path):
     submit = command("run", suite, "cluster", "--engine", "slurm", "--profile", profile)
 
     def status() -> dict[str, int]:
-        said = subprocess.run(
+        printed = subprocess.run(
             command("status", suite, "cluster", "--json"), capture_output=True, check=True
         )
-        return json.loads(said.stdout)
+        return json.loads(printed.stdout)
+
+    def wait_for_jobs(until: Callable[[], object]) -> None:
+        wait_until(lambda: until() or status()["failed"], slurm)
+        assert until(), status()
 
     first = subprocess.run(submit, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
@@ -155,10 +162,10 @@ def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(slurm, tmp_path):
     assert now["queued"] + now["running"] + now["done"] == CELLS
 
     # What SLURM sends before a time limit, in the middle of the pretraining.
-    wait_for(lambda: list((results / "checkpoints").rglob("step-*.pt")))
+    wait_for_jobs(lambda: list((results / "checkpoints").rglob("step-*.pt")))
     job = queued(results)[PRETRAINING]
     subprocess.run(["scancel", "--signal=USR2", job], check=True)
-    wait_for(lambda: status()["done"] == CELLS)
+    wait_for_jobs(lambda: status()["done"] == CELLS)
     log = (results / "slurm" / "jobs" / f"{job}_0_log.out").read_text()
     assert log.count("Starting with JobEnvironment") == 2
     assert f"Requeued job {job}" in log

@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-import time
+import threading
 
 import pytest
 
@@ -22,7 +22,7 @@ def job(unit, tmp_path, monkeypatch):
 
     def run(self) -> None:
         os.kill(os.getpid(), WARNING)
-        time.sleep(10)
+        threading.Event().wait()
 
     monkeypatch.setattr(UnitJob, "_run", run)
     monkeypatch.setattr("omnibench.engines.slurm_job._log_to_output", lambda: None)

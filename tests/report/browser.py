@@ -10,7 +10,8 @@ import shutil
 import subprocess
 import sys
 
-SECONDS = 60  # that an answer may take
+from waiting import HUNG_SECONDS
+
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -63,7 +64,7 @@ class Browser:
 
     def _read(self):
         while b"\0" not in self.buffer:
-            ready, _, _ = select.select([self.reading], [], [], SECONDS)
+            ready, _, _ = select.select([self.reading], [], [], HUNG_SECONDS)
             assert ready, "the browser does not answer"
             part = os.read(self.reading, 1 << 20)
             assert part, "the browser has ended"

@@ -61,7 +61,6 @@ def compiled(folder):
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=120,
         )
         assert done.returncode == 0, done.stdout[-3000:]
     log = (folder / "report.log").read_text(encoding="utf-8", errors="replace").replace("\n", "")

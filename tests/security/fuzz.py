@@ -1,8 +1,8 @@
 """Give omnibench thousands of mutated files: `python tests/security/fuzz.py --cases 500`.
 
-Of each kind of input every case must be accepted or refused in one sentence within a time limit,
-print no control characters, and run no code that it brings along. Prints a table; exit status 1 on
-any finding, whose file is kept.
+Of each kind of input every case must be accepted or refused in one sentence within a limit of
+time, print no control characters, and run no code that it brings along. Prints a table; exit
+status 1 on any finding, whose file is kept.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from omnibench import catalogue
 from omnibench.errors import OmnibenchError
 from omnibench.terminal import UNPRINTABLE
 
-SECONDS = 30  # a case may take; on a machine that does nothing else none takes two
+SECONDS = 30  # of a processor that a case may take; none takes two
 MEMORY = 4 * 2**30  # and so many bytes more than before
 BAD = ("traceback", "hang", "code run", "control characters")
 
@@ -82,7 +82,7 @@ def run_case(kind: str, rng: random.Random, folder: Path) -> tuple[str, str]:
                 use()
         except HangError:
             outcome = "hang"
-            detail = f"more than {SECONDS} s"
+            detail = f"more than {SECONDS} s of a processor"
         except OmnibenchError as error:
             outcome, detail = "refused", str(error)
         except (Exception, SystemExit):
@@ -100,21 +100,21 @@ def _limited(seconds: int) -> Iterator[None]:
     def end(*_: object) -> None:
         raise HangError
 
-    before = signal.signal(signal.SIGALRM, end)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1)  # again, where the first was swallowed
+    before = signal.signal(signal.SIGPROF, end)
+    signal.setitimer(signal.ITIMER_PROF, seconds, 1)  # again, where the first was swallowed
     space = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     room = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (room, space[1]))
-    # Where no Python code is reached any more.
-    faulthandler.dump_traceback_later(4 * seconds, exit=True, file=sys.__stderr__)
+    # Where no Python code is reached any more, or nothing is computed.
+    faulthandler.dump_traceback_later(40 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)
         resource.setrlimit(resource.RLIMIT_AS, space)
         faulthandler.cancel_dump_traceback_later()
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGPROF, before)
 
 
 @contextlib.contextmanager

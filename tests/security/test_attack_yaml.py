@@ -1,10 +1,11 @@
 """Suites that want more of a YAML reader than numbers, texts, lists and mappings."""
 
 import re
-import time
 import tracemalloc
 
 import pytest
+
+from omnibench import suite
 
 TAGS = (
     "!!python/object/apply:os.makedirs ['MARKER']",
@@ -56,11 +57,11 @@ def written(path, repetitions=1, backbones="random-vit-tiny", datasets="phantom"
     [(1_000_000, 1, "1,000,000"), (10**15, 1, "1,000,000,000,000,000"), (1000, 1000, "1,000,000")],
 )
 def test_a_suite_of_a_million_cells_is_refused_with_the_count(
-    bench, tmp_path, repetitions, backbones, count
+    bench, tmp_path, monkeypatch, repetitions, backbones, count
 ):
+    monkeypatch.setattr(suite, "Unit", None)  # none is made of so many
     cards = ", ".join(f"{{id: b{k}, source: 'random:test_vit'}}" for k in range(backbones))
     path = written(tmp_path / "attack.yaml", repetitions, cards)
-    began = time.perf_counter()
     for command in ("plan", "run", "status"):
         status, out, err = bench(command, path)
         assert (status, out) == (2, "")
@@ -69,7 +70,6 @@ def test_a_suite_of_a_million_cells_is_refused_with_the_count(
             r"suite may have; make several suites of it\n",
             err,
         ), err
-    assert time.perf_counter() - began < 20
     assert not (tmp_path / "results").exists()
 
 

@@ -21,7 +21,7 @@ def pillow(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(SIZES, SIZES, SIZES, SIZES)
 @example(64, 56, 56, 64)  # centres that fall between two pixels
 @example(10, 37, 1, 70)

@@ -7,7 +7,7 @@ from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.errors import DataError
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(2, 5), st.integers(1, 4))
 def test_counts_are_those_of_comparing_pixel_by_pixel(seed, classes, images):
     rng = np.random.default_rng(seed)

@@ -44,7 +44,7 @@ def one_hot(values, classes):
     return torch.as_tensor(np.moveaxis(np.eye(classes)[values], -1, 1))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks())
 @pytest.mark.parametrize("background", [False, True])
 def test_per_image_overlaps_equal_monais(background, case):
@@ -58,7 +58,7 @@ def test_per_image_overlaps_equal_monais(background, case):
     assert ours["f1"] == ours["dice"]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(masks(most=4))
 @pytest.mark.parametrize("background", [False, True])
 def test_per_image_rates_equal_scikit_learns(background, case):
@@ -83,7 +83,7 @@ def test_per_image_rates_equal_scikit_learns(background, case):
         assert ours[name] == pytest.approx(np.mean(each), abs=1e-12)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(masks())
 def test_pooled_metrics_equal_torchmetrics(case):
     predicted, truth, classes = case

@@ -41,7 +41,7 @@ def scikit_learn(name, labels, predicted):
     return f1_score(labels, predicted, average="macro")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 6))
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @pytest.mark.filterwarnings("ignore:A single label was found")

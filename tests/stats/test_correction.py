@@ -7,7 +7,7 @@ from statsmodels.stats.multitest import multipletests
 from omnibench.stats.correction import CORRECTIONS
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
 def test_both_are_statsmodels(p):
     for name, theirs in (("holm", "holm"), ("benjamini-hochberg", "fdr_bh")):

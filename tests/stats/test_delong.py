@@ -28,7 +28,7 @@ def apart(n):
     return np.arange(n)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(6, 40), st.integers(2, 50))
 def test_binary_is_the_classical_delong(seed, n, levels):
     rng = np.random.default_rng(seed)

@@ -24,7 +24,7 @@ def test_wilcoxon_is_scipys_exact_one(n):
     assert paired(wilcoxon, d).p == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(-4, 4).filter(bool), min_size=6, max_size=10))
 def test_wilcoxon_with_ties_is_brute_force(whole):
     """All signs of the mean ranks, one by one; tenths are equal up to rounding only."""

@@ -27,7 +27,7 @@ FRACTIONS = st.integers(0, 1000).map(lambda k: k / 1000)
 PAIRS = [f"pair-{k}" for k in range(20)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(FRACTIONS, FRACTIONS), min_size=2, max_size=20))
 def test_paired_t_is_scipys(pairs):
     a, b = np.array(pairs).T
@@ -43,7 +43,7 @@ def test_paired_t_is_scipys(pairs):
 
 
 @pytest.mark.filterwarnings("ignore:Precision loss occurred")  # scipy's, of a constant sample
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(FRACTIONS, min_size=2, max_size=9), st.lists(FRACTIONS, min_size=2, max_size=9))
 def test_welch_t_is_scipys(a, b):
     a, b = np.array(a), np.array(b)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import Dataset, Split
+from omnibench.data import Dataset, Labels, Split
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import read_declaration
 from omnibench.data.labels import Kind, primary_metric
@@ -83,7 +83,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     splits = {
         split: Split(
             images=FolderImages(root, files, (len(files), height, width, *pixel)),
-            labels=np.array(listing.labels[split], np.int64),
+            targets={"labels": Labels(np.array(listing.labels[split], np.int64))},
         )
         for split, files in listing.files.items()
     }

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from omnibench.cards import DatasetCard
-from omnibench.data import Dataset, Split
+from omnibench.data import Dataset, Split, Texts
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.jsonl_lines import lines_of
 from omnibench.data.local import local_card
@@ -53,7 +53,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
                 tuple(line.image for line in found),
                 (len(found), height, width, *pixel),
             ),
-            captions=tuple(line.caption for line in found),
+            targets={"captions": Texts(tuple(line.caption for line in found))},
             groups=np.array(groups, np.str_) if groups else None,
         )
     card = card.model_copy(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
-from omnibench.data import Dataset, Images, npz
+from omnibench.data import Dataset, Images, Masks, Split, npz
 from omnibench.data.declaration import (
     MOST_CLASSES,
     UNDECLARED,
@@ -18,7 +18,7 @@ from omnibench.data.declaration import (
     declaration_of,
     numbers,
 )
-from omnibench.data.sized import Native, at_size, native
+from omnibench.data.sized import at_size, is_native, native
 from omnibench.errors import DataError
 
 BLOCK_PIXELS = 1 << 20
@@ -85,10 +85,7 @@ def class_indexed(dataset: Dataset) -> Dataset:
             )
         names, table = _of_card(card, shown) if card.mask_classes else _in_order(card.id, shown)
         table[ignored] = VOID
-    splits = {
-        split: replace(part, masks=RecodedMasks(masks[split], table))
-        for split, part in dataset.splits.items()
-    }
+    splits = {split: recoded(part, table) for split, part in dataset.splits.items()}
     return replace(dataset, card=card.model_copy(update={"mask_classes": names}), splits=splits)
 
 
@@ -101,22 +98,27 @@ def read_foreground(card: DatasetCard, data_dir: Path) -> Dataset:
     dataset = npz.read(card, data_dir)
     table = np.minimum(np.arange(256), 1).astype(np.uint8)
     splits = {
-        split: part if part.masks is None else replace(part, masks=RecodedMasks(part.masks, table))
+        split: recoded(part, table) if "masks" in part.targets else part
         for split, part in dataset.splits.items()
     }
     return replace(dataset, splits=splits)
 
 
+def recoded(split: Split, table: NDArray[np.uint8]) -> Split:
+    """Return a split whose mask values are looked up in a table, uint8 [256]."""
+    masks = RecodedMasks(split.target("masks", Masks).images, table)
+    return replace(split, targets={**split.targets, "masks": Masks(masks)})
+
+
 def _masks(dataset: Dataset, split: str) -> Images:
     part, name = dataset.splits[split], dataset.card.id
-    if part.masks is None:
-        raise DataError(f"{split} of '{name}' has no masks; add them or name another dataset")
-    if part.masks.shape != part.images.shape[:3]:
+    masks = dataset.target(split, "masks", Masks).images
+    if masks.shape != part.images.shape[:3]:
         raise DataError(
-            f"the masks of {split} of '{name}' are {list(part.masks.shape)} where its images are "
+            f"the masks of {split} of '{name}' are {list(masks.shape)} where its images are "
             f"{list(part.images.shape[:3])}; save one mask of the same size for each image"
         )
-    return part.masks
+    return masks
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _blocks(masks: Images) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     Those of files come one by one at their own size, so that no value is lost by resizing.
     """
     count, height, width = masks.shape
-    if isinstance(masks, Native):
+    if is_native(masks):
         yield from ((index, masks.read_native(index)[None]) for index in range(count))
         return
     step = max(1, BLOCK_PIXELS // (height * width))

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omnibench import DatasetCard, register_dataset
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.data.checksums import sha256_of
 from omnibench.errors import DataError
 
@@ -85,7 +85,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     for split, rows in rows_of_splits().items():
         splits[split] = Split(
             images=ArrayImages(images[rows]),
-            masks=ArrayImages(masks[rows]),
+            targets={"masks": Masks(ArrayImages(masks[rows]))},
             groups=np.full(len(rows), card.id),
         )
     return Dataset(card, splits, {name: f"sha256:{digest}" for name, digest in FILES.items()})

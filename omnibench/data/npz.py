@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import ArrayImages, Dataset, Images, Split
+from omnibench.data import ArrayImages, Dataset, Images, Labels, Masks, Split, Target
 from omnibench.data.checksums import checksum_like, sha256_of
 from omnibench.data.declaration import declaration_of, read_declaration
 from omnibench.data.labels import (
@@ -87,11 +87,15 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             digests = {name: array.checksum for name, array in packed.items()}
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
     digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
+    targets: dict[str, dict[str, Target]] = {split: {} for split in SPLITS}
+    for split, values in labels.items():
+        targets[split]["labels"] = Labels(values)
+    for split in layout.masks:
+        targets[split]["masks"] = Masks(images[f"{split}_masks"])
     splits = {
         split: Split(
             images=images[f"{split}_images"],
-            labels=labels.get(split),
-            masks=images.get(f"{split}_masks"),
+            targets=targets[split],
             groups=groups.get(split),
         )
         for split in SPLITS

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import Dataset, Split
+from omnibench.data import Dataset, Masks, Split
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import coding_of, read_declaration
 from omnibench.data.folder import SUFFIXES, beside_splits, ending, instead, visible
@@ -90,7 +90,9 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         images, masks = pairs.images[split], pairs.masks[split]
         splits[split] = Split(
             images=FolderImages(root, images, (len(images), height, width, *pixel)),
-            masks=FolderMasks(root, masks, (len(masks), height, width), colours),
+            targets={
+                "masks": Masks(FolderMasks(root, masks, (len(masks), height, width), colours))
+            },
         )
     card = card.model_copy(
         update={"channels": channels, "resolution": height if height == width else None}

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
-from omnibench.data import Dataset, Split, hub
+from omnibench.data import Dataset, Split, Texts, hub
 from omnibench.data.folder_images import decode, header
 from omnibench.data.jsonl_lines import one_line
 from omnibench.data.packing import Stream, pack
@@ -63,7 +63,8 @@ def read(card: DatasetCard, data_dir: Path, *also: Mapping[str, int]) -> Dataset
     name = f"{digest.removeprefix('sha256:')[:16]}-{side}"
     packed = pack(data_dir / "packed" / name, streams, str(folder))
     splits = {
-        split: Split(images=packed[f"{split}_images"], captions=captions[split]) for split in files
+        split: Split(packed[f"{split}_images"], {"captions": Texts(captions[split])})
+        for split in files
     }
     digests = {array: images.checksum for array, images in packed.items()}
     card = card.model_copy(update={"splits": counts, "resolution": side})

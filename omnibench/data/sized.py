@@ -1,55 +1,121 @@
-"""Images whose files have their own sizes: decoded for an input size, or as large as they are."""
+"""Images behind one small reading interface: of an array, of files, or a selection of others.
 
-from dataclasses import replace
-from typing import Protocol, Self, runtime_checkable
+numpy is imported by type checkers alone, so that registering a dataset stays light.
+"""
 
-import numpy as np
-from numpy.typing import NDArray
+from __future__ import annotations
 
-from omnibench.data import Dataset, Images
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, TypeGuard, runtime_checkable
+
+from typing_extensions import TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+# What a pixel is: `Images` alone are uint8, `Images[np.float32]` are float maps.
+T = TypeVar("T")
+Pixel = TypeVar("Pixel", bound="np.generic", default="np.uint8", covariant=True)
 
 
-@runtime_checkable
-class Resizable(Images, Protocol):
-    """Images that are decoded when they are read."""
+class Images(Protocol[Pixel]):
+    """N images of one size: grey [N, H, W] or RGB [N, H, W, 3]."""
 
-    def at(self, size: int) -> Self:
-        """Return the same images as they are decoded for an input of this size."""
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W) or (N, H, W, 3)."""
+        ...
+
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        """Return images start..stop-1, freshly read; at most N of them."""
+        ...
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        """Return the images at `indices`, in that order."""
         ...
 
 
 @runtime_checkable
-class Native(Images, Protocol):
+class Resizable(Protocol):
+    """Images, or a target made of some, that are decoded when they are read."""
+
+    def at(self, size: int) -> Self:
+        """Return the same as it is decoded for an input of this size."""
+        ...
+
+
+class Native(Images[Pixel], Protocol[Pixel]):
     """Images that may be read at their files' own sizes."""
 
-    def read_native(self, index: int) -> NDArray[np.uint8]:
+    def read_native(self, index: int) -> NDArray[Pixel]:
         """Return one image at its own size."""
         ...
 
 
-def at_size(images: Images, size: int) -> Images:
-    """Return images as they are decoded for an input of this size; arrays as they are."""
-    return images.at(size) if isinstance(images, Resizable) else images
+@dataclass(frozen=True)
+class ArrayImages(Images[Pixel]):
+    """Images that are in memory already."""
+
+    array: NDArray[Pixel]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        return self.array[start:stop]
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        return self.array[indices]
 
 
-def native(images: Images, index: int) -> NDArray[np.uint8]:
+@dataclass(frozen=True)
+class SubsetImages(Images[Pixel]):
+    """The images of `base` at `indices`."""
+
+    base: Images[Pixel]
+    indices: NDArray[np.int64]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.indices), *self.base.shape[1:])
+
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        return self.base.read_rows(self.indices[start:stop])
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        return self.base.read_rows(self.indices[indices])
+
+    def at(self, size: int) -> Self:
+        return type(self)(at_size(self.base, size), self.indices)
+
+    def read_native(self, index: int) -> NDArray[Pixel]:
+        return native(self.base, int(self.indices[index]))
+
+
+def at_size(values: T, size: int) -> T:
+    """Return values as decoded for an input of this size; as they are where nothing is decoded."""
+    return values.at(size) if isinstance(values, Resizable) else values
+
+
+def is_native(images: Images[Pixel]) -> TypeGuard[Native[Pixel]]:
+    """Return whether images are of files that have their own sizes, whatever wraps them."""
+    base = getattr(images, "base", None)
+    return hasattr(images, "read_native") if base is None else is_native(base)
+
+
+def native(images: Images[Pixel], index: int) -> NDArray[Pixel]:
     """Return one image at its file's own size; of an array at the array's."""
-    if isinstance(images, Native):
+    if is_native(images):
         return images.read_native(index)
-    image: NDArray[np.uint8] = images.read(index, index + 1)[0]
+    image: NDArray[Pixel] = images.read(index, index + 1)[0]
     return image
 
 
-def sized(dataset: Dataset, size: int) -> Dataset:
-    """Return a dataset whose images and masks are decoded for an input of this size."""
-    return replace(
-        dataset,
-        splits={
-            name: replace(
-                split,
-                images=at_size(split.images, size),
-                masks=None if split.masks is None else at_size(split.masks, size),
-            )
-            for name, split in dataset.splits.items()
-        },
-    )
+def name_of(images: Images[Pixel], index: int) -> str:
+    """Return an image's file, or its number in the whole split where it has none."""
+    if isinstance(images, SubsetImages):
+        return name_of(images.base, int(images.indices[index]))
+    files = getattr(images, "files", None)
+    return f"image {index}" if files is None else str(files[index])

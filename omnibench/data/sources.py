@@ -171,10 +171,8 @@ def load_once(card: DatasetCard, data_dir: Path, source: str, input_size: int) -
         source: the dataset's source digest, so that a file that changed is read again.
         input_size: of the recipe, for which files are decoded.
     """
-    from omnibench.data.sized import sized
-
     global _latest
     key = (card.id, str(data_dir), source)
     if _latest is None or _latest[0] != key:
         _latest = (key, load(card, data_dir))
-    return sized(_latest[1], input_size)
+    return _latest[1].at(input_size)

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Images, sources
+from omnibench.data import Dataset, Images, Labels, Masks, sources
 from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.masks import class_indexed, values_of
 from omnibench.data.remembered import remembered
-from omnibench.data.sized import Native
-from omnibench.data.subset import name_of
+from omnibench.data.sized import is_native, name_of
 from omnibench.errors import DataError
 
 RULES = "survey 1"  # raised when the facts or the warnings change
@@ -134,7 +133,11 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
 
 def _class_shares(dataset: Dataset) -> dict[str, float]:
     """Return class -> its share of the images of all splits."""
-    labels = [split.labels for split in dataset.splits.values() if split.labels is not None]
+    labels = [
+        split.target("labels", Labels).values
+        for split in dataset.splits.values()
+        if "labels" in split.targets
+    ]
     if not labels:
         return {}
     values = np.concatenate(labels)
@@ -148,7 +151,7 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
 def _mask_shares(dataset: Dataset) -> dict[str, float]:
     """Return mask class -> its share of the pixels of all splits, what is ignored by itself."""
     indexed = class_indexed(dataset)
-    masks = {name: split.masks for name, split in indexed.splits.items() if split.masks is not None}
+    masks = {name: split.target("masks", Masks).images for name, split in indexed.splits.items()}
     values = values_of(masks)
     total = sum(counted.pixels for counted in values.values())
     names = dict(enumerate(indexed.card.mask_classes)) | {VOID: "(ignored)"}
@@ -158,10 +161,11 @@ def _mask_shares(dataset: Dataset) -> dict[str, float]:
 def _undefined(dataset: Dataset) -> Iterator[str]:
     """Yield a warning for each split in which an AUC is undefined."""
     for name, split in dataset.splits.items():
-        if split.labels is None or name == "train":
+        if "labels" not in split.targets or name == "train":
             continue
+        labels = split.target("labels", Labels).values
         for index, label in enumerate(dataset.card.classes):
-            shows = split.labels == index if split.labels.ndim == 1 else split.labels[:, index] == 1
+            shows = labels == index if labels.ndim == 1 else labels[:, index] == 1
             if not shows.any() or shows.all():
                 what = "no image" if not shows.any() else "nothing but images"
                 yield f"{name} has {what} of the class '{label}', so that its AUC is undefined"
@@ -214,7 +218,7 @@ def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
 
 def _images(images: Images) -> Iterator[NDArray[np.uint8]]:
     """Yield every image, those of files at their own size."""
-    if isinstance(images, Native):
+    if is_native(images):
         yield from (images.read_native(index) for index in range(images.shape[0]))
         return
     step = max(1, BLOCK_PIXELS // math.prod(images.shape[1:]))

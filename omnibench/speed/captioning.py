@@ -18,7 +18,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
 from omnibench.context import Context
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import unit_tokens
@@ -77,7 +77,7 @@ class _Ours:
         rng = np.random.default_rng(0)
         images = ArrayImages(rng.integers(0, 256, (GENERATED, SIZE, SIZE), np.uint8))
         captions = tuple(" ".join(map(str, rng.integers(10, 99, 20))) for _ in range(GENERATED))
-        split = Split(images, captions=captions)
+        split = Split(images, {"captions": Texts(captions)})
         dataset = Dataset(local_card("npz", Path("speed.npz")), {"train": split, "test": split})
         unit = Unit(
             "captioning", dataset.card, CARD, "bart-base", "bart-base", {},

@@ -20,7 +20,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
 from omnibench.context import Context
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
@@ -186,5 +186,6 @@ def _enlarged(maps: Tensor, size: tuple[int, int] = (SIZE, SIZE)) -> Tensor:
 def _dataset() -> Dataset:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (BATCH * STEPS, SIZE, SIZE), np.uint8)
-    split = Split(ArrayImages(images), masks=ArrayImages((images > 127).astype(np.uint8)))
+    masks = Masks(ArrayImages((images > 127).astype(np.uint8)))
+    split = Split(ArrayImages(images), {"masks": masks})
     return Dataset(local_card("npz", Path("speed.npz")), {"train": split, "val": split})

@@ -18,7 +18,7 @@ from torch import nn
 from torchvision import transforms
 
 from omnibench.commands.session import usable_cores
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Labels, Split
 from omnibench.data.local import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
@@ -104,7 +104,7 @@ def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float
         loaded.encoder, adaptation, {}, recipe, CLASSES
     )
     model.to(device)
-    splits = {"train": Split(ArrayImages(images), labels.astype(np.int64))}
+    splits = {"train": Split(ArrayImages(images), {"labels": Labels(labels.astype(np.int64))})}
     facts = local_card("npz", Path("speed.npz")).model_copy(update={"classes": ("0", "1")})
     cases = import_module(f"{package}.cases").Cases.of(Dataset(facts, splits))
     objective = import_module(f"{package}.objective").Objective(model, cases, recipe, 0)

@@ -10,8 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from omnibench.data import Dataset
-from omnibench.errors import DataError
+from omnibench.data import Dataset, Texts
 
 from .tokenizer import CaptionTokenizer
 
@@ -91,9 +90,4 @@ def captions_of(dataset: Dataset, split: str) -> tuple[str, ...]:
     Raises:
         DataError: it has none.
     """
-    captions = dataset.splits[split].captions
-    if captions is None:
-        raise DataError(
-            f"{dataset.card.id}: the {split} split has no captions; name a dataset that has some"
-        )
-    return captions
+    return dataset.target(split, "captions", Texts).values

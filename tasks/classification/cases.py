@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.data import Dataset
+from omnibench.data import Dataset, Labels
 from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
@@ -35,11 +35,7 @@ class Cases:
         Raises:
             DataError: one has not, by name.
         """
-        labels: dict[str, NDArray[np.int64]] = {}
-        for name, split in dataset.splits.items():
-            if split.labels is None:
-                raise DataError(f"{dataset.card.id}: the {name} split has no class labels")
-            labels[name] = split.labels
+        labels = {name: dataset.target(name, "labels", Labels).values for name in dataset.splits}
         train = labels["train"]
         for index, name in enumerate(dataset.card.classes):
             if not (train[:, index] if train.ndim == 2 else train == index).any():

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from omnibench.data import Labels
 from omnibench.data.sources import load, resolve
 from omnibench.data.subset import limited
 from omnibench.encoders.preprocess import Preprocess
@@ -37,12 +38,13 @@ class OnlineKnn:
         self.preprocess, self.precision = preprocess, precision
         self.splits, self.labels = {}, {}
         for split in SPLITS:
-            found = dataset.splits.get(split)
-            if found is None or found.labels is None or found.labels.ndim != 1:
+            cases = dataset.splits.get(split)
+            labels = None if cases is None else cases.targets.get("labels")
+            if cases is None or not isinstance(labels, Labels) or labels.values.ndim != 1:
                 raise DataError(
                     f"knn: {reference} has not one label an image; name a dataset of classification"
                 )
-            self.splits[split], self.labels[split] = found, torch.from_numpy(found.labels)
+            self.splits[split], self.labels[split] = cases, torch.from_numpy(labels.values)
         self.classes = int(max(found.max() for found in self.labels.values())) + 1
 
     def evaluate(self, network: MaskedViT) -> dict[str, float | None]:

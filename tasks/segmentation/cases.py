@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench import data
 from omnibench.data import Dataset, Images
 from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.masks import class_indexed
-from omnibench.data.sized import Native, native
-from omnibench.data.subset import limited, name_of
+from omnibench.data.sized import is_native, name_of, native
+from omnibench.data.subset import limited
 from omnibench.errors import DataError
 
 from .counts import Masks, counts_of
@@ -46,7 +47,7 @@ class Cases:
                 no training pixel shows; or a mask to score that is VOID throughout at that size.
         """
         void = bool(declaration_of(dataset.card).ignore)
-        of_files = isinstance(dataset.splits["train"].masks, Native)
+        of_files = is_native(dataset.target("train", "masks", data.Masks).images)
         dataset = limited(class_indexed(dataset), limit)
         shape = _masks(dataset, "train").shape
         scored = {
@@ -149,9 +150,7 @@ class Cases:
 
 
 def _masks(dataset: Dataset, split: str) -> Images:
-    masks = dataset.splits[split].masks
-    assert masks is not None  # `class_indexed` refuses a split without masks
-    return masks
+    return dataset.target(split, "masks", data.Masks).images
 
 
 def nearest(masks: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

@@ -12,7 +12,7 @@ from omnibench.tasks.captioning.trial import CaptioningTrial
 from transformers import BartConfig, BartForConditionalGeneration
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.encoders.kept import HeldRows
 from omnibench.encoders.tokens import UnitTokens
 
@@ -72,7 +72,7 @@ def made_up(
     tokens = rng.normal(size=(64, 5, WIDTH)).astype(np.float32)[:count]
     names = ("train", "val", "test")
     card = DatasetCard(id="d", reader="a:b", tasks=("captioning",))
-    dataset = Dataset(card, {name: Split(images, captions=captions) for name in names})
+    dataset = Dataset(card, {name: Split(images, {"captions": Texts(captions)}) for name in names})
     kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, None)
     model = Captioner(WIDTH, 3, "sqrt", tiny_bart(tokenizer.size, seed, **fields)).eval()
     recipe = FROM_SCRATCH.model_copy(update={"precision": precision})

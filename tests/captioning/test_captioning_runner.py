@@ -231,7 +231,7 @@ def test_a_dataset_without_captions_is_refused(make, tmp_path, token_passes):
     np.savez(tmp_path / "labels.npz", **arrays)
     unit, context = make(dataset=npz_card(tmp_path / "labels.npz"))
     said = execute_unit(unit, context).repetitions[0]
-    assert said.endswith("the train split has no captions; name a dataset that has some")
+    assert said.endswith("train of 'npz-labels' has no captions; add them or name another dataset")
     assert token_passes == []
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from target_values import labels_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data.folder import card_of, listing_of, read, source_digest
@@ -60,8 +61,7 @@ def test_images_and_labels_in_order(root: Path, tmp_path: Path) -> None:
     assert train.images.shape == (3, 4, 6)
     assert train.images.read(0, 9)[:, 0, 0].tolist() == [2, 1, 0]  # sick/c, well/a, well/b
     assert train.images.read(1, 2).shape == (1, 4, 6)
-    assert train.labels is not None
-    assert train.labels.tolist() == [1, 2, 2]
+    assert labels_of(train).tolist() == [1, 2, 2]
     assert dataset.digests == {"files": source_digest(root, tmp_path)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from target_values import captions_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import phantom, sources
@@ -62,11 +63,11 @@ def test_images_captions_and_cases_in_order(path: Path, tmp_path: Path) -> None:
     assert train.images.shape == (3, 6, 8)
     assert train.images.read(0, 3)[:, 0, 0].tolist() == [10, 20, 20]
     assert val.images.read_rows(np.array([1, 0]))[:, 0, 0].tolist() == [40, 30]
-    assert train.captions == ("CT of the chest.", "MR", "MR")
-    assert val.captions == ("Größe 3 mm", "x")
+    assert captions_of(train) == ("CT of the chest.", "MR", "MR")
+    assert captions_of(val) == ("Größe 3 mm", "x")
     assert train.groups is not None
     assert train.groups.tolist() == ["p1", "p1", "p1"]
-    assert train.labels is None
+    assert "labels" not in train.targets
     assert dataset.digests == {"files": sources.source_digest(card_of(path), tmp_path)}
 
 
@@ -189,11 +190,10 @@ def test_a_cut_keeps_captions_and_cases_with_their_images(tmp_path: Path) -> Non
             lines.append(line | {"group": value // 2})
     cut = limited(read(card_of(write(tmp_path / "own.jsonl", lines)), tmp_path), 7)
     for split in cut.splits.values():
-        assert split.captions is not None
         assert split.groups is not None
         values = split.images.read(0, 7)[:, 0, 0]
         assert len(split) == len(values) == 7
-        assert split.captions == tuple(f"is {value}" for value in values)
+        assert captions_of(split) == tuple(f"is {value}" for value in values)
         assert split.groups.tolist() == [str(value // 2) for value in values]
 
 
@@ -204,15 +204,13 @@ def test_a_cut_of_the_phantom_keeps_its_captions(tmp_path: Path) -> None:
     whole = sources.load(card, tmp_path)
     for name, split in limited(whole, 4).splits.items():
         full = whole.splits[name]
-        assert full.captions is not None
-        assert split.captions is not None
         assert full.groups is not None
         assert split.groups is not None
         images = full.images.read(0, len(full))
         places = [
             int((images == image).all(axis=(1, 2)).argmax()) for image in split.images.read(0, 4)
         ]
-        assert split.captions == tuple(full.captions[place] for place in places)
+        assert captions_of(split) == tuple(captions_of(full)[place] for place in places)
         assert split.groups.tolist() == full.groups[places].tolist()
 
 
@@ -230,7 +228,6 @@ def test_the_real_captions(real_data: Path, tmp_path: Path) -> None:
     images = dataset.splits["test"].images
     assert max(images.shape[1:3]) == 256
     assert images.read(0, 20).std(axis=(1, 2)).min() > 1
-    captions = dataset.splits["test"].captions
-    assert captions is not None
+    captions = captions_of(dataset.splits["test"])
     assert all(captions)
     assert not any("\n" in caption for caption in captions)

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from target_values import masks_of
 
+from omnibench import data
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Split, masks, npz
 from omnibench.data.declaration import VOID
@@ -22,7 +24,7 @@ def dataset(values: Masks, classes: tuple[str, ...] = (), side: int = 4) -> Data
     splits = {}
     for split, array in values.items():
         images = np.zeros((len(array), side, side), np.uint8)
-        splits[split] = Split(ArrayImages(images), masks=ArrayImages(array))
+        splits[split] = Split(ArrayImages(images), {"masks": data.Masks(ArrayImages(array))})
     return Dataset(card, splits)
 
 
@@ -35,8 +37,7 @@ def filled(**values: list[int]) -> Masks:
 
 
 def corners(indexed: Dataset, split: str) -> list[int]:
-    part = indexed.splits[split].masks
-    assert part is not None
+    part = masks_of(indexed.splits[split])
     values: list[int] = part.read(0, len(indexed.splits[split]))[:, -1, -1].tolist()
     return values
 
@@ -127,8 +128,7 @@ def test_declared_values_decide(
 ) -> None:
     indexed = declared(values, declaration)
     assert indexed.card.mask_classes == classes
-    masks = indexed.splits["val"].masks
-    assert masks is not None
+    masks = masks_of(indexed.splits["val"])
     assert masks.read(0, 1)[0, 0, :3].tolist() == indices
 
 
@@ -149,14 +149,14 @@ def test_splits_without_masks_or_with_masks_of_another_size_are_refused() -> Non
         class_indexed(Dataset(without.card, splits))
     with pytest.raises(DataError, match=r"train of 'own' are \[2, 4, 4\] .* \[2, 5, 5\]"):
         class_indexed(dataset(filled(train=[0, 1]), side=5))
-    short = Split(images, masks=ArrayImages(np.zeros((1, 4, 4), np.uint8)))
-    with pytest.raises(DataError, match=r"\[1, 4, 4\] where its images are \[2, 4, 4\]"):
+    short = Split(images, {"masks": data.Masks(ArrayImages(np.zeros((2, 3, 4), np.uint8)))})
+    with pytest.raises(DataError, match=r"\[2, 3, 4\] where its images are \[2, 4, 4\]"):
         class_indexed(Dataset(without.card, {"train": short}))
 
 
 def test_colour_images_have_flat_masks() -> None:
     images = ArrayImages(np.zeros((2, 4, 4, 3), np.uint8))
-    part = Split(images, masks=ArrayImages(filled(train=[0, 1])["train"]))
+    part = Split(images, {"masks": data.Masks(ArrayImages(filled(train=[0, 1])["train"]))})
     found = class_indexed(Dataset(dataset({}).card, {"train": part}))
     assert found.card.mask_classes == ("0", "1")
 
@@ -167,8 +167,7 @@ def test_reading_by_blocks_rows_and_slices(monkeypatch: pytest.MonkeyPatch) -> N
     expected = rng.integers(0, 3, (7, 4, 4))
     own = dataset({"train": values[expected]})
     monkeypatch.setattr(masks, "BLOCK_PIXELS", 33)  # two masks a block
-    found = class_indexed(own).splits["train"].masks
-    assert found is not None
+    found = masks_of(class_indexed(own).splits["train"])
     assert found.shape == (7, 4, 4)
     assert found.read(0, 1).dtype == np.uint8
     np.testing.assert_array_equal(found.read(2, 9), expected[2:])
@@ -186,6 +185,5 @@ def test_any_foreground_value_becomes_1(
     for split in ("train", "val", "test"):
         arrays[f"{split}_label"] = arrays[f"{split}_images"] // 100  # 0, 1, 2
     found = read_foreground(card_of(save(arrays)), tmp_path).splits["test"]
-    assert found.masks is not None
-    np.testing.assert_array_equal(found.masks.read(0, 5), arrays["test_label"] > 0)
-    assert found.labels is not None
+    assert "labels" in found.targets
+    np.testing.assert_array_equal(masks_of(found).read(0, 5), arrays["test_label"] > 0)

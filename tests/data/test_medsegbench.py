@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from target_values import masks_of
 
 import omnibench.data.medsegbench  # noqa: F401  (registers)
 from omnibench.catalogue import datasets
@@ -102,7 +103,7 @@ def test_a_file_with_foreground_of_other_values(
     own = card.model_copy(
         update={"path": str(path), "resolution": 8, "splits": {}, "files": {}, "urls": {}}
     )
-    found = class_indexed(load(own, tmp_path)).splits["val"].masks
+    found = masks_of(class_indexed(load(own, tmp_path)).splits["val"])
     assert found is not None
     np.testing.assert_array_equal(found.read(0, 2), content["val_label"] > 0)
 

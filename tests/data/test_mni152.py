@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from target_values import masks_of
 
 from omnibench.data import Dataset, mni152
 from omnibench.data.masks import class_indexed
@@ -25,10 +26,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     return load(CARD, tmp_path_factory.mktemp("data"))
 
 
-def masks_of(dataset: Dataset, split: str) -> NDArray[np.uint8]:
-    masks = dataset.splits[split].masks
-    assert masks is not None
-    return masks.read(0, len(dataset.splits[split]))
+def mask_values(dataset: Dataset, split: str) -> NDArray[np.uint8]:
+    return masks_of(dataset.splits[split]).read(0, len(dataset.splits[split]))
 
 
 def test_no_two_splits_are_neighbours() -> None:
@@ -43,7 +42,7 @@ def test_no_two_splits_are_neighbours() -> None:
 def test_images_and_masks(dataset: Dataset) -> None:
     for split, count in CARD.splits.items():
         images = dataset.splits[split].images
-        masks = masks_of(dataset, split)
+        masks = mask_values(dataset, split)
         assert images.shape == masks.shape == (count, 160, 160)
         pixels = images.read(0, count)
         assert not masks[pixels == 0].any()  # tissue is seen wherever the mask has some
@@ -71,7 +70,7 @@ def test_slices_are_cut_from_the_volume_head_up(dataset: Dataset) -> None:
     images = dataset.splits["val"].images.read(0, 9)
     assert images.sum() == t1[:, rows_of_splits()["val"]].sum()  # nothing of the brain is cut off
     rng = np.random.default_rng(0)
-    masks = masks_of(dataset, "val")
+    masks = mask_values(dataset, "val")
     for _ in range(200):
         index, down, across = rng.integers(9), rng.integers(160), rng.integers(160)
         place = (18 + across, rows_of_splits()["val"][index], 159 - down)
@@ -82,7 +81,7 @@ def test_slices_are_cut_from_the_volume_head_up(dataset: Dataset) -> None:
 
 @needs_nilearn
 def test_copying_the_most_alike_training_mask_does_not_solve_it(dataset: Dataset) -> None:
-    train, test = masks_of(dataset, "train"), masks_of(dataset, "test")
+    train, test = mask_values(dataset, "train"), mask_values(dataset, "test")
     for mask in test[::5]:
         dice = [
             2

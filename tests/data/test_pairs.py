@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from target_values import masks_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data.checksums import sha256_of_folder
@@ -72,10 +73,9 @@ def test_images_and_masks_go_together(root: Path, tmp_path: Path) -> None:
     dataset = read(card_of(root), tmp_path)
     assert (dataset.card.channels, dataset.card.resolution) == (1, None)
     train = dataset.splits["train"]
-    assert train.masks is not None
-    assert train.images.shape == train.masks.shape == (2, 4, 6)
-    assert train.masks.read(0, 9)[:, 0, 0].tolist() == [0, 255]  # a, b
-    assert train.masks.read_rows(np.array([1, 1])).max(axis=(1, 2)).tolist() == [255, 255]
+    assert train.images.shape == masks_of(train).shape == (2, 4, 6)
+    assert masks_of(train).read(0, 9)[:, 0, 0].tolist() == [0, 255]  # a, b
+    assert masks_of(train).read_rows(np.array([1, 1])).max(axis=(1, 2)).tolist() == [255, 255]
     assert dataset.digests == {"files": source_digest(root, tmp_path)}
     assert class_indexed(dataset).card.mask_classes == ("0", "255")
 
@@ -96,8 +96,7 @@ def test_palettes_give_indices_and_black_and_white_0_and_1(root: Path, tmp_path:
     palette.info["transparency"] = 0
     palette.save(root / "train/masks/a.PNG")
     save_array(root / "train/masks/b.png", indices > 0)
-    masks = read(card_of(root), tmp_path).splits["train"].masks
-    assert masks is not None
+    masks = masks_of(read(card_of(root), tmp_path).splits["train"])
     np.testing.assert_array_equal(masks.read(0, 2), [indices, indices > 0])
 
 
@@ -133,8 +132,7 @@ def test_declared_colours_are_read_from_palettes_and_colour_masks(
     assert dataset.card.mask_classes == ("background", "lesion")
     void = lesion.copy()
     void[0, 0] = VOID
-    assert dataset.splits["train"].masks is not None
-    np.testing.assert_array_equal(dataset.splits["train"].masks.read(0, 2), [lesion, void])
+    np.testing.assert_array_equal(masks_of(dataset.splits["train"]).read(0, 2), [lesion, void])
     colour[3, 5] = (1, 2, 3)
     save_array(root / "train/masks/b.png", colour)
     with pytest.raises(DataError, match=r"b\.png holds the colour #010203, which is not declared"):
@@ -153,9 +151,8 @@ def test_image_and_mask_are_turned_alike(root: Path, tmp_path: Path) -> None:
         for path in (root / split).rglob("x.*"):
             save(path, size=(4, 6))
     train = read(card_of(root), tmp_path).splits["train"]
-    assert train.masks is not None
     np.testing.assert_array_equal(train.images.read(0, 1)[0], np.rot90(pixels, -1))
-    np.testing.assert_array_equal(train.masks.read(0, 1)[0], np.rot90(pixels, -1))
+    np.testing.assert_array_equal(masks_of(train).read(0, 1)[0], np.rot90(pixels, -1))
 
 
 def test_masks_are_resized_with_their_images_and_keep_their_values(
@@ -169,9 +166,7 @@ def test_masks_are_resized_with_their_images_and_keep_their_values(
     small[1:3, 2:4] = 3
     save_array(root / "val/masks/x.bmp", small)
     splits = read(card_of(root), tmp_path).splits
-    masks, enlarged = splits["train"].masks, splits["val"].masks
-    assert masks is not None
-    assert enlarged is not None
+    masks, enlarged = masks_of(splits["train"]), masks_of(splits["val"])
     np.testing.assert_array_equal(masks.read(0, 1)[0], square // 50)
     np.testing.assert_array_equal(enlarged.read(0, 1)[0], small.repeat(10, 0).repeat(10, 1))
     assert splits["val"].images.shape == (1, 40, 60)
@@ -247,8 +242,7 @@ def test_a_mask_cut_short_is_named(root: Path, tmp_path: Path) -> None:
     save_array(root / "train/images/b.JPG", pixels)
     save_array(path, pixels)
     path.write_bytes(path.read_bytes()[:400])
-    masks = read(card_of(root), tmp_path).splits["train"].masks
-    assert masks is not None
+    masks = masks_of(read(card_of(root), tmp_path).splits["train"])
     with pytest.raises(DataError, match=r"b\.png cannot be read as an image"):
         masks.read(0, 2)
 

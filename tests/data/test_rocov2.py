@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import errors
 from PIL import Image
+from target_values import captions_of
 
 from omnibench.data import checksums, download, parquet, sources
 from omnibench.data.rocov2 import CARD, HUB_SPLITS
@@ -67,9 +68,9 @@ def test_images_and_captions_in_order(folder: Path, tmp_path: Path) -> None:
         [20, 20, 0],
         [21, 21, 21],
     ]
-    assert train.captions == ("a", "b", "c", "d e", "f")
+    assert captions_of(train) == ("a", "b", "c", "d e", "f")
     assert test.images.read_rows(np.array([2, 0]))[:, 0, 0, 0].tolist() == [42, 40]
-    assert test.captions == ("i", "j", "k")
+    assert captions_of(test) == ("i", "j", "k")
     assert train.groups is None
     assert dataset.digests["files"] == sources.source_digest(SMALL, tmp_path)
     assert set(dataset.digests) == {"files", "train_images", "val_images", "test_images"}
@@ -197,7 +198,10 @@ def test_fetching(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert repository == "eltorio/ROCOv2-radiology"
     assert (options["repo_type"], options["ignore_patterns"]) == ("dataset", ["*/test-x.parquet"])
     assert (tmp_path / "checksums.index").is_file()
-    assert sources.load(SMALL, tmp_path).splits["val"].captions == ("g", "h")
+    assert captions_of(sources.load(SMALL, tmp_path).splits["val"]) == (
+        "g",
+        "h",
+    )
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from target_values import labels_of
 
 from omnibench.context import Context
 from omnibench.data import sources
@@ -16,7 +17,7 @@ def phantom(tmp_path_factory) -> str:
     for split, found in sources.load(sources.resolve("phantom"), folder).splits.items():
         count = {"train": 80, "val": 40, "test": 8}[split]
         arrays[f"{split}_images"] = found.images.read(0, count)
-        arrays[f"{split}_labels"] = found.labels[:count, None]
+        arrays[f"{split}_labels"] = labels_of(found)[:count, None]
     np.savez(folder / "images.npz", **arrays)
     return f"npz:{folder / 'images.npz'}"
 

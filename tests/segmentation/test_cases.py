@@ -6,9 +6,10 @@ from omnibench.tasks.segmentation.cases import Cases, nearest
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.distances import surface_distances
 from PIL import Image
+from target_values import masks_of
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.errors import DataError
 
 SIZES = st.integers(1, 70)
@@ -50,7 +51,7 @@ def dataset(groups: bool = False, values=(0, 1, 2), classes=("background", "live
         masks = np.stack([np.roll(mask, index, axis=1) for index, mask in enumerate(masks)])
         images = np.zeros((count, 16, 24), np.uint8)
         told = np.array([f"patient {index // 2}" for index in range(count)]) if groups else None
-        splits[name] = Split(ArrayImages(images), masks=ArrayImages(masks), groups=told)
+        splits[name] = Split(ArrayImages(images), {"masks": Masks(ArrayImages(masks))}, groups=told)
     card = DatasetCard(id="thirds", reader="a:b", tasks=("segmentation",), mask_classes=classes)
     return Dataset(card, splits)
 
@@ -63,7 +64,7 @@ def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(score_at,
     cases = Cases.of(data, 64, score_at, None)
     assert (cases.trained, cases.scored, cases.classes, cases.count("val")) == (64, scored, 3, 3)
     rows = np.array([3, 0])
-    native = data.splits["train"].masks.array[rows]
+    native = masks_of(data.splits["train"]).array[rows]
     np.testing.assert_array_equal(cases.masks("train", rows), pillow(native, (64, 64)))
     np.testing.assert_array_equal(cases.truth("train", rows), pillow(native, scored))
 
@@ -77,15 +78,15 @@ def test_values_become_classes_and_limits_cut_every_split():
 
 def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
     data = dataset()
-    data.splits["train"].masks.array[data.splits["train"].masks.array == 2] = 1
+    masks_of(data.splits["train"]).array[masks_of(data.splits["train"]).array == 2] = 1
     with pytest.raises(DataError, match=r"thirds: no training mask shows the class 'tumour'"):
         Cases.of(data, 32, "input", None)
     # The other splits may lack it: they are scored, not learnt from.
     data = dataset()
-    data.splits["test"].masks.array[:] = 0
+    masks_of(data.splits["test"]).array[:] = 0
     assert Cases.of(data, 32, "input", None).classes == 3
     # One pixel of the last image is enough.
-    masks = data.splits["train"].masks.array
+    masks = masks_of(data.splits["train"]).array
     masks[masks == 2] = 1
     masks[-1, -1, -1] = 2
     assert Cases.of(data, 32, "input", None).classes == 3
@@ -94,7 +95,10 @@ def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
 def test_masks_of_another_size_than_their_images_are_refused():
     data = dataset()
     split = data.splits["val"]
-    wrong = Split(split.images, masks=ArrayImages(split.masks.array[:, :8]))
+    wrong = Split(
+        split.images,
+        {"masks": Masks(ArrayImages(masks_of(split).array[:, :8]))},
+    )
     with pytest.raises(DataError, match="masks of val of 'thirds'"):
         Cases.of(Dataset(data.card, {**data.splits, "val": wrong}), 32, "input", None)
 
@@ -123,7 +127,7 @@ def test_what_is_stored_of_predictions(groups):
     assert arrays["test_counts"].dtype == np.int32
     assert arrays["test_hd95"].dtype == arrays["test_nsd"].dtype == np.float32
     assert arrays["test_case"].tolist() == [0, 1, 2, 3]
-    truth = pillow(dataset().splits["test"].masks.array, (4, 4))
+    truth = pillow(masks_of(dataset().splits["test"]).array, (4, 4))
     np.testing.assert_array_equal(arrays["test_counts"], counts_of(predicted["test"], truth, 3))
     for name, values in zip(
         ("test_hd95", "test_nsd"), surface_distances(predicted["test"], truth, 3), strict=True

@@ -15,7 +15,7 @@ from omnibench.tasks.segmentation.overlay import (
 from PIL import Image
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 
 
 def test_colours_tell_right_over_missed_and_the_wrong_class():
@@ -61,7 +61,7 @@ def sheet(count: int, channels: int = 1) -> tuple[Image.Image, np.ndarray]:
         predicted[index, 4 : 4 + index] = 1
     pixel = (3,) if channels == 3 else ()
     images = np.full((count, 16, 16, *pixel), 200, np.uint8)
-    split = Split(ArrayImages(images), masks=ArrayImages(truth))
+    split = Split(ArrayImages(images), {"masks": Masks(ArrayImages(truth))})
     card = DatasetCard(id="x", reader="a:b", tasks=("segmentation",), mask_classes=("no", "yes"))
     data = Dataset(card, dict.fromkeys(("train", "val", "test"), split))
     cases = Cases.of(data, 32, "native", None)

@@ -7,11 +7,12 @@ from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
 from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
 from PIL import Image
+from target_values import masks_of
 from torch import nn
 from torch.nn import functional
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.training.job import Batch
 
@@ -31,7 +32,7 @@ def dataset() -> Dataset:
         {
             split: Split(
                 ArrayImages(rng.integers(0, 256, (COUNT, 12, 20), dtype=np.uint8)),
-                masks=ArrayImages(rng.integers(0, CLASSES, (COUNT, 12, 20), dtype=np.uint8)),
+                {"masks": Masks(ArrayImages(rng.integers(0, CLASSES, (COUNT, 12, 20), np.uint8)))},
             )
             for split in ("train", "val", "test")
         },
@@ -82,7 +83,7 @@ def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size():
     ours = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     rows = [4, 0, 17]
-    native = dataset().splits["train"].masks.array[rows]
+    native = masks_of(dataset().splits["train"]).array[rows]
     masks = np.stack(
         [Image.fromarray(m).resize((SIDE, SIDE), Image.Resampling.NEAREST) for m in native]
     )

@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from omnibench.data import npz, pairs
 from omnibench.data.declaration import VOID
-from omnibench.data.sized import sized
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import DataError
 from omnibench.task import score
@@ -121,7 +120,7 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, trial):
                 pixels = rng.integers(0, high, (height, width), dtype=np.uint8)
                 Image.fromarray(pixels).save(path)
     data = pairs.read(pairs.card_of(tmp_path / "set"), tmp_path / "data")
-    cases = Cases.of(sized(data, SIDE), SIDE, "native", None)
+    cases = Cases.of(data.at(SIDE), SIDE, "native", None)
     assert cases.dataset.splits["test"].images.shape == (3, SIDE, SIDE)
     rows = np.arange(3)
     assert cases.sizes("test", rows) == list(sizes)
@@ -166,6 +165,6 @@ def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(tmp_path
     name = "test/images/2.png" if of_files else "image 2"
     for limit in (None, 3):  # the draw of three holds it
         with pytest.raises(DataError, match=f"the mask of {name} of test .* at the 8 x 8 pixels"):
-            Cases.of(sized(data, 64), 64, "stride8", limit)
+            Cases.of(data.at(64), 64, "stride8", limit)
     for score_at in ("input", "native"):
-        assert Cases.of(sized(data, 64), 64, score_at, None).void
+        assert Cases.of(data.at(64), 64, score_at, None).void

@@ -9,7 +9,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Images, Split
+from omnibench.data import ArrayImages, Dataset, Images, Labels, Masks, Split, Texts
 from omnibench.data.phantom.canvas import mask
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import Case, case, stream
@@ -31,7 +31,8 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     splits = {name: generate(name, count, size) for name, count in card.splits.items()}
     digests = {f"{name}_images": _digest(split.images) for name, split in splits.items()}
     digests |= {
-        f"{name}_masks": _digest(split.masks) for name, split in splits.items() if split.masks
+        f"{name}_masks": _digest(split.target("masks", Masks).images)
+        for name, split in splits.items()
     }
     return Dataset(card, splits, digests)
 
@@ -55,9 +56,11 @@ def generate(split: str, count: int, size: int) -> Split:
         values[:] = mask(shown, size)
     return Split(
         images=ArrayImages(images),
-        labels=np.array([shown.label for shown in cases], np.int64),
-        masks=ArrayImages(masks),
-        captions=tuple(caption(shown) for shown in cases),
+        targets={
+            "labels": Labels(np.array([shown.label for shown in cases], np.int64)),
+            "masks": Masks(ArrayImages(masks)),
+            "captions": Texts(tuple(caption(shown) for shown in cases)),
+        },
         groups=np.array([shown.patient for shown in cases], np.str_),
     )
 

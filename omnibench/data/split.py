@@ -1,0 +1,155 @@
+"""A dataset's splits: images, their targets, and which case, study and view each is of.
+
+numpy is imported by type checkers alone, so that registering a dataset stays light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from omnibench.data.sized import Images, SubsetImages, at_size
+from omnibench.data.targets import Target
+from omnibench.errors import DataError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from omnibench.cards import DatasetCard
+
+TargetKind = TypeVar("TargetKind", bound=Target)
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split of a dataset.
+
+    A subclass may have further fields: whatever has an entry for each image is taken with it.
+
+    Attributes:
+        images: the N images.
+        targets: what is known of each image, by name: `labels` (Labels), `masks` (Masks),
+            `captions` (Texts), `maps` (Maps), or any other.
+        groups: [N] patient or study ids, where known: cases of one group are not independent.
+        study: [N] ids of the studies that images are of, where a case has several images.
+        view: [N] names of what each image of a study shows, such as "CC" and "MLO".
+        place: [N] numbers of the places that images have in their study.
+
+    Raises:
+        DataError: a field or a target has another number of entries than there are images, or its
+            kind has none.
+    """
+
+    images: Images
+    targets: Mapping[str, Target] = field(default_factory=dict)
+    groups: NDArray[np.str_] | None = None
+    study: NDArray[np.str_] | None = None
+    view: NDArray[np.str_] | None = None
+    place: NDArray[np.number[Any]] | None = None
+
+    def __post_init__(self) -> None:
+        for part in fields(self):
+            value = getattr(self, part.name)
+            for name, entries in (
+                value.items() if isinstance(value, Mapping) else [(part.name, value)]
+            ):
+                if entries is not None and (count := _count(name, entries)) != len(self):
+                    raise DataError(
+                        f"a split has {count} {name} for {len(self)} images; give one for each"
+                    )
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def target(self, name: str, kind: type[TargetKind], where: str = "the split") -> TargetKind:
+        """Return the target of this name.
+
+        Args:
+            where: what the message calls the split.
+
+        Raises:
+            DataError: there is none, or it is of another kind.
+        """
+        target = self.targets.get(name)
+        if target is None:
+            raise DataError(f"{where} has no {name}; add them or name another dataset")
+        if not isinstance(target, kind):
+            raise DataError(
+                f"the {name} of {where} are {type(target).__name__} where {kind.__name__} are due"
+            )
+        return target
+
+    def take(self, indices: NDArray[np.int64]) -> Self:
+        """Return the images at `indices`, in that order, with all that belongs to them."""
+        return self._changed(lambda value: _rows(value, indices))
+
+    def at(self, size: int) -> Self:
+        """Return the split with all that is decoded when it is read, for an input of this size."""
+        return self._changed(lambda value: at_size(value, size))
+
+    def _changed(self, change: Callable[[Any], Any]) -> Self:
+        """Return the split with a change to each field and each target that it has."""
+        values = {part.name: getattr(self, part.name) for part in fields(self)}
+        changes: dict[str, Any] = {
+            name: {key: change(entries) for key, entries in value.items()}
+            if isinstance(value, Mapping)
+            else change(value)
+            for name, value in values.items()
+            if value is not None
+        }
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A card and its splits (train, val, test).
+
+    Attributes:
+        card: as registered, with what the files told filled in (classes, channels, sizes).
+        digests: hashes of the arrays that were really read.
+    """
+
+    card: DatasetCard
+    splits: Mapping[str, Split]
+    digests: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, size: int) -> Self:
+        """Return the dataset as its images and targets are decoded for an input of this size."""
+        splits = {name: split.at(size) for name, split in self.splits.items()}
+        return replace(self, splits=splits)
+
+    def target(self, split: str, name: str, kind: type[TargetKind]) -> TargetKind:
+        """Return a split's target of this name.
+
+        Raises:
+            DataError: as `Split.target`, naming the dataset and the split.
+        """
+        return self.splits[split].target(name, kind, f"{split} of '{self.card.id}'")
+
+
+def _count(name: str, value: Any) -> int:
+    """Return how many entries a field or a target has.
+
+    Raises:
+        DataError: its kind has none.
+    """
+    shape = getattr(value, "shape", None)
+    if shape:  # an array, or images
+        return int(shape[0])
+    if shape is None and hasattr(value, "take") and hasattr(value, "__len__"):
+        return len(value)
+    raise DataError(
+        f"'{name}' of a split is {type(value).__name__}, which has no entry for each image; give "
+        "an array, images, or a target with __len__ and take"
+    )
+
+
+def _rows(value: Any, indices: NDArray[np.int64]) -> Any:
+    """Return the entries of a field or a target at `indices`."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return value[indices]
+    return value.take(indices) if hasattr(value, "take") else SubsetImages(value, indices)

@@ -164,9 +164,10 @@ class Registry(Generic[T]):
                 return
             self._loaded = True  # what is imported below registers, and so comes here again
             points = importlib.metadata.entry_points(group=str(self.group))
-            for point in sorted(points, key=lambda point: _distribution(point) != OWN):
+            for point in sorted(points, key=_ships, reverse=True):
                 try:
-                    with all_or_none():
+                    # What ships is whole, and loading every group for it would take torch's time.
+                    with contextlib.nullcontext() if _ships(point) else all_or_none():
                         if ":" in point.value:
                             self.add(point.name, point.value)
                         else:
@@ -179,6 +180,10 @@ class Registry(Generic[T]):
                         _distribution(point),
                         one_line(error),
                     )
+
+
+def _ships(point: importlib.metadata.EntryPoint) -> bool:
+    return _distribution(point) == OWN
 
 
 def _distribution(point: importlib.metadata.EntryPoint) -> str:

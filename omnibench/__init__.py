@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from omnibench.cards import BackboneCard, DatasetCard
-    from omnibench.catalogue import register_backbone, register_dataset, register_task
+    from omnibench.catalogue import (
+        register_backbone,
+        register_dataset,
+        register_reader,
+        register_task,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
@@ -15,6 +20,7 @@ __all__ = [
     "DatasetCard",
     "register_backbone",
     "register_dataset",
+    "register_reader",
     "register_task",
 ]
 
@@ -24,7 +30,7 @@ def __getattr__(name: str) -> Any:
         from omnibench import cards
 
         return getattr(cards, name)
-    if name in ("register_backbone", "register_dataset", "register_task"):
+    if name in ("register_backbone", "register_dataset", "register_reader", "register_task"):
         from omnibench import catalogue
 
         return getattr(catalogue, name)

@@ -123,8 +123,9 @@ class DatasetCard(Card):
     """A dataset: what its images show, its classes, and where its files are.
 
     Attributes:
-        reader: "module:attribute" of a function (card, data directory) -> omnibench.data.Dataset.
-        path: of a local dataset (`npz:`, `folder:`, `pairs:`, `jsonl:`, `images:`), absolute.
+        reader: name of a reader, or "module:attribute" of a function (card, data directory) ->
+            omnibench.data.Dataset.
+        path: of a local dataset (`READER:PATH`), absolute.
         members: of a pool (`omnibench.data.pool`), the datasets whose training images it holds.
         files: name -> checksum of the files it needs below the data directory.
         urls: name -> addresses the file can be fetched from.

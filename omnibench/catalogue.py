@@ -19,6 +19,7 @@ from pydantic import ValidationError
 
 from omnibench.builders import importable, misplaced, sources
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.data.reader import Reader, check_reader
 from omnibench.errors import RequestError, one_line
 from omnibench.files import expanded
 from omnibench.registry import Registry, all_or_none
@@ -47,6 +48,7 @@ def _check_metric(metric: "Metric") -> None:
 
 backbones: Registry[BackboneCard] = Registry("backbone", "omnibench.backbones")
 datasets: Registry[DatasetCard] = Registry("dataset", "omnibench.datasets")
+readers: Registry[Reader] = Registry("reader", "omnibench.readers", check_reader)
 tasks: "Registry[Task]" = Registry("task", "omnibench.tasks", _check_task)
 adaptations: "Registry[Adaptation]" = Registry(
     "adaptation", "omnibench.adaptations", _check_adaptation
@@ -68,6 +70,17 @@ def register_dataset(card: DatasetCard) -> DatasetCard:
     """Make a dataset known; a different card under the same id is refused."""
     datasets.add(card.id, card)
     return card
+
+
+def register_reader(reader: Reader) -> Reader:
+    """Make a reader known, so that a suite may name datasets as `NAME:PATH`.
+
+    Raises:
+        RequestError: another has its name, or a member is missing.
+    """
+    check_reader(reader)
+    readers.add(reader.name, reader)
+    return reader
 
 
 def register_task(task: "Task") -> "Task":

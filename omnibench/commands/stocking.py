@@ -59,7 +59,7 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
 
 def _local(name: str, session: Session) -> list[DatasetCard]:
     """Return the dataset of a `KIND:PATH`, or those that a suite asks for."""
-    if name.partition(":")[0] in sources.LOCAL_KINDS:
+    if name.partition(":")[0] in catalogue.readers:
         return [sources.resolve(name)]
     return of_suites(name, session)[0]
 

@@ -1,6 +1,7 @@
 """Datasets in memory or on disk: images and targets behind small reading interfaces. No torch."""
 
-from omnibench.data.sized import ArrayImages, Images
+from omnibench.data.images import ArrayImages, Images
+from omnibench.data.reader import Reader, local_card
 from omnibench.data.split import Dataset, Split
 from omnibench.data.targets import Labels, Maps, Masks, Target, Texts
 
@@ -11,7 +12,9 @@ __all__ = [
     "Labels",
     "Maps",
     "Masks",
+    "Reader",
     "Split",
     "Target",
     "Texts",
+    "local_card",
 ]

@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import Dataset, Labels, Split
+from omnibench.data import Dataset, Labels, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import read_declaration
 from omnibench.data.labels import Kind, primary_metric
-from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -103,6 +102,15 @@ def source_digest(path: Path, data_dir: Path) -> str:
 
     names = listing_of(path).names
     return as_read(f"sha256:{sha256_of_folder(path, names, data_dir)}", path, names, data_dir)
+
+
+def training_files(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder and the names in it of the training images.
+
+    Raises:
+        DataError: as `listing_of`.
+    """
+    return path, listing_of(path).files["train"]
 
 
 def left_out(path: Path) -> dict[str, int]:
@@ -232,3 +240,13 @@ def visible(root: Path, folder: Path) -> list[Path]:
         if entry.is_symlink() and not entry.resolve().is_relative_to(root.resolve()):
             raise DataError(f"{entry} is a link that leads out of {root}; copy what it names there")
     return entries
+
+
+READER = Reader(
+    "folder",
+    card_of,
+    read,
+    source_digest=source_digest,
+    left_out=left_out,
+    training_files=training_files,
+)

@@ -1,110 +1,121 @@
-"""Image folders without labels: every image at any depth, for pretraining; no layout is asked.
+"""Images behind one small reading interface: of an array, of files, or a selection of others.
 
-Hidden files and folders are left alone, as are files that are no image by their name, and links to
-folders, whose images are listed where they lie.
+numpy is imported by type checkers alone, so that registering a dataset stays light.
 """
 
-import os
-import re
-from collections import Counter
-from collections.abc import Iterator
-from pathlib import Path
+from __future__ import annotations
 
-from omnibench.cards import DatasetCard
-from omnibench.data import Dataset
-from omnibench.data.checksums import sha256_of_folder
-from omnibench.data.folder import SUFFIXES, ending, instead, visible
-from omnibench.data.local import local_card
-from omnibench.errors import DataError
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, Self, TypeGuard, runtime_checkable
 
-NOT_UTF8 = re.compile("[\udc80-\udcff]")  # how Python shows bytes of a file name that are none
+from typing_extensions import TypeVar
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
-def card_of(path: Path) -> DatasetCard:
-    """Return the card of `images:PATH`, from the names in it; no image is opened.
-
-    Raises:
-        DataError: as `image_names`.
-    """
-    return local_card(
-        "images", path, tasks=("pretraining",), splits={"train": len(image_names(path))}
-    )
+# What a pixel is: `Images` alone are uint8, `Images[np.float32]` are float maps.
+T = TypeVar("T")
+Pixel = TypeVar("Pixel", bound="np.generic", default="np.uint8", covariant=True)
 
 
-def read(card: DatasetCard, data_dir: Path) -> Dataset:
-    """Return the dataset as `omnibench.data.pool.read` does."""
-    from omnibench.data import pool
+class Images(Protocol[Pixel]):
+    """N images of one size: grey [N, H, W] or RGB [N, H, W, 3]."""
 
-    return pool.read(card, data_dir)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W) or (N, H, W, 3)."""
+        ...
 
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        """Return images start..stop-1, freshly read; at most N of them."""
+        ...
 
-def source_digest(path: Path, data_dir: Path) -> str:
-    """Return "sha256:..." of the images and their places in the folder.
-
-    Raises:
-        DataError: as `image_names`, or a file cannot be read.
-    """
-    from omnibench.data.reading import as_read
-
-    names = image_names(path)
-    digest = f"sha256:{sha256_of_folder(path, names, data_dir)}"
-    return as_read(digest, path, names, data_dir, sides=False)
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        """Return the images at `indices`, in that order."""
+        ...
 
 
-def left_out(path: Path) -> dict[str, int]:
-    """Return how many files of each ending are no image by their name."""
-    return dict(Counter(ending(name) for name in files_below(path) if not is_image(name)))
+@runtime_checkable
+class Resizable(Protocol):
+    """Images, or a target made of some, that are decoded when they are read."""
+
+    def at(self, size: int) -> Self:
+        """Return the same as it is decoded for an input of this size."""
+        ...
 
 
-def image_names(root: Path) -> tuple[str, ...]:
-    """Return the images' names relative to the folder, sorted.
+class Native(Images[Pixel], Protocol[Pixel]):
+    """Images that may be read at their files' own sizes."""
 
-    Raises:
-        DataError: as `files_below`, or there is no image.
-    """
-    files = list(files_below(root))
-    names = sorted(name for name in files if is_image(name))
-    if not names:
-        raise DataError(
-            f"{root} holds no image ({', '.join(SUFFIXES)}) at any depth; put some there or "
-            f"correct the path{instead(Counter(map(ending, files)))}"
-        )
-    return tuple(names)
+    def read_native(self, index: int) -> NDArray[Pixel]:
+        """Return one image at its own size."""
+        ...
 
 
-def is_image(name: str) -> bool:
-    """Whether a file is an image by its name."""
-    return name.lower().endswith(SUFFIXES)
+@dataclass(frozen=True)
+class ArrayImages(Images[Pixel]):
+    """Images that are in memory already."""
+
+    array: NDArray[Pixel]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.array.shape
+
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        return self.array[start:stop]
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        return self.array[indices]
 
 
-def files_below(root: Path, folder: str = "") -> Iterator[str]:
-    """Yield the names, relative to `root`, of all files in a folder of it and below.
+@dataclass(frozen=True)
+class SubsetImages(Images[Pixel]):
+    """The images of `base` at `indices`."""
 
-    Entries are told apart by what the folder says of them: with a million files, asking each one
-    takes minutes on a network disk.
+    base: Images[Pixel]
+    indices: NDArray[np.int64]
 
-    Raises:
-        DataError: it is no folder or may not be listed, a link leads out of `root`, or a name is
-            no UTF-8.
-    """
-    place = root / folder
-    try:
-        with os.scandir(place) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".")]
-    except OSError as error:
-        raise DataError(
-            f"{place} cannot be listed ({error.strerror}); put a folder of images there or correct "
-            "the path"
-        ) from error
-    if any(entry.is_symlink() for entry in entries):
-        visible(root, place)  # refuses those that lead out
-    for entry in entries:
-        name = f"{folder}{entry.name}"
-        if NOT_UTF8.search(name):
-            raise DataError(
-                f"{root} holds {os.fsencode(name)!r}, a name that is no UTF-8; change it"
-            )
-        if entry.is_dir(follow_symlinks=False):
-            yield from files_below(root, f"{name}/")
-        elif not entry.is_dir():
-            yield name
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.indices), *self.base.shape[1:])
+
+    def read(self, start: int, stop: int) -> NDArray[Pixel]:
+        return self.base.read_rows(self.indices[start:stop])
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
+        return self.base.read_rows(self.indices[indices])
+
+    def at(self, size: int) -> Self:
+        return type(self)(at_size(self.base, size), self.indices)
+
+    def read_native(self, index: int) -> NDArray[Pixel]:
+        return native(self.base, int(self.indices[index]))
+
+
+def at_size(values: T, size: int) -> T:
+    """Return values as decoded for an input of this size; as they are where nothing is decoded."""
+    return values.at(size) if isinstance(values, Resizable) else values
+
+
+def is_native(images: Images[Pixel]) -> TypeGuard[Native[Pixel]]:
+    """Return whether images are of files that have their own sizes, whatever wraps them."""
+    base = getattr(images, "base", None)
+    return hasattr(images, "read_native") if base is None else is_native(base)
+
+
+def native(images: Images[Pixel], index: int) -> NDArray[Pixel]:
+    """Return one image at its file's own size; of an array at the array's."""
+    if is_native(images):
+        return images.read_native(index)
+    image: NDArray[Pixel] = images.read(index, index + 1)[0]
+    return image
+
+
+def name_of(images: Images[Pixel], index: int) -> str:
+    """Return an image's file, or its number in the whole split where it has none."""
+    if isinstance(images, SubsetImages):
+        return name_of(images.base, int(images.indices[index]))
+    files = getattr(images, "files", None)
+    return f"image {index}" if files is None else str(files[index])

@@ -3,10 +3,9 @@
 from pathlib import Path
 
 from omnibench.cards import DatasetCard
-from omnibench.data import Dataset, Split, Texts
+from omnibench.data import Dataset, Reader, Split, Texts, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.jsonl_lines import lines_of
-from omnibench.data.local import local_card
 
 
 def card_of(path: Path) -> DatasetCard:
@@ -73,3 +72,15 @@ def source_digest(path: Path, data_dir: Path) -> str:
     names = {line.image for found in lines_of(path).values() for line in found}
     digest = f"sha256:{sha256_of_folder(path.parent, {path.name, *names}, data_dir)}"
     return as_read(digest, path.parent, sorted(names), data_dir)
+
+
+def training_files(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder and the names in it of the training images.
+
+    Raises:
+        DataError: as `lines_of`.
+    """
+    return path.parent, tuple(dict.fromkeys(line.image for line in lines_of(path)["train"]))
+
+
+READER = Reader("jsonl", card_of, read, source_digest=source_digest, training_files=training_files)

@@ -18,7 +18,7 @@ from omnibench.data.declaration import (
     declaration_of,
     numbers,
 )
-from omnibench.data.sized import at_size, is_native, native
+from omnibench.data.images import at_size, is_native, native
 from omnibench.errors import DataError
 
 BLOCK_PIXELS = 1 << 20

@@ -12,7 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import ArrayImages, Dataset, Images, Labels, Masks, Split, Target
+from omnibench.data import (
+    ArrayImages,
+    Dataset,
+    Images,
+    Labels,
+    Masks,
+    Reader,
+    Split,
+    Target,
+    local_card,
+)
 from omnibench.data.checksums import checksum_like, sha256_of
 from omnibench.data.declaration import declaration_of, read_declaration
 from omnibench.data.labels import (
@@ -23,7 +33,6 @@ from omnibench.data.labels import (
     labels_of,
     primary_metric,
 )
-from omnibench.data.local import local_card
 from omnibench.data.npz_archive import Archive
 from omnibench.data.npz_layout import Layout, layout_of
 from omnibench.data.packing import Stream, pack
@@ -195,3 +204,6 @@ def _held(streams: dict[str, Stream]) -> tuple[dict[str, Images], dict[str, str]
 
 def _digest(array: NDArray[Any]) -> str:
     return f"sha256:{hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()}"
+
+
+READER = Reader("npz", card_of, read, unpacked_bytes=unpacked_bytes)

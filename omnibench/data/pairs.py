@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
-from omnibench.data import Dataset, Masks, Split
+from omnibench.data import Dataset, Masks, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import coding_of, read_declaration
 from omnibench.data.folder import SUFFIXES, beside_splits, ending, instead, visible
-from omnibench.data.local import local_card
 from omnibench.errors import DataError
 
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
@@ -115,6 +114,15 @@ def source_digest(path: Path, data_dir: Path) -> str:
     return as_read(digest, path, images, data_dir, masks=masks)
 
 
+def training_files(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder and the names in it of the training images.
+
+    Raises:
+        DataError: as `pairs_of`.
+    """
+    return path, pairs_of(path).images["train"]
+
+
 def left_out(path: Path) -> dict[str, int]:
     """Return how many files of each ending are no image by their name, and folders no split."""
     return pairs_of(path).left_out
@@ -194,3 +202,13 @@ def _check_matched(
             f"{split.parent / masks[stem]} has no image; put one called {stem} in "
             f"{split / 'images'} or remove the mask"
         )
+
+
+READER = Reader(
+    "pairs",
+    card_of,
+    read,
+    source_digest=source_digest,
+    left_out=left_out,
+    training_files=training_files,
+)

@@ -1,6 +1,6 @@
 """The images of one member of a pool, as grey squares: of an array, or of files."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -10,12 +10,7 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.data import Images, sources
-from omnibench.data.folder import listing_of
 from omnibench.data.folder_images import decode, header, unreadable
-from omnibench.data.images import image_names
-from omnibench.data.jsonl_lines import lines_of
-from omnibench.data.pairs import pairs_of
-from omnibench.data.radimagenet import training_names
 from omnibench.files import read_regular
 
 CHUNK = 64  # images resized together: 64 of 512 px are 67 MB as floats
@@ -107,32 +102,15 @@ def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     return array
 
 
-def _in_folder(names: Callable[[Path], Sequence[str]]) -> Callable[[Path], FileMember]:
-    return lambda path: FileMember(path, names(path))
-
-
-def _in_lines(path: Path) -> FileMember:
-    names = dict.fromkeys(line.image for line in lines_of(path)["train"])
-    return FileMember(path.parent, tuple(names))
-
-
-# Reader -> the training images of its file or folder, by their names: their own readers open every
-# header and refuse the whole dataset for one that is damaged.
-LISTED: dict[str, Callable[[Path], FileMember]] = {
-    "omnibench.data.folder:read": _in_folder(lambda path: listing_of(path).files["train"]),
-    "omnibench.data.images:read": _in_folder(image_names),
-    "omnibench.data.jsonl:read": _in_lines,
-    "omnibench.data.pairs:read": _in_folder(lambda path: pairs_of(path).images["train"]),
-    "omnibench.data.radimagenet:read": _in_folder(training_names),
-}
-
-
 def open_member(card: DatasetCard, data_dir: Path) -> ArrayMember | FileMember:
-    """Return the training images of a dataset.
+    """Return the training images of a dataset, without opening a file where its reader lists them.
+
+    A reader's `read` opens every header, and refuses the whole dataset for one that is damaged.
 
     Raises:
         DataError: it is absent, or not what its card says.
     """
-    if card.reader in LISTED:
-        return LISTED[card.reader](sources.place(card, data_dir))
+    reader = sources.reader_of(card)
+    if reader is not None and reader.training_files is not None:
+        return FileMember(*reader.call("training_files", sources.place(card, data_dir)))
     return ArrayMember(sources.load(card, data_dir).splits["train"].images)

@@ -12,14 +12,12 @@ import hashlib
 import io
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from omnibench import DatasetCard, register_dataset
+from omnibench.data import Dataset, Reader, local_card
+from omnibench.data.image_tree import files_below, image_names, is_image
 from omnibench.errors import DataError
 from omnibench.files import open_regular
-
-if TYPE_CHECKING:
-    from omnibench.data import Dataset
 
 TRAINING_LIST = "RadiologyAI_train.csv"
 TOP_FOLDER = "radiology_ai/"  # the lists' names begin with it, wherever it is unpacked
@@ -28,7 +26,7 @@ log = logging.getLogger("omnibench")
 CARD = register_dataset(
     DatasetCard(
         id="radimagenet",
-        reader="omnibench.data.radimagenet:read",
+        reader="radimagenet",
         request="https://www.radimagenet.com",
         tasks=("pretraining",),
         modality="CT, MR and ultrasound",
@@ -39,11 +37,30 @@ CARD = register_dataset(
 )
 
 
+def card_of(path: Path) -> DatasetCard:
+    """Return the card of `radimagenet:PATH`, an unpacked copy that lies elsewhere.
+
+    Raises:
+        DataError: as `training_names`.
+    """
+    splits = {"train": len(training_names(path))}
+    return local_card("radimagenet", path, tasks=CARD.tasks, splits=splits)
+
+
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Return the training images as `omnibench.data.pool.read` does."""
     from omnibench.data import pool
 
     return pool.read(card, data_dir)
+
+
+def training_files(path: Path) -> tuple[Path, tuple[str, ...]]:
+    """Return the folder and the names in it of the training images.
+
+    Raises:
+        DataError: as `training_names`.
+    """
+    return path, training_names(path)
 
 
 def source_digest(path: Path, data_dir: Path) -> str:
@@ -77,8 +94,6 @@ def training_names(root: Path) -> tuple[str, ...]:
         DataError: there is no image, or none that the list names, or the list is unreadable, or as
             `images.files_below`.
     """
-    from omnibench.data.images import files_below, image_names, is_image
-
     files = sorted(files_below(root))
     lists = [root / name for name in files if name.rpartition("/")[2] == TRAINING_LIST]
     if not lists:
@@ -109,3 +124,12 @@ def _listed(path: Path) -> set[str]:
         raise DataError(f"{path} cannot be read as CSV ({error}); get it again") from error
     except KeyError as error:
         raise DataError(f"{path} has no column 'filename'; get it again") from error
+
+
+READER = Reader(
+    "radimagenet",
+    card_of,
+    read,
+    source_digest=source_digest,
+    training_files=training_files,
+)

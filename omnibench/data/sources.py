@@ -1,25 +1,22 @@
 """What the suite and the planner ask of datasets, before and without torch."""
 
 import hashlib
-import importlib
 import importlib.util
 from pathlib import Path
 
-from omnibench.cards import DatasetCard
-from omnibench.catalogue import datasets
-from omnibench.data import Dataset, hub
+from omnibench.cards import SPLITS, DatasetCard
+from omnibench.catalogue import datasets, readers
+from omnibench.data import Dataset, Reader, hub, local_card
+from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
-from omnibench.data.local import local_card
+from omnibench.data.image_tree import files_below
 from omnibench.errors import DataError, RequestError
 from omnibench.files import expanded
 from omnibench.registry import did_you_mean, import_attribute
 
-# Each has a module here with card_of(path) and read(card, ...); those of many files source_digest.
-LOCAL_KINDS = ("npz", "folder", "pairs", "jsonl", "images")
-
 
 def resolve(reference: str, base: Path = Path()) -> DatasetCard:
-    """Return the card of a registered id, or of a local dataset `KIND:PATH`, from `base` on.
+    """Return the card of a registered id, or of a local dataset `READER:PATH`, from `base` on.
 
     A local dataset that is absent or cannot be read gets a card without tasks, so that the cells
     of others can run; `missing` says what is wrong with it.
@@ -30,18 +27,17 @@ def resolve(reference: str, base: Path = Path()) -> DatasetCard:
     kind, colon, name = reference.partition(":")
     if not colon:
         return datasets.get(reference)
-    if kind not in LOCAL_KINDS or not name:
+    if not name or kind not in readers:
         raise RequestError(
             f"'{reference}' is no dataset: give a name that `bench.py data list` shows, "
-            f"{' or '.join(f'{known}:PATH' for known in LOCAL_KINDS)}"
-            f"{did_you_mean(kind, LOCAL_KINDS)}"
+            f"{' or '.join(f'{known}:PATH' for known in sorted(readers))}"
+            f"{did_you_mean(kind, readers)}"
         )
     path = base.absolute() / expanded(name)
     try:
-        card: DatasetCard = import_attribute(f"omnibench.data.{kind}:card_of")(path)
+        return readers.get(kind).card(path)
     except DataError:
         return local_card(kind, path)
-    return card
 
 
 def source_digest(card: DatasetCard, data_dir: Path) -> str:
@@ -67,14 +63,14 @@ def source_digest(card: DatasetCard, data_dir: Path) -> str:
     if card.path is None and card.request is None:
         return f"{card.id}@{card.version}"
     path = place(card, data_dir)
-    reader = importlib.import_module(_module(card))
-    if hasattr(reader, "source_digest"):
-        digest = str(reader.source_digest(path, data_dir))
+    reader = readers.get(card.reader)
+    if reader.source_digest is not None:
+        digest = str(reader.call("source_digest", path, data_dir))
+    elif path.is_dir():
+        digest = f"sha256:{sha256_of_folder(path, files_below(path), data_dir)}"
     else:
-        from omnibench.data.checksums import sha256_of
-
         digest = f"sha256:{sha256_of(path, data_dir)}"
-    return declaration_of(card).digest(digest)
+    return reader.identified(declaration_of(card).digest(digest))
 
 
 def place(card: DatasetCard, data_dir: Path) -> Path:
@@ -117,10 +113,10 @@ def left_out(card: DatasetCard) -> dict[str, int]:
     Raises:
         DataError: as its reader does.
     """
-    reader = importlib.import_module(_module(card))
-    if card.path is None or not hasattr(reader, "left_out"):
+    reader = reader_of(card)
+    if card.path is None or reader is None or reader.left_out is None:
         return {}
-    return dict(reader.left_out(Path(card.path)))
+    return dict(reader.call("left_out", Path(card.path)))
 
 
 def unpacked_bytes(card: DatasetCard) -> int:
@@ -129,36 +125,57 @@ def unpacked_bytes(card: DatasetCard) -> int:
     Raises:
         DataError: as its reader does.
     """
-    reader = importlib.import_module(_module(card))
-    if card.path is None or not hasattr(reader, "unpacked_bytes"):
+    reader = reader_of(card)
+    if card.path is None or reader is None or reader.unpacked_bytes is None:
         return 0
-    return int(reader.unpacked_bytes(Path(card.path)))
+    return int(reader.call("unpacked_bytes", Path(card.path)))
 
 
 def _complaint(card: DatasetCard) -> str:
-    """What the card's reader says of its file or folder."""
+    """Return what the card's reader says of its file or folder."""
     try:
-        import_attribute(f"{_module(card)}:card_of")(Path(str(card.path)))
+        readers.get(card.reader).card(Path(str(card.path)))
     except DataError as error:
         return f"data {card.id}: {error}"
     return f"data {card.id}: {card.path} changed meanwhile; start again"
 
 
-def _module(card: DatasetCard) -> str:
-    return card.reader.partition(":")[0]
+def reader_of(card: DatasetCard) -> Reader | None:
+    """Return a card's reader; None where a function of its own reads it."""
+    return None if ":" in card.reader else readers.get(card.reader)
 
 
 def load(card: DatasetCard, data_dir: Path) -> Dataset:
     """Read a dataset with its card's reader.
 
     Raises:
-        DataError: a file is absent, damaged, or not what the card says.
+        DataError: a file is absent, damaged, or not what the card says; or the reader returned no
+            dataset.
     """
     absent = missing(card, data_dir)
     if absent:
         raise DataError("; ".join(absent))
-    dataset: Dataset = import_attribute(card.reader)(card, data_dir)
+    reader = reader_of(card)
+    if reader is None:
+        dataset = import_attribute(card.reader)(card, data_dir)
+    else:
+        dataset = reader.call("read", card, data_dir)
+    if not isinstance(dataset, Dataset):
+        raise DataError(
+            f"{reader or card.reader}: read returned {type(dataset).__name__}, no Dataset"
+        )
+    _require(dataset, () if card.path is None else tuple(card.splits))
     return dataset
+
+
+def _require(dataset: Dataset, splits: tuple[str, ...]) -> None:
+    """Refuse a dataset that was read without one of these splits."""
+    card = dataset.card
+    if absent := [split for split in splits if split not in dataset.splits]:
+        raise DataError(
+            f"{reader_of(card) or card.reader}: read returned '{card.id}' without "
+            f"{' and without '.join(absent)}; give every split of {', '.join(splits)}"
+        )
 
 
 _latest: tuple[tuple[str, str, str], Dataset] | None = None
@@ -170,9 +187,14 @@ def load_once(card: DatasetCard, data_dir: Path, source: str, input_size: int) -
     Args:
         source: the dataset's source digest, so that a file that changed is read again.
         input_size: of the recipe, for which files are decoded.
+
+    Raises:
+        DataError: as `load`; or a split is absent.
     """
     global _latest
     key = (card.id, str(data_dir), source)
     if _latest is None or _latest[0] != key:
-        _latest = (key, load(card, data_dir))
+        dataset = load(card, data_dir)
+        _require(dataset, SPLITS)
+        _latest = (key, dataset)
     return _latest[1].at(input_size)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from omnibench.data.sized import Images, SubsetImages, at_size
+from omnibench.data.images import Images, SubsetImages, at_size
 from omnibench.data.targets import Target
 from omnibench.errors import DataError
 

@@ -18,9 +18,9 @@ from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
 from omnibench.data import Dataset, Images, Labels, Masks, sources
 from omnibench.data.declaration import VOID, declaration_of
+from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import class_indexed, values_of
 from omnibench.data.remembered import remembered
-from omnibench.data.sized import is_native, name_of
 from omnibench.errors import DataError
 
 RULES = "survey 1"  # raised when the facts or the warnings change

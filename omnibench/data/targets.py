@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, Self
 
-from omnibench.data.sized import Images, SubsetImages, at_size
+from omnibench.data.images import Images, SubsetImages, at_size
 from omnibench.errors import DataError
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split, Texts
-from omnibench.data.local import local_card
+from omnibench.data.reader import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import unit_tokens
 from omnibench.recipe import native_precision

@@ -21,7 +21,7 @@ from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Masks, Split
-from omnibench.data.local import local_card
+from omnibench.data.reader import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
 from omnibench.speed import Measure, best_seconds, image_rates

@@ -19,7 +19,7 @@ from torchvision import transforms
 
 from omnibench.commands.session import usable_cores
 from omnibench.data import ArrayImages, Dataset, Labels, Split
-from omnibench.data.local import local_card
+from omnibench.data.reader import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size

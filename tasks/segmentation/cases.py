@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from omnibench import data
 from omnibench.data import Dataset, Images
 from omnibench.data.declaration import VOID, declaration_of
+from omnibench.data.images import is_native, name_of, native
 from omnibench.data.masks import class_indexed
-from omnibench.data.sized import is_native, name_of, native
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
 

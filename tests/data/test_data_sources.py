@@ -33,7 +33,7 @@ def test_registered_ids(tmp_path: Path) -> None:
 @pytest.mark.parametrize("reference", ["json:x", "nzp:x", "npz:", ":x"])
 def test_other_kinds_are_refused(tmp_path: Path, reference: str) -> None:
     with pytest.raises(
-        RequestError, match=rf"'{reference}' is no dataset: .*npz:PATH or folder:PA"
+        RequestError, match=rf"'{reference}' is no dataset: .*folder:PATH or images:PA"
     ):
         resolve(reference, tmp_path)
 

@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 def test_the_card(root: Path) -> None:
     assert card_of(root) == DatasetCard(
         id="folder-my-set",
-        reader="omnibench.data.folder:read",
+        reader="folder",
         path=str(root),
         tasks=("classification",),
         labels="multi-class",

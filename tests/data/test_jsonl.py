@@ -47,7 +47,7 @@ def test_the_card_opens_no_image(path: Path) -> None:
     (path.parent / "a.png").write_bytes(b"no image")
     assert card_of(path) == DatasetCard(
         id="jsonl-captions",
-        reader="omnibench.data.jsonl:read",
+        reader="jsonl",
         path=str(path),
         tasks=("captioning",),
         splits={"train": 3, "val": 2, "test": 1},

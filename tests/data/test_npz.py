@@ -23,7 +23,7 @@ def test_the_card_tells_what_the_file_holds(arrays: Arrays, save: Save) -> None:
     path = save(arrays, "my file.npz")
     assert card_of(path) == DatasetCard(
         id="npz-my-file",
-        reader="omnibench.data.npz:read",
+        reader="npz",
         path=str(path),
         tasks=("classification",),
         labels="binary",

@@ -50,7 +50,7 @@ def root(tmp_path: Path) -> Path:
 def test_the_card(root: Path) -> None:
     assert card_of(root) == DatasetCard(
         id="pairs-my-set",
-        reader="omnibench.data.pairs:read",
+        reader="pairs",
         path=str(root),
         tasks=("segmentation",),
         splits={"train": 2, "val": 1, "test": 1},

@@ -67,6 +67,35 @@ def class_indexed(dataset: Dataset) -> Dataset:
         DataError: a split has no masks or masks of another size than its images; a value is none
             of the classes; the values that were found leave doubt; or a mask is VOID throughout.
     """
+    names, table, _ = _classes_of(dataset)
+    splits = {split: recoded(part, table) for split, part in dataset.splits.items()}
+    return replace(
+        dataset, card=dataset.card.model_copy(update={"mask_classes": names}), splits=splits
+    )
+
+
+def mask_shares(dataset: Dataset) -> dict[str, float]:
+    """Return mask class -> its share of the pixels of all splits, what is ignored by itself.
+
+    Raises:
+        DataError: as `class_indexed`.
+    """
+    names, table, values = _classes_of(dataset)
+    pixels = np.zeros(256, np.int64)
+    for value, occurrence in values.items():
+        pixels[table[value]] += occurrence.pixels
+    named = dict(enumerate(names)) | {VOID: "(ignored)"}
+    return {named[index]: pixels[index] / pixels.sum() for index in np.flatnonzero(pixels).tolist()}
+
+
+def _classes_of(
+    dataset: Dataset,
+) -> tuple[tuple[str, ...], NDArray[np.uint8], dict[int, "Occurrence"]]:
+    """Return the classes' names, the class of each value, uint8 [256], and the values that occur.
+
+    Raises:
+        DataError: as `class_indexed`.
+    """
     card, declaration = dataset.card, declaration_of(dataset.card)
     masks = {split: _masks(dataset, split) for split in dataset.splits}
     ignored = [level for value in declaration.ignore for level in numbers(value)]
@@ -75,18 +104,17 @@ def class_indexed(dataset: Dataset) -> Dataset:
         names, table = coding.classes, coding.table
         values = values_of(masks, table == VOID)
         _check_declared(card, values, table)
-    else:
-        values = values_of(masks, np.isin(np.arange(256), ignored))
-        shown = {value: places for value, places in values.items() if value not in ignored}
-        if len(shown) < 2:
-            raise DataError(
-                f"every mask of '{card.id}' holds {sorted(shown) or 'nothing'} alone; segmentation "
-                "needs two classes: save the masks with their class values"
-            )
-        names, table = _of_card(card, shown) if card.mask_classes else _in_order(card.id, shown)
-        table[ignored] = VOID
-    splits = {split: recoded(part, table) for split, part in dataset.splits.items()}
-    return replace(dataset, card=card.model_copy(update={"mask_classes": names}), splits=splits)
+        return names, table, values
+    values = values_of(masks, np.isin(np.arange(256), ignored))
+    shown = {value: places for value, places in values.items() if value not in ignored}
+    if len(shown) < 2:
+        raise DataError(
+            f"every mask of '{card.id}' holds {sorted(shown) or 'nothing'} alone; segmentation "
+            "needs two classes: save the masks with their class values"
+        )
+    names, table = _of_card(card, shown) if card.mask_classes else _in_order(card.id, shown)
+    table[ignored] = VOID
+    return names, table, values
 
 
 def read_foreground(card: DatasetCard, data_dir: Path) -> Dataset:

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Images, Labels, Masks, sources
-from omnibench.data.declaration import VOID, declaration_of
+from omnibench.data import Dataset, Images, Labels, sources
+from omnibench.data.declaration import declaration_of
 from omnibench.data.images import is_native, name_of
-from omnibench.data.masks import class_indexed, values_of
+from omnibench.data.masks import mask_shares
 from omnibench.data.remembered import remembered
 from omnibench.errors import DataError
 
@@ -30,6 +30,7 @@ BUDGET = 500_000_000
 BLOCK_PIXELS = 1 << 24
 NAMED = 3  # examples in a warning
 
+_listed: dict[tuple[str, str | None, str], dict[str, int]] = {}
 Place = tuple[str, int]  # split and index of an image
 
 
@@ -75,7 +76,7 @@ def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) 
     """
     question = f"{RULES} of {digest}"
     seen = remembered(data_dir, f"{question}, whole {whole}", lambda: _look(card, data_dir, whole))
-    others = sources.left_out(card)
+    others = _left_out_of(card, digest)
     warnings = [*_left_out(others), *seen["warnings"]]
     if warnings and declaration_of(card).strict:
         raise DataError(
@@ -87,13 +88,21 @@ def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) 
 
 def surveys(units: Iterable[Unit], data_dir: Path) -> dict[str, Survey]:
     """Return the survey of each local dataset that can be read, by its id."""
-    seen: dict[str, Survey] = {}
-    for unit in units:
-        card = unit.dataset
-        if card.path is not None and card.tasks and card.id not in seen:
+    local = {unit.dataset.id: unit for unit in units if unit.dataset.path is not None}
+    results: dict[str, Survey] = {}
+    for name, unit in local.items():
+        if unit.dataset.tasks:
             with contextlib.suppress(DataError):  # what is wrong blocks its cells
-                seen[card.id] = survey(card, data_dir, unit.sources["dataset"])
-    return seen
+                results[name] = survey(unit.dataset, data_dir, unit.sources["dataset"])
+    return results
+
+
+def _left_out_of(card: DatasetCard, digest: str) -> dict[str, int]:
+    """Return what the reader leaves out of a folder, listed once a process for the same content."""
+    key = (card.reader, card.path, digest)
+    if key not in _listed:
+        _listed[key] = sources.left_out(card)
+    return _listed[key]
 
 
 def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
@@ -111,8 +120,8 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
     }
     warnings = [*_undefined(dataset), *_shared_groups(dataset, facts)]
     if looks:
-        if "segmentation" in card.tasks:
-            facts["mask_classes"] = _mask_shares(dataset)
+        if any("masks" in split.targets for split in dataset.splits.values()):
+            facts["mask_classes"] = mask_shares(dataset)
         warnings = [*_duplicates(dataset, facts), *warnings]
     return {"facts": facts, "warnings": warnings}
 
@@ -146,16 +155,6 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
     else:
         shares = values.mean(axis=0)
     return {name: float(share) for name, share in zip(dataset.card.classes, shares, strict=True)}
-
-
-def _mask_shares(dataset: Dataset) -> dict[str, float]:
-    """Return mask class -> its share of the pixels of all splits, what is ignored by itself."""
-    indexed = class_indexed(dataset)
-    masks = {name: split.target("masks", Masks).images for name, split in indexed.splits.items()}
-    values = values_of(masks)
-    total = sum(counted.pixels for counted in values.values())
-    names = dict(enumerate(indexed.card.mask_classes)) | {VOID: "(ignored)"}
-    return {names[value]: counted.pixels / total for value, counted in values.items()}
 
 
 def _undefined(dataset: Dataset) -> Iterator[str]:

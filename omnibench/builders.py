@@ -12,7 +12,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from omnibench.errors import RequestError
 from omnibench.files import read_regular
@@ -44,6 +44,25 @@ def builder_digest(reference: str) -> str:
         for name, source in sorted(sources(module).items()):
             digest.update(f"\0{name}\0{hashlib.sha256(source.content).hexdigest()}".encode())
     return digest.hexdigest()
+
+
+def code_digest(thing: Any) -> str | None:
+    """Return what identifies the source of a class or function, or "module:function", from outside.
+
+    It covers what `builder_digest` does; None of omnibench's own, whose versions tell it.
+
+    Raises:
+        RequestError: as of `builder_digest`; or it is written in no module.
+    """
+    reference = thing if isinstance(thing, str) else f"{thing.__module__}:{thing.__qualname__}"
+    if _top(reference) == "omnibench":
+        return None
+    if _top(reference.partition(":")[0]) == "__main__":
+        raise RequestError(
+            f"'{reference.partition(':')[2]}' is written where no other process can import it; put "
+            "it into a file of its own, and name that with --plugin or under `plugins:`"
+        )
+    return f"code:{builder_digest(reference)}"
 
 
 def require_unchanged(reference: str, digest: str) -> None:

@@ -16,11 +16,11 @@ from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.context import Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
-from omnibench.errors import LostLeaseError, NumericError, OmnibenchError, StoreError
+from omnibench.errors import LostLeaseError, NumericError, OmnibenchError, RequestError, StoreError
 from omnibench.interrupts import finishing
 from omnibench.memory import is_out_of_memory
 from omnibench.record import blank
-from omnibench.sources import drawn
+from omnibench.sources import code_sources, drawn
 from omnibench.store import RecordStore
 from omnibench.task import Outcome
 
@@ -116,6 +116,12 @@ def _outcomes(unit: Unit, context: Context) -> Iterator[Outcome]:
     kind, _, planned = unit.sources["backbone"].partition(" ")[0].partition(":")
     if kind == "builder":
         require_unchanged(unit.backbone.source, planned)
+    for name, digest in code_sources(task, task.adaptations.get(unit.adaptation)).items():
+        if unit.sources.get(name, digest) != digest:
+            raise RequestError(
+                f"the source of the {name.removesuffix('-code')} of {unit.name} changed while it "
+                "ran; give the same command again"
+            )
     unit = unit.at_precision(context.precision)
     if unit.recipe.get("init") != "per-repetition":
         yield from task.run(unit, context)

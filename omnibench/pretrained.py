@@ -9,36 +9,34 @@ from omnibench.cards import BackboneCard, Identifier
 from omnibench.catalogue import backbones, tasks
 from omnibench.cell import Unit
 from omnibench.data.pool import pool_card
+from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import inside
-from omnibench.options import located
+from omnibench.options import located, places
 from omnibench.recipe import resolve_recipe
 from omnibench.record import read_record
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
+from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
-
-TASK = "pretraining"
 
 
 class Pretraining(BaseModel):
-    """What `{pretrain: ...}` holds.
+    """What `{pretrain: ...}` holds; what it does not name here are options of the method.
 
     Attributes:
-        method: an adaptation of the task pretraining.
+        method: an adaptation of a task that makes backbones; None for the first there is.
         architecture: what it starts from: a backbone's id, the id without `random-` of a random
             control, or a timm name, drawn at random.
         dataset: one or several; labels are ignored.
-        knn: a labelled dataset that it is watched by.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="allow")
 
-    method: str = "dinov2-global"
+    method: str | None = None
     architecture: str
     dataset: str | list[str]
     recipe: str | dict[str, Any] = "small"
-    knn: str | None = None
 
 
 class PretrainedEntry(BaseModel):
@@ -64,13 +62,7 @@ def pretraining_unit(
     """
     named = validate(PretrainedEntry, entry, where)
     request, where = named.pretrain, f"{where}.pretrain"
-    task = tasks.get(TASK)
-    if request.method not in task.adaptations:
-        raise RequestError(
-            f"{where}.method: pretraining has no '{request.method}' (there are: "
-            f"{', '.join(task.adaptations)}){did_you_mean(request.method, task.adaptations)}"
-        )
-    method = task.adaptations[request.method]
+    task, method = _method(request.method, where)
     try:
         start = sources.completed(starting_card(request.architecture))
     except RequestError as error:
@@ -80,14 +72,11 @@ def pretraining_unit(
         dataset = pool_card(names, base)
     except RequestError as error:
         raise RequestError(f"{where}.dataset: {error}") from None
-    options = located(method.options, method.resolve_options({"knn": request.knn}, where), base)
-    try:
-        digests, needs = sources.of(dataset, start, method, options)
-    except RequestError as error:
-        raise RequestError(f"{where}.knn: {error}") from None
+    options = _options(request, method, where, base)
+    digests, needs = sources.of(dataset, start, task, method, options)
     recipe_name, recipe = resolve_recipe(request.recipe, method.recipes, f"{where}.recipe")
     unit = Unit(
-        task=TASK,
+        task=task.name,
         dataset=dataset,
         backbone=start,
         adaptation=method.name,
@@ -105,6 +94,51 @@ def pretraining_unit(
     )
     members = [card.id for card in dataset.members or (dataset,)]
     return made_card(unit.cells[0].digest, start, members, named.id), unit
+
+
+def makers() -> list[Task]:
+    """Return the tasks whose cells leave backbones."""
+    return [task for task in map(tasks.get, tasks) if task.makes_backbones]
+
+
+def _method(name: str | None, where: str) -> tuple[Task, Adaptation]:
+    """Return the adaptation that a pretraining names, and its task.
+
+    Raises:
+        RequestError: there is none of this name.
+    """
+    methods = {
+        method.name: (task, method) for task in makers() for method in task.adaptations.values()
+    }
+    if name is None and methods:
+        return next(iter(methods.values()))
+    if name not in methods:
+        raise RequestError(
+            f"{where}.method: no pretraining is called '{name}' (there are: "
+            f"{', '.join(methods) or 'none'}){did_you_mean(str(name), methods)}"
+        )
+    return methods[name]
+
+
+def _options(request: Pretraining, method: Adaptation, where: str, base: Path) -> dict[str, Any]:
+    """Return the method's options, of what a pretraining names beside its own fields.
+
+    Raises:
+        RequestError: one is unknown, or names a dataset that is.
+    """
+    given = dict(request.model_extra or {})
+    known = [*Pretraining.model_fields, *method.options.model_fields]
+    for name in given:
+        if name not in method.options.model_fields:
+            raise RequestError(f"{where}.{name}: unknown field{did_you_mean(name, known)}")
+    options = located(method.options, method.resolve_options(given, where), base)
+    for name, kind in places(method.options).items():
+        if kind.holds == "dataset" and options[name] is not None:
+            try:
+                resolve_dataset(options[name])
+            except RequestError as error:
+                raise RequestError(f"{where}.{name}: {error}") from None
+    return options
 
 
 def starting_card(name: str) -> BackboneCard:
@@ -142,7 +176,8 @@ def made_card(
 
 def register_recorded(results: Path) -> None:
     """Make known what the finished pretraining records below a results folder have left."""
-    for path in sorted((results / "records" / TASK).rglob("rep-*.safetensors")):
+    folders = [results / "records" / task.name for task in makers()]
+    for path in (path for folder in folders for path in sorted(folder.rglob("rep-*.safetensors"))):
         try:
             record = read_record(inside(path.with_suffix(".json"), results))
             if record is None or record["status"] != "done":

@@ -15,14 +15,14 @@ from omnibench.architecture import (
     needs_of_backbone,
 )
 from omnibench.architecture.table import timm_facts
-from omnibench.builders import builder_digest
+from omnibench.builders import builder_digest, code_digest
 from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
 from omnibench.data import sources as data_sources
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError, StoreError, WeightsError
 from omnibench.options import Place, places, portable
 from omnibench.record import look_at
-from omnibench.task import Adaptation
+from omnibench.task import Adaptation, Task
 from omnibench.weights_record import find_weights_record
 
 # Fields of a card that change its numbers though the weights stay the same; of a builder, every
@@ -45,6 +45,7 @@ class Sources:
         self._backbones: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._loads: dict[str, tuple[str, tuple[str, ...]]] = {}
         self._options: dict[tuple[str, str, str], tuple[str, tuple[str, ...]]] = {}
+        self._code: dict[tuple[str, str], dict[str, str]] = {}
         self._given: dict[str, BackboneCard] = {}
         self._architectures: dict[str, Architecture | None] = {}
         self._refusals: dict[str, str] = {}
@@ -53,10 +54,13 @@ class Sources:
         self,
         dataset: DatasetCard,
         backbone: BackboneCard,
+        task: Task,
         adaptation: Adaptation,
         options: Mapping[str, Any],
     ) -> tuple[dict[str, str], tuple[str, ...]]:
         """Return the source digests of all and what is absent, each with the way out.
+
+        A task or an adaptation from outside counts with its source, as a builder does.
 
         Raises:
             RequestError: a dataset among the options is unknown.
@@ -74,6 +78,7 @@ class Sources:
         data_digest, data_needs = self._datasets[dataset.id]
         weights_digest, weights_needs = self._backbones[backbone.id]
         digests = {"dataset": data_digest, "backbone": weights_digest}
+        digests |= self._of_code(task, adaptation)
         needs = data_needs + weights_needs
         if adaptation.loads is not None:
             if adaptation.loads.id not in self._loads:
@@ -88,6 +93,12 @@ class Sources:
                 digests[name], further = self._options[place]
                 needs += further
         return digests, needs
+
+    def _of_code(self, task: Task, adaptation: Adaptation) -> dict[str, str]:
+        key = (task.name, adaptation.name)
+        if key not in self._code:
+            self._code[key] = code_sources(task, adaptation)
+        return self._code[key]
 
     def _of_option(self, name: str, kind: Place, value: str) -> tuple[str, tuple[str, ...]]:
         if kind.holds == "dataset":
@@ -209,6 +220,18 @@ class Sources:
         if weights.locate(card, self.data) is None:
             return digest, (f"weights {card.id}: {weights.way_out(card, self.data)}",)
         return digest, ()
+
+
+def code_sources(task: Task, adaptation: Adaptation | None) -> dict[str, str]:
+    """Return the digests of the source of a task and an adaptation that come from outside.
+
+    Raises:
+        RequestError: a source cannot be read.
+    """
+    attach = None if adaptation is None else adaptation.attach
+    parts = {"task-code": type(task), "adaptation-code": attach}
+    digests = {name: code_digest(part) for name, part in parts.items() if part is not None}
+    return {name: digest for name, digest in digests.items() if digest is not None}
 
 
 def backbone_digest(card: WeightsCard, weights_digest: str) -> str:

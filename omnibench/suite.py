@@ -323,14 +323,14 @@ def _entry_units(
         except RequestError as error:
             raise RequestError(f"{where}.datasets[{index}]: {error}") from None
         # Pretraining leaves labels alone, so that every dataset serves it.
-        if dataset.tasks and task.name not in (*dataset.tasks, "pretraining"):
+        if dataset.tasks and task.name not in dataset.tasks and not task.makes_backbones:
             raise RequestError(
                 f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
                 f"not {task.name}"
             )
         for card in selected:
             for number, (adaptation, options, _) in enumerate(adaptations):
-                source_digests, needs = sources.of(dataset, card, adaptation, options)
+                source_digests, needs = sources.of(dataset, card, task, adaptation, options)
                 parts = shared(number, card.source_kind == "random")
                 needs += sources.lacking(card, adaptation, parts["recipe"])
                 yield Unit(

@@ -5,6 +5,7 @@ import inspect
 import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from omnibench.cards import BackboneCard, WeightsCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.findings import Finding
     from omnibench.training.trial import Trial
 
 Predictions = Mapping[str, NDArray[Any]]
@@ -246,6 +248,10 @@ class Task:
     pictures: ClassVar[Mapping[str, str]] = {}
     makes_backbones: bool = False
 
+    def findings(self, data: Path) -> "Iterator[Finding]":
+        """Yield what it uses of this machine and omnibench does not install, for `doctor`."""
+        return iter(())
+
     @property
     def adaptations(self) -> Mapping[str, Adaptation]:
         """Return its own adaptations and those registered ones whose needs it meets."""
@@ -301,6 +307,11 @@ def metrics_of(task: str) -> tuple[Metric, ...]:
 def reported_of(task: str) -> tuple[str, ...]:
     """Return the ids of a task's metrics that get a table, the primary first."""
     return tuple(metric.id for metric in metrics_of(task) if metric.reported)
+
+
+def makes_backbones(task: str) -> bool:
+    """Return whether the cells of a task leave backbones; not of one that is not known."""
+    return task in tasks and tasks.get(task).makes_backbones
 
 
 def score(task: str, predictions: Predictions) -> dict[str, float | None]:

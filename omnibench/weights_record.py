@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
 from omnibench.files import inside, plain
 from omnibench.record import look_at, read_record
@@ -21,7 +22,9 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
         LinkError: a link leads out of the results folder, to the record or its weights.
         NewerRecordError: a newer omnibench wrote it.
     """
-    records = sorted((results / "records" / "pretraining").rglob("rep-*.json"))
+    makers = [name for name in tasks if tasks.get(name).makes_backbones]
+    folders = [results / "records" / name for name in makers]
+    records = [path for folder in folders for path in sorted(folder.rglob("rep-*.json"))]
     # By name first; the digest that a record had in the version before stands inside it alone.
     for path in sorted(records, key=lambda path: not path.stem.endswith(digest[:8])):
         # Of those that are not called so, one that is newer or a link out may be another's.

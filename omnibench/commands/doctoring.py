@@ -5,15 +5,16 @@ holds that is not as it was written. Asks no hub.
 from collections.abc import Iterator
 from pathlib import Path
 
+from omnibench.catalogue import tasks
 from omnibench.commands.checking import show
 from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session
 from omnibench.doctor.machine import device, folders
-from omnibench.doctor.needs import absent, writes_texts
+from omnibench.doctor.needs import absent
 from omnibench.doctor.results import look_over
 from omnibench.doctor.software import extras, software
 from omnibench.doctor.space import disk
-from omnibench.doctor.tools import latex, wordnet
+from omnibench.doctor.tools import latex
 from omnibench.findings import Finding
 from omnibench.plan import states
 from omnibench.suite import shipped
@@ -36,7 +37,8 @@ def doctor(name: str | None, places: Places, as_json: bool) -> int:
 
 def _general(session: Session) -> Iterator[Finding]:
     yield from _machine(session)
-    yield wordnet(session.data)
+    for task in map(tasks.get, tasks):
+        yield from task.findings(session.data)
     yield from extras()
     yield disk((), session.context("cpu"))
 
@@ -45,8 +47,8 @@ def _of_suite(session: Session, name: str) -> Iterator[Finding]:
     suite, units = session.suite(name)  # first: a wrong name is one sentence and nothing else
     found = states(units, session.store)
     yield from _machine(session)
-    if writes_texts(units):
-        yield wordnet(session.data)
+    for name in dict.fromkeys(unit.task for unit in units):
+        yield from tasks.get(name).findings(session.data)
     blocked = needs(found)
     yield from absent(blocked)
     if not blocked:

@@ -1,8 +1,7 @@
 """What a suite asks for and is not on this machine: each thing once, with the way to it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
-from omnibench.cell import Unit
 from omnibench.findings import Finding
 
 
@@ -18,8 +17,3 @@ def absent(needs: Iterable[str]) -> Iterator[Finding]:
         if name not in seen:
             seen.add(name)
             yield Finding(name, "FAIL", "absent", fix)
-
-
-def writes_texts(units: Sequence[Unit]) -> bool:
-    """Whether captions are generated, which METEOR wants WordNet for."""
-    return any(unit.decodings for unit in units)

@@ -51,8 +51,7 @@ def to_fetch(units: Sequence[Unit], data: Path) -> tuple[int, list[str]]:
                 sizes[card.id] = weights_bytes(card)
         for dataset in unit.dataset.members or (unit.dataset,):
             if dataset.path is None and sources.missing(dataset, data):
-                masks = unit.task == "segmentation"
-                raw = dataset_bytes(dataset, masks)
+                raw = dataset_bytes(dataset)
                 sizes[dataset.id] = None if raw is None else 2 * raw
     unknown = [name for name, size in sizes.items() if size is None]
     return sum(size or 0 for size in sizes.values()), unknown
@@ -65,11 +64,11 @@ def weights_bytes(card: WeightsCard) -> int | None:
     return FLOAT_BYTES * 12 * card.depth * card.width**2
 
 
-def dataset_bytes(card: DatasetCard, masks: bool) -> int | None:
-    """Of its pixels, and of its masks where they are read; None where the card has no size."""
+def dataset_bytes(card: DatasetCard) -> int | None:
+    """Return the size of its pixels, those of masks too; None where the card has no size."""
     if not card.resolution or not card.splits:
         return None
-    layers = (card.channels or 3) + masks
+    layers = (card.channels or 3) + bool(card.mask_classes)
     return sum(card.splits.values()) * card.resolution**2 * layers
 
 

@@ -6,8 +6,8 @@ from functools import cached_property
 
 import pandas as pd
 
-from omnibench.pretrained import TASK as PRETRAINING
 from omnibench.report.table import Row, Table
+from omnibench.task import makes_backbones
 
 Runs = dict[tuple[str, str], dict[str, list[float]]]  # adaptation, backbone -> dataset -> values
 
@@ -61,7 +61,7 @@ def completed(tables: Iterable[Table], values: pd.DataFrame) -> Iterator[Complet
         values: the long table of `units.COLUMNS`.
     """
     for table in tables:
-        if table.task == PRETRAINING:
+        if makes_backbones(table.task):
             continue
         runs = _runs(table, values)
         for adaptation in dict.fromkeys(row.adaptation for row in table.rows):

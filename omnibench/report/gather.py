@@ -16,7 +16,6 @@ from omnibench.frames import (
     values_of,
 )
 from omnibench.plan import CellState
-from omnibench.pretrained import TASK as PRETRAINING
 from omnibench.report.build import build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.numbers import POINTS
@@ -32,7 +31,7 @@ from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
-from omnibench.task import reported_of
+from omnibench.task import makes_backbones, reported_of
 
 
 def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
@@ -102,7 +101,7 @@ def _tests(
 ) -> tuple[list[Comparison], pd.DataFrame]:
     """Comparisons with the baseline in every metric, standings in the printed ones."""
     # What a pretraining starts from is no rival of what it makes.
-    rated = values[values["task"] != PRETRAINING]
+    rated = values[~values["task"].map(makes_backbones).astype(bool)]
     baseline, correction = suite.report.baseline, suite.report.correction
     rivals = [card.id for card in suite.backbones if card.id != baseline]
     pairs = [(rival, baseline) for rival in rivals] if baseline else []
@@ -147,7 +146,7 @@ def _chosen(tables: Sequence[Table]) -> list[Table]:
     found = dict.fromkeys(table.task for table in tables)
     return [
         table
-        for task in sorted(found, key=lambda task: task == PRETRAINING)
+        for task in sorted(found, key=makes_backbones)
         for key in reported_of(task)
         for table in tables
         if (table.task, undecoded((table.definition, table.metric))) == (task, key)

@@ -1,12 +1,16 @@
 """Captioning: a language model that reads a frozen backbone's tokens. No torch."""
 
 import functools
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from omnibench.cards import WeightsCard
 from omnibench.catalogue import register_task
+from omnibench.context import using_data
+from omnibench.findings import Finding
 from omnibench.options import LocalPath
 from omnibench.task import Adaptation, Task
 
@@ -100,6 +104,25 @@ class CaptioningTask(Task):
             _adaptation("folder", PRETRAINED, FolderOptions),
         )
     }
+
+    def findings(self, data: Path) -> Iterator[Finding]:
+        """Yield whether nltk can read the WordNet that METEOR's synonyms come from."""
+        from .meteor import has_wordnet
+
+        with using_data(data):
+            there = has_wordnet()
+        if there:
+            yield Finding("WordNet", "PASS", "METEOR can be computed")
+            return
+        folder = data / "nltk_data"
+        yield Finding(
+            "WordNet",
+            "WARN",
+            "absent or not readable, so captions get no METEOR",
+            f"run `python -m nltk.downloader -d {folder} wordnet`, or put its wordnet.zip at "
+            f"{folder / 'corpora' / 'wordnet.zip'}; `bench.py rescore SUITE` then adds METEOR to "
+            "what is done",
+        )
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a language model on a frozen backbone's kept tokens."""

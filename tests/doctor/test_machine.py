@@ -7,8 +7,10 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
+from omnibench.tasks.captioning import meteor
 
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import tasks
 from omnibench.context import Context
 from omnibench.doctor import machine, space, tools
 from omnibench.doctor.needs import absent
@@ -66,17 +68,22 @@ def test_each_need_once():
     ]
 
 
-def test_latex_and_wordnet_are_optional(monkeypatch, tmp_path):
+def test_latex_is_optional(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert tools.latex().verdict == "WARN"
     monkeypatch.setattr(shutil, "which", lambda name: "/x" if name == "tectonic" else None)
     assert tools.latex().message == "tectonic compiles report.tex"
-    monkeypatch.setattr(tools, "import_attribute", lambda name: lambda: False)
-    found = tools.wordnet(tmp_path)
-    assert found.verdict == "WARN"
-    assert str(tmp_path / "nltk_data" / "corpora" / "wordnet.zip") in found.fix
-    monkeypatch.setattr(tools, "import_attribute", lambda name: lambda: True)
-    assert tools.wordnet(tmp_path).verdict == "PASS"
+
+
+def test_a_task_says_what_it_uses_of_the_machine(monkeypatch, tmp_path):
+    task = tasks.get("captioning")
+    monkeypatch.setattr(meteor, "has_wordnet", lambda: False)
+    (finding,) = task.findings(tmp_path)
+    assert finding.verdict == "WARN"
+    assert str(tmp_path / "nltk_data" / "corpora" / "wordnet.zip") in finding.fix
+    monkeypatch.setattr(meteor, "has_wordnet", lambda: True)
+    assert [finding.verdict for finding in task.findings(tmp_path)] == ["PASS"]
+    assert list(tasks.get("classification").findings(tmp_path)) == []
 
 
 VIT = BackboneCard(id="v", source="timm:x", width=384, depth=12, patch=16)
@@ -88,6 +95,7 @@ IMAGES = DatasetCard(
     splits={"train": 10, "test": 5},
     resolution=100,
     channels=1,
+    mask_classes=("background", "lesion"),
 )
 
 
@@ -100,7 +108,7 @@ def pending(unit):
 
 def test_bytes_to_fetch_by_hand(pending, tmp_path):
     assert weights_bytes(VIT) == 4 * 12 * 12 * 384**2  # 85 MB: timm's file has 88
-    assert dataset_bytes(IMAGES, masks=True) == 15 * 100 * 100 * 2
+    assert dataset_bytes(IMAGES) == 15 * 100 * 100 * 2
     both = weights_bytes(VIT) + 2 * 15 * 100 * 100 * 2
     assert to_fetch([pending, pending], tmp_path) == (both, [])
     (tmp_path / "i.npz").write_bytes(b"")

@@ -7,6 +7,7 @@ from omnibench.report.figures.drawing import WIDTH, Drawing, colour, keys, legen
 from omnibench.report.numbers import POINTS
 from omnibench.report.study import Study
 from omnibench.report.table import Table
+from omnibench.task import makes_backbones
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +33,7 @@ def paretos(study: Study) -> Iterator[Drawing]:
             for cost in COSTS
         }
         panels = {place: some for place, some in points.items() if len({x for _, x, _ in some}) > 1}
-        if panels and task != "pretraining":
+        if panels and not makes_backbones(task):
             yield _pareto(table, panels, max(0, len(table.columns) - MOST_DATASETS))
 
 

@@ -15,6 +15,7 @@ from omnibench.report.study import Study
 from omnibench.report.table import SIGNIFICANT
 from omnibench.stats.pair import FROZEN
 from omnibench.stats.units import split_decoding
+from omnibench.task import makes_backbones
 
 CORRECTIONS = {
     "holm": "Holm's step-down procedure",
@@ -46,7 +47,7 @@ def methods(study: Study, tested: Mapping[tuple[str, str], int]) -> list[str]:
 def _design(study: Study, done: Done) -> Iterator[str]:
     cards = {state.cell.unit.backbone.id: state.cell.unit.backbone for state, _ in done}
     # A pretraining's own start is no backbone under test.
-    judged = {s.cell.unit.backbone.id for s, _ in done if s.cell.unit.task != "pretraining"}
+    judged = {s.cell.unit.backbone.id for s, _ in done if not makes_backbones(s.cell.unit.task)}
     names = [name for name in cards if name in judged] or list(cards)
     yield f"We evaluated {counted(len(names), 'backbone')} ({listed(names)})."
     controls = [name for name in names if cards[name].source_kind == "random"]

@@ -18,7 +18,7 @@ from omnibench.commands.clusters import on_cluster
 from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session, checked_device
 from omnibench.context import Context
-from omnibench.engines import Engine, engines
+from omnibench.engines import Engine, engines, run_units
 from omnibench.engines.slurm_jobs import queued
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import Finished, only
@@ -166,7 +166,7 @@ def _compute(
     """Run the units; returns the message of every cell that failed."""
     failures: list[str] = []
     with _display(pending) as display, _logging(context.run), interruptible():
-        for result in engine(pending, replace(context, progress=display.stage)):
+        for result in run_units(engine, pending, replace(context, progress=display.stage)):
             display.finished(result)
             failures.extend(m for m in result.repetitions.values() if m is not None)
             if max_failures is not None and len(failures) > max_failures:

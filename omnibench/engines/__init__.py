@@ -74,10 +74,7 @@ def _check(engine: Engine) -> None:
         raise RequestError(f"{_named(engine)} does not take (units, context): {error}") from None
 
 
-engines: Registry[Engine] = Registry("engine", check=_check)
-engines.add("local", "omnibench.engines.local:run")
-engines.add("ray", "omnibench.engines.ray:run")
-engines.add("slurm", "omnibench.engines.slurm:run")
+engines: Registry[Engine] = Registry("engine", "omnibench.engines", _check)
 
 
 def register_engine(name: str, engine: Engine) -> Engine:

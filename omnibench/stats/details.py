@@ -8,17 +8,15 @@ import pandas as pd
 
 from omnibench.stats.across import Aggregate, probability_of_improvement, wins_of_runs
 from omnibench.stats.cases import Predictions, read_cases
-from omnibench.stats.effects import (
+from omnibench.stats.hedges import (
     StandardisedDifference,
     hedges_g,
     hedges_g_paired,
-    tost_paired,
-    tost_welch,
-    within,
 )
 from omnibench.stats.over_cases import Outcome, compare_both
 from omnibench.stats.pair import FROZEN, Comparison, agreeing
 from omnibench.stats.result import ALPHA, RefusedError
+from omnibench.stats.t_tests import tost_paired, tost_welch
 from omnibench.stats.units import Key, Score, Unit, units_of
 
 
@@ -95,9 +93,9 @@ def _detail(
         return Detail(None, None, "untested")
     a, b = _pair(row, units)
     key = (row.definition, row.metric)
-    effect, equivalent = None, None
     if a.varies in FROZEN:
-        equivalent = None if margin is None else within(row.low, row.high, margin)
+        effect = None
+        equivalent = None if margin is None else -margin < row.low and row.high < margin
     else:
         effect = _effect(a, b, key)
         equivalent = None if margin is None else _equivalent(a, b, key, margin)
@@ -131,8 +129,8 @@ def _equivalent(a: Unit, b: Unit, key: tuple[str, str], margin: float) -> bool |
     values = a.values(*key), b.values(*key)
     try:
         if pairing_a == pairing_b:
-            return tost_paired(*values, pairing_a, pairing_b, margin).equivalent
-        return tost_welch(*values, margin).equivalent
+            return tost_paired(*values, pairing_a, pairing_b, margin).p < ALPHA
+        return tost_welch(*values, margin).p < ALPHA
     except RefusedError:
         return None
 

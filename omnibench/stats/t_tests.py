@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from omnibench.stats.result import (
     ALPHA,
@@ -33,14 +34,7 @@ def paired_t(a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence
         RefusedError: the repetitions do not share their seeds, n < 2, or the differences do not
             vary.
     """
-    d = paired_differences(a, b, pairing_a, pairing_b)
-    n = len(d)
-    _refuse_one(n, n)
-    spread = float(d.std(ddof=1))
-    if spread <= NO_SPREAD:
-        raise RefusedError("the difference is the same in every repetition, so p is undefined")
-    mean = float(d.mean())
-    return _answer("paired t", mean, spread / math.sqrt(n), n - 1, hedges_j(n - 1) * mean / spread)
+    return _test("paired t", _paired(a, b, pairing_a, pairing_b))
 
 
 def welch_t(a: Floats, b: Floats) -> Answer:
@@ -58,13 +52,31 @@ def welch_t(a: Floats, b: Floats) -> Answer:
     Raises:
         RefusedError: fewer than two repetitions of either, or neither varies.
     """
-    _refuse_one(len(a), len(b))
-    finite(a, b)
-    spreads = (float(a.var(ddof=1)), len(a)), (float(b.var(ddof=1)), len(b))
-    _refuse_constant(*spreads)
-    mean = float(a.mean() - b.mean())
-    error, df = welch_error(*spreads)
-    return _answer("Welch t (unpaired)", mean, error, df, _hedges_g(mean, *spreads))
+    return _test("Welch t (unpaired)", _unpaired(a, b))
+
+
+def tost_paired(
+    a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence[str], margin: float
+) -> Answer:
+    """Test equivalence within +-margin of repetitions that share their seeds, as `tost` does.
+
+    Args:
+        a, b, pairing_a, pairing_b: as in `paired_t`.
+        margin: in the values' own unit, declared beforehand.
+
+    Raises:
+        RefusedError: as `paired_t`, or the margin is not above 0.
+    """
+    return _test_equivalence("TOST, paired t", _paired(a, b, pairing_a, pairing_b), margin)
+
+
+def tost_welch(a: Floats, b: Floats, margin: float) -> Answer:
+    """Test equivalence within +-margin of independent repetitions, as `tost` does.
+
+    Raises:
+        RefusedError: as `welch_t`, or the margin is not above 0.
+    """
+    return _test_equivalence("TOST, Welch t (unpaired)", _unpaired(a, b), margin)
 
 
 def prediction_t(a: Floats, b: Floats) -> Answer:
@@ -124,10 +136,7 @@ def welch(a: Summary, b: Summary) -> Answer:
     Raises:
         RefusedError: definitions differ, n is below 2 or not said, or neither varies.
     """
-    spreads = _repeated(a, b)
-    difference = a.mean - b.mean
-    error, df = welch_error(*spreads)
-    return _answer("welch", difference, error, df, _hedges_g(difference, *spreads))
+    return _test("welch", _welch(a.mean - b.mean, *_repeated(a, b)))
 
 
 def student(a: Summary, b: Summary) -> Answer:
@@ -140,9 +149,9 @@ def student(a: Summary, b: Summary) -> Answer:
     """
     spreads = _repeated(a, b)
     (_, n_a), (_, n_b) = spreads
-    difference = a.mean - b.mean
+    estimate = _welch(a.mean - b.mean, *spreads)
     error = pooled_sd(*spreads) * math.sqrt(1 / n_a + 1 / n_b)
-    return _answer("student", difference, error, n_a + n_b - 2, _hedges_g(difference, *spreads))
+    return _test("student", estimate._replace(error=error, df=n_a + n_b - 2))
 
 
 def one_sample(a: Summary, single: Summary) -> Answer:
@@ -181,17 +190,7 @@ def tost(a: Summary, b: Summary, margin: float) -> Answer:
     Raises:
         RefusedError: as `welch`, or the margin is not above 0.
     """
-    from scipy.special import stdtr, stdtrit  # a whole scipy.stats costs seconds to import
-
-    if not margin > 0:
-        raise RefusedError(f"an equivalence margin is above 0, not {margin}")
-    spreads = _repeated(a, b)
-    difference = a.mean - b.mean
-    error, df = welch_error(*spreads)
-    p = max(float(stdtr(df, (abs(difference) - margin) / error)), SMALLEST_P)
-    reach = float(stdtrit(df, 1 - ALPHA)) * error
-    low, high = difference - reach, difference + reach
-    return Answer("TOST (Welch)", difference, low, high, p, _hedges_g(difference, *spreads))
+    return _test_equivalence("TOST (Welch)", _welch(a.mean - b.mean, *_repeated(a, b)), margin)
 
 
 def pooled_std(a: Summary, b: Summary) -> float:
@@ -203,15 +202,16 @@ def pooled_std(a: Summary, b: Summary) -> float:
     return pooled_sd(*_repeated(a, b))
 
 
+class Estimate(NamedTuple):
+    """A difference of means with its standard error, degrees of freedom and Hedges g."""
+
+    difference: float
+    error: float
+    df: float
+    effect: float
+
+
 Spread = tuple[float, int]  # a model's variance (ddof = 1), and how many repetitions it is of
-
-
-def welch_error(a: Spread, b: Spread) -> tuple[float, float]:
-    """Return the standard error of a difference and Welch-Satterthwaite's degrees of freedom."""
-    (variance_a, n_a), (variance_b, n_b) = a, b
-    part_a, part_b = variance_a / n_a, variance_b / n_b
-    df = (part_a + part_b) ** 2 / (part_a**2 / (n_a - 1) + part_b**2 / (n_b - 1))
-    return math.sqrt(part_a + part_b), df
 
 
 def pooled_sd(a: Spread, b: Spread) -> float:
@@ -238,23 +238,58 @@ def t_tails(difference: float, error: float, df: float) -> tuple[float, float]:
     return max(p, SMALLEST_P), float(stdtrit(df, (1 + CONFIDENCE) / 2)) * error
 
 
-def _answer(test: str, difference: float, error: float, df: float, effect: float) -> Answer:
-    p, margin = t_tails(difference, error, df)
-    return Answer(test, difference, difference - margin, difference + margin, p, effect)
+def _test(test: str, estimate: Estimate) -> Answer:
+    d = estimate.difference
+    p, margin = t_tails(d, estimate.error, estimate.df)
+    return Answer(test, d, d - margin, d + margin, p, estimate.effect)
+
+
+def _test_equivalence(test: str, estimate: Estimate, margin: float) -> Answer:
+    from scipy.special import stdtr, stdtrit  # a whole scipy.stats costs seconds to import
+
+    if not margin > 0:
+        raise RefusedError(f"an equivalence margin is above 0, not {margin}")
+    d, error, df = estimate.difference, estimate.error, estimate.df
+    p = max(float(stdtr(df, (abs(d) - margin) / error)), SMALLEST_P)
+    reach = float(stdtrit(df, 1 - ALPHA)) * error
+    return Answer(test, d, d - reach, d + reach, p, estimate.effect)
+
+
+def _paired(a: Floats, b: Floats, pairing_a: Sequence[str], pairing_b: Sequence[str]) -> Estimate:
+    d = paired_differences(a, b, pairing_a, pairing_b)
+    n = len(d)
+    _refuse_few(n, n)
+    spread = float(d.std(ddof=1))
+    if spread <= NO_SPREAD:
+        raise RefusedError("the difference is the same in every repetition, so p is undefined")
+    mean = float(d.mean())
+    return Estimate(mean, spread / math.sqrt(n), n - 1, hedges_j(n - 1) * mean / spread)
+
+
+def _unpaired(a: Floats, b: Floats) -> Estimate:
+    a, b = finite(a, b)
+    _refuse_few(len(a), len(b))
+    spreads = (float(a.var(ddof=1)), len(a)), (float(b.var(ddof=1)), len(b))
+    return _welch(float(a.mean() - b.mean()), *spreads)
+
+
+def _welch(difference: float, a: Spread, b: Spread) -> Estimate:
+    """Return the estimate with Welch-Satterthwaite's degrees of freedom."""
+    (variance_a, n_a), (variance_b, n_b) = a, b
+    part_a, part_b = variance_a / n_a, variance_b / n_b
+    if math.sqrt(max(variance_a, variance_b)) <= NO_SPREAD:
+        raise RefusedError("neither model varies between repetitions, so p is undefined")
+    df = (part_a + part_b) ** 2 / (part_a**2 / (n_a - 1) + part_b**2 / (n_b - 1))
+    return Estimate(difference, math.sqrt(part_a + part_b), df, _hedges_g(difference, a, b))
 
 
 def _hedges_g(difference: float, a: Spread, b: Spread) -> float:
     return hedges_j(a[1] + b[1] - 2) * difference / pooled_sd(a, b)
 
 
-def _refuse_one(n_a: int, n_b: int) -> None:
+def _refuse_few(n_a: int, n_b: int) -> None:
     if min(n_a, n_b) < 2:
         raise RefusedError(f"a test over repetitions needs two of each; there are {n_a} and {n_b}")
-
-
-def _refuse_constant(*spreads: Spread) -> None:
-    if math.sqrt(max(variance for variance, _ in spreads)) <= NO_SPREAD:
-        raise RefusedError("neither model varies between repetitions, so p is undefined")
 
 
 def _values_against_single(
@@ -286,16 +321,14 @@ def _against_single(test: str, a: Summary, single: Summary, extra: float) -> Ans
         raise RefusedError("the model does not vary between repetitions, so p is undefined")
     difference = a.mean - single.mean
     error = std * math.sqrt(extra + 1 / n)
-    return _answer(test, difference, error, n - 1, hedges_j(n - 1) * difference / std)
+    return _test(test, Estimate(difference, error, n - 1, hedges_j(n - 1) * difference / std))
 
 
 def _repeated(a: Summary, b: Summary) -> tuple[Spread, Spread]:
-    """Return variance and n of both, provided that they can be compared."""
+    """Return variance and n of both, provided that their definition is one."""
     _refuse_other_definition(a, b)
     (std_a, n_a), (std_b, n_b) = _printed_spread(a), _printed_spread(b)
-    spreads = (std_a**2, n_a), (std_b**2, n_b)
-    _refuse_constant(*spreads)
-    return spreads
+    return (std_a**2, n_a), (std_b**2, n_b)
 
 
 def _refuse_other_definition(a: Summary, b: Summary) -> None:

@@ -22,7 +22,7 @@ _SEED = 2
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One number over datasets with its 95 % percentile interval."""
+    """A number over datasets with its 95 % percentile interval."""
 
     value: float
     low: float

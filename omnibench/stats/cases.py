@@ -139,17 +139,17 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
             raise RefusedError(f"the test predictions {where} hold no case")
         logits = logits_in(stored.arrays, len(ids), where)
         values = {
-            (definition, metric): np.asarray(found, dtype=np.float64)[None]
+            (definition, metric): np.asarray(of_cases, dtype=np.float64)[None]
             for definition in dict.fromkeys(definition for definition, _ in scores)
-            for metric, found in stored.per_case(definition).items()
+            for metric, of_cases in stored.per_case(definition).items()
             if (definition, metric) in scores
         }
     except RefusedError:
         raise
     except (OmnibenchError, OSError, KeyError) as error:
         raise RefusedError(f"no test predictions {where}: {error}") from error
-    for (_, metric), found in values.items():
-        if found.shape[1:] != ids.shape:
+    for (_, metric), of_cases in values.items():
+        if of_cases.shape[1:] != ids.shape:
             raise RefusedError(f"the test predictions {where} are not one {metric} a case")
     return Cases(1, ids, stored.arrays.get("test_group"), values, logits)
 

@@ -1,4 +1,4 @@
-"""Correction of p-values for the number of comparisons in a declared family."""
+"""Correct p-values for the number of comparisons in a declared family."""
 
 from collections.abc import Callable, Mapping
 

@@ -22,7 +22,7 @@ from omnibench.stats.units import Key, Score, Unit, units_of
 
 @dataclass(frozen=True)
 class Detail:
-    """Of one comparison of a with b.
+    """What stands beside one comparison of a with b.
 
     Attributes:
         effect: of a test over repetitions; None for tests over cases, and where it is undefined.

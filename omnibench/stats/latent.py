@@ -1,4 +1,4 @@
-"""What a latent space is worth in numbers: neighbours, separation, and likeness of two backbones.
+"""Measure latent spaces: neighbours, separation, and likeness of two backbones.
 
 Neighbours are taken in the feature space by cosine; only `trustworthiness` looks at a picture.
 A number that is undefined is None: of fewer points than it needs, of one class, of no variance.
@@ -169,7 +169,7 @@ def linear_cka(features: Sequence[Floats]) -> tuple[NDArray[np.float64], NDArray
     Source:
         Kornblith et al. 2019, Similarity of Neural Network Representations Revisited, section 3.
     """
-    spaces = [_normed(one) for one in features]
+    spaces = [_normed(space) for space in features]
     values = np.full((len(spaces), len(spaces)), np.nan)
     chance = values.copy()
     for i, a in enumerate(spaces):
@@ -182,7 +182,7 @@ def linear_cka(features: Sequence[Floats]) -> tuple[NDArray[np.float64], NDArray
 
 
 def _normed(features: Floats) -> NDArray[np.float64] | None:
-    """Columns of mean zero, scaled so that |A'A| = 1; None where only rounding noise varies."""
+    """Centre the columns and scale to |A'A| = 1; None where only rounding noise varies."""
     wide = features.astype(np.float64)
     centred: NDArray[np.float64] = wide - wide.mean(axis=0)
     scale = np.abs(centred).max()
@@ -194,7 +194,7 @@ def _normed(features: Floats) -> NDArray[np.float64] | None:
 
 
 def _overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
-    """|B'A|^2, from whichever matrices are smaller: [E, D], or two of [N, N]."""
+    """Return |B'A|^2, from whichever matrices are smaller: [E, D], or two of [N, N]."""
     if max(a.shape[1], b.shape[1]) <= len(a):
         return float(((b.T @ a) ** 2).sum())
     return float(((a @ a.T) * (b @ b.T)).sum())

@@ -124,7 +124,7 @@ def _over_logits(a: Cases, b: Cases, metrics: AbstractSet[str]) -> dict[str, Out
     outcomes: dict[str, Outcome] = {}
     if "accuracy" in counted and _decided_once(of_a, of_b, cluster):
         counted.remove("accuracy")
-        right = [one.values[0].argmax(axis=1) == one.labels for one in (of_a, of_b)]
+        right = [logits.values[0].argmax(axis=1) == logits.labels for logits in (of_a, of_b)]
         outcomes["accuracy"] = _outcome(lambda: mcnemar(right[0], right[1], cluster))
     if counted:
         outcomes |= compare_resampled(_resampled(a, tuple(counted)), _resampled(b, tuple(counted)))
@@ -133,7 +133,7 @@ def _over_logits(a: Cases, b: Cases, metrics: AbstractSet[str]) -> dict[str, Out
             lambda: compare_aucs(_auc_influence(a), _auc_influence(b), cluster)
         )
     if "brier" in metrics and not of_a.multi_label:
-        errors = [one.squared_errors.mean(axis=0) for one in (of_a, of_b)]
+        errors = [logits.squared_errors.mean(axis=0) for logits in (of_a, of_b)]
         outcomes["brier"] = _outcome(lambda: paired_mean(errors[0], errors[1], cluster))
     return outcomes
 

@@ -34,10 +34,10 @@ def power_of_t(effect: float, n: int, paired: bool) -> float:
 
     df, scale = _design(n, paired)
     critical, centre = float(stdtrit(df, 1 - ALPHA / 2)), abs(effect) / scale
-    found = 1 - float(nctdtr(df, centre, critical)) + float(nctdtr(df, centre, -critical))
-    if math.isnan(found):  # nctdtr is, far out, where the other side is nothing
+    power = 1 - float(nctdtr(df, centre, critical)) + float(nctdtr(df, centre, -critical))
+    if math.isnan(power):  # nctdtr is, far out, where the other side is nothing
         return float(np.mean(ndtr(centre - critical * _spreads(df))))
-    return found
+    return power
 
 
 def minimum_detectable_effect(n: int, paired: bool = False, power: float = POWER) -> float:

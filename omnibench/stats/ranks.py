@@ -15,7 +15,7 @@ from omnibench.stats.result import ALPHA, SMALLEST_P, RefusedError
 
 @dataclass(frozen=True)
 class Friedman:
-    """Whether any of k models differs over N datasets.
+    """The answer to whether any of k models differs over N datasets.
 
     Attributes:
         chi_square: Friedman's, corrected for ties; p_chi_square: with k - 1 degrees of freedom.
@@ -128,8 +128,8 @@ def wilcoxon_pairs(scores: pd.DataFrame, correction: str = "holm") -> pd.DataFra
     for a, b in combinations(scores.columns, 2):
         values = [scores[name].to_numpy(dtype=np.float64) for name in (a, b)]
         try:
-            found = wilcoxon(values[0], values[1], names, names)
-            rows.append((a, b, found.difference, found.p, ""))
+            answer = wilcoxon(values[0], values[1], names, names)
+            rows.append((a, b, answer.difference, answer.p, ""))
         except RefusedError as reason:
             rows.append((a, b, float(np.mean(values[0] - values[1])), math.nan, str(reason)))
     frame = pd.DataFrame(rows, columns=["a", "b", "difference", "p", "note"])
@@ -153,19 +153,19 @@ def groups_by_nemenyi(mean_ranks: pd.Series, datasets: int) -> list[list[str]]:
 
 def groups_by_pairs(mean_ranks: pd.Series, pairs: pd.DataFrame) -> list[list[str]]:
     """Return the runs of models of which no two are told apart by `wilcoxon_pairs`."""
-    told = pairs[pairs["p_corrected"] < ALPHA]
-    apart = {frozenset(pair) for pair in zip(told["a"], told["b"], strict=True)}
+    differing = pairs[pairs["p_corrected"] < ALPHA]
+    apart = {frozenset(pair) for pair in zip(differing["a"], differing["b"], strict=True)}
     return _runs(mean_ranks, lambda a, b: frozenset((a, b)) in apart)
 
 
 def _runs(mean_ranks: pd.Series, apart: Callable[[str, str], bool]) -> list[list[str]]:
     order = [str(name) for name in mean_ranks.sort_values(kind="stable").index]
-    found: list[list[str]] = []
+    runs: list[list[str]] = []
     for start in range(len(order)):
         stop = start + 1
         while stop < len(order) and not any(apart(a, order[stop]) for a in order[start:stop]):
             stop += 1
         run = order[start:stop]
-        if len(run) > 1 and not (found and run[-1] in found[-1]):
-            found.append(run)
-    return found
+        if len(run) > 1 and not (runs and run[-1] in runs[-1]):
+            runs.append(run)
+    return runs

@@ -1,4 +1,4 @@
-"""Which models of a table's column are not distinguishable from its best."""
+"""Tell which models of a table's column are not distinguishable from its best."""
 
 import functools
 import math
@@ -56,9 +56,9 @@ def tied_with_best(
             for score, column in means.items()
             if (best := _best(column, score[1] in lower_is_better)) is not None
         }
-        found = _against(place, models, bests, predictions)
+        comparisons = _against(place, models, bests, predictions)
         for score, best in bests.items():
-            standings = _standings(means[score], best, found.get(score, {}), correction)
+            standings = _standings(means[score], best, comparisons.get(score, {}), correction)
             rows += [(*place, *score, *row) for row in standings]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -66,7 +66,7 @@ def tied_with_best(
 def _means(
     models: Mapping[str, Unit], scores: Collection[Score] | None
 ) -> dict[Score, dict[str, float]]:
-    """Each model's mean of each metric; NaN where a repetition is undefined."""
+    """Return each model's mean of each metric; NaN where a repetition is undefined."""
     means: dict[Score, dict[str, float]] = {}
     for backbone, unit in models.items():
         for score in unit.scores:
@@ -84,34 +84,35 @@ def _best(column: Mapping[str, float], falling: bool) -> str | None:
 def _against(
     place: Place, models: Mapping[str, Unit], bests: Mapping[Score, str], predictions: Predictions
 ) -> dict[Score, dict[str, Comparison]]:
-    """Every model against the best of each metric; a model's predictions are read once."""
+    """Compare every model with the best of each metric; its predictions are read once."""
 
     @functools.cache
     def read(unit: Unit) -> Cases:
         return read_cases(unit.digests, predictions, [s for s in unit.scores if s in bests])
 
-    found: dict[Score, dict[str, Comparison]] = {}
+    comparisons: dict[Score, dict[str, Comparison]] = {}
     for best in dict.fromkeys(bests.values()):
         led = [score for score, first in bests.items() if first == best]
         for backbone, unit in models.items():
             if backbone != best:
                 pair = (backbone, best)
                 for row in compare_units(place, pair, unit, models[best], led, read):
-                    found.setdefault((row.definition, row.metric), {})[backbone] = row
-    return found
+                    score = (row.definition, row.metric)
+                    comparisons.setdefault(score, {})[backbone] = row
+    return comparisons
 
 
 def _standings(
-    means: Mapping[str, float], best: str, found: Mapping[str, Comparison], correction: str
+    means: Mapping[str, float], best: str, against: Mapping[str, Comparison], correction: str
 ) -> Iterator[Row]:
     rivals = [backbone for backbone in means if backbone != best]
-    p = np.array([found[backbone].p for backbone in rivals], dtype=np.float64)
+    p = np.array([against[backbone].p for backbone in rivals], dtype=np.float64)
     corrected = dict(zip(rivals, CORRECTIONS[correction](p).tolist(), strict=True))
     for backbone, mean in means.items():
         if backbone == best:
             yield backbone, best, mean, math.nan, math.nan, "best", ""
             continue
-        row = found[backbone]
+        row = against[backbone]
         standing = "untested"
         if abs(row.difference) <= NO_SPREAD or corrected[backbone] >= ALPHA:
             standing = "tied"

@@ -1,4 +1,4 @@
-"""The units of a long table of values: all repetitions of one model on one dataset, together."""
+"""Gather a long table of values into units: all repetitions of one model on one dataset."""
 
 from dataclasses import dataclass, field
 

@@ -129,12 +129,13 @@ class Unit:
     @functools.cached_property
     def cells(self) -> tuple["Cell", ...]:
         """One cell a repetition, in order."""
-        # What the repetitions share is written once; it is most of what a digest costs. The
-        # repetition is no part of any other value: those stand inside quotes, or behind a key.
-        identity = canonical(self.identity(0))
-        before, _, after = identity.rpartition('"repetition":0,"seed":')
+        # What the repetitions share is written once; it is most of what a digest costs. Keys are
+        # sorted, so the repetition stands between those before and those behind it.
+        identity = self.identity(0)
+        before = canonical({k: v for k, v in identity.items() if k < "repetition"})[:-1]
+        behind = canonical({k: v for k, v in identity.items() if k > "repetition"})[1:]
         return tuple(
-            Cell(self, repetition, _sha256(f'{before}"repetition":{repetition},"seed":{after}'))
+            Cell(self, repetition, _sha256(f'{before},"repetition":{repetition},{behind}'))
             for repetition in self.repetitions
         )
 

@@ -50,14 +50,14 @@ def remember(context: Context, kind: Kind, rates: Mapping[str, float]) -> None:
     Raises:
         StoreError: the data folder is full or not writable.
     """
-    kept = _read(context.data)
+    calibrations = _read(context.data)
     mine = {"device": describe(context)["device"], "threads": context.threads}
-    before = kept.get(_name(context), {})
+    before = calibrations.get(_name(context), {})
     if any(before.get(name) != value for name, value in mine.items()):
         before = {}
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    kept[_name(context)] = {**before, **mine, "date": today, kind: dict(rates)}
-    write_atomically(context.data / FILE, json.dumps(kept, indent=1).encode())
+    calibrations[_name(context)] = {**before, **mine, "date": today, kind: dict(rates)}
+    write_atomically(context.data / FILE, json.dumps(calibrations, indent=1).encode())
 
 
 def recall(context: Context) -> Calibration:
@@ -66,17 +66,17 @@ def recall(context: Context) -> Calibration:
     A GPU's name cannot be asked without torch, so the GPU that was measured is taken for this one
     and named.
     """
-    found = _read(context.data).get(_name(context), {})
+    measured = _read(context.data).get(_name(context), {})
     if _name(context) != "cuda":
         mine = (describe(context)["device"], context.threads)
-        if mine != (found.get("device"), found.get("threads")):
+        if mine != (measured.get("device"), measured.get("threads")):
             return Calibration()
     try:
         return Calibration(
-            str(found["device"]).partition(": ")[2] or str(found["device"]),
-            str(found["date"]),
-            {name: float(rate) for name, rate in found.get("frozen", {}).items()},
-            {name: float(rate) for name, rate in found.get("trained", {}).items()},
+            str(measured["device"]).partition(": ")[2] or str(measured["device"]),
+            str(measured["date"]),
+            {name: float(rate) for name, rate in measured.get("frozen", {}).items()},
+            {name: float(rate) for name, rate in measured.get("trained", {}).items()},
         )
     except (AttributeError, KeyError, TypeError, ValueError):
         return Calibration()

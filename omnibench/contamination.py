@@ -28,9 +28,9 @@ def seen(backbone: BackboneCard, dataset: DatasetCard) -> tuple[str, ...]:
 
 
 def _pretraining(names: Iterable[str]) -> frozenset[str]:
-    found = set[str]()
+    collections = set[str]()
     for name in map(str.lower, names):
-        found |= {name, *DRAWN_FROM.get(name, ())}
+        collections |= {name, *DRAWN_FROM.get(name, ())}
         if name in datasets:
-            found |= origins_of(datasets.get(name))
-    return frozenset(found)
+            collections |= origins_of(datasets.get(name))
+    return frozenset(collections)

@@ -94,8 +94,8 @@ class Context:
             return True
         if record["status"] == NEWER:  # never written over
             return False
-        asked = self.force or (self.retry_failed and record["status"] == "failed")
-        return asked and record.get("run") != self.run
+        wanted = self.force or (self.retry_failed and record["status"] == "failed")
+        return wanted and record.get("run") != self.run
 
     def check_lease(self) -> None:
         """Be sure, before a unit's file is written, that the unit is still this runner's.

@@ -32,7 +32,7 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     places = {"disk": 0, "memory": 0}  # units
     seen: set[str] = set()
     store = FeatureStore(context.features)
-    rates = Rates.of(context)
+    rates = Rates.from_context(context)
     for unit in (unit.at_precision(context.precision) for unit in pending):
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
         images = image_counts(unit)

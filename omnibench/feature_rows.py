@@ -31,7 +31,7 @@ class FeatureRows:
     facts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, folder: Path, manifest: Mapping[str, Any]) -> "FeatureRows":
+    def from_manifest(cls, folder: Path, manifest: Mapping[str, Any]) -> "FeatureRows":
         """Return the rows of a manifest's entry."""
         shards = manifest["shards"]
         ends = np.cumsum([0, *(shard["rows"] for shard in shards)]).tolist()

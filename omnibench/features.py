@@ -94,7 +94,7 @@ class FeatureStore:
             if not is_whole(folder, manifest, shard):
                 _forget_from(folder, manifest, index)
                 return None
-        return FeatureRows.of(folder, manifest)
+        return FeatureRows.from_manifest(folder, manifest)
 
     def holds(self, key: FeatureKey) -> bool:
         """Whether an entry is complete, judged by its manifest alone."""
@@ -176,11 +176,11 @@ class FeatureStore:
 
 def entries(root: Path) -> list[dict[str, Any]]:
     """Every entry's key, rows, bytes and time of writing, for `cache list`."""
-    found = []
+    rows = []
     for folder in sorted(path for path in root.glob("[0-9a-f]" * 32) if path.is_dir()):
         manifest = read_manifest(folder)
         size = sum(path.stat().st_size for path in folder.glob("*") if path.is_file())
-        found.append(
+        rows.append(
             {
                 "entry": folder.name,
                 "complete": manifest is not None and rows_in(manifest) == manifest["total"],
@@ -190,7 +190,7 @@ def entries(root: Path) -> list[dict[str, Any]]:
                 "modified": folder.stat().st_mtime,
             }
         )
-    return found
+    return rows
 
 
 def check_finite(rows: NDArray[Any], first: int, split: str) -> None:

@@ -65,19 +65,19 @@ def predictions_of(
 
     It keeps what it read first, up to KEPT_BYTES: a report asks for most of it several times.
     """
-    kept: dict[str, dict[str, NDArray[Any]]] = {}
+    cache: dict[str, dict[str, NDArray[Any]]] = {}
     room = KEPT_BYTES
     known = {record["digest"]: (path, record["spec"]["task"]) for path, record in records}
 
     def read(digest: str) -> Stored:
         nonlocal room
         path, task = known[digest]
-        arrays = kept.get(digest)
+        arrays = cache.get(digest)
         if arrays is None:
             arrays = read_predictions(path)
             size = sum(array.nbytes for array in arrays.values())
             if size <= room:
-                kept[digest], room = arrays, room - size
+                cache[digest], room = arrays, room - size
 
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
             prefix = f"{VALUES}{definition}/"

@@ -90,11 +90,11 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
                 if any(fnmatch.fnmatchcase(name, glob) for name in names(unit) for glob in globs)
             ]
     if filters.repetitions:
-        kept = (
+        narrowed = (
             (unit, tuple(k for k in unit.repetitions if k in filters.repetitions))
             for unit in chosen
         )
-        chosen = [only(unit, repetitions) for unit, repetitions in kept if repetitions]
+        chosen = [only(unit, repetitions) for unit, repetitions in narrowed if repetitions]
     if not chosen:
         raise RequestError(f"the filters leave no cell of the suite '{suite.name}'; loosen them")
     # What makes a backbone comes with those that need it, and before them.
@@ -113,13 +113,13 @@ def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
 def progress(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
     """The same without what cells have measured, so that few records need be read."""
     index = Index(store)
-    found = _states(units, index.summaries)
+    summaries = _states(units, index.summaries)
     index.save()
-    return found
+    return summaries
 
 
 def _states(units: Iterable[Unit], look: Look) -> list[CellState]:
-    found = []
+    cell_states = []
     makers: dict[str, Records] = {}
     for unit in units:
         makers |= {maker.name: look(maker) for maker in unit.after if maker.name not in makers}
@@ -131,8 +131,8 @@ def _states(units: Iterable[Unit], look: Look) -> list[CellState]:
                 state, lacks = "blocked", (*needs, record["error"]["message"])
             elif record is not None:
                 state = "done" if record["status"] == "done" else "failed"
-            found.append(CellState(cell, state, lacks, record))
-    return found
+            cell_states.append(CellState(cell, state, lacks, record))
+    return cell_states
 
 
 def _needs(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ class Rates:
     calibration: Calibration
 
     @classmethod
-    def of(cls, context: Context) -> "Rates":
+    def from_context(cls, context: Context) -> "Rates":
         """Return the rates of a context's device, with what its data folder remembers."""
         return cls(context.device, recall(context))
 

@@ -365,10 +365,10 @@ def _select(
         return list(cards.values())
     chosen = set(extra)
     for glob in globs:
-        found = [name for name in cards if fnmatch.fnmatchcase(name, glob)]
-        if not found:
+        names = [name for name in cards if fnmatch.fnmatchcase(name, glob)]
+        if not names:
             raise RequestError(
                 f"{where}: '{glob}' is not among the suite's backbones{did_you_mean(glob, cards)}"
             )
-        chosen.update(found)
+        chosen.update(names)
     return [card for name, card in cards.items() if name in chosen]

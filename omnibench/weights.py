@@ -113,29 +113,29 @@ def fetch(card: WeightsCard, data: Path) -> WeightFiles:
             file, or asks for a login; the message says what to fetch and where to put it.
         WeightsError: the file is not the pinned one; one that was fetched is deleted again.
     """
-    found = locate(card, data)
-    if found is not None:
-        if difference := _difference(card, found, data):
+    files = locate(card, data)
+    if files is not None:
+        if difference := _difference(card, files, data):
             raise WeightsError(f"{difference}; delete the file and fetch it again")
-        return found
+        return files
     repository = hub_repository(card)
     if repository is None:
         raise MissingWeightsError(f"{card.id}: {card.source} is not on a hub; nothing to fetch")
     reason = hub_access.unreachable()
     if reason is None:
         reason = _download(card, repository)
-    found = locate(card, data)
-    if found is None:
+    files = locate(card, data)
+    if files is None:
         raise MissingWeightsError(
             f"{card.id}: weights absent ({reason or 'no weights file'}); {way_out(card, data)}"
         )
-    if difference := _difference(card, found, data):
-        found.weights.resolve().unlink()  # or the hub's client would take it for fetched
+    if difference := _difference(card, files, data):
+        files.weights.resolve().unlink()  # or the hub's client would take it for fetched
         raise WeightsError(
             f"{card.id}: the hub repository {repository} sends another file than the pinned one "
             f"({difference}), and it was deleted; correct the card's checksum or revision"
         )
-    return found
+    return files
 
 
 def require_one_file(card: WeightsCard, path: Path) -> None:
@@ -194,10 +194,10 @@ def _cached(card: WeightsCard, name: str) -> Path | None:
     import huggingface_hub  # on first use: most commands never ask the hub's cache
 
     try:
-        found = huggingface_hub.try_to_load_from_cache(repository, name, revision=card.revision)
+        path = huggingface_hub.try_to_load_from_cache(repository, name, revision=card.revision)
     except ValueError as error:
         raise RequestError(f"{card.id}: '{repository}' is no OWNER/NAME of a hub") from error
-    return Path(found) if isinstance(found, str) else None
+    return Path(path) if isinstance(path, str) else None
 
 
 def packaged_file(package: str, name: str, checksum: str) -> Path:
@@ -229,9 +229,9 @@ def verify(path: Path, checksum: str) -> None:
         raise WeightsError(f"{difference}; delete the file and fetch it again")
 
 
-def _differs(path: Path, found: str, expected: str) -> str | None:
-    if found == expected:
+def _differs(path: Path, checksum: str, expected: str) -> str | None:
+    if checksum == expected:
         return None
     # The hub's cache names its files by links, and only the file itself can be fetched anew.
-    found, expected = found.replace(":", " "), expected.partition(":")[2]
-    return f"{path.resolve()} has {found}, {expected} is pinned"
+    checksum, expected = checksum.replace(":", " "), expected.partition(":")[2]
+    return f"{path.resolve()} has {checksum}, {expected} is pinned"

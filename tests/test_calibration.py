@@ -23,7 +23,7 @@ def context(tmp_path, monkeypatch):
 
 
 def test_without_a_measurement_rates_are_rough(context):
-    rates = Rates.of(context)
+    rates = Rates.from_context(context)
     assert rates.frozen("bf16") == frozen_rate("bf16", "cpu") >= CORE_RATE["bf16"]
     assert rates.calibration.basis == "rough: run `bench.py speed features training`"
 
@@ -32,7 +32,7 @@ def test_what_was_measured_is_taken_by_kind_and_precision(context):
     remember(context, "frozen", {"fp32": 1e9, "bf16": 2e9})
     assert "the rest rough: run `bench.py speed training`" in recall(context).basis
     remember(context, "trained", {"bf16": 3e9})
-    rates = Rates.of(context)
+    rates = Rates.from_context(context)
     assert (rates.frozen("fp32"), rates.frozen("bf16"), rates.frozen("fp16")) == (1e9, 2e9, 2e9)
     assert rates.trained("bf16") == 3e9
     assert rates.trained("fp32") == frozen_rate("fp32", "cpu")

@@ -69,12 +69,12 @@ def _card(own: BackboneCard, card: BackboneCard) -> Finding:
 
 
 def _normalisation(loaded: Loaded, card: BackboneCard) -> Finding:
-    told = card.mean is not None or loaded.coverage is not None
+    known = card.mean is not None or loaded.coverage is not None
     return Finding(
         "normalisation",
-        "PASS" if told else "WARN",
+        "PASS" if known else "WARN",
         f"mean {_short(loaded.mean)}, std {_short(loaded.std)} on images scaled to 0..1",
-        "" if told else "ImageNet's are assumed: set mean and std on the card",
+        "" if known else "ImageNet's are assumed: set mean and std on the card",
     )
 
 

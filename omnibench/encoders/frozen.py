@@ -107,20 +107,22 @@ class PassFacts:
     images: int
 
     @classmethod
-    def of(cls, unit: Unit, facts: Mapping[str, Mapping[str, Any]], images: int) -> "PassFacts":
+    def from_facts(
+        cls, unit: Unit, facts: Mapping[str, Mapping[str, Any]], images: int
+    ) -> "PassFacts":
         """Of the facts of every split.
 
         Raises:
             DataError: two splits were made with different weights.
         """
-        told = list(facts.values())
-        for name, one in facts.items():
-            if one["digest"] != told[0]["digest"]:
+        every = list(facts.values())
+        for name, own in facts.items():
+            if own["digest"] != every[0]["digest"]:
                 raise DataError(
                     f"{unit.name}: the cached features of {name} come from other weights than the "
                     "other splits'; run `bench.py cache prune` and the same command again"
                 )
-        return cls({**told[0], "seconds": sum(one["seconds"] for one in told)}, images)
+        return cls({**every[0], "seconds": sum(own["seconds"] for own in every)}, images)
 
     def cost(self) -> dict[str, Any]:
         """What one whole feature pass takes, measured when it was made."""
@@ -159,9 +161,9 @@ def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> 
         unit, context, "embed", lambda encoder, images: encoder.embed(images).float()
     )
     rows = {name: forward.stored(name, split) for name, split in splits.items()}
-    made = PassFacts.of(
+    made = PassFacts.from_facts(
         unit,
-        {name: found.facts for name, found in rows.items()},
+        {name: features.facts for name, features in rows.items()},
         sum(len(split) for split in splits.values()),
     )
-    return UnitFeatures({name: found.array() for name, found in rows.items()}, made)
+    return UnitFeatures({name: features.array() for name, features in rows.items()}, made)

@@ -48,8 +48,8 @@ def kept_rows(
         name: _held(forward, name, split) if held else forward.stored(name, split)
         for name, split in splits.items()
     }
-    facts = {name: found.facts for name, found in rows.items()}
-    return rows, PassFacts.of(forward.unit, facts, images)
+    facts = {name: features.facts for name, features in rows.items()}
+    return rows, PassFacts.from_facts(forward.unit, facts, images)
 
 
 def _held(forward: FrozenPass, name: str, split: Split) -> HeldRows:

@@ -80,10 +80,10 @@ class Augmentation:
         fits = ((tried > 0) & (tried <= image)).all(dim=-1)
         first = fits.int().argmax(dim=1)  # of equal values the first
         largest = (image.flip(0) * image.new_tensor([self.ratio[1], 1 / self.ratio[0]])).round()
-        found = fits.any(dim=1, keepdim=True)
-        box = torch.where(found, tried[torch.arange(len(tried)), first], largest.minimum(image))
+        has_box = fits.any(dim=1, keepdim=True)
+        box = torch.where(has_box, tried[torch.arange(len(tried)), first], largest.minimum(image))
         room = image - box
-        corner = torch.where(found, places * (room + 1), room / 2).floor()
+        corner = torch.where(has_box, places * (room + 1), room / 2).floor()
         centre = corner + (box - image) / 2
         return torch.cat([torch.diag_embed(box / 2), centre[..., None]], dim=2)
 

@@ -116,10 +116,10 @@ class _Run:
         loss = self.steps.within_memory(self.step, rows)
         if not math.isfinite(loss):
             epoch, index = divmod(self.step, self.steps.epoch)
-            kept = f"that of step {self.saved} is kept" if self.saved else "there is none yet"
+            checkpoint = f"that of step {self.saved} is kept" if self.saved else "there is none yet"
             raise NumericError(
                 f"the loss is {loss} at epoch {epoch}, step {index}; last good checkpoint: "
-                f"{kept}; lower the recipe's lr or give it precision: fp32"
+                f"{checkpoint}; lower the recipe's lr or give it precision: fp32"
             )
         self.norm = self.steps.update(self.step)
         self.loss += loss * len(rows)

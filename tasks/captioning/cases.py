@@ -32,7 +32,7 @@ class Cases:
     cut: Mapping[str, int]
 
     @classmethod
-    def of(cls, dataset: Dataset, tokenizer: CaptionTokenizer, most: int) -> "Cases":
+    def from_dataset(cls, dataset: Dataset, tokenizer: CaptionTokenizer, most: int) -> "Cases":
         """Tokenize every caption; those longer than `most` tokens are cut, counted and named."""
         ids = {
             name: [tokenizer.encode(caption, most) for caption in captions_of(dataset, name)]
@@ -43,8 +43,8 @@ class Cases:
             for name in dataset.splits
         }
         if any(cut.values()):
-            said = ", ".join(f"{count} of {name}" for name, count in cut.items() if count)
-            log.warning("%s: captions cut to %d tokens: %s", dataset.card.id, most, said)
+            counts = ", ".join(f"{count} of {name}" for name, count in cut.items() if count)
+            log.warning("%s: captions cut to %d tokens: %s", dataset.card.id, most, counts)
         return cls(dataset, tokenizer, ids, cut)
 
     def count(self, split: str) -> int:
@@ -79,8 +79,8 @@ class Cases:
             arrays["test_group"] = split.groups.astype(object)
         arrays["test_reference"] = np.array(references, object)
         arrays["test_reference_cut"] = np.array(cut, object)
-        for name, said in texts.items():
-            arrays[f"test_text@{name}"] = np.array(said, object)
+        for name, generated in texts.items():
+            arrays[f"test_text@{name}"] = np.array(generated, object)
         return arrays
 
 

@@ -60,7 +60,7 @@ def load_language_model(
     bart = _from_folder(adaptation, folder)
     config = bart.config
     ids = (config.bos_token_id, config.eos_token_id, config.pad_token_id)
-    if not all(isinstance(one, int) for one in ids):
+    if not all(isinstance(number, int) for number in ids):
         raise WeightsError(
             f"{adaptation}: {folder / 'config.json'} does not name one bos_token_id, eos_token_id "
             "and pad_token_id each; write them there"

@@ -40,7 +40,7 @@ def _score(reference: str, text: str) -> float:
     from nltk import word_tokenize
     from nltk.translate.meteor_score import single_meteor_score
 
-    tokens = (word_tokenize(one, preserve_line=True) for one in (reference, text))
+    tokens = (word_tokenize(sentence, preserve_line=True) for sentence in (reference, text))
     return float(single_meteor_score(*tokens, alpha=ALPHA, beta=BETA, gamma=GAMMA))
 
 

@@ -46,9 +46,9 @@ def caption_sheet(
         tile = Image.fromarray(image).convert("RGB")
         sheet.paste(tile.resize((TILE, TILE), Image.Resampling.BILINEAR), (MARGIN, top))
         title = f"{kind}: image {index}, {name} {values[index]:.3f}, {decoding}"
-        said = str(predictions[f"test_text@{decoding}"][index]) or "(nothing)"
+        text = str(predictions[f"test_text@{decoding}"][index]) or "(nothing)"
         lines = [title, *_wrapped("reference", predictions["test_reference"][index])]
-        lines += _wrapped("generated", said)
+        lines += _wrapped("generated", text)
         for place, line in enumerate(lines[:LINES]):
             left = 2 * MARGIN + TILE
             draw.text((left, top + place * LINE), line, fill="black", font_size=FONT)

@@ -21,10 +21,10 @@ def slot_matches(references: Sequence[str], texts: Sequence[str]) -> dict[str, N
         if len(truth) < len(SLOTS):
             return {}
         truths.append(truth)
-    found = [slots_of(text) for text in texts]
+    answers = [slots_of(text) for text in texts]
     return {
         slot: np.array(
-            [text.get(slot) == truth[slot] for truth, text in zip(truths, found, strict=True)],
+            [text.get(slot) == truth[slot] for truth, text in zip(truths, answers, strict=True)],
             np.float64,
         )
         for slot in SLOTS

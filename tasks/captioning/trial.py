@@ -50,7 +50,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
 
     def trial(repetition: int) -> Trial:
         language = load_language_model(unit.adaptation, folder, captions)
-        cases = Cases.of(dataset, language.tokenizer, recipe.max_tokens)
+        cases = Cases.from_dataset(dataset, language.tokenizer, recipe.max_tokens)
         model = _model(unit, recipe, tokens, language).to(context.device)
         progress = partial(context.progress, f"captions of repetition {repetition}")
         return CaptioningTrial(

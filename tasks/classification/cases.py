@@ -26,7 +26,7 @@ class Cases:
     labels: Mapping[str, NDArray[np.int64]]
 
     @classmethod
-    def of(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
+    def from_dataset(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
         """Check that every split has labels and every class a training image.
 
         Args:
@@ -89,7 +89,7 @@ def cases_of(unit: Unit, context: Context) -> Cases:
     """Read a unit's dataset, cut it as its recipe says, and check its labels."""
     recipe, source = unit.recipe, unit.sources["dataset"]
     dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
-    return Cases.of(limited(dataset, recipe["limit"]), recipe["limit"])
+    return Cases.from_dataset(limited(dataset, recipe["limit"]), recipe["limit"])
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -34,7 +34,7 @@ class Standardise:
     std: Tensor
 
     @classmethod
-    def of(cls, features: Tensor) -> "Standardise":
+    def from_features(cls, features: Tensor) -> "Standardise":
         """Means and deviations in float64; a constant dimension keeps its scale."""
         wide = features.double()
         std = wide.std(dim=0, correction=0)

@@ -69,7 +69,7 @@ def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Contex
     recipe = LinearRecipe.model_validate(unit.recipe)
     arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
     arrays = {name: array.to(context.device) for name, array in arrays.items()}
-    standardise = Standardise.of(arrays["train"])
+    standardise = Standardise.from_features(arrays["train"])
     arrays = {name: standardise(array) for name, array in arrays.items()}
     targets = as_targets(cases.labels["train"], cases.classes).to(context.device)
     for group in sorted({k // GROUP for k in unit.repetitions}):

@@ -35,7 +35,7 @@ class Crops:
     local: Tensor
     local_paths: Paths | None
 
-    def of(self, images: Tensor) -> "Crops":
+    def of_images(self, images: Tensor) -> "Crops":
         """Those of some of the images, in the same order."""
         count = len(self.whole) // GLOBAL
         both = _places(images, count, GLOBAL)
@@ -101,16 +101,16 @@ class Cropper:
             recipe.mask_ratio,
         )
         paths = stream(self.seed, "paths", step)
-        kept, local_kept = (
+        paths_of_crops, local_paths = (
             draw_paths(count * whole, self.depth, recipe.drop_path, paths)
             for count in (GLOBAL, recipe.local_crops)
         )
         return Crops(
             torch.cat(shown[:GLOBAL]),
             torch.from_numpy(masks)[both].to(self.device),
-            kept and kept.rows(both),
+            paths_of_crops and paths_of_crops.rows(both),
             torch.cat(shown[GLOBAL:]) if small.numel() else shown[0][:0],
-            local_kept and local_kept.rows(small),
+            local_paths and local_paths.rows(small),
         )
 
 

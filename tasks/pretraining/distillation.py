@@ -108,14 +108,14 @@ class Distillation(nn.Module):
         weight = recipe.dino_weight / (whole * dino_terms(recipe))
         dino = [
             cross_entropy(
-                head(found),
+                head(tokens_of_view),
                 prototypes,
                 answers.dino,
                 of,
-                torch.full((len(found),), weight, device=found.device),
+                torch.full((len(tokens_of_view),), weight, device=tokens_of_view.device),
                 recipe.student_temperature,
             )
-            for found, of in shown
+            for tokens_of_view, of in shown
         ]
         koleos = [koleo(view) for view in tokens.chunk(GLOBAL)] if recipe.koleo_weight else []
         zero = tokens.new_zeros((), dtype=torch.float32)

@@ -35,13 +35,13 @@ class Head(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """[R, D] to unit vectors [R, bottleneck], in fp32 at least."""
-        found = self.mlp(tokens)
-        return functional.normalize(found.to(torch.promote_types(found.dtype, torch.float32)))
+        vectors = self.mlp(tokens)
+        return functional.normalize(vectors.to(torch.promote_types(vectors.dtype, torch.float32)))
 
     def prototypes(self) -> Tensor:
         """[K, bottleneck]; a row's length is its `lengths`."""
-        found: Tensor = _WeightNorm.apply(self.directions, self.lengths)
-        return found
+        weights: Tensor = _WeightNorm.apply(self.directions, self.lengths)
+        return weights
 
 
 class _WeightNorm(torch.autograd.Function):
@@ -51,8 +51,8 @@ class _WeightNorm(torch.autograd.Function):
     def forward(ctx: Any, directions: Tensor, lengths: Tensor) -> Tensor:
         norms = torch.linalg.vector_norm(directions, dim=1, keepdim=True)
         ctx.save_for_backward(directions, lengths, norms)
-        found: Tensor = directions * (lengths / norms)
-        return found
+        scaled: Tensor = directions * (lengths / norms)
+        return scaled
 
     @staticmethod
     @once_differentiable

@@ -45,7 +45,7 @@ class OnlineKnn:
                     f"knn: {reference} has not one label an image; name a dataset of classification"
                 )
             self.splits[split], self.labels[split] = cases, torch.from_numpy(labels.values)
-        self.classes = int(max(found.max() for found in self.labels.values())) + 1
+        self.classes = int(max(labels.max() for labels in self.labels.values())) + 1
 
     def evaluate(self, network: MaskedViT) -> dict[str, float | None]:
         """knn_accuracy and knn_auc, fractions; the AUC is None where a class has no image."""
@@ -57,8 +57,8 @@ class OnlineKnn:
             "test_logits": as_logits(shares, multi_label=False).numpy(),
             "test_labels": self.labels["val"].numpy(),
         }
-        found: dict[str, Any] = dict(omnirad_classification(predictions))
-        return {"knn_accuracy": found["accuracy"], "knn_auc": found["auc"]}
+        figures: dict[str, Any] = dict(omnirad_classification(predictions))
+        return {"knn_accuracy": figures["accuracy"], "knn_auc": figures["auc"]}
 
     @torch.inference_mode()
     def _features(self, network: MaskedViT, split: str) -> Tensor:

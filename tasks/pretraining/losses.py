@@ -16,7 +16,7 @@ CACHED_BYTES = 16 * 2**20
 
 
 def cross_entropy(
-    found: Tensor,
+    vectors: Tensor,
     prototypes: Tensor,
     targets: Targets,
     of: Tensor,
@@ -30,12 +30,12 @@ def cross_entropy(
     fp32 at least.
 
     Args:
-        found: z, [R, B] unit vectors of the student.
+        vectors: z, [R, B] unit vectors of the student.
         prototypes: W, [K, B].
         of: [R, T], the rows of `targets` that a student's row answers to.
         weights: w, [R].
     """
-    result: Tensor = _CrossEntropy.apply(found, prototypes, targets, of, weights, temperature)
+    result: Tensor = _CrossEntropy.apply(vectors, prototypes, targets, of, weights, temperature)
     return result
 
 
@@ -43,30 +43,30 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        found: Tensor,
+        vectors: Tensor,
         prototypes: Tensor,
         targets: Targets,
         of: Tensor,
         weights: Tensor,
         temperature: float,
     ) -> Tensor:
-        kind = found.device.type
-        fast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else found.dtype
+        kind = vectors.device.type
+        fast = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else vectors.dtype
         with torch.autocast(kind, enabled=False):
-            z, w = (found / temperature).to(fast), prototypes.to(fast)
-            total = found.new_zeros(())
-            to_found = torch.empty_like(found)
+            z, w = (vectors / temperature).to(fast), prototypes.to(fast)
+            total = vectors.new_zeros(())
+            to_vectors = torch.empty_like(vectors)
             to_prototypes: Tensor | None = None
-            for part in _parts(len(found), len(prototypes) * w.element_size(), BLOCK_BYTES):
+            for part in _parts(len(vectors), len(prototypes) * w.element_size(), BLOCK_BYTES):
                 slopes = z[part] @ w.T  # logits so far, then d loss / d logits
                 total += _to_slopes(slopes, targets, of[part], weights[part])
-                to_found[part] = slopes @ w
+                to_vectors[part] = slopes @ w
                 share = (slopes.T @ z[part]).to(prototypes.dtype)
                 to_prototypes = share if to_prototypes is None else to_prototypes.add_(share)
             if to_prototypes is None:
                 to_prototypes = torch.zeros_like(prototypes)
-            to_found /= temperature
-        ctx.save_for_backward(to_found, to_prototypes)
+            to_vectors /= temperature
+        ctx.save_for_backward(to_vectors, to_prototypes)
         return total
 
     @staticmethod
@@ -92,13 +92,13 @@ def _to_slopes(logits: Tensor, targets: Targets, of: Tensor, weights: Tensor) ->
         largest = slopes.amax(dim=1)
         met = torch.zeros_like(largest)
         for column in of[part].T:
-            met += torch.linalg.vecdot(targets.of(column, out=aims), slopes)
+            met += torch.linalg.vecdot(targets.distributions(column, out=aims), slopes)
         sums = slopes.sub_(largest[:, None]).exp_().sum(dim=1)
         total += (weight * (mass * (sums.log() + largest) - met)).sum()
         slopes.mul_((mass * weight / sums)[:, None])
         for column in of[part].T:
             if mass > 1:
-                targets.of(column, out=aims)
+                targets.distributions(column, out=aims)
             slopes.addcmul_(aims, weight[:, None], value=-1)
         logits[part] = slopes
     return total

@@ -17,16 +17,16 @@ class Paths:
     """Which images take part in each residual branch.
 
     Attributes:
-        kept: bool [depth, 2, B], of attention and MLP of each block.
+        takes_part: bool [depth, 2, B], of attention and MLP of each block.
         scale: of what the branch adds to these, 1 / (share that takes part).
     """
 
-    kept: Tensor
+    takes_part: Tensor
     scale: float
 
     def rows(self, rows: Tensor) -> "Paths":
         """Those of some of the images."""
-        return Paths(self.kept[:, :, rows], self.scale)
+        return Paths(self.takes_part[:, :, rows], self.scale)
 
 
 def draw_paths(count: int, depth: int, drop: float, generator: torch.Generator) -> Paths | None:
@@ -72,8 +72,10 @@ class MaskedViT(nn.Module):
             patches = torch.where(masks[..., None], self.mask_token.to(patches.dtype), patches)
         tokens = vit.norm_pre(vit.patch_drop(vit._pos_embed(patches)))
         for index, block in enumerate(vit.blocks):
-            kept = (None, None) if paths is None else tuple(paths.kept[index])
-            step = functools.partial(_block, block, kept, 1.0 if paths is None else paths.scale)
+            takes_part = (None, None) if paths is None else tuple(paths.takes_part[index])
+            step = functools.partial(
+                _block, block, takes_part, 1.0 if paths is None else paths.scale
+            )
             again = self.recompute and self.training
             tokens = checkpoint(step, tokens, use_reentrant=False) if again else step(tokens)
         tokens = vit.norm(tokens)
@@ -81,7 +83,7 @@ class MaskedViT(nn.Module):
 
 
 def _block(
-    block: Any, kept: tuple[Tensor | None, Tensor | None], scale: float, tokens: Tensor
+    block: Any, takes_part: tuple[Tensor | None, Tensor | None], scale: float, tokens: Tensor
 ) -> Tensor:
     def attention(part: Tensor) -> Tensor:
         result: Tensor = block.ls1(block.attn(block.norm1(part)))
@@ -91,15 +93,15 @@ def _block(
         result: Tensor = block.ls2(block.mlp(block.norm2(part)))
         return result
 
-    return _residual(_residual(tokens, attention, kept[0], scale), mlp, kept[1], scale)
+    return _residual(_residual(tokens, attention, takes_part[0], scale), mlp, takes_part[1], scale)
 
 
 def _residual(
-    tokens: Tensor, branch: Callable[[Tensor], Tensor], kept: Tensor | None, scale: float
+    tokens: Tensor, branch: Callable[[Tensor], Tensor], takes_part: Tensor | None, scale: float
 ) -> Tensor:
-    if kept is None:
+    if takes_part is None:
         return tokens + branch(tokens)
-    rows = kept.nonzero()[:, 0]
+    rows = takes_part.nonzero()[:, 0]
     if not len(rows):
         return tokens
     return tokens.index_add(0, rows, branch(tokens[rows]).to(tokens.dtype), alpha=scale)

@@ -28,15 +28,17 @@ class Targets:
     rows: Tensor
     columns: Tensor
 
-    def of(self, rows: Tensor, out: Tensor | None = None) -> Tensor:
+    def distributions(self, rows: Tensor, out: Tensor | None = None) -> Tensor:
         """The distributions [r, K] of some rows; each sums to one."""
-        found = torch.index_select(self.exponentials, 0, rows, out=out)
-        return found.mul_(self.columns).mul_(self.rows[rows, None])
+        rows_of = torch.index_select(self.exponentials, 0, rows, out=out)
+        return rows_of.mul_(self.columns).mul_(self.rows[rows, None])
 
     def entropies(self) -> Tensor:
         """[R], in nats."""
         rows = torch.arange(len(self.rows), device=self.rows.device)
-        return torch.stack([torch.special.entr(self.of(row)).sum() for row in rows[:, None]])
+        return torch.stack(
+            [torch.special.entr(self.distributions(row)).sum() for row in rows[:, None]]
+        )
 
     def usage(self) -> Tensor:
         """Sum over rows of the distributions before prototypes were balanced, [K]."""

@@ -52,8 +52,10 @@ class Trainer(Hooks):
         self.readers = ThreadPoolExecutor(READERS)
         self.images = HeldImages(pool, rows, recipe.load_size)
         self.read: dict[tuple[int, ...], list[Future[NDArray[np.uint8]]]] = {}
-        self.found = torch.zeros(len(PARTS), dtype=torch.float64)  # of this step and process
-        self.sums = torch.zeros_like(self.found)  # of all processes since the last line
+        self.losses_of_step = torch.zeros(
+            len(PARTS), dtype=torch.float64
+        )  # of this step and process
+        self.sums = torch.zeros_like(self.losses_of_step)  # of all processes since the last line
         self.steps = 0
         self.crops: Crops
         self.answers: Answers
@@ -74,20 +76,22 @@ class Trainer(Hooks):
         temperature = self.course.temperature(batch.step)
         self.answers = self.model.answers(self.crops, temperature, self.device)
         self.first = int(batch.places[0])
-        self.found.zero_()
+        self.losses_of_step.zero_()
 
     def loss(self, batch: Batch) -> Tensor:
         """A micro-batch's part of the step's loss."""
         images = batch.places - self.first
-        parts = self.model.losses(self.crops.of(images), self.answers, images, len(batch.whole))
-        found = torch.stack([parts[name].float() for name in PARTS])
-        self.found += found.detach().cpu().double()
-        return found.sum()
+        parts = self.model.losses(
+            self.crops.of_images(images), self.answers, images, len(batch.whole)
+        )
+        losses = torch.stack([parts[name].float() for name in PARTS])
+        self.losses_of_step += losses.detach().cpu().double()
+        return losses.sum()
 
     def after(self, step: int, loss: float, norm: float) -> None:
         self.model.follow(self.course.momentum(step))
-        sum_over_processes([self.found])
-        self.sums += self.found
+        sum_over_processes([self.losses_of_step])
+        self.sums += self.losses_of_step
         self.steps += 1
         done = step + 1
         last = done == self.course.steps

@@ -117,7 +117,7 @@ def effective_rank(tokens: Tensor) -> float:
 def _parsed(line: str) -> dict[str, Any] | None:
     """A log's line; None for one that was cut short."""
     try:
-        found: dict[str, Any] = json.loads(line)
+        line_of_log: dict[str, Any] = json.loads(line)
     except ValueError:
         return None
-    return found
+    return line_of_log

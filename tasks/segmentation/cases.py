@@ -39,7 +39,9 @@ class Cases:
     void: bool = False
 
     @classmethod
-    def of(cls, dataset: Dataset, input_size: int, score_at: str, limit: int | None) -> "Cases":
+    def from_dataset(
+        cls, dataset: Dataset, input_size: int, score_at: str, limit: int | None
+    ) -> "Cases":
         """Map mask values to classes, over the whole dataset, then cut it to `limit` images.
 
         Raises:

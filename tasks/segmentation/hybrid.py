@@ -117,8 +117,8 @@ class Branch(nn.Module):
         self.blocks = nn.Sequential(*(RepVgg(width) for _ in range(blocks)))
 
     def forward(self, maps: Tensor) -> Tensor:
-        kept, deepened = self.expand(maps).chunk(2, dim=1)
-        return kept + self.blocks(deepened)  # type: ignore[no-any-return]
+        skipped, deepened = self.expand(maps).chunk(2, dim=1)
+        return skipped + self.blocks(deepened)  # type: ignore[no-any-return]
 
 
 class RepVgg(nn.Module):

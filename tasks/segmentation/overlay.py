@@ -84,11 +84,11 @@ def paint(
     """
     predicted, truth = (np.where(truth == VOID, 0, masks) for masks in (predicted, truth))
     colours = np.zeros((*truth.shape, 3))
-    right, found, there = predicted == truth, predicted > 0, truth > 0
+    right, predicted_there, there = predicted == truth, predicted > 0, truth > 0
     colours[right & there] = CORRECT
-    colours[found & ~there] = OVER
-    colours[there & ~found] = MISSED
-    colours[found & there & ~right] = np.mean([OVER, MISSED], axis=0)
-    covered = (found | there)[..., None]
+    colours[predicted_there & ~there] = OVER
+    colours[there & ~predicted_there] = MISSED
+    colours[predicted_there & there & ~right] = np.mean([OVER, MISSED], axis=0)
+    covered = (predicted_there | there)[..., None]
     mixed = np.where(covered, (1 - OPACITY) * image + OPACITY * colours, image)
     return np.rint(mixed).astype(np.uint8)

@@ -55,7 +55,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     """Read the cases and, of a frozen backbone, keep its maps; return what makes a trial."""
     recipe = SegmentationRecipe.model_validate(unit.recipe)
     dataset = load_once(unit.dataset, context.data, unit.sources["dataset"], recipe.input_size)
-    cases = Cases.of(dataset, recipe.input_size, recipe.score_at, recipe.limit)
+    cases = Cases.from_dataset(dataset, recipe.input_size, recipe.score_at, recipe.limit)
     frozen = isinstance(adaptation, OnFrozenMaps)
     head: type[Head] = import_attribute(
         adaptation.head if isinstance(adaptation, OnFrozenMaps) else UNET

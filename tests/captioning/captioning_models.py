@@ -76,4 +76,4 @@ def made_up(
     kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, None)
     model = Captioner(WIDTH, 3, "sqrt", tiny_bart(tokenizer.size, seed, **fields)).eval()
     recipe = FROM_SCRATCH.model_copy(update={"precision": precision})
-    return CaptioningTrial(model, kept, Cases.of(dataset, tokenizer, most), recipe, "cpu")
+    return CaptioningTrial(model, kept, Cases.from_dataset(dataset, tokenizer, most), recipe, "cpu")

@@ -76,7 +76,7 @@ def test_every_head_equals_a_plain_training_of_its_own(features, labels, multi_l
 
 def test_standardising_uses_the_training_features_alone_and_keeps_constant_ones():
     train = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
-    standardise = Standardise.of(train)
+    standardise = Standardise.from_features(train)
     assert torch.equal(standardise(train), torch.tensor([[-1.0, 0.0], [1.0, 0.0]]))
     assert torch.equal(standardise(torch.tensor([[2.0, 7.0]])), torch.tensor([[0.0, 2.0]]))
 

@@ -137,7 +137,9 @@ def loss(student, teacher, crops, recipe, temperature, centres, groups):
         said_of_patches = scores(part(teacher, "ibot"), shown)
         aims = answer(said, temperature, recipe.centring, centres["dino"])
         patch_aims = answer(said_of_patches, temperature, recipe.centring, centres["ibot"])
-    paths = {} if crops.paths is None else {"kept": crops.paths.kept, "scale": crops.paths.scale}
+    paths = (
+        {} if crops.paths is None else {"kept": crops.paths.takes_part, "scale": crops.paths.scale}
+    )
     backbone = part(student, "backbone")
     tokens, patches = vit(backbone, crops.whole, crops.masks, **paths)
     guesses = scores(part(student, "dino"), tokens)
@@ -155,7 +157,7 @@ def loss(student, teacher, crops, recipe, temperature, centres, groups):
         paths = (
             {}
             if crops.local_paths is None
-            else {"kept": crops.local_paths.kept, "scale": crops.local_paths.scale}
+            else {"kept": crops.local_paths.takes_part, "scale": crops.local_paths.scale}
         )
         small, _ = vit(backbone, crops.local, **paths)
         for row, guess in enumerate(scores(part(student, "dino"), small)):

@@ -21,7 +21,7 @@ def cropper(seed=3, told=TOLD):
 
 def parts(shown):
     paths, local = shown.paths, shown.local_paths
-    return [shown.whole, shown.masks, paths.kept, shown.local, local.kept]
+    return [shown.whole, shown.masks, paths.takes_part, shown.local, local.takes_part]
 
 
 def equal(ours, theirs):
@@ -32,12 +32,12 @@ def equal(ours, theirs):
 def test_a_process_draws_for_its_images_what_one_draws_for_them(places):
     together = cropper().crops(IMAGES, 7, WHOLE, 6)
     alone = cropper().crops(IMAGES[places], 7, torch.tensor(places), 6)
-    expected = together.of(torch.tensor(places))
+    expected = together.of_images(torch.tensor(places))
     assert torch.allclose(alone.whole, expected.whole, atol=1e-5)
     assert torch.allclose(alone.local, expected.local, atol=1e-5)
     assert torch.equal(alone.masks, expected.masks)
-    assert torch.equal(alone.paths.kept, expected.paths.kept)
-    assert torch.equal(alone.local_paths.kept, expected.local_paths.kept)
+    assert torch.equal(alone.paths.takes_part, expected.paths.takes_part)
+    assert torch.equal(alone.local_paths.takes_part, expected.local_paths.takes_part)
     assert alone.paths.scale == together.paths.scale
 
 
@@ -48,7 +48,7 @@ def test_views_follow_one_another():
     assert shown.local.shape == (12, 3, 16, 16)
     flat = np.arange(6, dtype=np.uint8)[:, None, None] * np.full((1, 40, 40), 40, np.uint8)
     shown = cropper().crops(flat, 0, WHOLE, 6)
-    some = shown.of(torch.tensor([4, 1]))
+    some = shown.of_images(torch.tensor([4, 1]))
     assert torch.equal(some.whole, shown.whole[[4, 1, 10, 7]])
     assert torch.equal(some.local, shown.local[[4, 1, 10, 7]])
     assert torch.equal(some.masks, shown.masks[[4, 1, 10, 7]])
@@ -70,6 +70,6 @@ def test_the_same_place_gives_the_same_crops_and_another_others():
 
 def test_without_local_crops_there_are_none():
     shown = cropper(told=recipe(load_size=40)).crops(IMAGES, 0, WHOLE, 6)
-    assert len(shown.local) == len(shown.of(torch.tensor([2])).local) == 0
+    assert len(shown.local) == len(shown.of_images(torch.tensor([2])).local) == 0
     assert shown.paths is None
     assert shown.local_paths is None

@@ -32,7 +32,7 @@ def setting(rows=ROWS, answers=1, seed=0, dtype=torch.float64):
 def naive(found, prototypes, targets, of, weights, temperature):
     logs = (found @ prototypes.T / temperature).log_softmax(dim=1)
     return sum(
-        -weights[row] * (targets.of(of[row, k, None])[0] * logs[row]).sum()
+        -weights[row] * (targets.distributions(of[row, k, None])[0] * logs[row]).sum()
         for row in range(len(of))
         for k in range(of.shape[1])
     )
@@ -98,7 +98,7 @@ def test_sharp_logits_do_not_overflow():
     total = cross_entropy(found, 1e3 * prototypes, targets, of, weights, 0.01)
     exact = [given.double() if given.is_floating_point() else given for given in (found, of)]
     logits = exact[0] @ (1e3 * prototypes.double()).T / 0.01
-    aims = targets.of(of[:, 0]).double()
+    aims = targets.distributions(of[:, 0]).double()
     expected = (weights * -(aims * logits.log_softmax(dim=1)).sum(dim=1)).sum()
     assert float(total.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 

@@ -23,7 +23,7 @@ def ours(made, shown, answers, told, size):
     made.zero_grad()
     sums = {}
     for images in torch.arange(told.batch).split(size):
-        found = made.losses(shown.of(images), answers, images, told.batch)
+        found = made.losses(shown.of_images(images), answers, images, told.batch)
         sum(found.values()).backward()
         for name, value in found.items():
             sums[name] = sums.get(name, 0.0) + value.item()
@@ -127,10 +127,10 @@ def test_tokens_are_timms(arguments):
 @pytest.mark.parametrize(("count", "drop", "most"), [(10, 0.3, 7), (7, 0.5, 3), (2, 0.9, 1)])
 def test_a_fixed_number_of_images_takes_each_path(count, drop, most):
     paths = draw_paths(count, 40, drop, torch.Generator().manual_seed(0))
-    assert paths.kept.shape == (40, 2, count)
-    assert (paths.kept.sum(dim=2) == most).all()
+    assert paths.takes_part.shape == (40, 2, count)
+    assert (paths.takes_part.sum(dim=2) == most).all()
     assert paths.scale == pytest.approx(count / most)
-    assert (paths.kept[:, 0] != paths.kept[:, 1]).any()
-    shares = paths.kept.double().mean(dim=(0, 1))
+    assert (paths.takes_part[:, 0] != paths.takes_part[:, 1]).any()
+    shares = paths.takes_part.double().mean(dim=(0, 1))
     assert (shares - most / count).abs().max() < 0.2  # no place in the batch is preferred
     assert draw_paths(count, 40, 0.0, torch.Generator()) is None

@@ -32,7 +32,9 @@ def test_sinkhorn_is_the_textbooks(rows, columns, temperature):
     found = sinkhorn_knopp(logits.clone(), temperature)
     expected = straight_line.sinkhorn(logits, temperature)
     assert torch.allclose(every(found), expected, rtol=1e-11, atol=1e-15)
-    assert torch.allclose(found.of(torch.tensor([rows - 1, 0])), expected[[-1, 0]], rtol=1e-11)
+    assert torch.allclose(
+        found.distributions(torch.tensor([rows - 1, 0])), expected[[-1, 0]], rtol=1e-11
+    )
     assert torch.allclose(expected.sum(dim=1), torch.ones(rows, dtype=torch.float64))
 
 

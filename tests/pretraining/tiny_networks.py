@@ -76,4 +76,4 @@ def crops(told: PretrainingRecipe, seed: int = 0) -> Crops:
 
 def every(targets) -> torch.Tensor:
     """All rows of a teacher's distributions."""
-    return targets.of(torch.arange(len(targets.rows)))
+    return targets.distributions(torch.arange(len(targets.rows)))

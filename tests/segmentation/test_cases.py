@@ -61,7 +61,7 @@ def dataset(groups: bool = False, values=(0, 1, 2), classes=("background", "live
 )
 def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(score_at, scored):
     data = dataset()
-    cases = Cases.of(data, 64, score_at, None)
+    cases = Cases.from_dataset(data, 64, score_at, None)
     assert (cases.trained, cases.scored, cases.classes, cases.count("val")) == (64, scored, 3, 3)
     rows = np.array([3, 0])
     native = masks_of(data.splits["train"]).array[rows]
@@ -70,7 +70,9 @@ def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(score_at,
 
 
 def test_values_become_classes_and_limits_cut_every_split():
-    cases = Cases.of(dataset(values=(0, 255), classes=("background", "lesion")), 32, "input", 2)
+    cases = Cases.from_dataset(
+        dataset(values=(0, 255), classes=("background", "lesion")), 32, "input", 2
+    )
     assert [cases.count(split) for split in COUNTS] == [2, 2, 2]
     assert cases.classes == 2
     assert set(np.unique(cases.masks("train", np.array([0, 1])))) == {0, 1}
@@ -80,16 +82,16 @@ def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
     data = dataset()
     masks_of(data.splits["train"]).array[masks_of(data.splits["train"]).array == 2] = 1
     with pytest.raises(DataError, match=r"thirds: no training mask shows the class 'tumour'"):
-        Cases.of(data, 32, "input", None)
+        Cases.from_dataset(data, 32, "input", None)
     # The other splits may lack it: they are scored, not learnt from.
     data = dataset()
     masks_of(data.splits["test"]).array[:] = 0
-    assert Cases.of(data, 32, "input", None).classes == 3
+    assert Cases.from_dataset(data, 32, "input", None).classes == 3
     # One pixel of the last image is enough.
     masks = masks_of(data.splits["train"]).array
     masks[masks == 2] = 1
     masks[-1, -1, -1] = 2
-    assert Cases.of(data, 32, "input", None).classes == 3
+    assert Cases.from_dataset(data, 32, "input", None).classes == 3
 
 
 def test_masks_of_another_size_than_their_images_are_refused():
@@ -100,12 +102,12 @@ def test_masks_of_another_size_than_their_images_are_refused():
         {"masks": Masks(ArrayImages(masks_of(split).array[:, :8]))},
     )
     with pytest.raises(DataError, match="masks of val of 'thirds'"):
-        Cases.of(Dataset(data.card, {**data.splits, "val": wrong}), 32, "input", None)
+        Cases.from_dataset(Dataset(data.card, {**data.splits, "val": wrong}), 32, "input", None)
 
 
 @pytest.mark.parametrize("groups", [False, True])
 def test_what_is_stored_of_predictions(groups):
-    cases = Cases.of(dataset(groups), 32, "stride8", None)
+    cases = Cases.from_dataset(dataset(groups), 32, "stride8", None)
     rng = np.random.default_rng(0)
     predicted = {
         name: rng.integers(0, 3, (COUNTS[name], 4, 4), dtype=np.uint8) for name in ("val", "test")

@@ -64,7 +64,7 @@ def sheet(count: int, channels: int = 1) -> tuple[Image.Image, np.ndarray]:
     split = Split(ArrayImages(images), {"masks": Masks(ArrayImages(truth))})
     card = DatasetCard(id="x", reader="a:b", tasks=("segmentation",), mask_classes=("no", "yes"))
     data = Dataset(card, dict.fromkeys(("train", "val", "test"), split))
-    cases = Cases.of(data, 32, "native", None)
+    cases = Cases.from_dataset(data, 32, "native", None)
     content = overlay_sheet(cases, counts_of(predicted, truth, 2), lambda _, rows: predicted[rows])
     image = Image.open(io.BytesIO(content))
     assert image.format == "PNG"

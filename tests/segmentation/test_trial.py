@@ -63,7 +63,7 @@ def trial(head: nn.Module | None = None, score_at="input", precision="fp32") -> 
     data = dataset()
     model = Segmenter(data, head, PREPARE, lambda split, rows, pixels: [KEPT[rows]] * 3)
     recipe = LINEAR.model_copy(update={"precision": precision})
-    cases = Cases.of(data, SIDE, score_at, None)
+    cases = Cases.from_dataset(data, SIDE, score_at, None)
     return SegmentationTrial(Built(model, {}, {}, ""), cases, recipe, "cpu")
 
 

@@ -84,7 +84,7 @@ def trial(tmp_path):
     head = Linear(torch.zeros(5), torch.ones(5), 3)
     torch.nn.init.normal_(head.classify.weight, generator=torch.Generator().manual_seed(1))
     prepare = Preprocess(SIDE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
-    cases = Cases.of(data, SIDE, "input", None)
+    cases = Cases.from_dataset(data, SIDE, "input", None)
     model = Segmenter(cases.dataset, head, prepare, lambda split, rows, pixels: [maps[rows]] * 3)
     recipe = LINEAR.model_copy(update={"precision": "fp32"})
     return SegmentationTrial(Built(model, {}, {}, ""), cases, recipe, "cpu")
@@ -120,7 +120,7 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, trial):
                 pixels = rng.integers(0, high, (height, width), dtype=np.uint8)
                 Image.fromarray(pixels).save(path)
     data = pairs.read(pairs.card_of(tmp_path / "set"), tmp_path / "data")
-    cases = Cases.of(data.at(SIDE), SIDE, "native", None)
+    cases = Cases.from_dataset(data.at(SIDE), SIDE, "native", None)
     assert cases.dataset.splits["test"].images.shape == (3, SIDE, SIDE)
     rows = np.arange(3)
     assert cases.sizes("test", rows) == list(sizes)
@@ -165,6 +165,6 @@ def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(tmp_path
     name = "test/images/2.png" if of_files else "image 2"
     for limit in (None, 3):  # the draw of three holds it
         with pytest.raises(DataError, match=f"the mask of {name} of test .* at the 8 x 8 pixels"):
-            Cases.of(data.at(64), 64, "stride8", limit)
+            Cases.from_dataset(data.at(64), 64, "stride8", limit)
     for score_at in ("input", "native"):
-        assert Cases.of(data.at(64), 64, score_at, None).void
+        assert Cases.from_dataset(data.at(64), 64, score_at, None).void

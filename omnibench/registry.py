@@ -74,15 +74,15 @@ class Registry(Generic[T]):
         noun: what an entry is, for messages.
         group: of entry points. One whose value is a module is imported and registers what it has;
             one of the form module:attribute is an entry by itself, under the entry point's name.
-        check: raises RequestError, or any error, for an entry that lacks a member; called before
-            an entry is given out or, where it is no lazy one, taken in.
+        check: a function, or "module:function", that raises RequestError for an entry that lacks
+            a member; called before an entry is taken in or, where it is a lazy one, given out.
     """
 
     def __init__(
-        self, noun: str, group: str | None = None, check: Callable[[T], None] | None = None
+        self, noun: str, group: str | None = None, check: Callable[[T], None] | str | None = None
     ) -> None:
         self.noun, self.group = noun, group
-        self._check = check
+        self._checking = check
         self.version = 0  # raised whenever entries change
         self._entries: dict[str, T | str] = {}
         self._loaded = group is None
@@ -101,7 +101,7 @@ class Registry(Generic[T]):
             raise RequestError(
                 f"the {self.noun} '{name}' is registered already; give yours another name"
             )
-        if self._check is not None and not isinstance(entry, str):
+        if not isinstance(entry, str):
             self._check(entry)
         self._entries[name] = entry
         self.version += 1
@@ -120,10 +120,16 @@ class Registry(Generic[T]):
         entry = self._entries[name]
         if isinstance(entry, str):
             imported: T = import_attribute(entry)
-            if self._check is not None:
-                self._check(imported)
+            self._check(imported)
             entry = self._entries[name] = imported
         return entry
+
+    def _check(self, entry: T) -> None:
+        check = self._checking
+        if isinstance(check, str):
+            check = import_attribute(check)
+        if check is not None:
+            check(entry)
 
     def match(self, pattern: str) -> list[str]:
         """Return the names that a glob (or a plain name) selects, in order of registration.

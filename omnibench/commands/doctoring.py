@@ -10,11 +10,9 @@ from omnibench.commands.checking import show
 from omnibench.commands.planning import needs
 from omnibench.commands.session import Places, Session
 from omnibench.doctor.machine import device, folders
-from omnibench.doctor.needs import absent
+from omnibench.doctor.needs import absent, disk
 from omnibench.doctor.results import look_over
-from omnibench.doctor.software import extras, software
-from omnibench.doctor.space import disk
-from omnibench.doctor.tools import latex
+from omnibench.doctor.software import extras, latex, software
 from omnibench.findings import Finding
 from omnibench.plan import states
 from omnibench.suite import shipped

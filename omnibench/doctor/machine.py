@@ -14,7 +14,7 @@ BF16_CAPABILITY = 8
 
 
 def device() -> Finding:
-    """The device that `auto` takes; torch is asked only where an NVIDIA device is there."""
+    """Return the device that `auto` takes; torch is asked only where there is an NVIDIA device."""
     cores = usable_cores()
     if best_device() == "cpu":
         return Finding(

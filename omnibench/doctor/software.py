@@ -1,7 +1,8 @@
-"""Python and packages: what omnibench requires, and what its checkout pins."""
+"""Python and packages, as omnibench requires and its checkout pins them; and LaTeX."""
 
 import importlib.metadata
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from omnibench.findings import Finding
 
 OLDEST_PYTHON = (3, 11)
 INSTALL = "make setup"
+COMPILERS = ("latexmk", "pdflatex", "lualatex", "xelatex", "tectonic")
 
 
 def software() -> Iterator[Finding]:
@@ -39,6 +41,19 @@ def extras() -> Iterator[Finding]:
         )
 
 
+def latex() -> Finding:
+    """Look for what compiles report.tex."""
+    compilers = [name for name in COMPILERS if shutil.which(name)]
+    if compilers:
+        return Finding("LaTeX", "PASS", f"{compilers[0]} compiles report.tex")
+    return Finding(
+        "LaTeX",
+        "WARN",
+        "absent, so report.tex cannot be compiled here; report.html needs none",
+        "install TeX Live (Debian: texlive-latex-recommended), or take report.tex elsewhere",
+    )
+
+
 def requirements(extra: str = "") -> Iterator[tuple[str, str]]:
     """Yield (package, oldest version) as omnibench's metadata give them; "" for any version."""
     for line in importlib.metadata.requires("omnibench") or []:
@@ -50,7 +65,7 @@ def requirements(extra: str = "") -> Iterator[tuple[str, str]]:
 
 
 def installed(name: str) -> str | None:
-    """The version of a package; None where it is not installed."""
+    """Return the version of a package; None where it is not installed."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -58,26 +73,26 @@ def installed(name: str) -> str | None:
 
 
 def pins(path: Path) -> dict[str, list[str]]:
-    """Package -> versions that a requirements file pins, one for each range of Pythons.
+    """Return package -> versions that a requirements file pins, one for each range of Pythons.
 
     {} where there is no file, as in a wheel.
     """
-    found: dict[str, list[str]] = {}
+    versions: dict[str, list[str]] = {}
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     for line in lines:
         if line[:1].isalnum():
             name, _, version = line.split()[0].partition("==")
-            found.setdefault(name, []).append(version)
-    return found
+            versions.setdefault(name, []).append(version)
+    return versions
 
 
 def older(version: str, oldest: str) -> bool:
-    """Whether the release numbers of a version are below others: "2.9.1" below "2.11"."""
+    """Return whether a version's release numbers are below others: "2.9.1" is below "2.11"."""
     return _numbers(version) < _numbers(oldest)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The leading numbers, as of 2.15.0+cu130; what follows them is of no release."""
+    """Return the leading numbers, as of 2.15.0+cu130; what follows them is of no release."""
     numbers = []
     for part in version.partition("+")[0].split("."):
         if not part.isdigit():
@@ -97,7 +112,7 @@ def _against(name: str, oldest: str) -> Iterator[Finding]:
 
 
 def _pinned(pinned: dict[str, list[str]]) -> Iterator[Finding]:
-    """One line for all that differ: they may serve, but are not what was tested."""
+    """Yield one line for all that differ: they may serve, but are not what was tested."""
     differing = [
         f"{name} {version} instead of {' or '.join(pinned[name])}"
         for name in sorted({name for name, _ in requirements()} & pinned.keys())

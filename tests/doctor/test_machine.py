@@ -12,9 +12,8 @@ from omnibench.tasks.captioning import meteor
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.context import Context
-from omnibench.doctor import machine, space, tools
-from omnibench.doctor.needs import absent
-from omnibench.doctor.space import dataset_bytes, disk, to_fetch, weights_bytes
+from omnibench.doctor import machine, needs, software
+from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weights_bytes
 
 Usage = namedtuple("Usage", "total used free")
 
@@ -70,9 +69,9 @@ def test_each_need_once():
 
 def test_latex_is_optional(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert tools.latex().verdict == "WARN"
+    assert software.latex().verdict == "WARN"
     monkeypatch.setattr(shutil, "which", lambda name: "/x" if name == "tectonic" else None)
-    assert tools.latex().message == "tectonic compiles report.tex"
+    assert software.latex().message == "tectonic compiles report.tex"
 
 
 def test_a_task_says_what_it_uses_of_the_machine(monkeypatch, tmp_path):
@@ -121,7 +120,7 @@ def test_disk_fails_where_it_would_run_full(pending, tmp_path, monkeypatch):
     context = Context(tmp_path / "results", tmp_path / "data")
     for free, verdict in ((2**40, "PASS"), (2**30, "FAIL")):
         usage = Usage(2**41, 0, free)
-        monkeypatch.setattr(space.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        monkeypatch.setattr(needs.shutil, "disk_usage", lambda folder, usage=usage: usage)
         found = disk([pending], context)
         assert found.verdict == verdict
         assert bool(found.fix) == (verdict == "FAIL")

@@ -40,7 +40,7 @@ def write_atomically(path: Path, content: bytes | memoryview, check: Check = unc
 
 @contextlib.contextmanager
 def being_written(path: Path, check: Check = unchecked) -> Iterator[IO[bytes]]:
-    """A file to write into that becomes `path` at the block's end, as `write_atomically` says.
+    """Yield a file that becomes `path` at the block's end, as `write_atomically` says.
 
     Raises:
         StoreError: the disk is full, or the folder not writable.
@@ -72,7 +72,7 @@ def _temporary(path: Path) -> Path:
 
 
 def sweep(folder: Path) -> int:
-    """Delete the temporary files below a folder that killed processes left; returns how many.
+    """Delete the temporary files below a folder that killed processes left; return how many.
 
     Those of this machine go when their process has ended, any other after a day.
     """

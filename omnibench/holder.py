@@ -49,39 +49,39 @@ class Holder:
 
     @property
     def name(self) -> str:
-        """As people name it: number and host."""
+        """Return it as people name it: number and host."""
         host = self.machine.partition(" ")[0]
         return f"{self.pid}@{''.join(c for c in host if c.isprintable())}"
 
     @property
     def mark(self) -> str:
-        """A short text for names of files, equal for one process alone."""
+        """Return a short text for names of files, equal for one process alone."""
         return f"{digest_of(self.machine)[:8]}-{self.pid}-{self.started}"
 
     @property
     def is_here(self) -> bool:
-        """Whether it is, or was, a process of this machine."""
+        """Return whether it is, or was, a process of this machine."""
         return self.machine == _machine()
 
     @property
     def is_alive(self) -> bool:
-        """Whether it still runs; asked of a process of this machine."""
+        """Return whether it, a process of this machine, still runs."""
         state, started = _stat(self.pid)
         return state not in ("", "Z", "X") and started == self.started
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it is a process of this machine that a signal has stopped, such as Ctrl-Z."""
+        """Return whether a signal, such as Ctrl-Z, has stopped it, a process of this machine."""
         return self.is_here and self.is_alive and is_stopped(self.pid)
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process of this machine is stopped by a signal, such as Ctrl-Z."""
+    """Return whether a process of this machine is stopped by a signal, such as Ctrl-Z."""
     return _stat(pid)[0] == "T"
 
 
 def mark_is_gone(mark: str) -> bool:
-    """Whether a `Holder.mark` is that of a process of this machine which has ended."""
+    """Return whether a `Holder.mark` is of a process of this machine that has ended."""
     machine, _, process = mark.partition("-")
     pid, _, started = process.partition("-")
     if machine != digest_of(_machine())[:8] or not pid.isdecimal():
@@ -99,7 +99,7 @@ def _machine() -> str:
 
 
 def _stat(pid: int) -> tuple[str, str]:
-    """State and start of a process of this machine; empty texts where it is gone."""
+    """Return state and start of a process of this machine; empty texts where it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:

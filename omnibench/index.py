@@ -52,7 +52,7 @@ class Index:
         self._changed: set[tuple[str, str]] = set()
 
     def summaries(self, unit: Unit) -> list[Summary | None]:
-        """For each cell of a unit what matters of its record; None as of `RecordStore.read`.
+        """Return for each cell of a unit what matters of its record; None as of `RecordStore.read`.
 
         Raises:
             LinkError: as of `RecordStore.read`.
@@ -65,13 +65,13 @@ class Index:
         if folder.is_there:
             self._store.folder(unit)
         known = shard.get(name, {})
-        kept = {record: entry for record, entry in known.items() if not folder.lacks(record)}
-        folder = self._adopt(unit, folder, kept)
-        found = [self._summary(cell, folder, kept) for cell in unit.cells]
-        if kept != known:
-            shard[name] = kept
+        entries = {record: entry for record, entry in known.items() if not folder.lacks(record)}
+        folder = self._adopt(unit, folder, entries)
+        summaries = [self._summary(cell, folder, entries) for cell in unit.cells]
+        if entries != known:
+            shard[name] = entries
             self._changed.add(key)
-        return found
+        return summaries
 
     def save(self) -> None:
         """Write what has changed, where that is possible; of two writers the last one stays."""
@@ -171,11 +171,11 @@ class _Folder:
         }
 
     def lacks(self, name: str) -> bool:
-        """Whether there is certainly no such file."""
+        """Return whether there is certainly no such file."""
         return self._listed and name not in self._entries
 
     def stamp(self, name: str, files: Iterable[str]) -> str | None:
-        """Of a record and the files beside it, bytes and times of the last change, in ns.
+        """Return size and times of the last change, in ns, of a record and the files beside it.
 
         Args:
             files: the endings of their names.
@@ -199,7 +199,7 @@ class _Folder:
 
 
 def is_whole_index(path: Path, results: Path) -> bool:
-    """Whether an index file is there, as it was written and of today's rules."""
+    """Return whether an index file is there, as it was written and of today's rules."""
     return _read(path, results) is not None
 
 
@@ -225,7 +225,7 @@ def _read(path: Path, results: Path) -> Shard | None:
 
 
 def _is_summary(entry: Any) -> bool:
-    """Whether an entry has the shape of a summary; raises LookupError where it lacks a key."""
+    """Return whether an entry has a summary's shape; raise LookupError where it lacks a key."""
     error, files = entry["error"], entry["files"]
     words = () if error is None else (error["kind"], error["message"])
     texts = (entry["digest"], entry["status"], entry["finished"], entry["stamp"], *words, *files)

@@ -42,7 +42,7 @@ class Lease:
     content: bytes
 
     def is_held(self) -> bool:
-        """Whether nobody took it over or deleted it.
+        """Return whether nobody took it over or deleted it.
 
         Raises:
             StoreError: it cannot be told.
@@ -97,7 +97,7 @@ class Leases:
                 self.release(lease)
 
     def take(self, name: str) -> Lease | None:
-        """Take a unit by its name; None where another runner holds it.
+        """Take a unit by its name; return None where another runner holds it.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -170,7 +170,7 @@ class Leases:
         return sorted(self.folder.glob(f"{_stem(name)}.*.lease"), key=_generation)
 
     def _keeps(self, path: Path) -> bool:
-        """Whether a lease keeps others out."""
+        """Return whether a lease keeps others out."""
         if not self._alive(path):
             return False
         holder = _holder_of(path) if self.steal else None
@@ -215,7 +215,7 @@ class Leases:
 
 
 def _create(lease: Lease) -> bool:
-    """Write a lease that is not there yet; whether it was not.
+    """Write a lease and return True, unless one is there already.
 
     Raises:
         StoreError: the folder cannot be written.
@@ -256,7 +256,7 @@ def _remove(path: Path) -> None:
 
 
 def _holder_of(path: Path) -> Holder | None:
-    """Who holds a lease; None where its content cannot be read."""
+    """Return who holds a lease; None where its content cannot be read."""
     try:
         return Holder.from_json(read_regular(path))
     except OSError:

@@ -1,4 +1,4 @@
-"""A lock between processes of one machine, whose waiting is said."""
+"""A lock between processes of one machine, which logs whom it waits for."""
 
 import contextlib
 import logging
@@ -10,13 +10,13 @@ from filelock import FileLock, Timeout
 
 from omnibench.holder import is_stopped
 
-FIRST_SECONDS, SAY_SECONDS = 2.0, 30.0  # until a wait is said, and said again
+FIRST_SECONDS, REPEAT_SECONDS = 2.0, 30.0  # until a wait is logged, and logged again
 log = logging.getLogger("omnibench")
 
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file at `path` for the block's time; a wait for its holder is said.
+    """Hold the lock file at `path` for the block's time; a wait for its holder is logged.
 
     Raises:
         OSError: the file cannot be made.
@@ -28,7 +28,7 @@ def locked(path: Path) -> Iterator[None]:
             lock.acquire(timeout=patience)
         except Timeout:
             log.warning("waiting for the lock %s: %s", path, _holder_of(path))
-            patience = SAY_SECONDS
+            patience = REPEAT_SECONDS
     try:
         yield
     finally:

@@ -155,7 +155,7 @@ def look_at(path: Path) -> dict[str, Any] | None:
 
 
 def _is_newer(record: Mapping[str, Any]) -> bool:
-    """Whether it was written with its schema, which no flipped bit made of ours."""
+    """Return whether it was written with its schema, which no flipped bit made of ours."""
     return "checksum" in record and not _has_checksum({**record, "schema": SCHEMA})
 
 
@@ -178,7 +178,7 @@ def _from_schema_1(record: dict[str, Any], path: Path) -> dict[str, Any] | None:
 
 
 def _is_whole(record: Mapping[str, Any]) -> bool:
-    """Whether a record has its shape, a result or an error, and what its checksum says."""
+    """Return whether a record has its shape, a result or an error, and its checksum."""
     if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
         return False
     environment = {**ENVIRONMENT, **record["environment"]}
@@ -209,7 +209,7 @@ def _has_shape(value: Mapping[str, Any], shape: Mapping[str, type]) -> bool:
 
 
 def _is_value(value: object) -> bool:
-    """Whether a metric is a finite number or, undefined, None."""
+    """Return whether a metric is a finite number or, undefined, None."""
     if value is None:
         return True
     return isinstance(value, int | float) and type(value) is not bool and math.isfinite(value)

@@ -19,7 +19,7 @@ log = logging.getLogger("omnibench")
 
 
 def record_name(cell: Cell) -> str:
-    """The name of a cell's record in its unit's folder."""
+    """Return the name of a cell's record in its unit's folder."""
     return f"rep-{cell.repetition}-{cell.digest[:8]}.json"
 
 
@@ -32,7 +32,7 @@ class RecordStore:
         self._inside: set[str] = set()  # units whose folder was followed: it costs more than a read
 
     def folder(self, unit: Unit) -> Path:
-        """Where a unit's records are, or will be.
+        """Return the folder where a unit's records are, or will be.
 
         Raises:
             LinkError: a link on its way leads out of the results folder.
@@ -44,7 +44,7 @@ class RecordStore:
         return folder
 
     def path(self, cell: Cell) -> Path:
-        """Where a cell's record is, or will be.
+        """Return the path where a cell's record is, or will be.
 
         Raises:
             LinkError: as `folder`.

@@ -50,7 +50,7 @@ def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
     holder, tmp_path, monkeypatch, when_logged, caplog, stopped
 ):
     monkeypatch.setattr(omnibench.locks, "FIRST_SECONDS", 0.05)
-    monkeypatch.setattr(omnibench.locks, "SAY_SECONDS", 0.05)
+    monkeypatch.setattr(omnibench.locks, "REPEAT_SECONDS", 0.05)
     if stopped:
         os.kill(holder.pid, signal.SIGSTOP)
         os.waitid(os.P_PID, holder.pid, os.WSTOPPED)

@@ -61,7 +61,7 @@ def slot_contexts(context: Context) -> list[Context]:
 
 
 def _ended(slot: Slot, queue: Queue, deaths: Counter[str], context: Context) -> Finished | None:
-    """What became of a slot's unit; None while it runs, or when it is to be tried again."""
+    """Return what became of a slot's unit; None while it runs, or when it is to be tried again."""
     unit = slot.unit
     assert unit is not None
     finished = slot.finished()

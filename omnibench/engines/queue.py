@@ -15,7 +15,7 @@ from omnibench.leases import Lease, Leases
 from omnibench.store import RecordStore
 
 AGAIN_SECONDS = 1.0  # until a unit that another runner holds is looked at again
-TELL_SECONDS = 30.0  # between two lines that say for whom is waited
+NOTICE_SECONDS = 30.0  # between two lines that say for whom is waited
 log = logging.getLogger("omnibench")
 
 
@@ -37,10 +37,10 @@ class Queue:
         self._warm: set[str] = set()
         self._again: dict[str, float] = {}
         self._done: set[str] = set()  # digests of the makers' cells
-        self._told = -math.inf
+        self._last_notice = -math.inf
 
     def __bool__(self) -> bool:
-        """Whether any unit waits or runs."""
+        """Return whether any unit waits or runs."""
         return bool(self.waiting or self.running)
 
     def start(self) -> Unit | None:
@@ -65,8 +65,8 @@ class Queue:
             if shared and shared not in self._warm:
                 self._warming[shared] = unit.name
             return unit
-        if held and now - self._told >= TELL_SECONDS:
-            self._told = now
+        if held and now - self._last_notice >= NOTICE_SECONDS:
+            self._last_notice = now
             more = f", and for {len(held) - 1} more" if len(held) > 1 else ""
             log.info("waiting for %s%s: %s", held[0], more, self.leases.holder(held[0]))
         return None
@@ -113,7 +113,7 @@ class Queue:
         return {unit.name for unit in self.waiting} | set(self.running)
 
     def _is_done(self, unit: Unit) -> bool:
-        """Whether every cell is done; records that are done are read once, with all their files."""
+        """Return whether every cell is done; a record that is done is read once, with its files."""
         for cell in unit.cells:
             if cell.digest not in self._done:
                 record = self.store.look(cell)
@@ -124,13 +124,13 @@ class Queue:
 
 
 def _shared(unit: Unit) -> str:
-    """What units with the same frozen features have in common; "" where nothing is kept."""
+    """Return what units with the same frozen features share; "" where nothing is kept."""
     kind = tasks.get(unit.task).adaptations[unit.adaptation].frozen_kind
     return feature_key(unit, "test", kind).digest if kind else ""
 
 
 def _ordered(units: Sequence[Unit], context: Context) -> list[Unit]:
-    """Groups that share features by what they cost together, the longest first."""
+    """Sort groups that share features by what they cost together, the longest first."""
     costs = {unit.name: float(estimate([unit], context)["seconds"]) for unit in units}
     groups: dict[str, list[Unit]] = {}
     for unit in units:

@@ -42,7 +42,7 @@ _slots: dict[Context, Slot] = {}
 
 
 def join(context: Context, address: str, device: str) -> Context:
-    """Join a running cluster; returns the context of a machine like the smallest one that serves.
+    """Join a running cluster; return the context of a machine like the smallest one that serves.
 
     Args:
         device: as asked for; with "auto", CUDA where a node has GPUs.
@@ -111,7 +111,7 @@ class _Tasks:
         self._losses: Counter[str] = Counter()
 
     def have_room(self) -> bool:
-        """Whether the living nodes hold one more; no lease is taken for what would only wait."""
+        """Return whether the living nodes hold one more; what would only wait takes no lease."""
         cpus, gpus = self.needed["num_cpus"], self.needed["num_gpus"]
         room = sum(
             int(min(node["CPU"] / cpus, node.get("GPU", 0) / gpus if gpus else math.inf) + 1e-6)
@@ -200,6 +200,6 @@ def _knock(address: str) -> None:
 
 
 def _nodes() -> list[dict[str, float]]:
-    """What each living node that has CPUs holds."""
+    """Return what each living node that has CPUs holds."""
     alive = (dict(node["Resources"]) for node in ray.nodes() if node["Alive"])
     return [node for node in alive if node.get("CPU", 0) >= 1]

@@ -29,7 +29,7 @@ log = logging.getLogger("omnibench")
 
 
 class Slot:
-    """The runner's side: hands a unit over and hears what becomes of it.
+    """The runner's side: hands a unit over and receives what becomes of it.
 
     Attributes:
         unit: what it runs; None while it is free.
@@ -46,17 +46,17 @@ class Slot:
 
     @property
     def ends(self) -> list[Any]:
-        """What to wait for: a message, or the process's end."""
+        """Return what to wait for: a message, or the process's end."""
         return [self._connection, self._process.sentinel]
 
     @property
     def alive(self) -> bool:
-        """Whether its process lives."""
+        """Return whether its process lives."""
         return self._process is not None and self._process.is_alive()
 
     @property
     def seconds(self) -> float:
-        """How long its unit has run, once its process had loaded what it needs."""
+        """Return how long its unit has run, once its process had loaded what it needs."""
         return 0.0 if self.began is None else time.monotonic() - self.began
 
     def start(self, unit: Unit, lease: Lease | None) -> None:
@@ -73,13 +73,13 @@ class Slot:
             self._connection.send((unit, lease))
 
     def finished(self) -> Finished | None:
-        """Hear what there is to hear; what became of the unit, once that is known."""
-        self._hear()
+        """Take in its messages, and return what became of the unit once that is known."""
+        self._receive()
         if self._result is not None:
             self.unit = None
         return self._result
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         assert self._connection is not None
         # It may have died, perhaps in the middle of a message.
         with contextlib.suppress(EOFError, OSError):
@@ -113,7 +113,7 @@ class Slot:
     def death(self) -> OmnibenchError:
         """Return the error of a unit whose process died: its own last word, or how it ended."""
         self._process.join()
-        self._hear()
+        self._receive()
         if self._refusal is not None:
             return self._refusal
         code = int(self._process.exitcode)
@@ -147,12 +147,12 @@ class Slot:
             self.unit = unit
         # Not forked: torch's threads and CUDA do not survive that.
         spawning = multiprocessing.get_context("spawn")
-        self._connection, theirs = spawning.Pipe()
+        self._connection, other_end = spawning.Pipe()
         # What the runner shows cannot be sent; the process sends its stages instead.
         context = replace(self.context, progress=silent)
-        self._process = spawning.Process(target=serve, args=(theirs, context, os.getpid()))
+        self._process = spawning.Process(target=serve, args=(other_end, context, os.getpid()))
         self._process.start()
-        theirs.close()
+        other_end.close()
 
 
 class _Handler(logging.Handler):

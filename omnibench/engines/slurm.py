@@ -28,7 +28,7 @@ log = logging.getLogger("omnibench")
 
 
 def join(context: Context, device: str) -> Context:
-    """The context of a job, as the profile has it.
+    """Return the context of a job, as the profile has it.
 
     Args:
         device: as asked for; with "auto", CUDA where the profile asks for GPUs.
@@ -71,13 +71,13 @@ def _warn_of_lost(units: Sequence[Unit], context: Context) -> None:
     for unit in units:
         if unit.name not in known or any(map(store.read, unit.cells)):
             continue
-        said = output(context.results, known[unit.name])
-        if said.exists():
-            log.warning("%s: its last job ended without a record; see %s", unit.name, said)
+        job_output = output(context.results, known[unit.name])
+        if job_output.exists():
+            log.warning("%s: its last job ended without a record; see %s", unit.name, job_output)
 
 
 def _arrays(units: Sequence[Unit], context: Context) -> list[list[Unit]]:
-    """Units that wait for the same ones stand together, and behind those; the longest first."""
+    """Put units that wait for the same ones together, and behind those; the longest first."""
     groups: dict[tuple[str, ...], list[Unit]] = {}
     for unit in Queue(units, context).waiting:
         groups.setdefault(tuple(maker.name for maker in unit.after), []).append(unit)
@@ -91,7 +91,7 @@ def _arrays(units: Sequence[Unit], context: Context) -> list[list[Unit]]:
 
 
 def _caps(sizes: Sequence[int], most: int | None) -> list[int]:
-    """How many jobs of each array may run, so that all together keep to `most`.
+    """Return how many jobs of each array may run, so that all together keep to `most`.
 
     With more arrays than that, each takes one, and the later ones wait for earlier ones.
     """
@@ -107,7 +107,7 @@ def _caps(sizes: Sequence[int], most: int | None) -> list[int]:
 def _submit(
     units: Sequence[Unit], context: Context, profile: Profile, cap: int, waits: Sequence[str]
 ) -> dict[str, str]:
-    """Submit one array; returns the job of each unit.
+    """Submit one array and return the job of each unit.
 
     Raises:
         RequestError: sbatch refuses it.
@@ -140,6 +140,6 @@ def _submit(
         with executor.batch():
             started = [executor.submit(UnitJob(unit, context)) for unit in units]
     except (FailedJobError, FailedSubmissionError) as error:
-        said = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
-        raise RequestError(f"sbatch: {said}; see --profile") from None
+        reason = str(error).strip().splitlines()[-1].removeprefix("sbatch: error: ")
+        raise RequestError(f"sbatch: {reason}; see --profile") from None
     return {unit.name: job.job_id for unit, job in zip(units, started, strict=True)}

@@ -25,7 +25,7 @@ log = logging.getLogger("omnibench")
 
 
 class UnitJob:
-    """One unit in a job; submitit calls it, and has it requeued by `checkpoint`.
+    """A job of one unit; submitit calls it, and has it requeued by `checkpoint`.
 
     A job that ends with a failed cell has the exit status 1, so that none starts which needs it.
     """

@@ -15,7 +15,7 @@ log = logging.getLogger("omnibench")
 
 
 def folder(results: Path) -> Path:
-    """Where submissions, and the jobs' own output below jobs/, lie."""
+    """Return the folder of submissions, and of the jobs' own output below jobs/."""
     return results / "slurm"
 
 
@@ -32,7 +32,7 @@ def note(results: Path, jobs: Mapping[str, str]) -> None:
 
 
 def queued(results: Path) -> dict[str, str]:
-    """The same as `held`; where SLURM cannot be asked, a warning and nothing."""
+    """Return the same as `held`; where SLURM cannot be asked, warn and return nothing."""
     try:
         return held(results)
     except RequestError as error:
@@ -41,10 +41,10 @@ def queued(results: Path) -> dict[str, str]:
 
 
 def held(results: Path) -> dict[str, str]:
-    """The units whose jobs wait or run, by name, with the job's id.
+    """Return the units whose jobs wait or run, by name, with the job's id.
 
     Raises:
-        RequestError: SLURM cannot be asked.
+        RequestError: SLURM cannot be squeue.
     """
     known = noted(results)
     listed = _listed() if known else set()
@@ -52,31 +52,31 @@ def held(results: Path) -> dict[str, str]:
 
 
 def noted(results: Path) -> dict[str, str]:
-    """The last job of every unit that was ever submitted."""
-    found: dict[str, str] = {}
+    """Return the last job of every unit that was ever submitted."""
+    jobs_of_units: dict[str, str] = {}
     # By the job's number: a clock may have been set back between two submissions.
     paths = folder(results).glob("submission-*.json")
     for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
         try:
             jobs = json.loads(read_regular(path))["jobs"]
-            found.update({str(unit): str(job) for unit, job in jobs.items()})
+            jobs_of_units.update({str(unit): str(job) for unit, job in jobs.items()})
         except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             log.warning("%s is damaged; its jobs are not known", path)
-    return found
+    return jobs_of_units
 
 
 def output(results: Path, job: str) -> Path:
-    """What a job wrote; absent where it never began."""
+    """Return the file that a job wrote its output to; absent where it never began."""
     return folder(results) / "jobs" / f"{job}_0_log.out"
 
 
 def _listed() -> set[str]:
-    """Ids of all jobs that have not ended; one of an array as 17_3."""
+    """Return the ids of all jobs that have not ended; of one in an array as 17_3."""
     if shutil.which("squeue") is None:
         raise RequestError("squeue is not on this machine; ask on a node of the cluster")
     command = ["squeue", "--noheader", "--array", "--format=%i"]
-    asked = subprocess.run(command, capture_output=True, text=True, check=False)
-    if asked.returncode:
-        reason = asked.stderr.strip().splitlines() or [f"exit status {asked.returncode}"]
+    squeue = subprocess.run(command, capture_output=True, text=True, check=False)
+    if squeue.returncode:
+        reason = squeue.stderr.strip().splitlines() or [f"exit status {squeue.returncode}"]
         raise RequestError(f"squeue failed ({reason[-1]}); try again")
-    return set(asked.stdout.split())
+    return set(squeue.stdout.split())

@@ -57,7 +57,7 @@ class Profile(BaseModel):
 
     @property
     def warning_seconds(self) -> int:
-        """How long before its time limit a job is warned: time for a checkpoint."""
+        """Return how long before its time limit a job is warned: time for a checkpoint."""
         return min(120, self.time * 60 // 4)
 
 

@@ -2,7 +2,7 @@
 
 Run it with the timm that omnibench.architecture.table names, from the checkout:
 
-    python benchmarks/architectures.py
+    python -m benchmarks.architectures
 
 Every model is built and run on the meta device, so that nothing is computed: some 15 minutes on two
 cores.

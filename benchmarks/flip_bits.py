@@ -1,4 +1,4 @@
-"""Flip single bits of every kind of file that is read back: `python benchmarks/flip_bits.py`.
+"""Flip single bits of every kind of file that is read back: `python -m benchmarks.flip_bits`.
 
 After each flip what reads the file must give what it gave before, or tell that it can't: refuse
 it in a sentence, count it as missing, or heal it. Prints a table by kind; exit status 1 where a
@@ -105,7 +105,7 @@ def texts(place: Path) -> Target:
 def checkpoint(place: Path) -> Target:
     """The newest of two checkpoints; the older one heals it."""
     folder = place / "checkpoints" / "cell"
-    states = {
+    states: dict[int, dict[str, Any]] = {
         step: {"step": step, "model": {"w": torch.full((40,), float(step))}, "history": [{}, {}]}
         for step in (1, 2)
     }
@@ -182,7 +182,7 @@ def weights(place: Path) -> Target:
     start = unit()
     made = Unit(**{**vars(start), "task": "pretraining"})
     cell = made.cells[0]
-    notes = {"architecture": "test_vit", "model_args": {}, "images": {"d": 1}}
+    notes: dict[str, Any] = {"architecture": "test_vit", "model_args": {}, "images": {"d": 1}}
     notes |= {"mean": [0.5] * 3, "std": [0.5] * 3}
     left = {"safetensors": save(module.state_dict())}
     path = store.write(cell, {**done(cell), "notes": notes}, {"loss": np.zeros(1)}, left)

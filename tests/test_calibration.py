@@ -7,10 +7,8 @@ import pytest
 
 from omnibench import calibration
 from omnibench.calibration import FILE, recall, remember
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context
-from omnibench.rates import CORE_RATE, Rates, forward_flops, frozen_rate
-from omnibench.speed.calibrate import card, keep_rates
+from omnibench.rates import CORE_RATE, Rates, frozen_rate
 
 
 @pytest.fixture
@@ -66,14 +64,3 @@ def test_a_damaged_file_counts_for_nothing(context, text):
     assert recall(context).frozen == {}
     remember(context, "frozen", {"bf16": 2e9})
     assert recall(context).frozen == {"bf16": 2e9}
-
-
-def test_speed_keeps_images_a_second_as_flops(tmp_path, monkeypatch, caplog):
-    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
-    keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
-    here = Context(tmp_path / "results", tmp_path / "data", "cpu", usable_cores())
-    assert recall(here).trained == {"bf16": 30 * forward_flops(card(), 224)}
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "file" / "data"))
-    keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
-    assert "the rates are not kept for `plan`" in caplog.text

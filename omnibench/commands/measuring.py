@@ -1,23 +1,35 @@
-"""`speed`: measure, and print each figure beside what it is held to."""
+"""Run the benchmarks of a checkout, and print each figure beside what it is held to."""
 
 import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from omnibench.commands.session import best_device, echo_json, usable_cores
 from omnibench.context import Context, default_data, default_results
 from omnibench.environment import describe
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean, import_attribute
-from omnibench.speed import PARTS, Measure
 from omnibench.terminal import echo
+
+if TYPE_CHECKING:
+    from benchmarks import Measure, Part
+
+CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
-    """Measure the named parts, or all of them."""
+    """Measure the named parts, or all of them.
+
+    Raises:
+        RequestError: a part is unknown, or the benchmarks are not there.
+    """
+    parts = _parts()
     for name in only:
-        if name not in PARTS:
+        if name not in parts:
             raise RequestError(
-                f"there is no part '{name}' to measure{did_you_mean(name, PARTS)} "
-                f"(there are: {', '.join(PARTS)})"
+                f"there is no part '{name}' to measure{did_you_mean(name, parts)} "
+                f"(there are: {', '.join(parts)})"
             )
     device = best_device() if device == "auto" else device
     context = Context(default_results(), default_data(), device, usable_cores())
@@ -29,22 +41,40 @@ def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
             f"{environment['device']}, {context.threads} threads, torch {packages['torch']}, "
             f"timm {packages['timm']}"
         )
-    found: list[Measure] = []
-    for name in only or PARTS:
-        for figure in import_attribute(PARTS[name])(device):
-            found.append(figure)
+    measures: list[Measure] = []
+    for name in only or parts:
+        part: Part = import_attribute(parts[name])
+        for figure in part(device):
+            measures.append(figure)
             if not as_json:
                 echo(_line(figure))
     if as_json:
         echo_json(
             {
                 "environment": environment,
-                "measures": [{**vars(measure), "holds": measure.holds} for measure in found],
+                "measures": [{**vars(figure), "holds": figure.holds} for figure in measures],
             }
         )
 
 
-def _line(measure: Measure) -> str:
+def _parts() -> dict[str, str]:
+    """Return the benchmarks of the checkout, which the wheel leaves out.
+
+    Raises:
+        RequestError: omnibench runs from an installed wheel.
+    """
+    if not (CHECKOUT / "benchmarks" / "calibrate.py").is_file():
+        raise RequestError(
+            "the benchmarks come with a checkout of omnibench's repository and this is an "
+            "installed package; run `python bench.py speed` in a checkout"
+        )
+    sys.path.insert(0, str(CHECKOUT))
+    from benchmarks import PARTS
+
+    return PARTS
+
+
+def _line(measure: "Measure") -> str:
     text = f"{measure.part:9} {measure.name:60} {measure.value:12.4g} {measure.unit:9}"
     if measure.ratio is not None:
         text += f" ratio {measure.ratio:.3g}"

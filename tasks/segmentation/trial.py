@@ -63,7 +63,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     head.check(unit)
     began = time.perf_counter()
     build = (
-        _on_frozen(unit, cases, head, context)
+        on_frozen(unit, cases, head, context)
         if frozen
         else lambda: _on_trained(unit, cases, head, adaptation, context)
     )
@@ -75,7 +75,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     return trial
 
 
-def _on_frozen(unit: Unit, cases: Cases, head: type[Head], context: Context) -> Callable[[], Built]:
+def on_frozen(unit: Unit, cases: Cases, head: type[Head], context: Context) -> Callable[[], Built]:
     """Return what builds a head on the maps of a frozen backbone, which are computed here, once."""
     maps = unit_maps(unit, cases.dataset.splits, context)
     facts = maps.made.facts

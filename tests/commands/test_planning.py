@@ -1,7 +1,6 @@
 """`plan` and `status` of suites with some records, and of suites that are too large."""
 
 import json
-import subprocess
 
 import pytest
 
@@ -10,7 +9,6 @@ from omnibench.cell import digest_of
 from omnibench.plan import progress, states
 from omnibench.record import blank
 from omnibench.sources import Sources
-from omnibench.speed import scale
 from omnibench.store import RecordStore
 from omnibench.suite import load, shipped
 
@@ -85,24 +83,3 @@ def test_a_million_cells_are_one_sentence_and_exit_2(bench, suite):
         assert (status, out) == (2, "")
         assert "some.yaml: the matrix has 1,000,002 cells, more than the 250,000" in err
         assert err.count("\n") == 1
-
-
-def test_the_scale_is_measured_on_records_that_count(monkeypatch):
-    monkeypatch.setattr(scale, "BACKBONES", 1)
-    monkeypatch.setattr(scale, "REPETITIONS", 2)
-    monkeypatch.setattr(scale, "SETTLED_NS", 0)
-    told = []
-    plainly = subprocess.run
-
-    def run(command, **options):
-        done = plainly(command, **options)
-        told.append(done.stdout.splitlines()[0])
-        return done
-
-    monkeypatch.setattr(subprocess, "run", run)
-    measures = list(scale.measure("cpu"))
-    assert {measure.unit for measure in measures} == {"s", "MB"}
-    assert [measure.bound for measure in measures if measure.bound] == [
-        *("<= 5", "<= 500"), *("<= 5", "<= 500"), "<= 3"
-    ]  # fmt: skip
-    assert all(line.startswith("hundred-thousand: 80 done, 0 failed") for line in told[2:])

@@ -1,4 +1,4 @@
-"""A suite of 100,000 cells: `plan` of it, and `status` of its records, each in a fresh process."""
+"""Measure `plan` of 100,000 cells and `status` of their records, each in a fresh process."""
 
 import subprocess
 import sys
@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks import Measure
+from benchmarks.reports import CHILD, DATASETS
 from omnibench.cell import Unit
 from omnibench.commands.session import Places, Session
 from omnibench.files import SETTLED_NS
 from omnibench.record import as_bytes, blank, checksum
-from omnibench.speed import Measure
-from omnibench.speed.reports import CHILD, DATASETS
 from omnibench.store import record_name
 
 BACKBONES, REPETITIONS = 25, 100
@@ -62,12 +62,12 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _fresh(arguments: Sequence[str]) -> tuple[float, float]:
-    """Seconds of a command in a process of its own, and its peak memory in MB."""
+    """Return the seconds of a command in a process of its own, and its peak memory in MB."""
     began = time.perf_counter()
-    told = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", CHILD, *arguments], check=True, capture_output=True, text=True
     ).stdout
-    return time.perf_counter() - began, float(told.split()[-1]) * 2**30 / 1e6
+    return time.perf_counter() - began, float(output.split()[-1]) * 2**30 / 1e6
 
 
 def _write_records(units: Sequence[Unit], root: Path) -> None:

@@ -1,4 +1,4 @@
-"""Training ViT-S/14 at 224 pixels: our loop against a plain one as the study released it.
+"""Measure training of ViT-S/14 at 224 pixels: our loop against a plain loop as the study's.
 
 The plain loop takes PIL images one by one, augments them with torchvision, and trains in fp32
 with an unfused optimiser.
@@ -6,32 +6,42 @@ with an unfused optimiser.
 
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import timm
 import torch
+from numpy.typing import NDArray
+from omnibench.tasks.classification.cases import Cases
+from omnibench.tasks.classification.classifier import Classifier
+from omnibench.tasks.classification.finetune import ClassificationTrial
+from omnibench.tasks.classification.recipes import TrainedRecipe
 from PIL import Image
 from torch import nn
 from torchvision import transforms
 
+from benchmarks import Measure, image_rate
+from benchmarks.calibrate import ARCHITECTURE, SIZE, card, keep_rates
+from benchmarks.steps import stepper
+from omnibench.adapt.trainable import attach
+from omnibench.catalogue import tasks
+from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
+from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Labels, Split
 from omnibench.data.reader import local_card
-from omnibench.encoders.build import load_encoder
+from omnibench.encoders.build import load_trainable
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.estimate import TRAINED
 from omnibench.recipe import native_precision
-from omnibench.speed import Measure, image_rate
-from omnibench.speed.calibrate import ARCHITECTURE, SIZE, card, keep_rates
-from omnibench.speed.steps import stepper
 from omnibench.training.job import Batch
 
 SMALL, CLASSES = 28, 2
 BATCH, STEPS = 16, 4
+
+Pixels = NDArray[np.uint8]
+Labelled = NDArray[np.int64]
 
 
 def measure(device: str) -> Iterator[Measure]:
@@ -59,7 +69,7 @@ def measure(device: str) -> Iterator[Measure]:
             yield Measure("training", "full: data's share of a step", share, "", None, "<= 0.05")
 
 
-def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
+def _plain(adaptation: str, images: Pixels, labels: Labelled, device: str) -> float:
     model = timm.create_model(ARCHITECTURE, num_classes=CLASSES)
     fit_input_size(model, SIZE, ARCHITECTURE)
     model.to(device).train()
@@ -91,33 +101,30 @@ def _plain(adaptation: str, images: Any, labels: Any, device: str) -> float:
     return image_rate(step, BATCH, STEPS, device)
 
 
-def _ours(adaptation: str, images: Any, labels: Any, device: str) -> tuple[float, float]:
-    package = "omnibench.tasks.classification"
-    recipes = import_module(f"{package}.recipes")
+def _ours(adaptation: str, images: Pixels, labels: Labelled, device: str) -> tuple[float, float]:
     precision = native_precision(device)
-    recipe = recipes.TrainedRecipe(batch=BATCH, precision=precision, normalization="imagenet")
-    fields = recipe.model_dump(mode="json")
-    if adaptation == "full":
-        fields["precision"] = "fp32"
-    loaded = load_encoder(card(), fields, device, Path("unused"), Path("unused"))
-    model = import_module(f"{package}.classifier").Classifier.of(
-        loaded.encoder, adaptation, {}, recipe, CLASSES
-    )
-    model.to(device)
-    splits = {"train": Split(ArrayImages(images), {"labels": Labels(labels.astype(np.int64))})}
+    recipe = TrainedRecipe(batch=BATCH, precision=precision, normalization="imagenet")
     facts = local_card("npz", Path("speed.npz")).model_copy(update={"classes": ("0", "1")})
-    cases = import_module(f"{package}.cases").Cases.of(Dataset(facts, splits))
-    objective = import_module(f"{package}.objective").Objective(model, cases, recipe, 0)
+    splits = {"train": Split(ArrayImages(images), {"labels": Labels(labels)})}
+    cases = Cases.of(Dataset(facts, splits))
+    unit = Unit(
+        "classification", facts, card(), adaptation, adaptation, {},
+        recipe.model_dump(mode="json"), 0, {"dataset": "speed", "backbone": "speed"}, (0,),
+    )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
-        step = stepper(
-            model, objective.loss, model.set_training, recipe, len(images), device, Path(folder)
-        )
+        context = Context(Path(folder), Path(folder), device)
+        loaded = load_trainable(unit, context, "fp32" if adaptation == "full" else precision)
+        head = Classifier.drawn_head(loaded.encoder, CLASSES)
+        attached = attach(tasks.get("classification").adaptations[adaptation], loaded.encoder, {})
+        model = Classifier(attached, head, recipe.dropout).to(device)
+        trial = ClassificationTrial(model, cases, recipe, loaded, device, seed=0)
+        step = stepper(trial, device, Path(folder))
 
     def rows(index: int) -> torch.Tensor:
         return torch.arange(index * BATCH, (index + 1) * BATCH)
 
     def data(index: int) -> None:
-        objective.pixels(Batch(index, rows(index), torch.arange(BATCH), rows(index)))
+        trial.pixels(Batch(index, rows(index), torch.arange(BATCH), rows(index)))
 
     rate = image_rate(step, BATCH, STEPS, device)
     return rate, rate / image_rate(data, BATCH, STEPS, device)

@@ -1,15 +1,16 @@
-"""The linear probe on BreastMNIST's shape: 5 repetitions x 7 rates x 40 epochs, ViT-S/14."""
+"""Measure the linear probe on BreastMNIST's shape: 5 repetitions x 7 rates x 40 epochs."""
 
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import torch
+from omnibench.tasks.classification import linear
 from torch import nn
 
+from benchmarks import Measure, best_seconds
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
@@ -21,7 +22,6 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import forward_rows, micro_batch
 from omnibench.execute import execute_unit
 from omnibench.recipe import resolve_recipe
-from omnibench.speed import Measure, best_seconds
 
 SPLITS = {"train": 546, "val": 78, "test": 156}
 WIDTH, CLASSES, REPETITIONS, EPOCHS, BATCH = 384, 2, 5, 40, 128
@@ -35,8 +35,6 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _heads(device: str) -> Iterator[Measure]:
-    linear = import_module("omnibench.tasks.classification.linear")
-
     generator = torch.Generator().manual_seed(0)
     features = torch.randn(SPLITS["train"], WIDTH, generator=generator).to(device)
     labels = torch.randint(0, CLASSES, (SPLITS["train"],), generator=generator)
@@ -66,7 +64,7 @@ def _heads(device: str) -> Iterator[Measure]:
 
 
 def _plain_head(features: torch.Tensor, labels: torch.Tensor) -> None:
-    """What a user writes for one head: the same epochs, batches and optimiser."""
+    """Train one head as a user writes it: the same epochs, batches and optimiser."""
     head = nn.Linear(WIDTH, CLASSES).to(features.device)
     optimiser = torch.optim.AdamW(head.parameters(), lr=1e-3, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, EPOCHS)

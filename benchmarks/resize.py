@@ -1,4 +1,4 @@
-"""28 to 224 pixels: one batched one-channel resize against Pillow, image by image."""
+"""Measure resizing 28 to 224 pixels: one channel of a batch against Pillow, image by image."""
 
 from collections.abc import Iterator
 
@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from PIL import Image
 
+from benchmarks import Measure, best_seconds
 from omnibench.encoders.preprocess import resize
-from omnibench.speed import Measure, best_seconds
 
 IMAGES, SMALL, LARGE = 512, 28, 224
 
@@ -28,15 +28,15 @@ def measure(device: str) -> Iterator[Measure]:
         for image in images:
             Image.fromarray(image).convert(mode).resize((LARGE, LARGE), Image.Resampling.BILINEAR)
 
-    ours, theirs = (IMAGES / best_seconds(work, 20) for work in (batched, lambda: pillow("L")))
+    rate, grey = (IMAGES / best_seconds(work, 20) for work in (batched, lambda: pillow("L")))
     colour = IMAGES / best_seconds(lambda: pillow("RGB"))
     yield Measure("resize", "Pillow, RGB, one by one (the study's loader)", colour, "images/s")
-    yield Measure("resize", "Pillow, one channel, one by one", theirs, "images/s")
+    yield Measure("resize", "Pillow, one channel, one by one", grey, "images/s")
     yield Measure(
         "resize",
         "batched, one channel, against Pillow's one channel",
-        ours,
+        rate,
         "images/s",
-        ours / theirs,
+        rate / grey,
         ">= 5",
     )

@@ -1,4 +1,4 @@
-"""Frozen features of ViT-S/14 at 224 pixels: bf16 as shipped against plain fp32."""
+"""Measure frozen features of ViT-S/14 at 224 pixels: bf16 as shipped against plain fp32."""
 
 import functools
 from collections.abc import Iterator
@@ -8,12 +8,12 @@ import timm
 import torch
 from torch.nn import functional
 
+from benchmarks import Measure, best_seconds
+from benchmarks.calibrate import ARCHITECTURE, SIZE, card, keep_rates
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, micro_batch
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
-from omnibench.speed import Measure, best_seconds
-from omnibench.speed.calibrate import ARCHITECTURE, SIZE, card, keep_rates
 
 EAGER_BATCHES = (8, 32)
 
@@ -76,7 +76,7 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _gemm(device: str, dtype: torch.dtype) -> float:
-    """FLOP/s of the machine's own best square product of this type."""
+    """Return the FLOP/s of the machine's own best square product of this type."""
     best = 0.0
     for side in (1024, 2048) if device == "cpu" else (4096, 8192):
         a = torch.randn(side, side, device=device).to(dtype)
@@ -91,7 +91,7 @@ def _product(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
 
 
 def _waited(result: torch.Tensor) -> torch.Tensor:
-    """The result, once a GPU has finished it."""
+    """Return the result once a GPU has finished it."""
     if result.is_cuda:
         torch.cuda.synchronize()
     return result

@@ -1,4 +1,4 @@
-"""Finished records that nothing was trained for: coin-flipping models with small predictions."""
+"""Write finished records without any training: models that flip coins, small predictions."""
 
 from pathlib import Path
 from typing import Any

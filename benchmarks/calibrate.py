@@ -1,4 +1,4 @@
-"""From images a second of ViT-S/14 at 224 pixels to the rates that `plan` reckons with."""
+"""Turn images a second of ViT-S/14 at 224 pixels into the rates that `plan` reckons with."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ log = logging.getLogger("omnibench")
 
 
 def card() -> BackboneCard:
-    """The backbone that is measured, with the sizes from which its FLOPs follow."""
+    """Return the backbone that is measured, with the sizes from which its FLOPs follow."""
     return BackboneCard(
         id="speed", source=f"random:{ARCHITECTURE}", pool="cls",
         width=384, depth=12, patch=14, prefix_tokens=1,
@@ -23,7 +23,7 @@ def card() -> BackboneCard:
 
 
 def keep_rates(device: str, kind: Kind, images_a_second: Mapping[str, float], passes: int) -> None:
-    """Remember what this device reaches; a data folder that cannot be written is named alone.
+    """Remember what this device reaches; log an error where the data folder cannot be written.
 
     Args:
         images_a_second: by precision.

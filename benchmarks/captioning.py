@@ -1,4 +1,4 @@
-"""Captioning with ViT-B/14 and a BART-base: kept tokens and autocast against the released way.
+"""Measure captioning with ViT-B/14 and a BART-base: stored tokens against the released way.
 
 The released way runs the backbone in fp32 in every step, trains in fp32 with an unfused optimiser,
 and generates one image at a time in fp32 (with its key-value cache).
@@ -6,14 +6,23 @@ and generates one image at a time in fp32 (with its key-value cache).
 
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from omnibench.tasks.captioning.captioner import Captioner
+from omnibench.tasks.captioning.cases import Cases
+from omnibench.tasks.captioning.decoding import generate
+from omnibench.tasks.captioning.recipes import OMNIRAD
+from omnibench.tasks.captioning.tokenizer import learn
+from omnibench.tasks.captioning.trial import CaptioningTrial
 from transformers import BartConfig, BartForConditionalGeneration
 
+from benchmarks import Measure, best_seconds, image_rates
+from benchmarks.steps import stepper
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
@@ -21,15 +30,12 @@ from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.data.reader import local_card
 from omnibench.encoders.build import load_encoder
-from omnibench.encoders.tokens import unit_tokens
+from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.recipe import native_precision
-from omnibench.speed import Measure, best_seconds, image_rates
-from omnibench.speed.steps import stepper
 from omnibench.training.precision import DTYPES
 
 CARD = BackboneCard(id="speed", source="random:vit_base_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS, WORDS, GENERATED = 224, 4, 4, 32, 16
-PACKAGE = "omnibench.tasks.captioning"
 
 
 def measure(device: str) -> Iterator[Measure]:
@@ -57,21 +63,21 @@ def measure(device: str) -> Iterator[Measure]:
             "captioning", "a step with kept tokens, against BART alone (time)", 1 / fast,
             "s/image", alone / fast, "<= 1.1",
         )  # fmt: skip
-        one = generation_seconds(ours, 1, "fp32")
+        single = generation_seconds(ours, 1, "fp32")
         batched = generation_seconds(ours, GENERATED, native_precision(device))
-        yield Measure("captioning", "beam 5 x 64, one image at a time in fp32", one, "s/image")
+        yield Measure("captioning", "beam 5 x 64, one image at a time in fp32", single, "s/image")
         yield Measure(
             "captioning", "beam 5 x 64, 16 images at once, against one at a time", batched,
-            "s/image", one / batched, ">= 8",
+            "s/image", single / batched, ">= 8",
         )  # fmt: skip
 
 
 class _Ours:
-    """A BART of base size on kept tokens, as the runner trains it."""
+    """Train a BART of base size on stored tokens, as the runner does."""
 
     def __init__(self, context: Context) -> None:
         precision = context.precision
-        recipe = import_module(f"{PACKAGE}.recipes").OMNIRAD.model_copy(
+        recipe = OMNIRAD.model_copy(
             update={"batch": BATCH, "micro_batch": None, "precision": precision}
         )
         rng = np.random.default_rng(0)
@@ -85,44 +91,36 @@ class _Ours:
         )  # fmt: skip
         self.dataset = dataset
         self.tokens = unit_tokens(unit, dataset.splits, context)
-        self.tokenizer = import_module(f"{PACKAGE}.tokenizer").learn(captions)
-        cases = import_module(f"{PACKAGE}.cases").Cases.of(dataset, self.tokenizer, WORDS)
-        self.model = captioner(self.tokens.width).to(context.device)
-        self.objective = import_module(f"{PACKAGE}.objective").Objective(
-            self.model, self.tokens, cases, precision, context.device
-        )
-        self.step = stepper(
-            self.model,
-            self.objective.loss,
-            self.model.train,
-            recipe,
-            GENERATED,
-            context.device,
-            context.results,
-        )
+        self.held: dict[int, _HeldTokens] = {}
+        self.tokenizer = learn(captions)
+        cases = Cases.of(dataset, self.tokenizer, WORDS)
+        model = captioner(self.tokens.width).to(context.device)
+        self.trial = CaptioningTrial(model, self.tokens, cases, recipe, context.device)
+        self.step = stepper(self.trial, context.device, context.results)
 
     def step_alone(self, index: int) -> None:
-        """The same without reading tokens: they are in memory."""
-        rows = np.arange(index * BATCH, (index + 1) * BATCH)
-        held = getattr(self, "held", None) or {}
-        if index not in held:
-            held[index] = self.tokens.read("train", rows).to(self.objective.device)
-            self.held = held
-        self.objective.tokens = _Held(held[index])
+        """Run a step on tokens that are in memory already."""
+        if index not in self.held:
+            rows = np.arange(index * BATCH, (index + 1) * BATCH)
+            tokens = self.tokens.read("train", rows).to(self.trial.device)
+            self.held[index] = _HeldTokens(**vars(self.tokens), tokens=tokens)
+        self.trial.tokens = self.held[index]
         self.step(index)
-        self.objective.tokens = self.tokens
+        self.trial.tokens = self.tokens
 
 
-class _Held:
-    def __init__(self, tokens: torch.Tensor) -> None:
-        self.tokens = tokens
+@dataclass(frozen=True)
+class _HeldTokens(UnitTokens):
+    """Give the tokens of one batch from memory."""
 
-    def read(self, split: str, rows: Any) -> torch.Tensor:
+    tokens: torch.Tensor
+
+    def read(self, split: str, indices: NDArray[np.int64]) -> torch.Tensor:
         return self.tokens
 
 
 class _Released:
-    """The same model in fp32 behind a backbone that runs every time."""
+    """Train the same model in fp32 behind a backbone that runs every time."""
 
     def __init__(self, ours: _Ours, context: Context) -> None:
         recipe = {"input_size": SIZE, "normalization": "imagenet", "precision": "fp32"}
@@ -142,7 +140,7 @@ class _Released:
     def step(self, index: int) -> None:
         self.model.train()
         part = slice(index * BATCH, (index + 1) * BATCH)
-        read, labels = self.ours.objective.cases.words("train", range(part.start, part.stop))
+        read, labels = self.ours.trial.cases.words("train", range(part.start, part.stop))
         logits = self.model(self.tokens(part), read.to(self.device))
         loss = torch.nn.functional.cross_entropy(
             logits.flatten(0, 1), labels.flatten().to(self.device)
@@ -153,12 +151,11 @@ class _Released:
 
 
 def generation_seconds(ours: _Ours, images: int, precision: str) -> float:
-    """Seconds an image to generate for `images` at once, by a model no step has changed.
+    """Return the seconds an image to generate for `images` at once, by a model no step has changed.
 
     An untrained model never ends a caption early, so both ways make all 64 tokens.
     """
-    generate = import_module(f"{PACKAGE}.decoding").generate
-    device = ours.objective.device
+    device = ours.trial.device
     model = captioner(ours.tokens.width).to(device).eval()
     with torch.inference_mode():
         encoded = model.encode(ours.tokens.read("train", np.arange(images)).to(device).float())
@@ -170,12 +167,12 @@ def generation_seconds(ours: _Ours, images: int, precision: str) -> float:
     return seconds / images
 
 
-def captioner(width: int) -> Any:
-    """A captioner on a BART of base size, its embeddings of BART's 50,265 tokens."""
+def captioner(width: int) -> Captioner:
+    """Return a captioner on a BART of base size, its embeddings of BART's 50,265 tokens."""
     torch.manual_seed(0)
     config = BartConfig(
         d_model=768, encoder_layers=6, decoder_layers=6, encoder_ffn_dim=3072,
         decoder_ffn_dim=3072, encoder_attention_heads=12, decoder_attention_heads=12,
     )  # fmt: skip
     bart = BartForConditionalGeneration(config)
-    return import_module(f"{PACKAGE}.captioner").Captioner(width, 64, "sqrt", bart)
+    return Captioner(width, 64, "sqrt", bart)

@@ -1,4 +1,4 @@
-"""The paired bootstrap of macro-F1 at OrganAMNIST's size, and against a loop over scikit-learn."""
+"""Measure the paired bootstrap of macro-F1 at OrganAMNIST's size against scikit-learn's loop."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.speed import Measure, best_seconds
+from benchmarks import Measure, best_seconds
 from omnibench.stats import bootstrap
 from omnibench.stats.bootstrap import RESAMPLES, bootstrap_counts
 from omnibench.stats.rates import SINGLE_LABEL
@@ -47,7 +47,7 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _loop(rng: np.random.Generator, labels: Labels, a: Labels, b: Labels) -> float:
-    """Seconds of one resample, done plainly."""
+    """Return the seconds of one resample by scikit-learn."""
     from sklearn.metrics import f1_score
 
     f1_score(labels, a, average="macro")

@@ -1,4 +1,4 @@
-"""A report of 10,000 records: seconds and memory of one fresh process."""
+"""Measure a report of 10,000 records: seconds and memory of one fresh process."""
 
 import subprocess
 import sys
@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnibench.speed import Measure
-from omnibench.speed.records import write_records
+from benchmarks import Measure
+from benchmarks.records import write_records
 
 DATASETS = (
     "breastmnist", "pneumoniamnist", "dermamnist", "octmnist", "retinamnist",
@@ -49,7 +49,7 @@ def measure(device: str) -> Iterator[Measure]:
         count = write_records(suite, root / "results", root / "data", CASES)
         places = ["--results", str(root / "results"), "--data", str(root / "data")]
         began = time.perf_counter()
-        told = subprocess.run(
+        output = subprocess.run(
             [sys.executable, "-c", CHILD, "report", str(suite), *places],
             check=True, capture_output=True, text=True,
         ).stdout  # fmt: skip
@@ -57,5 +57,5 @@ def measure(device: str) -> Iterator[Measure]:
         name = f"report of {count:,} records of {CASES} test cases"
         yield Measure("report", name, seconds, "s", None, "<= 30")
         yield Measure(
-            "report", f"{name}: peak memory", float(told.split()[-1]), "GiB", None, "<= 1"
+            "report", f"{name}: peak memory", float(output.split()[-1]), "GiB", None, "<= 1"
         )

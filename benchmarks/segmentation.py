@@ -1,4 +1,4 @@
-"""Segmentation with ViT-S/14 at 448 pixels: kept maps and autocast against the released way.
+"""Measure segmentation with ViT-S/14 at 448 pixels: stored maps against the released way.
 
 The released way runs the backbone in fp32 for every image, epoch and repetition, joins its maps
 and the prior by concatenation, and trains the decoder in fp32 with an unfused optimiser; its
@@ -7,15 +7,20 @@ images and masks are handed to it ready made. Both keep the prior frozen.
 
 import tempfile
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from omnibench.tasks.segmentation.cases import Cases
+from omnibench.tasks.segmentation.heads import UNet
+from omnibench.tasks.segmentation.recipes import OMNIRAD
+from omnibench.tasks.segmentation.trial import SegmentationTrial, on_frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import Measure, best_seconds, image_rates
+from benchmarks.steps import stepper
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.commands.session import usable_cores
@@ -24,12 +29,9 @@ from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.data.reader import local_card
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
-from omnibench.speed import Measure, best_seconds, image_rates
-from omnibench.speed.steps import stepper
 
 CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS = 448, 8, 2
-PACKAGE = "omnibench.tasks.segmentation"
 
 
 def measure(device: str) -> Iterator[Measure]:
@@ -66,11 +68,11 @@ def measure(device: str) -> Iterator[Measure]:
                 fast / slow,
                 bound,
             )
-        kept, alone = rates["step, ours"], rates["step, in memory"]
+        stored, alone = rates["step, ours"], rates["step, in memory"]
         yield Measure("segmentation", "training step, maps in memory", alone, "images/s")
         yield Measure(
-            "segmentation", "a step with kept maps, against maps in memory (time)", 1 / kept,
-            "s/image", alone / kept, "<= 1.1",
+            "segmentation", "a step with kept maps, against maps in memory (time)", 1 / stored,
+            "s/image", alone / stored, "<= 1.1",
         )  # fmt: skip
         rows = ours.maps.rows["train"]
         indices = np.random.default_rng(0).permutation(BATCH * STEPS)
@@ -82,36 +84,24 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 class _Ours:
-    """The decoder on kept maps, as the runner trains it."""
+    """Train the decoder on stored maps, as the runner does."""
 
     def __init__(self, context: Context) -> None:
-        recipe = import_module(f"{PACKAGE}.recipes").OMNIRAD.model_copy(
-            update={"batch": BATCH, "precision": context.precision}
-        )
+        recipe = OMNIRAD.model_copy(update={"batch": BATCH, "precision": context.precision})
         dataset = _dataset()
         unit = Unit(
             "segmentation", dataset.card, CARD, "decoder", "decoder", {"prior": "frozen"},
             recipe.model_dump(mode="json"), 0, {"dataset": "speed", "backbone": "speed"}, (0,),
         )  # fmt: skip
-        self.cases = import_module(f"{PACKAGE}.cases").Cases.of(dataset, SIZE, "input", None)
+        self.cases = Cases.of(dataset, SIZE, "input", None)
         self.maps = unit_maps(unit, self.cases.dataset.splits, context)
-        build = import_module(f"{PACKAGE}.build")
-        self.model = build.builder(unit, self.cases, context)().model
-        self.objective = import_module(f"{PACKAGE}.objective").Objective(
-            self.model, self.cases, recipe.precision, context.device
-        )
-        self.step = stepper(
-            self.model,
-            self.objective.loss,
-            self.model.train,
-            recipe,
-            self.cases.count("train"),
-            context.device,
-            context.results,
-        )
+        built = on_frozen(unit, self.cases, UNet, context)()
+        self.model = built.model
+        self.trial = SegmentationTrial(built, self.cases, recipe, context.device)
+        self.step = stepper(self.trial, context.device, context.results)
 
     def step_alone(self, index: int) -> None:
-        """The same with maps that are in memory already."""
+        """Run a step with maps that are in memory already."""
         if not hasattr(self, "held"):
             self.held = {
                 k: self.model.maps("train", np.arange(k * BATCH, (k + 1) * BATCH), None)
@@ -122,23 +112,21 @@ class _Ours:
         self.model.maps = read
 
     def evaluate(self, index: int) -> None:
-        self.objective.predict("train", np.arange(index * BATCH, (index + 1) * BATCH))
+        self.trial.masks("train", np.arange(index * BATCH, (index + 1) * BATCH))
 
 
 class _Released:
-    """The same architecture in fp32 behind a backbone that runs every time."""
+    """Train the same architecture in fp32 behind a backbone that runs every time."""
 
     def __init__(self, ours: _Ours, context: Context) -> None:
         recipe = {"input_size": SIZE, "normalization": "imagenet", "precision": "fp32"}
         self.encoder: Any = load_encoder(
             CARD, recipe, context.device, context.data, context.results
         ).encoder
-        head = import_module(f"{PACKAGE}.heads").UNetHead(
-            ours.maps.shapes, True, ours.cases.classes, "frozen"
-        )
+        head = UNet(ours.maps.shapes, True, ours.cases.classes, "frozen")
         for index, fusion in enumerate(head.pyramid.fusions):
             head.pyramid.fusions[index] = _Concatenation(fusion)
-        self.head = head.to(context.device, memory_format=torch.contiguous_format)
+        self.head = head.to(context.device).to(memory_format=torch.contiguous_format)
         self.trained = [p for p in self.head.parameters() if p.requires_grad]
         self.optimiser = torch.optim.AdamW(self.trained, lr=1e-4, foreach=False)
         rows = np.arange(BATCH * STEPS)
@@ -166,7 +154,7 @@ class _Released:
 
 
 class _Concatenation(nn.Module):
-    """Fusion as the study words it: both maps enlarged, concatenated, projected, normed."""
+    """Fuse as the study words it: both maps enlarged, concatenated, projected, normed."""
 
     def __init__(self, fusion: Any) -> None:
         super().__init__()

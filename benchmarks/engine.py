@@ -1,15 +1,15 @@
-"""What the local engine costs a unit: a thousand empty ones in four slots."""
+"""Measure what the local engine costs a unit: a thousand empty units in four slots."""
 
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import Measure
 from omnibench.catalogue import datasets, load_plugin, tasks
 from omnibench.context import Context
 from omnibench.engines.local import run
 from omnibench.sources import Sources
-from omnibench.speed import Measure
 from omnibench.suite import load
 
 UNITS, SLOTS = 1000, 4

@@ -1,6 +1,7 @@
-"""`bench.py speed`: what omnibench costs on this machine, each figure beside what it is held to.
+"""Measure what omnibench costs on this machine: the parts of `bench.py speed`.
 
-Both sides of a ratio are measured in one run, so that the machine's load falls out of it.
+Both sides of a ratio are measured in one run, so that the machine's load falls out of it. The
+package comes with a checkout and not with the wheel.
 """
 
 import time
@@ -9,26 +10,26 @@ from dataclasses import dataclass
 
 # Part -> "module:attribute" of a function (device) -> iterator of measures.
 PARTS = {
-    "startup": "omnibench.speed.startup:measure",
-    "resize": "omnibench.speed.resize:measure",
-    "features": "omnibench.speed.features:measure",
-    "augment": "omnibench.speed.augment:measure",
-    "training": "omnibench.speed.training:measure",
-    "probe": "omnibench.speed.probe:measure",
-    "segmentation": "omnibench.speed.segmentation:measure",
-    "captioning": "omnibench.speed.captioning:measure",
-    "pretraining": "omnibench.speed.pretraining:measure",
-    "packing": "omnibench.speed.packing:measure",
-    "statistics": "omnibench.speed.statistics:measure",
-    "report": "omnibench.speed.reports:measure",
-    "scale": "omnibench.speed.scale:measure",
-    "engine": "omnibench.speed.engine:measure",
+    "startup": "benchmarks.startup:measure",
+    "resize": "benchmarks.resize:measure",
+    "features": "benchmarks.features:measure",
+    "augment": "benchmarks.augment:measure",
+    "training": "benchmarks.training:measure",
+    "probe": "benchmarks.probe:measure",
+    "segmentation": "benchmarks.segmentation:measure",
+    "captioning": "benchmarks.captioning:measure",
+    "pretraining": "benchmarks.pretraining:measure",
+    "packing": "benchmarks.packing:measure",
+    "statistics": "benchmarks.bootstrap:measure",
+    "report": "benchmarks.reports:measure",
+    "scale": "benchmarks.scale:measure",
+    "engine": "benchmarks.engine:measure",
 }
 
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure.
+    """A figure, and what it is held to.
 
     Attributes:
         ratio: against the reference that `name` states; None where the value stands alone.
@@ -44,7 +45,7 @@ class Measure:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the bound holds; None without one."""
+        """Return whether the bound holds; None without a bound."""
         if self.bound is None:
             return None
         sign, limit = self.bound.split()
@@ -56,7 +57,7 @@ Part = Callable[[str], Iterator[Measure]]
 
 
 def best_seconds(action: Callable[[], object], repeats: int = 5, budget: float = 3.0) -> float:
-    """Best time of one call after a warm-up: at most `repeats` calls within about `budget` s."""
+    """Return the best time of a call after a warm-up: `repeats` calls, or `budget` s of them."""
     action()
     best, spent = float("inf"), 0.0
     for _ in range(repeats):
@@ -70,7 +71,7 @@ def best_seconds(action: Callable[[], object], repeats: int = 5, budget: float =
 
 
 def image_rate(step: Callable[[int], object], batch: int, steps: int, device: str) -> float:
-    """Images a second of the best of `steps` steps of `batch` images, after one to warm up."""
+    """Return images a second of the best of `steps` steps of `batch`, after one to warm up."""
     return image_rates({"": step}, batch, steps, device)[""]
 
 
@@ -81,9 +82,10 @@ def image_rates(
     device: str,
     rounds: int = 1,
 ) -> dict[str, float]:
-    """The same of several ways, step by step in turn, so that they share the machine's load.
+    """Return the rates of several ways, run step by step in turn to share the machine's load.
 
-    Every other time they go backwards: none always follows the one that leaves the caches cold.
+    Every other time they go backwards, so that none always follows the way that leaves the caches
+    cold.
     """
     best = dict.fromkeys(ways, float("inf"))
     for turn, index in enumerate([0, *rounds * list(range(steps))]):

@@ -1,4 +1,4 @@
-"""OrganAMNIST's shape at 224 pixels: packed once, streamed, read in place, in little memory."""
+"""Measure packing and reading of images of OrganAMNIST's shape at 224 pixels."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from omnibench.speed import Measure
+from benchmarks import Measure
 
 SPLITS = {"train": 34561, "val": 6491, "test": 17778}
 SIDE, CLASSES, BLOCK = 224, 11, 512
@@ -40,15 +40,15 @@ def measure(device: str) -> Iterator[Measure]:
         _organamnist_like(path)
         for state in ("first", "second"):
             command = [sys.executable, "-c", CHILD, str(path), folder]
-            told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            opened, rate, memory = (float(word) for word in told.split())
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            opened, rate, memory = (float(word) for word in output.split())
             yield Measure("packing", f"58,830 images at 224 px, {state} opening", opened, "s")
             yield Measure("packing", f"reading them, {state} time", rate, "GB/s")
             yield Measure("packing", f"peak memory, {state} time", memory, "GiB", None, "<= 2")
 
 
 def _organamnist_like(path: Path) -> None:
-    """An npz of that shape, written block by block: 2.95 GB of uint8 when unpacked."""
+    """Write an npz of that shape, block by block: 2.95 GB of uint8 when unpacked."""
     rng = np.random.default_rng(0)
     block = np.repeat(rng.integers(0, 256, (BLOCK, SIDE, SIDE // 8), np.uint8), 8, axis=2)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:

@@ -1,4 +1,4 @@
-"""A pretraining step of ViT-S/14 at 224 pixels with 131072 prototypes, ours against plain PyTorch.
+"""Measure a pretraining step of ViT-S/14 with 131072 prototypes: ours against plain PyTorch.
 
 The plain way runs the same mathematics in fp32: every residual branch in full and masked, logits
 and log-softmax as autograd keeps them, Sinkhorn-Knopp by rewriting its matrix, an unfused
@@ -6,25 +6,29 @@ optimiser.
 """
 
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import timm
 import torch
+from omnibench.tasks.pretraining.crops import Cropper, Crops
+from omnibench.tasks.pretraining.distillation import Distillation, dino_terms
+from omnibench.tasks.pretraining.network import MaskedViT
+from omnibench.tasks.pretraining.recipes import OMNIRAD
+from omnibench.tasks.pretraining.targets import Targets, sinkhorn_knopp
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks import Measure, best_seconds, image_rates
 from omnibench.commands.session import usable_cores
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.memory import keep_freed_memory
 from omnibench.recipe import native_precision
-from omnibench.speed import Measure, best_seconds, image_rates
 from omnibench.training.precision import autocast
 
 NAME, PATCH, IMAGES = "vit_small_patch14_dinov2", 14, 8
-PACKAGE = "omnibench.tasks.pretraining"
 TEMPERATURE = 0.07
 
 
@@ -55,17 +59,16 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _sinkhorn(device: str) -> Iterator[Measure]:
-    """Our Sinkhorn-Knopp and the one that rewrites its matrix, on a step's masked patches."""
-    targets = import_module(f"{PACKAGE}.targets")
+    """Measure Sinkhorn-Knopp, ours and rewriting its matrix, on a step's masked patches."""
     generator = torch.Generator().manual_seed(0)
     logits = (torch.randn(600, 131072, generator=generator) / 16).to(device)
-    kept = logits.clone()
+    buffer = logits.clone()
 
-    def ours() -> Any:
-        return targets.sinkhorn_knopp(kept.copy_(logits), TEMPERATURE)
+    def ours() -> Targets:
+        return sinkhorn_knopp(buffer.copy_(logits), TEMPERATURE)
 
-    found, expected = ours().of(torch.arange(8, device=device)), rewriting_sinkhorn(logits)[:8]
-    if not torch.allclose(found, expected, rtol=1e-4, atol=1e-9):
+    rows, expected = ours().of(torch.arange(8, device=device)), rewriting_sinkhorn(logits)[:8]
+    if not torch.allclose(rows, expected, rtol=1e-4, atol=1e-9):
         raise ArithmeticError("the two forms of Sinkhorn-Knopp disagree")
     slow = best_seconds(lambda: rewriting_sinkhorn(logits), repeats=3)
     fast = best_seconds(ours, repeats=3)
@@ -76,7 +79,7 @@ def _sinkhorn(device: str) -> Iterator[Measure]:
 
 
 def rewriting_sinkhorn(logits: Tensor) -> Tensor:
-    """The form of SwAV and DINOv2: the matrix is divided by its sums, in turn, three times."""
+    """Divide the matrix by its sums in turn, three times, as SwAV and DINOv2 do."""
     matrix = (logits / TEMPERATURE).exp().T
     matrix = matrix / matrix.sum()
     prototypes, rows = matrix.shape
@@ -86,23 +89,11 @@ def rewriting_sinkhorn(logits: Tensor) -> Tensor:
     return (matrix * rows).T
 
 
-class _Kept(nn.Module):
-    """Gives the tokens it was given, in place of a backbone."""
-
-    def __init__(self, tokens: tuple[Tensor, Tensor]) -> None:
-        super().__init__()
-        self.tokens = tokens
-
-    def forward(self, pixels: Tensor, *_: Any) -> tuple[Tensor, Tensor]:
-        return self.tokens
-
-
 class _Way:
     """A student and a teacher, and a step of each kind."""
 
     def __init__(self, device: str, precision: Any, local_crops: int = 0) -> None:
-        recipes = import_module(f"{PACKAGE}.recipes")
-        self.recipe = recipes.OMNIRAD.model_copy(
+        self.recipe = OMNIRAD.model_copy(
             update={"batch": IMAGES, "precision": precision, "local_crops": local_crops}
         )
         self.device = device
@@ -110,10 +101,9 @@ class _Way:
         vit = timm.create_model(NAME, num_classes=0, img_size=224, dynamic_img_size=True)
         if precision != "fp32":
             choose_attention(vit, torch.device(device))
-        distillation = import_module(f"{PACKAGE}.distillation")
-        self.model = distillation.Distillation(vit, self.recipe).to(device)
+        self.model = Distillation(vit, self.recipe).to(device)
         self.model.set_training()
-        self.terms = distillation.dino_terms(self.recipe)
+        self.terms = dino_terms(self.recipe)
         fused = precision != "fp32"
         self.optimiser = torch.optim.AdamW(
             self.model.student.parameters(), lr=1e-4, fused=fused, foreach=False
@@ -121,13 +111,13 @@ class _Way:
         preprocess = Preprocess(
             224, IMAGENET_MEAN, IMAGENET_STD, torch.device(device), torch.float32
         )
-        cropper = import_module(f"{PACKAGE}.crops").Cropper(self.recipe, 0, PATCH, 12, preprocess)
+        cropper = Cropper(self.recipe, 0, PATCH, 12, preprocess)
         side = self.recipe.load_size
         images = np.random.default_rng(0).integers(0, 256, (IMAGES, side, side), np.uint8)
         self.crops = cropper.crops(images, 0, torch.arange(IMAGES), IMAGES)
 
     def step(self, index: int) -> None:
-        """Ours: teacher, student, optimiser, moving average; the crops are made beforehand."""
+        """Run our step on crops made beforehand: teacher, student, optimiser, moving average."""
         self.optimiser.zero_grad(set_to_none=True)
         self._losses().backward()  # type: ignore[no-untyped-call]
         self._finish()
@@ -146,23 +136,24 @@ class _Way:
         self.model.follow(0.994)
 
     def heads_step(self) -> Callable[[], None]:
-        """All of a step but the backbones and the optimiser; afterwards the way is used up."""
+        """Return what does a step without its backbones and its optimiser."""
         student, teacher = self.model.student, self.model.teacher
         with torch.no_grad(), autocast(self.recipe.precision, self.device):
             tokens = teacher.backbone(self.crops.whole)
         held = tuple(part.clone().requires_grad_() for part in tokens)
-        backbones = student.backbone, teacher.backbone
 
         def step() -> None:
-            student.backbone, teacher.backbone = _Kept(held), _Kept(tokens)
             self.optimiser.zero_grad(set_to_none=True)
-            self._losses().backward()  # type: ignore[no-untyped-call]
-            student.backbone, teacher.backbone = backbones
+            with (
+                patch.object(student.backbone, "forward", lambda *_: held),
+                patch.object(teacher.backbone, "forward", lambda *_: tokens),
+            ):
+                self._losses().backward()  # type: ignore[no-untyped-call]
 
         return step
 
     def plain_step(self, index: int) -> None:
-        """The same mathematics without any of our means."""
+        """Run a step of the same mathematics without any of our means."""
         student, teacher, crops = self.model.student, self.model.teacher, self.crops
         masks = crops.masks.flatten(1)
         with torch.no_grad():
@@ -172,11 +163,11 @@ class _Way:
             logits = teacher.ibot(patches[masks]) @ teacher.ibot.prototypes().T
             masked = rewriting_sinkhorn(logits)
         tokens, patches = _in_full(student.backbone, crops)
-        found = student.dino(tokens) @ student.dino.prototypes().T
-        dino = -(swapped * (found / 0.1).log_softmax(dim=1)).sum() / (IMAGES * self.terms)
-        found = student.ibot(patches[masks]) @ student.ibot.prototypes().T
+        logits = student.dino(tokens) @ student.dino.prototypes().T
+        dino = -(swapped * (logits / 0.1).log_softmax(dim=1)).sum() / (IMAGES * self.terms)
+        logits = student.ibot(patches[masks]) @ student.ibot.prototypes().T
         share = (1 / masks.sum(dim=1).clamp_min(1))[:, None].expand_as(masks)[masks]
-        ibot = -((masked * (found / 0.1).log_softmax(dim=1)).sum(dim=1) * share).sum() / (
+        ibot = -((masked * (logits / 0.1).log_softmax(dim=1)).sum(dim=1) * share).sum() / (
             2 * IMAGES
         )
         koleo = torch.zeros(())
@@ -190,13 +181,14 @@ class _Way:
         self._finish()
 
 
-def _in_full(backbone: Any, crops: Any) -> tuple[Tensor, Tensor]:
-    """The student's tokens with every branch computed, and what is dropped multiplied by 0."""
-    vit = backbone.vit
+def _in_full(backbone: MaskedViT, crops: Crops) -> tuple[Tensor, Tensor]:
+    """Return the student's tokens with every branch computed, and dropped ones times 0."""
+    vit, paths = backbone.vit, crops.paths
+    assert paths is not None  # the recipe has stochastic depth
     patches = vit.patch_embed(crops.whole)
     tokens = vit._pos_embed(torch.where(crops.masks[..., None], backbone.mask_token, patches))
-    for block, kept in zip(vit.blocks, crops.paths.kept, strict=True):
-        factors = (kept.float() * crops.paths.scale)[..., None, None].to(tokens)
+    for block, rows in zip(vit.blocks, paths.kept, strict=True):
+        factors = (rows.float() * paths.scale)[..., None, None].to(tokens)
         tokens = tokens + factors[0] * block.ls1(block.attn(block.norm1(tokens)))
         tokens = tokens + factors[1] * block.ls2(block.mlp(block.norm2(tokens)))
     tokens = vit.norm(tokens)

@@ -1,4 +1,4 @@
-"""Start-up: help, lists and reports, none of which imports torch."""
+"""Measure start-up: help, lists and reports, none of which imports torch."""
 
 import subprocess
 import sys
@@ -6,8 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnibench.speed import Measure, best_seconds
-from omnibench.speed.records import write_records
+from benchmarks import Measure, best_seconds
+from benchmarks.records import write_records
 
 RECORDS = 1000
 CASES = 300
@@ -51,7 +51,7 @@ def _seconds(command: list[str], repeats: int) -> float:
 
 
 def _torch(arguments: list[str]) -> float:
-    """1 where the command imports torch, else 0."""
+    """Return 1 where the command imports torch, else 0."""
     code = (
         "import sys; from omnibench.cli import app; sys.argv[1:] = sys.argv[1:]\n"
         "app(standalone_mode=False)\n"

@@ -1,4 +1,4 @@
-"""Flip, rotation and resized crop of a batch against torchvision on PIL images, one by one."""
+"""Measure flip, rotation and resized crop of a batch against torchvision on PIL images."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from omnibench.speed import Measure, best_seconds
+from benchmarks import Measure, best_seconds
 from omnibench.training.augment import Augmentation
 
 IMAGES, SIDES, SIZE = 128, (28, 224), 224
@@ -17,12 +17,12 @@ IMAGES, SIDES, SIZE = 128, (28, 224), 224
 # it never reads, shows how much of the ratio is owed to the channels saved.
 MODES = {"RGB": ("RGB (the study's loader)", ">= 4"), "L": ("one channel", None)}
 
-OURS = Augmentation(SIZE)
-THEIRS = transforms.Compose(
+AUGMENTATION = Augmentation(SIZE)
+TORCHVISION = transforms.Compose(
     [
-        transforms.RandomHorizontalFlip(OURS.flip),
-        transforms.RandomRotation(OURS.degrees),
-        transforms.RandomResizedCrop(SIZE, OURS.scale, OURS.ratio),
+        transforms.RandomHorizontalFlip(AUGMENTATION.flip),
+        transforms.RandomRotation(AUGMENTATION.degrees),
+        transforms.RandomResizedCrop(SIZE, AUGMENTATION.scale, AUGMENTATION.ratio),
         transforms.ToTensor(),
     ]
 )
@@ -33,28 +33,30 @@ def measure(device: str) -> Iterator[Measure]:
     for side in SIDES:
         images = np.random.default_rng(0).integers(0, 256, (IMAGES, side, side), np.uint8)
         sizes = f"{side} to {SIZE} px"
-        ours = IMAGES / best_seconds(partial(_batched, torch.from_numpy(images).to(device)), 40)
+        batched = IMAGES / best_seconds(partial(_batched, torch.from_numpy(images).to(device)), 40)
         for mode, (name, bound) in MODES.items():
-            theirs = IMAGES / best_seconds(partial(_one_by_one, images, mode), 10)
-            yield Measure("augment", f"{sizes}: torchvision, {name}", theirs, "images/s")
+            plain = IMAGES / best_seconds(partial(_one_by_one, images, mode), 10)
+            yield Measure("augment", f"{sizes}: torchvision, {name}", plain, "images/s")
             yield Measure(
                 "augment",
                 f"{sizes}: batched, one channel, against torchvision's {name}",
-                ours,
+                batched,
                 "images/s",
-                ours / theirs,
+                batched / plain,
                 bound,
             )
 
 
 def _batched(images: torch.Tensor) -> None:
-    """Draw and apply, as in a step of training."""
+    """Draw and apply the augmentation, as in a step of training."""
     count, height, width = images.shape
-    OURS.apply(images, OURS.draw(count, height, width, torch.Generator().manual_seed(0)))
+    AUGMENTATION.apply(
+        images, AUGMENTATION.draw(count, height, width, torch.Generator().manual_seed(0))
+    )
     if images.is_cuda:
         torch.cuda.synchronize()
 
 
 def _one_by_one(images: npt.NDArray[np.uint8], mode: str) -> None:
     for image in images:
-        THEIRS(Image.fromarray(image).convert(mode))
+        TORCHVISION(Image.fromarray(image).convert(mode))

@@ -20,6 +20,10 @@ WhenLogged = Callable[[str, Callable[[], object]], None]
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
 
+# Before torch is imported: threads that spin while they wait for each other take ten times as long
+# on a machine that does something else, too.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks import Measure, best_seconds
 from omnibench.stats import bootstrap
-from omnibench.stats.bootstrap import RESAMPLES, bootstrap_counts
+from omnibench.stats.bootstrap import RESAMPLES, compare_resampled, resampled_scores
 from omnibench.stats.rates import SINGLE_LABEL
 
 CASES, CLASSES = 17778, 11
@@ -29,7 +29,9 @@ def measure(device: str) -> Iterator[Measure]:
         hot = np.eye(CLASSES, dtype=np.bool_)
         metrics = {"macro-f1": SINGLE_LABEL["macro-f1"]}
         alone = np.arange(CASES)
-        bootstrap_counts(hot[labels], hot[a][None], hot[b][None], alone, metrics)
+        compare_resampled(
+            *(resampled_scores(hot[labels], hot[one][None], alone, metrics) for one in (a, b))
+        )
 
     bootstrap.forget_resamples()
     began = time.perf_counter()

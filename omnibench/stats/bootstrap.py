@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.rates import Bools, Counts, Floats, Metric
-from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, RefusedError
+from omnibench.stats.rates import Bools, Counts, Metric
+from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Answer, Floats, RefusedError
 from omnibench.stats.t_tests import t_tails
 
 Ints = NDArray[np.intp]
@@ -22,28 +22,6 @@ _BLOCK = 200_000  # sums in hand at once
 _KEPT = 256_000_000  # bytes of resamples kept for the next pair
 
 
-def bootstrap_counts(
-    truth: Bools,
-    a: Bools,
-    b: Bools,
-    cluster: Ints,
-    metrics: Mapping[str, Metric],
-    resamples: int = RESAMPLES,
-) -> dict[str, Answer | RefusedError]:
-    """Test differences of metrics of decisions, each model's being the mean over its repetitions.
-
-    Args:
-        truth: [N, K] one-hot classes or labels.
-        a: [R_a, N, K], b: [R_b, N, K] predictions in the same form.
-        cluster: [N] index of the case's patient, who is resampled as a whole; 0 .. N-1 where
-            every case stands alone.
-        metrics: name -> function of counts.
-    """
-
-    of_a = resampled_scores(truth, a, cluster, metrics, resamples)
-    return compare_resampled(of_a, resampled_scores(truth, b, cluster, metrics, resamples))
-
-
 def resampled_scores(
     truth: Bools,
     predicted: Bools,
@@ -51,10 +29,17 @@ def resampled_scores(
     metrics: Mapping[str, Metric],
     resamples: int = RESAMPLES,
 ) -> dict[str, Floats]:
-    """Return one model's half of `bootstrap_counts`, for each metric [1 + resamples].
+    """Return one model's metrics of decisions on resampled cases, each [1 + resamples].
 
     First the score itself, then that of each resample, all as means over repetitions. Every model
     meets the same resamples, so that differences are paired.
+
+    Args:
+        truth: [N, K] one-hot classes or labels.
+        predicted: [R, N, K] predictions in the same form.
+        cluster: [N] index of the case's patient, who is resampled as a whole; 0 .. N-1 where
+            every case stands alone.
+        metrics: name -> function of counts.
     """
 
     def scores(sums: Sums) -> Floats:
@@ -83,7 +68,7 @@ def bootstrap_means(
 
     Args:
         differences: [N, K] of a and b in each case.
-        cluster: as in `bootstrap_counts`.
+        cluster: as in `resampled_scores`.
     """
     rows = np.column_stack([np.ones(len(differences)), differences])
     return _paired_bootstrap(rows, cluster, lambda sums: sums[1:] / sums[0], resamples)

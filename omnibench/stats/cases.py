@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import OmnibenchError
-from omnibench.stats.rates import Bools, Floats, softmax, squared_errors
-from omnibench.stats.result import RefusedError
+from omnibench.stats.rates import Bools, softmax, squared_errors
+from omnibench.stats.result import Floats, RefusedError
 from omnibench.stats.units import Score
 
 Array = NDArray[Any]

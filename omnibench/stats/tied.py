@@ -9,14 +9,13 @@ import pandas as pd
 
 from omnibench.stats.cases import Cases, Predictions, read_cases
 from omnibench.stats.correction import CORRECTIONS
-from omnibench.stats.pair import Comparison, compare_units
+from omnibench.stats.pair import Comparison, Place, compare_units
 from omnibench.stats.result import ALPHA, NO_SPREAD
 from omnibench.stats.units import Score, Unit, units_of
 
 COLUMN = ("task", "dataset", "adaptation", "definition", "metric")
 COLUMNS = (*COLUMN, "backbone", "best", "mean", "p", "p_corrected", "standing", "note")
 
-Place = tuple[str, str, str]  # task, dataset, adaptation
 Row = tuple[str | float, ...]  # of COLUMNS, less its column
 
 

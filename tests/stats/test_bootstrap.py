@@ -11,13 +11,19 @@ from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
 from omnibench.stats import bootstrap
 from omnibench.stats.bootstrap import (
-    bootstrap_counts,
     bootstrap_means,
+    compare_resampled,
     hierarchical_counts,
     hierarchical_means,
+    resampled_scores,
 )
 from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL, Counts
 from omnibench.stats.result import RefusedError
+
+
+def bootstrap_counts(truth, a, b, cluster, metrics, resamples=bootstrap.RESAMPLES):
+    scores = (resampled_scores(truth, of, cluster, metrics, resamples) for of in (a, b))
+    return compare_resampled(*scores)
 
 
 def one_hot(classes, count):

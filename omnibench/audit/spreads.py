@@ -36,9 +36,7 @@ class Spread:
     n: tuple[int, ...]
 
 
-def spreads(
-    std: float, half: float, members: Sequence[Member], runs: Sequence[int] = RUNS
-) -> list[Spread]:
+def spreads(std: float, half: float, members: Sequence[Member]) -> list[Spread]:
     """Return every reading of an aggregate's +- that fits within rounding.
 
     Considered are, over datasets and over datasets x runs, the standard deviation with ddof 1 and
@@ -54,14 +52,14 @@ def spreads(
         std, half: the printed +- and half a unit of its last decimal.
     """
     fitting: dict[str, list[int]] = {}
-    for name, n, value, slack in _readings(members, runs):
+    for name, n, value, slack in _readings(members):
         if abs(value - std) <= half + slack + 1e-12:
             fitting.setdefault(name, []).extend([] if n is None else [n])
     return [Spread(name, tuple(n)) for name, n in fitting.items()]
 
 
 def _readings(
-    members: Sequence[Member], runs: Sequence[int]
+    members: Sequence[Member],
 ) -> Iterator[tuple[str, int | None, float, float]]:
     """Yield name, n (None where it plays no part), value and what rounding may do to it."""
     count = len(members)
@@ -86,7 +84,7 @@ def _readings(
     root = math.sqrt(count)
     value, slack = math.hypot(centred, own) / root, math.hypot(moved, own_moved) / root
     yield f"{OVER_RUNS} (ddof=0)", None, value, slack
-    for n in runs:
+    for n in RUNS:
         value = math.hypot(math.sqrt(n) * centred, math.sqrt(n - 1) * own)
         slack = math.hypot(math.sqrt(n) * moved, math.sqrt(n - 1) * own_moved)
         root = math.sqrt(count * n - 1)

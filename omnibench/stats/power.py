@@ -40,22 +40,22 @@ def power_of_t(effect: float, n: int, paired: bool) -> float:
     return power
 
 
-def minimum_detectable_effect(n: int, paired: bool = False, power: float = POWER) -> float:
-    """Return the effect that n repetitions find with the given power.
+def minimum_detectable_effect(n: int, paired: bool = False) -> float:
+    """Return the effect that n repetitions find with 80 % power.
 
-    3.07, 2.02 and 1.32 for n = 3, 5 and 10 of two independent models at 80 %.
+    3.07, 2.02 and 1.32 for n = 3, 5 and 10 of two independent models.
     """
     from scipy.optimize import brentq
     from scipy.special import stdtrit
 
     df, scale = _design(n, paired)
     highest = scale * 50 * float(stdtrit(df, 1 - ALPHA / 2))
-    return float(brentq(lambda effect: power_of_t(effect, n, paired) - power, 0.0, highest))
+    return float(brentq(lambda effect: power_of_t(effect, n, paired) - POWER, 0.0, highest))
 
 
-def repetitions_to_detect(effect: float, paired: bool, power: float = POWER) -> int | None:
+def repetitions_to_detect(effect: float, paired: bool) -> int | None:
     """Return the fewest repetitions that find an effect; None beyond `MOST`."""
-    return _fewest(lambda n: power_of_t(effect, n, paired), power)
+    return _fewest(lambda n: power_of_t(effect, n, paired))
 
 
 def power_of_tost(margin: float, n: int, paired: bool) -> float:
@@ -76,9 +76,9 @@ def power_of_tost(margin: float, n: int, paired: bool) -> float:
     return float(np.mean(np.maximum(0.0, 2 * ndtr(reach) - 1)))
 
 
-def repetitions_to_match(margin: float, paired: bool, power: float = POWER) -> int | None:
+def repetitions_to_match(margin: float, paired: bool) -> int | None:
     """Return the fewest repetitions that show equivalence of equal models; None beyond `MOST`."""
-    return _fewest(lambda n: power_of_tost(margin, n, paired), power)
+    return _fewest(lambda n: power_of_tost(margin, n, paired))
 
 
 def _design(n: int, paired: bool) -> tuple[int, float]:
@@ -99,14 +99,14 @@ def _spreads(df: int) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
     return spreads
 
 
-def _fewest(power_at: Callable[[int], float], power: float) -> int | None:
+def _fewest(power_at: Callable[[int], float]) -> int | None:
     """Return the smallest n of 2 .. MOST whose power suffices; by bisection, as power grows."""
     low, high = 2, MOST
-    if power_at(high) < power:
+    if power_at(high) < POWER:
         return None
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if power_at(middle) >= power else (middle + 1, high)
+        low, high = (low, middle) if power_at(middle) >= POWER else (middle + 1, high)
     return low
 
 

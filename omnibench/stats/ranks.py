@@ -95,8 +95,8 @@ def friedman(scores: pd.DataFrame) -> Friedman:
     return Friedman(k, datasets, chi_square, p_chi_square, f, k - 1, df_error, p)
 
 
-def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> float:
-    """Return Nemenyi's critical difference of mean ranks: q sqrt(k (k + 1) / (6 N)).
+def critical_difference(models: int, datasets: int) -> float:
+    """Return Nemenyi's critical difference of mean ranks at level .05: q sqrt(k (k + 1) / (6 N)).
 
     q is the studentized range of k means over sqrt 2: k = 8, N = 8 give 3.71.
 
@@ -105,7 +105,7 @@ def critical_difference(models: int, datasets: int, alpha: float = ALPHA) -> flo
     """
     from scipy.stats import studentized_range
 
-    q = float(studentized_range.ppf(1 - alpha, models, math.inf)) / math.sqrt(2)
+    q = float(studentized_range.ppf(1 - ALPHA, models, math.inf)) / math.sqrt(2)
     return q * math.sqrt(models * (models + 1) / (6 * datasets))
 
 

@@ -59,7 +59,7 @@ def card_of(path: Path) -> DatasetCard:
         labels=kind,
         classes=listing.classes,
         splits={split: len(files) for split, files in listing.files.items()},
-        primary=primary_metric(kind),
+        primary={"classification": primary_metric(kind)},
     )
 
 
@@ -156,7 +156,7 @@ def listing_of(path: Path) -> Listing:
                 f"convert its images or remove its folders{instead(others)}"
             )
     if len(classes) < 2:
-        raise DataError(f"{path} has the one class '{classes[0]}'; classification needs two")
+        raise DataError(f"{path} has the one class '{classes[0]}'; put images of two or more there")
     files: dict[str, tuple[str, ...]] = {}
     labels: dict[str, tuple[int, ...]] = {}
     for split, folders in folders_of.items():

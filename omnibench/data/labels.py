@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 Kind = Literal["binary", "multi-class", "multi-label", "ordinal"]
 
 
-def primary_metric(kind: str) -> dict[str, str]:
+def primary_metric(kind: str) -> str:
     """Return the metric that comparisons use: macro-F1 as the OmniRad study, AUC per label."""
-    return {"classification": "auc" if kind == "multi-label" else "macro-f1"}
+    return "auc" if kind == "multi-label" else "macro-f1"
 
 
 def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64]:
@@ -104,7 +104,7 @@ def infer(
             "columns of 0 and 1, one for each label"
         )
     if high == 0:
-        raise DataError(f"{where}: the only label is 0; classification needs two classes")
+        raise DataError(f"{where}: the only label is 0; save labels of two classes or more")
     if low > 0:
         raise DataError(
             f"{where}: the labels run from {low} to {high}, but classes are numbered from 0: save "

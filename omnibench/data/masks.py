@@ -85,7 +85,8 @@ def mask_shares(dataset: Dataset) -> dict[str, float]:
     for value, occurrence in values.items():
         pixels[table[value]] += occurrence.pixels
     named = dict(enumerate(names)) | {VOID: "(ignored)"}
-    return {named[index]: pixels[index] / pixels.sum() for index in np.flatnonzero(pixels).tolist()}
+    total = pixels.sum()
+    return {named[index]: float(pixels[index] / total) for index in np.flatnonzero(pixels).tolist()}
 
 
 def _classes_of(
@@ -109,8 +110,8 @@ def _classes_of(
     shown = {value: places for value, places in values.items() if value not in ignored}
     if len(shown) < 2:
         raise DataError(
-            f"every mask of '{card.id}' holds {sorted(shown) or 'nothing'} alone; segmentation "
-            "needs two classes: save the masks with their class values"
+            f"every mask of '{card.id}' holds {sorted(shown) or 'nothing'} alone; save "
+            "masks of two classes or more, with their class values"
         )
     names, table = _of_card(card, shown) if card.mask_classes else _in_order(card.id, shown)
     table[ignored] = VOID

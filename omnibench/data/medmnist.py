@@ -25,7 +25,7 @@ for name, facts in FACTS.items():
                 channels=facts.channels,
                 resolution=size,
                 splits=dict(zip(SPLITS, facts.splits, strict=True)),
-                primary=primary_metric(facts.labels),
+                primary={"classification": primary_metric(facts.labels)},
                 origins=ORIGINS[name],
                 licence=facts.licence,
                 citation="arXiv:2110.14795",

@@ -57,7 +57,11 @@ def card_of(path: Path) -> DatasetCard:
         facts: dict[str, Any] = {}
         if layout.labels:
             kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
-            facts = {"labels": kind, "classes": classes, "primary": primary_metric(kind)}
+            facts = {
+                "labels": kind,
+                "classes": classes,
+                "primary": {"classification": primary_metric(kind)},
+            }
     tasks = [("classification", layout.labels), ("segmentation", layout.masks)]
     return local_card(
         "npz",

@@ -1,4 +1,4 @@
-"""Unlabelled training images of one or several datasets as one pool, for pretraining.
+"""Unlabelled training images of one or several datasets as one pool.
 
 Only the train split of each dataset is in it. Image files are listed and decoded when they are
 read; one that cannot be read is skipped and counted.
@@ -51,7 +51,7 @@ def pool_card(references: Sequence[str], base: Path) -> DatasetCard:
         id="_".join(cards),
         reader="omnibench.data.pool:read",
         members=members,
-        tasks=("pretraining",),
+        tasks=(),
         splits={"train": sum(card.splits.get("train", 0) for card in members)},
     )
 
@@ -75,7 +75,7 @@ def open_pool(card: DatasetCard, data_dir: Path, limit: int = 100) -> "Pool":
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Return a dataset with the one split train: grey squares of the card's resolution, or SIDE px.
 
-    For whoever wants images of one size; pretraining takes them from `open_pool` at its own.
+    For whoever wants images of one size; `open_pool` gives them at any.
 
     Raises:
         DataError: as `open_pool`; when images are read, as `Pool.read`.

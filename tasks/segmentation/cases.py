@@ -1,7 +1,7 @@
 """The images and masks of a segmentation dataset, checked, and what is stored of predictions."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from .counts import Masks, counts_of
 from .distances import surface_distances
 
 BLOCK = 64
+HELD = 256 << 20  # bytes of masks of the size of scoring that are read once for all epochs
 SCORED_BLOCK = 8  # images predicted and compared at once
 Predict = Callable[[str, NDArray[np.int64]], Masks]  # class indices at the size of scoring
 
@@ -37,6 +38,7 @@ class Cases:
     trained: int
     scored: tuple[int, int] | None
     void: bool = False
+    _held: dict[tuple[str, bytes], Masks] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def from_dataset(
@@ -58,7 +60,7 @@ class Cases:
             "native": None if of_files else (shape[1], shape[2]),
         }[score_at]
         cases = cls(dataset, input_size, scored, void)
-        cases._check_classes()
+        cases._check_classes(limit)
         if void and score_at != "native":  # masks of their own size have been looked at
             for split in ("val", "test"):
                 for rows in cases._blocks(split):
@@ -82,9 +84,20 @@ class Cases:
     def truth(self, split: str, rows: NDArray[np.int64]) -> Masks:
         """Class indices [B, H, W] at the size of scoring, or B masks of their files' sizes.
 
+        They are held, as much as HELD allows, since every epoch asks for those of validation.
+
         Raises:
             DataError: resizing leaves nothing but VOID of one: every class would score 1 there.
         """
+        key = (split, rows.tobytes())
+        if key not in self._held:
+            truth = self._truth(split, rows)
+            if sum(mask.nbytes for masks in self._held.values() for mask in masks) > HELD:
+                self._held.clear()
+            self._held[key] = truth
+        return self._held[key]
+
+    def _truth(self, split: str, rows: NDArray[np.int64]) -> Masks:
         masks = _masks(self.dataset, split)
         if self.scored is None:
             return [native(masks, row) for row in rows.tolist()]
@@ -138,17 +151,22 @@ class Cases:
         rows = np.arange(self.count(split))
         return (rows[start : start + SCORED_BLOCK] for start in range(0, len(rows), SCORED_BLOCK))
 
-    def _check_classes(self) -> None:
-        masks = _masks(self.dataset, "train")
-        shown = np.zeros(256, np.int64)
+    def _check_classes(self, limit: int | None) -> None:
+        """Refuse a class that no training mask shows; masks are read until all have been seen."""
+        masks, names = _masks(self.dataset, "train"), self.dataset.card.mask_classes
+        absent = set(range(len(names)))
         for start in range(0, masks.shape[0], BLOCK):
-            shown += np.bincount(masks.read(start, start + BLOCK).ravel(), minlength=256)
-        for index, name in enumerate(self.dataset.card.mask_classes):
-            if not shown[index]:
-                raise DataError(
-                    f"{self.dataset.card.id}: no training mask shows the class '{name}'; add "
-                    "some, or raise the recipe's limit"
-                )
+            counts = np.bincount(masks.read(start, start + BLOCK).ravel())
+            absent -= set(np.flatnonzero(counts).tolist())
+            if not absent:
+                return
+        way_out = (
+            "add some" if limit is None else f"raise the recipe's limit of {limit}, or add some"
+        )
+        raise DataError(
+            f"{self.dataset.card.id}: no training mask shows the class '{names[min(absent)]}'; "
+            f"{way_out}"
+        )
 
 
 def _masks(dataset: Dataset, split: str) -> Images:

@@ -133,6 +133,7 @@ class SegmentationTrial(Trial):
         self.built, self.model, self.cases = built, built.model, cases
         self.recipe, self.device, self.phases = recipe, device, phases or {}
         self.count = cases.count("train")
+        self._counted: tuple[Tensor, int] | None = None  # a whole batch and its pixels of a class
 
     def set_mode(self) -> None:
         self.model.set_training()
@@ -153,8 +154,10 @@ class SegmentationTrial(Trial):
         """Return how many pixels of the whole batch have a class."""
         if not self.cases.void:
             return len(batch.whole) * self.cases.trained**2
-        masks = self.cases.masks("train", batch.whole.numpy())
-        return max(1, int((masks != VOID).sum()))
+        if self._counted is None or self._counted[0] is not batch.whole:  # for all of its parts
+            masks = self.cases.masks("train", batch.whole.numpy())
+            self._counted = (batch.whole, max(1, int((masks != VOID).sum())))
+        return self._counted[1]
 
     def validate(self) -> Mapping[str, float]:
         return {"miou": miou(self.cases.counts("val", self.masks))}

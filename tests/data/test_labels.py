@@ -106,5 +106,5 @@ def test_labels_outside_the_classes_are_named() -> None:
 
 
 def test_primary_metric() -> None:
-    assert primary_metric("multi-label") == {"classification": "auc"}
-    assert primary_metric("ordinal") == {"classification": "macro-f1"}
+    assert primary_metric("multi-label") == "auc"
+    assert primary_metric("ordinal") == "macro-f1"

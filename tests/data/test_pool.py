@@ -69,7 +69,7 @@ def test_the_card_of_several(tmp_path: Path) -> None:
         id="phantom_images-own_breastmnist-28",
         reader="omnibench.data.pool:read",
         members=(phantom.CARD, own, breast),
-        tasks=("pretraining",),
+        tasks=(),
         splits={"train": 600 + 2 + 546},
     )
     digests = [sources.source_digest(member, tmp_path) for member in card.members]

@@ -1,3 +1,5 @@
+from dataclasses import dataclass, field, replace
+
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -81,8 +83,9 @@ def test_values_become_classes_and_limits_cut_every_split():
 def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
     data = dataset()
     masks_of(data.splits["train"]).array[masks_of(data.splits["train"]).array == 2] = 1
-    with pytest.raises(DataError, match=r"thirds: no training mask shows the class 'tumour'"):
-        Cases.from_dataset(data, 32, "input", None)
+    for limit, way_out in ((None, "add some"), (99, "raise the recipe's limit of 99, or add some")):
+        with pytest.raises(DataError, match=f"thirds: no training .* class 'tumour'; {way_out}$"):
+            Cases.from_dataset(data, 32, "input", limit)
     # The other splits may lack it: they are scored, not learnt from.
     data = dataset()
     masks_of(data.splits["test"]).array[:] = 0
@@ -92,6 +95,42 @@ def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
     masks[masks == 2] = 1
     masks[-1, -1, -1] = 2
     assert Cases.from_dataset(data, 32, "input", None).classes == 3
+
+
+@dataclass(frozen=True)
+class Counted(ArrayImages):
+    """Masks of files, which note what is read at its own size."""
+
+    reads: list[int] = field(default_factory=list)
+
+    def read_native(self, index):
+        self.reads.append(index)
+        return self.array[index]
+
+
+def test_the_truth_of_a_split_is_read_once_for_all_epochs():
+    data, counted = dataset(), Counted(masks_of(dataset().splits["val"]).array)
+    train = Counted(masks_of(data.splits["train"]).array)
+    for name, masks in (("val", counted), ("train", train)):
+        split = data.splits[name]
+        data = replace(
+            data, splits={**data.splits, name: Split(split.images, {"masks": Masks(masks)})}
+        )
+    cases = Cases.from_dataset(data, 32, "native", None)
+    assert cases.scored is None
+    before = len(counted.reads)
+    for _ in range(3):
+        cases.counts(
+            "val", lambda split, rows: [np.zeros(s, np.uint8) for s in cases.sizes(split, rows)]
+        )
+    assert len(counted.reads) - before == COUNTS["val"]
+
+
+def test_a_wrapped_array_of_masks_has_one_size():
+    data = dataset()
+    wrapped = data.splits["train"].take(np.arange(2)[::-1])
+    data = replace(data, splits={**data.splits, "train": wrapped})
+    assert Cases.from_dataset(data, 32, "native", None).scored == (16, 24)
 
 
 def test_masks_of_another_size_than_their_images_are_refused():

@@ -14,18 +14,17 @@ A mask value is a number (a grey level, or an index of a palette), a range "128.
 import hashlib
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from omnibench.cards import DatasetCard
 from omnibench.errors import DataError, RequestError
-from omnibench.files import read_regular
 from omnibench.validation import validate
+from omnibench.yaml_file import read_yaml
 
 if TYPE_CHECKING:
     import numpy as np
@@ -136,18 +135,34 @@ def read_declaration(path: Path) -> Declaration:
     if not file.is_file():
         return Declaration()
     try:
-        content = yaml.load(read_regular(file).decode(), Loader=_Loader)
-        if isinstance(content, dict) and "backbones" in content:
-            return Declaration()  # a suite that is called as its data
+        content = read_yaml(file, as_text=True)
+    except RequestError as error:
+        raise DataError(str(error)) from None
+    if isinstance(content, dict) and "backbones" in content:
+        return Declaration()  # a suite that is called as its data
+    try:
         declaration = validate(Declaration, content or {})
         _check(declaration)
-    except (yaml.YAMLError, ValueError, TypeError, LookupError, RecursionError) as error:
-        raise DataError(f"{file} is not a YAML file: {' '.join(str(error).split())}") from None
-    except OSError as error:
-        raise DataError(f"{file} cannot be read ({error.strerror}); correct or remove it") from None
     except RequestError as error:
         raise DataError(f"{file}: {error}") from None
     return declaration
+
+
+def refuse_unused(path: Path, used: Collection[str]) -> None:
+    """Refuse a declaration with a key that says nothing of a local dataset.
+
+    Args:
+        used: the keys that do, beside `strict`.
+
+    Raises:
+        DataError: as `read_declaration`, or one stands there.
+    """
+    declared = read_declaration(path).model_dump(exclude_defaults=True, exclude={"strict", *used})
+    if declared:
+        raise DataError(
+            f"{declaration_path(path)} declares {' and '.join(declared)}, which says nothing of "
+            f"{path.name} ({' and '.join(used) or 'only strict'} would); remove it"
+        )
 
 
 def coding_of(declaration: Declaration) -> Coding:
@@ -189,16 +204,3 @@ def _check(declaration: Declaration) -> None:
             f"mask_values: it names {len(classes)} classes where 2 to {MOST_CLASSES} are due, the "
             "background first"
         )
-
-
-class _Loader(yaml.BaseLoader):
-    """Reads every value as text, so that a class may be called `no`; refuses a key given twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.MarkedYAMLError(
-                    problem=f"the key '{key}' stands twice", problem_mark=node.start_mark
-                )
-        return super().construct_mapping(node, deep)

@@ -249,4 +249,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
+    declares=("labels",),
 )

@@ -24,7 +24,7 @@ from omnibench.data import (
     local_card,
 )
 from omnibench.data.checksums import checksum_like, sha256_of
-from omnibench.data.declaration import declaration_of, read_declaration
+from omnibench.data.declaration import declaration_of, read_declaration, refuse_unused
 from omnibench.data.labels import (
     Kind,
     as_declared,
@@ -62,6 +62,8 @@ def card_of(path: Path) -> DatasetCard:
                 "classes": classes,
                 "primary": {"classification": primary_metric(kind)},
             }
+    used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
+    refuse_unused(path, used)
     tasks = [("classification", layout.labels), ("segmentation", layout.masks)]
     return local_card(
         "npz",
@@ -210,4 +212,10 @@ def _digest(array: NDArray[Any]) -> str:
     return f"sha256:{hashlib.sha256(np.ascontiguousarray(array).data).hexdigest()}"
 
 
-READER = Reader("npz", card_of, read, unpacked_bytes=unpacked_bytes)
+READER = Reader(
+    "npz",
+    card_of,
+    read,
+    unpacked_bytes=unpacked_bytes,
+    declares=("labels", "mask_values", "ignore"),
+)

@@ -211,4 +211,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
+    declares=("mask_values", "ignore"),
 )

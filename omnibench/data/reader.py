@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench.builders import builder_digest
 from omnibench.cards import SPLITS, DatasetCard
+from omnibench.data.declaration import refuse_unused
 from omnibench.errors import DataError, OmnibenchError, RequestError, one_line
 
 if TYPE_CHECKING:
@@ -37,6 +38,8 @@ class Reader:
             place; None for 0.
         training_files: returns a folder and the names in it of the training images, where a pool
             may open them one by one; None where `read` alone can.
+        declares: keys of a declaration beside the data that its datasets may have, beside `strict`:
+            `labels`, `mask_values`, `ignore`.
 
     Each raises DataError for what is wrong with a file or folder: one sentence that names it.
     """
@@ -48,6 +51,7 @@ class Reader:
     left_out: Callable[[Path], Mapping[str, int]] | None = None
     unpacked_bytes: Callable[[Path], int] | None = None
     training_files: Callable[[Path], tuple[Path, Sequence[str]]] | None = None
+    declares: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Return the reader's name and its file, for messages."""
@@ -74,8 +78,9 @@ class Reader:
         """Return the card of a file or folder.
 
         Raises:
-            DataError: as `call`; or what `card_of` returned is no card of it.
+            DataError: as `call` and `refuse_unused`; or what `card_of` returned is no card of it.
         """
+        refuse_unused(path, self.declares)
         card = self.call("card_of", path)
         if not isinstance(card, DatasetCard):
             raise DataError(f"{self}: card_of returned {type(card).__name__}, no DatasetCard")
@@ -120,7 +125,7 @@ def check_reader(reader: Reader) -> None:
             f"a reader is called {reader.name!r}; use small letters, digits, - and _, as before "
             "the colon of NAME:PATH"
         )
-    for part in fields(reader)[1:]:
+    for part in fields(reader)[1:-1]:
         member = getattr(reader, part.name)
         is_optional = part.name not in ("card_of", "read")
         # a function's file is what identifies it; a partial or a class has no file of its own

@@ -3,6 +3,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from omnibench.cards import SPLITS
+from omnibench.catalogue import readers
+from omnibench.data import sources
 from omnibench.data.declaration import VOID, Declaration, coding_of, read_declaration
 from omnibench.errors import DataError
 
@@ -39,11 +42,11 @@ def test_it_lies_in_the_folder_or_beside_the_file(tmp_path: Path) -> None:
         ('ignore: ["#ff0000"]', "all values by colour, or all by number"),
         ("mask_values: [0, 1]", "mask_values: "),
         ("- a", "it: "),
-        ("a: [", "is not a YAML file"),
-        ("[" * 3000, "is not a YAML file"),
-        ("&a [*a]", "is not a YAML file"),
-        ("? [x]\n: 1", "is not a YAML file"),
-        ("\x00", "is not a YAML file"),
+        ("a: [", "not a YAML file"),
+        ("[" * 3000, "not a YAML file"),
+        ("&a [*a]", "not a YAML file"),
+        ("? [x]\n: 1", "not a YAML file"),
+        ("\x00", "not a YAML file"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path: Path, text: str, message: str) -> None:
@@ -67,7 +70,7 @@ def test_a_file_of_the_other_ending_is_not_passed_over(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / "omnibench.yaml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(DataError, match=r"omnibench\.yaml is not a YAML file"):
+    with pytest.raises(DataError, match=r"omnibench\.yaml: not a YAML file"):
         read_declaration(tmp_path)
 
 
@@ -97,3 +100,36 @@ def test_the_digest_changes_with_what_decides_numbers_alone(tmp_path: Path) -> N
     assert declared(tmp_path, "strict: true").digest(source) == source
     spaced = declared(tmp_path, "# a remark\nignore:  [ 3 ]\nstrict: true")
     assert spaced.digest(source) == declared(tmp_path, "ignore: [3]").digest(source) in digests
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "key", "used"),
+    [
+        ("pairs", "labels: binary", "labels", "mask_values and ignore would"),
+        ("folder", "mask_values: {0: a, 1: b}", "mask_values", "labels would"),
+        ("folder", "ignore: [255]", "ignore", "labels would"),
+        ("images", "labels: binary", "labels", "only strict would"),
+        ("jsonl", "{labels: binary, ignore: [9]}", "labels and ignore", "only strict would"),
+    ],
+)
+def test_a_key_that_a_kind_of_data_does_not_use_is_refused_by_name(
+    tmp_path: Path, kind: str, text: str, key: str, used: str
+) -> None:
+    declared(tmp_path, text)
+    with pytest.raises(
+        DataError, match=rf"omnibench\.yaml declares {key}, which says .*\({used}\)"
+    ):
+        readers.get(kind).card(tmp_path)
+    [need] = sources.missing(sources.resolve(f"{kind}:{tmp_path}"), tmp_path)
+    assert f"declares {key}, which says nothing" in need
+
+
+def test_masks_alone_are_declared_where_an_npz_has_only_masks(tmp_path: Path) -> None:
+    arrays = {f"{split}_images": np.zeros((2, 4, 4), np.uint8) for split in SPLITS}
+    arrays |= {f"{split}_label": np.eye(4, dtype=np.uint8)[None].repeat(2, 0) for split in SPLITS}
+    np.savez(tmp_path / "a.npz", **arrays)
+    (tmp_path / "a.yaml").write_text("{mask_values: {0: no, 1: yes}, strict: true}")
+    assert readers.get("npz").card(tmp_path / "a.npz").tasks == ("segmentation",)
+    (tmp_path / "a.yaml").write_text("labels: binary")
+    with pytest.raises(DataError, match=r"a\.yaml declares labels, .* a\.npz \(mask_values and"):
+        readers.get("npz").card(tmp_path / "a.npz")

@@ -24,6 +24,12 @@ settings.load_profile("no clock")
 # on a machine that does something else, too.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Of several processes that share the tests each has a core of its own, and so has what it starts:
+# threads of more would wait for one another.
+if (worker := os.environ.get("PYTEST_XDIST_WORKER")) and hasattr(os, "sched_setaffinity"):
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from omnibench.calibration import Kind, remember
 from omnibench.cards import BackboneCard
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context, default_data, default_results
+from omnibench.device import usable_cores
 from omnibench.errors import StoreError
 from omnibench.rates import forward_flops
 

@@ -25,10 +25,10 @@ from benchmarks import Measure, best_seconds, image_rates
 from benchmarks.steps import stepper
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.data.reader import local_card
+from omnibench.device import usable_cores
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.recipe import native_precision

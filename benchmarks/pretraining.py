@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import Measure, best_seconds, image_rates
-from omnibench.commands.session import usable_cores
+from omnibench.device import usable_cores
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.memory import keep_freed_memory

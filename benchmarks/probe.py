@@ -14,10 +14,10 @@ from benchmarks import Measure, best_seconds
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context
 from omnibench.data.npz import card_of
 from omnibench.data.sources import load
+from omnibench.device import usable_cores
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import forward_rows, micro_batch
 from omnibench.execute import execute_unit

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.commands.session import Places, Session
 from omnibench.record import blank
+from omnibench.session import Places, Session
 from omnibench.task import score
 
 CLASSES = 5

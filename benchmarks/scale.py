@@ -11,9 +11,9 @@ from typing import Any
 from benchmarks import Measure
 from benchmarks.reports import CHILD, DATASETS
 from omnibench.cell import Unit
-from omnibench.commands.session import Places, Session
 from omnibench.files import SETTLED_NS
 from omnibench.record import as_bytes, blank, checksum
+from omnibench.session import Places, Session
 from omnibench.store import record_name
 
 BACKBONES, REPETITIONS = 25, 100

@@ -26,10 +26,10 @@ from benchmarks.steps import stepper
 from omnibench.adapt.trainable import attach
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Labels, Split
 from omnibench.data.reader import local_card
+from omnibench.device import usable_cores
 from omnibench.encoders.build import load_trainable
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size

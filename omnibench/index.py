@@ -50,6 +50,7 @@ class Index:
         self._results = store.root.parent
         self._shards: dict[tuple[str, str], Shard] = {}  # by task and dataset
         self._changed: set[tuple[str, str]] = set()
+        self._read: dict[str, dict[str, Any] | None] = {}  # of a unit, by digest
 
     def summaries(self, unit: Unit) -> list[Summary | None]:
         """Return for each cell of a unit what matters of its record; None as of `RecordStore.read`.
@@ -57,6 +58,7 @@ class Index:
         Raises:
             LinkError: as of `RecordStore.read`.
         """
+        self._read.clear()
         key, name = (unit.task, unit.dataset.id), unit.name
         if key not in self._shards:
             self._shards[key] = _read(self._path(key), self._results) or {}
@@ -72,6 +74,19 @@ class Index:
             shard[name] = entries
             self._changed.add(key)
         return summaries
+
+    def records(self, unit: Unit) -> list[dict[str, Any] | None]:
+        """For each cell of a unit its whole record; None as of `RecordStore.read`.
+
+        Raises:
+            LinkError: as of `RecordStore.read`.
+        """
+        self.summaries(unit)  # takes over what an earlier version left; reads what is not known
+        read = self._read
+        return [
+            read[cell.digest] if cell.digest in read else self._store.look(cell)
+            for cell in unit.cells
+        ]
 
     def save(self) -> None:
         """Write what has changed, where that is possible; of two writers the last one stays."""
@@ -130,7 +145,7 @@ class Index:
         if same and known["stamp"] == folder.stamp(name, known["files"]):
             entries[name] = known
             return known
-        record = self._store.look(cell)
+        record = self._read[cell.digest] = self._store.look(cell)
         if record is None:
             return None
         stamp = folder.stamp(name, record["files"])

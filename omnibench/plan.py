@@ -48,7 +48,7 @@ class CellState:
     record: dict[str, Any] | None = field(repr=False, default=None)
 
     def as_dict(self) -> dict[str, Any]:
-        """The entry in `plan --json`."""
+        """Return the entry of `plan --json`."""
         unit = self.cell.unit
         return {
             "task": unit.task,
@@ -62,8 +62,13 @@ class CellState:
         }
 
 
+def matching(names: Iterable[str], globs: Sequence[str]) -> list[str]:
+    """Return the names that one of the globs selects."""
+    return [name for name in names if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
+
+
 def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
-    """The units that the filters leave, with the repetitions they leave.
+    """Return the units that the filters leave, with the repetitions they leave.
 
     Raises:
         RequestError: a glob matches nothing (with near matches), or no unit is left.
@@ -78,23 +83,19 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
         known = {name for unit in suite.units for name in names(unit)}
         near = {*known, *backbones} if option == "--backbones" else known
         for glob in globs:
-            if not any(fnmatch.fnmatchcase(name, glob) for name in known):
+            if not matching(known, (glob,)):
                 raise RequestError(
                     f"{option}: the suite '{suite.name}' has nothing like '{glob}'"
                     f"{did_you_mean(glob, near)}"
                 )
         if globs:
-            chosen = [
-                unit
-                for unit in chosen
-                if any(fnmatch.fnmatchcase(name, glob) for name in names(unit) for glob in globs)
-            ]
+            chosen = [unit for unit in chosen if matching(names(unit), globs)]
     if filters.repetitions:
-        narrowed = (
-            (unit, tuple(k for k in unit.repetitions if k in filters.repetitions))
+        chosen = [
+            only(unit, repetitions)
             for unit in chosen
-        )
-        chosen = [only(unit, repetitions) for unit, repetitions in narrowed if repetitions]
+            if (repetitions := tuple(k for k in unit.repetitions if k in filters.repetitions))
+        ]
     if not chosen:
         raise RequestError(f"the filters leave no cell of the suite '{suite.name}'; loosen them")
     # What makes a backbone comes with those that need it, and before them.
@@ -104,39 +105,40 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
 
 
 def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
-    """The state of every cell: its record's, else missing, or blocked where something is absent."""
-    units = list(units)
-    progress(units, store)  # what an earlier version left is taken over first
-    return _states(units, lambda unit: [store.look(cell) for cell in unit.cells])
+    """Return the state of every cell: its record's, else missing, or blocked where it lacks things.
+
+    Every record is read whole.
+    """
+    return _states(units, store, whole=True)
 
 
 def progress(units: Iterable[Unit], store: RecordStore) -> list[CellState]:
-    """The same without what cells have measured, so that few records need be read."""
+    """Return the same without what cells have measured, so that few records need be read."""
+    return _states(units, store, whole=False)
+
+
+def _states(units: Iterable[Unit], store: RecordStore, whole: bool) -> list[CellState]:
     index = Index(store)
-    summaries = _states(units, index.summaries)
-    index.save()
-    return summaries
-
-
-def _states(units: Iterable[Unit], look: Look) -> list[CellState]:
-    cell_states = []
+    look: Look = index.records if whole else index.summaries
+    states: list[CellState] = []
     makers: dict[str, Records] = {}
     for unit in units:
         makers |= {maker.name: look(maker) for maker in unit.after if maker.name not in makers}
-        needs = _needs(unit, makers)
+        lacking = _lacking(unit, makers)
         for cell, record in zip(unit.cells, look(unit), strict=True):
-            state: State = "blocked" if needs else "missing"
-            lacks = needs
+            state: State = "blocked" if lacking else "missing"
+            needs = lacking
             if record is not None and record["status"] == NEWER:
-                state, lacks = "blocked", (*needs, record["error"]["message"])
+                state, needs = "blocked", (*needs, record["error"]["message"])
             elif record is not None:
                 state = "done" if record["status"] == "done" else "failed"
-            cell_states.append(CellState(cell, state, lacks, record))
-    return cell_states
+            states.append(CellState(cell, state, needs, record))
+    index.save()
+    return states
 
 
-def _needs(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:
-    """What a unit lacks; also what makes its backbone lacks, or that this has failed."""
+def _lacking(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:
+    """Return what a unit lacks; also what makes its backbone lacks, or that this has failed."""
     needs = list(unit.needs)
     for maker in unit.after:
         needs += maker.needs
@@ -147,7 +149,13 @@ def _needs(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(needs))
 
 
+def needs(states: Iterable[CellState]) -> list[str]:
+    """Return what blocks cells, each thing once, in order."""
+    blocked = (state for state in states if state.state == "blocked")
+    return list(dict.fromkeys(need for state in blocked for need in state.needs))
+
+
 def running(units: Iterable[Unit], context: Context) -> set[str]:
-    """Names of the units that a live runner holds."""
+    """Return the names of the units that a live runner holds."""
     living = Leases(context.results).living()
     return {unit.name for unit in units if unit.name in living}

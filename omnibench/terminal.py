@@ -1,7 +1,10 @@
 """What goes to the terminal: texts of records, names of files and labels act on nothing there."""
 
+import json
 import logging
 import re
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import typer
 
@@ -18,6 +21,21 @@ def printable(text: str) -> str:
 def echo(text: str = "", err: bool = False) -> None:
     """Print a text, spelled out where a terminal would obey it."""
     typer.echo(printable(text), err=err)
+
+
+def echo_json(value: Any) -> None:
+    """Print one JSON object on standard output."""
+    echo(json.dumps(value, indent=1, allow_nan=False))
+
+
+def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
+    """Return rows as aligned columns of plain text."""
+    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
+    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 class PrintableFormatter(logging.Formatter):

@@ -5,8 +5,8 @@ import subprocess
 from benchmarks import PARTS, scale
 from benchmarks.calibrate import card, keep_rates
 from omnibench.calibration import recall
-from omnibench.commands.session import usable_cores
 from omnibench.context import Context
+from omnibench.device import usable_cores
 from omnibench.rates import forward_flops
 from omnibench.registry import import_attribute
 

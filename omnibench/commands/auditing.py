@@ -10,9 +10,8 @@ from omnibench.audit.published import in_order
 from omnibench.audit.retest import Effect, Retest, effects
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS, Audit, audit_studies
-from omnibench.commands.session import columns, echo_json
 from omnibench.errors import RequestError
-from omnibench.terminal import echo
+from omnibench.terminal import columns, echo, echo_json
 
 ROUNDED = "each run rounded to four decimals first"
 UNROUNDED = "runs averaged unrounded"

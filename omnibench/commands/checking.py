@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from omnibench.catalogue import backbones
-from omnibench.commands.session import Places, Session, echo_json
 from omnibench.findings import Finding
-from omnibench.terminal import echo
+from omnibench.session import Places, Session
+from omnibench.terminal import echo, echo_json
 
 
 def check(name: str, places: Places, device: str, as_json: bool) -> int:

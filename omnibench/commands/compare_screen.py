@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnibench.commands.concluding import conclusion
-from omnibench.commands.session import columns
 from omnibench.report.numbers import POINTS, number
 from omnibench.report.sentences import metric_names
 from omnibench.stats.details import Detail
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.units import split_decoding
+from omnibench.terminal import columns
 
 Rows = list[dict[str, Any]]
 

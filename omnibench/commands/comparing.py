@@ -9,7 +9,6 @@ import pandas as pd
 from omnibench.catalogue import tasks
 from omnibench.commands.compare_screen import Rows, Screen
 from omnibench.commands.concluding import improvement_words, over_datasets_words
-from omnibench.commands.session import Places, Session, echo_json
 from omnibench.commands.shared_records import shared_records
 from omnibench.errors import RequestError
 from omnibench.frames import (
@@ -22,13 +21,14 @@ from omnibench.frames import (
 from omnibench.plan import Filters
 from omnibench.registry import did_you_mean
 from omnibench.report.numbers import POINTS
+from omnibench.session import Places, Session
 from omnibench.stats.across import by_dataset, overall
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import details, on_new_runs
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of
-from omnibench.terminal import echo
+from omnibench.terminal import echo, echo_json
 
 
 def compare(

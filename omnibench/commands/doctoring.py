@@ -7,14 +7,13 @@ from pathlib import Path
 
 from omnibench.catalogue import tasks
 from omnibench.commands.checking import show
-from omnibench.commands.planning import needs
-from omnibench.commands.session import Places, Session
 from omnibench.doctor.machine import device, folders
 from omnibench.doctor.needs import absent, disk
 from omnibench.doctor.results import look_over
 from omnibench.doctor.software import extras, latex, software
 from omnibench.findings import Finding
-from omnibench.plan import states
+from omnibench.plan import needs, states
+from omnibench.session import Places, Session
 from omnibench.suite import shipped
 
 

@@ -5,11 +5,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.pretrained import starting_card
 from omnibench.record_files import checked_file
+from omnibench.session import Places, Session
 from omnibench.terminal import echo
 from omnibench.weights_record import find_weights_record
 

@@ -5,12 +5,12 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from omnibench.commands.session import best_device, echo_json, usable_cores
 from omnibench.context import Context, default_data, default_results
+from omnibench.device import best_device, usable_cores
 from omnibench.environment import describe
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean, import_attribute
-from omnibench.terminal import echo
+from omnibench.terminal import echo, echo_json
 
 if TYPE_CHECKING:
     from benchmarks import Measure, Part

@@ -1,43 +1,85 @@
 """`plan` and `status`: what a suite asks for, what is there, what is absent."""
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from omnibench.commands.session import Places, Session, columns, echo_json
+from omnibench.cell import Unit
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
-from omnibench.plan import CellState, Filters, progress, running
-from omnibench.terminal import echo
+from omnibench.plan import CellState, Filters, needs, progress, running
+from omnibench.session import Places, Session
+from omnibench.suite import Suite
+from omnibench.terminal import columns, echo, echo_json
 from omnibench.unregistered import unregistered
+
+if TYPE_CHECKING:
+    from omnibench.data.survey import Survey
+
+
+@dataclass(frozen=True)
+class Planned:
+    """What a suite asks for, and what its missing cells would cost.
+
+    Attributes:
+        states: of every cell that the filters leave.
+        cost: as of `estimate`, of the units with a cell that is missing or blocked.
+        surveys: what the images of each dataset were taken for.
+        device: on which the cost is estimated.
+    """
+
+    suite: Suite
+    units: tuple[Unit, ...]
+    states: list[CellState]
+    cost: Mapping[str, Any]
+    surveys: "Mapping[str, Survey]"
+    device: str
+
+    @classmethod
+    def from_suite(cls, name: str, filters: Filters, session: Session, device: str) -> "Planned":
+        """Return what is planned of a suite; nothing is loaded.
+
+        Raises:
+            RequestError: the suite or a filter is wrong.
+        """
+        suite, units = session.suite(name, filters)
+        states = progress(units, session.store)
+        left = {s.cell.unit.name for s in states if s.state in ("missing", "blocked")}
+        context = session.context(device)
+        cost = estimate([unit for unit in units if unit.name in left], context)
+        from omnibench.data.survey import surveys  # numpy, which `--help` does without
+
+        return cls(suite, units, states, cost, surveys(units, session.data), context.device)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What is in doubt about the datasets."""
+        return [
+            f"data {name}: {text}"
+            for name, survey in self.surveys.items()
+            for text in survey.warnings
+        ]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the object of `plan --json`."""
+        return {
+            "suite": self.suite.name,
+            "cells": [state.as_dict() for state in self.states],
+            "units": len(self.units),
+            "estimate": self.cost,
+            "data": {name: dict(survey.facts) for name, survey in self.surveys.items()},
+            "warnings": self.warnings,
+        }
 
 
 def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
     """Print cells, units, what is done, what is blocked and why, rough time and disk."""
-    session = Session.open(places)
-    suite, units = session.suite(name, filters)
-    states = progress(units, session.store)
-    pending_names = {s.cell.unit.name for s in states if s.state in ("missing", "blocked")}
-    pending = [unit for unit in units if unit.name in pending_names]
-    context = session.context(device)
-    cost = estimate(pending, context)
-    from omnibench.data.survey import surveys  # numpy, which `--help` does without
-
-    surveyed = surveys(units, session.data)
-    warnings = [
-        f"data {name}: {text}" for name, survey in surveyed.items() for text in survey.warnings
-    ]
+    planned = Planned.from_suite(name, filters, Session.open(places), device)
     if as_json:
-        echo_json(
-            {
-                "suite": suite.name,
-                "cells": [state.as_dict() for state in states],
-                "units": len(units),
-                "estimate": cost,
-                "data": {name: dict(survey.facts) for name, survey in surveyed.items()},
-                "warnings": warnings,
-            }
-        )
+        echo_json(planned.as_dict())
         return
+    states, units, cost = planned.states, planned.units, planned.cost
     of_unit: dict[str, list[CellState]] = {unit.name: [] for unit in units}
     for state in states:
         of_unit[state.cell.unit.name].append(state)
@@ -46,10 +88,10 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
         for unit in units
     ]
     echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
-    echo(f"\n{suite.name}: {len(states)} cells in {len(units)} units; {_summary(states)}")
+    echo(f"\n{planned.suite.name}: {len(states)} cells in {len(units)} units; {_summary(states)}")
     echo(
         f"what is left: roughly {_duration(cost['seconds'])} and "
-        f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {context.device}"
+        f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {planned.device}"
     )
     echo(f"rates: {cost['basis']}")
     if cost["kept"]["disk"]:
@@ -59,9 +101,9 @@ def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool
             f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
             "one forward is held in memory for all repetitions"
         )
-    for dataset, survey in surveyed.items():
+    for dataset, survey in planned.surveys.items():
         echo(f"data {dataset}: {survey.line}")
-    for warning in warnings:
+    for warning in planned.warnings:
         echo(f"warning: {warning}")
     for need in needs(states):
         echo(f"blocked: {need}")
@@ -71,62 +113,64 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
     """Print how far a suite is."""
     session = Session.open(places)
     suite, units = session.suite(name, filters)
-    found = progress(units, session.store)
-    counts = Counter(state.state for state in found)
-    held = running(
-        {s.cell.unit.name: s.cell.unit for s in found if s.state == "missing"}.values(),
-        session.context("cpu"),
-    )
-    active = sum(state.state == "missing" and state.cell.unit.name in held for state in found)
-    submitted = queued(session.results).keys() - held if counts["missing"] else set()
-    waiting = sum(s.state == "missing" and s.cell.unit.name in submitted for s in found)
+    states = progress(units, session.store)
     failures = [
-        {
-            "digest": state.cell.digest,
-            "kind": state.record["error"]["kind"],
-            "message": state.record["error"]["message"],
-        }
-        for state in found
+        (state, state.record["error"])
+        for state in states
         if state.state == "failed" and state.record is not None
     ]
-    content: dict[str, Any] = {
-        "suite": suite.name,
+    lost = unregistered(units, session.store)
+    counts = _counts(states, session)
+    if as_json:
+        echo_json(
+            {
+                "suite": suite.name,
+                **counts,
+                "failures": [
+                    {
+                        "digest": state.cell.digest,
+                        "kind": error["kind"],
+                        "message": error["message"],
+                    }
+                    for state, error in failures
+                ],
+                "unregistered": [vars(records) for records in lost],
+            }
+        )
+        return
+    echo(f"{suite.name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    for state, error in failures:
+        message = " ".join(error["message"].split())
+        echo(
+            f"failed: {state.cell.unit.name}, repetition {state.cell.repetition}: "
+            f"{error['kind']}: {message}"
+        )
+    for need in needs(states):
+        echo(f"blocked: {need}")
+    for records in lost:
+        echo(f"not registered: {records}")
+
+
+def _counts(states: Iterable[CellState], session: Session) -> dict[str, int]:
+    """Return how many cells are done, failed, missing, running, queued and blocked."""
+    counts = Counter(state.state for state in states)
+    missing = [state.cell.unit for state in states if state.state == "missing"]
+    active = running(missing, session.context("cpu"))
+    submitted = queued(session.results).keys() - active if missing else set()
+    running_cells = sum(unit.name in active for unit in missing)
+    queued_cells = sum(unit.name in submitted for unit in missing)
+    return {
         "done": counts["done"],
         "failed": counts["failed"],
-        "missing": counts["missing"] - active - waiting,
-        "running": active,
-        "queued": waiting,
+        "missing": len(missing) - running_cells - queued_cells,
+        "running": running_cells,
+        "queued": queued_cells,
         "blocked": counts["blocked"],
-        "failures": failures,
-        "unregistered": [vars(lost) for lost in unregistered(units, session.store)],
     }
-    if as_json:
-        echo_json(content)
-        return
-    shown = ("done", "failed", "missing", "running", "queued", "blocked")
-    echo(f"{suite.name}: " + ", ".join(f"{content[key]} {key}" for key in shown))
-    for state in found:
-        if state.state == "failed" and state.record is not None:
-            error = state.record["error"]
-            message = " ".join(error["message"].split())
-            echo(
-                f"failed: {state.cell.unit.name}, repetition {state.cell.repetition}: "
-                f"{error['kind']}: {message}"
-            )
-    for need in needs(found):
-        echo(f"blocked: {need}")
-    for lost in unregistered(units, session.store):
-        echo(f"not registered: {lost}")
 
 
-def needs(found: list[CellState]) -> list[str]:
-    """What blocks cells, each thing once, in order."""
-    blocked = (state for state in found if state.state == "blocked")
-    return list(dict.fromkeys(need for state in blocked for need in state.needs))
-
-
-def _summary(found: list[CellState]) -> str:
-    counts = Counter(state.state for state in found)
+def _summary(states: Iterable[CellState]) -> str:
+    counts = Counter(state.state for state in states)
     return ", ".join(f"{count} {state}" for state, count in counts.items())
 
 

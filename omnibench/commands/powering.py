@@ -6,15 +6,15 @@ from typing import Any
 import pandas as pd
 
 from omnibench.catalogue import tasks
-from omnibench.commands.session import Places, Session, columns, echo_json
 from omnibench.errors import RequestError
 from omnibench.frames import units_by_definition, values_of
 from omnibench.plan import states
 from omnibench.report.numbers import POINTS
+from omnibench.session import Places, Session
 from omnibench.stats.power import MOST, repetitions_needed
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of
-from omnibench.terminal import echo
+from omnibench.terminal import columns, echo, echo_json
 
 HEADER = (
     "task", "dataset", "adaptation", "metric", "backbone", "n", "seeds", "sd", "detectable",

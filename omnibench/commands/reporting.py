@@ -4,7 +4,6 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from omnibench.commands.session import Places, Session
 from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.files import inside, write_atomically
@@ -19,6 +18,7 @@ from omnibench.report.plain import plain_markdown
 from omnibench.report.write import write_report
 from omnibench.report.write_latent import write_latent
 from omnibench.report.write_page import FIGURES, write_page
+from omnibench.session import Places, Session
 from omnibench.task import score
 from omnibench.terminal import echo
 from omnibench.unregistered import unregistered

@@ -5,144 +5,238 @@ import logging
 import os
 import shutil
 import sys
-import time
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 from omnibench import weights
 from omnibench.cell import Unit
-from omnibench.commands.clusters import on_cluster
-from omnibench.commands.planning import needs
-from omnibench.commands.session import Places, Session, checked_device
+from omnibench.commands.progress import Display, display
 from omnibench.context import Context
+from omnibench.device import checked_device
 from omnibench.engines import Engine, engines, run_units
 from omnibench.engines.slurm_jobs import queued
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
-from omnibench.execute import Finished, only
+from omnibench.execute import only
 from omnibench.files import inside, sweep
 from omnibench.interrupts import Interrupted, interruptible
-from omnibench.plan import CellState, Filters, progress, running
+from omnibench.plan import CellState, Filters, needs, progress, running
+from omnibench.session import Places, Session
 from omnibench.store import check_writable
+from omnibench.suite import Suite
 from omnibench.terminal import echo
 
 log = logging.getLogger("omnibench")
 
 
-class Display(Protocol):
-    """Shows a run: on a terminal a live table, else plain lines."""
+@dataclass(frozen=True)
+class RunOptions:
+    """How a suite is run.
 
-    def stage(self, name: str, done: int, total: int) -> None: ...
-
-    def finished(self, result: Finished) -> None: ...
-
-
-def run(
-    name: str,
-    filters: Filters,
-    places: Places,
-    *,
-    engine: str,
-    device: str,
-    retry_failed: bool,
-    force: bool,
-    max_failures: int | None,
-    steal: Sequence[str] = (),
-    jobs: int | None = None,
-    time_limit: float | None = None,
-    memory_limit: float | None = None,
-    address: str | None = None,
-    profile: Path | None = None,
-) -> int:
-    """Run a suite's missing cells; returns the exit status.
-
-    Args:
-        steal: whose units to take over, as of `Leases`.
+    Attributes:
+        device: "auto" is the best one of the machines that compute.
         jobs: units at a time; None for one, or one a GPU.
         time_limit, memory_limit: of a unit, in seconds and GiB.
-        address, profile: of a Ray cluster; of SLURM jobs.
+        max_failures: failed cells after which the run stops; None for no end.
+        steal: whose units to take over, as of `Leases`.
+        address, profile: of a running Ray cluster; file of what a SLURM job asks for.
     """
-    if engine == "slurm" and (jobs is not None or max_failures is not None):
+
+    engine: str = "local"
+    device: str = "auto"
+    jobs: int | None = None
+    time_limit: float | None = None
+    memory_limit: float | None = None
+    retry_failed: bool = False
+    force: bool = False
+    max_failures: int | None = None
+    steal: tuple[str, ...] = ()
+    address: str | None = None
+    profile: Path | None = None
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is about to start.
+
+    Attributes:
+        states: of every cell that the filters leave, before the run.
+        pending: the units to compute, with the repetitions that are due.
+    """
+
+    suite: Suite
+    units: tuple[Unit, ...]
+    states: list[CellState]
+    pending: tuple[Unit, ...]
+    session: Session
+    engine: Engine
+    context: Context
+    max_failures: int | None
+
+    def compute(self, display: Display) -> list[str]:
+        """Compute the pending units; returns the message of every cell that failed.
+
+        Raises:
+            Interrupted: a signal ended it.
+        """
+        failures: list[str] = []
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        context = replace(self.context, progress=display.stage)
+        with interruptible() if in_main_thread else contextlib.nullcontext():
+            for result in run_units(self.engine, self.pending, context):
+                display.finished(result)
+                failures.extend(m for m in result.repetitions.values() if m is not None)
+                if self.max_failures is not None and len(failures) > self.max_failures:
+                    log.error("stopped after %d failed cells (--max-failures)", len(failures))
+                    break
+        return failures
+
+    def ended(self, failures: Sequence[str]) -> list[CellState]:
+        """Return the state of every cell after the run.
+
+        Args:
+            failures: as `compute` returned them.
+
+        Raises:
+            RequestError: nothing could start.
+        """
+        states = progress(self.units, self.session.store)
+        if not any(state.state == "done" for state in states) and _refused(states):
+            raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
+        return states
+
+
+@contextlib.contextmanager
+def prepared(name: str, filters: Filters, session: Session, options: RunOptions) -> Iterator[Run]:
+    """Yield the run of what is missing of a suite, its weights fetched where that is possible.
+
+    Raises:
+        RequestError: an option of another engine, a device or a folder that cannot be used, or
+            nothing can start.
+    """
+    if options.engine == "slurm" and (options.jobs, options.max_failures) != (None, None):
         raise RequestError(
             "--engine slurm takes no --jobs or --max-failures; see max_jobs of its profile"
         )
-    session = Session.open(places)
-    run_engine = engines.get(engine)
-    context = session.context(device, retry_failed=retry_failed, force=force, steal=tuple(steal))
-    context = on_cluster(engine, context, device, address, profile)
-    slots = max(1, context.gpus) if context.device == "cuda" else 1
-    context = replace(context, jobs=jobs or slots, time_limit=time_limit, memory_limit=memory_limit)
+    engine = engines.get(options.engine)
+    context = _context(session, options)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        return _run(name, filters, session, run_engine, context, max_failures)
+        yield _prepare(name, filters, session, engine, context, options)
+        return
     from omnibench.training.processes import joined
 
     with joined(context) as own:
-        return _run(name, filters, session, run_engine, own, max_failures)
+        yield _prepare(name, filters, session, engine, own, options)
 
 
-def _run(
+def _context(session: Session, options: RunOptions) -> Context:
+    """Return the context of the machines on which the engine computes.
+
+    Raises:
+        RequestError: an option of another engine, or a cluster that cannot be used.
+    """
+    context = session.context(
+        options.device,
+        retry_failed=options.retry_failed,
+        force=options.force,
+        steal=options.steal,
+    )
+    if options.address is not None and options.engine != "ray":
+        raise RequestError("--address is of --engine ray")
+    if options.profile is not None and options.engine != "slurm":
+        raise RequestError("--profile is of --engine slurm")
+    if options.engine == "ray" and options.address is not None:
+        from omnibench.engines import ray
+
+        context = ray.join(context, options.address, options.device)
+    elif options.engine == "slurm":
+        from omnibench.engines import slurm
+
+        context = slurm.join(replace(context, profile=options.profile), options.device)
+    slots = max(1, context.gpus) if context.device == "cuda" else 1
+    return replace(
+        context,
+        jobs=options.jobs or slots,
+        time_limit=options.time_limit,
+        memory_limit=options.memory_limit,
+    )
+
+
+def _prepare(
     name: str,
     filters: Filters,
     session: Session,
-    run_engine: Engine,
+    engine: Engine,
     context: Context,
-    max_failures: int | None,
-) -> int:
+    options: RunOptions,
+) -> Run:
     suite, units = session.suite(name, filters)
     context = replace(context, plugins=tuple(dict.fromkeys((*context.plugins, *suite.plugins))))
     check_writable(session.results)
-    due = _due(units, session, context)
+    states = progress(units, session.store)
+    due = [state.cell.unit for state in states if context.due(state.record)]
     if due:
         check_writable(session.data)
-        if run_engine is engines.get("local"):
+        if engine is engines.get("local"):
             checked_device(context.device)
-        if _fetch_weights([unit for unit in units if unit.name in due], session.data):
+        if _fetch_weights(due, session.data):
             suite, units = session.suite(name, filters)
-    found = progress(units, session.store)
-    _sweep([state for state in found if not context.due(state.record)], session, context)
-    blocked = needs(found)
-    pending = [
-        only(unit, due[unit.name])
-        for unit in units
-        if unit.name in due and not any(needed.needs for needed in (unit, *unit.after))
-    ]
-    done = sum(state.state == "done" for state in found)
-    if blocked and not pending and not done:
+            states = progress(units, session.store)
+    _sweep([state for state in states if not context.due(state.record)], session, context)
+    pending = tuple(_pending(units, states, context))
+    blocked = needs(states)
+    if blocked and not pending and not any(state.state == "done" for state in states):
         raise RequestError(f"nothing can start: {'; '.join(blocked)}")
-    cells = sum(len(unit.repetitions) for unit in pending)
-    echo(f"{suite.name}: {len(found)} cells, {done} done, {cells} to compute on {context.device}")
-    for need in blocked:
+    return Run(suite, units, states, pending, session, engine, context, options.max_failures)
+
+
+def run(name: str, filters: Filters, places: Places, options: RunOptions) -> int:
+    """Run a suite's missing cells and print how far it is; returns the exit status."""
+    session = Session.open(places)
+    with prepared(name, filters, session, options) as run:
+        return _run(run)
+
+
+def _run(run: Run) -> int:
+    name, total = run.suite.name, len(run.states)
+    done = sum(state.state == "done" for state in run.states)
+    cells = sum(len(unit.repetitions) for unit in run.pending)
+    echo(f"{name}: {total} cells, {done} done, {cells} to compute on {run.context.device}")
+    for need in needs(run.states):
         echo(f"blocked: {need}", err=True)
     try:
-        failures = _compute(run_engine, pending, context, max_failures)
+        with display(run.pending) as shown, _logging(run.context.run):
+            failures = run.compute(shown)
     except Interrupted as signal:
         echo(f"{signal}: stopped; the same command goes on from here", err=True)
         return 128 + signal.number
-    left = progress(units, session.store)
-    if not any(state.state == "done" for state in left) and _refused(left):
-        raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
+    states = run.ended(failures)
     for message, count in Counter(failures).items():
         echo(f"failed: {message} ({count} cells)", err=True)
-    counts = Counter(state.state for state in left)
-    held = queued(session.results) if counts["missing"] else {}
-    coming = sum(state.state == "missing" and state.cell.unit.name in held for state in left)
+    counts = Counter(state.state for state in states)
+    held = queued(run.session.results) if counts["missing"] else {}
+    coming = sum(state.state == "missing" and state.cell.unit.name in held for state in states)
     echo(
-        f"{suite.name}: {counts['done']} of {len(left)} cells done, {counts['failed']} failed, "
+        f"{name}: {counts['done']} of {total} cells done, {counts['failed']} failed, "
         f"{counts['blocked']} blocked"
         + (f", {coming} in the queue; `omnibench status` says how far they are" if coming else "")
     )
-    return 0 if counts["done"] + coming == len(left) else 1
+    return 0 if counts["done"] + coming == total else 1
 
 
-def _due(units: Sequence[Unit], session: Session, context: Context) -> dict[str, tuple[int, ...]]:
-    """Unit name -> the repetitions that this run is to compute."""
+def _pending(
+    units: Iterable[Unit], states: Iterable[CellState], context: Context
+) -> Iterator[Unit]:
+    """Yield the units that nothing blocks, with the repetitions that this run is to compute."""
     due: dict[str, list[int]] = {}
-    for state in progress(units, session.store):
+    for state in states:
         if context.due(state.record):
             due.setdefault(state.cell.unit.name, []).append(state.cell.repetition)
-    return {name: tuple(repetitions) for name, repetitions in due.items()}
+    for unit in units:
+        if unit.name in due and not any(needed.needs for needed in (unit, *unit.after)):
+            yield only(unit, tuple(due[unit.name]))
 
 
 def _sweep(left: Sequence[CellState], session: Session, context: Context) -> None:
@@ -160,29 +254,15 @@ def _sweep(left: Sequence[CellState], session: Session, context: Context) -> Non
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def _compute(
-    engine: Engine, pending: Sequence[Unit], context: Context, max_failures: int | None
-) -> list[str]:
-    """Run the units; returns the message of every cell that failed."""
-    failures: list[str] = []
-    with _display(pending) as display, _logging(context.run), interruptible():
-        for result in run_units(engine, pending, replace(context, progress=display.stage)):
-            display.finished(result)
-            failures.extend(m for m in result.repetitions.values() if m is not None)
-            if max_failures is not None and len(failures) > max_failures:
-                log.error("stopped after %d failed cells (--max-failures)", len(failures))
-                break
-    return failures
-
-
-def _refused(left: Sequence[CellState]) -> bool:
-    """Whether every cell failed for what was asked or given, not in the computing."""
-    kinds = {s.record["error"]["kind"] for s in left if s.record is not None and s.record["error"]}
+def _refused(states: Sequence[CellState]) -> bool:
+    """Return whether every cell failed for what was asked or given, not in the computing."""
+    errors = [s.record["error"] for s in states if s.record is not None and s.record["error"]]
+    kinds = {error["kind"] for error in errors}
     return bool(kinds) and kinds <= {"request", "data", "weights", "missing weights"}
 
 
 def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
-    """Try to fetch what hub backbones lack; whether anything arrived."""
+    """Try to fetch what hub backbones lack; return whether anything arrived."""
     cards = {unit.backbone.id: unit.backbone for unit in units}
     arrived = False
     for card in cards.values():
@@ -192,7 +272,7 @@ def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
             weights.fetch(card, data)
             arrived = True
         except MissingWeightsError as error:
-            log.debug("%s", error)  # said once, as what blocks its cells
+            log.debug("%s", error)  # shown once, as what blocks its cells
         except WeightsError as error:
             log.warning("%s", error)
     return arrived
@@ -203,6 +283,7 @@ def _logging(run_id: str) -> Iterator[None]:
     """Show omnibench's own messages with the run's id, shortened, on standard error."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter(f"[{run_id[:6]}] %(message)s"))
+    level = log.level
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate = False
@@ -210,40 +291,5 @@ def _logging(run_id: str) -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
+        log.setLevel(level)
         log.propagate = True
-
-
-@contextlib.contextmanager
-def _display(pending: Sequence[Unit]) -> Iterator[Display]:
-    if sys.stdout.isatty() and pending:
-        from omnibench.commands.live import LiveTable
-
-        with LiveTable(pending) as table:
-            yield table
-    else:
-        yield PlainLines(pending)
-
-
-class PlainLines:
-    """One line a finished unit."""
-
-    def __init__(self, pending: Sequence[Unit]) -> None:
-        self.total = len(pending)
-        self.count = 0
-        self.began = time.monotonic()
-
-    def stage(self, name: str, done: int, total: int) -> None:
-        """Stages are not shown."""
-
-    def finished(self, result: Finished) -> None:
-        """Print what became of a unit, and the time left at this rate."""
-        self.count += 1
-        failed = {k: message for k, message in result.repetitions.items() if message is not None}
-        done = len(result.repetitions) - len(failed)
-        left = (time.monotonic() - self.began) / self.count * (self.total - self.count)
-        echo(
-            f"[{self.count}/{self.total}] {result.unit.name}: {done} done"
-            + (f", {len(failed)} failed" if failed else "")
-            + f" in {result.seconds:.1f} s"
-            + (f", about {left:.0f} s left" if self.count < self.total else "")
-        )

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.catalogue import tasks
-from omnibench.commands.session import matching
-from omnibench.plan import Filters
+from omnibench.plan import Filters, matching
 from omnibench.record_files import complaint_about
 from omnibench.store import RecordStore
 

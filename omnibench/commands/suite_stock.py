@@ -6,9 +6,9 @@ from pathlib import Path
 from omnibench.cards import DatasetCard, WeightsCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
-from omnibench.commands.session import Session
 from omnibench.data import sources
 from omnibench.options import places
+from omnibench.session import Session
 from omnibench.suite import shipped
 
 Stock = tuple[list[DatasetCard], list[WeightsCard]]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from omnibench.commands.session import best_device, usable_cores
+from omnibench.device import best_device, usable_cores
 from omnibench.errors import RequestError
 from omnibench.findings import Finding
 from omnibench.recipe import native_precision

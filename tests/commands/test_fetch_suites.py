@@ -4,9 +4,9 @@ import pytest
 
 from omnibench import weights
 from omnibench.commands import stocking, suite_stock
-from omnibench.commands.session import Places, Session
 from omnibench.data import download
 from omnibench.errors import DataError, MissingWeightsError
+from omnibench.session import Places, Session
 
 
 @pytest.fixture

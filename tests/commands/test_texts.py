@@ -12,7 +12,7 @@ from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.cli import main
-from omnibench.commands.session import Session
+from omnibench.session import Session
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
 from omnibench.task import Adaptation, Metric, Task, metrics_of_pass

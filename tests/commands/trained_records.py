@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from omnibench.commands.session import Places, Session
 from omnibench.record import blank
+from omnibench.session import Places, Session
 from omnibench.task import score
 
 SUITE = """

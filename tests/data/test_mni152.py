@@ -109,8 +109,8 @@ def test_without_nilearn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_fetching_says_that_it_comes_with_a_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from omnibench.commands.session import Places
     from omnibench.commands.stocking import datasets
+    from omnibench.session import Places
 
     places = Places(data=tmp_path)
     monkeypatch.setattr("omnibench.data.sources.missing", lambda *_: [])

@@ -7,9 +7,9 @@ import torch
 from bright_images import write_bright_images
 
 from omnibench.catalogue import backbones, load_plugin
-from omnibench.commands.session import Places, Session
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
+from omnibench.session import Places, Session
 
 HEAD = """
 import torch

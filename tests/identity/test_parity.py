@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 import omnibench.encoders.subject as subject
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones
-from omnibench.commands.session import Places, Session
 from omnibench.context import Context
 from omnibench.encoders.conformance import conformance
 from omnibench.estimate import estimate
 from omnibench.execute import execute_unit
 from omnibench.features import FeatureStore, feature_key
+from omnibench.session import Places, Session
 
 # With registers, with rotary positions, with a norm before the blocks, MAE's, and a CNN: by
 # architecture what a full card says of it.

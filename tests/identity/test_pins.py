@@ -8,7 +8,7 @@ import pydantic
 import pytest
 from pins import DEFAULTS, DIGESTS, defaults, digest_lines
 
-import omnibench.commands.session
+import omnibench.device
 import omnibench.recipe
 from omnibench.catalogue import tasks
 from omnibench.sources import Sources
@@ -32,7 +32,7 @@ def test_digests_do_not_depend_on_the_machine(monkeypatch, bench, bf16, gpu):
     monkeypatch.setattr(Path, "exists", faked_exists(Path.exists, gpu))
     omnibench.recipe.native_precision.cache_clear()
     try:
-        assert omnibench.commands.session.best_device() == ("cuda" if gpu else "cpu")
+        assert omnibench.device.best_device() == ("cuda" if gpu else "cpu")
         assert omnibench.recipe.native_precision("cpu") == own
         for name in ("demo", "omnirad"):
             status, out, err = bench("plan", name, "--json")

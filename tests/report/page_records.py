@@ -9,8 +9,8 @@ import numpy as np
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.commands import reporting
-from omnibench.commands.session import Places, Session
 from omnibench.record import blank
+from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
 from omnibench.task import score

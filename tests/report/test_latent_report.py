@@ -13,7 +13,6 @@ from sklearn.manifold import trustworthiness
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.cli import main
-from omnibench.commands.session import Session
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
 from omnibench.plan import states
@@ -22,6 +21,7 @@ from omnibench.report import embeddings, latent, latent_picture
 from omnibench.report.latent import gather
 from omnibench.report.plain import PlainTable, plain_latex, plain_markdown
 from omnibench.report.write_latent import K, write_latent
+from omnibench.session import Session
 from omnibench.stats.latent import (
     chance_purity,
     chance_purity_within,

@@ -9,7 +9,7 @@ from attack_tools import Bomb, done
 
 from omnibench import catalogue
 from omnibench.cell import Cell
-from omnibench.commands.session import Places, Session
+from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 
 

@@ -26,12 +26,12 @@ from safetensors.torch import save
 
 from omnibench.catalogue import load_plugin
 from omnibench.cli import main
-from omnibench.commands.session import Places, Session
 from omnibench.data import sources
 from omnibench.encoders.builders import build_module
 from omnibench.encoders.loading import load_weights
 from omnibench.errors import OmnibenchError
 from omnibench.record import as_bytes
+from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 
 Use = Callable[[], object]

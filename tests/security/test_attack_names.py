@@ -10,7 +10,7 @@ from attack_tools import done
 
 from omnibench import catalogue
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.commands.session import Places, Session
+from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 
 HTML = "</td></script><script>alert(1)</script><img src=x onerror=alert(1)>"

@@ -11,7 +11,7 @@ from omnibench.pretrained import register_recorded
 
 if TYPE_CHECKING:
     from omnibench.cell import Unit
-    from omnibench.plan import Filters
+    from omnibench.states import Filters
     from omnibench.store import RecordStore
     from omnibench.suite import Suite
 
@@ -75,8 +75,8 @@ class Session:
         Backbones of a plug-in join the suite's own, and so does a registered one that
         `--backbones` names in full.
         """
-        from omnibench.plan import Filters, select
         from omnibench.sources import Sources
+        from omnibench.states import Filters, select
         from omnibench.suite import load as load_suite
 
         filters = filters or Filters()

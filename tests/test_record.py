@@ -4,8 +4,8 @@ import pytest
 
 from omnibench.context import Context
 from omnibench.errors import NewerRecordError
-from omnibench.plan import progress, states
 from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.states import progress, states
 from omnibench.store import RecordStore
 
 

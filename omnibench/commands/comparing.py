@@ -18,10 +18,10 @@ from omnibench.frames import (
     units_by_definition,
     values_of,
 )
-from omnibench.plan import Filters
 from omnibench.registry import did_you_mean
 from omnibench.report.numbers import POINTS
 from omnibench.session import Places, Session
+from omnibench.states import Filters
 from omnibench.stats.across import by_dataset, overall
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import details, on_new_runs

@@ -12,8 +12,8 @@ from omnibench.doctor.needs import absent, disk
 from omnibench.doctor.results import look_over
 from omnibench.doctor.software import extras, latex, software
 from omnibench.findings import Finding
-from omnibench.plan import needs, states
 from omnibench.session import Places, Session
+from omnibench.states import needs, states
 from omnibench.suite import shipped
 
 

@@ -14,8 +14,8 @@ from omnibench.errors import RequestError
 
 if TYPE_CHECKING:
     from omnibench.commands.running import RunOptions
-    from omnibench.plan import Filters
     from omnibench.session import Places
+    from omnibench.states import Filters
 
 Globs = list[str] | None
 Tasks = Annotated[Globs, typer.Option("--tasks", help="Only these tasks (globs, comma list).")]
@@ -95,7 +95,7 @@ def _filters(
         str | None, typer.Option("--repetitions", help="Only these, as in 0,2 or 0-4.")
     ] = None,
 ) -> "Filters":
-    from omnibench.plan import Filters
+    from omnibench.states import Filters
 
     return Filters(
         tasks=split_globs(tasks),

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from omnibench.cell import Unit
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
-from omnibench.plan import CellState, Filters, needs, progress, running
 from omnibench.session import Places, Session
+from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.suite import Suite
 from omnibench.terminal import columns, echo, echo_json
 from omnibench.unregistered import unregistered

@@ -8,9 +8,9 @@ import pandas as pd
 from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
 from omnibench.frames import units_by_definition, values_of
-from omnibench.plan import states
 from omnibench.report.numbers import POINTS
 from omnibench.session import Places, Session
+from omnibench.states import states
 from omnibench.stats.power import MOST, repetitions_needed
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of

@@ -7,7 +7,6 @@ from pathlib import Path
 from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.files import inside, write_atomically
-from omnibench.plan import states
 from omnibench.predictions import read_predictions
 from omnibench.record import as_bytes
 from omnibench.report.document import write_document
@@ -19,6 +18,7 @@ from omnibench.report.write import write_report
 from omnibench.report.write_latent import write_latent
 from omnibench.report.write_page import FIGURES, write_page
 from omnibench.session import Places, Session
+from omnibench.states import states
 from omnibench.task import score
 from omnibench.terminal import echo
 from omnibench.unregistered import unregistered

@@ -22,8 +22,8 @@ from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import only
 from omnibench.files import inside, sweep
 from omnibench.interrupts import Interrupted, interruptible
-from omnibench.plan import CellState, Filters, needs, progress, running
 from omnibench.session import Places, Session
+from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.store import check_writable
 from omnibench.suite import Suite
 from omnibench.terminal import echo

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.catalogue import tasks
-from omnibench.plan import Filters, matching
 from omnibench.record_files import complaint_about
+from omnibench.states import Filters, matching
 from omnibench.store import RecordStore
 
 log = logging.getLogger("omnibench")

@@ -15,10 +15,10 @@ from omnibench.commands.suite_stock import of_suites
 from omnibench.data import download, sources
 from omnibench.errors import DataError, MissingWeightsError, OmnibenchError, RequestError
 from omnibench.features import entries
-from omnibench.plan import matching
 from omnibench.registry import Registry, did_you_mean
 from omnibench.session import Places, Session
 from omnibench.sources import Sources
+from omnibench.states import matching
 from omnibench.store import check_writable
 from omnibench.terminal import columns, echo, echo_json, printable
 

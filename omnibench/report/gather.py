@@ -15,7 +15,6 @@ from omnibench.frames import (
     units_by_definition,
     values_of,
 )
-from omnibench.plan import CellState
 from omnibench.report.build import build_tables
 from omnibench.report.decodings import gather_decodings
 from omnibench.report.numbers import POINTS
@@ -23,6 +22,7 @@ from omnibench.report.published import published_tables
 from omnibench.report.reproduction import reproduction_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
+from omnibench.states import CellState
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import details

@@ -15,8 +15,8 @@ from omnibench.context import Context
 from omnibench.errors import StoreError, WeightsError
 from omnibench.feature_rows import FeatureRows, as_float32
 from omnibench.features import FeatureStore, feature_key
-from omnibench.plan import CellState
 from omnibench.predictions import read_predictions
+from omnibench.states import CellState
 from omnibench.store import RecordStore
 
 # Below 4096 points UMAP takes exact neighbours, and a distance matrix has 64 MB.

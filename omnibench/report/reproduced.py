@@ -10,9 +10,9 @@ from omnibench.audit.implied import aggregate, allowed, claimed_n, implied_n
 from omnibench.audit.reproduction import Prediction, predicted
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS
-from omnibench.plan import CellState
 from omnibench.report.published import members_of, pooled
 from omnibench.report.table import Cell, Table
+from omnibench.states import CellState
 from omnibench.stats.result import RefusedError
 from omnibench.stats.t_tests import Summary
 

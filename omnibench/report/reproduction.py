@@ -8,11 +8,11 @@ from itertools import groupby
 from omnibench.audit import published
 from omnibench.audit.implied import by_table
 from omnibench.audit.reproduction import Prediction, own_margin
-from omnibench.plan import CellState
 from omnibench.report.numbers import number
 from omnibench.report.plain import PlainTable
 from omnibench.report.reproduced import Line, reproduced
 from omnibench.report.table import Table
+from omnibench.states import CellState
 from omnibench.stats.units import split_decoding
 
 DASH = "\N{EN DASH}"

@@ -7,13 +7,13 @@ from typing import Any
 
 import pandas as pd
 
-from omnibench.plan import CellState
 from omnibench.report.across import across_tables
 from omnibench.report.complete import Complete, completed
 from omnibench.report.numbers import POINTS
 from omnibench.report.plain import PlainTable
 from omnibench.report.table import Table
 from omnibench.report.write_latent import Latent
+from omnibench.states import CellState
 from omnibench.stats.cases import Stored
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding

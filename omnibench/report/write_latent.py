@@ -7,7 +7,6 @@ from pathlib import Path
 
 from omnibench.context import Context
 from omnibench.files import write_atomically
-from omnibench.plan import CellState
 from omnibench.report.embeddings import Embeddings, Points
 from omnibench.report.latent import Space, gather
 from omnibench.report.latent_picture import draw
@@ -22,6 +21,7 @@ from omnibench.report.latent_tables import (
     to_csv,
 )
 from omnibench.report.plain import PlainTable
+from omnibench.states import CellState
 from omnibench.stats.latent import (
     chance_purity,
     chance_purity_within,

@@ -6,9 +6,9 @@ import pytest
 
 import omnibench.index
 from omnibench.cell import digest_of
-from omnibench.plan import progress, states
 from omnibench.record import blank
 from omnibench.sources import Sources
+from omnibench.states import progress, states
 from omnibench.store import RecordStore
 from omnibench.suite import load, shipped
 

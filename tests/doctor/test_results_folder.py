@@ -11,8 +11,8 @@ import pytest
 import omnibench.index
 from omnibench.doctor.results import look_over
 from omnibench.leases import Leases
-from omnibench.plan import progress
 from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.states import progress
 from omnibench.store import RecordStore
 
 

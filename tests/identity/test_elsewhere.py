@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from omnibench.plan import progress
 from omnibench.record import blank
 from omnibench.sources import Sources
+from omnibench.states import progress
 from omnibench.store import RecordStore
 from omnibench.suite import load
 

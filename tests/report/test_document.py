@@ -9,7 +9,6 @@ from itertools import chain
 import pytest
 from page_records import Results
 
-from omnibench.plan import states
 from omnibench.report.document import PREAMBLE, write_document
 from omnibench.report.figures import drawing
 from omnibench.report.figures.every import drawings
@@ -19,6 +18,7 @@ from omnibench.report.latex import escape
 from omnibench.report.plain import PlainTable
 from omnibench.report.write_latent import Latent
 from omnibench.report.write_page import FIGURES
+from omnibench.states import states
 
 needs_latex = pytest.mark.skipif(
     shutil.which("pdflatex") is None,

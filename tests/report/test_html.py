@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 from page_records import ATTACK, PNG, Results
 
-from omnibench.plan import states
 from omnibench.report.across import across_tables
 from omnibench.report.complete import completed
 from omnibench.report.page import pictures
@@ -21,6 +20,7 @@ from omnibench.report.page.render import FOLDER, Page, to_html
 from omnibench.report.page.results import comparison_grid, metric_grid, plain_grid
 from omnibench.report.plain import PlainTable
 from omnibench.report.published import published_tables
+from omnibench.states import states
 
 VOID = {"meta", "link", "img", "input", "br"}
 

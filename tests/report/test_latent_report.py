@@ -15,13 +15,13 @@ from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
-from omnibench.plan import states
 from omnibench.record import blank
 from omnibench.report import embeddings, latent, latent_picture
 from omnibench.report.latent import gather
 from omnibench.report.plain import PlainTable, plain_latex, plain_markdown
 from omnibench.report.write_latent import K, write_latent
 from omnibench.session import Session
+from omnibench.states import states
 from omnibench.stats.latent import (
     chance_purity,
     chance_purity_within,

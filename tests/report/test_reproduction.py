@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.plan import CellState
 from omnibench.report.reproduction import HEADS, MOST_ROWS, reproduction_tables
+from omnibench.states import CellState
 
 CLASSIFIED = {"varies": "training seed", "definition": "omnirad-classification"}
 MEMBERS = ("busi", "covidquex", "fhpsaop", "mosmedplus")

@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from omnibench.plan import CellState
 from omnibench.report.page.grid import Entry, Grid, Head, number_entry
 from omnibench.report.study import Study
+from omnibench.states import CellState
 
 PLACE = (Head("backbone"), Head("task"), Head("dataset"), Head("adaptation"))
 

@@ -7,12 +7,12 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from omnibench.catalogue import tasks
-from omnibench.plan import CellState
 from omnibench.report.page.over_datasets import over_datasets
 from omnibench.report.page.recipes import choices, recipe_words
 from omnibench.report.page.words import counted, listed, span
 from omnibench.report.study import Study
 from omnibench.report.table import SIGNIFICANT
+from omnibench.states import CellState
 from omnibench.stats.pair import FROZEN
 from omnibench.stats.units import split_decoding
 from omnibench.task import makes_backbones

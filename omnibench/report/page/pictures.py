@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from omnibench.plan import CellState
 from omnibench.report.page.grid import Image
 from omnibench.report.page.words import counted
+from omnibench.states import CellState
 from omnibench.store import RecordStore
 
 MOST, MOST_BYTES = 16, 3_000_000  # of all records together

@@ -93,7 +93,7 @@ class _Ours:
         self.tokens = unit_tokens(unit, dataset.splits, context)
         self.held: dict[int, _HeldTokens] = {}
         self.tokenizer = learn(captions)
-        cases = Cases.of(dataset, self.tokenizer, WORDS)
+        cases = Cases.from_dataset(dataset, self.tokenizer, WORDS)
         model = captioner(self.tokens.width).to(context.device)
         self.trial = CaptioningTrial(model, self.tokens, cases, recipe, context.device)
         self.step = stepper(self.trial, context.device, context.results)

@@ -67,7 +67,10 @@ def _sinkhorn(device: str) -> Iterator[Measure]:
     def ours() -> Targets:
         return sinkhorn_knopp(buffer.copy_(logits), TEMPERATURE)
 
-    rows, expected = ours().of(torch.arange(8, device=device)), rewriting_sinkhorn(logits)[:8]
+    rows, expected = (
+        ours().distributions(torch.arange(8, device=device)),
+        rewriting_sinkhorn(logits)[:8],
+    )
     if not torch.allclose(rows, expected, rtol=1e-4, atol=1e-9):
         raise ArithmeticError("the two forms of Sinkhorn-Knopp disagree")
     slow = best_seconds(lambda: rewriting_sinkhorn(logits), repeats=3)
@@ -187,7 +190,7 @@ def _in_full(backbone: MaskedViT, crops: Crops) -> tuple[Tensor, Tensor]:
     assert paths is not None  # the recipe has stochastic depth
     patches = vit.patch_embed(crops.whole)
     tokens = vit._pos_embed(torch.where(crops.masks[..., None], backbone.mask_token, patches))
-    for block, rows in zip(vit.blocks, paths.kept, strict=True):
+    for block, rows in zip(vit.blocks, paths.takes_part, strict=True):
         factors = (rows.float() * paths.scale)[..., None, None].to(tokens)
         tokens = tokens + factors[0] * block.ls1(block.attn(block.norm1(tokens)))
         tokens = tokens + factors[1] * block.ls2(block.mlp(block.norm2(tokens)))

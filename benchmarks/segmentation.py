@@ -93,7 +93,7 @@ class _Ours:
             "segmentation", dataset.card, CARD, "decoder", "decoder", {"prior": "frozen"},
             recipe.model_dump(mode="json"), 0, {"dataset": "speed", "backbone": "speed"}, (0,),
         )  # fmt: skip
-        self.cases = Cases.of(dataset, SIZE, "input", None)
+        self.cases = Cases.from_dataset(dataset, SIZE, "input", None)
         self.maps = unit_maps(unit, self.cases.dataset.splits, context)
         built = on_frozen(unit, self.cases, UNet, context)()
         self.model = built.model

@@ -106,7 +106,7 @@ def _ours(adaptation: str, images: Pixels, labels: Labelled, device: str) -> tup
     recipe = TrainedRecipe(batch=BATCH, precision=precision, normalization="imagenet")
     facts = local_card("npz", Path("speed.npz")).model_copy(update={"classes": ("0", "1")})
     splits = {"train": Split(ArrayImages(images), {"labels": Labels(labels)})}
-    cases = Cases.of(Dataset(facts, splits))
+    cases = Cases.from_dataset(Dataset(facts, splits))
     unit = Unit(
         "classification", facts, card(), adaptation, adaptation, {},
         recipe.model_dump(mode="json"), 0, {"dataset": "speed", "backbone": "speed"}, (0,),

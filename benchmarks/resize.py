@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from benchmarks import Measure, best_seconds
-from omnibench.encoders.preprocess import resize
+from omnibench.data.resize import resize
 
 IMAGES, SMALL, LARGE = 512, 28, 224
 

@@ -54,25 +54,24 @@ def card_of(path: Path) -> DatasetCard:
     declared = read_declaration(path).labels
     with Archive(path) as archive:
         layout = layout_of(archive)
-        facts: dict[str, Any] = {}
+        kind, classes = None, tuple[str, ...]()
         if layout.labels:
             kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
-            facts = {
-                "labels": kind,
-                "classes": classes,
-                "primary": {"classification": primary_metric(kind)},
-            }
     used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
     refuse_unused(path, used)
-    tasks = [("classification", layout.labels), ("segmentation", layout.masks)]
     return local_card(
         "npz",
         path,
-        tasks=tuple(task for task, members in tasks if members),
+        tasks=(
+            *["classification"] * bool(layout.labels),
+            *["segmentation"] * bool(layout.masks),
+        ),
+        labels=kind,
+        classes=classes,
+        primary={"classification": primary_metric(kind)} if kind else {},
         channels=layout.channels,
         resolution=layout.resolution,
         splits=layout.counts,
-        **facts,
     )
 
 

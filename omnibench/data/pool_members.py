@@ -95,7 +95,7 @@ def resized(images: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
         return images
     import torch
 
-    from omnibench.encoders.preprocess import resize
+    from omnibench.data.resize import resize
 
     pixels = resize(torch.from_numpy(images)[:, None].float(), size)[:, 0]
     array: NDArray[np.uint8] = (pixels + HALF).clamp(0, 255).to(torch.uint8).numpy()

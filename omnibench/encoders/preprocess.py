@@ -1,46 +1,15 @@
 """uint8 images to what a backbone expects: resized and normalised, batched, on the device."""
 
-import functools
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
+from omnibench.data.resize import resize
 from omnibench.errors import DataError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-# Up to this side, images are resized as two small matrix products: twice as fast on a CPU.
-PRODUCT_SIDE = 32
-
-
-def resize(images: Tensor, size: int) -> Tensor:
-    """Resize float maps [B, C, H, W] to [B, C, size, size].
-
-    Bilinear with antialiasing, which is what Pillow's BILINEAR does; no-op at the right size.
-    """
-    height, width = images.shape[-2:]
-    if (height, width) == (size, size):
-        return images
-    if max(height, width) <= PRODUCT_SIDE:
-        rows, columns = (_filter(side, size).to(images) for side in (height, width))
-        return rows @ (images @ columns.T)
-    return _interpolate(images, size, size)
-
-
-@functools.cache
-def _filter(side: int, size: int) -> Tensor:
-    """The filter as a matrix [size, side]: what it makes of each unit vector."""
-    return _interpolate(torch.eye(side)[None, None], size, side)[0, 0]
-
-
-def _interpolate(images: Tensor, height: int, width: int) -> Tensor:
-    return functional.interpolate(
-        images, size=(height, width), mode="bilinear", antialias=True, align_corners=False
-    )
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from omnibench.encoders.preprocess import resize
+from omnibench.data.resize import resize
 
 # Boxes RandomResizedCrop tries before it falls back to the centre.
 ATTEMPTS = 10

@@ -3,7 +3,8 @@ import pytest
 import torch
 from PIL import Image
 
-from omnibench.encoders.preprocess import Preprocess, resize
+from omnibench.data.resize import resize
+from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import DataError
 
 GREY = torch.randint(

@@ -116,8 +116,7 @@ def gather(
 
 
 def _keeps_embeddings(unit: Unit) -> bool:
-    adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
-    return unit.task == "classification" and adaptation.frozen_kind == "embed"
+    return tasks.get(unit.task).adaptations[unit.adaptation].frozen_kind == "embed"
 
 
 def _images(unit: Unit) -> Images:

@@ -1,37 +1,129 @@
 """omnibench: a benchmark and evaluation harness for vision backbones in radiology.
 
-The names a plug-in needs are imported on first use, so that `import omnibench` costs nothing.
+Every name that a notebook or an extension needs is here, and is imported on its first use, so that
+`import omnibench` costs nothing.
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from omnibench import errors
+
 if TYPE_CHECKING:
+    from omnibench.adapt.trainable import Trainable
+    from omnibench.api import Plan, compare, load_encoder, plan, results, run
     from omnibench.cards import BackboneCard, DatasetCard
     from omnibench.catalogue import (
+        register_adaptation,
         register_backbone,
         register_dataset,
+        register_metric,
         register_reader,
         register_task,
     )
+    from omnibench.cell import Unit
+    from omnibench.context import Context
+    from omnibench.data import (
+        ArrayImages,
+        Dataset,
+        Images,
+        Labels,
+        Maps,
+        Masks,
+        Reader,
+        Split,
+        Target,
+        Texts,
+        local_card,
+    )
+    from omnibench.encoders import Encoder, TrainableEncoder
+    from omnibench.engines import Engine, register_engine
+    from omnibench.execute import Finished, execute_unit, fail_unit
+    from omnibench.options import DatasetReference, LocalPath, WatchedBy
+    from omnibench.recipe import Recipe
+    from omnibench.task import Adaptation, Metric, Outcome, Task
+    from omnibench.training.plan import TrainingRecipe
+    from omnibench.training.trial import Trial
 
 __version__ = "0.1.0"
+
+# Module -> the names that are imported from it.
+_NAMES = {
+    "omnibench.adapt.trainable": "Trainable",
+    "omnibench.api": "Plan compare load_encoder plan results run",
+    "omnibench.cards": "BackboneCard DatasetCard",
+    "omnibench.catalogue": "register_adaptation register_backbone register_dataset register_metric "
+    "register_reader register_task",
+    "omnibench.cell": "Unit",
+    "omnibench.context": "Context",
+    "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Reader Split Target Texts "
+    "local_card",
+    "omnibench.encoders": "Encoder TrainableEncoder",
+    "omnibench.engines": "Engine register_engine",
+    "omnibench.execute": "Finished execute_unit fail_unit",
+    "omnibench.options": "DatasetReference LocalPath WatchedBy",
+    "omnibench.recipe": "Recipe",
+    "omnibench.task": "Adaptation Metric Outcome Task",
+    "omnibench.training.plan": "TrainingRecipe",
+    "omnibench.training.trial": "Trial",
+}
+_MODULES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
 __all__ = [
+    "Adaptation",
+    "ArrayImages",
     "BackboneCard",
+    "Context",
+    "Dataset",
     "DatasetCard",
+    "DatasetReference",
+    "Encoder",
+    "Engine",
+    "Finished",
+    "Images",
+    "Labels",
+    "LocalPath",
+    "Maps",
+    "Masks",
+    "Metric",
+    "Outcome",
+    "Plan",
+    "Reader",
+    "Recipe",
+    "Split",
+    "Target",
+    "Task",
+    "Texts",
+    "Trainable",
+    "TrainableEncoder",
+    "TrainingRecipe",
+    "Trial",
+    "Unit",
+    "WatchedBy",
+    "compare",
+    "errors",
+    "execute_unit",
+    "fail_unit",
+    "load_encoder",
+    "local_card",
+    "plan",
+    "register_adaptation",
     "register_backbone",
     "register_dataset",
+    "register_engine",
+    "register_metric",
     "register_reader",
     "register_task",
+    "results",
+    "run",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("BackboneCard", "DatasetCard"):
-        from omnibench import cards
+    if name not in _MODULES:
+        raise AttributeError(f"module 'omnibench' has no attribute '{name}'")
+    return getattr(import_module(_MODULES[name]), name)
 
-        return getattr(cards, name)
-    if name in ("register_backbone", "register_dataset", "register_reader", "register_task"):
-        from omnibench import catalogue
 
-        return getattr(catalogue, name)
-    raise AttributeError(f"module 'omnibench' has no attribute '{name}'")
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from omnibench.cell import Unit
     from omnibench.states import Filters
     from omnibench.store import RecordStore
-    from omnibench.suite import Suite
+    from omnibench.suite import Suite, SuiteSource
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Session:
         )
 
     def suite(
-        self, name: str, filters: "Filters | None" = None
+        self, source: "SuiteSource", filters: "Filters | None" = None
     ) -> "tuple[Suite, tuple[Unit, ...]]":
         """Return a suite and the units that the filters leave.
 
@@ -81,5 +81,5 @@ class Session:
 
         filters = filters or Filters()
         named = tuple(name for name in filters.backbones if name in backbones)
-        suite = load_suite(name, Sources(self.data, self.results), (*self.plugged, *named))
+        suite = load_suite(source, Sources(self.data, self.results), (*self.plugged, *named))
         return suite, select(suite, filters)

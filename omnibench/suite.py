@@ -3,7 +3,7 @@
 import contextlib
 import fnmatch
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -89,6 +89,9 @@ class SuiteFile(_Model):
     report: ReportSection = ReportSection()
 
 
+# A shipped suite's name, a file's path, or what a file holds.
+SuiteSource = str | Path | Mapping[str, Any]
+
 # Of one suite: two and a half times what `plan` and `status` are measured at (`bench.py speed
 # scale`). Beyond it they take more than seconds, and a results folder more than a million files.
 MOST_CELLS = 250_000
@@ -119,26 +122,27 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def find(name: str) -> Path:
+def find(name: str | Path) -> Path:
     """Return the path of a shipped suite or of a suite file.
 
     Raises:
         RequestError: neither exists.
     """
     known = shipped()
-    if name in known:
-        return known[name]
+    if str(name) in known:
+        return known[str(name)]
     with contextlib.suppress(OSError):  # a name too long for a file
-        path = expanded(name)
+        path = expanded(str(name))
         if path.is_file():
             return path.resolve()
-    raise RequestError(f"unknown suite '{name}'{did_you_mean(name, known)} and no such file")
+    raise RequestError(f"unknown suite '{name}'{did_you_mean(str(name), known)} and no such file")
 
 
-def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> Suite:
+def load(suite: SuiteSource, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> Suite:
     """Read, validate and resolve a suite.
 
     Args:
+        suite: a name, a file, or what a file holds, whose paths are the working directory's.
         sources: tells the source digests and what is absent here.
         extra_backbones: registered ids that join the suite's own (`--backbones` of a plug-in).
 
@@ -146,13 +150,15 @@ def load(name: str, sources: Sources, extra_backbones: tuple[str, ...] = ()) -> 
         RequestError: the file is not YAML, a field is wrong or unknown (by its path, with near
             matches), a name is unknown, or the matrix is empty or too large.
     """
-    path = find(name)
-    content = read_yaml(path)
+    if isinstance(suite, Mapping):
+        name, folder, content = "the suite", Path.cwd(), dict(suite)
+    else:
+        path = find(suite)
+        name, folder, content = path.name, path.parent, read_yaml(path)
     try:
-        file = validate(SuiteFile, content)
-        return _resolve(file, path.parent, sources, extra_backbones)
+        return _resolve(validate(SuiteFile, content), folder, sources, extra_backbones)
     except RequestError as error:
-        raise RequestError(f"{path.name}: {error}") from None
+        raise RequestError(f"{name}: {error}") from None
 
 
 def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ...]) -> Suite:

@@ -1,7 +1,8 @@
 """`compare`: two backbones wherever both have records."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,7 @@ import pandas as pd
 from omnibench.catalogue import tasks
 from omnibench.commands.compare_screen import Rows, Screen
 from omnibench.commands.concluding import improvement_words, over_datasets_words
-from omnibench.commands.shared_records import shared_records
+from omnibench.commands.shared_records import Records, shared_records
 from omnibench.errors import RequestError
 from omnibench.frames import (
     improving_downwards,
@@ -23,12 +24,81 @@ from omnibench.report.numbers import POINTS
 from omnibench.session import Places, Session
 from omnibench.states import Filters
 from omnibench.stats.across import by_dataset, overall
+from omnibench.stats.cases import Predictions
 from omnibench.stats.compare import compare_pairs
-from omnibench.stats.details import details, on_new_runs
+from omnibench.stats.details import Detail, details, on_new_runs
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding, undecoded
 from omnibench.task import reported_of
 from omnibench.terminal import echo, echo_json
+
+
+@dataclass(frozen=True)
+class Compared:
+    """Two backbones, wherever both have finished records.
+
+    Attributes:
+        records: paths and contents, of recipes that both were run with.
+        values: their long table; predictions: what they stored for their test cases.
+        rows: one for each dataset, adaptation and metric.
+        margin: of equivalence, in points; None where it was not asked for.
+    """
+
+    records: Records
+    values: pd.DataFrame
+    predictions: Predictions
+    rows: list[Comparison]
+    margin: float | None
+
+    @classmethod
+    def from_records(
+        cls,
+        a: str,
+        b: str,
+        metric: str | None,
+        filters: Filters,
+        session: Session,
+        margin: float | None = None,
+    ) -> "Compared":
+        """Compare two backbones on every unit that both have records of.
+
+        Args:
+            metric: a metric, under every definition it has; "definition/metric", of generated
+                texts in every decoding; or "definition@b5-t64/metric". None for what tasks report.
+            margin: of equivalence, in points.
+
+        Raises:
+            RequestError: the request cannot be answered; the message says how it could be.
+        """
+        if margin is not None and not (margin > 0 and math.isfinite(margin)):
+            raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
+        if a == b:
+            raise RequestError(f"'{a}' cannot be compared with itself; name another backbone")
+        records = shared_records(session.store, a, b, filters)
+        if not records:
+            raise RequestError(_why_none(a, b, session))
+        values, predictions = values_of(records, {}), predictions_of(records)
+        rows = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
+        return cls(records, values, predictions, rows, margin)
+
+    def details(self) -> list[Detail]:
+        """Return the effect, the chance and the equivalence of each row."""
+        margins = _margins(self.rows, self.margin)
+        return details(self.values, self.rows, margins, improving_downwards())
+
+
+def _why_none(a: str, b: str, session: Session) -> str:
+    known = {record["spec"]["backbone"] for _, record in session.store.all()}
+    for name in (a, b):
+        if name not in known:
+            return (
+                f"there is no finished record of a backbone '{name}' below "
+                f"{session.store.root}{did_you_mean(name, known)}"
+            )
+    return (
+        f"'{a}' and '{b}' have no dataset, adaptation and recipe in common that the filters "
+        "leave; run both in one suite"
+    )
 
 
 def compare(
@@ -40,54 +110,35 @@ def compare(
     as_json: bool,
     margin: float | None = None,
 ) -> None:
-    """Compare two backbones on every unit both have records of.
+    """Print how two backbones compare on every unit that both have records of.
 
     Args:
-        metric: a metric, under every definition it has; "definition/metric", of generated texts
-            in every decoding; or "definition@b5-t64/metric". None for what the tasks report.
-        margin: of equivalence, in points; told in words only, never in the JSON.
+        metric, margin: as of `Compared.from_records`; the JSON has nothing of the margin.
 
     Raises:
         RequestError: the request cannot be answered; the message says how it could be.
     """
-    if margin is not None and not (margin > 0 and math.isfinite(margin)):
-        raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
-    session = Session.open(places)
-    if a == b:
-        raise RequestError(f"'{a}' cannot be compared with itself; name another backbone")
-    records = shared_records(session.store, a, b, filters)
-    if not records:
-        known = {record["spec"]["backbone"] for _, record in session.store.all()}
-        for name in (a, b):
-            if name not in known:
-                raise RequestError(
-                    f"there is no finished record of a backbone '{name}' below "
-                    f"{session.store.root}{did_you_mean(name, known)}"
-                )
-        raise RequestError(
-            f"'{a}' and '{b}' have no dataset, adaptation and recipe in common that the filters "
-            "leave; run both in one suite"
-        )
-    values, predictions = values_of(records, {}), predictions_of(records)
-    comparisons = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
-    downwards = improving_downwards()
-    rows, sums = _rows(comparisons), _rows(overall(comparisons, downwards))
+    compared = Compared.from_records(a, b, metric, filters, Session.open(places), margin)
+    values, downwards = compared.values, improving_downwards()
+    rows, sums = _rows(compared.rows), _rows(overall(compared.rows, downwards))
     if as_json:
         echo_json({"a": a, "b": b, "rows": rows, "overall": sums})
         return
-    units = units_by_definition()
     screen = Screen(
         a=a,
         b=b,
         rows=rows,
         sums=sums,
-        details=details(values, comparisons, _margins(comparisons, margin, units), downwards),
-        anew=on_new_runs(values, comparisons, predictions),
-        words=[_words(a, b, values, rows, downwards) for rows in by_dataset(comparisons).values()],
-        units=units,
+        details=compared.details(),
+        anew=on_new_runs(values, compared.rows, compared.predictions),
+        words=[
+            _words(a, b, values, group, downwards) for group in by_dataset(compared.rows).values()
+        ],
+        units=units_by_definition(),
         margin=margin,
     )
-    for (task, dataset), sentence in mixed_precisions(record for _, record in records).items():
+    mixed = mixed_precisions(record for _, record in compared.records)
+    for (task, dataset), sentence in mixed.items():
         echo(f"{task}, {dataset}: {sentence}")
     for line in screen.lines():
         echo(line)
@@ -104,12 +155,11 @@ def _words(
     return "; ".join(filter(None, (chance, over_datasets_words(rows))))
 
 
-def _margins(
-    comparisons: Iterable[Comparison], margin: float | None, units: Mapping[str, str]
-) -> dict[str, float]:
-    """The margin as a fraction, for the definitions that are in points."""
+def _margins(comparisons: Iterable[Comparison], margin: float | None) -> dict[str, float]:
+    """Return the margin as a fraction, for the definitions that are in points."""
     if margin is None:
         return {}
+    units = units_by_definition()
     return {
         row.definition: margin / 100
         for row in comparisons
@@ -118,7 +168,7 @@ def _margins(
 
 
 def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
-    """The definitions and metrics that `--metric` names.
+    """Return the definitions and metrics that `--metric` names.
 
     Raises:
         RequestError: no record has any.
@@ -139,7 +189,7 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
 
 
 def _spelled(score: Score, like: str) -> str:
-    """A score's name, as far as `like` spells one out."""
+    """Return a score's name, as far as `like` spells one out."""
     if "/" not in like:
         return score[1]
     return "/".join(score) if "@" in like else undecoded(score)

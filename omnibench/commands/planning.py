@@ -10,7 +10,7 @@ from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
-from omnibench.suite import Suite
+from omnibench.suite import Suite, SuiteSource
 from omnibench.terminal import columns, echo, echo_json
 from omnibench.unregistered import unregistered
 
@@ -37,13 +37,15 @@ class Planned:
     device: str
 
     @classmethod
-    def from_suite(cls, name: str, filters: Filters, session: Session, device: str) -> "Planned":
+    def from_suite(
+        cls, source: SuiteSource, filters: Filters, session: Session, device: str
+    ) -> "Planned":
         """Return what is planned of a suite; nothing is loaded.
 
         Raises:
             RequestError: the suite or a filter is wrong.
         """
-        suite, units = session.suite(name, filters)
+        suite, units = session.suite(source, filters)
         states = progress(units, session.store)
         left = {s.cell.unit.name for s in states if s.state in ("missing", "blocked")}
         context = session.context(device)

@@ -25,7 +25,7 @@ from omnibench.interrupts import Interrupted, interruptible
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.store import check_writable
-from omnibench.suite import Suite
+from omnibench.suite import Suite, SuiteSource
 from omnibench.terminal import echo
 
 log = logging.getLogger("omnibench")
@@ -109,7 +109,9 @@ class Run:
 
 
 @contextlib.contextmanager
-def prepared(name: str, filters: Filters, session: Session, options: RunOptions) -> Iterator[Run]:
+def prepared(
+    source: SuiteSource, filters: Filters, session: Session, options: RunOptions
+) -> Iterator[Run]:
     """Yield the run of what is missing of a suite, its weights fetched where that is possible.
 
     Raises:
@@ -123,12 +125,12 @@ def prepared(name: str, filters: Filters, session: Session, options: RunOptions)
     engine = engines.get(options.engine)
     context = _context(session, options)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield _prepare(name, filters, session, engine, context, options)
+        yield _prepare(source, filters, session, engine, context, options)
         return
     from omnibench.training.processes import joined
 
     with joined(context) as own:
-        yield _prepare(name, filters, session, engine, own, options)
+        yield _prepare(source, filters, session, engine, own, options)
 
 
 def _context(session: Session, options: RunOptions) -> Context:
@@ -165,14 +167,14 @@ def _context(session: Session, options: RunOptions) -> Context:
 
 
 def _prepare(
-    name: str,
+    source: SuiteSource,
     filters: Filters,
     session: Session,
     engine: Engine,
     context: Context,
     options: RunOptions,
 ) -> Run:
-    suite, units = session.suite(name, filters)
+    suite, units = session.suite(source, filters)
     context = replace(context, plugins=tuple(dict.fromkeys((*context.plugins, *suite.plugins))))
     check_writable(session.results)
     states = progress(units, session.store)
@@ -182,7 +184,7 @@ def _prepare(
         if engine is engines.get("local"):
             checked_device(context.device)
         if _fetch_weights(due, session.data):
-            suite, units = session.suite(name, filters)
+            suite, units = session.suite(source, filters)
             states = progress(units, session.store)
     _sweep([state for state in states if not context.due(state.record)], session, context)
     pending = tuple(_pending(units, states, context))

@@ -33,8 +33,8 @@ from omnibench.errors import OmnibenchError
 from omnibench.features import FeatureKey, FeatureStore
 from omnibench.index import Index
 from omnibench.leases import Leases
-from omnibench.predictions import read_predictions
 from omnibench.record import blank
+from omnibench.record_files import read_predictions
 from omnibench.store import RecordStore
 from omnibench.training.checkpoint import Checkpoints
 

@@ -16,8 +16,8 @@ from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import open_regular, plain, sync_folder, write_atomically
-from omnibench.predictions import predictions_path, read_predictions
 from omnibench.record import FILE_ENDING, SCHEMA, as_bytes, look_at, read_record
+from omnibench.record_files import predictions_path, read_predictions
 from omnibench.store import RecordStore, record_name
 from omnibench.weights_record import find_weights_record
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
-from omnibench.predictions import read_predictions
+from omnibench.record_files import read_predictions
 from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS, split_decoding
 from omnibench.task import VALUES, Metric, by_decoding, metrics_of, values_per_case

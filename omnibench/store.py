@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 from omnibench.cell import Cell, Unit
 from omnibench.errors import NewerRecordError, RequestError
 from omnibench.files import Check, inside, unchecked, write_atomically
-from omnibench.predictions import packed
 from omnibench.record import NEWER, as_bytes, checksum, read_record
-from omnibench.record_files import complaint_about
+from omnibench.record_files import complaint_about, packed
 
 log = logging.getLogger("omnibench")
 

@@ -8,8 +8,8 @@ import pytest
 
 from omnibench.cards import BackboneCard
 from omnibench.index import Index
-from omnibench.predictions import packed, read_predictions
 from omnibench.record import read_record
+from omnibench.record_files import packed, read_predictions
 from omnibench.store import RecordStore
 
 METRICS = {"d/auc": 0.75}

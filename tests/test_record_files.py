@@ -10,9 +10,8 @@ import pytest
 
 import omnibench.index
 from omnibench.errors import StoreError
-from omnibench.predictions import predictions_path
 from omnibench.record import as_bytes, blank, read_record
-from omnibench.record_files import checked_file, complaint_about
+from omnibench.record_files import checked_file, complaint_about, predictions_path
 from omnibench.states import progress
 from omnibench.store import RecordStore
 

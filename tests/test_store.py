@@ -6,8 +6,8 @@ import pytest
 
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
-from omnibench.predictions import predictions_path, read_predictions
 from omnibench.record import blank, checksum, read_record
+from omnibench.record_files import predictions_path, read_predictions
 from omnibench.store import RecordStore, check_writable
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.files import inside, write_atomically
-from omnibench.predictions import read_predictions
 from omnibench.record import as_bytes
+from omnibench.record_files import read_predictions
 from omnibench.report.document import write_document
 from omnibench.report.figures.every import drawings
 from omnibench.report.gather import gather

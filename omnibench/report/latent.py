@@ -15,7 +15,7 @@ from omnibench.context import Context
 from omnibench.errors import StoreError, WeightsError
 from omnibench.feature_rows import FeatureRows, as_float32
 from omnibench.features import FeatureStore, feature_key
-from omnibench.predictions import read_predictions
+from omnibench.record_files import read_predictions
 from omnibench.states import CellState
 from omnibench.store import RecordStore
 

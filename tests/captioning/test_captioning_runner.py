@@ -21,7 +21,7 @@ from omnibench.encoders.coverage import tensors_digest
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
-from omnibench.predictions import predictions_path, read_predictions
+from omnibench.record_files import predictions_path, read_predictions
 from omnibench.store import RecordStore
 from omnibench.task import reported_of, score
 from omnibench.training.checkpoint import Checkpoints

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from omnibench.cli import main
-from omnibench.predictions import read_predictions
+from omnibench.record_files import read_predictions
 from omnibench.task import score
 
 FOREGROUND, MACRO = "per-image-foreground", "per-image-macro"

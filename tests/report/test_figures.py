@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
-from omnibench.predictions import read_predictions
+from omnibench.record_files import read_predictions
 from omnibench.report.complete import completed
 from omnibench.report.figures import drawing, ranks
 from omnibench.report.figures.answers import classified

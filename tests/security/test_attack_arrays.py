@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omnibench.predictions import predictions_path
+from omnibench.record_files import predictions_path
 
 BLOCKED = r"blocked: data npz-evil: .*evil\.npz: "
 

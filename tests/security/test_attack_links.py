@@ -12,8 +12,8 @@ from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.errors import LinkError
 from omnibench.features import FeatureKey, FeatureStore
-from omnibench.predictions import predictions_path
 from omnibench.record import as_bytes, blank, checksum, read_record
+from omnibench.record_files import predictions_path
 from omnibench.store import RecordStore
 
 LINK = "is a link that leads out of {}, or lies behind one; remove that link"

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from omnibench.predictions import predictions_path
 from omnibench.record import as_bytes, read_record
+from omnibench.record_files import predictions_path
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from omnibench.catalogue import tasks
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.execute import execute_unit
-from omnibench.predictions import read_predictions
+from omnibench.record_files import read_predictions
 from omnibench.store import RecordStore
 from omnibench.training.checkpoint import Checkpoints
 

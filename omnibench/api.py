@@ -239,6 +239,7 @@ def compare(
         RequestError: a backbone has no finished record, or the two have nothing in common.
     """
     from omnibench.commands.comparing import Compared
+    from omnibench.stats.compare import as_frame
 
     compared = Compared.from_records(
         a,
@@ -248,7 +249,7 @@ def compare(
         _session(results, data, plugins),
         margin,
     )
-    frame = pd.DataFrame([vars(row) for row in compared.rows])
+    frame = as_frame(compared.rows)
     if margin is not None:
         frame["equivalent"] = [detail.equivalent for detail in compared.details()]
     return frame

@@ -1,14 +1,14 @@
-"""Checksums of files, computed once: remembered by path, and by all that a change leaves behind.
+"""What is worked out once of files, and kept below the data folder: checksums, and other answers.
 
-The memory is one JSON file with a checksum of its own; losing or damaging it costs a new
-computation, never an answer.
+Checksums are remembered by path and by all that a change leaves behind. Losing or damaging what is
+kept costs a new computation, never an answer.
 """
 
 import contextlib
 import hashlib
 import json
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,3 +125,28 @@ def _remember(memory: Path, fresh: Memory) -> None:
         with locked(memory.with_name(f".{memory.name}.lock")):
             body = json.dumps(_recall(memory) | fresh).encode()
             write_atomically(memory, _head(body) + body)
+
+
+def remembered(data_dir: Path, question: str, compute: Callable[[], Any]) -> Any:
+    """Return the JSON value that answers a question, computed where it is not known.
+
+    Args:
+        question: everything that decides the answer, the source digest and the rules' version too.
+    """
+    name = hashlib.sha256(question.encode()).hexdigest()[:32]
+    path = data_dir / "surveys" / f"{name}.json"
+    try:
+        entry = json.loads(read_regular(path))
+        if entry["checksum"] == _checksum(question, entry["answer"]):
+            return entry["answer"]
+    except (OSError, ValueError, LookupError, TypeError, RecursionError):
+        pass
+    answer = json.loads(json.dumps(compute()))  # as it is read again
+    with contextlib.suppress(StoreError):  # a folder that takes no file costs only time
+        content = {"question": question, "answer": answer, "checksum": _checksum(question, answer)}
+        write_atomically(path, json.dumps(content).encode())
+    return answer
+
+
+def _checksum(question: str, answer: Any) -> str:
+    return hashlib.sha256(json.dumps([question, answer], sort_keys=True).encode()).hexdigest()

@@ -6,7 +6,6 @@ their name are left out, and counted.
 """
 
 import unicodedata
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,8 @@ from omnibench.data import Dataset, Labels, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import read_declaration
 from omnibench.data.labels import Kind, primary_metric
+from omnibench.data.listing import SUFFIXES, beside_splits, ending, instead, visible
 from omnibench.errors import DataError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """
     import numpy as np
 
-    from omnibench.data.folder_images import FolderImages, survey
+    from omnibench.data.image_files import FolderImages, survey
 
     root = Path(str(card.path))
     listing = listing_of(root)
@@ -98,7 +96,7 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `listing_of`, or a file cannot be read.
     """
-    from omnibench.data.reading import as_read
+    from omnibench.data.image_files import as_read
 
     names = listing_of(path).names
     return as_read(f"sha256:{sha256_of_folder(path, names, data_dir)}", path, names, data_dir)
@@ -186,25 +184,6 @@ def _kind(path: Path, listing: Listing) -> Kind:
     return declared or ("binary" if count == 2 else "multi-class")
 
 
-def beside_splits(root: Path) -> Counter[str]:
-    """Return what lies beside train/, val/ and test/ as folders, each once."""
-    entries = (entry for entry in visible(root, root) if entry.is_dir())
-    return Counter(f"folder {entry.name}/" for entry in entries if entry.name not in SPLITS)
-
-
-def ending(name: str) -> str:
-    """Return a file name's ending, by which files that are left out are counted."""
-    return Path(name).suffix.lower() or "without an ending"
-
-
-def instead(others: Counter[str]) -> str:
-    """Return what a folder holds where it holds no image, with the way out."""
-    if not others:
-        return ""
-    counts = ", ".join(f"{count} {end}" for end, count in sorted(others.items()))
-    return f" (there are {counts}: convert them to PNG, windowed to 8 bits)"
-
-
 def _class_folders(root: Path, split: Path) -> tuple[list[Path], list[str]]:
     """Return a split's folders, and the names of what else lies in it."""
     folders, others = [], []
@@ -231,15 +210,6 @@ def _images_in(root: Path, folder: Path) -> tuple[list[str], list[str]]:
             entry.relative_to(root).as_posix()
         )
     return images, others
-
-
-def visible(root: Path, folder: Path) -> list[Path]:
-    """The entries of a folder but the hidden ones, sorted; links out of the dataset are refused."""
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    for entry in entries:
-        if entry.is_symlink() and not entry.resolve().is_relative_to(root.resolve()):
-            raise DataError(f"{entry} is a link that leads out of {root}; copy what it names there")
-    return entries
 
 
 READER = Reader(

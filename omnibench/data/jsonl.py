@@ -1,11 +1,152 @@
-"""Captioned images in a JSON-lines file, read as `jsonl_lines` says."""
+"""Captioned images in a JSON-lines file: one object a line with `image`, `split` and `caption`.
 
-from pathlib import Path
+`image` is a file name, looked for beside the file and then in its `images/`. `split` is train, val
+or test; "validation" and "valid" are read as val. `group`, else `uid`, else `patient`, names the
+case an image belongs to: on every line or on none. Other keys and blank lines are left alone.
+"""
 
-from omnibench.cards import DatasetCard
+import json
+import os
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Reader, Split, Texts, local_card
 from omnibench.data.checksums import sha256_of_folder
-from omnibench.data.jsonl_lines import lines_of
+from omnibench.errors import DataError
+from omnibench.files import open_regular
+
+SPLIT_NAMES = {split: split for split in SPLITS} | {"validation": "val", "valid": "val"}
+GROUP_KEYS = ("group", "uid", "patient")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One image and its caption.
+
+    Attributes:
+        number: in the file, from 1.
+        image: relative to the file's folder.
+        caption: without line breaks.
+        group: the case it belongs to, where the line names one.
+    """
+
+    number: int
+    image: str
+    split: str
+    caption: str
+    group: str | None
+
+
+def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
+    """Split -> its lines, in their order; the same image or line may come more than once.
+
+    Raises:
+        DataError: the file is absent, a line is broken or names an image that is not there, some
+            lines name a case and others do not, or a split is empty.
+    """
+    try:
+        with open_regular(path) as file:
+            lines = [
+                _line(path, number, text)
+                for number, text in enumerate(file, start=1)
+                if text.strip()
+            ]
+    except OSError as error:
+        raise DataError(
+            f"{path} cannot be read ({error.strerror}); put the file there or correct its path"
+        ) from error
+    ungrouped = [line.number for line in lines if line.group is None]
+    if 0 < len(ungrouped) < len(lines):
+        raise DataError(
+            f"{path} names no case ({', '.join(GROUP_KEYS)}) on line {ungrouped[0]}, but on others;"
+            " name it on every line or on none"
+        )
+    by_split = {split: tuple(line for line in lines if line.split == split) for split in SPLITS}
+    for split, found in by_split.items():
+        if not found:
+            raise DataError(
+                f"{path} has no line with the split '{split}'; every split needs some, so move "
+                "some cases there"
+            )
+    return by_split
+
+
+def one_line(caption: str) -> str:
+    """The caption with every run of blanks and line breaks as one blank, none at the ends."""
+    return " ".join(caption.split())
+
+
+def _line(path: Path, number: int, content: bytes) -> Line:
+    where = f"{path}, line {number}"
+    try:
+        entry = json.loads(content.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{where} is not UTF-8 text; save the file as UTF-8") from error
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", error)
+        raise DataError(f"{where} is no JSON ({reason}); write one object a line") from error
+    if not isinstance(entry, dict):
+        raise DataError(f'{where} is no JSON object; write {{"image": ..., "caption": ...}}')
+    image, split, caption = (_text(where, entry, key) for key in ("image", "split", "caption"))
+    if split not in SPLIT_NAMES:
+        raise DataError(f"{where} has the split '{split}'; write train, val or test")
+    return Line(
+        number, _place(where, path.parent, image), SPLIT_NAMES[split], caption, _group(where, entry)
+    )
+
+
+def _text(where: str, entry: dict[str, Any], key: str) -> str:
+    if key not in entry:
+        raise DataError(f"{where} has no '{key}'; add it as text")
+    value = entry[key]
+    if not isinstance(value, str):
+        raise DataError(f"{where} has {json.dumps(value)[:40]} as '{key}'; write text in quotes")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{where}: '{key}' holds half a character (\\ud...); repair it") from error
+    text = one_line(value) if key == "caption" else value
+    if not text:
+        raise DataError(f"{where} has an empty '{key}'; fill it in or remove the line")
+    return text
+
+
+def _group(where: str, entry: dict[str, Any]) -> str | None:
+    key = next((key for key in GROUP_KEYS if key in entry), None)
+    if key is None:
+        return None
+    value = entry[key]
+    return str(value) if type(value) is int else _text(where, entry, key)
+
+
+def _place(where: str, root: Path, image: str) -> str:
+    """The image's name from the root on, as it is found."""
+    if PurePath(image).is_absolute() or ".." in PurePath(image).parts:
+        raise DataError(
+            f"{where}: the image '{image}' leads out of {root}; copy it there and name it so"
+        )
+    for name in _candidates(image):
+        if os.path.isfile(root / name):  # noqa: PTH113  (False where a name is no name at all)
+            if not (root / name).resolve().is_relative_to(root.resolve()):
+                raise DataError(
+                    f"{where}: the image '{image}' is a link that leads out of {root}; copy what "
+                    "it names there"
+                )
+            return name
+    raise DataError(
+        f"{where}: the image '{image}' is neither in {root} nor in {root / 'images'}; put it "
+        "there or remove the line"
+    )
+
+
+def _candidates(image: str) -> Iterator[str]:
+    for form in dict.fromkeys((image, *(unicodedata.normalize(f, image) for f in ("NFC", "NFD")))):
+        yield PurePath(form).as_posix()
+        yield (PurePath("images") / form).as_posix()
 
 
 def card_of(path: Path) -> DatasetCard:
@@ -29,14 +170,14 @@ def card_of(path: Path) -> DatasetCard:
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Open every image's header and return the dataset; pixels are decoded when they are read.
 
-    Images of several sizes are brought to one as `folder_images.survey` says.
+    Images of several sizes are brought to one as `image_files.survey` says.
 
     Raises:
         DataError: as `lines_of`, or an image is unreadable or of more than 8 bits.
     """
     import numpy as np
 
-    from omnibench.data.folder_images import FolderImages, survey
+    from omnibench.data.image_files import FolderImages, survey
 
     path = Path(str(card.path))
     lines = lines_of(path)
@@ -67,7 +208,7 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `lines_of`, or a file cannot be read.
     """
-    from omnibench.data.reading import as_read
+    from omnibench.data.image_files import as_read
 
     names = {line.image for found in lines_of(path).values() for line in found}
     digest = f"sha256:{sha256_of_folder(path.parent, {path.name, *names}, data_dir)}"

@@ -13,7 +13,7 @@ from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Masks, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.declaration import coding_of, read_declaration
-from omnibench.data.folder import SUFFIXES, beside_splits, ending, instead, visible
+from omnibench.data.listing import SUFFIXES, beside_splits, ending, instead, visible
 from omnibench.errors import DataError
 
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
@@ -55,16 +55,22 @@ def card_of(path: Path) -> DatasetCard:
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Open every header and return the dataset; pixels are decoded when they are read.
 
-    Images of several sizes are brought to one as `folder_images.survey` says, and masks with them.
+    Images of several sizes are brought to one as `image_files.survey` says, and masks with them.
     Values and colours of the masks are read as `declaration` says.
     Its digest is `source_digest`: hashing every decoded image would double the work.
 
     Raises:
         DataError: as `pairs_of`, an image is unreadable or of more than 8 bits, or a mask is not
-            what `folder_masks.check_mask` wants.
+            what `image_files.check_mask` wants.
     """
-    from omnibench.data.folder_images import FolderImages, every, survey
-    from omnibench.data.folder_masks import FolderMasks, check_mask, check_palettes
+    from omnibench.data.image_files import (
+        FolderImages,
+        FolderMasks,
+        check_mask,
+        check_palettes,
+        every,
+        survey,
+    )
 
     root = Path(str(card.path))
     pairs, declaration = pairs_of(root), read_declaration(root)
@@ -105,7 +111,7 @@ def source_digest(path: Path, data_dir: Path) -> str:
     Raises:
         DataError: as `pairs_of`, or a file cannot be read.
     """
-    from omnibench.data.reading import as_read
+    from omnibench.data.image_files import as_read
 
     pairs = pairs_of(path)
     images = [name for split in SPLITS for name in pairs.images[split]]

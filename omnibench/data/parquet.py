@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.data import Dataset, Split, Texts, hub
-from omnibench.data.folder_images import decode, header
-from omnibench.data.jsonl_lines import one_line
+from omnibench.data.image_files import decode, header
+from omnibench.data.jsonl import one_line
 from omnibench.data.packing import Stream, pack
 from omnibench.errors import DataError
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from omnibench import DatasetCard, register_dataset
 from omnibench.data import Dataset, Reader, local_card
-from omnibench.data.image_tree import files_below, image_names, is_image
+from omnibench.data.listing import files_below, image_names, is_image
 from omnibench.errors import DataError
 from omnibench.files import open_regular
 

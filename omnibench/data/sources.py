@@ -9,7 +9,7 @@ from omnibench.catalogue import datasets, readers
 from omnibench.data import Dataset, Reader, hub, local_card
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
-from omnibench.data.image_tree import files_below
+from omnibench.data.listing import files_below
 from omnibench.errors import DataError, RequestError
 from omnibench.files import expanded
 from omnibench.registry import did_you_mean, import_attribute

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
 from omnibench.data import Dataset, Images, Labels, sources
+from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
 from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import mask_shares
-from omnibench.data.remembered import remembered
 from omnibench.errors import DataError
 
 RULES = "survey 1"  # raised when the facts or the warnings change

@@ -11,7 +11,7 @@ import pytest
 from waiting import wait_until
 
 from omnibench.data import checksums
-from omnibench.data.checksums import checksum_like, sha256_of, sha256_of_folder
+from omnibench.data.checksums import checksum_like, remembered, sha256_of, sha256_of_folder
 from omnibench.errors import DataError
 
 
@@ -21,7 +21,7 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checksums, "SETTLED_NS", -1_000_000_000)
 
 
-def remembered(folder: Path) -> dict[str, list[Any]]:
+def in_memory(folder: Path) -> dict[str, list[Any]]:
     memory: dict[str, list[Any]] = json.loads(
         (folder / "checksums.index").read_bytes().partition(b"\n")[2]
     )
@@ -139,7 +139,7 @@ def test_a_damaged_memory_is_ignored(tmp_path: Path, memory: str) -> None:
     path = tmp_path / "a"
     path.write_bytes(b"abc")
     assert sha256_of(path, tmp_path) == hashlib.sha256(b"abc").hexdigest()
-    assert f"sha256 {path}" in remembered(tmp_path)
+    assert f"sha256 {path}" in in_memory(tmp_path)
 
 
 def test_works_where_nothing_can_be_remembered(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_processes_share_one_memory(tmp_path: Path) -> None:
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
         found = list(pool.map(_remember, [(path, tmp_path) for path in paths]))
     assert found == [hashlib.sha256(path.name.encode()).hexdigest() for path in paths]
-    assert set(remembered(tmp_path)) == {f"sha256 {path}" for path in paths}
+    assert set(in_memory(tmp_path)) == {f"sha256 {path}" for path in paths}
 
 
 def test_folder_digest(tmp_path: Path, hashed: list[Path]) -> None:
@@ -177,3 +177,42 @@ def test_folder_digest(tmp_path: Path, hashed: list[Path]) -> None:
     assert len(hashed) == 2
     (tmp_path / "a").rename(tmp_path / "c")
     assert sha256_of_folder(tmp_path, ["b", "c"], tmp_path) != digest
+
+
+@pytest.fixture
+def answers(tmp_path: Path) -> list[int]:
+    """What was computed, after one answer."""
+    answers: list[int] = []
+    assert ask(tmp_path, "a", answers) == [1]
+    assert ask(tmp_path, "a", answers) == [1]
+    assert answers == [1]
+    return answers
+
+
+def ask(data: Path, question: str, answers: list[int]) -> list[int]:
+    def compute() -> list[int]:
+        answers.append(len(answers) + 1)
+        return answers
+
+    answer: list[int] = remembered(data, question, compute)
+    return answer
+
+
+@pytest.mark.parametrize("damage", ["answer", "question", "empty", "pipe"])
+def test_a_damaged_answer_is_computed_again(
+    tmp_path: Path, answers: list[int], damage: str
+) -> None:
+    [path] = (tmp_path / "surveys").iterdir()
+    if damage == "question":  # another question's file in this one's place
+        ask(tmp_path, "b", answers)
+        [other] = set((tmp_path / "surveys").iterdir()) - {path}
+        other.replace(path)
+    elif damage == "pipe":
+        path.unlink()
+        os.mkfifo(path)
+    else:
+        content = json.dumps(json.loads(path.read_bytes()) | {"answer": [9]})
+        path.write_text(content if damage == "answer" else "")
+    count = len(answers)
+    assert ask(tmp_path, "a", answers) == answers
+    assert len(answers) == count + 1

@@ -9,7 +9,8 @@ from PIL import Image
 
 from omnibench.cards import DatasetCard
 from omnibench.data import sources
-from omnibench.data.image_tree import card_of, image_names, source_digest
+from omnibench.data.image_tree import card_of, source_digest
+from omnibench.data.listing import image_names
 from omnibench.errors import DataError
 
 NAMES = ("a/b/c/deep.jpg", "a/x.PNG", "a/y.tif", "top.png")

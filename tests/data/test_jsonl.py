@@ -11,8 +11,7 @@ from target_values import captions_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import phantom, sources
-from omnibench.data.jsonl import card_of, read, source_digest
-from omnibench.data.jsonl_lines import lines_of
+from omnibench.data.jsonl import card_of, lines_of, read, source_digest
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
 

@@ -14,8 +14,16 @@ from PIL import Image
 import omnibench.data.medmnist  # noqa: F401  (registers)
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Split, phantom, sources
-from omnibench.data.pool import Pool, open_pool, pool_card
-from omnibench.data.pool_members import CHUNK, ArrayMember, FileMember, grey, resized
+from omnibench.data.pool import (
+    CHUNK,
+    ArrayMember,
+    FileMember,
+    Pool,
+    grey,
+    open_pool,
+    pool_card,
+    resized,
+)
 from omnibench.errors import DataError, RequestError
 
 Save = Callable[..., Path]

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from omnibench.encoders import Encoder, TrainableEncoder
     from omnibench.engines import Engine, register_engine
     from omnibench.execute import Finished, execute_unit, fail_unit
+    from omnibench.exporters import Exporter, register_exporter
     from omnibench.options import DatasetReference, LocalPath, WatchedBy
     from omnibench.recipe import Recipe
     from omnibench.task import Adaptation, Metric, Outcome, Task
@@ -61,6 +62,7 @@ _NAMES = {
     "omnibench.encoders": "Encoder TrainableEncoder",
     "omnibench.engines": "Engine register_engine",
     "omnibench.execute": "Finished execute_unit fail_unit",
+    "omnibench.exporters": "Exporter register_exporter",
     "omnibench.options": "DatasetReference LocalPath WatchedBy",
     "omnibench.recipe": "Recipe",
     "omnibench.task": "Adaptation Metric Outcome Task",
@@ -79,6 +81,7 @@ __all__ = [
     "DatasetReference",
     "Encoder",
     "Engine",
+    "Exporter",
     "Finished",
     "Images",
     "Labels",
@@ -111,6 +114,7 @@ __all__ = [
     "register_backbone",
     "register_dataset",
     "register_engine",
+    "register_exporter",
     "register_metric",
     "register_reader",
     "register_task",

@@ -225,11 +225,14 @@ def export(
     digest: Annotated[str, typer.Argument(help="Of a pretraining record, 8 digits at least.")],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
     places: PlaceOptions,
+    form: Annotated[
+        str, typer.Option("--format", help="timm (loads with local-dir:), or one of a plug-in.")
+    ] = "timm",
 ) -> None:
-    """Write a pretrained backbone as a folder that timm loads with local-dir:."""
+    """Write a pretrained backbone as a folder that others load."""
     from omnibench.commands import exporting
 
-    exporting.export(digest, folder, places)
+    exporting.export(digest, folder, form, places)
 
 
 @_command()

@@ -31,7 +31,8 @@ LocalPath = Annotated[str, Place("path")]
 # A dataset, as a suite names it.
 DatasetReference = Annotated[str, Place("dataset")]
 # The same, by which a training is watched: it is no part of the name in paths and tables.
-WatchedBy = Annotated[str | None, Place("dataset", in_short=False)]
+WATCHING = Place("dataset", in_short=False)
+WatchedBy = Annotated[str | None, WATCHING]
 
 LONGEST = 40  # characters of a text in a short form; a longer one is cut and gets a hash
 

@@ -93,7 +93,11 @@ def test_a_pretraining_becomes_a_backbone(bench, suite, tmp_path):
 
     saved = load_file(record.with_suffix(".safetensors"))
     assert torch.equal(state, torch.cat([saved[key].flatten() for key in loaded.state_dict()]))
-    assert told["digest"] in (tmp_path / "out" / "README.md").read_text()
+    model_card = (tmp_path / "out" / "README.md").read_text()
+    assert told["digest"] in model_card
+    assert "| watched by the validation split of | npz:two.npz |" in model_card
+    status, _, err = bench("export", digest[:8], tmp_path / "more", "--format", "tim")
+    assert (status, "unknown export format 'tim'; did you mean timm" in err) == (2, True)
 
 
 def test_what_another_labelled_set_watches_is_another_cell(bench, suite):

@@ -205,8 +205,7 @@ def results(
         return tidy(record for _, record in store.all())
     session = _session(results, data, plugins)
     _, units = session.suite(source)
-    finished = (state.record for state in states(units, session.store) if state.record)
-    return tidy(record for record in finished if record["status"] in ("done", "failed"))
+    return tidy(state.record for state in states(units, session.store) if state.record)
 
 
 def compare(

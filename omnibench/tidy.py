@@ -1,6 +1,7 @@
 """Records as a tidy table: one row for each cell, metric and view. No torch here."""
 
 import functools
+import io
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,6 +49,8 @@ def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """
     rows: list[tuple[Any, ...]] = []
     for record in records:
+        if record["status"] not in ("done", "failed"):  # of a newer omnibench
+            continue
         spec = record["spec"]
         place = tuple(spec[key] for key in ("task", "dataset", "backbone", "short", "repetition"))
         message = (record["error"] or {}).get("message", "")
@@ -61,6 +64,13 @@ def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             value = float("nan") if value is None else float(value)
             rows.append((*place, definition, metric, view, value, *about, *facts))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def to_parquet(frame: pd.DataFrame) -> bytes:
+    """Return a table as a Parquet file."""
+    file = io.BytesIO()
+    frame.to_parquet(file, index=False)
+    return file.getvalue()
 
 
 @functools.lru_cache(maxsize=1024)

@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import omnibench
 from omnibench.record import as_bytes
 
 SUITE = """
@@ -96,6 +98,8 @@ def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):
     for kind in ("tex", "csv", "md"):
         assert (tmp_path / "results" / "reports" / "small" / f"small.{kind}").stat().st_size > 200
     assert "ece" in (tmp_path / "results" / "reports" / "small" / "small.csv").read_text()
+    tidy = pd.read_parquet(tmp_path / "results" / "reports" / "small" / "results.parquet")
+    pd.testing.assert_frame_equal(tidy, omnibench.results(suite))
     status, out, _ = bench("compare", "w", "v", "--json", "--metric", "auc")
     compared = json.loads(out)
     assert (compared["a"], compared["b"]) == ("w", "v")

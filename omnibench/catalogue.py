@@ -25,6 +25,8 @@ from omnibench.registry import Registry, all_or_none
 
 if TYPE_CHECKING:
     from omnibench.data.reader import Reader
+    from omnibench.report.columns import FurtherColumn
+    from omnibench.report.figures.drawing import Figure
     from omnibench.task import Adaptation, Metric, Task
 
 
@@ -39,6 +41,8 @@ adaptations: "Registry[Adaptation]" = Registry(
 )
 # By "task:definition/name"; a task's own are not among them.
 metrics: "Registry[Metric]" = Registry("metric", "omnibench.metrics", "omnibench.task:check_metric")
+figures: "Registry[Figure]" = Registry("figure", "omnibench.figures")
+columns: "Registry[FurtherColumn]" = Registry("column", "omnibench.columns")
 
 SLOW_SECONDS = 5.0
 log = logging.getLogger("omnibench")
@@ -88,6 +92,18 @@ def register_metric(task: str, metric: "Metric") -> "Metric":
         raise RequestError(f"the metric '{metric.id}' is {task}'s own; give yours another id")
     metrics.add(f"{task}:{metric.id}", metric)
     return metric
+
+
+def register_figure(figure: "Figure") -> "Figure":
+    """Make a figure of the report known."""
+    figures.add(figure.name, figure)
+    return figure
+
+
+def register_column(column: "FurtherColumn") -> "FurtherColumn":
+    """Make a further column of the report's tables known."""
+    columns.add(column.name, column)
+    return column
 
 
 _plugged: dict[Path, tuple[str, ...]] = {}

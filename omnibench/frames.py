@@ -1,6 +1,6 @@
 """Records as the long table that statistics and reports take. No torch here."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
 from omnibench.record_files import read_predictions
 from omnibench.stats.cases import Stored
-from omnibench.stats.units import COLUMNS, split_decoding
+from omnibench.stats.units import COLUMNS, split_decoding, undecoded
 from omnibench.task import VALUES, Metric, by_decoding, metrics_of, values_per_case
 
 KEPT_BYTES = 256 * 2**20
@@ -111,19 +111,26 @@ def mixed_precisions(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, st
     }
 
 
-def improving_downwards() -> set[str]:
-    """Return the names of the metrics that improve downwards, of every task."""
-    return {metric.name for metric in _metrics() if metric.direction == "down"}
+def improving_downwards(values: pd.DataFrame) -> set[str]:
+    """Return the metrics of a long table that improve downwards, as "definition/name"."""
+    return {key for key, metric in _known(values).items() if metric.direction == "down"}
 
 
-def units_by_definition() -> dict[str, str]:
-    """Return what the values of each definition are in, of every task; ids without decoding."""
-    return {metric.definition: metric.unit for metric in _metrics()}
+def units_by_metric(values: pd.DataFrame) -> dict[str, str]:
+    """Return what the values of each metric of a long table are in, by "definition/name"."""
+    return {key: metric.unit for key, metric in _known(values).items()}
 
 
-def _metrics() -> Iterator[Metric]:
-    for name in tasks:
-        yield from metrics_of(name)
+def _known(values: pd.DataFrame) -> dict[str, Metric]:
+    """Return "definition/name", without a decoding -> what is registered of that metric."""
+    scores = set(zip(values["definition"], values["metric"], strict=True))
+    every = [metric for task in tasks for metric in metrics_of(task)]
+    return {
+        undecoded((definition, name)): metric
+        for definition, name in scores
+        for metric in every
+        if metric.definition == split_decoding(definition)[0] and metric.covers(name)
+    }
 
 
 def _refuse_other_weights(

@@ -235,7 +235,8 @@ class Task:
         own: its own adaptations, by name.
         offers: what it gives registered adaptations that need it: each joins its own.
         recipes: of the adaptations that are registered.
-        pictures: what each picture of a record shows, by its name: "overlay" for "overlay.png".
+        pictures: "Title: what it shows" of each picture of a record, by its name: "overlay" for
+            "overlay.png".
         makes_backbones: whether a cell leaves weights that are a backbone for others.
     """
 

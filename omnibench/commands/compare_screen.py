@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from omnibench.commands.concluding import conclusion
-from omnibench.report.numbers import POINTS, number
-from omnibench.report.sentences import metric_names
+from omnibench.report.comparisons import metric_names
+from omnibench.report.words import number
 from omnibench.stats.details import Detail
 from omnibench.stats.result import Answer, RefusedError
-from omnibench.stats.units import split_decoding
+from omnibench.stats.units import undecoded
+from omnibench.task import POINTS
 from omnibench.terminal import columns
 
 Rows = list[dict[str, Any]]
@@ -26,7 +27,7 @@ class Screen:
         rows, sums: as in the JSON.
         details, anew: of each row; `anew` the hierarchical bootstrap's.
         words: of each sum.
-        units: definition -> what its values are in.
+        units: "definition/name" -> what the values of a metric are in.
         margin: of equivalence, in points; None where it was not asked for.
     """
 
@@ -87,7 +88,7 @@ class Screen:
         )
 
     def _unit(self, row: Mapping[str, Any]) -> str:
-        return self.units.get(split_decoding(row["definition"])[0], POINTS)
+        return self.units.get(undecoded((row["definition"], row["metric"])), POINTS)
 
 
 def _number(value: float | None, unit: str) -> str:

@@ -16,11 +16,10 @@ from omnibench.frames import (
     improving_downwards,
     mixed_precisions,
     predictions_of,
-    units_by_definition,
+    units_by_metric,
     values_of,
 )
 from omnibench.registry import did_you_mean
-from omnibench.report.numbers import POINTS
 from omnibench.session import Places, Session
 from omnibench.states import Filters
 from omnibench.stats.across import by_dataset, overall
@@ -28,8 +27,8 @@ from omnibench.stats.cases import Predictions
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import Detail, details, on_new_runs
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Score, split_decoding, undecoded
-from omnibench.task import reported_of
+from omnibench.stats.units import Score, undecoded
+from omnibench.task import POINTS, reported_of
 from omnibench.terminal import echo, echo_json
 
 
@@ -83,8 +82,8 @@ class Compared:
 
     def details(self) -> list[Detail]:
         """Return the effect, the chance and the equivalence of each row."""
-        margins = _margins(self.rows, self.margin)
-        return details(self.values, self.rows, margins, improving_downwards())
+        margins = _margins(self.values, self.margin)
+        return details(self.values, self.rows, margins, improving_downwards(self.values))
 
 
 def _why_none(a: str, b: str, session: Session) -> str:
@@ -119,7 +118,8 @@ def compare(
         RequestError: the request cannot be answered; the message says how it could be.
     """
     compared = Compared.from_records(a, b, metric, filters, Session.open(places), margin)
-    values, downwards = compared.values, improving_downwards()
+    values = compared.values
+    downwards = improving_downwards(values)
     rows, sums = _rows(compared.rows), _rows(overall(compared.rows, downwards))
     if as_json:
         echo_json({"a": a, "b": b, "rows": rows, "overall": sums})
@@ -134,7 +134,7 @@ def compare(
         words=[
             _words(a, b, values, group, downwards) for group in by_dataset(compared.rows).values()
         ],
-        units=units_by_definition(),
+        units=units_by_metric(values),
         margin=margin,
     )
     mixed = mixed_precisions(record for _, record in compared.records)
@@ -151,20 +151,19 @@ def _words(
     rows: Sequence[Comparison],
     downwards: Collection[str],
 ) -> str:
-    chance = improvement_words(a, b, values, rows, rows[0].metric in downwards)
+    chance = improvement_words(
+        a, b, values, rows, undecoded((rows[0].definition, rows[0].metric)) in downwards
+    )
     return "; ".join(filter(None, (chance, over_datasets_words(rows))))
 
 
-def _margins(comparisons: Iterable[Comparison], margin: float | None) -> dict[str, float]:
-    """Return the margin as a fraction, for the definitions that are in points."""
+def _margins(values: pd.DataFrame, margin: float | None) -> dict[Score, float]:
+    """Return the margin as a fraction, for the metrics that are in points."""
     if margin is None:
         return {}
-    units = units_by_definition()
-    return {
-        row.definition: margin / 100
-        for row in comparisons
-        if units.get(split_decoding(row.definition)[0], POINTS) == POINTS
-    }
+    units = units_by_metric(values)
+    scores = set(zip(values["definition"], values["metric"], strict=True))
+    return {s: margin / 100 for s in scores if units.get(undecoded(s), POINTS) == POINTS}
 
 
 def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import pandas as pd
 
-from omnibench.report.numbers import probability
+from omnibench.report.words import probability
 from omnibench.stats.details import Detail, improvement
 from omnibench.stats.exact_tests import wilcoxon
 from omnibench.stats.pair import Comparison

@@ -7,13 +7,13 @@ import pandas as pd
 
 from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
-from omnibench.frames import units_by_definition, values_of
-from omnibench.report.numbers import POINTS
+from omnibench.frames import units_by_metric, values_of
+from omnibench.report.words import beyond_points
 from omnibench.session import Places, Session
 from omnibench.states import states
 from omnibench.stats.power import MOST, repetitions_needed
-from omnibench.stats.units import Score, split_decoding, undecoded
-from omnibench.task import reported_of
+from omnibench.stats.units import Score, undecoded
+from omnibench.task import POINTS, reported_of
 from omnibench.terminal import columns, echo, echo_json
 
 HEADER = (
@@ -50,24 +50,27 @@ def power(name: str, margin: float, places: Places, as_json: bool) -> None:
             f"the suite '{suite.name}' has no finished cell of its baseline '{baseline}' below "
             f"{store.root}; run `bench.py run {name}` first"
         )
-    frame = repetitions_needed(values, baseline, margin / 100, _primary(values))
+    primary = _primary(values)
+    in_points = {score for score, unit in primary.items() if unit == POINTS}
+    left_out = beyond_points({score[1]: unit for score, unit in primary.items()})
+    frame = repetitions_needed(values, baseline, margin / 100, in_points)
     rows = [_points(row) for row in frame.to_dict("records")]
     if as_json:
-        echo_json({"suite": suite.name, "baseline": baseline, "margin": margin, "rows": rows})
+        plan = {"suite": suite.name, "baseline": baseline, "margin": margin, "rows": rows}
+        echo_json({**plan, "left_out": left_out})
     else:
-        _print(rows, baseline, margin)
+        _print(rows, baseline, margin, left_out)
 
 
-def _primary(values: pd.DataFrame) -> set[Score]:
-    """Each task's primary metric, in every decoding, where it is in points."""
-    units = units_by_definition()
+def _primary(values: pd.DataFrame) -> dict[Score, str]:
+    """Return each task's primary metric, in every decoding, and what its values are in."""
+    units = units_by_metric(values)
     first = {(name, reported_of(name)[0]) for name in tasks if reported_of(name)}
     rows = zip(values["task"], values["definition"], values["metric"], strict=True)
     return {
-        (definition, metric)
-        for task, definition, metric in set(rows)
+        (definition, metric): units.get(undecoded((definition, metric)), POINTS)
+        for task, definition, metric in sorted(set(rows))
         if (task, undecoded((definition, metric))) in first
-        and units.get(split_decoding(definition)[0], POINTS) == POINTS
     }
 
 
@@ -81,7 +84,7 @@ def _points(row: dict[Any, Any]) -> dict[str, Any]:
     return plain
 
 
-def _print(rows: list[dict[str, Any]], baseline: str, margin: float) -> None:
+def _print(rows: list[dict[str, Any]], baseline: str, margin: float, left_out: list[str]) -> None:
     planned = [row for row in rows if not row["note"]]
     if planned:
         echo(columns([_shown(row) for row in planned], HEADER))
@@ -94,6 +97,8 @@ def _print(rows: list[dict[str, Any]], baseline: str, margin: float) -> None:
         if row["note"]:
             place = ", ".join(row[key] for key in ("dataset", "adaptation", "metric", "backbone"))
             echo(f"not planned: {place}: {row['note']}")
+    for sentence in left_out:
+        echo(sentence)
     echo(_sentence(planned, margin))
 
 

@@ -10,13 +10,11 @@ from omnibench.files import inside, write_atomically
 from omnibench.record import as_bytes
 from omnibench.record_files import read_predictions
 from omnibench.report.document import write_document
-from omnibench.report.figures.every import drawings
+from omnibench.report.figures.drawing import draw_figures
 from omnibench.report.gather import gather
-from omnibench.report.markdown import to_markdown
-from omnibench.report.plain import plain_markdown
-from omnibench.report.write import write_report
-from omnibench.report.write_latent import write_latent
-from omnibench.report.write_page import FIGURES, write_page
+from omnibench.report.latent_report import write_latent
+from omnibench.report.page.write import FIGURES, make_page, write_page
+from omnibench.report.write import tables_in_words, write_tables
 from omnibench.session import Places, Session
 from omnibench.states import states
 from omnibench.task import score
@@ -43,22 +41,20 @@ def report(name: str, out: Path | None, places: Places) -> None:
     inside(folder / FIGURES, folder)
     latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
-    tables = [*study.shown, *study.published]
-    plain = [*study.across, *latent.tables, *study.reproduction]
-    tested = study.correction, study.equivalence
-    text = to_markdown(suite.name, tables, study.comparisons, *tested)
-    text += plain_markdown(plain)
-    echo(re.sub(r"\\([\[\]<>_])", r"\1", text))  # a terminal needs no escapes
-    every = [*study.every, *study.published]
-    paths = write_report(suite.name, tables, study.comparisons, folder, every, plain, *tested)
+    echo(re.sub(r"\\([\[\]<>_])", r"\1", tables_in_words(study)))  # a terminal needs no escapes
+    paths = [*write_tables(study, folder), *latent.paths]
     paths.append(folder / TIDY)
     write_atomically(folder / TIDY, to_parquet(tidy(cell.record for cell in cells if cell.record)))
-    figures = list(drawings(study))
-    *pictures, page = write_page(study, figures, folder)
-    if pictures:
-        echo(f"written: {len(figures)} figures, as PDF and PNG, in {pictures[0].parent}")
-    for path in (*paths, *latent.paths, *write_document(study, figures, folder), page):
+    figures = draw_figures(study, folder / FIGURES)
+    page = make_page(study, figures, folder)
+    paths += [*write_document(study, page, figures, folder), write_page(page, folder)]
+    if figures.drawings:
+        count = len(figures.drawings)
+        echo(f"written: {count} figures, as PDF and PNG, in {folder / FIGURES}")
+    for path in paths:
         echo(f"written: {path}")
+    for sentence in figures.failures:
+        echo(sentence)
     for lost in study.unregistered:
         echo(f"not registered: {lost}")
 

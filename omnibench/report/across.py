@@ -1,30 +1,131 @@
-"""What a task's first metric says over several datasets, as tables of texts."""
+"""What a task's first metric says over several datasets, as tables; what is complete enters."""
 
 import math
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
 
 import pandas as pd
 
-from omnibench.report.complete import Complete
-from omnibench.report.numbers import number, probability
-from omnibench.report.plain import PlainTable
-from omnibench.report.sentences import CORRECTED
+from omnibench.report.results import ResultRow, Results
+from omnibench.report.table import DASH, Table
+from omnibench.report.words import CORRECTED, bare_probability, number, probability, span
 from omnibench.stats.across import aggregate_iqm, probability_of_improvement
 from omnibench.stats.pair import FROZEN
 from omnibench.stats.ranks import critical_difference, friedman, ranks, wilcoxon_pairs
 from omnibench.stats.result import RefusedError
+from omnibench.task import makes_backbones
 
 FEW = 5  # datasets; below, hardly any difference of ranks can be told
 MOST = 40  # backbones whose pairs are all tested: 780
 RESAMPLES = 2_000
-ABSENT = "\N{EN DASH}"
 PAIR = "pair"  # over the first column of a table of pairs
 
+Runs = dict[tuple[str, str], dict[str, list[float]]]  # adaptation, backbone -> dataset -> values
 
-def across_tables(
-    found: Iterable[Complete], baseline: str | None, correction: str
-) -> list[PlainTable]:
+
+@dataclass(frozen=True, eq=False)
+class Complete:
+    """The backbones that one adaptation was run with on all of several datasets.
+
+    Attributes:
+        results: of the metric.
+        varies: what differs between repetitions.
+        datasets: those on which some backbone has a mean.
+        runs: backbone -> dataset -> values of its repetitions.
+        left: what is left out, in sentences.
+    """
+
+    results: Results
+    adaptation: str
+    varies: str
+    datasets: tuple[str, ...]
+    runs: Mapping[str, Mapping[str, list[float]]]
+    left: tuple[str, ...]
+
+    @cached_property
+    def means(self) -> pd.DataFrame:
+        """Return the mean over repetitions, one row a dataset, one column a backbone."""
+        means = {
+            name: [sum(runs[dataset]) / len(runs[dataset]) for dataset in self.datasets]
+            for name, runs in self.runs.items()
+        }
+        return pd.DataFrame(means, index=list(self.datasets))
+
+    @property
+    def falling(self) -> bool:
+        """Whether less is better."""
+        return self.results.metric in self.results.lower_is_better
+
+    @property
+    def title(self) -> str:
+        """Return task, metric and adaptation."""
+        return f"{self.results.title}, {self.adaptation}"
+
+
+def completed(tables: Iterable[Results], values: pd.DataFrame) -> Iterator[Complete]:
+    """Yield what is complete of each task and adaptation that the suite runs on several datasets.
+
+    What a task that makes backbones starts from is no rival of what it makes: it has none.
+
+    Args:
+        tables: of each task's first metric.
+        values: the long table of `units.COLUMNS`.
+    """
+    for table in tables:
+        if makes_backbones(table.task):
+            continue
+        runs = _runs(table, values)
+        for adaptation in dict.fromkeys(row.adaptation for row in table.rows):
+            rows = [row for row in table.rows if row.adaptation == adaptation]
+            block = _complete(table, adaptation, rows, runs)
+            if block is not None:
+                yield block
+
+
+def _runs(table: Results, values: pd.DataFrame) -> Runs:
+    some = values[
+        (values["task"] == table.task)
+        & (values["definition"] == table.definition)
+        & (values["metric"] == table.metric)
+    ]
+    runs: Runs = {}
+    columns = (some[name] for name in ("adaptation", "backbone", "dataset", "value"))
+    for adaptation, backbone, dataset, value in zip(*columns, strict=True):
+        runs.setdefault((adaptation, backbone), {}).setdefault(dataset, []).append(value)
+    return runs
+
+
+def _complete(
+    table: Results, adaptation: str, rows: list[ResultRow], runs: Runs
+) -> Complete | None:
+    states = {
+        row.backbone: {
+            column: cell.state for column, cell in zip(table.columns, row.cells, strict=True)
+        }
+        for row in rows
+    }
+    planned = [c for c in table.columns if any(s[c] != "unplanned" for s in states.values())]
+    if len(planned) < 2:
+        return None
+    datasets = tuple(c for c in planned if any(s[c] == "done" for s in states.values()))
+    left = []
+    without = [name for name in planned if name not in datasets]
+    if without:
+        left.append(f"No backbone has a mean on {', '.join(without)}, which is left out.")
+    lacking = {
+        backbone: [name for name in datasets if columns[name] != "done"]
+        for backbone, columns in states.items()
+    }
+    incomplete = "; ".join(f"{name} ({', '.join(some)})" for name, some in lacking.items() if some)
+    if incomplete:
+        left.append(f"Left out, for want of a mean on the datasets in brackets: {incomplete}.")
+    entered = {name: runs[adaptation, name] for name, names in lacking.items() if not names}
+    varies = next((row.varies for row in rows if row.varies), "nothing")
+    return Complete(table, adaptation, varies, datasets, entered, tuple(left))
+
+
+def across_tables(blocks: Iterable[Complete], baseline: str | None, correction: str) -> list[Table]:
     """Return a table of ranks and aggregates and one of all pairs, for each task and adaptation.
 
     Where a statistic is refused its reason stands in the caption.
@@ -33,26 +134,26 @@ def across_tables(
         correction: of the pairs' p, as a suite names it.
     """
     tables = []
-    for one in found:
-        title = f"Across datasets: {one.title}"
+    for block in blocks:
+        title = f"Across datasets: {block.title}"
         try:
-            places = ranks(one.means, one.falling).mean().sort_values(kind="stable")
+            places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
         except RefusedError as reason:
-            caption = " ".join([f"Refused: {reason}.", *one.left])
-            tables.append(PlainTable(title, (), (), caption))
+            caption = " ".join([f"Refused: {reason}.", *block.left])
+            tables.append(Table.from_texts(title, (), (), caption))
             continue
-        tables.append(_standings(one, title, places, baseline))
-        tables.append(_pairs(one, f"Pairs across datasets: {one.title}", correction))
+        tables.append(_standings(block, title, places, baseline))
+        tables.append(_pairs(block, f"Pairs across datasets: {block.title}", correction))
     return tables
 
 
-def _standings(one: Complete, title: str, places: pd.Series, baseline: str | None) -> PlainTable:
+def _standings(block: Complete, title: str, places: pd.Series, baseline: str | None) -> Table:
     heads = ["backbone", "mean rank", "interquartile mean", "95 % interval"]
-    columns = {"interquartile mean": partial(_interquartile_mean, one)}
-    if baseline is not None and baseline in one.runs:
+    columns = {"interquartile mean": partial(_interquartile_mean, block)}
+    if baseline is not None and baseline in block.runs:
         heads += [f"P(better than {baseline})", "95 % interval of P"]
         what = f"probability of improvement over {baseline}"
-        columns[what] = partial(_improvement, one, baseline)
+        columns[what] = partial(_improvement, block, baseline)
     refused: dict[str, list[str]] = {}
     rows = []
     for name, place in places.items():
@@ -62,50 +163,52 @@ def _standings(one: Complete, title: str, places: pd.Series, baseline: str | Non
                 row += texts(str(name))
             except RefusedError as reason:
                 refused.setdefault(f"{what}: {reason}", []).append(str(name))
-                row += (ABSENT, ABSENT)
+                row += (DASH, DASH)
         rows.append(tuple(row))
     caption = [
-        *subject(one),
-        *_measures(one, baseline, any(row[2] != ABSENT for row in rows)),
-        *tests(one),
+        *subject(block),
+        *_measures(block, baseline, any(row[2] != DASH for row in rows)),
+        *tests(block),
         *(f"Refused for {', '.join(names)}: {why}." for why, names in refused.items()),
-        *one.left,
-        *_controls(one),
+        *block.left,
+        *_controls(block),
     ]
-    return PlainTable(title, tuple(heads), tuple(rows), " ".join(caption))
+    return Table.from_texts(title, tuple(heads), tuple(rows), " ".join(caption))
 
 
-def _interquartile_mean(one: Complete, name: str) -> tuple[str, str]:
-    made = aggregate_iqm(one.runs[name], RESAMPLES)
-    value, low, high = (number(x, one.table.unit) for x in (made.value, made.low, made.high))
+def _interquartile_mean(block: Complete, name: str) -> tuple[str, str]:
+    made = aggregate_iqm(block.runs[name], RESAMPLES)
+    value, low, high = (number(x, block.results.unit) for x in (made.value, made.low, made.high))
     return value, f"{low} to {high}"
 
 
-def _improvement(one: Complete, baseline: str, name: str) -> tuple[str, str]:
+def _improvement(block: Complete, baseline: str, name: str) -> tuple[str, str]:
     if name == baseline:
-        return ABSENT, ABSENT
-    made = probability_of_improvement(one.runs[name], one.runs[baseline], one.falling, RESAMPLES)
+        return DASH, DASH
+    runs = block.runs[name], block.runs[baseline]
+    made = probability_of_improvement(*runs, block.falling, RESAMPLES)
     return f"{made.value:.2f}", f"{made.low:.2f} to {made.high:.2f}"
 
 
-def subject(one: Complete) -> Iterator[str]:
+def subject(block: Complete) -> Iterator[str]:
     """Yield a sentence: metric, definition, datasets, repetitions and what varies."""
-    counts = {len(values) for runs in one.runs.values() for values in runs.values()}
-    n = "n = 1" if counts == {1} else f"n = {_range(counts)} repetitions, {one.varies} varies"
+    results = block.results
+    counts = {len(values) for runs in block.runs.values() for values in runs.values()}
+    n = "n = 1" if counts == {1} else f"n = {span(counts)} repetitions, {block.varies} varies"
     yield (
-        f"{one.table.metric} in {one.table.unit} ({'lower' if one.falling else 'higher'} is "
-        f"better), metric definition {one.table.definition}, over {len(one.datasets)} datasets "
-        f"({', '.join(one.datasets)}); {n}."
+        f"{results.metric} in {results.unit} ({'lower' if block.falling else 'higher'} is better), "
+        f"metric definition {results.definition}, over {len(block.datasets)} datasets "
+        f"({', '.join(block.datasets)}); {n}."
     )
 
 
-def _measures(one: Complete, baseline: str | None, resampled: bool) -> Iterator[str]:
+def _measures(block: Complete, baseline: str | None, resampled: bool) -> Iterator[str]:
     yield "Mean rank: of the means over repetitions, 1 is best, ties share theirs."
     yield (
         "Interquartile mean: of all runs on all datasets without the lowest and the highest "
         "quarter."
     )
-    if baseline in one.runs:
+    if baseline in block.runs:
         yield (
             f"P(better than {baseline}): how likely a run beats one of {baseline} on one of these "
             "datasets, a tie counting half; not corrected."
@@ -114,18 +217,18 @@ def _measures(one: Complete, baseline: str | None, resampled: bool) -> Iterator[
         yield f"{baseline} is not complete, so nothing is compared with it."
     if not resampled:
         return
-    seeds = " (head seed only)" if one.varies in FROZEN else ""
+    seeds = " (head seed only)" if block.varies in FROZEN else ""
     yield (
         f"Intervals: 95 % percentiles of {RESAMPLES:,} resamples of the repetitions{seeds} within "
         "each dataset, too narrow for few repetitions; they say nothing of other datasets."
     )
 
 
-def tests(one: Complete) -> Iterator[str]:
+def tests(block: Complete) -> Iterator[str]:
     """Yield sentences: Friedman's test, the critical difference, and what few datasets mean."""
-    datasets, models = one.means.shape
+    datasets, models = block.means.shape
     try:
-        test = friedman(one.means)
+        test = friedman(block.means)
     except RefusedError as reason:
         yield f"Friedman's test is refused: {reason}."
     else:
@@ -140,52 +243,44 @@ def tests(one: Complete) -> Iterator[str]:
         yield f"{datasets} datasets are few: only large and steady differences can be told."
 
 
-def _pairs(one: Complete, title: str, correction: str) -> PlainTable:
-    models = len(one.means.columns)
+def _pairs(block: Complete, title: str, correction: str) -> Table:
+    models = len(block.means.columns)
     count = models * (models - 1) // 2
     if models > MOST:
         why = f"{models} backbones make {count:,} pairs; at most {MOST} are all tested and drawn"
-        return PlainTable(title, (), (), f"Refused: {why}. `bench.py compare` tests two.")
-    found = wilcoxon_pairs(one.means, correction)
-    tested = int(found["p"].notna().sum())
+        return Table.from_texts(title, (), (), f"Refused: {why}. `bench.py compare` tests two.")
+    pairs = wilcoxon_pairs(block.means, correction)
+    tested = int(pairs["p"].notna().sum())
     if not tested:
-        notes = "; ".join(dict.fromkeys(found["note"]))
-        return PlainTable(title, (), (), f"No pair is tested: {notes}.")
-    unit = one.table.unit
-    columns = (found[name].tolist() for name in found)
+        notes = "; ".join(dict.fromkeys(pairs["note"]))
+        return Table.from_texts(title, (), (), f"No pair is tested: {notes}.")
+    unit = block.results.unit
+    columns = (pairs[name].tolist() for name in pairs)
     rows = tuple(
         (
             f"{a} \N{MINUS SIGN} {b}",
             number(difference, unit, signed=True),
-            _p(p),
-            _p(corrected),
+            bare_probability(p) or DASH,
+            bare_probability(corrected) or DASH,
             note,
         )
         for a, b, difference, p, corrected, note in zip(*columns, strict=True)
     )
     caption = [
-        *subject(one),
+        *subject(block),
         "Difference: the Hodges-Lehmann estimate over datasets, or the mean difference where the "
         "test is refused. Wilcoxon's signed-rank test of the means over repetitions, exact, "
         f"two-sided; p corrected by {CORRECTED[correction]} over the family of {tested} tested "
         "pairs of this table.",
-        *one.left,
-        *_controls(one),
+        *block.left,
+        *_controls(block),
     ]
     heads = (PAIR, "difference", "p", "corrected p", "note")
-    return PlainTable(title, heads, rows, " ".join(caption))
+    return Table.from_texts(title, heads, rows, " ".join(caption))
 
 
-def _p(p: float) -> str:
-    return probability(p).removeprefix("= ") if math.isfinite(p) else ABSENT
-
-
-def _controls(one: Complete) -> Iterator[str]:
-    controls = {row.backbone for row in one.table.rows if row.control and row.backbone in one.runs}
+def _controls(block: Complete) -> Iterator[str]:
+    controls = {row.backbone for row in block.results.rows if row.control}.intersection(block.runs)
     if controls:
         names = ", ".join(sorted(controls))
         yield f"Random controls are one fixed draw of weights each: {names}."
-
-
-def _range(counts: set[int]) -> str:
-    return str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"

@@ -1,114 +1,169 @@
-"""From records' values and comparisons to tables."""
+"""From records' values and comparisons to results."""
 
 import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any, TypeVar
 
 import pandas as pd
 
-from omnibench.report.numbers import POINTS
-from omnibench.report.table import Cell, Row, Table
+from omnibench.report.results import Result, ResultRow, Results
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Key, Unit, split_decoding, units_of
+from omnibench.stats.units import Key, Unit, split_decoding, undecoded, units_of
 
 Label = tuple[str, str]  # backbone, adaptation
-Column = dict[Label, Cell]
+DecodedLabel = tuple[str, str, str]  # and decoding
+Column = dict[Label, Result]
 AnyLabel = TypeVar("AnyLabel", bound=tuple[str, ...])
 
 _DECIMALS = 12  # means that differ only beyond these are tied: rounding noise of float64
 
 
-def build_tables(
+@dataclass(frozen=True)
+class Plan:
+    """What is asked for.
+
+    Attributes:
+        expected: one row for each cell: task, dataset, backbone, adaptation, repetition, state
+            (done, failed, or anything else for missing) and, if known, its decodings. None: what
+            has records.
+        backbones: the order of the rows; others follow as they appear.
+    """
+
+    expected: pd.DataFrame | None = None
+    backbones: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What the statistics say.
+
+    Attributes:
+        comparisons: what `compare_pairs` returned for pairs (backbone, baseline).
+        baseline: the backbone that daggers refer to.
+        standings: what `tied_with_best` returned.
+        correction: of the p-values, as a suite names it.
+    """
+
+    comparisons: Collection[Comparison] = ()
+    baseline: str | None = None
+    standings: pd.DataFrame | None = None
+    correction: str = "holm"
+
+
+@dataclass(frozen=True)
+class Scales:
+    """How the values of metrics are read, by "definition/name".
+
+    Attributes:
+        units: what they are in, where they are no fractions.
+        lower_is_better: those that improve downwards.
+    """
+
+    units: Mapping[str, str] = field(default_factory=dict)
+    lower_is_better: Collection[str] = ()
+
+
+@dataclass(frozen=True)
+class Remarks:
+    """What captions must say.
+
+    Attributes:
+        notes: dataset -> a sentence.
+        seen: (backbone, dataset) -> collections that both the backbone's pretraining data and the
+            dataset's images come from.
+        mixed: (task, dataset) -> in which precisions its models ran, where they are several.
+    """
+
+    notes: Mapping[str, str] = field(default_factory=dict)
+    seen: Mapping[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
+    mixed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+
+def build_results(
     values: pd.DataFrame,
-    comparisons: Iterable[Comparison],
-    expected: pd.DataFrame | None = None,
-    backbones: Sequence[str] = (),
-    baseline: str | None = None,
-    notes: Mapping[str, str] | None = None,
-    lower_is_better: Collection[str] = (),
-    in_unit: Mapping[str, str] | None = None,
-    standings: pd.DataFrame | None = None,
-    seen: Mapping[tuple[str, str], tuple[str, ...]] | None = None,
-    mixed: Mapping[tuple[str, str], str] | None = None,
-) -> list[Table]:
-    """Return one table for each task, definition and metric, in order of appearance.
+    verdicts: Verdicts,
+    plan: Plan = Plan(),
+    scales: Scales = Scales(),
+    remarks: Remarks = Remarks(),
+) -> list[Results]:
+    """Return the results of each task, definition and metric, in order of appearance.
 
     Every decoding of generated texts is a definition of its own here: see `gather_decodings`.
 
     Args:
         values: the long table of `units.COLUMNS`, of the metrics that are to be shown.
-        comparisons: what `compare_pairs` returned for pairs (backbone, baseline).
-        expected: one row for each cell that is asked for: task, dataset, backbone, adaptation,
-            repetition, state (done, failed, or anything else for missing) and, if known, its
-            decodings. None: what has records.
-        backbones: the order of the rows; others follow as they appear.
-        baseline: the backbone that daggers refer to.
-        notes: dataset -> what its captions must say.
-        lower_is_better: metrics that improve downwards.
-        in_unit: definition -> what its values are in, where that is not a fraction.
-        standings: what `tied_with_best` returned.
-        seen: (backbone, dataset) -> collections that both the backbone's pretraining data and the
-            dataset's images come from.
-        mixed: (task, dataset) -> in which precisions its models ran, where they are several.
 
     Raises:
         StoreError: two records claim the same repetition of a unit.
     """
     units = units_of(values)
-    asked = _asked(expected, "state")
-    decodings = {key: {*chain(*found)} for key, found in _asked(expected, "decodings").items()}
+    states = _expected(plan.expected, "state")
+    planned = _expected(plan.expected, "decodings")
+    decodings = {key: {*chain(*lists)} for key, lists in planned.items()}
     compared = {
         (c.task, c.dataset, c.adaptation, c.backbone_a, c.definition, c.metric): c
-        for c in comparisons
-        if c.backbone_b == baseline
+        for c in verdicts.comparisons
+        if c.backbone_b == verdicts.baseline
     }
-    standing = _standings(standings)
-    tables = []
-    for task, keys in _by_task([*asked, *units]).items():
+    standings = _standings(verdicts.standings)
+    every = []
+    for task, keys in _by_task([*states, *units]).items():
         recorded = {key: units[key] for key in keys if key in units}
         datasets = {key[1] for key in recorded}
         for score in dict.fromkeys(score for unit in recorded.values() for score in unit.scores):
-            name, decoding = split_decoding(score[0])
-            falling = frozenset({score[1]}.intersection(lower_is_better))
-            grid: dict[str, Column] = {}
+            _, decoding = split_decoding(score[0])
+            metric = undecoded(score)
+            falling = metric in scales.lower_is_better
+            columns: dict[str, Column] = {}
             for key in keys:
                 if decoding and decoding not in decodings.get(key, {decoding}):
                     continue
                 place = (*key, *score)
-                cell = replace(
-                    _cell(units.get(key), asked.get(key, []), score, compared.get(place)),
-                    standing=standing.get(place, ""),
-                    seen=(seen or {}).get((key[3], key[1]), ()),
+                cell = _result(units.get(key), states.get(key, []), score, compared.get(place))
+                columns.setdefault(key[1], {})[key[3], key[2]] = replace(
+                    cell,
+                    standing=standings.get(place, ""),
+                    seen=remarks.seen.get((key[3], key[1]), ()),
                 )
-                grid.setdefault(key[1], {})[key[3], key[2]] = cell
-            grid = {
-                dataset: ranked(column, bool(falling))
-                for dataset, column in grid.items()
+            columns = {
+                dataset: ranked(column, falling)
+                for dataset, column in columns.items()
                 # A dataset without any record may have the metric one day.
                 if dataset not in datasets or any(cell.n for cell in column.values())
             }
-            rows = _rows(grid, _labels(keys, backbones), recorded, expected is None)
-            noted = tuple((name, text) for name, text in (notes or {}).items() if name in grid)
-            noted += tuple((d, (mixed or {})[task, d]) for d in grid if (task, d) in (mixed or {}))
-            unit = (in_unit or {}).get(name, POINTS)
-            tables.append(Table(task, *score, tuple(grid), rows, baseline, falling, noted, unit))
-    return tables
+            labels = _labels(keys, plan.backbones)
+            notes = [(name, text) for name, text in remarks.notes.items() if name in columns]
+            notes += [(d, remarks.mixed[task, d]) for d in columns if (task, d) in remarks.mixed]
+            every.append(
+                Results(
+                    task,
+                    *score,
+                    tuple(columns),
+                    _rows(columns, labels, recorded, plan.expected is None),
+                    verdicts.baseline,
+                    frozenset({score[1]} if falling else ()),
+                    tuple(notes),
+                    {score[1]: scales.units[metric]} if metric in scales.units else {},
+                    correction=verdicts.correction,
+                )
+            )
+    return every
 
 
-def _asked(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:
-    """A fact of every cell that is asked for, by unit; empty where the frame does not tell it."""
+def _expected(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:
+    """Return a fact of every planned cell by unit; empty where the frame does not hold it."""
     facts: dict[Key, list[Any]] = {}
     if expected is not None and fact in expected:
         columns = (expected[c] for c in ("task", "dataset", "adaptation", "backbone", fact))
-        for *key, found in zip(*columns, strict=True):
-            facts.setdefault((key[0], key[1], key[2], key[3]), []).append(found)
+        for task, dataset, adaptation, backbone, value in zip(*columns, strict=True):
+            facts.setdefault((task, dataset, adaptation, backbone), []).append(value)
     return facts
 
 
 def _standings(frame: pd.DataFrame | None) -> dict[tuple[str, ...], str]:
-    """Each model's standing by task, dataset, adaptation, backbone, definition and metric."""
+    """Return each standing by task, dataset, adaptation, backbone, definition and metric."""
     if frame is None:
         return {}
     names = ("task", "dataset", "adaptation", "backbone", "definition", "metric")
@@ -123,23 +178,23 @@ def _by_task(keys: Iterable[Key]) -> dict[str, list[Key]]:
     return tasks
 
 
-def _cell(
-    unit: Unit | None, asked: list[str], score: tuple[str, str], against: Comparison | None
-) -> Cell:
+def _result(
+    unit: Unit | None, states: list[str], score: tuple[str, str], against: Comparison | None
+) -> Result:
     if unit is None or score not in unit.scores:
-        return Cell("failed" if "failed" in asked else "missing", expected=len(asked))
+        return Result("failed" if "failed" in states else "missing", expected=len(states))
     values = unit.values(*score)
     n = len(values)
     digests = tuple(unit.digests[k] for k in sorted(unit.scores[score]))
-    expected = max(n, len(asked))
+    expected = max(n, len(states))
     mean = float(values.mean())
     if not math.isfinite(mean):
-        return Cell("undefined", n=n, expected=expected, against=against, digests=digests)
+        return Result("undefined", n=n, expected=expected, against=against, digests=digests)
     std = float(values.std(ddof=1)) if n > 1 else None
-    return Cell("done", mean, std, n, expected, against=against, digests=digests)
+    return Result("done", mean, std, n, expected, against=against, digests=digests)
 
 
-def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
+def ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Result]:
     """Mark the best mean, those not told apart from it, and the second; a lone cell is neither.
 
     Backbones are ranked with one adaptation (and decoding), as nothing else is tested; where there
@@ -148,7 +203,7 @@ def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
     Args:
         column: label -> cell; what follows the backbone in a label is what the ranked ones share.
     """
-    groups: dict[tuple[str, ...], dict[AnyLabel, Cell]] = {}
+    groups: dict[tuple[str, ...], dict[AnyLabel, Result]] = {}
     one_backbone = len({label[0] for label, cell in column.items() if cell.state == "done"}) == 1
     for label, cell in column.items():
         groups.setdefault(() if one_backbone else label[1:], {})[label] = cell
@@ -156,7 +211,7 @@ def ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
     return {label: marked[label] for label in column}
 
 
-def _ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]:
+def _ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Result]:
     means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
     if len(means) < 2:
         return column
@@ -173,7 +228,7 @@ def _ranked(column: dict[AnyLabel, Cell], falling: bool) -> dict[AnyLabel, Cell]
 
 
 def _labels(keys: Iterable[Key], backbones: Sequence[str]) -> list[Label]:
-    """The rows: backbones as listed, then as they appear; within each, adaptations likewise."""
+    """Return the rows: backbones as listed, then as they appear; adaptations within each."""
     labels = dict.fromkeys((key[3], key[2]) for key in keys)
     first = {b: i for i, b in enumerate(dict.fromkeys([*backbones, *(b for b, _ in labels)]))}
     second = {a: i for i, a in enumerate(dict.fromkeys(a for _, a in labels))}
@@ -181,17 +236,78 @@ def _labels(keys: Iterable[Key], backbones: Sequence[str]) -> list[Label]:
 
 
 def _rows(
-    grid: Mapping[str, Column], labels: Iterable[Label], units: Mapping[Key, Unit], all_asked: bool
-) -> tuple[Row, ...]:
-    """The rows that have a planned cell; `all_asked`: what has no record counts as missing."""
-    absent = Cell("missing" if all_asked else "unplanned")
-    facts: dict[Label, Unit] = {}
-    for key, known in units.items():
-        facts.setdefault((key[3], key[2]), known)
+    columns: Mapping[str, Column],
+    labels: Iterable[Label],
+    units: Mapping[Key, Unit],
+    all_planned: bool,
+) -> tuple[ResultRow, ...]:
+    """Return the rows that have a planned cell.
+
+    Args:
+        all_planned: whether what has no record counts as missing.
+    """
+    absent = Result("missing" if all_planned else "unplanned")
+    first: dict[Label, Unit] = {}
+    for key, unit in units.items():
+        first.setdefault((key[3], key[2]), unit)
     rows = []
     for label in labels:
-        cells = tuple(column.get(label, absent) for column in grid.values())
-        unit = facts.get(label, Unit("", False))
+        cells = tuple(column.get(label, absent) for column in columns.values())
+        unit = first.get(label, Unit("", False))
         if any(cell is not absent for cell in cells):
-            rows.append(Row(*label, unit.varies, unit.control, cells))
+            rows.append(ResultRow(*label, unit.varies, unit.control, cells))
     return tuple(rows)
+
+
+def gather_decodings(every: Iterable[Results]) -> list[Results]:
+    """Join the metrics of one task, definition and dataset of generated texts; keep the others.
+
+    A row is a decoding of a model, a column a metric. Best and second are those of a column over
+    all its decodings; the comparisons stay those within one decoding.
+
+    Args:
+        every: one for each task, definition (with its decoding) and metric.
+    """
+    groups: dict[tuple[str, str, str], list[Results]] = {}
+    for results in every:
+        definition, decoding = split_decoding(results.definition)
+        for place in results.columns if decoding else (results.metric,):
+            groups.setdefault((results.task, definition, place), []).append(results)
+    return [
+        _gathered(group, definition, place) if group[0].definition != definition else group[0]
+        for (_, definition, place), group in groups.items()
+    ]
+
+
+def _gathered(group: Sequence[Results], definition: str, dataset: str) -> Results:
+    rows: dict[DecodedLabel, ResultRow] = {}
+    columns: dict[str, dict[DecodedLabel, Result]] = {}
+    for results in group:
+        _, decoding = split_decoding(results.definition)
+        at = results.columns.index(dataset)
+        for row in results.rows:
+            if row.cells[at].state != "unplanned":
+                label = (row.backbone, row.adaptation, decoding)
+                rows.setdefault(label, replace(row, decoding=decoding))
+                columns.setdefault(results.metric, {})[label] = row.cells[at]
+    falling = frozenset[str]().union(*(results.lower_is_better for results in group))
+    columns = {metric: ranked(column, metric in falling) for metric, column in columns.items()}
+    models = list(dict.fromkeys(label[:2] for label in rows))
+    absent = Result("unplanned")
+    return replace(
+        group[0],
+        definition=definition,
+        metric="",
+        dataset=dataset,
+        columns=tuple(columns),
+        rows=tuple(
+            replace(
+                rows[label],
+                cells=tuple(column.get(label, absent) for column in columns.values()),
+            )
+            for label in sorted(rows, key=lambda label: models.index(label[:2]))
+        ),
+        lower_is_better=falling,
+        units={metric: unit for results in group for metric, unit in results.units.items()},
+        notes=tuple(note for note in group[0].notes if note[0] == dataset),
+    )

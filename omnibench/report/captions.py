@@ -1,21 +1,22 @@
 """What a table's caption must say so that its numbers become a claim."""
 
-from omnibench.report.numbers import POINTS
-from omnibench.report.sentences import CORRECTED
-from omnibench.report.table import Table
+from omnibench.report.results import Results
+from omnibench.report.words import CORRECTED, span
 from omnibench.stats.pair import FROZEN
+from omnibench.task import POINTS
 
 
-def caption(table: Table) -> str:
+def caption(table: Results) -> str:
     """Return the caption as plain text.
 
     It names the unit, the definition, n and what varies, the marks, the tests with their pairing,
     the correction and its family, and what is special about controls and datasets.
     """
     scale = "x 100; " if table.unit == POINTS else ""
+    unit = f"{table.unit} ({scale}{_direction(table)}){_others(table)}"
     parts = [
-        f"{_subject(table)} in {table.unit} ({scale}{_direction(table)}), mean ± standard "
-        f"deviation (ddof = 1) over n repetitions, {_definition(table)}.",
+        f"{_subject(table)} in {unit}, mean ± standard deviation (ddof = 1) over n repetitions, "
+        f"{_definition(table)}.",
         _repetitions(table),
         _published(table),
         _undefined(table),
@@ -28,7 +29,7 @@ def caption(table: Table) -> str:
     return " ".join(part for part in parts if part)
 
 
-def _subject(table: Table) -> str:
+def _subject(table: Results) -> str:
     if table.metric:
         return table.metric
     if table.members:
@@ -37,7 +38,7 @@ def _subject(table: Table) -> str:
     return f"Metrics {what} {table.dataset}"
 
 
-def _definition(table: Table) -> str:
+def _definition(table: Results) -> str:
     return (
         "metric definition as named in each row"
         if table.study
@@ -45,21 +46,27 @@ def _definition(table: Table) -> str:
     )
 
 
-def _direction(table: Table) -> str:
+def _direction(table: Results) -> str:
     falling = sorted(table.lower_is_better)
     if not falling or table.metric:
         return f"{'lower' if falling else 'higher'} is better"
     return f"higher is better, but lower for {', '.join(falling)}"
 
 
-def _repetitions(table: Table) -> str:
+def _others(table: Results) -> str:
+    """Return what the metrics are in that are not in the table's unit."""
+    units = {table.place(c)[1]: table.unit_of(c) for c in table.columns}
+    return "".join(f", {name} in {unit}" for name, unit in units.items() if unit != table.unit)
+
+
+def _repetitions(table: Results) -> str:
     ns: dict[tuple[str, str], set[int]] = {}
     for row in table.rows:
-        found = {cell.n for cell in row.cells if cell.state == "done"}
-        if found and not row.published:
-            ns.setdefault((row.adaptation, row.varies), set()).update(found)
+        counts = {cell.n for cell in row.cells if cell.state == "done"}
+        if counts and not row.published:
+            ns.setdefault((row.adaptation, row.varies), set()).update(counts)
     parts = [
-        f"{adaptation}: n = {_range(n)}, {varies} varies"
+        f"{adaptation}: n = {span(n)}, {varies} varies"
         for (adaptation, varies), n in sorted(ns.items())
     ]
     text = f"{'; '.join(parts)}." if parts else ""
@@ -70,14 +77,14 @@ def _repetitions(table: Table) -> str:
     return text
 
 
-def _published(table: Table) -> str:
+def _published(table: Results) -> str:
     if not table.study:
         return ""
     claims: dict[str, set[int]] = {}
     for row in table.rows:
         if row.published:
             claims.setdefault(row.published, set()).update(cell.n for cell in row.cells if cell.n)
-    claimed = [f"{role}: {_range(n)}" for role, n in sorted(claims.items()) if n]
+    claimed = [f"{role}: {span(n)}" for role, n in sorted(claims.items()) if n]
     text = f"Published: the numbers of {table.study}, as printed there, "
     text += f"n as claimed ({', '.join(claimed)})" if claimed else "no n claimed"
     text += "; they were not computed here and nothing is tested against them."
@@ -89,7 +96,7 @@ def _published(table: Table) -> str:
     return text
 
 
-def _undefined(table: Table) -> str:
+def _undefined(table: Results) -> str:
     states = {cell.state for _, _, cell in table.cells}
     if "undefined" not in states:
         return ""
@@ -97,11 +104,7 @@ def _undefined(table: Table) -> str:
     return f"\N{EN DASH}: {other}undefined in at least one repetition."
 
 
-def _range(n: set[int]) -> str:
-    return str(min(n)) if len(n) == 1 else f"{min(n)} to {max(n)}"
-
-
-def _marks(table: Table) -> str:
+def _marks(table: Results) -> str:
     cells = [cell for _, _, cell in table.cells]
     if not any(cell.rank for cell in cells):
         return ""
@@ -119,7 +122,7 @@ def _marks(table: Table) -> str:
     return f"{text}; underlined: second; neither claims significance."
 
 
-def _tests(table: Table) -> str:
+def _tests(table: Results) -> str:
     if table.baseline is None:
         return ""
     compared = [cell.against for _, _, cell in table.cells if cell.against is not None]
@@ -128,7 +131,7 @@ def _tests(table: Table) -> str:
         return ""
     if not tested:
         return f"Not tested against {table.baseline}, for reasons given in the CSV."
-    family = _range({comparison.family for comparison in tested})
+    family = span({comparison.family for comparison in tested})
     text = (
         f"† differs from {table.baseline}{' in the same decoding' if table.decoded else ''}: "
         f"p < .05 after {CORRECTED[table.correction]}'s correction over the family of {family} "
@@ -143,7 +146,7 @@ def _tests(table: Table) -> str:
     return text
 
 
-def _seen(table: Table) -> str:
+def _seen(table: Results) -> str:
     seen = sorted({source for _, _, cell in table.cells for source in cell.seen})
     if not seen:
         return ""
@@ -153,7 +156,7 @@ def _seen(table: Table) -> str:
     )
 
 
-def _controls(table: Table) -> str:
+def _controls(table: Results) -> str:
     controls = sorted({row.backbone for row in table.rows if row.control})
     if not controls:
         return ""

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from omnibench.files import write_atomically
-from omnibench.report.best import best_of, by_column
-from omnibench.report.differences import differences
-from omnibench.report.figures.drawing import Drawing
-from omnibench.report.fitted import breakable, fitted, fitted_plain
-from omnibench.report.headlines import Headline, headlines, to_commands
-from omnibench.report.page.grid import Grid
+from omnibench.report.comparisons import difference_tables
+from omnibench.report.figures.drawing import Figures
+from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
+from omnibench.report.latex import breakable, fitted
 from omnibench.report.page.render import Page
+from omnibench.report.page.write import FIGURES
 from omnibench.report.study import Study
-from omnibench.report.write_page import FIGURES, make_page
+from omnibench.report.table import Table
 
 NAME, HEADLINES = "report.tex", "headlines.tex"
 # Debian: texlive-latex-base, texlive-latex-recommended. The font encoding stays OT1, as only its
@@ -43,11 +42,12 @@ PREAMBLE = r"""\documentclass[a4paper]{article}
 \setkeys{Gin}{width=\obwidth,height=\obheight,keepaspectratio}"""
 
 
-def write_document(study: Study, figures: Sequence[Drawing], folder: Path) -> list[Path]:
+def write_document(study: Study, page: Page, figures: Figures, folder: Path) -> list[Path]:
     """Write `report.tex` and the `headlines.tex` that it reads; return their paths.
 
     Args:
-        figures: those that lie as PDF in the folder's `figures`.
+        page: whose words it shares.
+        figures: drawn into the folder's `FIGURES`.
         folder: of the report, where the latent space's picture lies too.
 
     Raises:
@@ -56,7 +56,7 @@ def write_document(study: Study, figures: Sequence[Drawing], folder: Path) -> li
     numbers = headlines(study)
     contents = {
         HEADLINES: to_commands(study.name, numbers, study.correction),
-        NAME: to_document(study, make_page(study, folder), numbers, figures),
+        NAME: to_document(study, page, numbers, figures),
     }
     for name, text in contents.items():
         # A comment may hold a lone surrogate of a broken file name.
@@ -64,9 +64,7 @@ def write_document(study: Study, figures: Sequence[Drawing], folder: Path) -> li
     return [folder / name for name in contents]
 
 
-def to_document(
-    study: Study, page: Page, numbers: Sequence[Headline], figures: Sequence[Drawing]
-) -> str:
+def to_document(study: Study, page: Page, numbers: Sequence[Headline], figures: Figures) -> str:
     """Return the document; it reads `headlines.tex` and the figures from beside it.
 
     Args:
@@ -87,11 +85,10 @@ def to_document(
         *map(breakable, page.methods),
         r"\section{Results}",
         *_tables(study),
-        *_plain(study),
         *_figures(figures),
     ]
-    grids = [grid for grid in (page.failures, *page.data, page.environment) if grid is not None]
-    parts += [text for grid in grids for text in _listed(grid)]
+    tables = [table for table in (page.failures, *page.data, page.environment) if table is not None]
+    parts += [text for table in tables for text in _listed(table)]
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
@@ -106,55 +103,51 @@ def _best(numbers: Sequence[Headline]) -> Iterator[str]:
 
 
 def _tables(study: Study) -> Iterator[str]:
-    for number, table in enumerate([*study.shown, *study.published], 1):
+    for number, table in enumerate(study.tables, 1):
         yield _head("subsection", table.title)
-        yield fitted(study.name, table, f"tab:{number}")
-
-
-def _plain(study: Study) -> Iterator[str]:
-    levels = [("subsection", table) for table in (*study.across, *differences(study))]
+        yield fitted(table, f"tab:{number}")
+    levels = [("subsection", table) for table in (*study.across, *difference_tables(study))]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]
     for number, (level, table) in enumerate(levels, 1):
         label = f"tab:plain-{number}"
         yield _head(level, table.title)
         if table.picture:
             yield _figure(f"{table.picture}.pdf", rf"Measured in Table~\ref{{{label}}}.")
-        yield fitted_plain(study.name, table, label)
+        yield fitted(table, label)
 
 
-def _figures(figures: Sequence[Drawing]) -> Iterator[str]:
-    if figures:
+def _figures(figures: Figures) -> Iterator[str]:
+    if figures.drawings or figures.failures:
         yield r"\section{Figures}"
-    for one in figures:
-        yield _figure(f"{FIGURES}/{one.stem}.pdf", breakable(f"{one.title}. {one.caption}"))
+    for drawing in figures.drawings:
+        caption = breakable(f"{drawing.title}. {drawing.caption}")
+        yield _figure(f"{FIGURES}/{drawing.stem}.pdf", caption)
+    yield from map(breakable, figures.failures)
 
 
-def _figure(file: str, said: str) -> str:
-    """A figure where it stands: more floats than LaTeX holds at a time are an error."""
+def _figure(file: str, caption: str) -> str:
+    """Return a figure where it stands: more floats than LaTeX holds at a time are an error."""
     lines = (
         *(r"\begin{figure}[H]", r"\centering", rf"\includegraphics{{{file}}}"),
-        *(rf"\caption{{{said}}}", r"\end{figure}"),
+        *(rf"\caption{{{caption}}}", r"\end{figure}"),
     )
     return "\n".join(lines)
 
 
-def _listed(grid: Grid) -> Iterator[str]:
-    """A grid of long texts as a list, which goes over the end of a page where a table cannot."""
-    names = [head.text for head in grid.heads]
-    yield _head("section", grid.title)
+def _listed(table: Table) -> Iterator[str]:
+    """Yield a table of long texts as a list, which goes over the end of a page."""
+    yield _head("section", table.title)
     yield from _items(
-        rf"\textbf{{{breakable(row[0].text)}}}: "
+        rf"\textbf{{{breakable(name)}}}: "
         + breakable(
             "; ".join(
-                f"{name}: {entry.text}"
-                for name, entry in zip(names[1:], row[1:], strict=True)
-                if entry.text
+                f"{head}: {text}" for head, text in zip(table.heads[1:], texts, strict=True) if text
             )
         )
-        for row in grid.rows
+        for name, *texts in table.texts
     )
-    if grid.note:
-        yield breakable(grid.note)
+    if table.caption:
+        yield breakable(table.caption)
 
 
 def _head(level: str, text: str) -> str:

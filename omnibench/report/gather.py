@@ -12,16 +12,21 @@ from omnibench.frames import (
     improving_downwards,
     mixed_precisions,
     predictions_of,
-    units_by_definition,
+    units_by_metric,
     values_of,
 )
-from omnibench.report.build import build_tables
-from omnibench.report.decodings import gather_decodings
-from omnibench.report.numbers import POINTS
+from omnibench.report.build import (
+    Plan,
+    Remarks,
+    Scales,
+    Verdicts,
+    build_results,
+    gather_decodings,
+)
 from omnibench.report.published import published_tables
 from omnibench.report.reproduction import reproduction_tables
+from omnibench.report.results import Results
 from omnibench.report.study import Study
-from omnibench.report.table import Table
 from omnibench.states import CellState
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
@@ -31,7 +36,7 @@ from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
-from omnibench.task import makes_backbones, reported_of
+from omnibench.task import POINTS, makes_backbones, reported_of
 
 
 def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
@@ -48,27 +53,24 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
     predictions = predictions_of(records)
     report = suite.report
     comparisons, standings = _tests(values, predictions, suite)
-    tables = build_tables(
+    every = build_results(
         values,
-        comparisons,
-        _expected(states),
-        backbones=[card.id for card in suite.backbones],
-        baseline=report.baseline,
-        notes={card.id: card.note for card in suite.datasets.values() if card.note},
-        lower_is_better=improving_downwards(),
-        in_unit=units_by_definition(),
-        standings=standings,
-        seen={
-            (backbone.id, dataset.id): shared
-            for backbone in suite.backbones
-            for dataset in suite.datasets.values()
-            if (shared := seen(backbone, dataset))
-        },
-        mixed=mixed_precisions(record for _, record in records),
+        Verdicts(comparisons, report.baseline, standings, report.correction),
+        Plan(_expected(states), [card.id for card in suite.backbones]),
+        Scales(units_by_metric(values), improving_downwards(values)),
+        Remarks(
+            notes={card.id: card.note for card in suite.datasets.values() if card.note},
+            seen={
+                (backbone.id, dataset.id): shared
+                for backbone in suite.backbones
+                for dataset in suite.datasets.values()
+                if (shared := seen(backbone, dataset))
+            },
+            mixed=mixed_precisions(record for _, record in records),
+        ),
     )
-    every = [replace(table, correction=report.correction) for table in tables]
     chosen = _chosen(every)
-    keys = {(table.definition, table.metric) for table in chosen}
+    keys = {(results.definition, results.metric) for results in chosen}
     study = Study(
         name=suite.name,
         baseline=report.baseline,
@@ -99,8 +101,8 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
 def _tests(
     values: pd.DataFrame, predictions: Callable[[str], Stored], suite: Suite
 ) -> tuple[list[Comparison], pd.DataFrame]:
-    """Comparisons with the baseline in every metric, standings in the printed ones."""
-    # What a pretraining starts from is no rival of what it makes.
+    """Return comparisons with the baseline in every metric, standings in the printed ones."""
+    # What a task that makes backbones starts from is no rival of what it makes.
     rated = values[~values["task"].map(makes_backbones).astype(bool)]
     baseline, correction = suite.report.baseline, suite.report.correction
     rivals = [card.id for card in suite.backbones if card.id != baseline]
@@ -108,27 +110,30 @@ def _tests(
     printed = _printed(rated)
     return (
         compare_pairs(rated, predictions, pairs, correction=correction),
-        tied_with_best(rated, predictions, printed, improving_downwards(), correction),
+        tied_with_best(rated, predictions, printed, improving_downwards(values), correction),
     )
 
 
 def _equivalence(study: Study) -> dict[Comparison, bool]:
-    """Whether it is shown within the suite's margin, of each task's primary metric in points."""
+    """Return whether it is shown within the suite's margin, of primary metrics in points."""
     if study.margin is None:
         return {}
     primary = {(t.task, t.definition, t.metric) for t in study.primary.values() if t.unit == POINTS}
-    asked = [c for c in study.comparisons if (c.task, c.definition, c.metric) in primary]
-    margins = {c.definition: study.margin / 100 for c in asked}
-    found = details(study.values, asked, margins, improving_downwards())
-    pairs = zip(asked, found, strict=True)
-    return {c: one.equivalent for c, one in pairs if one.equivalent is not None}
+    chosen = [c for c in study.comparisons if (c.task, c.definition, c.metric) in primary]
+    margins = {(c.definition, c.metric): study.margin / 100 for c in chosen}
+    pairs = zip(
+        chosen,
+        details(study.values, chosen, margins, improving_downwards(study.values)),
+        strict=True,
+    )
+    return {c: detail.equivalent for c, detail in pairs if detail.equivalent is not None}
 
 
 def _printed(values: pd.DataFrame) -> set[Score]:
-    """The scores that some task prints."""
+    """Return the scores that some task prints."""
     reported = {key for name in tasks for key in reported_of(name)}
-    found = set(zip(values["definition"], values["metric"], strict=True))
-    return {score for score in found if undecoded(score) in reported}
+    scores = set(zip(values["definition"], values["metric"], strict=True))
+    return {score for score in scores if undecoded(score) in reported}
 
 
 def _expected(states: Sequence[CellState]) -> pd.DataFrame:
@@ -138,16 +143,15 @@ def _expected(states: Sequence[CellState]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _chosen(tables: Sequence[Table]) -> list[Table]:
-    """The tables that are printed, each task's in its own order; the CSV holds every metric.
+def _chosen(every: Sequence[Results]) -> list[Results]:
+    """Return the results that are printed, each task's in its own order; the CSV holds all.
 
-    What was made on the way comes last.
+    Tasks that make backbones for the others come last.
     """
-    found = dict.fromkeys(table.task for table in tables)
     return [
-        table
-        for task in sorted(found, key=makes_backbones)
+        results
+        for task in sorted(dict.fromkeys(r.task for r in every), key=makes_backbones)
         for key in reported_of(task)
-        for table in tables
-        if (table.task, undecoded((table.definition, table.metric))) == (task, key)
+        for results in every
+        if (results.task, undecoded((results.definition, results.metric))) == (task, key)
     ]

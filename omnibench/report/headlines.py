@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnibench.cell import digest_of
-from omnibench.report.numbers import UNDEFINED, number, probability
+from omnibench.report.latex import breakable, escape
+from omnibench.report.results import Result, ResultRow, Results
 from omnibench.report.study import Study
-from omnibench.report.table import Cell, Row, Table
+from omnibench.report.words import UNDEFINED, number, probability
 
 # No command of LaTeX starts with these and a capital; \newcommand refuses what exists in any case.
 PREFIX = r"\ob"
@@ -21,20 +22,20 @@ _APART = 8  # letters of a digest that keep names apart
 
 @dataclass(frozen=True)
 class Headline:
-    """One cell of a task's primary table and what its numbers are called.
+    """One cell of a task's primary results and what its numbers are called.
 
     Attributes:
-        column: of `table`, a dataset.
+        column: of `results`, a dataset.
         stem: what the names of its commands share.
         rival: the baseline's cell in the same column and adaptation, if there is one.
     """
 
-    table: Table
+    results: Results
     column: str
-    row: Row
-    cell: Cell
+    row: ResultRow
+    cell: Result
     stem: str
-    rival: Cell | None = None
+    rival: Result | None = None
 
     def command(self, kind: str) -> str:
         """Return the name of a command, with its backslash.
@@ -48,30 +49,30 @@ class Headline:
     def mean(self) -> Mapping[str, str]:
         """Return kind -> LaTeX of mean and sample standard deviation, in the table's unit."""
         if self.cell.state != "done":
-            return dict.fromkeys(("Mean", "Std"), _said(self.cell.state))
+            return dict.fromkeys(("Mean", "Std"), _italic(self.cell.state))
         std = self.cell.std
         return {
-            "Mean": _number(self.cell.mean, self.table),
-            "Std": _said("one repetition") if std is None else _number(std, self.table),
+            "Mean": _number(self.cell.mean, self.results),
+            "Std": _italic("one repetition") if std is None else _number(std, self.results),
         }
 
     @property
     def difference(self) -> Mapping[str, str]:
         """Return kind -> LaTeX of the comparison with the baseline; nothing for the baseline."""
-        if self.table.baseline in (None, self.row.backbone):
+        if self.results.baseline in (None, self.row.backbone):
             return {}
         kinds = ("Difference", "Low", "High", "P")
         against, state = self.cell.against, self.cell.state
         if against is None:
-            return dict.fromkeys(kinds, _said("not compared" if state == "done" else state))
-        found = {kind: _said("not tested") for kind in kinds}
-        found["Difference"] = _number(against.difference, self.table, signed=True)
+            return dict.fromkeys(kinds, _italic("not compared" if state == "done" else state))
+        numbers = {kind: _italic("not tested") for kind in kinds}
+        numbers["Difference"] = _number(against.difference, self.results, signed=True)
         if against.test != "none":
             p = against.p_corrected
-            found["Low"] = _number(against.low, self.table)
-            found["High"] = _number(against.high, self.table)
-            found["P"] = rf"\ensuremath{{{probability(p)}}}" if math.isfinite(p) else _said()
-        return found
+            numbers["Low"] = _number(against.low, self.results)
+            numbers["High"] = _number(against.high, self.results)
+            numbers["P"] = rf"\ensuremath{{{probability(p)}}}" if math.isfinite(p) else _italic()
+        return numbers
 
 
 def headlines(study: Study) -> list[Headline]:
@@ -80,7 +81,7 @@ def headlines(study: Study) -> list[Headline]:
     Names that would be equal, as those of `a-b` and `a_b`, all end in letters of their cell's
     digest, so that none depends on the order or takes another's number over.
     """
-    cells = [place for table in study.primary.values() for place in _cells(table)]
+    cells = [place for results in study.primary.values() for place in _cells(results)]
     stems = [_stem(*place[:3]) for place in cells]
     counts = Counter(stems)
     return [
@@ -93,7 +94,7 @@ def headlines(study: Study) -> list[Headline]:
     ]
 
 
-def to_commands(name: str, found: Sequence[Headline], correction: str) -> str:
+def to_commands(name: str, headlines: Sequence[Headline], correction: str) -> str:
     r"""Return a file for \input: a \newcommand for each number, what it is as a comment.
 
     Args:
@@ -106,19 +107,20 @@ def to_commands(name: str, found: Sequence[Headline], correction: str) -> str:
         r"% with the 95 % interval \...Low{} to \...High{}; \...P{} is the corrected p with its",
         "% relation, as in $p = .012$. All stand in text and in formulas.",
     )
-    return "\n".join([*head, *(line for one in found for line in _lines(one, correction))]) + "\n"
+    lines = (line for headline in headlines for line in _lines(headline, correction))
+    return "\n".join([*head, *lines]) + "\n"
 
 
-def _cells(table: Table) -> Iterable[tuple[Table, str, Row, Cell, Cell | None]]:
-    rivals = {row.adaptation: row for row in table.rows if row.backbone == table.baseline}
-    for row in (row for row in table.rows if not row.published):
-        for at, (column, cell) in enumerate(zip(table.columns, row.cells, strict=True)):
+def _cells(results: Results) -> Iterable[tuple[Results, str, ResultRow, Result, Result | None]]:
+    rivals = {row.adaptation: row for row in results.rows if row.backbone == results.baseline}
+    for row in (row for row in results.rows if not row.published):
+        for at, (column, cell) in enumerate(zip(results.columns, row.cells, strict=True)):
             rival = rivals.get(row.adaptation)
-            yield table, column, row, cell, rival.cells[at] if rival else None
+            yield results, column, row, cell, rival.cells[at] if rival else None
 
 
-def _stem(table: Table, column: str, row: Row) -> str:
-    return "".join(map(_letters, (row.backbone, row.adaptation, column, table.metric)))
+def _stem(results: Results, column: str, row: ResultRow) -> str:
+    return "".join(map(_letters, (row.backbone, row.adaptation, column, results.metric)))
 
 
 def _letters(text: str) -> str:
@@ -128,48 +130,89 @@ def _letters(text: str) -> str:
     return "".join(_DIGITS[int(w)] if w.isdecimal() else w[0].upper() + w[1:] for w in words)
 
 
-def _digest(table: Table, column: str, row: Row) -> str:
-    place = [table.task, table.definition, table.metric, column, row.backbone, row.adaptation]
+def _digest(results: Results, column: str, row: ResultRow) -> str:
+    place = [results.task, results.definition, results.metric, column, row.backbone, row.adaptation]
     return digest_of({"place": place})[:_APART].translate(_LETTERS).capitalize()
 
 
-def _lines(one: Headline, correction: str) -> Iterable[str]:
-    table, cell = one.table, one.cell
+def _lines(headline: Headline, correction: str) -> Iterable[str]:
+    results, row, cell = headline.results, headline.row, headline.cell
     yield ""
     yield _plain(
-        f"% {one.row.backbone}, {one.row.adaptation}, on {one.column}: {table.task} {table.metric} "
-        f"({table.definition}) in {table.unit}, n = {cell.n} of {cell.expected}; "
-        f"{_records(cell)}"
+        f"% {row.backbone}, {row.adaptation}, on {headline.column}: {results.task} "
+        f"{results.metric} ({results.definition}) in {results.unit}, n = {cell.n} of "
+        f"{cell.expected}; {_records(cell)}"
     )
-    yield from (rf"\newcommand{{{one.command(kind)}}}{{{t}}}" for kind, t in one.mean.items())
-    if one.difference:
+    yield from _commands(headline, headline.mean)
+    if headline.difference:
         against = cell.against
         tested = against is not None and against.test != "none"
         how = f"{against.test}, {correction} over {against.family}" if against and tested else ""
         why = against.note if against and not tested else ""
         yield _plain(
-            f"% its difference from {table.baseline}: {how or why or 'not compared'}; "
-            f"{_records(one.rival) if one.rival else 'no records'} of the baseline"
+            f"% its difference from {results.baseline}: {how or why or 'not compared'}; "
+            f"{_records(headline.rival) if headline.rival else 'no records'} of the baseline"
         )
-    yield from (rf"\newcommand{{{one.command(kind)}}}{{{t}}}" for kind, t in one.difference.items())
+    yield from _commands(headline, headline.difference)
 
 
-def _records(cell: Cell) -> str:
+def _commands(headline: Headline, texts: Mapping[str, str]) -> Iterable[str]:
+    return (rf"\newcommand{{{headline.command(kind)}}}{{{text}}}" for kind, text in texts.items())
+
+
+def _records(cell: Result) -> str:
     digests = " ".join(digest[:8] for digest in cell.digests)
     return f"records {digests}" if digests else "no records"
 
 
-def _number(value: float, table: Table, signed: bool = False) -> str:
-    text = number(value, table.unit, signed)
+def _number(value: float, results: Results, signed: bool = False) -> str:
+    text = number(value, results.unit, signed)
     if text == UNDEFINED:
-        return _said()
+        return _italic()
     return rf"\ensuremath{{{text}}}" if text[0] in "+-" else text
 
 
-def _said(text: str = UNDEFINED) -> str:
+def _italic(text: str = UNDEFINED) -> str:
     return rf"\textit{{{text}}}"
 
 
 def _plain(text: str) -> str:
     """Return a comment on one line, of letters that every editor and TeX read alike."""
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
+
+
+def by_column(numbers: Iterable[Headline]) -> list[list[Headline]]:
+    """Return the finished cells of each task and dataset."""
+    columns: dict[tuple[str, str], list[Headline]] = {}
+    for headline in numbers:
+        if headline.cell.state == "done":
+            columns.setdefault((headline.results.task, headline.column), []).append(headline)
+    return list(columns.values())
+
+
+def best_of(column: Sequence[Headline]) -> str:
+    """Return LaTeX: the best mean, its difference from the baseline, and who is tied with it.
+
+    Args:
+        column: finished cells of one dataset, at least one.
+    """
+    results, dataset = column[0].results, column[0].column
+    choose = min if results.lower_is_better else max
+    best = choose(column, key=lambda headline: headline.cell.mean)
+    model = f"{best.row.backbone} ({best.row.adaptation})"
+    text = breakable(f"{results.task}, {dataset}, {results.metric}: {model} with")
+    text += f" {best.command('Mean')}{{}}"
+    text += rf" $\pm$ {best.command('Std')}{{}}" if best.cell.std is not None else ""
+    text += f" {escape(results.unit)}"
+    against = best.cell.against
+    if against is not None and against.test != "none":
+        baseline = breakable(str(results.baseline))
+        text += (
+            f"; difference from {baseline}: {best.command('Difference')}{{}} "
+            f"[{best.command('Low')}, {best.command('High')}], corrected $p$ {best.command('P')}"
+        )
+    tied = [headline.row for headline in column if headline.cell.leading and headline is not best]
+    if tied:
+        names = ", ".join(f"{row.backbone} ({row.adaptation})" for row in tied)
+        text += breakable(f"; not told apart from it: {names}")
+    return f"{text}."

@@ -66,7 +66,7 @@ class Space:
 def gather(
     suite: str, states: Iterable[CellState], store: RecordStore, context: Context
 ) -> Space | None:
-    """Return the features of the finished classification units that keep them.
+    """Return the features of the finished units that keep them and whose images have classes.
 
     They are those of as many backbones as share a dataset under one recipe, and of every dataset
     that these share; of many images a random choice, which the dataset's name alone decides.
@@ -89,21 +89,23 @@ def gather(
         unit = state.cell.unit.at_precision(precision)
         if state.state == "done" and _keeps_embeddings(unit):
             images = _images(unit)
-            units.setdefault((images, unit.backbone.id), unit)
             if images not in labels:
-                labels[images] = read_predictions(store.path(state.cell))["test_labels"]
+                arrays = read_predictions(store.path(state.cell))
+                labels[images] = arrays.get("test_labels", np.empty(0))
+            if labels[images].dtype.kind in "iub":  # a class of each image colours its point
+                units.setdefault((images, unit.backbone.id), unit)
     if not units:
         return None
-    several = {images.dataset for images, found in labels.items() if found.ndim > 1}
+    several = {images.dataset for images, _ in units if labels[images].ndim > 1}
     opened = {
         (images, backbone): _open(unit, len(labels[images]), context)
         for (images, backbone), unit in units.items()
         if images.dataset not in several
     }
-    found = {place: rows for place, rows in opened.items() if rows is not None}
-    shown = _block(found)
+    available = {place: rows for place, rows in opened.items() if rows is not None}
+    shown = _block(available)
     absent = [units[place] for place, rows in opened.items() if rows is None]
-    apart = [units[place] for place in found if place not in shown]
+    apart = [units[place] for place in available if place not in shown]
     remarks = {
         "An image may show several classes, so not shown": ", ".join(sorted(several)),
         "Not shown, as not every backbone shown has the same": _listed(apart),
@@ -111,8 +113,8 @@ def gather(
         "They are made again by": _way_back(suite, absent) if absent else "",
     }
     cards = {images: unit.dataset for (images, _), unit in units.items()}
-    said = tuple(f"{why}: {what}." for why, what in remarks.items() if what)
-    return _space({place: found[place] for place in shown}, labels, cards, said)
+    sentences = tuple(f"{why}: {what}." for why, what in remarks.items() if what)
+    return _space({place: available[place] for place in shown}, labels, cards, sentences)
 
 
 def _keeps_embeddings(unit: Unit) -> bool:
@@ -132,16 +134,16 @@ def _open(unit: Unit, total: int, context: Context) -> FeatureRows | None:
     return rows if rows is not None and rows.shape[0] == total else None
 
 
-def _block(found: Iterable[Place]) -> list[Place]:
-    """The places of most backbones with the same images, then of most datasets; by dataset."""
+def _block(places: Iterable[Place]) -> list[Place]:
+    """Return the places of most backbones with the same images, then of most datasets."""
     holders: dict[Images, dict[str, None]] = {}
-    for images, backbone in found:
+    for images, backbone in places:
         holders.setdefault(images, {})[backbone] = None
     blocks = [
         [
             (other, backbone)
-            for other, theirs in holders.items()
-            if other.setting == images.setting and theirs.keys() >= backbones.keys()
+            for other, others in holders.items()
+            if other.setting == images.setting and others.keys() >= backbones.keys()
             for backbone in backbones
         ]
         for images, backbones in holders.items()
@@ -158,7 +160,7 @@ def _listed(units: Iterable[Unit]) -> str:
 
 
 def _way_back(suite: str, absent: list[Unit]) -> str:
-    """The command whose by-product features are; the cells' numbers stay the same."""
+    """Return the command whose by-product features are; the cells' numbers stay the same."""
     quickest = min(absent, key=lambda unit: len(unit.repetitions))
     datasets = ",".join(dict.fromkeys(unit.dataset.id for unit in absent))
     backbones = ",".join(dict.fromkeys(unit.backbone.id for unit in absent))
@@ -203,7 +205,7 @@ def _space(
 
 
 def _choice(dataset: str, total: int, share: int) -> NDArray[np.int64]:
-    """Indices in order: all of them, or a choice that depends on nothing but the dataset."""
+    """Return indices in order: all of them, or a choice that depends on nothing but the dataset."""
     limit = min(share, IMAGES_OF_A_DATASET)
     if total <= limit:
         return np.arange(total)

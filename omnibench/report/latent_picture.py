@@ -1,23 +1,32 @@
 """The picture of a latent space: one panel a backbone, side by side, under one legend."""
 
 import io
+import logging
 import math
+import sys
+import warnings
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from omnibench.cell import digest_of
-from omnibench.files import write_atomically
-from omnibench.report.embeddings import Points
+from omnibench.files import plain, read_regular, write_atomically
 from omnibench.report.latent import Space
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.lines import Line2D
 
+log = logging.getLogger("omnibench")
+
+Points = NDArray[np.float32]
+# A fixed start and one seed make it deterministic.
+UMAP = {"n_neighbors": 15, "min_dist": 0.1, "metric": "cosine", "init": "pca", "random_state": 0}
 # Raised when the code below draws the same otherwise.
 PICTURE_VERSION = 1
 DIGEST = "Description"  # the PNG's own field for it
@@ -61,7 +70,7 @@ def draw(
 
 
 def by_class(space: Space) -> bool:
-    """Whether there are colours enough for all classes."""
+    """Return whether there are colours enough for all classes."""
     return len(space.classes) <= 2 * len(COLOURS)
 
 
@@ -117,7 +126,7 @@ def _render(
 
 
 def _panel(axes: "Axes", space: Space, points: Points) -> None:
-    """Points in a fixed random order, so that no class hides the others."""
+    """Draw points in a fixed random order, so that no class hides the others."""
     from matplotlib.colors import to_rgba
 
     kinds = space.labels if by_class(space) else space.sources
@@ -145,7 +154,7 @@ def _panel(axes: "Axes", space: Space, points: Points) -> None:
 
 
 def _handles(space: Space) -> "list[Line2D]":
-    """The legend's entries: classes with their dataset's marker, or datasets."""
+    """Return the legend's entries: classes with their dataset's marker, or datasets."""
     from matplotlib.lines import Line2D
 
     datasets = list(space.images)
@@ -168,3 +177,54 @@ def _handles(space: Space) -> "list[Line2D]":
             )
         )
     return handles
+
+
+class Embeddings:
+    """Embeddings of one report.
+
+    Args:
+        path: an npz file; absent or damaged, everything is computed again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._known = _read(path)
+
+    def points(self, features: NDArray[np.float32]) -> Points:
+        """Return the UMAP of features [N, D], N > 15, as [N, 2]; without umap if it is kept.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        made_from = {
+            "features": sha256(np.ascontiguousarray(features).data).hexdigest(),
+            "shape": list(features.shape),
+            "umap": {**UMAP, "version": version("umap-learn")},
+        }
+        digest = digest_of(made_from)
+        if digest not in self._known:
+            self._known[digest] = _umap(features)
+            buffer = io.BytesIO()
+            np.savez(buffer, allow_pickle=False, **self._known)
+            write_atomically(self.path, buffer.getvalue())
+        return self._known[digest]
+
+
+def _read(path: Path) -> dict[str, Points]:
+    try:
+        with np.load(io.BytesIO(read_regular(plain(path))), allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception:  # absent, or zipfile, zlib and numpy each raise their own
+        return {}
+
+
+def _umap(features: NDArray[np.float32]) -> Points:
+    log.info("UMAP of %d images; the first one of a process takes longer", len(features))
+    modules: dict[str, Any] = sys.modules
+    # What `import umap` would load TensorFlow, Keras and torch for, where they are installed.
+    modules["umap.parametric_umap"] = None
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
+        import umap
+    del modules["umap.parametric_umap"]
+    return np.asarray(umap.UMAP(n_jobs=1, **UMAP).fit_transform(features), np.float32)

@@ -1,12 +1,20 @@
 """Tables as LaTeX: booktabs, aligned plus-minus signs, every text escaped."""
 
+import math
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
-from omnibench.report.captions import caption
-from omnibench.report.numbers import number
-from omnibench.report.table import NO_NUMBER, SETTINGS, Cell, Row, Table
+from omnibench.report.table import DASH, Cell, Column, Row, Table
+
+ROWS = 45  # of a page, with room for the caption
+_ROOM = 150  # characters beside each other, at three quarters of the size of a footnote
+_VALUE = 12  # characters of a mean, its spread and its marks
+_GAP = 3  # characters between columns
+_CAPTION = 1800  # characters that a page has room for beside ROWS
+_UNBROKEN = 24  # letters of a long word that stay together
 
 _ESCAPES = {
     "\\": r"\textbackslash{}",
@@ -75,60 +83,180 @@ def _character(character: str) -> str:
     return f"{{[}}U+{ord(character):04X}]"
 
 
+def breakable(text: str) -> str:
+    """Return escaped text whose very long words, as paths are, can go over the end of a line."""
+    words = []
+    for word in text.split():
+        # A letter that the fonts lack is printed as its code point, in eight.
+        if len(word) + 7 * escape(word).count("{[}U+") <= _UNBROKEN:
+            words.append(escape(word))
+        else:
+            pieces = re.findall(rf"[A-Za-z0-9]{{1,{_UNBROKEN}}}[^A-Za-z0-9]?|.", word)
+            words.append(r"\allowbreak{}".join(map(escape, pieces)))
+    return " ".join(words)
+
+
 def to_latex(name: str, tables: Iterable[Table]) -> str:
-    r"""Return table environments for \input, the records' digests as comments."""
-    head = [
-        f"% {' '.join(name.split())}: made by omnibench report",
-        r"% needs \usepackage{booktabs}",
-    ]
-    return "\n".join([*head, *(_table(name, table) for table in tables)]) + "\n"
+    r"""Return table environments for \input, each below the figure of its picture.
+
+    Args:
+        name: of the suite, a part of the labels.
+    """
+    head = (
+        f"% {' '.join(name.split())}: made by omnibench report\n",
+        "% needs \\usepackage{booktabs}\n",
+    )
+    return "".join((*head, *(f"\n{block}\n" for t in tables for block in _blocks(name, t))))
 
 
-def _table(name: str, table: Table) -> str:
-    columns = r" r@{\,$\pm$\,}l" * len(table.columns)
-    heads = (rf"\multicolumn{{2}}{{c}}{{{escape(column)}}}" for column in table.columns)
-    place = f"{table.task} {table.study} {table.metric or table.dataset} {table.definition}"
-    label = "-".join(re.findall("[a-z0-9]+", f"{name} {place}".lower()))
-    labels = "".join("r" if head in SETTINGS else "l" for head in table.heads)
-    lines = [
-        "",
-        r"\begin{table}[htbp]",
-        r"\centering",
-        rf"\caption{{{escape(caption(table))}}}",
-        rf"\label{{tab:{label}}}",
-        rf"\begin{{tabular}}{{{labels}{columns}}}",
-        r"\toprule",
-        rf"{' & '.join([*table.heads, *heads])} \\",
-        r"\midrule",
-    ]
+def fitted(table: Table, label: str) -> str:
+    r"""Return a table as one or more environments that stand where they are, each within a page.
+
+    Widths are estimated in characters; what is still too wide is scaled down by `\obfit`, which
+    together with the box `\obtable` stands in `document.PREAMBLE`. Without rows, the caption alone
+    is returned.
+
+    Args:
+        label: of the first part; the others share its number.
+    """
+    if not table.rows:
+        return f"{breakable(table.caption)}\n"
+    long = len(escape(table.caption)) > _CAPTION
+    caption = "How to read it is said above." if long else breakable(table.caption)
+    blocks = [rf"How to read Table~\ref{{{label}}}: {breakable(table.caption)}"] if long else []
+    parts = list(_parts(table))
+    for number, part in enumerate(parts, 1):
+        if number > 1:
+            caption = f"Part {number} of {len(parts)}; what is said of the first holds here too."
+        blocks.append(_environment(part, caption, label if number == 1 else "", fits=True))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _blocks(name: str, table: Table) -> Iterator[str]:
+    label = "-".join(re.findall("[a-z0-9]+", f"{name} {table.name or table.title}".lower()))
+    if table.picture:
+        yield "\n".join(
+            [
+                r"% needs \usepackage{graphicx} and the picture's folder in \graphicspath",
+                r"\begin{figure}[htbp]",
+                r"\centering",
+                rf"\includegraphics[width=\linewidth]{{{table.picture}}}",
+                rf"\caption{{{escape(table.title)}: Table~\ref{{tab:{label}}} says how.}}",
+                rf"\label{{fig:{label}}}",
+                r"\end{figure}",
+            ]
+        )
+    if table.rows:
+        yield _environment(table, escape(table.caption), f"tab:{label}")
+    else:
+        yield f"% {' '.join(f'{table.title}: {table.caption}'.split())}"
+
+
+def _environment(table: Table, caption: str, label: str, fits: bool = False) -> str:
+    """Return one table environment.
+
+    Args:
+        caption: as LaTeX.
+        label: "" of a part that continues the table before.
+        fits: whether it stands where it is, scaled down where it is wider than a line.
+    """
+    body: list[str] = []
     for above, row in zip((None, *table.rows), table.rows, strict=False):
-        if above and row.published and not above.published:
-            lines.append(r"\midrule")
-        cells = (_cell(cell, table.unit) for cell in row.cells)
-        line = " & ".join([*map(escape, table.labels(row)), *cells])
-        lines += [rf"{line} \\", *_digests(table, row)]
-    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}"])
+        if above and above.group != row.group:
+            body.append(r"\midrule")
+        body += [_line(map(_cell, table.columns, row.cells)), *_sources(row)]
+    return "\n".join(
+        [
+            rf"\begin{{table}}[{'H' if fits else 'htbp'}]",
+            *([] if label else [r"\ContinuedFloat"]),
+            r"\centering",
+            rf"\caption{{{caption}}}",
+            *([rf"\label{{{label}}}"] if label else []),
+            *([r"\footnotesize", r"\begin{lrbox}{\obtable}"] if fits else []),
+            rf"\begin{{tabular}}{{{''.join(map(_alignment, table.columns))}}}",
+            r"\toprule",
+            _line(map(_head, table.columns)),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *([r"\end{lrbox}", r"\obfit"] if fits else []),
+            r"\end{table}",
+        ]
+    )
 
 
-def _cell(cell: Cell, unit: str) -> str:
-    if cell.state in NO_NUMBER:
-        return r"\multicolumn{2}{c}{--}"
-    if cell.state != "done":
-        return rf"\multicolumn{{2}}{{c}}{{\textit{{{cell.state}}}}}"
-    mean = number(cell.mean, unit, decimals=cell.decimals).replace("-", "$-$")
-    mean = rf"\underline{{{mean}}}" if cell.rank == 2 else mean
-    mean = rf"\textbf{{{mean}}}" if cell.leading else mean
-    marks = r"$^{\dagger}$" if cell.significant else ""
-    marks += r"$^{\ddagger}$" if cell.seen else ""
-    marks += f" ({cell.n}/{cell.expected})" if cell.partial else ""
-    if cell.std is None:
-        return rf"\multicolumn{{2}}{{c}}{{{mean}{marks}}}"
-    return f"{mean} & {number(cell.std, unit, decimals=cell.decimals)}{marks}"
+def _alignment(column: Column) -> str:
+    if column.kind == "value":
+        return r" r@{\,$\pm$\,}l"
+    return "r" if column.right else "l"
 
 
-def _digests(table: Table, row: Row) -> Iterable[str]:
-    pairs = zip(table.columns, row.cells, strict=True)
-    for dataset, found in dict.fromkeys((table.place(c)[0], cell.digests) for c, cell in pairs):
-        if found:
-            digests = " ".join(digest[:8] for digest in found)
-            yield f"% {' '.join(dataset.split())}: {digests}"
+def _line(cells: Iterable[str]) -> str:
+    return rf"{' & '.join(cells)} \\"
+
+
+def _head(column: Column) -> str:
+    head = escape(column.title)
+    return rf"\multicolumn{{2}}{{c}}{{{head}}}" if column.kind == "value" else head
+
+
+def _cell(column: Column, cell: Cell) -> str:
+    if column.kind != "value":
+        return escape(cell.text)
+    if cell.kind == "absent":
+        text = "--" if cell.text == DASH else rf"\textit{{{escape(cell.text)}}}"
+        return rf"\multicolumn{{2}}{{c}}{{{text}}}"
+    mean = cell.text.replace("-", "$-$")
+    mean = rf"\underline{{{mean}}}" if "second" in cell.marks else mean
+    mean = rf"\textbf{{{mean}}}" if "best" in cell.marks else mean
+    signs = "".join(_ESCAPES.get(character, character) for character in cell.signs)
+    if cell.std:
+        return f"{mean} & {cell.std}{signs}"
+    return rf"\multicolumn{{2}}{{c}}{{{mean}{signs}}}"
+
+
+def _sources(row: Row) -> Iterator[str]:
+    """Yield what the cells of a row were made from, as comments, each once."""
+    for source in dict.fromkeys(cell.source for cell in row.cells if cell.source):
+        yield f"% {' '.join(source.split())}"
+
+
+def _parts(table: Table) -> Iterator[Table]:
+    """Cut a table where it is too long or too wide; what names a row stands in each part."""
+    columns = list(zip(table.columns, table.heads, *table.texts, strict=True))
+    names, others = columns[: table.labels], columns[table.labels :]
+    beside = max(
+        sum(len(text) + _GAP for text in texts)
+        for texts in zip(*(column[1:] for column in names), strict=True)
+    )
+    groups = _groups(_ROOM - beside, [_width(*column) for column in others])
+    for start in range(0, len(table.rows), ROWS):
+        for part in groups:
+            yield replace(
+                table,
+                columns=_some(table.columns, table.labels, part),
+                rows=tuple(
+                    replace(row, cells=_some(row.cells, table.labels, part))
+                    for row in table.rows[start : start + ROWS]
+                ),
+            )
+
+
+def _some(items: tuple[Any, ...], labels: int, part: slice) -> tuple[Any, ...]:
+    return items[:labels] + items[labels:][part]
+
+
+def _width(column: Column, *texts: str) -> int:
+    if column.kind == "value":
+        return max(len(column.title), _VALUE) + _GAP
+    return max(map(len, texts)) + _GAP
+
+
+def _groups(room: int, widths: Sequence[int]) -> list[slice]:
+    """Return the columns that stand in one part: equally many, so that none is left over alone."""
+    if not widths:
+        return [slice(0, 0)]
+    parts = math.ceil(sum(widths) / max(room, *widths))
+    size = math.ceil(len(widths) / parts)
+    return [slice(start, start + size) for start in range(0, len(widths), size)]

@@ -7,17 +7,19 @@ from typing import Any
 
 import pandas as pd
 
-from omnibench.report.across import across_tables
-from omnibench.report.complete import Complete, completed
-from omnibench.report.numbers import POINTS
-from omnibench.report.plain import PlainTable
+from omnibench.report.across import Complete, across_tables, completed
+from omnibench.report.columns import RowFacts
+from omnibench.report.latent_report import Latent
+from omnibench.report.result_tables import Place, result_table
+from omnibench.report.results import Results
 from omnibench.report.table import Table
-from omnibench.report.write_latent import Latent
+from omnibench.report.words import beyond_points
 from omnibench.states import CellState
 from omnibench.stats.cases import Stored
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding
 from omnibench.store import RecordStore
+from omnibench.task import POINTS
 from omnibench.unregistered import Unregistered
 
 
@@ -30,10 +32,10 @@ class Study:
         states: of every cell that the suite asks for.
         values: the long table of `units.COLUMNS`.
         comparisons: of the printed metrics with the baseline.
-        chosen: the printed tables, one for each definition (with its decoding) and metric.
-        shown: the same as they are printed.
-        every: the tables of every metric there is, as the CSV holds them.
-        published: tables of published studies in their own shape, one's own numbers beside them.
+        chosen: the printed results, one for each definition (with its decoding) and metric.
+        shown: the same as they are printed, decodings beside each other.
+        every: the results of every metric there is, as the CSV holds them.
+        published: results of published studies in their own shape, one's own beside them.
         predictions: digest of a record -> what it stored.
         reproduction: each published number that one's own stands beside, compared.
         margin: declared for equivalence, in points of the primary metric.
@@ -48,13 +50,13 @@ class Study:
     store: RecordStore
     values: pd.DataFrame
     comparisons: Sequence[Comparison]
-    chosen: Sequence[Table]
-    shown: Sequence[Table]
-    every: Sequence[Table]
+    chosen: Sequence[Results]
+    shown: Sequence[Results]
+    every: Sequence[Results]
     predictions: Callable[[str], Stored]
     latent: Latent = field(default_factory=Latent)
-    published: Sequence[Table] = ()
-    reproduction: Sequence[PlainTable] = ()
+    published: Sequence[Results] = ()
+    reproduction: Sequence[Table] = ()
     margin: float | None = None
     equivalence: Mapping[Comparison, bool] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
@@ -69,12 +71,12 @@ class Study:
         ]
 
     @property
-    def primary(self) -> dict[str, Table]:
-        """Return the table of each task's first metric that has a mean anywhere.
+    def primary(self) -> dict[str, Results]:
+        """Return the results of each task's first metric that has a mean anywhere.
 
         Of texts under the last decoding.
         """
-        first: dict[str, tuple[Score, Table]] = {}
+        first: dict[str, tuple[Score, Results]] = {}
         for table in self.chosen:
             if all(cell.state != "done" for _, _, cell in table.cells):
                 continue
@@ -83,11 +85,32 @@ class Study:
                 first[table.task] = (score, table)
         return {task: table for task, (_, table) in first.items()}
 
-    def unit_of(self, definition: str) -> str:
-        """Return what the values of a definition are in."""
-        name = split_decoding(definition)[0]
-        units = {split_decoding(t.definition)[0]: t.unit for t in self.chosen}
-        return units.get(name, POINTS)
+    @property
+    def units(self) -> dict[Score, str]:
+        """Return what the values of each printed metric are in, whichever the decoding."""
+        return {(t.definition, t.metric): t.unit for t in self.chosen}
+
+    def unit_of(self, score: Score) -> str:
+        """Return what the values of a metric are in."""
+        return self.units.get(score, POINTS)
+
+    @property
+    def beyond_margin(self) -> list[str]:
+        """Return a sentence for each primary metric that the margin of equivalence is not for."""
+        if self.margin is None:
+            return []
+        return beyond_points({t.metric: t.unit for t in self.primary.values()})
+
+    @cached_property
+    def tables(self) -> list[Table]:
+        """Return the printed results as tables, published ones last."""
+        facts: dict[Place, RowFacts] = {}
+        for state, record in self.finished:
+            unit = state.cell.unit
+            place = (unit.task, unit.backbone.id, unit.short)
+            before = facts[place].records if place in facts else ()
+            facts[place] = RowFacts(unit.task, unit.backbone, unit.short, (*before, record))
+        return [result_table(results, facts) for results in (*self.shown, *self.published)]
 
     @cached_property
     def complete(self) -> list[Complete]:
@@ -95,6 +118,6 @@ class Study:
         return list(completed(self.primary.values(), self.values))
 
     @cached_property
-    def across(self) -> list[PlainTable]:
+    def across(self) -> list[Table]:
         """Return what is said over several datasets; made once, as its bootstrap takes a while."""
         return across_tables(self.complete, self.baseline, self.correction)

@@ -1,159 +1,158 @@
-"""The table model that every renderer reads."""
+"""The table that every renderer takes: typed columns, rows of cells, a caption, a picture."""
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from omnibench.report.numbers import POINTS
-from omnibench.stats.pair import Comparison
+DASH = "\N{EN DASH}"  # where there is no number
 
-SIGNIFICANT = 0.05
+Mark = Literal["best", "second", "differs", "seen"]
+# What follows a mean; how the best and the second look is each renderer's.
+SIGNS: dict[Mark, str] = {"differs": "\N{DAGGER}", "seen": "\N{DOUBLE DAGGER}"}
 
-State = Literal["done", "undefined", "failed", "missing", "unplanned"]
-SETTINGS = ("beams", "max tokens")
-NO_NUMBER = ("undefined", "unplanned")  # printed as a dash, said in the caption
+
+@dataclass(frozen=True)
+class Column:
+    """What the cells below a head are.
+
+    Attributes:
+        kind: "text"; "number", sorted as one; or "value", a mean with its spread and its marks.
+        falling: whether less is better, so that the first sorting is upwards.
+        unit: what its numbers are in, where the head says it.
+        right: whether print aligns its texts to the right.
+    """
+
+    head: str
+    kind: Literal["text", "number", "value"] = "text"
+    falling: bool = False
+    unit: str = ""
+    right: bool = False
+
+    @property
+    def title(self) -> str:
+        """Return the head with its unit."""
+        return f"{self.head} ({self.unit})" if self.unit else self.head
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One unit under one metric; values are fractions, or in the unit of its table.
+    """What stands in a row below a column.
 
     Attributes:
-        state: "undefined" where a repetition has no value, "unplanned" where the suite asks for
-            none. Only a done cell has a mean.
-        std: sample standard deviation (ddof = 1); None for a single repetition.
-        n, expected: repetitions that are there and that were asked for.
-        rank: 1 for the best mean of its column and adaptation, 2 for the second, equal ones alike;
-            else 0.
-        standing: against the best mean of the same column, adaptation and decoding, as
-            `stats.tied` says it: best, tied, behind or untested; "" where nobody asked.
-        leading: whether it is that best mean or not told apart from it.
-        against: the comparison with the baseline; None for the baseline itself or without one.
-        seen: collections of images that both its test images and its backbone's pretraining
-            data come from.
-        digests: of the records behind it.
-        decimals: of points, as a published number was printed.
+        text: as it is printed; of a "value" the mean alone.
+        kind: "absent" is a cell of a "value" column without a number.
+        value: what its column is sorted by, and what a CSV holds; None comes last.
+        std: as it is printed; "" where there is none.
+        marks: how it stands to the others of its column.
+        partial: "2/3" where the mean is of two repetitions of three.
+        details: sentences that are shown when the cell is pointed at, focused or tapped.
+        source: what it was made from, as a comment says it.
     """
 
-    state: State
-    mean: float = math.nan
-    std: float | None = None
-    n: int = 0
-    expected: int = 0
-    rank: int = 0
-    standing: str = ""
-    leading: bool = False
-    against: Comparison | None = None
-    seen: tuple[str, ...] = ()
-    digests: tuple[str, ...] = ()
-    decimals: int = 2
+    text: str
+    kind: Literal["text", "number", "value", "absent"] = "text"
+    value: Any = None
+    std: str = ""
+    marks: tuple[Mark, ...] = ()
+    partial: str = ""
+    details: tuple[str, ...] = ()
+    source: str = ""
+
+    @classmethod
+    def from_number(cls, value: float | None, text: str) -> "Cell":
+        """Return a number as it is printed; a dash where there is none."""
+        return cls(DASH if value is None else text, "number", value)
 
     @property
-    def significant(self) -> bool:
-        """Whether it differs from the baseline after correction."""
-        return self.against is not None and self.against.p_corrected < SIGNIFICANT
-
-    @property
-    def partial(self) -> bool:
-        """Whether repetitions are missing from its mean."""
-        return self.state == "done" and self.n < self.expected
+    def signs(self) -> str:
+        """Return the signs of its marks and the share of its repetitions, to stand behind it."""
+        signs = "".join(SIGNS.get(mark, "") for mark in self.marks)
+        return f"{signs} ({self.partial})" if self.partial else signs
 
 
 @dataclass(frozen=True)
 class Row:
-    """One backbone with one adaptation and, of generated texts, one decoding.
+    """Cells, one a column; the first is its header.
 
     Attributes:
-        varies: what differs between its repetitions; "" where there is no record.
-        control: whether the backbone is a `random:` control.
-        cells: one for each column.
-        decoding: "b5-t64" for 5 beams and at most 64 tokens; "" without generated texts.
-        published: "own", "rerun" or "cited" for numbers that the table's study printed; "" for
-            one's own.
-        definition: of its numbers, in a table that holds several; else "".
+        group: a line stands between rows of different groups.
     """
 
-    backbone: str
-    adaptation: str
-    varies: str
-    control: bool
     cells: tuple[Cell, ...]
-    decoding: str = ""
-    published: str = ""
-    definition: str = ""
-
-    @property
-    def settings(self) -> tuple[str, ...]:
-        """Return beams and the largest number of tokens; () without generated texts."""
-        beams, _, tokens = self.decoding.removeprefix("b").partition("-t")
-        return (beams, tokens) if self.decoding else ()
+    group: str = ""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One definition of one task: a metric over datasets, or metrics on the texts of a dataset.
+    """Rows of cells under a title.
 
     Attributes:
-        metric: what all cells are; "" where each column is another metric.
-        columns: datasets; of generated texts, metrics.
-        baseline: the backbone that the others are tested against, if any.
-        lower_is_better: those of its metrics that improve downwards.
-        notes: dataset -> what a reader must know of it.
-        unit: "points" where values are fractions, printed x 100; else what they are in.
-        dataset: what all cells are of; "" where each column is another dataset.
-        correction: of the daggers' p-values.
-        study: "STUDY, Table 3" of a table in the shape of a published one, with its numbers.
-        members: datasets that each cell is taken over; () where it is of one.
+        rows: none where the caption says it all.
+        caption: what a reader must know of it.
+        picture: name, without its ending, of a picture beside the report that stands above it.
+        name: what its label in LaTeX is made of; "" for the title.
+        labels: how many of its first columns name a row, and stand in each part of a long table.
     """
 
-    task: str
-    definition: str
-    metric: str
-    columns: tuple[str, ...]
+    title: str
+    columns: tuple[Column, ...]
     rows: tuple[Row, ...]
-    baseline: str | None
-    lower_is_better: frozenset[str] = frozenset()
-    notes: tuple[tuple[str, str], ...] = ()
-    unit: str = POINTS
-    dataset: str = ""
-    correction: str = "holm"
-    study: str = ""
-    members: tuple[str, ...] = ()
+    caption: str = ""
+    picture: str = ""
+    name: str = ""
+    labels: int = 1
 
-    @property
-    def title(self) -> str:
-        """Return the task and what the table is of."""
-        if self.study:
-            return f"{self.task}: as in {self.study}, {self.metric or self.dataset}"
-        return f"{self.task}: {self.metric or f'{self.definition} on {self.dataset}'}"
+    @classmethod
+    def from_cells(
+        cls,
+        title: str,
+        columns: Iterable[Column],
+        rows: Iterable[Sequence[Cell]],
+        caption: str = "",
+    ) -> "Table":
+        """Return a table of one group of rows."""
+        return cls(title, tuple(columns), tuple(Row(tuple(cells)) for cells in rows), caption)
 
-    @property
-    def decoded(self) -> bool:
-        """Whether it is of generated texts."""
-        return any(row.decoding for row in self.rows)
+    @classmethod
+    def from_texts(
+        cls,
+        title: str,
+        heads: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        caption: str,
+        picture: str = "",
+    ) -> "Table":
+        """Return a table of texts whose first column names the rows.
+
+        The others are aligned to the right, and are numbers where they hold some.
+        """
+        body = tuple(
+            Row(tuple(Cell(text, "number" if k else "text", _number(text))
+                      for k, text in enumerate(row)))
+            for row in rows
+        )  # fmt: skip
+        numbers = [any(row.cells[k].value is not None for row in body) for k in range(len(heads))]
+        columns = tuple(
+            Column(head, "number" if numbers[k] else "text", right=k > 0)
+            for k, head in enumerate(heads)
+        )
+        return cls(title, columns, body, caption, picture)
 
     @property
     def heads(self) -> tuple[str, ...]:
-        """Return what stands over a row's labels."""
-        source = ("source", "definition") if self.study else ()
-        return ("backbone", "adaptation", *source, *(SETTINGS * self.decoded))
-
-    def labels(self, row: Row) -> tuple[str, ...]:
-        """Return what stands before a row's values, under `heads`."""
-        source = f"published ({row.published})" if row.published else "this suite"
-        told = (source, row.definition) if self.study else ()
-        settings = row.settings or ("", "") * self.decoded
-        return (row.backbone, row.adaptation, *told, *settings)
-
-    def place(self, column: str) -> tuple[str, str]:
-        """Return dataset and metric of a column."""
-        return (column, self.metric) if self.metric else (self.dataset, column)
+        """Return the heads of its columns."""
+        return tuple(column.title for column in self.columns)
 
     @property
-    def cells(self) -> list[tuple[str, Row, Cell]]:
-        """Return (column, row, cell) of every cell, row by row."""
-        return [
-            (column, row, cell)
-            for row in self.rows
-            for column, cell in zip(self.columns, row.cells, strict=True)
-        ]
+    def texts(self) -> tuple[tuple[str, ...], ...]:
+        """Return the texts of its cells, row by row."""
+        return tuple(tuple(cell.text for cell in row.cells) for row in self.rows)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text.removeprefix("< ").replace("\N{MINUS SIGN}", "-"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,47 +1,39 @@
-"""Write a report's files, each at once or not at all."""
+"""Write a report's tables, each file at once or not at all."""
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnibench.files import write_atomically
+from omnibench.report.comparisons import left_out, sentences
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
-from omnibench.report.plain import PlainTable, plain_latex, plain_markdown
+from omnibench.report.result_tables import long_table
+from omnibench.report.study import Study
 from omnibench.report.table import Table
-from omnibench.stats.pair import Comparison
 
 
-def write_report(
-    name: str,
-    tables: Sequence[Table],
-    comparisons: Sequence[Comparison],
-    out_dir: Path,
-    further: Sequence[Table] = (),
-    plain: Sequence[PlainTable] = (),
-    correction: str = "holm",
-    equivalence: Mapping[Comparison, bool] | None = None,
-) -> list[Path]:
-    """Write `<name>.tex`, `<name>.csv` and `<name>.md` into out_dir and return their paths.
-
-    Args:
-        tables: what LaTeX and Markdown show.
-        comparisons: the Markdown says each in a sentence.
-        further: what the CSV holds, where that is more than `tables`.
-        plain: what LaTeX and Markdown show after all else.
-        correction: of the comparisons' p-values.
-        equivalence: whether it is shown within the suite's margin, where that was asked.
+def write_tables(study: Study, folder: Path) -> list[Path]:
+    """Write `<name>.tex`, `<name>.csv` and `<name>.md` into a folder and return their paths.
 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
     """
     contents = {
-        "tex": to_latex(name, tables) + plain_latex(name, plain),
-        "csv": to_csv(further or tables),
-        "md": to_markdown(name, tables, comparisons, correction, equivalence)
-        + plain_markdown(plain),
+        "tex": to_latex(study.name, [*study.tables, *_further(study)]),
+        "csv": to_csv(long_table([*study.every, *study.published])),
+        "md": tables_in_words(study),
     }
-    paths = {out_dir / f"{name}.{kind}": text for kind, text in contents.items()}
+    paths = {folder / f"{study.name}.{kind}": text for kind, text in contents.items()}
     for path, text in paths.items():
         write_atomically(path, text.encode())
     return list(paths)
+
+
+def tables_in_words(study: Study) -> str:
+    """Return the tables and the comparisons as Markdown."""
+    return to_markdown(study.name, study.tables, sentences(study), left_out(study), _further(study))
+
+
+def _further(study: Study) -> list[Table]:
+    """Return the tables that stand after the results."""
+    return [*study.across, *study.latent.tables, *study.reproduction]

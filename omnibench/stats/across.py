@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from omnibench.stats.pair import Comparison
 from omnibench.stats.result import CONFIDENCE, Floats, RefusedError, finite
+from omnibench.stats.units import undecoded
 
 RESAMPLES = 10_000
 _SEED = 2
@@ -180,12 +181,12 @@ def overall(comparisons: Iterable[Comparison], lower_is_better: Collection[str])
     """Sum up each group of `by_dataset`, in its order.
 
     Args:
-        lower_is_better: metrics that improve downwards.
+        lower_is_better: metrics that improve downwards, as "definition/name".
     """
     sums = []
     for key, rows in by_dataset(comparisons).items():
         differences = [row.difference for row in rows if not math.isnan(row.difference)]
-        gains = [-d if key[3] in lower_is_better else d for d in differences]
+        gains = [-d if undecoded(key[2:4]) in lower_is_better else d for d in differences]
         sums.append(
             Overall(
                 *key,

@@ -17,7 +17,7 @@ from omnibench.stats.over_cases import Outcome, compare_both
 from omnibench.stats.pair import FROZEN, Comparison, agreeing
 from omnibench.stats.result import ALPHA, RefusedError
 from omnibench.stats.t_tests import tost_paired, tost_welch
-from omnibench.stats.units import Key, Score, Unit, units_of
+from omnibench.stats.units import Key, Score, Unit, undecoded, units_of
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Detail:
 def details(
     values: pd.DataFrame,
     comparisons: Iterable[Comparison],
-    margins: Mapping[str, float],
+    margins: Mapping[Score, float],
     lower_is_better: Collection[str],
 ) -> list[Detail]:
     """Return the detail of each comparison, in order.
@@ -52,13 +52,14 @@ def details(
     Args:
         values: the long table of `units.COLUMNS`.
         comparisons: what `compare_pairs` returned for it.
-        margins: definition -> margin in its own unit; definitions without one are not tested.
-        lower_is_better: metrics that improve downwards.
+        margins: (definition, metric) -> margin in its own unit; those without one are not tested.
+        lower_is_better: metrics that improve downwards, as "definition/name".
     """
     units = units_of(values)
+    scores = ((row, (row.definition, row.metric)) for row in comparisons)
     return [
-        _detail(row, units, margins.get(row.definition), row.metric in lower_is_better)
-        for row in comparisons
+        _detail(row, units, margins.get(score), undecoded(score) in lower_is_better)
+        for row, score in scores
     ]
 
 

@@ -11,7 +11,7 @@ from omnibench.stats.cases import Cases, Predictions, read_cases
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.stats.pair import Comparison, Place, compare_units
 from omnibench.stats.result import ALPHA, NO_SPREAD
-from omnibench.stats.units import Score, Unit, units_of
+from omnibench.stats.units import Score, Unit, undecoded, units_of
 
 COLUMN = ("task", "dataset", "adaptation", "definition", "metric")
 COLUMNS = (*COLUMN, "backbone", "best", "mean", "p", "p_corrected", "standing", "note")
@@ -35,7 +35,7 @@ def tied_with_best(
         values: the long table of `units.COLUMNS`.
         predictions: as in `compare_pairs`.
         scores: the (definition, metric) pairs wanted; None for all.
-        lower_is_better: metrics that improve downwards.
+        lower_is_better: metrics that improve downwards, as "definition/name".
 
     Returns:
         One row for each model of each column (task, dataset, adaptation, definition, metric):
@@ -53,7 +53,7 @@ def tied_with_best(
         bests = {
             score: best
             for score, column in means.items()
-            if (best := _best(column, score[1] in lower_is_better)) is not None
+            if (best := _best(column, undecoded(score) in lower_is_better)) is not None
         }
         comparisons = _against(place, models, bests, predictions)
         for score, best in bests.items():

@@ -94,7 +94,9 @@ class CaptioningTask(Task):
 
     name = "captioning"
     metrics = METRICS
-    pictures = {"captions": "Test images, their captions and generated ones"}  # noqa: RUF012
+    pictures = {  # noqa: RUF012
+        "captions": "Caption sheet: test images, each with its reference and generated captions"
+    }
     own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (

@@ -37,7 +37,9 @@ class PretrainingTask(Task):
     name = "pretraining"
     metrics = METRICS
     makes_backbones = True
-    pictures = {"curves": "Course of the training"}  # noqa: RUF012
+    pictures = {  # noqa: RUF012
+        "curves": "Pretraining curves: loss, teacher entropy, feature rank and kNN over steps"
+    }
     own = {  # noqa: RUF012
         "dinov2-global": Adaptation(
             "dinov2-global",

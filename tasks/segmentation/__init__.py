@@ -85,7 +85,10 @@ class SegmentationTask(Task):
     }
     offers = frozenset({"module"})
     recipes = {"small": FULL_RECIPE, "omnirad": OMNIRAD}  # noqa: RUF012
-    pictures = {"overlay": "Best, median and worst test images: image, masks"}  # noqa: RUF012
+    pictures = {  # noqa: RUF012
+        "overlay": "Overlay sheet: test images with the predicted outline laid over the reference: "
+        "green correct, blue over-predicted, red missed"
+    }
 
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task, under its decoder."""

@@ -1,10 +1,13 @@
 """Long values and comparisons by hand, as the store and `compare_pairs` would give them."""
 
 import hashlib
+from dataclasses import fields
 
 import pandas as pd
 
-from omnibench.report.build import build_tables
+from omnibench.report import study
+from omnibench.report.build import Plan, Remarks, Scales, Verdicts, build_results
+from omnibench.report.result_tables import result_table
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import COLUMNS
 
@@ -59,5 +62,27 @@ class Study:
         names = ["task", "dataset", "backbone", "adaptation", "repetition", "state"]
         return pd.DataFrame(self.asked, columns=names) if self.asked else None
 
+    def results(self, **options):
+        """What `build_results` makes of it; the options are the fields of its parts."""
+        return build_results(self.values, *parts(self.comparisons, self.expected, options))
+
     def tables(self, **options):
-        return build_tables(self.values, self.comparisons, self.expected, **options)
+        """The results as they are printed."""
+        return [result_table(results) for results in self.results(**options)]
+
+    def reported(self, results, every=None, **facts):
+        """What a report of some results is made of."""
+        baseline = results[0].baseline if results else None
+        given = {"name": "demo", "baseline": baseline, "correction": "holm", "states": []}
+        given |= {"store": None, "values": self.values, "comparisons": self.comparisons}
+        given |= {"chosen": results, "shown": results, "every": every or results}
+        return study.Study(**{**given, "predictions": {}.__getitem__, **facts})
+
+
+def parts(comparisons, expected, options):
+    """The arguments of `build_results` after the values, from the fields of all of them."""
+    given = {"comparisons": comparisons, "expected": expected} | options
+    kinds = (Verdicts, Plan, Scales, Remarks)
+    made = [{f.name: given.pop(f.name) for f in fields(k) if f.name in given} for k in kinds]
+    assert not given
+    return [kind(**some) for kind, some in zip(kinds, made, strict=True)]

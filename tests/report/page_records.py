@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.commands import reporting
 from omnibench.record import blank
@@ -62,6 +63,12 @@ class Results:
             **{"name": "dots-suite", "datasets": {"dots": DATASET}},
             backbones=list(CARDS.values()),
             report=ReportSection(baseline="base"),
+        )
+        monkeypatch.setattr(
+            tasks.get("classification"),
+            "pictures",
+            {"overlay": "Overlay sheet: masks over images", "captions": "Caption sheet: texts"},
+            raising=False,
         )
         monkeypatch.setattr(Session, "suite", lambda self_, name: (self.suite, self.units))
         for one in self.units:

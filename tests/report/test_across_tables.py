@@ -9,10 +9,10 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.report import across
-from omnibench.report.across import ABSENT, across_tables
-from omnibench.report.complete import completed
-from omnibench.report.markdown import escape
-from omnibench.report.plain import plain_latex, plain_markdown
+from omnibench.report.across import across_tables, completed
+from omnibench.report.latex import to_latex
+from omnibench.report.markdown import escape, to_markdown
+from omnibench.report.table import DASH
 
 MODELS = ("random-vit", "a", "b", "c")
 
@@ -34,7 +34,7 @@ def runs(study):
 
 
 def found(study, **options):
-    return list(completed(study.tables(**options), study.values))
+    return list(completed(study.results(**options), study.values))
 
 
 def tables(study, baseline="random-vit", correction="holm", **options):
@@ -47,18 +47,18 @@ def test_every_number_against_scipy_and_statsmodels(study, runs):
     means = values.mean(axis=2)
     places = stats.rankdata(-means, axis=0).mean(axis=1)
     order = np.argsort(places, kind="stable")
-    assert [row[:2] for row in standings.rows] == [(MODELS[k], f"{places[k]:.2f}") for k in order]
-    assert [row[2] for row in standings.rows] == [
+    assert [row[:2] for row in standings.texts] == [(MODELS[k], f"{places[k]:.2f}") for k in order]
+    assert [row[2] for row in standings.texts] == [
         f"{100 * stats.trim_mean(values[k].ravel(), 0.25):.2f}" for k in order
     ]
-    for k, row in zip(order, standings.rows, strict=True):
+    for k, row in zip(order, standings.texts, strict=True):
         low, high = map(float, row[3].split(" to "))
         assert low < float(row[2]) < high
         if k:
             wins = (values[k][:, :, None] > values[0][:, None]).mean()
             assert row[4] == f"{wins:.2f}"
         else:
-            assert row[4:] == (ABSENT, ABSENT)
+            assert row[4:] == (DASH, DASH)
     test = stats.friedmanchisquare(*means)
     assert f"Friedman: chi-square {test.statistic:.2f}, 3 degrees of freedom, p " in (
         standings.caption
@@ -74,16 +74,16 @@ def test_every_number_against_scipy_and_statsmodels(study, runs):
     p = [stats.wilcoxon(means[a], means[b], method="exact").pvalue
          for a, b in combinations(range(4), 2)]  # fmt: skip
     corrected = multipletests(p, method="holm")[1]
-    assert [row[2:4] for row in pairs.rows] == [
+    assert [row[2:4] for row in pairs.texts] == [
         (f"{one:.3f}".lstrip("0"), f"{other:.3f}".lstrip("0"))
         for one, other in zip(p, corrected, strict=True)
     ]
-    assert pairs.rows[0][0] == "random-vit \N{MINUS SIGN} a"
+    assert pairs.texts[0][0] == "random-vit \N{MINUS SIGN} a"
     assert "corrected by Holm over the family of 6 tested pairs" in pairs.caption
     (_, pairs) = tables(study, correction="benjamini-hochberg")
     assert "corrected by Benjamini-Hochberg over" in pairs.caption
     corrected = multipletests(p, method="fdr_bh")[1]
-    assert [row[3] for row in pairs.rows] == [f"{one:.3f}".lstrip("0") for one in corrected]
+    assert [row[3] for row in pairs.texts] == [f"{one:.3f}".lstrip("0") for one in corrected]
 
 
 def test_the_same_values_give_the_same_tables(study, runs):
@@ -94,10 +94,10 @@ def test_the_same_values_give_the_same_tables(study, runs):
 def test_less_can_be_better(study, runs):
     runs(4)
     up, _ = tables(study)
-    down, _ = tables(study, lower_is_better={"auc"})
-    assert [row[0] for row in down.rows] == [row[0] for row in up.rows][::-1]
+    down, _ = tables(study, lower_is_better={"def/auc"})
+    assert [row[0] for row in down.texts] == [row[0] for row in up.texts][::-1]
     assert "(lower is better)" in down.caption
-    up_p, down_p = ({row[0]: row[4] for row in table.rows} for table in (up, down))
+    up_p, down_p = ({row[0]: row[4] for row in table.texts} for table in (up, down))
     assert float(up_p["a"]) + float(down_p["a"]) == pytest.approx(1)
 
 
@@ -123,14 +123,14 @@ def test_what_is_incomplete_is_left_out_by_name(study, runs):
 def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(study, runs):
     runs(3, repetitions=1)
     standings, pairs = tables(study)
-    assert {row[2:] for row in standings.rows} == {(ABSENT,) * 4}
+    assert {row[2:] for row in standings.texts} == {(DASH,) * 4}
     for fact in (
         "3 datasets are few",
         "n = 1.",
         "interquartile mean: d0: it has fewer than two repetitions to resample.",
     ):
         assert fact in standings.caption
-    assert pairs.rows == ()
+    assert pairs.texts == ()
     assert pairs.caption.startswith("No pair is tested: the Wilcoxon test of 3 pairs that differ")
 
 
@@ -145,7 +145,7 @@ def test_two_backbones_have_ranks_and_no_friedman(study):
     for d in range(2):
         study.add("a", [0.1, 0.2], dataset=f"d{d}").add("b", [0.1, 0.2], dataset=f"d{d}")
     (standings, pairs) = tables(study)
-    assert [row[1] for row in standings.rows] == ["1.50", "1.50"]
+    assert [row[1] for row in standings.texts] == ["1.50", "1.50"]
     assert "Friedman's test is refused: Friedman's test needs three models" in standings.caption
     assert "the two are equal in every pair" in pairs.caption
 
@@ -154,7 +154,7 @@ def test_one_complete_backbone_is_refused(study):
     study.add("a", [0.1, 0.2], dataset="d0").add("a", [0.1, 0.2], dataset="d1")
     study.add("b", [0.1, 0.2], dataset="d0")
     (only,) = tables(study)
-    assert only.rows == ()
+    assert only.texts == ()
     assert "there are 1 and 2" in only.caption
     assert "b (d1)" in only.caption
 
@@ -178,7 +178,7 @@ def test_too_many_pairs_are_refused_by_number(study, runs, monkeypatch):
     runs(2)
     monkeypatch.setattr(across, "MOST", 3)
     (standings, pairs) = tables(study)
-    assert len(standings.rows) == 4
+    assert len(standings.texts) == 4
     assert pairs.caption.startswith("Refused: 4 backbones make 6 pairs; at most 3 are all tested")
 
 
@@ -187,6 +187,6 @@ def test_any_name_is_printed_as_it_is(study):
         for k, name in enumerate(("a", "b", ATTACK)):
             study.add(name, [0.1 * k, 0.2 + 0.01 * d], dataset=f"{ATTACK}{d}")
     made = tables(study, baseline=ATTACK)
-    assert made[0].rows[0][0] == ATTACK
-    assert escape(ATTACK) in plain_markdown(made)
-    assert r"\textbackslash{}" in plain_latex("x", made)
+    assert made[0].texts[0][0] == ATTACK
+    assert escape(ATTACK) in to_markdown("x", made)
+    assert r"\textbackslash{}" in to_latex("x", made)

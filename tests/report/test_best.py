@@ -3,8 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-from omnibench.report.best import best_of, by_column
-from omnibench.report.headlines import headlines
+from omnibench.report.headlines import best_of, by_column, headlines
 
 
 def sentences(table):
@@ -13,7 +12,7 @@ def sentences(table):
 
 
 def test_best_mean_with_its_comparison(demo):
-    (table,) = demo.tables(baseline="random-vit")
+    (table,) = demo.results(baseline="random-vit")
     first, second = sentences(table)
     stem = r"\obGoodLinearDAuc"
     assert first == (
@@ -27,7 +26,7 @@ def test_best_mean_with_its_comparison(demo):
 
 def test_lower_may_be_better_and_the_tied_are_named(study):
     study.add("a_1", [0.5], metric="loss").add("b", [0.7], metric="loss")
-    (table,) = study.tables(lower_is_better=["loss"])
+    (table,) = study.results(lower_is_better=["def/loss"])
     rows = [replace(row, cells=(replace(row.cells[0], leading=True),)) for row in table.rows]
     (said,) = sentences(replace(table, rows=tuple(rows)))
     assert r"a\_1 (linear) with \obAOneLinearDLossMean{} points" in said
@@ -36,4 +35,4 @@ def test_lower_may_be_better_and_the_tied_are_named(study):
 
 def test_a_column_without_a_number_has_no_best(study):
     study.add("a", [float("nan")])
-    assert sentences(study.tables()[0]) == []
+    assert sentences(study.results()[0]) == []

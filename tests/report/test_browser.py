@@ -4,8 +4,8 @@ import pytest
 from browser import Browser, installed
 from page_records import ATTACK, Results
 
-from omnibench.report.page.grid import Entry, Grid, Head, number_entry
 from omnibench.report.page.render import Page, to_html
+from omnibench.report.table import Cell, Column, Table
 
 pytestmark = pytest.mark.skipif(
     installed() is None, reason="no chromium, chromium-browser or google-chrome on the path"
@@ -173,13 +173,13 @@ def test_the_first_stop_skips_to_the_results(browser):
 
 
 def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(chromium, tmp_path):
-    heads = (Head("name"), Head("value", number=True), Head("note"))
+    columns = (Column("name"), Column("value", "number"), Column("note"))
     rows = tuple(
-        (Entry(f"{ATTACK}{k}"), number_entry(k * 7 % 3000, str(k * 7 % 3000)), Entry("a word"))
+        (Cell(f"{ATTACK}{k}"), Cell.from_number(k * 7 % 3000, str(k * 7 % 3000)), Cell("a word"))
         for k in range(3000)
     )
     path = tmp_path / "long.html"
-    path.write_bytes(to_html(Page("long", [], [Grid("many", heads, rows)], [])))
+    path.write_bytes(to_html(Page("long", [], [Table.from_cells("many", columns, rows)], [])))
     chromium.resize(390, 844, mobile=True)
     chromium.open(path)
     assert chromium.run("document.documentElement.scrollWidth <= innerWidth")

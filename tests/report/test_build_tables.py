@@ -5,10 +5,12 @@ import pandas as pd
 import pytest
 
 from omnibench.errors import StoreError
-from omnibench.report.build import build_tables
+from omnibench.report.build import Verdicts, build_results
 from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
+from omnibench.report.result_tables import result_table
+from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
 
 
@@ -22,7 +24,7 @@ def cell(table, backbone, dataset="d", adaptation="linear"):
 
 
 def test_cells_hold_mean_sample_deviation_and_n(demo):
-    (table,) = demo.tables(baseline="random-vit")
+    (table,) = demo.results(baseline="random-vit")
     good = cell(table, "good")
     assert good.mean == pytest.approx(0.92)
     assert good.std == pytest.approx(np.std([0.9, 0.91, 0.95], ddof=1))
@@ -33,7 +35,7 @@ def test_cells_hold_mean_sample_deviation_and_n(demo):
 
 
 def test_absent_cells_say_why(demo):
-    (table,) = demo.tables(baseline="random-vit")
+    (table,) = demo.results(baseline="random-vit")
     assert cell(table, "good", "e").state == "failed"
     assert cell(table, "fair", "e").state == "unplanned"
     assert cell(table, "good", "e", "knn").state == "unplanned"
@@ -43,12 +45,12 @@ def test_absent_cells_say_why(demo):
 
 def test_without_a_plan_what_has_no_record_is_missing(study):
     study.add("a", [0.5]).add("a", [0.5], dataset="e").add("b", [0.6])
-    (table,) = study.tables()
+    (table,) = study.results()
     assert cell(table, "b", "e").state == "missing"
 
 
 def test_undefined_is_never_averaged_over(study):
-    (table,) = study.add("a", [0.5, np.nan, 0.7]).add("b", [0.4] * 3).tables()
+    (table,) = study.add("a", [0.5, np.nan, 0.7]).add("b", [0.4] * 3).results()
     assert cell(table, "a").state == "undefined"
     assert np.isnan(cell(table, "a").mean)
     assert cell(table, "b").rank == 0  # alone in its column: best of nothing
@@ -61,7 +63,7 @@ def test_best_and_second_with_ties_and_direction(study, metric, ranks):
     # .1 + .2 and .3 are one number to a reader, .30001 is another though it prints the same.
     for name, value in zip("abcde", (0.2, 0.30001, 0.30001, 0.1 + 0.2, 0.3), strict=True):
         study.add(name, [value], metric=metric)
-    (table,) = study.tables(lower_is_better={"brier"})
+    (table,) = study.results(lower_is_better={"def/brier"})
     assert [cell.rank for _, _, cell in table.cells] == ranks
     assert table.lower_is_better == {metric} & {"brier"}
 
@@ -69,7 +71,7 @@ def test_best_and_second_with_ties_and_direction(study, metric, ranks):
 def test_rows_follow_the_suite(study):
     for name in ("c", "a", "b"):
         study.add(name, [0.5], adaptation="knn").add(name, [0.5, 0.6])
-    (table,) = study.tables(backbones=["b", "c"])
+    (table,) = study.results(backbones=["b", "c"])
     assert [(row.backbone, row.adaptation) for row in table.rows] == [
         ("b", "knn"),
         ("b", "linear"),
@@ -84,7 +86,7 @@ def test_one_table_for_each_task_definition_and_metric(study):
     study.add("a", [0.5]).add("a", [0.6], metric="miou", task="segmentation", dataset="s")
     study.add("a", [0.6], metric="miou", task="segmentation", dataset="s", definition="batch")
     study.ask("a", ["missing"], "never-run")
-    tables = study.tables()
+    tables = study.results()
     assert [(t.task, t.definition, t.metric, t.columns) for t in tables] == [
         ("classification", "def", "auc", ("never-run", "d")),
         ("segmentation", "def", "miou", ("s",)),
@@ -94,7 +96,7 @@ def test_one_table_for_each_task_definition_and_metric(study):
 
 def test_a_dataset_without_the_metric_is_no_column(study):
     study.add("a", [0.5]).add("a", [0.5], metric="mean-label-auc", dataset="multi-label")
-    assert [table.columns for table in study.tables()] == [("d",), ("multi-label",)]
+    assert [table.columns for table in study.results()] == [("d",), ("multi-label",)]
 
 
 def test_only_corrected_p_against_the_baseline_is_significant(study):
@@ -102,23 +104,23 @@ def test_only_corrected_p_against_the_baseline_is_significant(study):
         study.add(name, [0.5, 0.6, 0.7])
     study.compare("a", p=0.001, p_corrected=0.049).compare("b", p=0.001, p_corrected=0.05)
     study.compare("c", b="a", p=0.001, p_corrected=0.001)
-    (table,) = study.tables(baseline="random-vit")
+    (table,) = study.results(baseline="random-vit")
     assert [row.backbone for _, row, cell in table.cells if cell.significant] == ["a"]
 
 
 def test_duplicates_are_refused(study):
     study.add("a", [0.5]).add("a", [0.6])
     with pytest.raises(StoreError, match="stands twice"):
-        study.tables()
+        study.results()
 
 
 def test_no_records_no_tables(study):
-    assert study.tables() == []
-    assert study.ask("a", ["missing"]).tables() == []
+    assert study.results() == []
+    assert study.ask("a", ["missing"]).results() == []
 
 
 def test_caption_says_what_a_claim_needs(demo):
-    (table,) = demo.tables(
+    (table,) = demo.results(
         baseline="random-vit", notes={"d": "a generated test bench.", "absent": "not here"}
     )
     text = caption(table)
@@ -139,10 +141,10 @@ def test_caption_says_what_a_claim_needs(demo):
 
 def test_caption_without_baseline_or_tests_claims_nothing(study):
     study.add("a", [0.5]).add("b", [0.6])
-    (table,) = study.tables()
+    (table,) = study.results()
     assert "†" not in caption(table)
     study.compare("a", b="b", test="none", note="refused")
-    (table,) = study.tables(baseline="b")
+    (table,) = study.results(baseline="b")
     assert "†" not in caption(table)
     assert "Not tested against b" in caption(table)
 
@@ -152,7 +154,7 @@ def test_from_values_to_daggers(study):
         study.add("good", [0.9, 0.91, 0.92], dataset, varies="training seed")
         study.add("random-vit", [0.5, 0.53, 0.51], dataset, varies="training seed")
     frame = compare_pairs(study.values, {}.__getitem__, [("good", "random-vit")])
-    (table,) = build_tables(study.values, frame, baseline="random-vit")
+    (table,) = build_results(study.values, Verdicts(frame, "random-vit"))
     assert all(cell(table, "good", d).significant for d in "de")
     assert "paired t" in caption(table)
     assert "Frozen" not in caption(table)
@@ -170,7 +172,7 @@ def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
     for name, value in (("a", 0.9), ("b", 0.88), ("c", 0.87), ("d", 0.5), ("e", 0.4)):
         study.add(name, [value, value])
     found = standings(a="best", b="untested", c="tied", d="behind", e="tied")
-    (table,) = study.tables(standings=found)
+    (table,) = study.results(standings=found)
     assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
     assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
     text = caption(table)
@@ -182,11 +184,11 @@ def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
 def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(study):
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     study.add("a", [0.9, 0.9], adaptation="full")
-    (table,) = study.tables(standings=standings(a="best", b="tied"))
+    (table,) = study.results(standings=standings(a="best", b="tied"))
     leading = [(r.backbone, r.adaptation) for _, r, cell in table.cells if cell.leading]
     assert leading == [("a", "linear"), ("b", "linear")]  # full: a alone is best of nothing
     study.rows = [row for row in study.rows if row["backbone"] == "a"]
-    (table,) = study.tables()
+    (table,) = study.results()
     ranks = [(row.adaptation, cell.rank) for _, row, cell in table.cells]
     assert sorted(ranks) == [("full", 1), ("linear", 2)]
     assert "with the same backbone" in caption(table)
@@ -194,20 +196,22 @@ def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
 
 def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study):
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
-    (table,) = study.tables(seen={("a", "d"): ("busi",)})
+    (table,) = study.results(seen={("a", "d"): ("busi",)})
     assert [row.backbone for _, row, cell in table.cells if cell.seen] == ["a"]
     text = caption(table)
     assert "pretraining data hold images of the test images' own source (busi)" in text
-    assert "| a | linear | **80.00** ± 0.00\N{DOUBLE DAGGER} |" in to_markdown("s", [table], [])
-    assert r"\textbf{80.00} & 0.00$^{\ddagger}$" in to_latex("s", [table])
-    (table,) = study.tables()
+    assert "| a | linear | **80.00** ± 0.00\N{DOUBLE DAGGER} |" in to_markdown(
+        "s", [result_table(table)]
+    )
+    assert r"\textbf{80.00} & 0.00$^{\ddagger}$" in to_latex("s", [result_table(table)])
+    (table,) = study.results()
     assert "\N{DOUBLE DAGGER}" not in caption(table)
 
 
 def test_the_correction_that_was_used_is_the_one_named(study):
     study.add("random-vit", [0.5, 0.6]).add("a", [0.8, 0.8]).compare("a", p_corrected=0.01)
-    (table,) = study.tables(baseline="random-vit")
+    (table,) = study.results(baseline="random-vit")
     table = replace(table, correction="benjamini-hochberg")
     assert "p < .05 after Benjamini-Hochberg's correction" in caption(table)
-    found = study.comparisons
-    assert "Benjamini-Hochberg-corrected p" in to_markdown("s", [table], found, table.correction)
+    reported = study.reported([table], correction="benjamini-hochberg")
+    assert "Benjamini-Hochberg-corrected p" in tables_in_words(reported)

@@ -4,13 +4,15 @@ import re
 
 import numpy as np
 import pytest
+from by_hand import parts
 
-from omnibench.report.build import build_tables
+from omnibench.report.build import build_results, gather_decodings
 from omnibench.report.captions import caption
-from omnibench.report.decodings import gather_decodings
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
+from omnibench.report.result_tables import long_table, result_table
+from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
 
 DECODINGS = ("b1-t64", "b5-t128")
@@ -42,9 +44,13 @@ class Texts:
         pairs = [(rival, "base") for rival in self.rivals]
         return compare_pairs(self.study.values, {}.__getitem__, pairs)
 
-    def tables(self, expected=None, **options):
-        found = (self.study.values, self.comparisons, expected)
-        return gather_decodings(build_tables(*found, baseline="base", **options))
+    def results(self, expected=None, **options):
+        given = {"baseline": "base"} | options
+        every = build_results(self.study.values, *parts(self.comparisons, expected, given))
+        return gather_decodings(every)
+
+    def tables(self):
+        return [result_table(results) for results in self.results()]
 
 
 @pytest.fixture
@@ -59,7 +65,7 @@ def small(texts):
 
 
 def test_a_row_for_each_decoding_and_a_column_for_each_metric(small):
-    lines = to_markdown("s", small.tables(), []).splitlines()
+    lines = to_markdown("s", small.tables()).splitlines()
     assert lines[2:10] == [
         "## captioning: cap on roco",
         "",
@@ -85,7 +91,7 @@ def test_the_same_table_in_latex(small):
 
 
 def test_the_csv_has_the_columns_of_the_published_table(small):
-    rows = list(csv.DictReader(io.StringIO(to_csv(small.tables()))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(long_table(small.results())))))
     assert len(rows) == 8
     last = rows[-1]
     assert (last["dataset"], last["definition"], last["metric"]) == ("roco", "cap", "bleu")
@@ -95,7 +101,7 @@ def test_the_csv_has_the_columns_of_the_published_table(small):
 
 
 def test_caption_says_what_a_claim_needs(small):
-    (table,) = small.tables(notes={"roco": "a test bench", "other": "absent"})
+    (table,) = small.results(notes={"roco": "a test bench", "other": "absent"})
     text = caption(table)
     for part in (
         "Metrics of the texts generated for roco in points (x 100; higher is better), mean",
@@ -115,7 +121,7 @@ def test_caption_says_what_a_claim_needs(small):
 def test_a_table_for_each_definition_and_dataset_beside_those_without_texts(small):
     small.add("base", [0.1], dataset="own").add("base", [0.3], name="other", metrics=["meteor"])
     small.study.add("base", [0.5], dataset="d")
-    tables = small.tables()
+    tables = small.results()
     assert [(t.definition, t.dataset, t.metric, t.columns) for t in tables] == [
         ("cap", "roco", "", METRICS),
         ("cap", "own", "", METRICS),
@@ -128,8 +134,8 @@ def test_units_and_directions_are_found_without_the_decoding(texts):
     texts.add("base", [9.0, 9.1], name="length", metrics=["tokens"])
     texts.add("base", [0.1, 0.2], metrics=["meteor", "empty"])
     texts.add("good", [0.3, 0.4], metrics=["meteor", "empty"])
-    length, cap = texts.tables(in_unit={"length": "tokens"}, lower_is_better={"empty"})
-    assert "**9.06** ± 0.07" in to_markdown("s", [length], [])
+    length, cap = texts.results(units={"length/tokens": "tokens"}, lower_is_better={"cap/empty"})
+    assert "**9.06** ± 0.07" in to_markdown("s", [result_table(length)])
     assert "in tokens (higher is better)" in caption(length)
     assert "(x 100; higher is better, but lower for empty)" in caption(cap)
     ranks = [(row.backbone, row.decoding, [c.rank for c in row.cells]) for row in cap.rows]
@@ -143,11 +149,13 @@ def test_units_and_directions_are_found_without_the_decoding(texts):
 
 def test_an_undefined_metric_is_a_dash_and_said(texts):
     texts.add("base", [np.nan, 0.1], metrics=["meteor"]).add("base", [0.2, 0.3], metrics=["bleu"])
-    (table,) = texts.tables()
-    text = to_markdown("s", [table], [])
+    (table,) = texts.results()
+    text = to_markdown("s", [result_table(table)])
     assert "| base | bart-small | 1 | 64 | \N{EN DASH} | <u>25.00</u> ± 7.07 |" in text
     assert "\N{EN DASH}: undefined in at least one repetition." in text
-    assert r"1 & 64 & \multicolumn{2}{c}{--} & \underline{25.00} & 7.07" in to_latex("s", [table])
+    assert r"1 & 64 & \multicolumn{2}{c}{--} & \underline{25.00} & 7.07" in to_latex(
+        "s", [result_table(table)]
+    )
 
 
 def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
@@ -159,7 +167,7 @@ def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
     expected = small.study.expected
     narrow = expected["adaptation"] == "bart-base"
     expected["decodings"] = [DECODINGS[:1] if one else DECODINGS for one in narrow]
-    (table,) = small.tables(expected, backbones=["base", "good", "late"])
+    (table,) = small.results(expected, backbones=["base", "good", "late"])
     assert [(r.backbone, r.adaptation, r.decoding, r.cells[0].state) for r in table.rows] == [
         *(("base", "bart-small", decoding, "done") for decoding in DECODINGS),
         *(("good", "bart-small", decoding, "done") for decoding in DECODINGS),
@@ -176,8 +184,8 @@ def test_families_are_those_of_one_decoding(small):
 
 def test_one_sentence_a_pair_not_one_a_decoding(small):
     small.add("base", [0.3, 0.4, 0.5], name="other").add("good", [0.3, 0.4, 0.6], name="other")
-    frame = small.comparisons
-    text = to_markdown("s", small.tables(), frame)
+    small.study.comparisons = small.comparisons
+    text = tables_in_words(small.study.reported([], shown=small.results()))
     sentences = [line for line in text.splitlines() if line.startswith("- ")]
     assert [line.partition(": ")[0] for line in sentences] == [
         "- roco, cap@b5-t128/meteor, bart-small",

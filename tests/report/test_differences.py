@@ -2,16 +2,16 @@
 
 from types import SimpleNamespace
 
-from omnibench.report.differences import HEADS, differences
+from omnibench.report.comparisons import HEADS, difference_tables
 
 
 def tables(study, correction="holm"):
-    found = study.tables(baseline="random-vit")
-    return differences(
+    found = study.results(baseline="random-vit")
+    return difference_tables(
         SimpleNamespace(
             **{"baseline": "random-vit", "correction": correction, "shown": found},
             comparisons=study.comparisons,
-            unit_of=lambda definition: "points",
+            unit_of=lambda score: "points",
         )
     )
 
@@ -22,7 +22,7 @@ def test_rows_and_caption(demo):
     assert table.title == "Differences from random-vit: classification, auc"
     assert table.heads == HEADS
     minus = "\N{MINUS SIGN}"
-    assert table.rows == (
+    assert table.texts == (
         ("d, linear: good", "+12.30", "4.50 to 20.10", ".001", ".002", "\N{EN DASH}"),
         ("d, linear: fair", "+10.00", f"{minus}10.00 to 30.00", ".200", ".200", "\N{EN DASH}"),
         ("d, linear: lost", "undefined", "not tested", "", "", ""),
@@ -37,7 +37,7 @@ def test_a_table_for_each_metric(study):
     study.compare("a", p=0.0001, p_corrected=0.0002, low=0.0, high=0.1, effect=1.234)
     study.compare("a", metric="f1", test="none", note="why")
     first, second = tables(study)
-    assert first.rows[0][3:] == ("< .001", "< .001", "1.23")
+    assert first.texts[0][3:] == ("< .001", "< .001", "1.23")
     assert "Two-sided" not in second.caption
 
 

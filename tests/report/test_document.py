@@ -10,14 +10,12 @@ import pytest
 from page_records import Results
 
 from omnibench.report.document import PREAMBLE, write_document
-from omnibench.report.figures import drawing
-from omnibench.report.figures.every import drawings
-from omnibench.report.fitted import ROWS, breakable, fitted, fitted_plain
+from omnibench.report.figures.drawing import Figures, draw_figures
 from omnibench.report.gather import gather
-from omnibench.report.latex import escape
-from omnibench.report.plain import PlainTable
-from omnibench.report.write_latent import Latent
-from omnibench.report.write_page import FIGURES
+from omnibench.report.latent_report import Latent
+from omnibench.report.latex import ROWS, breakable, escape, fitted
+from omnibench.report.page.write import FIGURES, make_page
+from omnibench.report.table import Table
 from omnibench.states import states
 
 needs_latex = pytest.mark.skipif(
@@ -38,10 +36,11 @@ def reported(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         results = Results(folder, patch)
     found = gather(results.suite, states(results.units, results.store), results.store)
-    figures = list(drawings(found))
-    for one in figures:
-        drawing.write(one, folder / FIGURES)
-    return found, figures, folder
+    return found, draw_figures(found, folder / FIGURES), folder
+
+
+def write(study, figures, folder):
+    return write_document(study, make_page(study, figures, folder), figures, folder)
 
 
 def renamed(state, name):
@@ -78,14 +77,14 @@ def printed(folder):
 @needs_latex
 def test_a_report_compiles_and_nothing_runs_off_the_page(reported):
     study, figures, folder = reported
-    paths = write_document(study, figures, folder)
+    paths = write(study, figures, folder)
     assert [path.name for path in paths] == ["headlines.tex", "report.tex"]
     log, over = compiled(folder)
     assert [width for width in over if width > MOST_OVER] == []
     assert "LaTeX Warning" not in log
     assert not re.search(r"\.\d+pk>", log)  # all fonts are outlines
     included = re.findall(r"<\./?(figures/[^>]*\.pdf)>", log)
-    assert sorted(included) == sorted(f"figures/{one.stem}.pdf" for one in figures)
+    assert sorted(included) == sorted(f"figures/{one.stem}.pdf" for one in figures.drawings)
 
 
 @needs_latex
@@ -94,11 +93,13 @@ def test_every_character_and_the_longest_names_survive(reported, study, tmp_path
     study.add("base", [0.5, 0.52], NASTY).add(NASTY, [0.9, 0.91], NASTY).add(LONG, [0.8], LONG)
     study.add(FOREIGN, [0.7], NASTY).compare(NASTY, "base", NASTY, p=0.1, p_corrected=0.2)
     study.ask(NASTY, ["failed"], "e").ask("'[*\"`", ["missing"], "e")
-    tables = study.tables(baseline="base", notes={NASTY: f"{NASTY} {FOREIGN} {LONG}"})
+    tables = study.results(baseline="base", notes={NASTY: f"{NASTY} {FOREIGN} {LONG}"})
     heads = ("backbone", NASTY, LONG)
-    latent = PlainTable(NASTY, heads, ((NASTY, LONG, FOREIGN),), f"{NASTY}.", "latent")
+    latent = Table.from_texts(NASTY, heads, ((NASTY, LONG, FOREIGN),), f"{NASTY}.", "latent")
     for kind in ("pdf", "png"):
-        shutil.copy(folder / FIGURES / f"{figures[0].stem}.{kind}", tmp_path / f"latent.{kind}")
+        shutil.copy(
+            folder / FIGURES / f"{figures.drawings[0].stem}.{kind}", tmp_path / f"latent.{kind}"
+        )
     other = replace(
         real,
         name="demo",
@@ -110,11 +111,11 @@ def test_every_character_and_the_longest_names_survive(reported, study, tmp_path
         chosen=tables,
         shown=tables,
         comparisons=study.comparisons,
-        latent=Latent((latent, PlainTable("Few", (), (), NASTY))),
+        latent=Latent((latent, Table.from_texts("Few", (), (), NASTY))),
     )
     shutil.copytree(folder / FIGURES, tmp_path / FIGURES)
-    titled = replace(figures[0], title=NASTY, caption=f"{FOREIGN} {LONG}")
-    write_document(other, [titled], tmp_path)
+    titled = replace(figures.drawings[0], title=NASTY, caption=f"{FOREIGN} {LONG}")
+    write(other, Figures([titled]), tmp_path)
     _, over = compiled(tmp_path)
     assert [width for width in over if width > MOST_OVER] == []
     if shutil.which("pdftotext") is None:
@@ -135,10 +136,10 @@ def test_many_and_huge_tables_and_figures_compile(reported, study, tmp_path):
     for k in range(100):
         for dataset in "abcdefghijklmnop":
             study.add(f"backbone-{k}", [0.5 + k / 1000, 0.6], f"dataset-{dataset}")
-    (table,) = study.tables(notes={"dataset-a": "A sentence about it. " * 150})
+    (table,) = study.results(notes={"dataset-a": "A sentence about it. " * 150})
     other = replace(real, shown=[table, *real.shown * 20])
     shutil.copytree(folder / FIGURES, tmp_path / FIGURES)
-    write_document(other, figures * 30, tmp_path)
+    write(other, Figures(figures.drawings * 30), tmp_path)
     log, over = compiled(tmp_path)
     assert [width for width in over if width > MOST_OVER] == []
     assert "Float too large" not in log
@@ -148,14 +149,14 @@ def test_many_and_huge_tables_and_figures_compile(reported, study, tmp_path):
 def test_a_study_with_next_to_nothing_compiles(reported, tmp_path):
     study, _, _ = reported
     bare = replace(study, chosen=[], shown=[], comparisons=[], latent=Latent(), states=[])
-    write_document(replace(bare, values=bare.values.iloc[:0]), [], tmp_path)
+    write(replace(bare, values=bare.values.iloc[:0]), Figures(), tmp_path)
     compiled(tmp_path)
 
 
 @needs_latex
 def test_every_headline_stands_in_text_and_in_formulas(reported, tmp_path):
     study, figures, _ = reported
-    headlines, document = write_document(study, figures, tmp_path)
+    headlines, document = write(study, figures, tmp_path)
     names = re.findall(r"newcommand\{(\\ob\w+)\}", headlines.read_text())
     assert len(names) > 30
     document.write_text(
@@ -170,7 +171,7 @@ def test_a_table_is_split_and_nothing_of_it_lost(study):
     for k in range(ROWS + 1):
         for dataset in range(12):
             study.add(f"backbone-{k}", [k / 100, 0.6], f"dataset-{dataset}")
-    text = fitted("demo", study.tables()[0], "tab:1")
+    text = fitted(study.tables()[0], "tab:1")
     parts = text.split(r"\begin{table}[H]")[1:]
     assert len(parts) == 4
     heads = [re.findall(r"\{(dataset-\d+)\}", part) for part in parts]
@@ -190,7 +191,7 @@ def test_a_table_is_split_and_nothing_of_it_lost(study):
 def test_a_caption_too_long_for_a_float_stands_above(study):
     study.add("a", [0.5, 0.6])
     note = "A sentence about it. " * 150
-    text = fitted("demo", study.tables(notes={"d": note})[0], "tab:1")
+    text = fitted(study.tables(notes={"d": note})[0], "tab:1")
     assert r"\caption{How to read it is said above.}" in text
     assert text.count("A sentence about it.") == 150
     assert text.index("A sentence about it.") < text.index(r"\begin{table}")
@@ -199,7 +200,7 @@ def test_a_caption_too_long_for_a_float_stands_above(study):
 def test_a_table_of_texts_is_split_likewise():
     heads = ("backbone", *(f"({k})" for k in range(40)))
     rows = tuple((f"name {k}", *(f"{k}.{j}" for j in range(40))) for k in range(50))
-    text = fitted_plain("demo", PlainTable("Likeness", heads, rows, "Said.", "latent"), "tab:1")
+    text = fitted(Table.from_texts("Likeness", heads, rows, "Said.", "latent"), "tab:1")
     assert all(f"{k}.{j} " in text for k in range(50) for j in range(40))
     assert "includegraphics" not in text
     assert text.count("name 7 &") == text.count(r"\begin{table}[H]") / 2 > 1

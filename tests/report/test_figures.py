@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 
@@ -12,14 +13,15 @@ from PIL import Image
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
+from omnibench import catalogue
 from omnibench.record_files import read_predictions
-from omnibench.report.complete import completed
+from omnibench.report.across import completed
+from omnibench.report.columns import FurtherColumn
 from omnibench.report.figures import drawing, ranks
 from omnibench.report.figures.answers import classified
-from omnibench.report.figures.every import drawings
+from omnibench.report.figures.drawing import Drawing, Figure, draw_figures
 from omnibench.report.figures.pareto import front
 from omnibench.report.figures.ranks import rank_diagrams
-from omnibench.report.write_page import write_page
 
 
 @pytest.fixture
@@ -28,8 +30,9 @@ def study(tmp_path, monkeypatch):
     from omnibench.commands import reporting
 
     results, handed = Results(tmp_path, monkeypatch), []
+    make_page = reporting.make_page
     monkeypatch.setattr(
-        reporting, "write_page", lambda study, figures, folder: handed.append(study) or [folder]
+        reporting, "make_page", lambda study, *rest: handed.append(study) or make_page(study, *rest)
     )
 
     def made(**report):
@@ -42,7 +45,9 @@ def study(tmp_path, monkeypatch):
 
 
 def test_each_kind_is_drawn(study, tmp_path):
-    found = {one.stem: one for one in drawings(study())}
+    figures = draw_figures(study(), tmp_path)
+    found = {one.stem: one for one in figures.drawings}
+    assert figures.failures == []
     assert list(found) == [
         "forest-classification",
         "seeds-classification",
@@ -62,7 +67,7 @@ def test_each_kind_is_drawn(study, tmp_path):
             assert np.asarray(image.convert("L")).std() > 5  # something is on it
 
 
-def test_without_baseline_epochs_or_logits_those_figures_are_absent(study):
+def test_without_baseline_epochs_or_logits_those_figures_are_absent(study, tmp_path):
     for path in study.results.folder.rglob("*.epochs.jsonl"):
         path.write_text("{broken")
     store = study.results.store
@@ -72,12 +77,12 @@ def test_without_baseline_epochs_or_logits_those_figures_are_absent(study):
         if record is not None and record["status"] == "done":
             arrays = read_predictions(store.path(cell))
             store.write(cell, record, {n: a for n, a in arrays.items() if n != "test_logits"})
-    stems = [one.stem for one in drawings(study(baseline=None))]
+    stems = [one.stem for one in draw_figures(study(baseline=None), tmp_path).drawings]
     assert stems == ["seeds-classification", "cost-classification"]
 
 
 def test_unchanged_figures_are_not_drawn_again(study, tmp_path, monkeypatch):
-    one = next(iter(drawings(study())))
+    one = draw_figures(study(), tmp_path).drawings[0]
     first = [path.read_bytes() for path in drawing.write(one, tmp_path)]
     monkeypatch.setattr(drawing, "_render", lambda *_: pytest.fail("drawn again"))
     assert [path.read_bytes() for path in drawing.write(one, tmp_path)] == first
@@ -85,7 +90,7 @@ def test_unchanged_figures_are_not_drawn_again(study, tmp_path, monkeypatch):
 
 def test_the_same_records_draw_the_same_bytes(study, tmp_path):
     made = study()
-    for one in drawings(made):
+    for one in draw_figures(made, tmp_path).drawings:
         first, second = (drawing.write(one, tmp_path / name) for name in "ab")
         assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second], one.stem
 
@@ -125,7 +130,7 @@ def over_datasets(values, names, correction="holm"):
         for d, value in enumerate(row):
             made.add(name, [float(value)], dataset=f"d{d}")
     return SimpleNamespace(
-        complete=list(completed(made.tables(), made.values)), correction=correction
+        complete=list(completed(made.results(), made.values)), correction=correction
     )
 
 
@@ -191,5 +196,62 @@ def test_a_figure_that_cannot_be_written_is_one_error(study, tmp_path):
 
     (tmp_path / "figures").write_text("a file where the folder goes")
     with pytest.raises(StoreError, match="could not be written"):
-        made = study()
-        write_page(made, drawings(made), tmp_path)
+        draw_figures(study(), tmp_path / "figures")
+
+
+def test_a_figure_from_outside_stands_in_page_and_document(study, tmp_path, monkeypatch):
+    monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
+    one = Drawing("mine", "Mine & theirs", "what it shows", "A line.", (2, 2), {"x": 1}, line)
+    catalogue.register_figure(Figure("mine", "Mine", lambda study: [one] * (study.name != "")))
+    study()
+    assert "<summary>Mine &amp; theirs</summary>" in (tmp_path / "out/report.html").read_text()
+    assert r"\includegraphics{figures/mine.pdf}" in (tmp_path / "out/report.tex").read_text()
+    assert (tmp_path / "out/figures/mine.png").is_file()
+
+
+def line(figure):
+    figure.subplots().plot([0, 1], [0, 1])
+
+
+@pytest.mark.parametrize("when", ["gathering", "drawing"])
+def test_a_figure_that_raises_is_named_and_the_others_are_drawn(
+    study, tmp_path, monkeypatch, capsys, when
+):
+    def fails(_):
+        raise ValueError("no such thing")
+
+    drawing = Drawing("bad", "Bad", "it fails", "", (2, 2), {}, fails)
+    monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
+    function = fails if when == "gathering" else (lambda study: [drawing])
+    catalogue.register_figure(Figure("bad", "Bad one", function, place=0))
+    study()
+    said = f"The figure 'Bad one' is left out, as it failed in {__file__}, line "
+    assert said in capsys.readouterr().out
+    page = (tmp_path / "out/report.html").read_text()
+    assert "Bad one" in page and "ValueError: no such thing" in page
+    assert "Bad one" in (tmp_path / "out/report.tex").read_text()
+    assert (tmp_path / "out/figures/forest-classification.png").is_file()
+
+
+def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_left_out(
+    study, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(catalogue.columns, "_entries", dict(catalogue.columns._entries))
+    width = FurtherColumn("width", "width", lambda facts: len(facts.backbone.id), "letters", 0)
+    for column in (
+        width,
+        replace(width, name="who", head="who", compute=lambda facts: facts.adaptation, unit=""),
+        replace(width, name="cost", head="my cost", compute=lambda facts: 1234.5, table="costs"),
+        replace(width, name="bad", head="bad", compute=lambda facts: 1 / 0),
+    ):
+        catalogue.register_column(column)
+    study()
+    text = (tmp_path / "out/dots-suite.md").read_text()
+    heads, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
+    assert heads == "| backbone | adaptation | dots | width (letters) | who |"
+    assert row.endswith(" | 4 | linear |")
+    page = (tmp_path / "out/report.html").read_text()
+    assert "my cost (letters)" in page and "1,234" in page
+    assert "bad" not in heads
+    assert f"The column 'bad' is left out, as it failed in {__file__}, line " in caplog.text
+    assert "ZeroDivisionError" in caplog.text

@@ -19,7 +19,7 @@ def commands(tables):
 
 
 def test_numbers_of_a_cell_and_its_comparison(demo):
-    values, _ = commands(demo.tables(baseline="random-vit"))
+    values, _ = commands(demo.results(baseline="random-vit"))
     assert {name.removeprefix("obGoodLinearDAuc"): value for name, value in values.items()
             if name.startswith("obGoodLinearDAuc")} == {
         "Mean": "92.00",
@@ -35,7 +35,7 @@ def test_numbers_of_a_cell_and_its_comparison(demo):
 
 
 def test_what_has_no_number_says_so(demo):
-    values, _ = commands(demo.tables(baseline="random-vit"))
+    values, _ = commands(demo.results(baseline="random-vit"))
     for kind in ("Mean", "Std", "Difference", "Low", "High", "P"):
         assert values[f"obGoodLinearEAuc{kind}"] == r"\textit{failed}"
     assert values["obGoodKnnDAucStd"] == r"\textit{one repetition}"
@@ -46,7 +46,7 @@ def test_what_has_no_number_says_so(demo):
 def test_a_refused_test_keeps_its_difference(study):
     study.add("random-vit", [0.5, 0.6]).add("good", [0.7, 0.9])
     study.compare("good", test="none", difference=0.25, note="other\nseeds")
-    values, text = commands(study.tables(baseline="random-vit"))
+    values, text = commands(study.results(baseline="random-vit"))
     assert values["obGoodLinearDAucDifference"] == r"\ensuremath{+25.00}"
     assert {values[f"obGoodLinearDAuc{kind}"] for kind in ("Low", "High", "P")} == {
         r"\textit{not tested}"
@@ -56,12 +56,12 @@ def test_a_refused_test_keeps_its_difference(study):
 
 def test_undefined_is_no_number(study):
     study.add("a", [0.5, float("nan")])
-    values, _ = commands(study.tables())
+    values, _ = commands(study.results())
     assert set(values.values()) == {r"\textit{undefined}"}
 
 
 def test_comments_say_what_it_is_and_whose(demo):
-    _, text = commands(demo.tables(baseline="random-vit"))
+    _, text = commands(demo.results(baseline="random-vit"))
     lines = text.splitlines()
     above = lines[lines.index(r"\newcommand{\obGoodLinearDAucMean}{92.00}") - 1]
     rows = [row for row in demo.rows if (row["backbone"], row["adaptation"]) == ("good", "linear")]
@@ -80,7 +80,7 @@ def test_comments_say_what_it_is_and_whose(demo):
 def test_names_are_readable_letters(study):
     study.add("efficientnet-lite0", [0.5, 0.6], "phantom", metric="macro-f1")
     study.add("DINOv2 %é\N{CJK UNIFIED IDEOGRAPH-4F60}", [0.5], "phantom", metric="macro-f1")
-    values, text = commands(study.tables())
+    values, text = commands(study.results())
     assert "obEfficientnetLiteZeroLinearPhantomMacroFOneMean" in values
     assert "obDINOvTwoELinearPhantomMacroFOneMean" in values
     assert text.isascii()
@@ -92,7 +92,7 @@ def test_names_are_readable_letters(study):
 def test_equal_names_are_kept_apart_whatever_their_order(study, rivals):
     for value, name in enumerate(sorted(rivals)):
         study.add(name, [0.1 + value / 10])
-    (table,) = study.tables(backbones=rivals)
+    (table,) = study.results(backbones=rivals)
     text = to_commands("demo", found([table]), "holm")
     names = re.findall(r"newcommand\{\\(\w+)\}", text)
     assert len(set(names)) == len(names) == 4
@@ -103,6 +103,6 @@ def test_equal_names_are_kept_apart_whatever_their_order(study, rivals):
 
 
 def test_published_rows_are_not_of_the_study(demo):
-    (table,) = demo.tables(baseline="random-vit")
+    (table,) = demo.results(baseline="random-vit")
     shown = replace(table, rows=tuple(replace(row, published="cited") for row in table.rows))
     assert found([shown]) == []

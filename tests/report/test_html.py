@@ -8,18 +8,18 @@ from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 from page_records import ATTACK, PNG, Results
 
-from omnibench.report.across import across_tables
-from omnibench.report.complete import completed
+from omnibench.report.across import across_tables, completed
+from omnibench.report.comparisons import comparison_table
 from omnibench.report.page import pictures
-from omnibench.report.page.grid import Entry, Grid, Head, Image
-from omnibench.report.page.pictures import MOST, data_address, record_pictures
+from omnibench.report.page.pictures import MOST, Image, data_address, record_pictures
 from omnibench.report.page.render import FOLDER, Page, to_html
-from omnibench.report.page.results import comparison_grid, metric_grid, plain_grid
-from omnibench.report.plain import PlainTable
 from omnibench.report.published import published_tables
+from omnibench.report.result_tables import result_table
+from omnibench.report.table import Cell, Column, Table
 from omnibench.states import states
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -167,11 +167,11 @@ def test_no_name_breaks_out(page):
 def test_names_of_all_characters_survive(study):
     name = f"a{ATTACK}\0\x07 <b>"
     study.add(name, [0.5, 0.6], dataset=ATTACK).add("b", [0.5, 0.7], dataset=ATTACK)
-    grids = [metric_grid(table) for table in study.tables()]
+    tables = study.tables()
     image = Image(ATTACK, "data:,", f'"{ATTACK}', ATTACK)
-    broken = Grid(ATTACK, (Head(ATTACK),), ((Entry("\udcff"),),), ATTACK)
+    broken = Table.from_cells(ATTACK, [Column(ATTACK)], [[Cell("\udcff")]], ATTACK)
     html = to_html(
-        Page(ATTACK, [ATTACK], grids, [ATTACK], failures=broken, figures=[image], left_out=ATTACK)
+        Page(ATTACK, [ATTACK], tables, [ATTACK], failures=broken, figures=[image], left_out=ATTACK)
     ).decode()
     document = Document(html)
     assert (document.broken, document.open) == ([], [])
@@ -187,9 +187,9 @@ def test_what_is_said_over_datasets_has_its_section(page, study):
     for d in range(6):
         for k, name in enumerate(("a", "b", "c")):
             study.add(name, [0.1 * k + 0.01 * d, 0.2 * k], dataset=f"d{d}")
-    found = list(completed(study.tables(), study.values))
-    grids = [plain_grid(table) for table in across_tables(found, "a", "holm")]
-    document = Document(to_html(Page("x", [], [], [], across=grids)).decode())
+    found = list(completed(study.results(), study.values))
+    tables = across_tables(found, "a", "holm")
+    document = Document(to_html(Page("x", [], [], [], across=tables)).decode())
     assert (document.broken, document.open) == ([], [])
     assert "Across datasets: classification: auc, linear" in document.texts("h3")
     assert "#across" in {a["href"] for _, a, _ in document.all("a")}
@@ -198,18 +198,20 @@ def test_what_is_said_over_datasets_has_its_section(page, study):
 
 
 def test_texts_of_numbers_are_sorted_as_numbers():
-    table = PlainTable("t", ("pair", "p"), (("a", "< .001"), ("b", ".5"), ("c", "\N{EN DASH}")), "")
-    assert [row[1].order for row in plain_grid(table).rows] == [0.001, 0.5, None]
+    rows = (("a", "< .001"), ("b", ".5"), ("c", "\N{EN DASH}"))
+    table = Table.from_texts("t", ("pair", "p"), rows, "")
+    assert [row.cells[1].value for row in table.rows] == [0.001, 0.5, None]
+    assert [column.kind for column in table.columns] == ["text", "number"]
 
 
 def test_comparisons_put_their_numbers_first(study):
     study.compare("good", p=0.2, p_corrected=0.4, low=-1.0, high=3.5, difference=1.5)
     study.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
-    grid = comparison_grid(study.comparisons, {("def", "auc"): "auc"}, {"def": "pixels"})
+    score = ("def", "auc")
+    grid = comparison_table(study.comparisons, {score: "auc"}, {score: "pixels"}, {})
     assert grid.title == "Differences from random-vit"
-    heads = [head.text for head in grid.heads]
-    assert heads[4:8] == ["difference", "95 % interval", "p", "corrected p"]
-    first, second = ([entry.text for entry in row] for row in grid.rows)
+    assert list(grid.heads[4:8]) == ["difference", "95 % interval", "p", "corrected p"]
+    first, second = map(list, grid.texts)
     assert first[:8] == [
         *("good", "d", "auc", "linear", "+1.50 pixels", "-1.00 to 3.50", ".200", ".400")
     ]
@@ -245,12 +247,14 @@ def test_pictures_are_capped_and_what_is_left_out_is_named(page, monkeypatch):
 def test_each_kind_of_picture_has_its_turn(tmp_path, monkeypatch):
     results = Results(tmp_path, monkeypatch)
     for cell in next(u for u in results.units if u.short == "linear").cells:
-        results.store.path(cell).with_suffix(".captions.png").write_bytes(PNG)
+        record, predictions = results.store.read(cell), {"test_case": np.arange(3)}
+        results.store.write(cell, record, predictions, {"captions.png": PNG, "other.png": PNG})
     monkeypatch.setattr(pictures, "MOST", 3)
     images, _ = record_pictures(states(results.units, results.store), results.store)
     assert [image.title.partition(":")[0] for image in images] == [
-        *("Caption sheet", "Overlay sheet", "Overlay sheet")
+        *("Caption sheet", "Other", "Overlay sheet")
     ]
+    assert images[0].caption == f"Texts. File: {images[0].caption.split()[-1]}"
 
 
 def test_a_png_is_an_address_of_its_own():
@@ -269,7 +273,7 @@ sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 import page_records
 class Patch:
-    setattr = staticmethod(setattr)
+    setattr = staticmethod(lambda target, name, value, **_: setattr(target, name, value))
 results = page_records.Results(Path(sys.argv[2]), Patch)
 results.report()
 assert "matplotlib.figure" in sys.modules
@@ -289,28 +293,25 @@ def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path):
 
 
 def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo):
-    (table,) = demo.tables(baseline="random-vit", seen={("fair", "d"): ("busi",)})
+    (table,) = demo.results(baseline="random-vit", seen={("fair", "d"): ("busi",)})
     rows = tuple(
         replace(row, cells=tuple(replace(c, leading=row.backbone == "fair") for c in row.cells))
         for row in table.rows
     )
-    grid = metric_grid(replace(table, rows=rows))
-    (fair,) = [row for row in grid.rows if row[0].text == "fair"]
-    assert (fair[2].leading, fair[2].second, fair[2].marks) == (
-        True,
-        True,
-        "\N{DOUBLE DAGGER} (2/3)",
-    )
+    printed = result_table(replace(table, rows=rows))
+    (fair,) = [row.cells for row in printed.rows if row.cells[0].text == "fair"]
+    assert fair[2].marks == ("best", "second", "seen")
+    assert fair[2].signs == "\N{DOUBLE DAGGER} (2/3)"
     assert "The backbone's pretraining data hold images of its source: busi." in fair[2].details
-    text = to_html(Page("s", [], [grid], [])).decode()
+    text = to_html(Page("s", [], [printed], [])).decode()
     assert '<span class="mean best second">81.00</span>' in text
 
 
 def test_published_numbers_tell_whose_they_are(study):
     given = {"varies": "training seed", "definition": "omnirad-classification"}
     study.add("my-vit", [0.9, 0.91], "breastmnist", "full", "accuracy", **given)
-    (table,) = published_tables("omnirad", study.tables())
-    rows = {row[0].text: row for row in metric_grid(table).rows}
+    (table,) = published_tables("omnirad", study.results())
+    rows = {row.cells[0].text: row.cells for row in result_table(table).rows}
     said = " ".join(rows["OmniRad small"][4].details)
     assert "Published in omnirad, Table 3 (own), n = 5 as claimed; not computed here." in said
     assert "Metric definition: omnirad-classification." in said

@@ -16,10 +16,12 @@ from omnibench.cli import main
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
 from omnibench.record import blank
-from omnibench.report import embeddings, latent, latent_picture
+from omnibench.report import latent, latent_picture
 from omnibench.report.latent import gather
-from omnibench.report.plain import PlainTable, plain_latex, plain_markdown
-from omnibench.report.write_latent import K, write_latent
+from omnibench.report.latent_report import K, write_latent
+from omnibench.report.latex import to_latex
+from omnibench.report.markdown import to_markdown
+from omnibench.report.table import Table
 from omnibench.session import Session
 from omnibench.states import states
 from omnibench.stats.latent import (
@@ -99,7 +101,7 @@ def study(tmp_path, monkeypatch):
         made.drawn.append(features)
         return features[:, :2].copy()
 
-    monkeypatch.setattr(embeddings, "_umap", columns)
+    monkeypatch.setattr(latent_picture, "_umap", columns)
     return made
 
 
@@ -211,9 +213,9 @@ def test_absent_features_are_named_with_the_way_back(two):
 def test_nothing_fails_where_no_feature_is_left(study):
     study.add("a", "d", some(0)[0], None)
     (table,) = study.write().tables
-    assert table.rows == () and "a on d" in table.caption
-    assert "a on d" in plain_markdown([table])
-    assert plain_latex("s", [table]).startswith("\n% Latent space: Features")
+    assert table.texts == () and "a on d" in table.caption
+    assert "a on d" in to_markdown("s", [table])
+    assert to_latex("s", [table]).endswith(f"\n\n% Latent space: {table.caption}\n")
 
 
 def test_too_few_images_are_not_measured(study):
@@ -245,13 +247,13 @@ def test_numbers_stand_in_table_and_csv(two):
     assert (float(cka["value"]), float(cka["chance"])) == (alike[0, 1], chance[0, 1])
 
     numbers, likeness = written.tables
-    assert [row[0] for row in numbers.rows] == ["a", "b", "chance", "chance within a source"]
+    assert [row[0] for row in numbers.texts] == ["a", "b", "chance", "chance within a source"]
     within = chance_purity_within(space.labels, space.sources)
     assert float(by_class["chance_within_source"]) == within
-    assert numbers.rows[3] == ("chance within a source", DASH, f"{within:.3f}", DASH, DASH)
-    assert numbers.rows[0][1] == f"{expected:.3f}"
-    assert likeness.rows[0] == ("(1) a", "1.000", f"{alike[0, 1]:.3f}")
-    assert likeness.rows[1] == ("(2) b", f"{chance[0, 1]:.3f}", "1.000")
+    assert numbers.texts[3] == ("chance within a source", DASH, f"{within:.3f}", DASH, DASH)
+    assert numbers.texts[0][1] == f"{expected:.3f}"
+    assert likeness.texts[0] == ("(1) a", "1.000", f"{alike[0, 1]:.3f}")
+    assert likeness.texts[1] == ("(2) b", f"{chance[0, 1]:.3f}", "1.000")
     for said in ("n = 70", "d (40), e (30)", "64 pixels", "k = 15", "feature space", "seed 0"):
         assert said in numbers.caption
 
@@ -288,17 +290,17 @@ def test_only_what_changed_is_drawn(two):
 def test_one_backbone_has_a_panel_and_no_matrix(study):
     written = study.add("a", "d", *some(0)).write()
     (table,) = written.tables
-    assert table.rows[0][3] == DASH  # one source
-    assert [row[0] for row in table.rows] == ["a", "chance"]
-    assert "latent.png" in plain_markdown(written.tables)
+    assert table.texts[0][3] == DASH  # one source
+    assert [row[0] for row in table.texts] == ["a", "chance"]
+    assert "latent.png" in to_markdown("s", written.tables)
 
 
 def test_a_backbone_without_directions_has_dashes_and_no_panel(two):
     two.add("dead", "d", some(0)[0], np.zeros((40, 3), np.float32))
     two.add("dead", "e", some(1, 30)[0], np.zeros((30, 3), np.float32))
     numbers, likeness = two.write().tables
-    assert numbers.rows[2] == ("dead", DASH, DASH, DASH, DASH)
-    assert likeness.rows[0][3] == DASH and likeness.rows[2][1:] == (DASH, DASH, DASH)
+    assert numbers.texts[2] == ("dead", DASH, DASH, DASH, DASH)
+    assert likeness.texts[0][3] == DASH and likeness.texts[2][1:] == (DASH, DASH, DASH)
     assert len(two.drawn) == 2
 
 
@@ -322,10 +324,10 @@ def test_odd_names_are_printed_as_they_are(study):
     labels, features = some(0)
     written = study.add("a", "d", labels, features, classes=(odd, "_other")).write()
     assert (study.folder / "reports" / "latent.png").stat().st_size
-    table = PlainTable(odd, ("backbone", odd), ((odd, "1"),), odd, "latent")
+    table = Table.from_texts(odd, ("backbone", odd), ((odd, "1"),), odd, "latent")
     escaped = r"50\%\_of \textless{}b\textgreater{}\&\$x\$\textbackslash{}"
-    assert plain_latex("s", [table]).count(escaped) == 4  # figure, head, row, caption
-    assert r"50%\_of \<b\>\&\$x\$" in plain_markdown([table])
+    assert to_latex("s", [table]).count(escaped) == 4  # figure, head, row, caption
+    assert r"50%\_of \<b\>\&\$x\$" in to_markdown("s", [table])
     assert written.tables[0].caption.startswith("Frozen features")
 
 
@@ -358,13 +360,13 @@ from pathlib import Path
 warnings.simplefilter("error")
 import numpy as np
 import omnibench.commands.reporting
-from omnibench.report.embeddings import Embeddings
+from omnibench.report.latent_picture import Embeddings
 heavy = {"torch", "umap", "numba", "matplotlib", "sklearn"}
 before = sorted(heavy & set(sys.modules))
 rng = np.random.default_rng(0)
 labels = np.repeat([0, 1], 30)
 features = (rng.normal(size=(60, 8)) + 6 * rng.normal(size=(2, 8))[labels]).astype(np.float32)
-one, two = (Embeddings(Path(sys.argv[1]) / name).of(features) for name in ("1.npz", "2.npz"))
+one, two = (Embeddings(Path(sys.argv[1]) / name).points(features) for name in ("1.npz", "2.npz"))
 print(json.dumps({
     "before": before, "torch": "torch" in sys.modules, "same": bool((one == two).all()),
     "shape": one.shape, "apart": float(np.linalg.norm(one[labels == 0].mean(0)

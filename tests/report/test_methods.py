@@ -8,12 +8,10 @@ from by_hand import Study
 from page_records import Results
 
 from omnibench.record import as_bytes
-from omnibench.report.across import across_tables
-from omnibench.report.complete import completed
+from omnibench.report.across import across_tables, completed
 from omnibench.report.page.methods import CORRECTIONS as NAMED
-from omnibench.report.page.over_datasets import over_datasets
-from omnibench.report.page.recipes import choices, recipe_words
-from omnibench.report.page.words import counted, listed, span
+from omnibench.report.page.methods import choices, over_datasets, recipe_words
+from omnibench.report.words import counted, listed, span
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.suite import ReportSection
 
@@ -83,7 +81,7 @@ def test_other_seeds_are_not_called_paired(prose):
 
 def test_what_is_said_over_datasets():
     def said(study, baseline="a"):
-        complete = list(completed(study.tables(), study.values))
+        complete = list(completed(study.results(), study.values))
         options = {"baseline": baseline, "correction": "holm"}
         across = across_tables(complete, **options)
         return list(over_datasets(SimpleNamespace(complete=complete, across=across, **options)))

@@ -11,6 +11,7 @@ from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.published import published_tables
+from omnibench.report.result_tables import long_table, result_table
 
 DASH = "\N{EN DASH}"
 TRAINED = {"varies": "training seed"}
@@ -21,7 +22,7 @@ DATASETS += ("pandental", "promise12", "usforkidney", "ultrasoundnerve")
 
 
 def shaped(study, **options):
-    tables = published_tables("omnirad", study.tables(**options))
+    tables = published_tables("omnirad", study.results(**options))
     return {table.study.removeprefix("omnirad, Table "): table for table in tables}
 
 
@@ -61,7 +62,7 @@ def test_a_dataset_of_tables_3_to_7_has_its_metrics_as_columns(study):
 def test_printed_numbers_keep_their_decimals_definition_role_and_claimed_n(study):
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **CLASSIFIED)
     table = shaped(study)["3"]
-    text = to_markdown("s", [table], [])
+    text = to_markdown("s", [result_table(table)])
     assert f"| Resnet18 \\[36\\] |  | published (cited) | medmnist | 83.3 | {DASH} | 89.1 |" in text
     printed = "| OmniRad small | full | published (own) | omnirad-classification | 91.83 ± 0.32 |"
     assert printed in text
@@ -94,7 +95,11 @@ def test_tables_9_and_10_hold_a_row_for_each_definition(segmented):
         ("per-image-foreground", 2),
         ("per-image-macro", 0),
     ]
-    labels = [line for line in to_latex("s", tables.values()).splitlines() if "label{" in line]
+    labels = [
+        line
+        for line in to_latex("s", map(result_table, tables.values())).splitlines()
+        if "label{" in line
+    ]
     assert len(labels) == len(set(labels)) == 3
 
 
@@ -125,9 +130,9 @@ def test_table_12_has_a_row_for_each_decoding(study):
 
 def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study):
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **CLASSIFIED)
-    tables = study.tables()
+    tables = study.results()
     both = [*tables, *published_tables("omnirad", tables)]
-    rows = list(csv.DictReader(io.StringIO(to_csv(both))))
+    rows = list(csv.DictReader(io.StringIO(to_csv(long_table(both)))))
     assert [row["published"] for row in rows if row["backbone"] == "my-vit"] == [""]
     small = [row for row in rows if row["backbone"] == "OmniRad small"]
     assert {row["published"] for row in small} == {"omnirad, Table 3 (own)"}

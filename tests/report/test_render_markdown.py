@@ -3,10 +3,12 @@ from dataclasses import replace
 
 import pytest
 
+from omnibench.report.comparisons import metric_names, sentence
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
-from omnibench.report.numbers import number, probability
-from omnibench.report.sentences import metric_names, sentence
+from omnibench.report.result_tables import result_table
+from omnibench.report.words import number, probability
+from omnibench.report.write import tables_in_words
 
 
 @pytest.mark.parametrize(
@@ -42,7 +44,7 @@ def test_escape():
 
 
 def test_structure(demo):
-    lines = to_markdown("demo", demo.tables(baseline="random-vit"), []).splitlines()
+    lines = to_markdown("demo", demo.tables(baseline="random-vit")).splitlines()
     assert lines[:9] == [
         "# demo",
         "",
@@ -59,7 +61,7 @@ def test_structure(demo):
 
 def test_a_pipe_in_a_name_breaks_no_row(study):
     study.add("a|b", [0.5], "x|y\\").add("c", [0.6], "x|y\\")
-    text = to_markdown("n|m", study.tables(), [])
+    text = to_markdown("n|m", study.tables())
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows} == {4}
 
@@ -78,7 +80,7 @@ def test_sentences(demo):
         "e, auc, linear: fair - random-vit = undefined, not tested: no auc of random-vit."
     )
     assert noted.endswith("Holm-corrected p = .600, Hedges g 1.23 (3 against 2).")
-    text = to_markdown("demo", [], demo.comparisons)
+    text = tables_in_words(demo.reported([]))
     assert "## Significance\n\n- d, auc, linear: good - random-vit = +12.30 points" in text
     assert "nan" not in text
 
@@ -93,7 +95,8 @@ def test_a_metric_of_several_definitions_is_named_with_them(demo):
         ("other", "auc"): "other/auc",
         ("def", "hd95"): "hd95",
     }
-    text = to_markdown("demo", [], [first, other])
+    demo.comparisons = [first, other]
+    text = tables_in_words(demo.reported([]))
     assert "- d, def/auc, linear: good" in text
     assert "- d, other/auc, linear: good" in text
 
@@ -101,13 +104,14 @@ def test_a_metric_of_several_definitions_is_named_with_them(demo):
 def test_distances_are_in_pixels(study):
     study.add("a", [12.3, 12.5], metric="hd95").add("b", [20.0, 22.0], metric="hd95")
     study.compare("a", "b", metric="hd95", difference=-8.6, low=-9, high=-8, p=0.5, p_corrected=0.5)
-    tables = study.tables(lower_is_better={"hd95"}, in_unit={"def": "pixels"}, baseline="b")
-    text = to_markdown("demo", tables, study.comparisons)
+    scales = {"lower_is_better": {"def/hd95"}, "units": {"def/hd95": "pixels"}}
+    results = study.results(baseline="b", **scales)
+    text = tables_in_words(study.reported(results))
     assert "| a | linear | **12.40** ± 0.14 |" in text
     assert "hd95 in pixels (lower is better), mean" in text
     assert "a - b = -8.60 pixels \\[-9.00, -8.00\\]" in text
-    assert r"\textbf{12.40} & 0.14" in to_latex("demo", tables)
+    assert r"\textbf{12.40} & 0.14" in to_latex("demo", map(result_table, results))
 
 
 def test_nothing_at_all():
-    assert to_markdown("demo", [], []) == "# demo\n\nThere is no result yet.\n"
+    assert to_markdown("demo", []) == "# demo\n\nThere is no result yet.\n"

@@ -34,7 +34,7 @@ def asked(unit):
 
 def lines(table):
     return {
-        (row[0], row[2], row[3]): dict(zip(table.heads, row, strict=True)) for row in table.rows
+        (row[0], row[2], row[3]): dict(zip(table.heads, row, strict=True)) for row in table.texts
     }
 
 
@@ -47,7 +47,9 @@ def test_a_finished_cell_beside_its_published_number(study, asked):
         "accuracy",
         **CLASSIFIED,
     )
-    (table,) = reproduction_tables("omnirad", study.tables(), asked("breastmnist", "omnirad-small"))
+    (table,) = reproduction_tables(
+        "omnirad", study.results(), asked("breastmnist", "omnirad-small")
+    )
     assert table.title == "Reproduction: omnirad, Table 3"
     assert table.heads == (*HEADS, "inside, k claimed", "inside, k = 3")
     line = lines(table)["omnirad-small", "breastmnist", "accuracy"]
@@ -67,7 +69,9 @@ def test_a_finished_cell_beside_its_published_number(study, asked):
 def test_a_mean_outside_for_five_runs_may_be_inside_for_three(study, asked):
     values = [0.9250, 0.9260, 0.9255, 0.9252, 0.9258]  # 92.55, .72 above
     study.add("omnirad-small", values, "breastmnist", "full", "accuracy", **CLASSIFIED)
-    (table,) = reproduction_tables("omnirad", study.tables(), asked("breastmnist", "omnirad-small"))
+    (table,) = reproduction_tables(
+        "omnirad", study.results(), asked("breastmnist", "omnirad-small")
+    )
     line = lines(table)["omnirad-small", "breastmnist", "accuracy"]
     assert line["inside, k claimed"] == "no (± 0.56)"
     assert line["inside, k = 3"] == "yes (± 1.01)"
@@ -78,14 +82,14 @@ def test_what_is_not_finished_is_listed_as_missing(study, asked):
     found = reproduction_tables("omnirad", [], asked("organamnist", "omnirad-base", "head"))
     (table,) = found
     assert table.title == "Reproduction: omnirad, Table 8"
-    (row,) = table.rows
+    (row,) = table.texts
     assert row[:6] == ("omnirad-base", "head", "organamnist", "macro-f1", "0 of 5", "missing")
     assert "1 of 1 are missing here." in table.caption
 
 
 def test_part_of_the_repetitions_says_so(study, asked):
     study.add("dino-base", [0.9, 0.92], "breastmnist", "full", "auc", **CLASSIFIED)
-    (table,) = reproduction_tables("omnirad", study.tables(), asked("breastmnist", "dino-base"))
+    (table,) = reproduction_tables("omnirad", study.results(), asked("breastmnist", "dino-base"))
     assert lines(table)["dino-base", "breastmnist", "auc"]["n"] == "2 of 5"
 
 
@@ -100,7 +104,7 @@ def test_captions_without_a_std_cannot_be_told(study, asked):
         definition="omnirad-captioning@b1-t64",
     )
     states = asked("rocov2", "clip-base-openai", "bart-base", "captioning", 1)
-    tables = reproduction_tables("omnirad", study.tables(), states)
+    tables = reproduction_tables("omnirad", study.results(), states)
     line = lines(tables[0])["clip-base-openai", "rocov2", "meteor b1-t64"]
     assert (line["own"], line["published"], line["difference"]) == ("20.00", "19.59", "+0.41")
     assert line["inside, k claimed"] == "\N{EN DASH}"
@@ -113,7 +117,7 @@ def test_an_aggregate_is_the_mean_of_its_datasets_and_has_no_interval(study, ask
     for i, dataset in enumerate(MEMBERS):
         states += asked(dataset, "vit-small", "decoder", "segmentation", 2)
         study.add("vit-small", [0.8 + i / 100] * 2, dataset, "decoder", "miou", **segmented)
-    tables = {t.title: t for t in reproduction_tables("omnirad", study.tables(), states)}
+    tables = {t.title: t for t in reproduction_tables("omnirad", study.results(), states)}
     table = tables["Reproduction: omnirad, Table 11"]
     line = lines(table)["vit-small", "all", "miou"]
     assert (line["own"], line["published"], line["n"]) == ("83.50", "86.65 ± 7.05", "2")
@@ -130,7 +134,7 @@ def test_long_tables_are_parted_between_datasets(asked):
     ]
     assert [len(table.rows) for table in tables] == [25] * 4
     assert all(len(table.rows) <= MOST_ROWS for table in tables)
-    assert all(row[3].endswith("b4-t64") for row in tables[1].rows)
+    assert all(row[3].endswith("b4-t64") for row in tables[1].texts)
 
 
 def test_a_suite_that_shares_nothing_gets_no_table(study, asked):

@@ -5,13 +5,16 @@ import os
 import pytest
 
 from omnibench.errors import StoreError
-from omnibench.report.delimited import COLUMNS, to_csv
-from omnibench.report.write import write_report
+from omnibench.report.delimited import to_csv
+from omnibench.report.result_tables import COLUMNS, long_table
+from omnibench.report.write import write_tables
 
 
 def test_csv_holds_every_cell_in_full_precision(demo):
     demo.add('comma, "quote"\n', [1 / 3, float("nan")]).ask('comma, "quote"\n', ["done"] * 2)
-    rows = list(csv.DictReader(io.StringIO(to_csv(demo.tables(baseline="random-vit")))))
+    rows = list(
+        csv.DictReader(io.StringIO(to_csv(long_table(demo.results(baseline="random-vit")))))
+    )
     assert list(rows[0]) == list(COLUMNS)
     by_name = {(r["backbone"], r["dataset"], r["adaptation"]): r for r in rows}
     assert len(by_name) == len(rows) == 7
@@ -30,25 +33,26 @@ def test_csv_holds_every_cell_in_full_precision(demo):
 
 def test_writes_three_files_and_leaves_nothing_else(demo, tmp_path):
     out = tmp_path / "reports" / "demo"
-    paths = write_report("demo", demo.tables(baseline="random-vit"), demo.comparisons, out)
+    study = demo.reported(demo.results(baseline="random-vit"))
+    paths = write_tables(study, out)
     assert [path.name for path in paths] == ["demo.tex", "demo.csv", "demo.md"]
     assert sorted(path.name for path in out.iterdir()) == ["demo.csv", "demo.md", "demo.tex"]
     assert all(path.read_text(encoding="utf-8").strip() for path in paths)
     again = [path.read_bytes() for path in paths]
-    write_report("demo", demo.tables(baseline="random-vit"), demo.comparisons, out)
+    write_tables(study, out)
     assert [path.read_bytes() for path in paths] == again
 
 
 def test_the_csv_may_hold_more_than_is_printed(demo, tmp_path):
     demo.add("good", [0.1, 0.2], metric="ece")
-    auc, ece = demo.tables()
-    tex, table, md = write_report("demo", [auc], demo.comparisons, tmp_path, further=[auc, ece])
+    auc, ece = demo.results()
+    tex, table, md = write_tables(demo.reported([auc], [auc, ece]), tmp_path)
     assert "ece" in table.read_text()
     assert "ece" not in tex.read_text() + md.read_text()
 
 
 def test_a_failed_write_keeps_what_was_there(demo, tmp_path, monkeypatch):
-    (path, *_) = write_report("demo", demo.tables(), demo.comparisons, tmp_path)
+    (path, *_) = write_tables(demo.reported(demo.results()), tmp_path)
     before = path.read_bytes()
 
     def full(descriptor):
@@ -56,6 +60,6 @@ def test_a_failed_write_keeps_what_was_there(demo, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(StoreError, match=r"demo\.tex could not be written"):
-        write_report("demo", [], demo.comparisons, tmp_path)
+        write_tables(demo.reported([]), tmp_path)
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 3

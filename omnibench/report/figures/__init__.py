@@ -1,1 +1,1 @@
-"""The report's figures, one kind a file; matplotlib is imported only to draw what has changed."""
+"""The report's figures; matplotlib is imported only to draw what has changed."""

@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import WIDTH, Drawing, colour, legend, rounded
+from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, colour, legend, rounded
 from omnibench.report.study import Study
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 MOST = 6  # figures
 MOST_UNITS, MOST_REPETITIONS = 16, 5
@@ -27,12 +27,12 @@ def learning_curves(study: Study) -> Iterator[Drawing]:
         place = units.setdefault((unit.task, unit.dataset.id), {})
         place.setdefault((unit.backbone.id, unit.short), []).append(path)
     drawn = 0
-    for (task, dataset), found in units.items():
+    for (task, dataset), names in units.items():
         undrawn = max(0, sum(t == task for t, _ in units) - MOST)
         curves: dict[tuple[str, str], list[Curve]] = {}
         watched: set[str] = set()
         left = 0
-        for name, paths in found.items():
+        for name, paths in names.items():
             read = [_read(path, watched) for path in paths[:MOST_REPETITIONS]]
             if any(len(curve) > 1 for curve in read):
                 if len(curves) < MOST_UNITS:
@@ -76,7 +76,7 @@ def _figure(
     adaptations = list(dict.fromkeys(adaptation for _, adaptation in curves))
     labels = ["training loss", *([f"validation: {' or '.join(watched)}"] if watched else [])]
 
-    def draw(figure: "Figure") -> None:
+    def draw(figure: "Canvas") -> None:
         grid: Any = figure.subplots(1, len(labels), squeeze=False)[0]
         for (backbone, adaptation), repetitions in curves.items():
             for k, curve in enumerate(repetitions):
@@ -109,3 +109,6 @@ def _figure(
         draw=draw,
         folded=True,
     )
+
+
+FIGURE = Figure("curves", "Learning curves", learning_curves, place=60)

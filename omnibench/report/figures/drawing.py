@@ -1,20 +1,25 @@
-"""A figure: what it shows, drawn once and kept as PDF and PNG under the digest of that."""
+"""Figures: what they show, drawn once and kept as PDF and PNG under the digest of that."""
 
 import io
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omnibench import catalogue
 from omnibench.cell import digest_of
+from omnibench.errors import StoreError
 from omnibench.files import write_atomically
 from omnibench.report.latent_picture import COLOURS, DIGEST, digest_in
+from omnibench.report.words import failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
     from matplotlib.lines import Line2D
+
+    from omnibench.report.study import Study
 
 DPI = 160
 VERSION = 1  # raised when a figure below draws the same otherwise
@@ -49,8 +54,58 @@ class Drawing:
     caption: str
     size: tuple[float, float]
     data: Mapping[str, Any]
-    draw: "Callable[[Figure], None]"
+    draw: "Callable[[Canvas], None]"
     folded: bool = False
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A kind of figure, as it is registered.
+
+    Attributes:
+        title: what it shows, for messages.
+        drawings: what can be drawn of a study, where its data exist; nothing is drawn yet.
+        place: in the report: a smaller one comes first.
+    """
+
+    name: str
+    title: str
+    drawings: "Callable[[Study], Iterable[Drawing]]"
+    place: int = 100
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The figures of one report.
+
+    Attributes:
+        drawings: those that lie as `stem`.pdf and `stem`.png in the figures' folder.
+        paths: of these files.
+        failures: a sentence for each registered figure that raised an error.
+    """
+
+    drawings: list[Drawing] = field(default_factory=list)
+    paths: list[Path] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+
+def draw_figures(study: "Study", folder: Path) -> Figures:
+    """Draw every registered figure that a study has the data for, into a folder.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    figures = Figures()
+    for figure in sorted(map(catalogue.figures.get, catalogue.figures), key=lambda f: f.place):
+        try:
+            for drawing in figure.drawings(study):
+                figures.paths.extend(write(drawing, folder))
+                figures.drawings.append(drawing)
+        except StoreError:
+            raise
+        except Exception as error:
+            figures.failures.append(failure(f"figure '{figure.title}'", figure.drawings, error))
+    return figures
 
 
 def write(drawing: Drawing, folder: Path) -> list[Path]:
@@ -76,16 +131,15 @@ def write(drawing: Drawing, folder: Path) -> list[Path]:
 
 def _render(drawing: Drawing, digest: str) -> list[bytes]:
     """PDF and PNG, by the canvases themselves: `savefig` would lay out and draw all once more."""
-    import matplotlib
+    import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
-    from matplotlib.figure import Figure
 
     style: Any = STYLE
     pdf, png = io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of a name in another script
-        figure = Figure(drawing.size, dpi=DPI, layout="constrained")
+        figure = matplotlib.figure.Figure(drawing.size, dpi=DPI, layout="constrained")
         for_png: Any = FigureCanvasAgg(figure)  # its methods bear no types
         drawing.draw(figure)
         for_png.print_png(png, metadata={DIGEST: digest})
@@ -105,7 +159,7 @@ def marker(index: int) -> str:
     return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
-def legend(axes: "Axes | Figure", columns: int = 3, **options: Any) -> None:
+def legend(axes: "Axes | Canvas", columns: int = 3, **options: Any) -> None:
     """Put a frameless legend below a whole figure, or where `options` say."""
     where = {"loc": "outside lower center"} if not hasattr(axes, "get_xaxis") else {}
     if "labels" in options:

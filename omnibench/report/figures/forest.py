@@ -4,14 +4,14 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, colour, rounded, row_axis
-from omnibench.report.numbers import POINTS
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, row_axis
+from omnibench.report.results import SIGNIFICANT, Results
 from omnibench.report.study import Study
-from omnibench.report.table import SIGNIFICANT, Table
 from omnibench.stats.pair import Comparison
+from omnibench.task import POINTS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 MOST = 60
 
@@ -19,20 +19,20 @@ MOST = 60
 def forests(study: Study) -> Iterator[Drawing]:
     """Yield one figure for each task that has tests of its first metric."""
     for task, table in study.primary.items():
-        found = [
+        comparisons = [
             c
             for c in study.comparisons
             if (c.task, c.definition, c.metric) == (task, table.definition, table.metric)
             and math.isfinite(c.low)
             and math.isfinite(c.high)
         ]
-        if found:
-            yield _forest(study, table, found)
+        if comparisons:
+            yield _forest(study, table, comparisons)
 
 
-def _forest(study: Study, table: Table, found: list[Comparison]) -> Drawing:
+def _forest(study: Study, table: Results, comparisons: list[Comparison]) -> Drawing:
     scale = 100.0 if table.unit == POINTS else 1.0
-    shown = found[:MOST]
+    shown = comparisons[:MOST]
     rows: list[dict[str, Any]] = [
         {
             "name": f"{c.backbone_a} · {c.adaptation} · {c.dataset}",
@@ -43,7 +43,7 @@ def _forest(study: Study, table: Table, found: list[Comparison]) -> Drawing:
     ]
     margin = study.margin if table.unit == POINTS else None
 
-    def draw(figure: "Figure") -> None:
+    def draw(figure: "Canvas") -> None:
         axes = figure.subplots()
         if margin is not None:
             axes.axvspan(-margin, margin, color="0.9", label="declared margin")
@@ -57,7 +57,7 @@ def _forest(study: Study, table: Table, found: list[Comparison]) -> Drawing:
         axes.set_xlabel(f"{table.metric}: difference from {study.baseline} ({table.unit})")
 
     apart = sum(row["marked"] for row in rows)
-    left = f" The first {MOST} of {len(found)} are shown." if len(found) > MOST else ""
+    left = f" The first {MOST} of {len(comparisons)} are shown." if len(comparisons) > MOST else ""
     band = f" Grey: the declared margin of {margin:g} points." if margin is not None else ""
     return Drawing(
         stem=f"forest-{table.task}",
@@ -77,3 +77,6 @@ def _forest(study: Study, table: Table, found: list[Comparison]) -> Drawing:
         },
         draw=draw,
     )
+
+
+FIGURE = Figure("forest", "Differences from the baseline", forests, place=10)

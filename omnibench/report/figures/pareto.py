@@ -3,15 +3,23 @@
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import WIDTH, Drawing, colour, keys, legend, marker, rounded
-from omnibench.report.numbers import POINTS
+from omnibench.report.figures.drawing import (
+    WIDTH,
+    Drawing,
+    Figure,
+    colour,
+    keys,
+    legend,
+    marker,
+    rounded,
+)
+from omnibench.report.results import Results
 from omnibench.report.study import Study
-from omnibench.report.table import Table
-from omnibench.task import makes_backbones
+from omnibench.task import POINTS, makes_backbones
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 MOST_DATASETS = 3
 DECADE = 10  # a wider range of costs is drawn on a logarithmic axis
@@ -38,15 +46,15 @@ def paretos(study: Study) -> Iterator[Drawing]:
 
 
 def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]]:
-    found = {}
+    costs = {}
     for state, record in study.finished:
         unit = state.cell.unit
-        found[unit.task, unit.dataset.id, unit.backbone.id, unit.short] = record["cost"]
-    return found
+        costs[unit.task, unit.dataset.id, unit.backbone.id, unit.short] = record["cost"]
+    return costs
 
 
 def _points(
-    table: Table,
+    table: Results,
     dataset: str,
     cost: str,
     costs: Mapping[tuple[str, str, str, str], Mapping[str, Any]],
@@ -73,13 +81,13 @@ def front(points: Points, cheap_is_small: bool, falling: bool) -> Points:
     return best
 
 
-def _pareto(table: Table, panels: Mapping[tuple[str, str], Points], undrawn: int = 0) -> Drawing:
+def _pareto(table: Results, panels: Mapping[tuple[str, str], Points], undrawn: int = 0) -> Drawing:
     names = list(dict.fromkeys(name for points in panels.values() for name, _, _ in points))
     falling = bool(table.lower_is_better)
     datasets = list(dict.fromkeys(dataset for dataset, _ in panels))
     costs = [cost for cost in COSTS if any(cost == known for _, known in panels)]
 
-    def draw(figure: "Figure") -> None:
+    def draw(figure: "Canvas") -> None:
         grid: Any = figure.subplots(len(costs), len(datasets), squeeze=False)
         for i, cost in enumerate(costs):
             for j, dataset in enumerate(datasets):
@@ -121,12 +129,12 @@ def _pareto(table: Table, panels: Mapping[tuple[str, str], Points], undrawn: int
         if cost == costs[0]
     }
     left = f" {undrawn} further datasets are not drawn." if undrawn else ""
-    told = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
+    winning = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
     return Drawing(
         stem=f"cost-{table.task}",
         title=f"Cost against quality: {table.title}",
         alt=f"{table.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
-        f"both {table.metric} and {COSTS[costs[0]][0]}: {told}.",
+        f"both {table.metric} and {COSTS[costs[0]][0]}: {winning}.",
         caption="Mean over repetitions; the grey line joins what no other beats in both cost and "
         "quality. Images per second as measured, on the machine named under Environment." + left,
         size=(max(WIDTH, 2.4 * len(datasets)), 2.3 * len(costs) + 0.14 * len(names)),
@@ -137,3 +145,6 @@ def _pareto(table: Table, panels: Mapping[tuple[str, str], Points], undrawn: int
         },
         draw=draw,
     )
+
+
+FIGURE = Figure("cost", "Cost against quality", paretos, place=40)

@@ -5,11 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from omnibench.report.across import MOST, subject, tests
-from omnibench.report.complete import Complete
-from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, colour, rounded, shortened
-from omnibench.report.sentences import CORRECTED
+from omnibench.report.across import MOST, Complete, subject, tests
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, shortened
 from omnibench.report.study import Study
+from omnibench.report.words import CORRECTED
 from omnibench.stats.ranks import (
     critical_difference,
     friedman,
@@ -22,7 +21,7 @@ from omnibench.stats.result import RefusedError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 BAR = 0.35  # rows between two bars
 Bars = list[tuple[float, float, str]]  # from rank, to rank, colour
@@ -30,26 +29,26 @@ Bars = list[tuple[float, float, str]]  # from rank, to rank, colour
 
 def rank_diagrams(study: Study) -> Iterator[Drawing]:
     """Yield one for each task and adaptation with 3 to `MOST` backbones complete on 2 datasets."""
-    for one in study.complete:
+    for block in study.complete:
         try:
-            friedman(one.means)  # refuses what no diagram shows
+            friedman(block.means)  # refuses what no diagram shows
         except RefusedError:
             continue
-        if len(one.means.columns) <= MOST:
-            yield _diagram(one, study.correction)
+        if len(block.means.columns) <= MOST:
+            yield _diagram(block, study.correction)
 
 
-def _diagram(one: Complete, correction: str) -> Drawing:
-    places = ranks(one.means, one.falling).mean().sort_values(kind="stable")
-    datasets, models = one.means.shape
+def _diagram(block: Complete, correction: str) -> Drawing:
+    places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
+    datasets, models = block.means.shape
     reach = critical_difference(models, datasets)
-    pairs = wilcoxon_pairs(one.means, correction)
+    pairs = wilcoxon_pairs(block.means, correction)
     tested = bool(pairs["p"].notna().any())
     bars = _bars(places, groups_by_nemenyi(places, datasets), colour(0))
     bars += _bars(places, groups_by_pairs(places, pairs) if tested else [], colour(1))
     named = [(str(name), rounded(place)) for name, place in places.items()]
 
-    def draw(figure: "Figure") -> None:
+    def draw(figure: "Canvas") -> None:
         _draw(figure.subplots(), named, bars, reach)
 
     second = (
@@ -57,18 +56,18 @@ def _diagram(one: Complete, correction: str) -> Drawing:
         f"{CORRECTED[correction]}'s correction over all pairs"
     )
     caption = [
-        *subject(one),
+        *subject(block),
         "Mean ranks of the means over repetitions, 1 is best. Blue bars join backbones that "
         f"Nemenyi's critical difference (CD) does not tell apart{second if tested else ''}.",
-        *tests(one),
-        *one.left,
+        *tests(block),
+        *block.left,
     ]
-    told = ", ".join(f"{name} {place:.2f}" for name, place in named)
+    places_in_words = ", ".join(f"{name} {place:.2f}" for name, place in named)
     return Drawing(
-        stem=f"ranks-{one.table.task}-{one.adaptation}",
-        title=f"Critical differences: {one.title}",
-        alt=f"Critical-difference diagram of {one.title}. Mean ranks: {told}. Critical difference "
-        f"{reach:.2f}. {_groups(places, datasets)}",
+        stem=f"ranks-{block.results.task}-{block.adaptation}",
+        title=f"Critical differences: {block.title}",
+        alt=f"Critical-difference diagram of {block.title}. Mean ranks: {places_in_words}. "
+        f"Critical difference {reach:.2f}. {_groups(places, datasets)}",
         caption=" ".join(caption),
         size=(WIDTH, 0.9 + ROW * ((models + 1) // 2) + ROW * BAR * len(bars)),
         data={"ranks": named, "bars": bars, "reach": rounded(reach)},
@@ -77,9 +76,9 @@ def _diagram(one: Complete, correction: str) -> Drawing:
 
 
 def _groups(places: pd.Series, datasets: int) -> str:
-    found = groups_by_nemenyi(places, datasets)
-    said = "; ".join(f"{group[0]} to {group[-1]}" for group in found)
-    return f"Not told apart by Nemenyi's: {said}." if found else "All are told apart by Nemenyi's."
+    groups = groups_by_nemenyi(places, datasets)
+    text = "; ".join(f"{group[0]} to {group[-1]}" for group in groups)
+    return f"Not told apart by Nemenyi's: {text}." if groups else "All are told apart by Nemenyi's."
 
 
 def _bars(places: pd.Series, groups: list[list[str]], shade: str) -> Bars:
@@ -119,3 +118,6 @@ def _draw(axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float
         pad = -0.01 * models if left else 0.01 * models
         axes.text(edge + pad, y, text, ha=side, va="center", fontsize=7)
     axes.set(xlim=(low, high), ylim=(top + half, -2.6))
+
+
+FIGURE = Figure("ranks", "Critical differences over datasets", rank_diagrams, place=20)

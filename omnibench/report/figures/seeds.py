@@ -10,18 +10,19 @@ from omnibench.report.figures.drawing import (
     ROW,
     WIDTH,
     Drawing,
+    Figure,
     colour,
     marker,
     rounded,
     row_axis,
     shortened,
 )
-from omnibench.report.numbers import POINTS
+from omnibench.report.results import Results
 from omnibench.report.study import Study
-from omnibench.report.table import Table
+from omnibench.task import POINTS
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
 MOST_DATASETS = 4  # a figure; more of them are further figures
 MOST_FIGURES = 3  # a task
@@ -33,43 +34,43 @@ Name = tuple[str, str]  # backbone, adaptation
 def seed_scatters(study: Study) -> Iterator[Drawing]:
     """Yield figures for each task's first metric where some unit has several repetitions."""
     for table in study.primary.values():
-        found = _repetitions(table, study.values)
+        columns = _repetitions(table, study.values)
         datasets = [
-            name for name, units in found.items() if any(len(v) > 1 for v in units.values())
+            name for name, units in columns.items() if any(len(v) > 1 for v in units.values())
         ]
         for part in range(min(MOST_FIGURES, -(-len(datasets) // MOST_DATASETS))):
             start = part * MOST_DATASETS
-            some = {name: found[name] for name in datasets[start : start + MOST_DATASETS]}
+            some = {name: columns[name] for name in datasets[start : start + MOST_DATASETS]}
             left = len(datasets) - MOST_DATASETS * MOST_FIGURES
             yield _scatter(table, some, part, max(0, left))
 
 
-def _repetitions(table: Table, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
+def _repetitions(table: Results, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
     some = values[
         (values["task"] == table.task)
         & (values["definition"] == table.definition)
         & (values["metric"] == table.metric)
     ].dropna(subset=["value"])
     scale = 100.0 if table.unit == POINTS else 1.0
-    found: dict[str, dict[Name, list[float]]] = {}
-    columns = (some[name] for name in ("dataset", "backbone", "adaptation", "value"))
-    for dataset, backbone, adaptation, value in zip(*columns, strict=True):
-        units = found.setdefault(dataset, {})
+    columns: dict[str, dict[Name, list[float]]] = {}
+    cells = (some[name] for name in ("dataset", "backbone", "adaptation", "value"))
+    for dataset, backbone, adaptation, value in zip(*cells, strict=True):
+        units = columns.setdefault(dataset, {})
         units.setdefault((backbone, adaptation), []).append(rounded(scale * value))
-    return found
+    return columns
 
 
 def _scatter(
-    table: Table, found: dict[str, dict[Name, list[float]]], part: int, left: int
+    table: Results, columns: dict[str, dict[Name, list[float]]], part: int, left: int
 ) -> Drawing:
-    there = {name for units in found.values() for name in units}
+    there = {name for units in columns.values() for name in units}
     names = [name for row in table.rows if (name := (row.backbone, row.adaptation)) in there]
     places = {name: y for y, name in enumerate(dict.fromkeys(names[:MOST_ROWS]))}
     backbones = list(dict.fromkeys(backbone for backbone, _ in places))
 
-    def draw(figure: "Figure") -> None:
-        grid: Any = figure.subplots(1, len(found), sharey=True, squeeze=False)[0]
-        for axes, (dataset, units) in zip(grid, found.items(), strict=True):
+    def draw(figure: "Canvas") -> None:
+        grid: Any = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
+        for axes, (dataset, units) in zip(grid, columns.items(), strict=True):
             for name, y in places.items():
                 values = units.get(name)
                 if not values:
@@ -93,16 +94,21 @@ def _scatter(
     return Drawing(
         stem=f"seeds-{table.task}{f'-{part + 1}' if part else ''}",
         title=f"Every repetition: {table.title}{f' ({part + 1})' if part else ''}",
-        alt=f"Scatter of {table.metric} of every repetition on {', '.join(found)}, a row for each "
-        "backbone and adaptation; the results above give means and spreads.",
+        alt=f"Scatter of {table.metric} of every repetition on {', '.join(columns)}, a row for "
+        "each backbone and adaptation; the results above give means and spreads.",
         caption="A marker is one repetition, a bar their mean. What varies between repetitions is "
         f"said below the table of results. Definition {table.definition}.{cut}",
-        size=(max(WIDTH, LEFT + 1.8 * len(found)), 0.9 + ROW * len(places)),
+        size=(max(WIDTH, LEFT + 1.8 * len(columns)), 0.9 + ROW * len(places)),
         data={
-            "found": [[name, [[*k, v] for k, v in units.items()]] for name, units in found.items()],
+            "found": [
+                [name, [[*k, v] for k, v in units.items()]] for name, units in columns.items()
+            ],
             "metric": table.metric,
             "unit": table.unit,
             "rows": [list(name) for name in places],
         },
         draw=draw,
     )
+
+
+FIGURE = Figure("seeds", "Every repetition", seed_scatters, place=30)

@@ -1,58 +1,42 @@
 """What a study's records cost, what they were made with, what failed, and what data they are of."""
 
-import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from omnibench.report.page.grid import Entry, Grid, Head, number_entry
+from omnibench.report.columns import RowFacts, further_columns
 from omnibench.report.study import Study
+from omnibench.report.table import Cell, Column, Table
 from omnibench.states import CellState
 
-PLACE = (Head("backbone"), Head("task"), Head("dataset"), Head("adaptation"))
+PLACE = tuple(map(Column, ("backbone", "task", "dataset", "adaptation")))
 
 
-def costs(study: Study) -> Grid:
-    """Return a row for each unit that has records."""
+def costs(study: Study) -> Table:
+    """Return a row for each unit that has records, with the registered columns of costs."""
     units: dict[str, list[tuple[CellState, Mapping[str, Any]]]] = {}
     for state, record in study.finished:
-        units.setdefault(state.cell.unit.name, []).append((state, record["cost"]))
-    rows = []
-    for found in units.values():
-        costs = [cost for _, cost in found]
-        wall = _all(costs, "wall_s")
-        memory, rate = _all(costs, "peak_memory_mb"), _all(costs, "images_per_s")
-        rows.append(
-            (
-                *_place(found[0][0]),
-                number_entry(len(found), str(len(found))),
-                _quantity(sum(wall) if wall else None, 1),
-                _quantity(sum(wall) / len(wall) if wall else None, 2),
-                _quantity(max(memory, default=None), 0),
-                _quantity(statistics.median(rate) if rate else None, 1),
-                *(
-                    _quantity(max(_all(costs, kind), default=None), 0)
-                    for kind in ("trainable_parameters", "total_parameters")
-                ),
-            )
-        )
-    heads = (
-        *(*PLACE, Head("records", True), Head("seconds, all", True, True)),
-        *(Head("seconds each", True, True), Head("peak memory (MB)", True, True)),
-        *(Head("images/s", True), Head("trained parameters", True, True)),
-        Head("parameters", True, True),
-    )
-    note = (
+        units.setdefault(state.cell.unit.name, []).append((state, record))
+    states = [pairs[0][0] for pairs in units.values()]
+    further = list(further_columns("costs", [_facts(pairs) for pairs in units.values()]))
+    rows = [(*_place(state), *(cells[k] for _, cells in further)) for k, state in enumerate(states)]
+    caption = (
         "Wall time as measured on the machine that is named under Environment; what several units "
         "share (frozen features) is counted where it was computed, so the first unit pays for the "
         "others. Memory: the largest peak. Images a second: the median."
     )
-    return Grid("Cost of each unit", heads, tuple(rows), note)
+    columns = (*PLACE, *(column for column, _ in further))
+    return Table.from_cells("Cost of each unit", columns, rows, caption)
 
 
-def failures(study: Study) -> Grid:
+def _facts(pairs: Sequence[tuple[CellState, Mapping[str, Any]]]) -> RowFacts:
+    unit = pairs[0][0].cell.unit
+    return RowFacts(unit.task, unit.backbone, unit.short, [record for _, record in pairs])
+
+
+def failures(study: Study) -> Table:
     """Return a row for each distinct failure of a unit, and for each unit that lacks something."""
-    found: dict[tuple[str, str, str], list[CellState]] = {}
+    failed: dict[tuple[str, str, str], list[CellState]] = {}
     for state in study.states:
         if state.state == "failed" and state.record is not None:
             error = state.record["error"] or {}
@@ -63,30 +47,30 @@ def failures(study: Study) -> Grid:
             kind, message = "missing", "not computed yet"
         else:
             continue
-        found.setdefault((state.cell.unit.name, kind, message), []).append(state)
+        failed.setdefault((state.cell.unit.name, kind, message), []).append(state)
     rows = [
         (
             *_place(states[0]),
-            Entry(", ".join(str(state.cell.repetition) for state in states)),
-            Entry(kind),
-            Entry(message),
+            Cell(", ".join(str(state.cell.repetition) for state in states)),
+            Cell(kind),
+            Cell(message),
         )
-        for (_, kind, message), states in found.items()
+        for (_, kind, message), states in failed.items()
     ]
     rows += [
         (
-            *(Entry(text) for text in (lost.backbone, lost.task, lost.dataset, "")),
-            Entry(""),
-            Entry("not registered"),
-            Entry(str(lost)),
+            *(Cell(text) for text in (lost.backbone, lost.task, lost.dataset, "")),
+            Cell(""),
+            Cell("not registered"),
+            Cell(str(lost)),
         )
         for lost in study.unregistered
     ]
-    heads = (*PLACE, Head("repetitions"), Head("kind"), Head("message"))
-    return Grid("Cells without a result", heads, tuple(rows))
+    heads = (*PLACE, Column("repetitions"), Column("kind"), Column("message"))
+    return Table.from_cells("Cells without a result", heads, rows)
 
 
-def environment(study: Study) -> Grid:
+def environment(study: Study) -> Table:
     """Return a row for each distinct value of a fact of the records' environments."""
     counts: Counter[tuple[str, str]] = Counter()
     for _, record in study.finished:
@@ -94,25 +78,25 @@ def environment(study: Study) -> Grid:
     total = len(study.finished)
     names = list(dict.fromkeys(name for name, _ in counts))
     rows = [
-        (Entry(name), Entry(value), number_entry(count, f"{count} of {total}"))
+        (Cell(name), Cell(value), Cell.from_number(count, f"{count} of {total}"))
         for name in names
         for (known, value), count in counts.items()
         if known == name
     ]
-    return Grid(
-        "Software and machine", (Head("fact"), Head("value"), Head("records", True)), tuple(rows)
+    return Table.from_cells(
+        "Software and machine", (Column("fact"), Column("value"), Column("records", "number")), rows
     )
 
 
-def _environment(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _environment(environment: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ("python", "platform", "device", "threads"):
-        if name in found:
-            yield name, str(found[name])
-    for package, version in found.get("packages", {}).items():
+        if name in environment:
+            yield name, str(environment[name])
+    for package, version in environment.get("packages", {}).items():
         yield str(package), str(version)
 
 
-def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
+def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Table:
     """Return a row for each dataset and task.
 
     Args:
@@ -121,8 +105,8 @@ def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
     cards = {(s.cell.unit.task, s.cell.unit.dataset.id): s.cell.unit.dataset for s in study.states}
     warnings: dict[str, dict[str, None]] = {}  # of a dataset, each once
     for state, record in study.finished:
-        seen = record["notes"].get("data")
-        texts = seen.get("warnings") if isinstance(seen, dict) else None
+        notes = record["notes"].get("data")
+        texts = notes.get("warnings") if isinstance(notes, dict) else None
         texts = texts if isinstance(texts, list) else []
         warnings.setdefault(state.cell.unit.dataset.id, {}).update(dict.fromkeys(map(str, texts)))
     rows = []
@@ -131,20 +115,22 @@ def datasets(study: Study, tested: Mapping[tuple[str, str], int]) -> Grid:
         there, official = tested.get((task, dataset)), card.splits.get("test")
         rows.append(
             (
-                *(Entry(dataset), Entry(task), Entry(card.modality)),
-                number_entry(there, str(there)),
-                number_entry(official, str(official)),
-                *(Entry(card.licence), Entry(card.citation), Entry(note)),
+                *(Cell(dataset), Cell(task), Cell(card.modality)),
+                Cell.from_number(there, str(there)),
+                Cell.from_number(official, str(official)),
+                *(Cell(card.licence), Cell(card.citation), Cell(note)),
             )
         )
     heads = (
-        *(Head("dataset"), Head("task"), Head("modality"), Head("test cases used", True)),
-        *(Head("official test cases", True), Head("licence"), Head("source"), Head("note")),
+        *map(Column, ("dataset", "task", "modality")),
+        Column("test cases used", "number"),
+        Column("official test cases", "number"),
+        *map(Column, ("licence", "source", "note")),
     )
-    return Grid("Datasets", heads, tuple(rows))
+    return Table.from_cells("Datasets", heads, rows)
 
 
-def backbones(study: Study) -> Grid:
+def backbones(study: Study) -> Table:
     """Return a row for each backbone of the suite."""
     cards = {s.cell.unit.backbone.id: s.cell.unit.backbone for s in study.states}
     rows = []
@@ -152,19 +138,11 @@ def backbones(study: Study) -> Grid:
         drawn = "nothing: one fixed random draw" if card.source_kind == "random" else "not stated"
         made = "this suite or another record" if card.source_kind == "record" else drawn
         pretraining = ", ".join(card.pretraining) or made
-        rows.append(tuple(map(Entry, (name, pretraining, card.licence, card.citation))))
-    heads = tuple(map(Head, ("backbone", "pretrained on", "licence", "source")))
-    return Grid("Backbones", heads, tuple(rows))
+        rows.append(tuple(map(Cell, (name, pretraining, card.licence, card.citation))))
+    heads = tuple(map(Column, ("backbone", "pretrained on", "licence", "source")))
+    return Table.from_cells("Backbones", heads, rows)
 
 
-def _place(state: CellState) -> tuple[Entry, ...]:
+def _place(state: CellState) -> tuple[Cell, ...]:
     unit = state.cell.unit
-    return tuple(map(Entry, (unit.backbone.id, unit.task, unit.dataset.id, unit.short)))
-
-
-def _all(costs: Iterable[Mapping[str, Any]], name: str) -> list[float]:
-    return [cost[name] for cost in costs if isinstance(cost.get(name), int | float)]
-
-
-def _quantity(value: float | None, decimals: int) -> Entry:
-    return number_entry(value, "" if value is None else f"{value:,.{decimals}f}")
+    return tuple(map(Cell, (unit.backbone.id, unit.task, unit.dataset.id, unit.short)))

@@ -1,26 +1,38 @@
-"""Pictures inside the page: what lies beside records, and what the report drew."""
+"""Pictures inside the page: what tasks leave beside their records."""
 
 import base64
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import chain, zip_longest
 from pathlib import Path
 
-from omnibench.report.page.grid import Image
-from omnibench.report.page.words import counted
+from omnibench.catalogue import tasks
+from omnibench.report.words import counted
 from omnibench.states import CellState
 from omnibench.store import RecordStore
 
 MOST, MOST_BYTES = 16, 3_000_000  # of all records together
-KINDS = {
-    "overlay": (
-        "Overlay sheet",
-        "test images with the predicted outline laid over the reference: green correct, blue "
-        "over-predicted, red missed",
-    ),
-    "captions": ("Caption sheet", "test images, each with its reference and generated captions"),
-    "curves": ("Pretraining curves", "loss, teacher entropy, feature rank and kNN over steps"),
-}
+
+
+@dataclass(frozen=True)
+class Image:
+    """A picture inside the page.
+
+    Attributes:
+        source: a `data:` address.
+        alt: what it shows, for those who do not see it.
+        folded: whether it is shown on demand only.
+        width: in pixels, at which its letters are as large as the page's; a narrower screen
+            scrolls it. None: as wide as it is, or as the screen.
+    """
+
+    title: str
+    source: str
+    alt: str
+    caption: str = ""
+    folded: bool = False
+    width: int | None = None
 
 
 def data_address(png: bytes) -> str:
@@ -31,22 +43,24 @@ def data_address(png: bytes) -> str:
 def record_pictures(states: Iterable[CellState], store: RecordStore) -> tuple[list[Image], str]:
     """Return the pictures beside done records, the first repetitions first, and what is left out.
 
+    A task says what its pictures show, by their name: `pictures = {"overlay": "Overlay sheet: test
+    images with the predicted outline"}`; any other is shown under its name.
+
     Args:
         states: of the suite's cells.
     """
-    found = [
-        (state, picture)
-        for state in states
-        if state.state == "done"
-        for picture in _beside(store.path(state.cell))
-    ]
-    # Every unit's first repetition goes before any other's second, and the kinds take turns.
-    found.sort(key=lambda pair: pair[0].cell.repetition)
-    kinds = ([pair for pair in found if _kind(pair[1]) == kind] for kind in KINDS)
+    kinds: dict[str, list[tuple[CellState, Path]]] = {}
+    for state in states:
+        for path in _beside(state, store):
+            kinds.setdefault(_kind(path), []).append((state, path))
+    for pairs in kinds.values():
+        # Every unit's first repetition goes before any other's second.
+        pairs.sort(key=lambda pair: pair[0].cell.repetition)
     images: list[Image] = []
     left: list[Path] = []
     size = 0
-    for state, path in filter(None, chain.from_iterable(zip_longest(*kinds))):
+    # The kinds take turns.
+    for state, path in filter(None, chain.from_iterable(zip_longest(*kinds.values()))):
         try:
             content = path.read_bytes()
         except OSError:
@@ -64,26 +78,30 @@ def _kind(path: Path) -> str:
     return path.name.split(".")[-2]
 
 
-def _beside(record: Path) -> list[Path]:
-    return [
-        path
-        for kind in KINDS
-        # A link may lead to a file that is no picture of this study.
-        if os.path.isfile(path := record.with_suffix(f".{kind}.png"))  # noqa: PTH113
-        and not path.is_symlink()
+def _beside(state: CellState, store: RecordStore) -> list[Path]:
+    if state.state != "done" or state.record is None:
+        return []
+    record = store.path(state.cell)
+    paths = [
+        record.with_suffix(f".{name}") for name in state.record["files"] if name.endswith(".png")
     ]
+    # A link may lead to a file that is no picture of this study.
+    return [path for path in paths if os.path.isfile(path) and not path.is_symlink()]  # noqa: PTH113
 
 
 def _image(state: CellState, path: Path, content: bytes) -> Image:
-    unit = state.cell.unit
-    name, shows = KINDS[_kind(path)]
+    unit, kind = state.cell.unit, _kind(path)
+    text = tasks.get(unit.task).pictures.get(kind, kind.capitalize())
+    name, _, shows = text.partition(": ")
     where = f"{unit.backbone.id}, {unit.short} on {unit.dataset.id}, "
     where += f"repetition {state.cell.repetition}"
+    alt = f"{name} of {where}: {shows}." if shows else f"{name} of {where}."
+    caption = f"{shows[:1].upper()}{shows[1:]}. " if shows else ""
     return Image(
         f"{name}: {where}",
         data_address(content),
-        f"{name} of {where}: {shows}.",
-        f"{shows[:1].upper()}{shows[1:]}. File: {path.name}.",
+        alt,
+        f"{caption}File: {path.name}.",
         folded=True,
     )
 

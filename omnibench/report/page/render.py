@@ -2,12 +2,13 @@
 
 import base64
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omnibench.report.page.grid import Grid, Image
+from omnibench.report.page.pictures import Image
+from omnibench.report.table import Table
 
 FOLDER = Path(__file__).parent
 # Characters that HTML forbids; tab, line feed and carriage return are none of them.
@@ -34,21 +35,21 @@ class Page:
 
     name: str
     summary: Sequence[str]
-    results: Sequence[Grid]
+    results: Sequence[Table]
     methods: Sequence[str]
-    comparisons: Grid | None = None
-    comparisons_note: str = ""
-    across: Sequence[Grid] = ()
-    reproduction: Sequence[Grid] = ()
+    comparisons: Table | None = None
+    comparison_notes: Sequence[str] = ()
+    across: Sequence[Table] = ()
+    reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()
-    figures_note: str = ""
-    latent: Sequence[tuple[Grid, Image | None]] = ()
+    figure_notes: Sequence[str] = ()
+    latent: Sequence[tuple[Table, Image | None]] = ()
     pictures: Sequence[Image] = ()
     left_out: str = ""
-    failures: Grid | None = None
-    data: Sequence[Grid] = ()
-    costs: Grid | None = None
-    environment: Grid | None = None
+    failures: Table | None = None
+    data: Sequence[Table] = ()
+    costs: Table | None = None
+    environment: Table | None = None
     footer: Sequence[str] = field(default_factory=tuple)
 
 
@@ -70,6 +71,7 @@ def to_html(page: Page) -> bytes:
         lstrip_blocks=True,
         finalize=_clean,
     )
+    environment.filters["widths"] = _widths
     text = environment.get_template("page.html").render(
         page=page,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
@@ -77,6 +79,16 @@ def to_html(page: Page) -> bytes:
         script_digest=digest,
     )
     return text.lstrip().encode("utf-8", "replace")  # a lone surrogate of a broken file name
+
+
+def _widths(table: Table) -> Mapping[str, int]:
+    """Return the characters of the longest mean, spread and signs."""
+    cells = [cell for row in table.rows for cell in row.cells if cell.kind == "value"]
+    return {
+        "mean": max((len(cell.text) for cell in cells), default=0),
+        "std": max((len(cell.std) for cell in cells), default=0),
+        "signs": max((len(cell.signs) for cell in cells), default=0),
+    }
 
 
 def _clean(value: Any) -> Any:

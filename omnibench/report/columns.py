@@ -1,0 +1,121 @@
+"""Further columns of the tables: what records tell of a unit beside its metrics."""
+
+import logging
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import columns, register_column
+from omnibench.report.table import Cell, Column
+from omnibench.report.words import failure
+
+log = logging.getLogger("omnibench")
+
+
+@dataclass(frozen=True)
+class RowFacts:
+    """What a row of a table is of.
+
+    Attributes:
+        task, adaptation: the adaptation as its short form names it.
+        records: the done ones, of one unit; in a table of results, of all its datasets.
+    """
+
+    task: str
+    backbone: BackboneCard
+    adaptation: str
+    records: Sequence[Mapping[str, Any]]
+
+    def costs(self, name: str) -> list[float]:
+        """Return what the records say of one cost, as measured."""
+        costs = (record["cost"].get(name) for record in self.records)
+        return [cost for cost in costs if isinstance(cost, int | float)]
+
+
+@dataclass(frozen=True)
+class FurtherColumn:
+    """A column that is computed from the records of a row.
+
+    Attributes:
+        compute: a number, a text, or None where there is none.
+        unit: what its numbers are in, as the head says it.
+        decimals: of its numbers.
+        falling: whether less is better, so that the first sorting is upwards.
+        table: "results", behind the metrics of every printed table, or "costs".
+    """
+
+    name: str
+    head: str
+    compute: Callable[[RowFacts], float | str | None]
+    unit: str = ""
+    decimals: int = 2
+    falling: bool = False
+    table: Literal["results", "costs"] = "results"
+
+
+def further_columns(
+    table: Literal["results", "costs"], rows: Sequence[RowFacts | None]
+) -> Iterator[tuple[Column, list[Cell]]]:
+    """Yield each registered column of a kind of table, with a cell for each of its rows.
+
+    A column that raises is left out and named in a warning with its file.
+
+    Args:
+        rows: None where a row is of no record.
+    """
+    for name in columns:
+        column = columns.get(name)
+        if column.table != table:
+            continue
+        try:
+            values = [None if facts is None else column.compute(facts) for facts in rows]
+            cells = [_cell(value, column.decimals) for value in values]
+        except Exception as error:
+            log.warning("%s", failure(f"column '{name}'", column.compute, error))
+            continue
+        texts = any(isinstance(value, str) for value in values)
+        kind: Literal["text", "number"] = "text" if texts else "number"
+        yield Column(column.head, kind, column.falling, column.unit, right=not texts), cells
+
+
+def _cell(value: float | str | None, decimals: int) -> Cell:
+    if isinstance(value, str):
+        return Cell(value)
+    return Cell.from_number(value, "" if value is None else f"{value:,.{decimals}f}")
+
+
+def _largest(cost: str) -> Callable[[RowFacts], float | None]:
+    return lambda facts: max(facts.costs(cost), default=None)
+
+
+def _seconds(facts: RowFacts) -> float | None:
+    wall = facts.costs("wall_s")
+    return sum(wall) if wall else None
+
+
+def _seconds_each(facts: RowFacts) -> float | None:
+    wall = facts.costs("wall_s")
+    return sum(wall) / len(wall) if wall else None
+
+
+def _rate(facts: RowFacts) -> float | None:
+    rates = facts.costs("images_per_s")
+    return statistics.median(rates) if rates else None
+
+
+for cost in (
+    FurtherColumn("records", "records", lambda facts: len(facts.records), decimals=0),
+    FurtherColumn("seconds", "seconds, all", _seconds, decimals=1, falling=True),
+    FurtherColumn("seconds-each", "seconds each", _seconds_each, falling=True),
+    FurtherColumn("memory", "peak memory", _largest("peak_memory_mb"), "MB", 0, True),
+    FurtherColumn("rate", "images/s", _rate, decimals=1),
+    FurtherColumn(
+        "trained", "trained parameters", _largest("trainable_parameters"), decimals=0, falling=True
+    ),
+    FurtherColumn(
+        "parameters", "parameters", _largest("total_parameters"), decimals=0, falling=True
+    ),
+):
+    register_column(replace(cost, table="costs"))

@@ -1,0 +1,272 @@
+"""Results as tables: as they are printed, each number with what it rests on, and as CSV."""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from omnibench.report.captions import caption
+from omnibench.report.columns import RowFacts, further_columns
+from omnibench.report.results import SETTINGS, Result, ResultRow, Results
+from omnibench.report.table import DASH, Cell, Column, Mark, Row, Table
+from omnibench.report.words import listed, number, probability
+from omnibench.stats.pair import FROZEN, Comparison
+from omnibench.stats.t_tests import t_tails
+
+SHOWN_DIGESTS = 6
+Place = tuple[str, str, str]  # task, backbone, adaptation
+_COMPARED = (
+    "difference",
+    "low",
+    "high",
+    "test",
+    "p",
+    "p_corrected",
+    "family",
+    "effect",
+    "p_seed",
+    "note",
+)
+COLUMNS = (
+    "task",
+    "dataset",
+    "backbone",
+    "adaptation",
+    "control",
+    "published",
+    "definition",
+    "metric",
+    "beams",
+    "max_tokens",
+    "state",
+    "mean",
+    "std",
+    "n",
+    "expected",
+    "varies",
+    "rank",
+    "standing",
+    "baseline",
+    *_COMPARED,
+    "seen",
+    "digests",
+)
+
+STANDINGS = {
+    "tied": "Not told apart from the best mean of its column and adaptation.",
+    "behind": "Behind the best mean of its column and adaptation after correction.",
+    "untested": "Not tested against the best mean of its column and adaptation.",
+}
+
+
+def result_table(results: Results, facts: Mapping[Place, RowFacts] | None = None) -> Table:
+    """Return results as they are printed, with the further columns that are registered.
+
+    Args:
+        facts: what those columns are computed from; without any, there are none.
+    """
+    labels = [
+        Column(text, "number", right=True) if text in SETTINGS else Column(text)
+        for text in results.heads
+    ]
+    values = [_column(results, name) for name in results.columns]
+    places = [(results.task, row.backbone, row.adaptation) for row in results.rows]
+    further = list(further_columns("results", [(facts or {}).get(p) for p in places]))
+    rows = (
+        _row(results, row, [cells[k] for _, cells in further]) for k, row in enumerate(results.rows)
+    )
+    kind = results.metric or results.dataset
+    return Table(
+        results.title,
+        (*labels, *values, *(column for column, _ in further)),
+        tuple(rows),
+        caption(results),
+        name=f"{results.task} {results.study} {kind} {results.definition}",
+        labels=len(labels),
+    )
+
+
+def _column(results: Results, name: str) -> Column:
+    falling = results.place(name)[1] in results.lower_is_better
+    unit = results.unit_of(name)
+    return Column(name, "value", falling, "" if unit == results.unit else unit)
+
+
+def _row(results: Results, row: ResultRow, further: Sequence[Cell]) -> Row:
+    labels = (
+        Cell(text, value=float(text) if text.isdecimal() else None) for text in results.labels(row)
+    )
+    pairs = zip(results.columns, row.cells, strict=True)
+    values = (_cell(results, column, row, cell) for column, cell in pairs)
+    return Row((*labels, *values, *further), "published" if row.published else "")
+
+
+def _cell(results: Results, column: str, row: ResultRow, cell: Result) -> Cell:
+    dataset, unit = results.place(column)[0], results.unit_of(column)
+    digests = " ".join(digest[:8] for digest in cell.digests)
+    source = f"{dataset}: {digests}" if digests else ""
+    details = _details(results, column, row, cell)
+    if cell.state != "done":
+        # What a dash means is said in the caption.
+        text = DASH if cell.state in ("undefined", "unplanned") else cell.state
+        return Cell(text, "absent", details=details, source=source)
+    marks: dict[Mark, bool] = {
+        "best": cell.leading,
+        "second": cell.rank == 2,
+        "differs": cell.significant,
+        "seen": bool(cell.seen),
+    }
+    return Cell(
+        number(cell.mean, unit, decimals=cell.decimals),
+        "value",
+        cell.mean,
+        "" if cell.std is None else number(cell.std, unit, decimals=cell.decimals),
+        tuple(mark for mark, holds in marks.items() if holds),
+        f"{cell.n}/{cell.expected}" if cell.partial else "",
+        details,
+        source,
+    )
+
+
+def long_table(every: Iterable[Results]) -> Table:
+    """Return one row a cell with `COLUMNS`, as the CSV holds them; what does not exist is empty.
+
+    Values are fractions, or in the unit of their metric (pixels). `p_seed` is the paired t over
+    head seeds alone; `rank` is 1 for the best mean of a column, 2 for the second; `standing` is
+    that among the same adaptation and decoding; `seen` (collections that the backbone's pretraining
+    shares with the test images) and `digests` are separated by spaces.
+    """
+    lines = [
+        _line(results, column, row, cell)
+        for results in every
+        for column, row, cell in results.cells
+        # One's own rows of a table in a published shape stand in the other tables already.
+        if cell.state != "unplanned" and bool(row.published) == bool(results.study)
+    ]
+    rows = ([Cell("", value=line.get(name)) for name in COLUMNS] for line in lines)
+    return Table.from_cells("results", map(Column, COLUMNS), rows)
+
+
+def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mapping[str, Any]:
+    dataset, metric = results.place(column)
+    line: dict[str, Any] = {
+        "task": results.task,
+        "dataset": dataset,
+        "backbone": row.backbone,
+        "adaptation": row.adaptation,
+        "control": row.control,
+        "published": f"{results.study} ({row.published})" if row.published else None,
+        "definition": row.definition or results.definition,
+        "metric": metric,
+        "state": cell.state,
+        "mean": cell.mean,
+        "std": cell.std,
+        "n": cell.n,
+        "expected": cell.expected,
+        "varies": row.varies,
+        "rank": cell.rank or None,
+        "standing": cell.standing or None,
+        "seen": " ".join(cell.seen),
+        "digests": " ".join(cell.digests),
+    }
+    line |= dict(zip(("beams", "max_tokens"), row.settings, strict=False))
+    if cell.against is not None:
+        line["baseline"] = results.baseline
+        line |= {name: getattr(cell.against, name) for name in _COMPARED}
+    return line
+
+
+def _details(results: Results, column: str, row: ResultRow, cell: Result) -> tuple[str, ...]:
+    """Return sentences on one cell, in the order of their weight."""
+    dataset, metric = results.place(column)
+    name = " ".join((row.backbone, row.adaptation, row.decoding)).strip()
+    unit = results.unit_of(column)
+    return (f"{name} on {dataset}, {metric}.", *_facts(results, row, cell, unit))
+
+
+def _facts(table: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
+    if cell.state == "unplanned":
+        yield "The suite does not ask for this cell."
+        return
+    if cell.state == "missing":
+        yield f"No record of {cell.expected or 'its'} repetitions."
+        return
+    if cell.state == "failed":
+        yield f"None of {cell.expected} repetitions is done; the section on failures says why."
+        return
+    if row.published:
+        claimed = f"n = {cell.n} as claimed" if cell.n else "no n claimed"
+        yield f"Published in {table.study} ({row.published}), {claimed}; not computed here."
+        yield f"Metric definition: {_definition(table, row)}."
+        return
+    yield _repetitions(table, row, cell)
+    if cell.state == "undefined":
+        yield "The metric is undefined in at least one repetition."
+    else:
+        yield from _standing(table, row, cell, unit)
+    if cell.against is not None:
+        yield from _comparison(cell.against, unit)
+    elif row.backbone == table.baseline:
+        yield "It is the baseline that the others are compared with."
+    if cell.seen:
+        yield f"The backbone's pretraining data hold images of its source: {listed(cell.seen)}."
+    yield f"Metric definition: {_definition(table, row)}."
+    if cell.digests:
+        yield _records(cell)
+
+
+def _definition(table: Results, row: ResultRow) -> str:
+    decoding = f", decoding {row.decoding}" if row.decoding else ""
+    return f"{row.definition or table.definition}{decoding}"
+
+
+def _repetitions(table: Results, row: ResultRow, cell: Result) -> str:
+    if table.members:
+        return f"n = {cell.n}: all repetitions of {listed(table.members)}."
+    if row.varies == "nothing":
+        return "n = 1: deterministic, so there is nothing to repeat."
+    of = f" of {cell.expected}" if cell.partial else ""
+    return f"n = {cell.n}{of} repetitions; {row.varies} varies."
+
+
+def _standing(table: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
+    if cell.rank:
+        place = ("Best", "Second")[cell.rank - 1]
+        yield f"{place} mean of its column and adaptation, picked on the test images."
+    if cell.standing in STANDINGS:
+        yield STANDINGS[cell.standing]
+    if cell.std and cell.n > 1 and not table.members:
+        error = cell.std / math.sqrt(cell.n)
+        _, margin = t_tails(cell.mean, error, cell.n - 1)
+        low, high = (number(cell.mean + sign * margin, unit) for sign in (-1, 1))
+        only = f" ({row.varies} only)" if row.varies in FROZEN else ""
+        yield f"95 % t interval of the mean over repetitions{only}: {low} to {high} {unit}."
+
+
+def _comparison(c: Comparison, unit: str) -> Iterator[str]:
+    if math.isfinite(c.difference):
+        difference = number(c.difference, unit, signed=True)
+        text = f"Difference from {c.backbone_b}: {difference} {unit}"
+        if math.isfinite(c.low) and math.isfinite(c.high):
+            low, high = (number(bound, unit, signed=True) for bound in (c.low, c.high))
+            text += f", 95 % interval {low} to {high}"
+        yield f"{text}."
+    if c.test == "none":
+        yield f"Not tested: {c.note.rstrip('.')}."
+        return
+    yield f"Test: {c.test}, two-sided."
+    yield (
+        f"p {probability(c.p)} raw, p {probability(c.p_corrected)} corrected over {c.family} "
+        f"comparison{'s' if c.family != 1 else ''}."
+    )
+    if math.isfinite(c.effect):
+        yield f"Hedges g {c.effect:.2f}."
+    if math.isfinite(c.p_seed):
+        yield f"Paired t over repetitions (head seed only): p {probability(c.p_seed)}."
+    if c.note:
+        yield f"{c.note[:1].upper()}{c.note[1:].rstrip('.')}."
+
+
+def _records(cell: Result) -> str:
+    shown = " ".join(digest[:12] for digest in cell.digests[:SHOWN_DIGESTS])
+    more = len(cell.digests) - SHOWN_DIGESTS
+    return f"Records: {shown}{f' and {more} more' if more > 0 else ''}."

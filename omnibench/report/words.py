@@ -1,0 +1,74 @@
+"""Numbers, lists and counts as they are printed; what does not exist is never printed as one."""
+
+import math
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+
+from omnibench.errors import one_line
+from omnibench.task import POINTS, file_of
+
+UNDEFINED = "undefined"
+# What a suite calls a correction -> what a sentence calls it.
+CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
+
+
+def number(value: float, unit: str = POINTS, signed: bool = False, decimals: int = 2) -> str:
+    """Return a value's decimals: of a fraction as points (x 100), of others in their own unit."""
+    if not math.isfinite(value):
+        return UNDEFINED
+    return f"{100 * value if unit == POINTS else value:{'+' if signed else ''}.{decimals}f}"
+
+
+def probability(p: float) -> str:
+    """Return p with its relation, without a leading zero: "= .002", "< .001"."""
+    if not math.isfinite(p):
+        return UNDEFINED
+    if p < 0.001:
+        return "< .001"
+    return f"= {p:.3f}".replace("= 0.", "= .")
+
+
+def bare_probability(p: float) -> str:
+    """Return p as a table prints it, ".002" or "< .001"; "" where it does not exist."""
+    return probability(p).removeprefix("= ") if math.isfinite(p) else ""
+
+
+def listed(parts: Iterable[str], last: str = "and") -> str:
+    """Return "a", "a and b", "a, b and c"."""
+    texts = list(dict.fromkeys(parts))
+    return f" {last} ".join(filter(None, (", ".join(texts[:-1]), *texts[-1:])))
+
+
+def counted(count: int, noun: str) -> str:
+    """Return "1 image", "2 images"."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
+def span(numbers: Iterable[int]) -> str:
+    """Return "3", or "2 to 5"."""
+    values: Sequence[int] = sorted(numbers)
+    low, high = values[0], values[-1]
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def beyond_points(units: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each metric that a margin in points does not apply to.
+
+    Args:
+        units: metric -> what its values are in.
+    """
+    return [
+        f"The margin is in points; {metric} is in {unit}, so it is left out."
+        for metric, unit in units.items()
+        if unit != POINTS
+    ]
+
+
+def failure(what: str, function: object, error: Exception) -> str:
+    """Return a sentence: what failed, at which line of the function's file, and why."""
+    file = file_of(function)
+    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if f.filename == file]
+    where = f"{file}, line {lines[-1]}" if lines else file
+    return f"The {what} is left out, as it failed in {where}: {type(error).__name__}: " + one_line(
+        error
+    )

@@ -54,7 +54,7 @@ class Complete:
 
     @property
     def falling(self) -> bool:
-        """Whether less is better."""
+        """Return whether less is better."""
         return self.results.metric in self.results.lower_is_better
 
     @property

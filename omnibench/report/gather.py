@@ -23,7 +23,7 @@ from omnibench.report.build import (
     build_results,
     gather_decodings,
 )
-from omnibench.report.published import published_tables
+from omnibench.report.published import published_results
 from omnibench.report.reproduction import reproduction_tables
 from omnibench.report.results import Results
 from omnibench.report.study import Study
@@ -85,7 +85,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         published=[
             table
             for study in dict.fromkeys(report.published)
-            for table in published_tables(study, every)
+            for table in published_results(study, every)
         ],
         reproduction=[
             table

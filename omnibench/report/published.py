@@ -16,7 +16,7 @@ Label = tuple[str, str, str]  # backbone, adaptation, definition
 ALL = "all"  # what the CSV calls the dataset of an aggregate
 
 
-def published_tables(study: str, tables: Sequence[Results]) -> list[Results]:
+def published_results(study: str, tables: Sequence[Results]) -> list[Results]:
     """Return the study's tables of which one's own hold a dataset, adaptation and definition.
 
     Args:

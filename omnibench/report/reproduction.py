@@ -82,7 +82,7 @@ def reproduced(
 
 
 def _repetitions(rows: Sequence[published.Row]) -> tuple[int | None, int | None]:
-    """The n that the study claims, and the one that its numbers imply instead, if any."""
+    """Return the n that the study claims, and the one that its numbers imply instead, if any."""
     claimed = claimed_n(rows)
     grims = [allowed(row, FOUR_DECIMALS) for row in rows]
     aggregates = [aggregate(row, rows) for row in rows if row.members]

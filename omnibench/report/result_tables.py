@@ -15,42 +15,14 @@ from omnibench.stats.t_tests import t_tails
 SHOWN_DIGESTS = 6
 Place = tuple[str, str, str]  # task, backbone, adaptation
 _COMPARED = (
-    "difference",
-    "low",
-    "high",
-    "test",
-    "p",
-    "p_corrected",
-    "family",
-    "effect",
-    "p_seed",
+    *("difference", "low", "high", "test", "p", "p_corrected", "family", "effect", "p_seed"),
     "note",
 )
 COLUMNS = (
-    "task",
-    "dataset",
-    "backbone",
-    "adaptation",
-    "control",
-    "published",
-    "definition",
-    "metric",
-    "beams",
-    "max_tokens",
-    "state",
-    "mean",
-    "std",
-    "n",
-    "expected",
-    "varies",
-    "rank",
-    "standing",
-    "baseline",
-    *_COMPARED,
-    "seen",
-    "digests",
+    *("task", "dataset", "backbone", "adaptation", "control", "published", "definition"),
+    *("metric", "beams", "max_tokens", "state", "mean", "std", "n", "expected", "varies"),
+    *("rank", "standing", "baseline", *_COMPARED, "seen", "digests"),
 )
-
 STANDINGS = {
     "tied": "Not told apart from the best mean of its column and adaptation.",
     "behind": "Behind the best mean of its column and adaptation after correction.",
@@ -183,7 +155,7 @@ def _details(results: Results, column: str, row: ResultRow, cell: Result) -> tup
     return (f"{name} on {dataset}, {metric}.", *_facts(results, row, cell, unit))
 
 
-def _facts(table: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
+def _facts(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
     if cell.state == "unplanned":
         yield "The suite does not ask for this cell."
         return
@@ -195,46 +167,46 @@ def _facts(table: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[
         return
     if row.published:
         claimed = f"n = {cell.n} as claimed" if cell.n else "no n claimed"
-        yield f"Published in {table.study} ({row.published}), {claimed}; not computed here."
-        yield f"Metric definition: {_definition(table, row)}."
+        yield f"Published in {results.study} ({row.published}), {claimed}; not computed here."
+        yield f"Metric definition: {_definition(results, row)}."
         return
-    yield _repetitions(table, row, cell)
+    yield _repetitions(results, row, cell)
     if cell.state == "undefined":
         yield "The metric is undefined in at least one repetition."
     else:
-        yield from _standing(table, row, cell, unit)
+        yield from _standing(results, row, cell, unit)
     if cell.against is not None:
         yield from _comparison(cell.against, unit)
-    elif row.backbone == table.baseline:
+    elif row.backbone == results.baseline:
         yield "It is the baseline that the others are compared with."
     if cell.seen:
         yield f"The backbone's pretraining data hold images of its source: {listed(cell.seen)}."
-    yield f"Metric definition: {_definition(table, row)}."
+    yield f"Metric definition: {_definition(results, row)}."
     if cell.digests:
         yield _records(cell)
 
 
-def _definition(table: Results, row: ResultRow) -> str:
+def _definition(results: Results, row: ResultRow) -> str:
     decoding = f", decoding {row.decoding}" if row.decoding else ""
-    return f"{row.definition or table.definition}{decoding}"
+    return f"{row.definition or results.definition}{decoding}"
 
 
-def _repetitions(table: Results, row: ResultRow, cell: Result) -> str:
-    if table.members:
-        return f"n = {cell.n}: all repetitions of {listed(table.members)}."
+def _repetitions(results: Results, row: ResultRow, cell: Result) -> str:
+    if results.members:
+        return f"n = {cell.n}: all repetitions of {listed(results.members)}."
     if row.varies == "nothing":
         return "n = 1: deterministic, so there is nothing to repeat."
     of = f" of {cell.expected}" if cell.partial else ""
     return f"n = {cell.n}{of} repetitions; {row.varies} varies."
 
 
-def _standing(table: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
+def _standing(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
     if cell.rank:
         place = ("Best", "Second")[cell.rank - 1]
         yield f"{place} mean of its column and adaptation, picked on the test images."
     if cell.standing in STANDINGS:
         yield STANDINGS[cell.standing]
-    if cell.std and cell.n > 1 and not table.members:
+    if cell.std and cell.n > 1 and not results.members:
         error = cell.std / math.sqrt(cell.n)
         _, margin = t_tails(cell.mean, error, cell.n - 1)
         low, high = (number(cell.mean + sign * margin, unit) for sign in (-1, 1))

@@ -51,12 +51,12 @@ class Result:
 
     @property
     def significant(self) -> bool:
-        """Whether it differs from the baseline after correction."""
+        """Return whether it differs from the baseline after correction."""
         return self.against is not None and self.against.p_corrected < SIGNIFICANT
 
     @property
     def partial(self) -> bool:
-        """Whether repetitions are missing from its mean."""
+        """Return whether repetitions are missing from its mean."""
         return self.state == "done" and self.n < self.expected
 
 
@@ -130,7 +130,7 @@ class Results:
 
     @property
     def decoded(self) -> bool:
-        """Whether it is of generated texts."""
+        """Return whether it is of generated texts."""
         return any(row.decoding for row in self.rows)
 
     @property

@@ -77,18 +77,18 @@ class Study:
         Of texts under the last decoding.
         """
         first: dict[str, tuple[Score, Results]] = {}
-        for table in self.chosen:
-            if all(cell.state != "done" for _, _, cell in table.cells):
+        for results in self.chosen:
+            if all(cell.state != "done" for _, _, cell in results.cells):
                 continue
-            score = (split_decoding(table.definition)[0], table.metric)
-            if table.task not in first or first[table.task][0] == score:
-                first[table.task] = (score, table)
-        return {task: table for task, (_, table) in first.items()}
+            score = (split_decoding(results.definition)[0], results.metric)
+            if results.task not in first or first[results.task][0] == score:
+                first[results.task] = (score, results)
+        return {task: results for task, (_, results) in first.items()}
 
     @property
     def units(self) -> dict[Score, str]:
         """Return what the values of each printed metric are in, whichever the decoding."""
-        return {(t.definition, t.metric): t.unit for t in self.chosen}
+        return {(r.definition, r.metric): r.unit for r in self.chosen}
 
     def unit_of(self, score: Score) -> str:
         """Return what the values of a metric are in."""
@@ -99,7 +99,7 @@ class Study:
         """Return a sentence for each primary metric that the margin of equivalence is not for."""
         if self.margin is None:
             return []
-        return beyond_points({t.metric: t.unit for t in self.primary.values()})
+        return beyond_points({r.metric: r.unit for r in self.primary.values()})
 
     @cached_property
     def tables(self) -> list[Table]:

@@ -67,6 +67,19 @@ def test_what_repetitions_do_not_decide_is_said(bench, tmp_path):
     assert found.splitlines()[-1] == "No comparison here is decided by repetitions."
 
 
+def test_a_metric_that_is_not_in_points_is_left_out_with_a_sentence(bench, tmp_path, monkeypatch):
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5})
+    key = "omnirad-classification/macro-f1"
+    monkeypatch.setattr(
+        "omnibench.commands.powering.units_by_metric", lambda values: {key: "millimetres"}
+    )
+    sentence = "The margin is in points; macro-f1 is in millimetres, so it is left out."
+    _, out, _ = bench("power", suite, "--margin", "2")
+    assert out.splitlines() == [sentence, "No comparison here is decided by repetitions."]
+    _, out, _ = bench("power", suite, "--margin", "2", "--json")
+    assert (json.loads(out)["rows"], json.loads(out)["left_out"]) == ([], [sentence])
+
+
 @pytest.mark.parametrize("margin", ["0", "-2", "nan"])
 def test_a_margin_is_a_number_of_points_above_0(bench, tmp_path, margin):
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5})

@@ -206,3 +206,17 @@ def test_different_decodings_are_never_compared(texts):
         "base was decoded with b1-t64 only, not with b5-t128, and different decodings are never "
         "compared"
     )
+
+
+def test_each_column_has_the_unit_and_the_direction_of_its_metric(small):
+    facts = {"units": {"cap/bleu": "bits"}, "lower_is_better": {"cap/bleu"}}
+    (results,) = small.results(**facts)
+    table = result_table(results)
+    assert [(c.title, c.falling) for c in table.columns[-2:]] == [
+        ("meteor", False),
+        ("bleu (bits)", True),
+    ]
+    assert table.texts[-1][-2:] == ("22.03", "0.23")
+    assert "in points (x 100; higher is better, but lower for bleu), bleu in bits, mean" in (
+        table.caption
+    )

@@ -17,7 +17,7 @@ from omnibench.report.comparisons import comparison_table
 from omnibench.report.page import pictures
 from omnibench.report.page.pictures import MOST, Image, data_address, record_pictures
 from omnibench.report.page.render import FOLDER, Page, to_html
-from omnibench.report.published import published_tables
+from omnibench.report.published import published_results
 from omnibench.report.result_tables import result_table
 from omnibench.report.table import Cell, Column, Table
 from omnibench.states import states
@@ -310,7 +310,7 @@ def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo):
 def test_published_numbers_tell_whose_they_are(study):
     given = {"varies": "training seed", "definition": "omnirad-classification"}
     study.add("my-vit", [0.9, 0.91], "breastmnist", "full", "accuracy", **given)
-    (table,) = published_tables("omnirad", study.results())
+    (table,) = published_results("omnirad", study.results())
     rows = {row.cells[0].text: row.cells for row in result_table(table).rows}
     said = " ".join(rows["OmniRad small"][4].details)
     assert "Published in omnirad, Table 3 (own), n = 5 as claimed; not computed here." in said

@@ -8,6 +8,7 @@ from by_hand import Study
 from page_records import Results
 
 from omnibench.record import as_bytes
+from omnibench.report import gather
 from omnibench.report.across import across_tables, completed
 from omnibench.report.page.methods import CORRECTIONS as NAMED
 from omnibench.report.page.methods import choices, over_datasets, recipe_words
@@ -139,3 +140,18 @@ def test_equivalence_within_the_suites_margin_is_said_of_the_primary_metric(tmp_
     assert said[None] == []
     assert all("equivalence not shown" in line for line in said[0.5])
     assert sum("equivalence shown" in line for line in said[90]) == len(said[90]) > 1
+
+
+def test_a_primary_metric_that_is_not_in_points_is_named_where_a_margin_is(tmp_path, monkeypatch):
+    results = Results(tmp_path, monkeypatch)
+    results.suite.report = ReportSection(baseline="base", equivalence_margin=90)
+    key = "omnirad-classification/macro-f1"
+    monkeypatch.setattr(gather, "units_by_metric", lambda values: {key: "millimetres"})
+    page = results.report()
+    sentence = "The margin is in points; macro-f1 is in millimetres, so it is left out."
+    assert page.count(f'<p class="note">{sentence}</p>') == 1
+    assert sentence in page[page.index('<div id="prose">') :]
+    assert f"\n\n{sentence}\n\n" in (tmp_path / "reports" / "dots-suite.md").read_text()
+    assert "equivalence shown" not in page
+    assert "macro-f1 in millimetres (higher is better)" in page
+    assert "accuracy in points" in page  # of the same definition, and in a unit of its own

@@ -10,7 +10,7 @@ from omnibench.report.captions import caption
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
-from omnibench.report.published import published_tables
+from omnibench.report.published import published_results
 from omnibench.report.result_tables import long_table, result_table
 
 DASH = "\N{EN DASH}"
@@ -22,7 +22,7 @@ DATASETS += ("pandental", "promise12", "usforkidney", "ultrasoundnerve")
 
 
 def shaped(study, **options):
-    tables = published_tables("omnirad", study.results(**options))
+    tables = published_results("omnirad", study.results(**options))
     return {table.study.removeprefix("omnirad, Table "): table for table in tables}
 
 
@@ -131,7 +131,7 @@ def test_table_12_has_a_row_for_each_decoding(study):
 def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study):
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **CLASSIFIED)
     tables = study.results()
-    both = [*tables, *published_tables("omnirad", tables)]
+    both = [*tables, *published_results("omnirad", tables)]
     rows = list(csv.DictReader(io.StringIO(to_csv(long_table(both)))))
     assert [row["published"] for row in rows if row["backbone"] == "my-vit"] == [""]
     small = [row for row in rows if row["backbone"] == "OmniRad small"]

@@ -18,20 +18,20 @@ MOST = 60
 
 def forests(study: Study) -> Iterator[Drawing]:
     """Yield one figure for each task that has tests of its first metric."""
-    for task, table in study.primary.items():
+    for task, results in study.primary.items():
         comparisons = [
             c
             for c in study.comparisons
-            if (c.task, c.definition, c.metric) == (task, table.definition, table.metric)
+            if (c.task, c.definition, c.metric) == (task, results.definition, results.metric)
             and math.isfinite(c.low)
             and math.isfinite(c.high)
         ]
         if comparisons:
-            yield _forest(study, table, comparisons)
+            yield _forest(study, results, comparisons)
 
 
-def _forest(study: Study, table: Results, comparisons: list[Comparison]) -> Drawing:
-    scale = 100.0 if table.unit == POINTS else 1.0
+def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Drawing:
+    scale = 100.0 if results.unit == POINTS else 1.0
     shown = comparisons[:MOST]
     rows: list[dict[str, Any]] = [
         {
@@ -41,7 +41,7 @@ def _forest(study: Study, table: Results, comparisons: list[Comparison]) -> Draw
         }
         for c in shown
     ]
-    margin = study.margin if table.unit == POINTS else None
+    margin = study.margin if results.unit == POINTS else None
 
     def draw(figure: "Canvas") -> None:
         axes = figure.subplots()
@@ -54,24 +54,24 @@ def _forest(study: Study, table: Results, comparisons: list[Comparison]) -> Draw
             face = colour(0) if row["marked"] else "white"
             axes.plot([middle], [y], "o", color=colour(0), markerfacecolor=face, markersize=5)
         row_axis(axes, [row["name"] for row in rows])
-        axes.set_xlabel(f"{table.metric}: difference from {study.baseline} ({table.unit})")
+        axes.set_xlabel(f"{results.metric}: difference from {study.baseline} ({results.unit})")
 
     apart = sum(row["marked"] for row in rows)
     left = f" The first {MOST} of {len(comparisons)} are shown." if len(comparisons) > MOST else ""
     band = f" Grey: the declared margin of {margin:g} points." if margin is not None else ""
     return Drawing(
-        stem=f"forest-{table.task}",
-        title=f"Differences from {study.baseline}: {table.title}",
-        alt=f"Forest plot of {len(rows)} differences of {table.metric} from {study.baseline}, each "
-        f"with its 95 % interval; {apart} of them have a corrected p below .05. The table of "
+        stem=f"forest-{results.task}",
+        title=f"Differences from {study.baseline}: {results.title}",
+        alt=f"Forest plot of {len(rows)} differences of {results.metric} from {study.baseline}, "
+        f"each with its 95 % interval; {apart} of them have a corrected p below .05. The table of "
         "comparisons gives the numbers.",
         caption="Difference with its 95 % interval, not corrected for the number of comparisons; "
-        f"filled where the corrected p is below .05. Definition {table.definition}.{band}{left}",
+        f"filled where the corrected p is below .05. Definition {results.definition}.{band}{left}",
         size=(WIDTH, 0.7 + ROW * len(rows)),
         data={
             "rows": rows,
-            "metric": table.metric,
-            "unit": table.unit,
+            "metric": results.metric,
+            "unit": results.unit,
             "baseline": study.baseline,
             "margin": margin,
         },

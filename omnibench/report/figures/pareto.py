@@ -34,15 +34,15 @@ Points = list[tuple[str, float, float]]  # name, cost, quality
 def paretos(study: Study) -> Iterator[Drawing]:
     """Yield one figure for each task whose units differ in what they cost."""
     costs = _costs(study)
-    for task, table in study.primary.items():
+    for task, results in study.primary.items():
         points = {
-            (dataset, cost): _points(table, dataset, cost, costs)
-            for dataset in table.columns[:MOST_DATASETS]
+            (dataset, cost): _points(results, dataset, cost, costs)
+            for dataset in results.columns[:MOST_DATASETS]
             for cost in COSTS
         }
         panels = {place: some for place, some in points.items() if len({x for _, x, _ in some}) > 1}
         if panels and not makes_backbones(task):
-            yield _pareto(table, panels, max(0, len(table.columns) - MOST_DATASETS))
+            yield _pareto(results, panels, max(0, len(results.columns) - MOST_DATASETS))
 
 
 def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]]:
@@ -54,16 +54,16 @@ def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]
 
 
 def _points(
-    table: Results,
+    results: Results,
     dataset: str,
     cost: str,
     costs: Mapping[tuple[str, str, str, str], Mapping[str, Any]],
 ) -> Points:
-    scale = 100.0 if table.unit == POINTS else 1.0
+    scale = 100.0 if results.unit == POINTS else 1.0
     points = []
-    for column, row, cell in table.cells:
+    for column, row, cell in results.cells:
         if column == dataset and cell.state == "done":
-            place = (table.task, dataset, row.backbone, row.adaptation)
+            place = (results.task, dataset, row.backbone, row.adaptation)
             paid = costs.get(place, {}).get(cost)
             if isinstance(paid, int | float) and paid > 0:
                 name = f"{row.backbone} · {row.adaptation}"
@@ -81,9 +81,11 @@ def front(points: Points, cheap_is_small: bool, falling: bool) -> Points:
     return best
 
 
-def _pareto(table: Results, panels: Mapping[tuple[str, str], Points], undrawn: int = 0) -> Drawing:
+def _pareto(
+    results: Results, panels: Mapping[tuple[str, str], Points], undrawn: int = 0
+) -> Drawing:
     names = list(dict.fromkeys(name for points in panels.values() for name, _, _ in points))
-    falling = bool(table.lower_is_better)
+    falling = bool(results.lower_is_better)
     datasets = list(dict.fromkeys(dataset for dataset, _ in panels))
     costs = [cost for cost in COSTS if any(cost == known for _, known in panels)]
 
@@ -97,7 +99,7 @@ def _pareto(table: Results, panels: Mapping[tuple[str, str], Points], undrawn: i
                     continue
                 _panel(grid[i][j], points, cost)
                 grid[i][j].set_title(dataset)
-            grid[i][0].set_ylabel(f"{table.metric} ({table.unit})")
+            grid[i][0].set_ylabel(f"{results.metric} ({results.unit})")
         legend(figure, columns=2, handles=keys(grid[0][0], len(names)), labels=names)
 
     def _panel(axes: "Axes", points: Points, cost: str) -> None:
@@ -131,17 +133,17 @@ def _pareto(table: Results, panels: Mapping[tuple[str, str], Points], undrawn: i
     left = f" {undrawn} further datasets are not drawn." if undrawn else ""
     winning = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
     return Drawing(
-        stem=f"cost-{table.task}",
-        title=f"Cost against quality: {table.title}",
-        alt=f"{table.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
-        f"both {table.metric} and {COSTS[costs[0]][0]}: {winning}.",
+        stem=f"cost-{results.task}",
+        title=f"Cost against quality: {results.title}",
+        alt=f"{results.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
+        f"both {results.metric} and {COSTS[costs[0]][0]}: {winning}.",
         caption="Mean over repetitions; the grey line joins what no other beats in both cost and "
         "quality. Images per second as measured, on the machine named under Environment." + left,
         size=(max(WIDTH, 2.4 * len(datasets)), 2.3 * len(costs) + 0.14 * len(names)),
         data={
             "panels": [[*place, points] for place, points in panels.items()],
-            "metric": table.metric,
-            "unit": table.unit,
+            "metric": results.metric,
+            "unit": results.unit,
         },
         draw=draw,
     )

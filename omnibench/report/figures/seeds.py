@@ -33,8 +33,8 @@ Name = tuple[str, str]  # backbone, adaptation
 
 def seed_scatters(study: Study) -> Iterator[Drawing]:
     """Yield figures for each task's first metric where some unit has several repetitions."""
-    for table in study.primary.values():
-        columns = _repetitions(table, study.values)
+    for results in study.primary.values():
+        columns = _repetitions(results, study.values)
         datasets = [
             name for name, units in columns.items() if any(len(v) > 1 for v in units.values())
         ]
@@ -42,16 +42,16 @@ def seed_scatters(study: Study) -> Iterator[Drawing]:
             start = part * MOST_DATASETS
             some = {name: columns[name] for name in datasets[start : start + MOST_DATASETS]}
             left = len(datasets) - MOST_DATASETS * MOST_FIGURES
-            yield _scatter(table, some, part, max(0, left))
+            yield _scatter(results, some, part, max(0, left))
 
 
-def _repetitions(table: Results, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
+def _repetitions(results: Results, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
     some = values[
-        (values["task"] == table.task)
-        & (values["definition"] == table.definition)
-        & (values["metric"] == table.metric)
+        (values["task"] == results.task)
+        & (values["definition"] == results.definition)
+        & (values["metric"] == results.metric)
     ].dropna(subset=["value"])
-    scale = 100.0 if table.unit == POINTS else 1.0
+    scale = 100.0 if results.unit == POINTS else 1.0
     columns: dict[str, dict[Name, list[float]]] = {}
     cells = (some[name] for name in ("dataset", "backbone", "adaptation", "value"))
     for dataset, backbone, adaptation, value in zip(*cells, strict=True):
@@ -61,10 +61,10 @@ def _repetitions(table: Results, values: pd.DataFrame) -> dict[str, dict[Name, l
 
 
 def _scatter(
-    table: Results, columns: dict[str, dict[Name, list[float]]], part: int, left: int
+    results: Results, columns: dict[str, dict[Name, list[float]]], part: int, left: int
 ) -> Drawing:
     there = {name for units in columns.values() for name in units}
-    names = [name for row in table.rows if (name := (row.backbone, row.adaptation)) in there]
+    names = [name for row in results.rows if (name := (row.backbone, row.adaptation)) in there]
     places = {name: y for y, name in enumerate(dict.fromkeys(names[:MOST_ROWS]))}
     backbones = list(dict.fromkeys(backbone for backbone, _ in places))
 
@@ -87,24 +87,24 @@ def _scatter(
                 )
             row_axis(axes, [" · ".join(name) for name in places])
             axes.set_title(shortened(dataset, 24))
-        figure.supxlabel(f"{table.metric} ({table.unit})", fontsize=8)
+        figure.supxlabel(f"{results.metric} ({results.unit})", fontsize=8)
 
     cut = f" The first {MOST_ROWS} of {len(names)} rows are shown." if names[MOST_ROWS:] else ""
     cut += f" {left} further datasets are left out." if left else ""
     return Drawing(
-        stem=f"seeds-{table.task}{f'-{part + 1}' if part else ''}",
-        title=f"Every repetition: {table.title}{f' ({part + 1})' if part else ''}",
-        alt=f"Scatter of {table.metric} of every repetition on {', '.join(columns)}, a row for "
+        stem=f"seeds-{results.task}{f'-{part + 1}' if part else ''}",
+        title=f"Every repetition: {results.title}{f' ({part + 1})' if part else ''}",
+        alt=f"Scatter of {results.metric} of every repetition on {', '.join(columns)}, a row for "
         "each backbone and adaptation; the results above give means and spreads.",
         caption="A marker is one repetition, a bar their mean. What varies between repetitions is "
-        f"said below the table of results. Definition {table.definition}.{cut}",
+        f"said below the table of results. Definition {results.definition}.{cut}",
         size=(max(WIDTH, LEFT + 1.8 * len(columns)), 0.9 + ROW * len(places)),
         data={
             "found": [
                 [name, [[*k, v] for k, v in units.items()]] for name, units in columns.items()
             ],
-            "metric": table.metric,
-            "unit": table.unit,
+            "metric": results.metric,
+            "unit": results.unit,
             "rows": [list(name) for name in places],
         },
         draw=draw,

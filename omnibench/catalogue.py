@@ -41,8 +41,12 @@ adaptations: "Registry[Adaptation]" = Registry(
 )
 # By "task:definition/name"; a task's own are not among them.
 metrics: "Registry[Metric]" = Registry("metric", "omnibench.metrics", "omnibench.task:check_metric")
-figures: "Registry[Figure]" = Registry("figure", "omnibench.figures")
-columns: "Registry[FurtherColumn]" = Registry("column", "omnibench.columns")
+figures: "Registry[Figure]" = Registry(
+    "figure", "omnibench.figures", "omnibench.report.figures.drawing:check_figure"
+)
+columns: "Registry[FurtherColumn]" = Registry(
+    "column", "omnibench.columns", "omnibench.report.columns:check_column"
+)
 
 SLOW_SECONDS = 5.0
 log = logging.getLogger("omnibench")

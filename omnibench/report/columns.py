@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import columns, register_column
+from omnibench.errors import RequestError
 from omnibench.report.table import Cell, Column
 from omnibench.report.words import failure
 
@@ -55,6 +56,22 @@ class FurtherColumn:
     table: Literal["results", "costs"] = "results"
 
 
+def check_column(column: FurtherColumn) -> None:
+    """Refuse what is no further column.
+
+    Raises:
+        RequestError: naming the member.
+    """
+    if not isinstance(column, FurtherColumn):
+        raise RequestError(f"a column is {column!r:.60}, where a FurtherColumn is due")
+    if not callable(column.compute):
+        raise RequestError(f"the column '{column.name}': `compute` is no function of a row's facts")
+    if column.table not in ("results", "costs"):
+        raise RequestError(
+            f"the column '{column.name}': `table` is '{column.table}', neither results nor costs"
+        )
+
+
 def further_columns(
     table: Literal["results", "costs"], rows: Sequence[RowFacts | None]
 ) -> Iterator[tuple[Column, list[Cell]]]:
@@ -66,7 +83,11 @@ def further_columns(
         rows: None where a row is of no record.
     """
     for name in columns:
-        column = columns.get(name)
+        try:
+            column = columns.get(name)
+        except RequestError as error:
+            log.warning("The column '%s' is left out: %s", name, error)
+            continue
         if column.table != table:
             continue
         try:

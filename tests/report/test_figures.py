@@ -1,6 +1,7 @@
 """Figures: each where its data exist, what they show against independent references."""
 
 import json
+import re
 import warnings
 from dataclasses import replace
 from itertools import combinations
@@ -14,6 +15,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
 from omnibench import catalogue
+from omnibench.errors import RequestError
 from omnibench.record_files import read_predictions
 from omnibench.report.across import completed
 from omnibench.report.columns import FurtherColumn
@@ -255,3 +257,29 @@ def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_lef
     assert "bad" not in heads
     assert f"The column 'bad' is left out, as it failed in {__file__}, line " in caplog.text
     assert "ZeroDivisionError" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("register", "entry", "sentence"),
+    [
+        ("figure", "mine", "a figure is 'mine', where a Figure is due"),
+        ("figure", Figure("mine", "Mine", None), "the figure 'mine': `drawings` is no function"),
+        ("column", len, "a column is <built-in function len>, where a FurtherColumn is due"),
+        ("column", FurtherColumn("mine", "m", 3), "the column 'mine': `compute` is no function"),
+        ("column", FurtherColumn("mine", "m", len, table="x"), "`table` is 'x', neither results"),
+    ],
+)
+def test_what_is_no_figure_or_column_is_refused_by_its_member(register, entry, sentence):
+    registry = getattr(catalogue, f"{register}s")
+    with pytest.raises(RequestError, match=re.escape(sentence)):
+        registry.add("mine", entry)
+    assert "mine" not in registry
+
+
+def test_a_figure_that_cannot_be_imported_is_named(study, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
+    catalogue.figures.add("mine", "no_such_module:figure")
+    study()
+    out = capsys.readouterr().out
+    assert "The figure 'mine' is left out: 'no_such_module:figure' cannot be imported" in out
+    assert (tmp_path / "out/figures/forest-classification.png").is_file()

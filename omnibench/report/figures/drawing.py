@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench import catalogue
 from omnibench.cell import digest_of
-from omnibench.errors import StoreError
+from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
 from omnibench.report.latent_picture import COLOURS, DIGEST, digest_in
 from omnibench.report.words import failure
@@ -74,6 +74,18 @@ class Figure:
     place: int = 100
 
 
+def check_figure(figure: Figure) -> None:
+    """Refuse what is no figure.
+
+    Raises:
+        RequestError: naming file and member.
+    """
+    if not isinstance(figure, Figure):
+        raise RequestError(f"a figure is {figure!r:.60}, where a Figure is due")
+    if not callable(figure.drawings):
+        raise RequestError(f"the figure '{figure.name}': `drawings` is no function of a study")
+
+
 @dataclass(frozen=True)
 class Figures:
     """The figures of one report.
@@ -96,7 +108,13 @@ def draw_figures(study: "Study", folder: Path) -> Figures:
         StoreError: a file cannot be written.
     """
     figures = Figures()
-    for figure in sorted(map(catalogue.figures.get, catalogue.figures), key=lambda f: f.place):
+    registered = []
+    for name in catalogue.figures:
+        try:
+            registered.append(catalogue.figures.get(name))
+        except RequestError as error:
+            figures.failures.append(f"The figure '{name}' is left out: {error}")
+    for figure in sorted(registered, key=lambda figure: figure.place):
         try:
             for drawing in figure.drawings(study):
                 figures.paths.extend(write(drawing, folder))

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from omnibench.catalogue import (
         register_adaptation,
         register_backbone,
+        register_column,
         register_dataset,
+        register_figure,
         register_metric,
         register_reader,
         register_task,
@@ -42,6 +44,9 @@ if TYPE_CHECKING:
     from omnibench.exporters import Exporter, register_exporter
     from omnibench.options import DatasetReference, LocalPath, WatchedBy
     from omnibench.recipe import Recipe
+    from omnibench.report.columns import FurtherColumn, RowFacts
+    from omnibench.report.figures.drawing import Drawing, Figure
+    from omnibench.report.study import Study
     from omnibench.task import Adaptation, Metric, Outcome, Task
     from omnibench.training.plan import TrainingRecipe
     from omnibench.training.trial import Trial
@@ -53,8 +58,8 @@ _NAMES = {
     "omnibench.adapt.trainable": "Trainable",
     "omnibench.api": "Plan compare load_encoder plan results run",
     "omnibench.cards": "BackboneCard DatasetCard",
-    "omnibench.catalogue": "register_adaptation register_backbone register_dataset register_metric "
-    "register_reader register_task",
+    "omnibench.catalogue": "register_adaptation register_backbone register_column "
+    "register_dataset register_figure register_metric register_reader register_task",
     "omnibench.cell": "Unit",
     "omnibench.context": "Context",
     "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Reader Split Target Texts "
@@ -65,6 +70,9 @@ _NAMES = {
     "omnibench.exporters": "Exporter register_exporter",
     "omnibench.options": "DatasetReference LocalPath WatchedBy",
     "omnibench.recipe": "Recipe",
+    "omnibench.report.columns": "FurtherColumn RowFacts",
+    "omnibench.report.figures.drawing": "Drawing Figure",
+    "omnibench.report.study": "Study",
     "omnibench.task": "Adaptation Metric Outcome Task",
     "omnibench.training.plan": "TrainingRecipe",
     "omnibench.training.trial": "Trial",
@@ -79,10 +87,13 @@ __all__ = [
     "Dataset",
     "DatasetCard",
     "DatasetReference",
+    "Drawing",
     "Encoder",
     "Engine",
     "Exporter",
+    "Figure",
     "Finished",
+    "FurtherColumn",
     "Images",
     "Labels",
     "LocalPath",
@@ -93,7 +104,9 @@ __all__ = [
     "Plan",
     "Reader",
     "Recipe",
+    "RowFacts",
     "Split",
+    "Study",
     "Target",
     "Task",
     "Texts",
@@ -112,9 +125,11 @@ __all__ = [
     "plan",
     "register_adaptation",
     "register_backbone",
+    "register_column",
     "register_dataset",
     "register_engine",
     "register_exporter",
+    "register_figure",
     "register_metric",
     "register_reader",
     "register_task",

@@ -82,7 +82,7 @@ class Declaration(BaseModel):
 
     @property
     def by_colour(self) -> bool:
-        """Whether masks are read by their colours, not by their grey levels or indices."""
+        """Return whether masks are read by their colours, not by their grey levels or indices."""
         return any(value.startswith("#") for value in self.mask_values)
 
 

@@ -68,11 +68,11 @@ def verify(card: DatasetCard, data_dir: Path) -> list[Verdict]:
             verdicts.append(Verdict(name, "WARN", way_out))
             continue
         algorithm = expected.partition(":")[0]
-        found = f"{algorithm}:{hash_file(algorithm, path)}"
-        if found == expected:
-            verdicts.append(Verdict(name, "PASS", found))
+        checksum = f"{algorithm}:{hash_file(algorithm, path)}"
+        if checksum == expected:
+            verdicts.append(Verdict(name, "PASS", checksum))
         else:
-            way_out = f"{found} where {expected} is expected; delete {path} and fetch it again"
+            way_out = f"{checksum} where {expected} is expected; delete {path} and fetch it again"
             verdicts.append(Verdict(name, "FAIL", way_out))
     return verdicts
 

@@ -36,7 +36,7 @@ class Listing:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The images of all splits."""
+        """Return the names of the images of all splits."""
         return tuple(name for split in SPLITS for name in self.files[split])
 
 

@@ -17,15 +17,15 @@ SHARD = re.compile(r"(.*-)(\d{5})-of-(\d{5})\.parquet")
 
 
 def shards(card: DatasetCard, data_dir: Path) -> dict[str, tuple[Path, ...]]:
-    """Split -> its parquet files by name, from the dataset's folder and the `data/` in it."""
+    """Return split -> its parquet files from the dataset's folder and the `data/` in it."""
     folder = data_dir / card.id
-    found = {
+    paths = {
         path.name: path
         for place in (folder / "data", folder)
         for path in sorted(place.glob("*.parquet"))
     }
     return {
-        split: tuple(found[name] for name in sorted(found) if name.startswith(split))
+        split: tuple(paths[name] for name in sorted(paths) if name.startswith(split))
         for split in SPLITS
     }
 
@@ -90,7 +90,7 @@ def _absent(card: DatasetCard, data_dir: Path) -> list[str]:
 
 
 def _download(card: DatasetCard, folder: Path) -> str:
-    """Download what is absent as far as it goes; why it may not be all."""
+    """Download what is absent as far as it goes; return why it may not be all."""
     import huggingface_hub
 
     try:

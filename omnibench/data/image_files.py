@@ -252,7 +252,7 @@ def _is_deep(image: Image.Image) -> bool:
 
 
 def unreadable(where: Path | str, error: Exception) -> DataError:
-    """The refusal of an image that Pillow cannot read."""
+    """Return the refusal of an image that Pillow cannot read."""
     return DataError(f"{where} cannot be read as an image ({error}); replace or remove it")
 
 

@@ -24,7 +24,7 @@ class Images(Protocol[Pixel]):
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """(N, H, W) or (N, H, W, 3)."""
+        """Return (N, H, W) or (N, H, W, 3)."""
         ...
 
     def read(self, start: int, stop: int) -> NDArray[Pixel]:

@@ -42,7 +42,7 @@ class Line:
 
 
 def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
-    """Split -> its lines, in their order; the same image or line may come more than once.
+    """Return split -> its lines, in their order; the same image or line may come more than once.
 
     Raises:
         DataError: the file is absent, a line is broken or names an image that is not there, some
@@ -66,8 +66,8 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
             " name it on every line or on none"
         )
     by_split = {split: tuple(line for line in lines if line.split == split) for split in SPLITS}
-    for split, found in by_split.items():
-        if not found:
+    for split, rows in by_split.items():
+        if not rows:
             raise DataError(
                 f"{path} has no line with the split '{split}'; every split needs some, so move "
                 "some cases there"
@@ -76,7 +76,7 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
 
 
 def one_line(caption: str) -> str:
-    """The caption with every run of blanks and line breaks as one blank, none at the ends."""
+    """Return the caption with each run of blanks and line breaks as one, none at the ends."""
     return " ".join(caption.split())
 
 
@@ -124,7 +124,7 @@ def _group(where: str, entry: dict[str, Any]) -> str | None:
 
 
 def _place(where: str, root: Path, image: str) -> str:
-    """The image's name from the root on, as it is found."""
+    """Return the image's name from the root on, spelt as the file is."""
     if PurePath(image).is_absolute() or ".." in PurePath(image).parts:
         raise DataError(
             f"{where}: the image '{image}' leads out of {root}; copy it there and name it so"
@@ -162,7 +162,7 @@ def card_of(path: Path) -> DatasetCard:
         "jsonl",
         path,
         tasks=("captioning",),
-        splits={split: len(found) for split, found in lines.items()},
+        splits={split: len(rows) for split, rows in lines.items()},
         primary={"captioning": "meteor"},
     )
 
@@ -181,19 +181,19 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
 
     path = Path(str(card.path))
     lines = lines_of(path)
-    names = dict.fromkeys(line.image for found in lines.values() for line in found)
+    names = dict.fromkeys(line.image for rows in lines.values() for line in rows)
     channels, height, width = survey(path.parent, tuple(names))
     pixel = (3,) if channels == 3 else ()
     splits = {}
-    for split, found in lines.items():
-        groups = [line.group for line in found if line.group is not None]
+    for split, rows in lines.items():
+        groups = [line.group for line in rows if line.group is not None]
         splits[split] = Split(
             images=FolderImages(
                 path.parent,
-                tuple(line.image for line in found),
-                (len(found), height, width, *pixel),
+                tuple(line.image for line in rows),
+                (len(rows), height, width, *pixel),
             ),
-            targets={"captions": Texts(tuple(line.caption for line in found))},
+            targets={"captions": Texts(tuple(line.caption for line in rows))},
             groups=np.array(groups, np.str_) if groups else None,
         )
     card = card.model_copy(
@@ -210,7 +210,7 @@ def source_digest(path: Path, data_dir: Path) -> str:
     """
     from omnibench.data.image_files import as_read
 
-    names = {line.image for found in lines_of(path).values() for line in found}
+    names = {line.image for rows in lines_of(path).values() for line in rows}
     digest = f"sha256:{sha256_of_folder(path.parent, {path.name, *names}, data_dir)}"
     return as_read(digest, path.parent, sorted(names), data_dir)
 

@@ -37,7 +37,11 @@ def instead(others: Counter[str]) -> str:
 
 
 def visible(root: Path, folder: Path) -> list[Path]:
-    """The entries of a folder but the hidden ones, sorted; links out of the dataset are refused."""
+    """Return the entries of a folder but the hidden ones, sorted.
+
+    Raises:
+        DataError: one is a link that leads out of the dataset.
+    """
     entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
     for entry in entries:
         if entry.is_symlink() and not entry.resolve().is_relative_to(root.resolve()):
@@ -62,7 +66,7 @@ def image_names(root: Path) -> tuple[str, ...]:
 
 
 def is_image(name: str) -> bool:
-    """Whether a file is an image by its name."""
+    """Return whether a file is an image by its name."""
     return name.lower().endswith(SUFFIXES)
 
 
@@ -78,8 +82,8 @@ def files_below(root: Path, folder: str = "") -> Iterator[str]:
     """
     place = root / folder
     try:
-        with os.scandir(place) as found:
-            entries = [entry for entry in found if not entry.name.startswith(".")]
+        with os.scandir(place) as scanned:
+            entries = [entry for entry in scanned if not entry.name.startswith(".")]
     except OSError as error:
         raise DataError(
             f"{place} cannot be listed ({error.strerror}); put a folder of images there or correct "

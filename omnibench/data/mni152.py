@@ -92,7 +92,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
 
 
 def rows_of_splits() -> dict[str, list[int]]:
-    """Split -> the places of its slices along the volume, in mm from the back."""
+    """Return split -> the places of its slices along the volume, in mm from the back."""
     rows: dict[str, list[int]] = {split: [] for split in CARD.splits}
     start = FIRST
     for split, length in BLOCKS:
@@ -102,7 +102,7 @@ def rows_of_splits() -> dict[str, list[int]]:
 
 
 def _volume(kind: str, data_dir: Path) -> NDArray[np.uint8]:
-    """One of the template's files, [197, 233, 189]: to the right, to the front, up."""
+    """Read one of the template's files, [197, 233, 189]: to the right, to the front, up."""
     spec = importlib.util.find_spec("nilearn")
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
@@ -121,7 +121,7 @@ def _volume(kind: str, data_dir: Path) -> NDArray[np.uint8]:
 
 
 def _slices(volume: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """[X, Y, Z] -> coronal slices [Y, 160, 160], cut and not resized."""
+    """Cut coronal slices [Y, 160, 160] from [X, Y, Z], without resizing."""
     import numpy as np
 
     around = volume[LEFT : LEFT + SIZE, :, :SIZE]

@@ -69,12 +69,12 @@ class Layout:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Number of images of each split."""
+        """Return the number of images of each split."""
         return {split: member.shape[0] for split, member in self.images.items()}
 
     @property
     def resolution(self) -> int | None:
-        """Side of the images in pixels, if they are square."""
+        """Return the side of the images in pixels, if they are square."""
         return self.size[0] if self.size[0] == self.size[1] else None
 
 
@@ -112,14 +112,14 @@ def layout_of(archive: Archive, channels: int | None = None) -> Layout:
     height, width, depth = shapes[0]
     for split, member in masks.items():
         _check_mask(where, member, (images[split].shape[0], height, width))
-    groups = {split: found for split in SPLITS if (found := archive.member(f"{split}_groups"))}
+    groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
     return Layout(images, labels, masks, groups, depth, (height, width))
 
 
 def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
-    """The arrays `{split}_{suffix}`: of every split or of none."""
-    found = {split: archive.member(f"{split}_{suffix}") for split in SPLITS}
-    absent = [f"{split}_{suffix}" for split, member in found.items() if member is None]
+    """Return the arrays `{split}_{suffix}`: of every split or of none."""
+    members = {split: archive.member(f"{split}_{suffix}") for split in SPLITS}
+    absent = [f"{split}_{suffix}" for split, member in members.items() if member is None]
     if len(absent) == len(SPLITS):
         return {}
     if absent:
@@ -127,13 +127,13 @@ def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
             f"{archive.path} has no {' and no '.join(absent)}; add what is missing: a dataset has "
             "the splits train, val and test"
         )
-    return {split: member for split, member in found.items() if member is not None}
+    return {split: member for split, member in members.items() if member is not None}
 
 
 def _image_shape(
     where: Any, member: Member, channels: int | None
 ) -> tuple[int, int, Literal[1, 3]]:
-    """(H, W, channels) of an image array."""
+    """Return (H, W, channels) of an image array."""
     shape, dtype = member.shape, member.dtype
     if dtype != "uint8" and dtype.kind != "f":
         raise DataError(
@@ -153,8 +153,8 @@ def _image_shape(
             f"{where}: {member.name} is {list(shape)}; save grey images as [N, H, W] or colour "
             f"images as [N, H, W, 3]{hint}"
         )
-    found: Literal[1, 3] = 3 if len(shape) == 4 and shape[3] == 3 else 1
-    if channels is not None and found != channels:
+    depth: Literal[1, 3] = 3 if len(shape) == 4 and shape[3] == 3 else 1
+    if channels is not None and depth != channels:
         raise DataError(
             f"{where}: {member.name} is {list(shape)}, colour images where grey ones "
             "[N, H, W] are due; save one channel"
@@ -163,7 +163,7 @@ def _image_shape(
         raise DataError(
             f"{where}: {member.name} is {list(shape)}, without an image; every split needs some"
         )
-    return shape[1], shape[2], found
+    return shape[1], shape[2], depth
 
 
 def _check_mask(where: Any, member: Member, expected: tuple[int, int, int]) -> None:
@@ -346,7 +346,7 @@ def unpacked_bytes(path: Path) -> int:
 
 
 def _source(card: DatasetCard, data_dir: Path) -> tuple[Path, str]:
-    """The card's file and its checksum in hex, verified where the card pins one."""
+    """Return the card's file and its checksum in hex, verified where the card pins one."""
     if card.path is not None:
         return Path(card.path), sha256_of(Path(card.path), data_dir)
     [(name, expected)] = card.files.items()
@@ -355,20 +355,20 @@ def _source(card: DatasetCard, data_dir: Path) -> tuple[Path, str]:
         raise DataError(
             f"{path} does not exist; run `bench.py data fetch {card.id}` or put the file there"
         )
-    found = checksum_like(expected, path, data_dir)
-    if found != expected:
+    checksum = checksum_like(expected, path, data_dir)
+    if checksum != expected:
         raise DataError(
-            f"{path} is not the file of '{card.id}': its checksum is {found} where {expected} is "
-            f"expected; {_way_out(found, path)}"
+            f"{path} is not the file of '{card.id}': its checksum is {checksum} where {expected} "
+            f"is expected; {_way_out(checksum, path)}"
         )
-    return path, found.partition(":")[2]
+    return path, checksum.partition(":")[2]
 
 
-def _way_out(found: str, path: Path) -> str:
+def _way_out(checksum: str, path: Path) -> str:
     from omnibench.catalogue import datasets  # not before it is needed: the catalogue is above
 
     for name in datasets:
-        if found in datasets.get(name).files.values():
+        if checksum in datasets.get(name).files.values():
             return f"it is the file of '{name}': use that name and move the file to its place"
     return f"delete it and fetch it again, or use it as a dataset of your own, npz:{path}"
 

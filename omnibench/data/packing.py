@@ -100,9 +100,9 @@ def pack(folder: Path, streams: Mapping[str, Stream], source: str) -> dict[str, 
     Raises:
         DataError: there is no room or no right to write; or what a stream raises.
     """
-    found = _open(folder, streams)
-    if found is not None:
-        return found
+    packed = _open(folder, streams)
+    if packed is not None:
+        return packed
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with locked(folder.with_name(f".{folder.name}.lock")):
@@ -116,7 +116,7 @@ def pack(folder: Path, streams: Mapping[str, Stream], source: str) -> dict[str, 
 
 
 def _open(folder: Path, streams: Mapping[str, Stream]) -> dict[str, PackedImages] | None:
-    """The pack, or None unless its manifest and its files' sizes fit the streams."""
+    """Return the pack, or None unless its manifest and its files' sizes fit the streams."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if manifest["schema"] != SCHEMA:

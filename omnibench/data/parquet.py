@@ -104,7 +104,7 @@ def _captions(path: Path) -> Iterator[str]:
 
 
 def _batches(path: Path) -> Iterator[tuple[int, list[Any]]]:
-    """The first row and the cells of ROWS images after another."""
+    """Yield the first row and the cells of ROWS images, one block after another."""
     first = 0
     file = _guarded(path, lambda: pq.ParquetFile(path, pre_buffer=False))
     with file:

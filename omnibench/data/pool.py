@@ -49,7 +49,7 @@ class ArrayMember:
         return images
 
     def smaller_than(self, size: int) -> int:
-        """How many have a side below `size`."""
+        """Return how many have a side below `size`."""
         return len(self) if min(self.images.shape[1:3]) < size else 0
 
 
@@ -89,7 +89,7 @@ class FileMember:
         return image
 
     def smaller_than(self, size: int) -> int:
-        """How many of those read so far have a side below `size`."""
+        """Return how many of those read so far have a side below `size`."""
         return int(np.count_nonzero((self.sides > 0) & (self.sides < size)))
 
 
@@ -173,7 +173,7 @@ def open_pool(card: DatasetCard, data_dir: Path, limit: int = 100) -> "Pool":
     absent = sources.missing(card, data_dir)
     if absent:
         raise DataError("; ".join(absent))
-    members = {one.id: open_member(one, data_dir) for one in card.members or (card,)}
+    members = {member.id: open_member(member, data_dir) for member in card.members or (card,)}
     return Pool(members, limit)
 
 
@@ -239,7 +239,7 @@ class Pool:
         return images
 
     def smaller_than(self, size: int) -> int:
-        """How many images have a side below `size`; of files, those that were read so far count."""
+        """Return how many images, of files those read so far, have a side below `size`."""
         return sum(part.smaller_than(size) for part in self._parts)
 
     def _next_readable(self, row: int, size: int) -> NDArray[np.uint8]:

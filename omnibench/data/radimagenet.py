@@ -112,7 +112,7 @@ def training_names(root: Path) -> tuple[str, ...]:
 
 
 def _key(name: str) -> str:
-    """What follows the top folder."""
+    """Return what follows the top folder in a name."""
     return name.rpartition(TOP_FOLDER)[2]
 
 

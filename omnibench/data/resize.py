@@ -26,7 +26,7 @@ def resize(images: Tensor, size: int) -> Tensor:
 
 @functools.cache
 def _filter(side: int, size: int) -> Tensor:
-    """The filter as a matrix [size, side]: what it makes of each unit vector."""
+    """Return the filter as a matrix [size, side]: what it makes of each unit vector."""
     return _interpolate(torch.eye(side)[None, None], size, side)[0, 0]
 
 

@@ -50,7 +50,7 @@ class Survey:
 
     @property
     def line(self) -> str:
-        """The facts in one line."""
+        """Return the facts in one line."""
         facts = self.facts
         parts = [", ".join(f"{count} {split}" for split, count in facts["images"].items())]
         if facts["classes"]:
@@ -231,8 +231,8 @@ def _left_out(others: Mapping[str, int]) -> Iterator[str]:
         yield f"left out, being no image by name: {counts}"
 
 
-def _count(number: int, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
+def _count(number: int, singular: str, plural: str) -> str:
+    return f"{number} {singular if number == 1 else plural}"
 
 
 def _shares(shares: Mapping[str, float]) -> str:

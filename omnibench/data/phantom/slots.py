@@ -21,16 +21,16 @@ def slots_of(text: str) -> dict[str, str]:
     of a place that the grammar names without one (the poles of a kidney).
     """
     head, _, finding = text.lower().partition(". ")
-    found = {
+    words_of = {
         slot: {word or NONE for word in PATTERNS[slot].findall(head if slot in HEAD else finding)}
         for slot in SLOTS
     }
-    slots = {slot: min(words) for slot, words in found.items() if len(words) == 1}
+    slots = {slot: min(words) for slot, words in words_of.items() if len(words) == 1}
     if slots.get("lesion") == NONE:
         without: tuple[str, ...] = ("side", "size", "place")
     else:
         without = ("side",) if "place" in slots else ()
-    return slots | {slot: NONE for slot in without if not found[slot]}
+    return slots | {slot: NONE for slot in without if not words_of[slot]}
 
 
 def _any_of(words: Iterable[str], end: str = r"\b") -> re.Pattern[str]:

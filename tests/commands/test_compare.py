@@ -97,7 +97,8 @@ def test_the_table_names_definitions_and_units(bench, monkeypatch):
     _, out, _ = bench("a", "bb", "--metric", f"{FOREGROUND}/dice")
     assert f"{FOREGROUND}/dice" not in out
     monkeypatch.setattr(
-        "omnibench.commands.comparing.units_by_definition", lambda: {"hd95-max-directed": "pixels"}
+        "omnibench.commands.comparing.units_by_metric",
+        lambda values: {"hd95-max-directed/hd95": "pixels"},
     )
     _, out, _ = bench("a", "bb", "--metric", "hd95")
     (row,) = bench.rows("a", "bb", "--metric", "hd95").values()

@@ -32,7 +32,7 @@ def table(scores, varies="training seed", metric="auc", shared=True):
 def found(values, margin=None, lower=()):
     comparisons = compare_pairs(values, nothing, [("a", "b")])
     return comparisons, details(
-        values, comparisons, {} if margin is None else {"def": margin}, lower
+        values, comparisons, {} if margin is None else {("def", "auc"): margin}, lower
     )
 
 
@@ -62,7 +62,7 @@ def test_verdicts(shared):
     assert by_dataset["noisy"].chance == pytest.approx(expected)
     assert by_dataset["once"].chance is None
     assert found(values)[1][1].verdict == "open"  # no margin, no claim
-    assert found(table({"far": FAR}, metric="hd95"), 0.5, {"hd95"})[1][0].verdict == "worse"
+    assert found(table({"far": FAR}, metric="hd95"), 0.5, {"def/hd95"})[1][0].verdict == "worse"
 
 
 def of(**counts):

@@ -202,7 +202,7 @@ def test_overall_counts_wins_by_the_metrics_direction(records):
             records.row("a", k, "brier", brier_a, dataset)
             records.row("b", k, "brier", brier_b, dataset)
     records.row("a", 0, "auc", 0.9, "four")
-    summary = overall(compare_pairs(records.values, nothing, [("a", "b")]), {"brier"})
+    summary = overall(compare_pairs(records.values, nothing, [("a", "b")]), {"def/brier"})
     auc, brier = single(summary, metric="auc"), single(summary, metric="brier")
     assert (auc["datasets"], auc["missing"], auc["wins"], auc["losses"]) == (3, 1, 1, 1)
     assert (brier["datasets"], brier["wins"], brier["losses"]) == (3, 2, 1)

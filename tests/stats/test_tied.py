@@ -43,7 +43,7 @@ def test_a_column_is_scipys_paired_t_against_the_best_corrected(records, correct
 def test_each_column_has_its_own_best_and_direction(records):
     add(records)
     add(records, "hd95", dataset="e")
-    found = tied_with_best(records.values, nothing, lower_is_better={"hd95"})
+    found = tied_with_best(records.values, nothing, lower_is_better={"def/hd95"})
     bests = found.groupby("metric")["best"].first().to_dict()
     assert bests == {"auc": "best", "hd95": "far"}
     only = tied_with_best(records.values, nothing, {("def", "auc")})

@@ -53,7 +53,9 @@ def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             continue
         spec = record["spec"]
         place = tuple(spec[key] for key in ("task", "dataset", "backbone", "short", "repetition"))
+        # A message may hold a lone surrogate of a broken file name, which no table of texts takes.
         message = (record["error"] or {}).get("message", "")
+        message = message.encode("utf-8", "backslashreplace").decode()
         facts = (record["status"], message, record["digest"], record["pairing"])
         values = record["metrics"] if record["status"] == "done" else {"": None}
         for key, value in values.items():

@@ -262,7 +262,7 @@ def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_lef
 @pytest.mark.parametrize(
     ("register", "entry", "sentence"),
     [
-        ("figure", "mine", "a figure is 'mine', where a Figure is due"),
+        ("figure", len, "a figure is <built-in function len>, where a Figure is due"),
         ("figure", Figure("mine", "Mine", None), "the figure 'mine': `drawings` is no function"),
         ("column", len, "a column is <built-in function len>, where a FurtherColumn is due"),
         ("column", FurtherColumn("mine", "m", 3), "the column 'mine': `compute` is no function"),

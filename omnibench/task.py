@@ -234,6 +234,7 @@ class Task:
         metrics: its own, the primary first.
         own: its own adaptations, by name.
         offers: what it gives registered adaptations that need it: each joins its own.
+        live_kind: what it takes of a backbone under an adaptation that needs its module.
         recipes: of the adaptations that are registered.
         pictures: "Title: what it shows" of each picture of a record, by its name: "overlay" for
             "overlay.png".
@@ -245,6 +246,7 @@ class Task:
     metrics: tuple[Metric, ...] = ()
     own: ClassVar[Mapping[str, Adaptation]] = {}
     offers: ClassVar[frozenset[Needs]] = frozenset()
+    live_kind: ClassVar[Ability] = "embed"
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     pictures: ClassVar[Mapping[str, str]] = {}
     makes_backbones: bool = False
@@ -267,7 +269,10 @@ class Task:
         small = self.recipes["small"]
         where = f"adaptation {adaptation.name}: defaults"
         own = validate(type(small), {**small.model_dump(), **adaptation.defaults}, where)
-        return replace(adaptation, recipes={**self.recipes, "small": own})
+        takes = adaptation.needs
+        if takes is None or takes == "module":
+            takes = self.live_kind
+        return replace(adaptation, recipes={**self.recipes, "small": own}, live_kind=takes)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Read a unit's data and make what its repetitions share.

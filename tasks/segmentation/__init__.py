@@ -84,6 +84,7 @@ class SegmentationTask(Task):
         )
     }
     offers = frozenset({"module"})
+    live_kind = "maps"
     recipes = {"small": FULL_RECIPE, "omnirad": OMNIRAD}  # noqa: RUF012
     pictures = {  # noqa: RUF012
         "overlay": "Overlay sheet: test images with the predicted outline laid over the reference: "
@@ -92,8 +93,7 @@ class SegmentationTask(Task):
 
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task, under its decoder."""
-        joined = super().offered(adaptation)
-        return replace(joined, live_kind="maps", head_flops=decoder_flops)
+        return replace(super().offered(adaptation), head_flops=decoder_flops)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omnibench import errors
 
 if TYPE_CHECKING:
-    from omnibench.adapt.trainable import Trainable
+    from omnibench.adapt.trainable import Trainable, attach
     from omnibench.api import Plan, compare, load_encoder, plan, results, run
     from omnibench.cards import BackboneCard, DatasetCard
     from omnibench.catalogue import (
@@ -38,16 +38,25 @@ if TYPE_CHECKING:
         Texts,
         local_card,
     )
-    from omnibench.encoders import Encoder, TrainableEncoder
+    from omnibench.data.subset import unit_dataset
+    from omnibench.encoders import Encoder, MapEncoder, TrainableEncoder
+    from omnibench.encoders.build import load_trainable
+    from omnibench.encoders.frozen import unit_features
+    from omnibench.encoders.levels import levels_of
+    from omnibench.encoders.maps import unit_maps
     from omnibench.engines import Engine, register_engine
+    from omnibench.engines.worker import run_due, set_up
     from omnibench.execute import Finished, execute_unit, fail_unit
     from omnibench.exporters import Exporter, register_exporter
+    from omnibench.leases import Leases
     from omnibench.options import DatasetReference, LocalPath, WatchedBy
     from omnibench.recipe import Recipe
     from omnibench.report.columns import FurtherColumn, RowFacts
     from omnibench.report.figures.drawing import Drawing, Figure
     from omnibench.report.study import Study
-    from omnibench.task import Adaptation, Metric, Outcome, Task
+    from omnibench.task import Adaptation, Metric, Outcome, Predictions, Task
+    from omnibench.training.job import Batch
+    from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
     from omnibench.training.trial import Trial
 
@@ -55,7 +64,7 @@ __version__ = "0.1.0"
 
 # Module -> the names that are imported from it.
 _NAMES = {
-    "omnibench.adapt.trainable": "Trainable",
+    "omnibench.adapt.trainable": "Trainable attach",
     "omnibench.api": "Plan compare load_encoder plan results run",
     "omnibench.cards": "BackboneCard DatasetCard",
     "omnibench.catalogue": "register_adaptation register_backbone register_column "
@@ -64,16 +73,25 @@ _NAMES = {
     "omnibench.context": "Context",
     "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Reader Split Target Texts "
     "local_card",
-    "omnibench.encoders": "Encoder TrainableEncoder",
+    "omnibench.data.subset": "unit_dataset",
+    "omnibench.encoders": "Encoder MapEncoder TrainableEncoder",
+    "omnibench.encoders.build": "load_trainable",
+    "omnibench.encoders.frozen": "unit_features",
+    "omnibench.encoders.levels": "levels_of",
+    "omnibench.encoders.maps": "unit_maps",
     "omnibench.engines": "Engine register_engine",
+    "omnibench.engines.worker": "run_due set_up",
     "omnibench.execute": "Finished execute_unit fail_unit",
     "omnibench.exporters": "Exporter register_exporter",
+    "omnibench.leases": "Leases",
     "omnibench.options": "DatasetReference LocalPath WatchedBy",
     "omnibench.recipe": "Recipe",
     "omnibench.report.columns": "FurtherColumn RowFacts",
     "omnibench.report.figures.drawing": "Drawing Figure",
     "omnibench.report.study": "Study",
-    "omnibench.task": "Adaptation Metric Outcome Task",
+    "omnibench.task": "Adaptation Metric Outcome Predictions Task",
+    "omnibench.training.job": "Batch",
+    "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
     "omnibench.training.trial": "Trial",
 }
@@ -83,6 +101,7 @@ __all__ = [
     "Adaptation",
     "ArrayImages",
     "BackboneCard",
+    "Batch",
     "Context",
     "Dataset",
     "DatasetCard",
@@ -93,15 +112,19 @@ __all__ = [
     "Exporter",
     "Figure",
     "Finished",
+    "Fitted",
     "FurtherColumn",
     "Images",
     "Labels",
+    "Leases",
     "LocalPath",
+    "MapEncoder",
     "Maps",
     "Masks",
     "Metric",
     "Outcome",
     "Plan",
+    "Predictions",
     "Reader",
     "Recipe",
     "RowFacts",
@@ -116,11 +139,14 @@ __all__ = [
     "Trial",
     "Unit",
     "WatchedBy",
+    "attach",
     "compare",
     "errors",
     "execute_unit",
     "fail_unit",
+    "levels_of",
     "load_encoder",
+    "load_trainable",
     "local_card",
     "plan",
     "register_adaptation",
@@ -135,6 +161,11 @@ __all__ = [
     "register_task",
     "results",
     "run",
+    "run_due",
+    "set_up",
+    "unit_dataset",
+    "unit_features",
+    "unit_maps",
 ]
 
 

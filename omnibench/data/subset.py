@@ -5,7 +5,21 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.cell import Unit
+from omnibench.context import Context
 from omnibench.data import Dataset
+from omnibench.data.sources import load_once
+
+
+def unit_dataset(unit: Unit, context: Context) -> Dataset:
+    """Return a unit's dataset, decoded for its input size and cut to its recipe's limit.
+
+    Raises:
+        DataError: as `load_once`.
+    """
+    recipe, source = unit.recipe, unit.sources["dataset"]
+    dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
+    return limited(dataset, recipe["limit"])
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:

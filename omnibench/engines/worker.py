@@ -26,6 +26,16 @@ def register_all(context: Context) -> None:
     register_recorded(context.results)
 
 
+def set_up(context: Context) -> None:
+    """Make a fresh process ready to run units: what is registered, and what decides its numbers.
+
+    Raises:
+        RequestError: as `register_all`.
+    """
+    register_all(context)
+    set_exact(context)
+
+
 def set_exact(context: Context) -> None:
     """Set what decides a process's numbers: its threads, and the exact paths of torch."""
     import torch

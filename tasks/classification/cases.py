@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Dataset, Labels
-from omnibench.data.sources import load_once
-from omnibench.data.subset import limited
+from omnibench.data.subset import unit_dataset
 from omnibench.errors import DataError
 from omnibench.stats.rates import confusion, macro_f1
 
@@ -87,9 +86,7 @@ class Cases:
 
 def cases_of(unit: Unit, context: Context) -> Cases:
     """Read a unit's dataset, cut it as its recipe says, and check its labels."""
-    recipe, source = unit.recipe, unit.sources["dataset"]
-    dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
-    return Cases.from_dataset(limited(dataset, recipe["limit"]), recipe["limit"])
+    return Cases.from_dataset(unit_dataset(unit, context), unit.recipe["limit"])
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -1,0 +1,137 @@
+"""The examples of extensions, installed as a package of their own and run once for all tests."""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from omnibench import catalogue
+from omnibench.registry import _registries
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+SUITE = """
+name: extended
+repetitions: 2
+backbones: [{id: vit, source: "random:test_vit"}]
+matrix:
+  - task: dense-regression
+    datasets: [discs]
+    adaptations: [linear, {low-rank-experts: {experts: 2}}]
+    recipe: {input_size: 32, epochs: 2, batch: 8, precision: fp32}
+  - task: classification
+    datasets: ["pgm:images"]
+    adaptations: [linear, low-rank-experts]
+    repetitions: 1
+    recipe: {input_size: 32, epochs: 1, batch: 8, precision: fp32}
+"""
+Bench = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@dataclass(frozen=True)
+class Extended:
+    """A suite of extensions, and what the commands printed of it.
+
+    Attributes:
+        bench: gives a command, in a process that has the examples installed.
+    """
+
+    folder: Path
+    bench: Bench
+    planned: str
+    ran: str
+    reported: str
+
+    @property
+    def results(self) -> Path:
+        """Return the results folder."""
+        return self.folder / "results"
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package's wheel and unpack it, as an installer does; return its folder."""
+    copy, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("installed")
+    bytecode = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    shutil.copytree(EXAMPLES, copy / "examples", ignore=bytecode)
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    package = copy / "examples" / "package"
+    subprocess.run([sys.executable, "-c", build], cwd=package, check=True, capture_output=True)
+    [wheel] = (package / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Extended:
+    """Plan, run and report a suite that every kind of extension takes part in."""
+    folder = tmp_path_factory.mktemp("extended")
+    write_pgm(folder / "images")
+    (folder / "extended.yaml").write_text(SUITE)
+    variables = {
+        "PYTHONPATH": str(installed),
+        "OMNIBENCH_RESULTS": str(folder / "results"),
+        "OMNIBENCH_DATA": str(folder / "data"),
+    }
+
+    def bench(*arguments: object) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "omnibench", *map(str, arguments)],
+            cwd=folder,
+            env={**os.environ, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    texts = []
+    for command in ("plan", "run", "report"):
+        done = bench(command, "extended.yaml")
+        assert done.returncode == 0, done.stderr
+        texts.append(done.stdout)
+    return Extended(folder, bench, *texts)
+
+
+def write_pgm(folder: Path) -> None:
+    """Write images that their label brightens, and the table that the reader asks for."""
+    random = np.random.default_rng(0)
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="") as table:
+        rows = csv.writer(table)
+        rows.writerow(["file", "split", "label", "patient"])
+        for split, count in (("train", 16), ("val", 8), ("test", 12)):
+            for index in range(count):
+                pixels = random.integers(0, 100, (16, 16)) + 90 * (index % 2)
+                name = f"{split}-{index}.pgm"
+                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
+                rows.writerow([name, split, ("dark", "bright")[index % 2], f"{split}-{index // 4}"])
+
+
+@pytest.fixture
+def taken_back() -> Iterator[None]:
+    """Forget what a test registers, and the modules that it plugs in."""
+    for registry in tuple(_registries):
+        registry._load()
+    entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
+    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
+    yield
+    for registry, before in entries.items():
+        registry._entries = before
+        registry.version += 1
+    for name in set(sys.modules) - modules:
+        file = str(getattr(sys.modules[name], "__file__", "") or "")
+        if not file.startswith((sys.prefix, str(ROOT / "omnibench"), str(ROOT / "tasks"))):
+            del sys.modules[name]
+    sys.path[:] = folders
+    catalogue._plugged.clear()
+    catalogue._plugged.update(plugged)

@@ -70,19 +70,19 @@ def register_reader(reader: "Reader") -> "Reader":
     Raises:
         RequestError: another has its name, or a member is missing.
     """
-    readers.add(getattr(reader, "name", "nameless"), reader)  # what is no reader is refused as such
+    readers.add(_name(reader, "reader"), reader)
     return reader
 
 
 def register_task(task: "Task") -> "Task":
     """Make a task known."""
-    tasks.add(task.name, task)
+    tasks.add(_name(task, "task"), task)
     return task
 
 
 def register_adaptation(adaptation: "Adaptation") -> "Adaptation":
     """Make an adaptation known: every task that offers what it needs has it."""
-    adaptations.add(adaptation.name, adaptation)
+    adaptations.add(_name(adaptation, "adaptation"), adaptation)
     return adaptation
 
 
@@ -90,24 +90,37 @@ def register_metric(task: str, metric: "Metric") -> "Metric":
     """Make a metric of a task's predictions known.
 
     Raises:
-        RequestError: the task has a metric of this id already.
+        RequestError: there is no such task, or it has a metric of this id already.
     """
-    if task in tasks and any(metric.id == own.id for own in tasks.get(task).metrics):
-        raise RequestError(f"the metric '{metric.id}' is {task}'s own; give yours another id")
-    metrics.add(f"{task}:{metric.id}", metric)
+    name = _name(metric, "metric", "id")
+    if any(name == own.id for own in tasks.get(task).metrics):
+        raise RequestError(f"the metric '{name}' is {task}'s own; give yours another id")
+    metrics.add(f"{task}:{name}", metric)
     return metric
 
 
 def register_figure(figure: "Figure") -> "Figure":
     """Make a figure of the report known."""
-    figures.add(figure.name, figure)
+    figures.add(_name(figure, "figure"), figure)
     return figure
 
 
 def register_column(column: "FurtherColumn") -> "FurtherColumn":
     """Make a further column of the report's tables known."""
-    columns.add(column.name, column)
+    columns.add(_name(column, "column"), column)
     return column
+
+
+def _name(entry: object, noun: str, attribute: str = "name") -> str:
+    """Return an entry's name; one without is refused by its registry for what else it lacks.
+
+    Raises:
+        RequestError: it is a text, which would stand for what it names.
+    """
+    if isinstance(entry, str):
+        raise RequestError(f"'{entry:.60}' is a text; give the {noun} itself")
+    name: str = getattr(entry, attribute, "nameless")
+    return name
 
 
 _plugged: dict[Path, tuple[str, ...]] = {}

@@ -326,12 +326,19 @@ def score(task: str, predictions: Predictions) -> dict[str, float | None]:
     Of generated texts every decoding has its own: "definition@b5-t64/name".
 
     Raises:
-        ExtensionError: a metric raises, or gives no number.
+        ExtensionError: a metric raises, or gives no number; or one from outside no row of numbers.
     """
+    known = metrics_of(task)
+    registered = known[len(tasks.get(task).metrics) :]
+    decodings = by_decoding(predictions)
+    for decoded in decodings.values():
+        # A task's own are looked at by its tests; these would fail in the report, too late.
+        for metric, name, values in _computed(registered, "per_case", decoded):
+            _row(metric, name, values)
     return {
         f"{metric.definition}{suffix}/{name}": _number(metric, name, value)
-        for suffix, decoded in by_decoding(predictions).items()
-        for metric, name, value in _computed(metrics_of(task), "compute", decoded)
+        for suffix, decoded in decodings.items()
+        for metric, name, value in _computed(known, "compute", decoded)
     }
 
 

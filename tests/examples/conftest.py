@@ -1,60 +1,18 @@
 """The examples of extensions, installed as a package of their own and run once for all tests."""
 
-import csv
 import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from extended import EXAMPLES, ROOT, SUITE, Extended, write_pgm
 
 from omnibench import catalogue
 from omnibench.registry import _registries
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-SUITE = """
-name: extended
-repetitions: 2
-backbones: [{id: vit, source: "random:test_vit"}]
-matrix:
-  - task: dense-regression
-    datasets: [discs]
-    adaptations: [linear, {low-rank-experts: {experts: 2}}]
-    recipe: {input_size: 32, epochs: 2, batch: 8, precision: fp32}
-  - task: classification
-    datasets: ["pgm:images"]
-    adaptations: [linear, low-rank-experts]
-    repetitions: 1
-    recipe: {input_size: 32, epochs: 1, batch: 8, precision: fp32}
-"""
-Bench = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@dataclass(frozen=True)
-class Extended:
-    """A suite of extensions, and what the commands printed of it.
-
-    Attributes:
-        bench: gives a command, in a process that has the examples installed.
-    """
-
-    folder: Path
-    bench: Bench
-    planned: str
-    ran: str
-    reported: str
-
-    @property
-    def results(self) -> Path:
-        """Return the results folder."""
-        return self.folder / "results"
 
 
 @pytest.fixture(scope="session")
@@ -100,21 +58,6 @@ def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exten
         assert done.returncode == 0, done.stderr
         texts.append(done.stdout)
     return Extended(folder, bench, *texts)
-
-
-def write_pgm(folder: Path) -> None:
-    """Write images that their label brightens, and the table that the reader asks for."""
-    random = np.random.default_rng(0)
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="") as table:
-        rows = csv.writer(table)
-        rows.writerow(["file", "split", "label", "patient"])
-        for split, count in (("train", 16), ("val", 8), ("test", 12)):
-            for index in range(count):
-                pixels = random.integers(0, 100, (16, 16)) + 90 * (index % 2)
-                name = f"{split}-{index}.pgm"
-                Image.fromarray(pixels.astype(np.uint8)).save(folder / name)
-                rows.writerow([name, split, ("dark", "bright")[index % 2], f"{split}-{index // 4}"])
 
 
 @pytest.fixture

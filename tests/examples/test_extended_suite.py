@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import EXAMPLES, Extended
+from extended import EXAMPLES, Extended
 
 LARGEST = 120  # lines of an example
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import EXAMPLES
+from extended import EXAMPLES
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import datasets, load_plugin, tasks

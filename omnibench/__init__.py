@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     from omnibench.training.plan import TrainingRecipe
     from omnibench.training.trial import Trial
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Module -> the names that are imported from it.
 _NAMES = {

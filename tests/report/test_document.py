@@ -155,8 +155,9 @@ def test_a_study_with_next_to_nothing_compiles(reported, tmp_path):
 
 @needs_latex
 def test_every_headline_stands_in_text_and_in_formulas(reported, tmp_path):
-    study, figures, _ = reported
-    headlines, document = write(study, figures, tmp_path)
+    study, figures, folder = reported
+    page = make_page(study, figures, folder)
+    headlines, document = write_document(study, page, figures, tmp_path)
     names = re.findall(r"newcommand\{(\\ob\w+)\}", headlines.read_text())
     assert len(names) > 30
     document.write_text(

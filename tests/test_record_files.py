@@ -15,7 +15,7 @@ from omnibench.record_files import checked_file, complaint_about, predictions_pa
 from omnibench.states import progress
 from omnibench.store import RecordStore
 
-FILES = {"predictions.npz", "overlay.png", "safetensors"}
+FILES = ("predictions.npz", "overlay.png", "safetensors")
 
 
 @pytest.fixture

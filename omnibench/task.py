@@ -6,7 +6,7 @@ import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -453,6 +453,10 @@ def check_task(task: Task) -> None:
         raise RequestError(f"{where} has no adaptation: give it `own` ones, or what it `offers`")
     if task.offers and "small" not in task.recipes:
         raise RequestError(f"{where} has no recipe `small` in `recipes` for what it offers")
+    if unknown := sorted(map(str, set(task.offers) - set(get_args(Needs)))):
+        raise RequestError(
+            f"{where}: `offers` has '{unknown[0]}', none of {', '.join(get_args(Needs))}"
+        )
     for name, adaptation in task.own.items():
         _require(where, f"own['{name}']", adaptation, Adaptation)
         if not adaptation.recipes:
@@ -473,6 +477,10 @@ def check_adaptation(adaptation: Adaptation) -> None:
         raise RequestError(f"{where} has no `attach`; give it a function (encoder, options)")
     if adaptation.needs is None:
         raise RequestError(f"{where} has no `needs`; name what of a backbone it works on")
+    if adaptation.needs not in get_args(Needs):
+        raise RequestError(
+            f"{where}: `needs` is '{adaptation.needs}', none of {', '.join(get_args(Needs))}"
+        )
     if adaptation.recipes:
         raise RequestError(
             f"{where} has `recipes`, which its tasks have; give `defaults` for what differs"

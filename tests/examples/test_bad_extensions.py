@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from extended import EXAMPLES
+from extended import EXAMPLES, Extended
 
 from omnibench import catalogue
 from omnibench.cards import BackboneCard
@@ -25,9 +25,9 @@ HEAD = """
 import numpy as np
 from torch import nn
 from omnibench import (
-    Adaptation, Drawing, Figure, Metric, Reader, Recipe, Task, Trainable, Trial, TrainingRecipe,
-    register_adaptation, register_engine, register_figure, register_metric, register_reader,
-    register_task,
+    Adaptation, DatasetCard, Figure, Metric, Reader, Recipe, Task, Trainable, Trial,
+    TrainingRecipe, register_adaptation, register_dataset, register_engine, register_figure,
+    register_metric, register_reader, register_task,
 )
 OWN = {"own": Adaptation("own", "all", "training seed", {"small": TrainingRecipe()})}
 
@@ -89,6 +89,15 @@ def plug(taken_back: None, tmp_path: Path) -> Plug:
         ),
         ("adapt()", r"the adaptation 'mine' has no `attach`; give it a function"),
         ("adapt(needs=None, attach=print)", r"the adaptation 'mine' .* has no `needs`"),
+        (
+            "adapt(needs='pixels', attach=print)",
+            r"the adaptation 'mine' .*: `needs` is 'pixels', none of embed, maps, tokens, module",
+        ),
+        (
+            "class T(Whole):\n    name, offers, recipes = 't', {'heads'}, {'small': Recipe()}\n"
+            "register_task(T())",
+            r"the task 't' \(FILE\): `offers` has 'heads', none of embed, maps, tokens, module",
+        ),
         (
             "adapt(attach=lambda e, o: e, recipes={'small': Recipe()})",
             r"the adaptation 'mine' \(FILE\) has `recipes`, which its tasks have",
@@ -238,3 +247,33 @@ def test_what_is_wrong_when_it_runs_is_a_failed_cell_that_names_it(
     file = re.escape(str(tmp_path / "plugged_in.py"))
     message = fail(statement, task, adaptation)
     assert re.search(complaint.replace("FILE", file), message), message
+
+
+def test_an_adaptation_that_a_backbone_does_not_serve_is_blocked_by_name(
+    extended: Extended, plug: Plug
+) -> None:
+    path = plug(
+        "class T(Whole):\n"
+        "    name, own, offers, recipes = 't', {}, {'tokens'}, {'small': TrainingRecipe()}\n"
+        "register_task(T())\n"
+        "register_dataset(DatasetCard(id='d', reader='a:b', tasks=('t',), splits={'train': 99}))\n"
+        "adapt(needs='tokens', attach=lambda e, o: Trainable(e))"
+    )
+    suite = path.with_name("needing.yaml")
+    suite.write_text(
+        "name: needing\nplugins: [plugged_in.py]\n"
+        "backbones: [{id: branches, source: 'random:crossvit_15_240'}, random-vit-tiny]\n"
+        "matrix:\n"
+        "  - {task: t, datasets: [d], adaptations: [mine], recipe: {input_size: 240}}\n"
+        "  - {task: dense-regression, datasets: [discs], adaptations: [lora: {r: 1, alpha: 1}],\n"
+        "     recipe: {input_size: 240, batch: 8}}\n"
+    )
+    planned = extended.bench("plan", suite, "--json")
+    cells = json.loads(planned.stdout)["cells"]
+    blocked = {c["task"]: c["needs"] for c in cells if c["backbone"] == "branches"}
+    of = "backbone branches: it gives one vector an image, no"
+    assert blocked == {
+        "t": [f"{of} tokens; leave mine to other ones"],
+        "dense-regression": [f"{of} maps; leave lora to other ones"],
+    }
+    assert {c["state"] for c in cells if c["backbone"] != "branches"} == {"missing"}

@@ -6,8 +6,6 @@ from pathlib import Path
 import pytest
 from extended import EXAMPLES, ROOT
 
-
-
 PAGES = sorted((ROOT / "docs" / "extending").glob("*.md"))
 KINDS = (
     "adaptation", "backbone", "dataset", "engine", "figure", "metric", "reader", "task",

@@ -245,9 +245,9 @@ def doctor(
     json: Json = False,
 ) -> None:
     """Say what this machine has and lacks, or what is damaged in a results folder; with the fix."""
-    from omnibench.commands import doctoring
+    from omnibench.commands import checking
 
-    raise typer.Exit(doctoring.doctor(name, places, json))
+    raise typer.Exit(checking.doctor(name, places, json))
 
 
 @_command()

@@ -1,13 +1,19 @@
-"""The one screen of `compare`: a row a comparison, a line a metric, the conclusion."""
+"""The screen of `compare`: a row a comparison, a line a metric, the conclusion in one sentence."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omnibench.commands.concluding import conclusion
+import numpy as np
+import pandas as pd
+
 from omnibench.report.comparisons import metric_names
-from omnibench.report.words import number
-from omnibench.stats.details import Detail
+from omnibench.report.words import number, probability
+from omnibench.stats.details import Detail, improvement
+from omnibench.stats.exact_tests import wilcoxon
+from omnibench.stats.pair import Comparison
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.units import undecoded
 from omnibench.task import POINTS
@@ -21,7 +27,7 @@ _ANEW = "new images and runs"
 
 @dataclass(frozen=True)
 class Screen:
-    """What is printed of backbones a and b.
+    """Prints how backbones a and b compare.
 
     Attributes:
         rows, sums: as in the JSON.
@@ -65,7 +71,7 @@ class Screen:
 
     @property
     def _any_anew(self) -> bool:
-        return any(isinstance(one, Answer) for one in self.anew)
+        return any(isinstance(result, Answer) for result in self.anew)
 
     def _header(self) -> tuple[str, ...]:
         first = ("task", "dataset", "adaptation", "metric", "n", self.a, self.b, "difference")
@@ -95,10 +101,10 @@ def _number(value: float | None, unit: str) -> str:
     return "-" if value is None else number(value, unit)
 
 
-def _interval(found: Answer | RefusedError, unit: str) -> str:
-    if isinstance(found, RefusedError):
+def _interval(result: Answer | RefusedError, unit: str) -> str:
+    if isinstance(result, RefusedError):
         return "-"
-    return f"[{number(found.low, unit)}, {number(found.high, unit)}]"
+    return f"[{number(result.low, unit)}, {number(result.high, unit)}]"
 
 
 def _effect(detail: Detail) -> str:
@@ -110,3 +116,70 @@ def _p(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+
+
+def improvement_words(
+    a: str, b: str, values: pd.DataFrame, rows: Sequence[Comparison], lower_is_better: bool
+) -> str:
+    """Say how likely a run of a beats one of b, or why that is not told.
+
+    Args:
+        values: the long table.
+        rows: comparisons of one metric and adaptation.
+    """
+    try:
+        chance = improvement(values, rows, lower_is_better)
+    except RefusedError as reason:
+        return f"probability of improvement not told: {reason}"
+    return (
+        f"a run of {a} beats one of {b} with probability {chance.value:.2f} "
+        f"[{chance.low:.2f}, {chance.high:.2f}] over {chance.datasets} datasets"
+    )
+
+
+def over_datasets_words(rows: Iterable[Comparison]) -> str:
+    """Say what Wilcoxon's test over datasets finds, or why it cannot; "" of one dataset.
+
+    Args:
+        rows: comparisons of one metric and adaptation.
+    """
+    differences = {row.dataset: row.difference for row in rows if not math.isnan(row.difference)}
+    names = [*differences]
+    if len(names) < 2:
+        return ""
+    try:
+        p = wilcoxon(np.array([*differences.values()]), np.zeros(len(names)), names, names).p
+    except RefusedError as reason:
+        return f"over datasets: {reason}"
+    return f"over datasets Wilcoxon p {probability(p)}"
+
+
+def conclusion(a: str, b: str, details: Iterable[Detail], margin: float | None) -> str:
+    """Return one plain sentence on all comparisons of a with b, none left out.
+
+    Args:
+        margin: in points; None where equivalence was not asked for.
+    """
+    counts = Counter(detail.verdict for detail in details)
+    tested = counts.total() - counts["untested"]
+    if not tested:
+        return f"Conclusion: none of {counts.total()} comparisons of {a} with {b} could be tested."
+    parts = [f"better in {counts['better']}", f"worse in {counts['worse']}"]
+    if margin is not None:
+        parts.append(f"equivalent within {margin:g} points in {counts['equivalent']}")
+    text = f"Conclusion: {_verdict(a, b, counts, tested)}: {a} is {', '.join(parts)} and "
+    text += f"undecided in {counts['open']} of {tested} comparisons (5 % level, differences "
+    text += "corrected, equivalence not)" if margin is not None else "corrected)"
+    return text + (f"; {counts['untested']} could not be tested." if counts["untested"] else ".")
+
+
+def _verdict(a: str, b: str, counts: Counter[str], tested: int) -> str:
+    if counts["better"] and counts["worse"]:
+        return f"neither of {a} and {b} is better throughout"
+    if counts["better"] or counts["worse"]:
+        first, second = (a, b) if counts["better"] else (b, a)
+        everywhere = counts["better"] + counts["worse"] == tested
+        return f"{first} is better than {second}{'' if everywhere else ' in part'}"
+    if counts["equivalent"] == tested:
+        return f"{a} matches {b}"
+    return f"these records do not tell {a} and {b} apart"

@@ -1,16 +1,22 @@
 """`compare`: two backbones wherever both have records."""
 
+import json
+import logging
 import math
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from omnibench.catalogue import tasks
-from omnibench.commands.compare_screen import Rows, Screen
-from omnibench.commands.concluding import improvement_words, over_datasets_words
-from omnibench.commands.shared_records import Records, shared_records
+from omnibench.commands.compare_screen import (
+    Rows,
+    Screen,
+    improvement_words,
+    over_datasets_words,
+)
 from omnibench.errors import RequestError
 from omnibench.frames import (
     improving_downwards,
@@ -19,17 +25,22 @@ from omnibench.frames import (
     units_by_metric,
     values_of,
 )
+from omnibench.record_files import complaint_about
 from omnibench.registry import did_you_mean
 from omnibench.session import Places, Session
-from omnibench.states import Filters
+from omnibench.states import Filters, matching
 from omnibench.stats.across import by_dataset, overall
 from omnibench.stats.cases import Predictions
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import Detail, details, on_new_runs
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, undecoded
+from omnibench.store import RecordStore
 from omnibench.task import POINTS, reported_of
 from omnibench.terminal import echo, echo_json
+
+log = logging.getLogger("omnibench")
+Records = list[tuple[Path, dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -201,3 +212,53 @@ def _rows(rows: Iterable[Any]) -> Rows:
 
 def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def shared_records(store: RecordStore, a: str, b: str, filters: Filters) -> Records:
+    """Return finished records of two backbones, of recipes that both were run with.
+
+    Of several recipes of one dataset and adaptation, the one finished last is taken.
+    """
+    groups: dict[tuple[str, ...], dict[str, dict[str, Records]]] = {}
+    for path, record in store.all():
+        spec = record["spec"]
+        if record["status"] != "done" or spec["backbone"] not in (a, b):
+            continue
+        adaptations = tasks.get(spec["task"]).adaptations if spec["task"] in tasks else {}
+        if spec["adaptation"] not in adaptations:
+            continue
+        short = spec["short"]
+        chosen = (
+            (filters.tasks, (spec["task"],)),
+            (filters.datasets, (spec["dataset"],)),
+            (filters.adaptations, (short, spec["adaptation"])),
+        )
+        if not all(not globs or matching(names, globs) for globs, names in chosen):
+            continue
+        kind = {key: value for key, value in spec.items() if key not in ("backbone", "repetition")}
+        variant = json.dumps([kind, record["digests"].get("source.dataset")], sort_keys=True)
+        place = groups.setdefault((spec["task"], spec["dataset"], short), {})
+        place.setdefault(variant, {}).setdefault(spec["backbone"], []).append((path, record))
+    shared: Records = []
+    for variants in groups.values():
+        whole = [{name: _whole(some) for name, some in each.items()} for each in variants.values()]
+        both = [records for records in whole if records.get(a) and records.get(b)]
+        if both:
+            newest = max(both, key=lambda records: _finished([*records[a], *records[b]]))
+            shared += [*newest[a], *newest[b]]
+    return shared
+
+
+def _whole(records: Records) -> Records:
+    """Leave out records of which a file is damaged or absent, and name them."""
+    whole = []
+    for path, record in records:
+        if complaint := complaint_about(path, record):
+            log.warning("%s; its cell is left out", complaint)
+        else:
+            whole.append((path, record))
+    return whole
+
+
+def _finished(records: Iterable[tuple[Path, dict[str, Any]]]) -> str:
+    return max(str(record["finished"]) for _, record in records)

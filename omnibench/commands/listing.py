@@ -74,7 +74,7 @@ def _cards(kind: str) -> list[dict[str, Any]]:
 
 
 def _text(value: Any) -> str:
-    """A card's field in a narrow column."""
+    """Return a card's field for a narrow column."""
     if value is None:
         return "-"
     if isinstance(value, dict):

@@ -42,8 +42,8 @@ def power(name: str, margin: float, places: Places, as_json: bool) -> None:
             "`report: {baseline: BACKBONE}`"
         )
     store = session.store
-    found = states(units, store)
-    records = [(store.path(s.cell), s.record) for s in found if s.record is not None]
+    cells = states(units, store)
+    records = [(store.path(s.cell), s.record) for s in cells if s.record is not None]
     values = values_of(records, {card.id: card for card in suite.backbones})
     if values[values["backbone"] == baseline].empty:
         raise RequestError(
@@ -75,7 +75,7 @@ def _primary(values: pd.DataFrame) -> dict[Score, str]:
 
 
 def _points(row: dict[Any, Any]) -> dict[str, Any]:
-    """A row as JSON takes it: differences in points, counts whole, NaN null."""
+    """Return a row as JSON takes it: differences in points, counts whole, NaN null."""
     plain: dict[str, Any] = {str(key): value for key, value in row.items()}
     for key in ("sd", "detectable"):
         plain[key] = None if math.isnan(row[key]) else 100 * row[key]

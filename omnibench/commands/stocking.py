@@ -1,5 +1,6 @@
 """`data`, `weights` and `cache`: what is on this machine, and getting what is not."""
 
+import fnmatch
 import shutil
 import sys
 import time
@@ -11,22 +12,24 @@ import typer
 
 from omnibench import catalogue, weights
 from omnibench.cards import DatasetCard, WeightsCard
-from omnibench.commands.suite_stock import of_suites
+from omnibench.cell import Unit
 from omnibench.data import download, sources
 from omnibench.errors import DataError, MissingWeightsError, OmnibenchError, RequestError
 from omnibench.features import entries
+from omnibench.options import places as option_places
 from omnibench.registry import Registry, did_you_mean
 from omnibench.session import Places, Session
 from omnibench.sources import Sources
 from omnibench.states import matching
 from omnibench.store import check_writable
+from omnibench.suite import shipped
 from omnibench.terminal import columns, echo, echo_json, printable
 
 C = TypeVar("C", WeightsCard, DatasetCard)
 
 
 def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
-    """`data list|fetch|verify`; returns the exit status."""
+    """Do `data list|fetch|verify`; returns the exit status."""
     _known(action, ("list", "fetch", "verify"), "data")
     session = Session.open(places)
     cards = _named(catalogue.datasets, names, action, lambda name: _local(name, session))
@@ -85,7 +88,7 @@ def _looked_over(card: DatasetCard, data: Path) -> Iterator[download.Verdict]:
 
 
 def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
-    """`weights list|fetch`; returns the exit status."""
+    """Do `weights list|fetch`; returns the exit status."""
     _known(action, ("list", "fetch"), "weights")
     session = Session.open(places)
     cards = _named(_all_weights(), names, action, lambda name: of_suites(name, session)[1])
@@ -96,16 +99,16 @@ def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_jso
 
 
 def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> None:
-    """`cache list|prune`: `prune` removes the named entries, or all of them."""
+    """Do `cache list|prune`: `prune` removes the named entries, or all of them."""
     _known(action, ("list", "prune"), "cache")
     session = Session.open(places)
     root = session.data / "features"
-    found = entries(root)
+    rows = entries(root)
     if names:
-        chosen = set(matching([row["entry"] for row in found], names))
+        chosen = set(matching([row["entry"] for row in rows], names))
         if not chosen:
             raise RequestError(f"no cached entry is called {', '.join(names)}; see `cache list`")
-        found = [row for row in found if row["entry"] in chosen]
+        rows = [row for row in rows if row["entry"] in chosen]
     if action == "list":
         shown = [
             {
@@ -119,18 +122,18 @@ def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) ->
                 "dataset": str(row["key"].get("sources", {}).get("dataset", ""))[:40],
                 "days_old": round((time.time() - row["modified"]) / 86400, 1),
             }
-            for row in found
+            for row in rows
         ]
         _show(shown, as_json)
         return
-    for row in found:
+    for row in rows:
         folder = root / row["entry"]
         if folder.is_symlink():
             folder.unlink()  # what it names is not ours to remove
         else:
             shutil.rmtree(folder)
-    size = sum(row["bytes"] for row in found) / 1e6
-    echo(f"{len(found)} entries removed, {size:.1f} MB freed")
+    size = sum(row["bytes"] for row in rows) / 1e6
+    echo(f"{len(rows)} entries removed, {size:.1f} MB freed")
 
 
 def _fetch_dataset(card: DatasetCard, data: Path) -> str:
@@ -163,7 +166,7 @@ def _weights_row(card: WeightsCard, session: Session) -> dict[str, Any]:
 
 
 def _all_weights() -> Registry[WeightsCard]:
-    """The backbones, and what adaptations load besides them (language models)."""
+    """Return the backbones, and what adaptations load besides them (language models)."""
     known: Registry[WeightsCard] = Registry("weights")
     for name in catalogue.backbones:
         known.add(name, catalogue.backbones.get(name))
@@ -180,7 +183,7 @@ def _named(
     action: str,
     of_suites: Callable[[str], list[C]],
 ) -> list[C]:
-    """The cards of names and globs; of what is none of them, those that suites of it ask for."""
+    """Return the cards of names and globs; of another name those that its suites ask for."""
     if not names and action == "fetch":
         raise RequestError(
             "name what to fetch, as in `fetch breastmnist`, or a suite (globs are welcome)"
@@ -188,12 +191,12 @@ def _named(
     cards: dict[str, C] = {}
     for name in names or ("*",):
         try:
-            found = [known.get(match) for match in known.match(name)]
+            matches = [known.get(match) for match in known.match(name)]
         except RequestError:
-            found = of_suites(name)
-            if not found:
+            matches = of_suites(name)
+            if not matches:
                 raise
-        cards |= {card.id: card for card in found}
+        cards |= {card.id: card for card in matches}
     return list(cards.values())
 
 
@@ -225,3 +228,40 @@ def _known(action: str, actions: tuple[str, ...], command: str) -> None:
         raise RequestError(
             f"`{command}` knows {', '.join(actions)}, not '{action}'{did_you_mean(action, actions)}"
         )
+
+
+def of_suites(name: str, session: Session) -> tuple[list[DatasetCard], list[WeightsCard]]:
+    """Return what the suites of a name, a glob or a file ask for, each card once.
+
+    Nothing where no suite is called so. Weights that a suite makes itself are not among them.
+
+    Raises:
+        RequestError: the suite's file is wrong.
+    """
+    names = [suite for suite in shipped() if fnmatch.fnmatchcase(suite, name)]
+    if not names and Path(name).suffix in (".yaml", ".yml") and Path(name).is_file():
+        names = [name]
+    datasets: dict[str, DatasetCard] = {}
+    backbones: dict[str, WeightsCard] = {}
+    for suite in names:
+        for unit in session.suite(suite)[1]:
+            datasets |= {card.id: card for card in _datasets(unit)}
+            backbones |= {card.id: card for card in _weights(unit)}
+    return list(datasets.values()), list(backbones.values())
+
+
+def _datasets(unit: Unit) -> list[DatasetCard]:
+    """Return its dataset, or the members of a pool; and those that its options name."""
+    kinds = option_places(catalogue.tasks.get(unit.task).adaptations[unit.adaptation].options)
+    named = [unit.options[name] for name, kind in kinds.items() if kind.holds == "dataset"]
+    return [
+        *(unit.dataset.members or (unit.dataset,)),
+        *(sources.resolve(name) for name in named if name is not None),
+    ]
+
+
+def _weights(unit: Unit) -> list[WeightsCard]:
+    """Return its backbone unless the suite makes it, and what else its adaptation loads."""
+    loads = catalogue.tasks.get(unit.task).adaptations[unit.adaptation].loads
+    backbone = [] if unit.after else [unit.backbone]
+    return [*backbone, *([loads] if loads else [])]

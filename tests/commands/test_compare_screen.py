@@ -1,9 +1,22 @@
 """The one screen of `compare`: effect, equivalence, new images and runs, overall, conclusion."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 import pytest
+from scipy import stats
 from trained_records import write_suite
+
+from omnibench.commands.compare_screen import (
+    conclusion,
+    improvement_words,
+    over_datasets_words,
+)
+from omnibench.stats.compare import compare_pairs
+from omnibench.stats.details import Detail, details
+from omnibench.stats.units import COLUMNS
 
 CONTRACT = {
     *("task", "dataset", "adaptation", "metric", "n_a", "n_b", "mean_a", "mean_b", "difference"),
@@ -92,3 +105,120 @@ def test_a_margin_is_a_number_of_points_above_0(bench, tmp_path, margin):
     status, out, err = bench("compare", "good", "base", "--margin", margin)
     assert (status, out) == (2, "")
     assert "is not a number of points above 0" in err
+
+
+def nothing(digest):
+    raise AssertionError("no predictions are needed here")
+
+
+def long_table(scores, varies="training seed", metric="auc", shared=True):
+    """Rows of {dataset: {backbone: values}}."""
+    rows = []
+    for dataset, models in scores.items():
+        for name, values in models.items():
+            for k, value in enumerate(values):
+                pairing = f"{k}" if shared else f"{name}{k}"
+                place = ("classification", dataset, name, "full", k, "def", metric)
+                rows.append((*place, value, f"{dataset}{name}{k}", pairing, varies, False))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def found(values, margin=None, lower=()):
+    comparisons = compare_pairs(values, nothing, [("a", "b")])
+    return comparisons, details(
+        values, comparisons, {} if margin is None else {("def", "auc"): margin}, lower
+    )
+
+
+FAR = {"a": [0.90, 0.91, 0.905, 0.902], "b": [0.80, 0.812, 0.804, 0.801]}
+SAME = {"a": [0.900, 0.901, 0.902, 0.903], "b": [0.9002, 0.9009, 0.9021, 0.9029]}
+NOISY = {"a": [0.90, 0.80, 0.95, 0.85], "b": [0.85, 0.90, 0.80, 0.93]}
+ONCE = {"a": [0.9], "b": [0.8]}
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_verdicts(shared):
+    values = long_table({"far": FAR, "same": SAME, "noisy": NOISY, "once": ONCE}, shared=shared)
+    comparisons, all_of_them = found(values, 0.005)
+    datasets = [row.dataset for row in comparisons]
+    by_dataset = dict(zip(datasets, all_of_them, strict=True))
+    verdicts = {name: detail.verdict for name, detail in by_dataset.items()}
+    assert verdicts == {
+        "far": "better", "same": "equivalent", "noisy": "open", "once": "untested",
+    }  # fmt: skip
+    far = by_dataset["far"].effect
+    assert far.low < far.g < far.high
+    assert far.unit == ("SD of the differences" if shared else "pooled SD")
+    assert comparisons[datasets.index("far")].effect == pytest.approx(far.g)
+    assert by_dataset["far"].equivalent is False
+    assert by_dataset["far"].chance == 1
+    expected = stats.mannwhitneyu(NOISY["a"], NOISY["b"]).statistic / 16
+    assert by_dataset["noisy"].chance == pytest.approx(expected)
+    assert by_dataset["once"].chance is None
+    assert found(values)[1][1].verdict == "open"  # no margin, no claim
+    assert (
+        found(long_table({"far": FAR}, metric="hd95"), 0.5, {"def/hd95"})[1][0].verdict == "worse"
+    )
+
+
+def of(**counts):
+    return [Detail(None, None, verdict) for verdict, n in counts.items() for _ in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "words"),
+    [
+        ({"better": 2}, "a is better than b: a is better in 2, worse in 0"),
+        ({"worse": 1, "open": 1}, "b is better than a in part: a is better in 0, worse in 1"),
+        ({"better": 1, "worse": 1}, "neither of a and b is better throughout"),
+        ({"equivalent": 3}, "a matches b: "),
+        ({"open": 1, "equivalent": 1}, "these records do not tell a and b apart"),
+        ({"open": 1, "untested": 2}, "1 of 1 comparisons (5 % level, differences"),
+        ({"untested": 2}, "none of 2 comparisons of a with b could be tested"),
+    ],
+)
+def test_one_sentence_leaves_nothing_out(verdicts, words):
+    text = conclusion("a", "b", of(**verdicts), 0.5)
+    assert words in text
+    assert text.startswith("Conclusion: ")
+    assert text.endswith(".")
+    assert "equivalent" not in conclusion("a", "b", of(open=1), None)
+
+
+def test_improvement_is_told_with_its_interval_or_why_not():
+    values = long_table({"far": FAR, "once": ONCE})
+    comparisons, _ = found(values)
+    text = improvement_words("a", "b", values, comparisons, False)
+    assert text == "a run of a beats one of b with probability 1.00 [1.00, 1.00] over 1 datasets"
+    assert "probability 0.00" in improvement_words("a", "b", values, comparisons, True)
+    alone = long_table({"once": ONCE})
+    text = improvement_words("a", "b", alone, found(alone)[0], False)
+    assert text == "probability of improvement not told: no dataset has two repetitions of each"
+
+
+def test_undefined_values_are_untested_not_averaged():
+    values = long_table({"d": {"a": [0.9, np.nan, 0.8], "b": [0.7, 0.8, 0.75]}})
+    comparisons, (only,) = found(values, 0.5)
+    assert only.verdict == "untested"
+    assert "not told" in improvement_words("a", "b", values, comparisons, False)
+
+
+def test_wilcoxon_over_datasets_or_its_floor():
+    scores = {f"d{k}": {"a": [0.9, 0.91 + k / 50], "b": [0.8, 0.82]} for k in range(7)}
+    comparisons, _ = found(long_table(scores))
+    p = stats.wilcoxon([row.difference for row in comparisons], method="exact").pvalue
+    assert over_datasets_words(comparisons) == f"over datasets Wilcoxon p = {p:.3f}".replace(
+        "0.", "."
+    )
+    assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(comparisons[:5])
+    assert over_datasets_words(comparisons[:1]) == ""
+
+
+def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets():
+    values = long_table({"far": FAR, "once": ONCE})
+    refused = {"test": "none", "p": np.nan, "note": "refused"}
+    comparisons = [
+        replace(row, **refused) if row.dataset == "far" else row for row in found(values)[0]
+    ]
+    assert "over 1 datasets" in improvement_words("a", "b", values, comparisons, False)
+    assert "over datasets" in over_datasets_words(comparisons)

@@ -3,7 +3,7 @@
 import pytest
 
 from omnibench import weights
-from omnibench.commands import stocking, suite_stock
+from omnibench.commands import stocking
 from omnibench.data import download
 from omnibench.errors import DataError, MissingWeightsError
 from omnibench.session import Places, Session
@@ -78,7 +78,7 @@ def test_a_suite_file_with_local_data_and_a_file_of_weights(bench, fetched, tmp_
 
 
 def test_a_name_of_both_is_the_datasets(bench, fetched, monkeypatch):
-    monkeypatch.setattr(suite_stock, "shipped", lambda: pytest.fail("no suite is looked for"))
+    monkeypatch.setattr(stocking, "shipped", lambda: pytest.fail("no suite is looked for"))
     assert bench("data", "fetch", "breastmnist")[0] == 0
 
 
@@ -90,12 +90,11 @@ def test_an_unknown_name_is_refused(bench):
 
 def test_a_suites_cards_are_each_there_once(tmp_path):
     session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
-    datasets, backbones = suite_stock.of_suites("demo", session)
+    datasets, backbones = stocking.of_suites("demo", session)
     assert [card.id for card in datasets] == ["phantom", "mni152"]
     assert [card.id for card in backbones] == [
         "random-vit-tiny",
         "efficientnet-lite0",
         "random-efficientnet-lite0",
     ]
-    assert suite_stock.of_suites("nothing", session) == ([], [])
-    assert stocking.of_suites is suite_stock.of_suites
+    assert stocking.of_suites("nothing", session) == ([], [])

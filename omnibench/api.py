@@ -31,17 +31,6 @@ if TYPE_CHECKING:
 Globs = str | Sequence[str]
 Plugins = Sequence[str | Path]
 Folder = str | Path | None
-CELLS = (
-    "task",
-    "dataset",
-    "backbone",
-    "adaptation",
-    "repetition",
-    "digest",
-    "state",
-    "needs",
-    "error",
-)
 
 
 @dataclass(frozen=True)
@@ -150,8 +139,9 @@ def run(
         RequestError: the request is wrong, or nothing could start.
         KeyboardInterrupt: it was interrupted; what is finished stays.
     """
+    from omnibench.commands.options import RunOptions
     from omnibench.commands.progress import display
-    from omnibench.commands.running import RunOptions, prepared
+    from omnibench.commands.running import prepared
     from omnibench.interrupts import Interrupted
 
     options = RunOptions(
@@ -324,7 +314,7 @@ def _cells(states: Sequence[CellState]) -> pd.DataFrame:
     for state in states:
         error = (state.record or {}).get("error") or {}
         rows.append({**state.as_dict(), "error": error.get("message", "")})
-    return pd.DataFrame(rows, columns=list(CELLS))
+    return pd.DataFrame(rows)
 
 
 @contextlib.contextmanager

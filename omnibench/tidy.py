@@ -11,22 +11,9 @@ from omnibench.catalogue import tasks
 from omnibench.task import Metric, metrics_of
 
 COLUMNS = (
-    "task",
-    "dataset",
-    "backbone",
-    "adaptation",
-    "repetition",
-    "definition",
-    "metric",
-    "view",
-    "value",
-    "unit",
-    "direction",
-    "status",
-    "error",
-    "digest",
-    "pairing",
-)
+    "task", "dataset", "backbone", "adaptation", "repetition", "definition", "metric", "view",
+    "value", "unit", "direction", "status", "error", "digest", "pairing",
+)  # fmt: skip
 
 
 def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:

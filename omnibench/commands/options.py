@@ -13,7 +13,6 @@ import typer
 from omnibench.errors import RequestError
 
 if TYPE_CHECKING:
-    from omnibench.commands.running import RunOptions
     from omnibench.session import Places
     from omnibench.states import Filters
 
@@ -106,57 +105,47 @@ def _filters(
     )
 
 
-def _run_options(
-    engine: Annotated[str, typer.Option("--engine", help="local, ray or slurm.")] = "local",
+@dataclass(frozen=True)
+class RunOptions:
+    """How a suite is run: the options of `run`, and what `omnibench.run` takes.
+
+    Attributes:
+        device: "auto" is the best one of the machines that compute.
+    """
+
+    engine: Annotated[str, typer.Option("--engine", help="local, ray or slurm.")] = "local"
     address: Annotated[
         str | None, typer.Option("--address", help="Of a running Ray cluster; else one is started.")
-    ] = None,
+    ] = None
     profile: Annotated[
         Path | None, typer.Option("--profile", help="What a SLURM job asks for (YAML).")
-    ] = None,
+    ] = None
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Units at a time; one a GPU, or one.")
-    ] = None,
-    device: Device = "auto",
+    ] = None
+    device: Device = "auto"
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", min=1, help="Of a unit, in seconds.")
-    ] = None,
+    ] = None
     memory_limit: Annotated[
         float | None, typer.Option("--memory-limit", min=0.1, help="Of a unit, in GiB.")
-    ] = None,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False,
-    force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False,
-    max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None,
+    ] = None
+    retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False
+    force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False
+    max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None
     steal: Annotated[
         bool, typer.Option("--steal", help="Take over units of stopped (Ctrl-Z) runs here.")
-    ] = False,
+    ] = False
     steal_from: Annotated[
         list[str] | None,
         typer.Option("--steal-from", help="Take over the units of a run, named PID@HOST."),
-    ] = None,
-) -> "RunOptions":
-    from omnibench.commands.running import RunOptions
-    from omnibench.leases import STOPPED
-
-    return RunOptions(
-        engine=engine,
-        address=address,
-        profile=profile,
-        jobs=jobs,
-        device=device,
-        time_limit=time_limit,
-        memory_limit=memory_limit,
-        retry_failed=retry_failed,
-        force=force,
-        max_failures=max_failures,
-        steal=(*([STOPPED] if steal else []), *(steal_from or [])),
-    )
+    ] = None
 
 
 PlaceOptions = Annotated["Places", Options(_places)]
 FilterOptions = Annotated["Filters", Options(_filters)]
 UnitFilterOptions = Annotated["Filters", Options(_unit_filters)]
-RunningOptions = Annotated["RunOptions", Options(_run_options)]
+RunningOptions = Annotated[RunOptions, Options(RunOptions)]
 
 
 def split_globs(values: Sequence[str] | None) -> tuple[str, ...]:

@@ -13,15 +13,17 @@ from pathlib import Path
 
 from omnibench import weights
 from omnibench.cell import Unit
+from omnibench.commands.options import RunOptions
 from omnibench.commands.progress import Display, display
 from omnibench.context import Context
 from omnibench.device import checked_device
-from omnibench.engines import Engine, engines, run_units
+from omnibench.engines import engines, run_units
 from omnibench.engines.slurm_jobs import queued
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.execute import only
 from omnibench.files import inside, sweep
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.leases import STOPPED
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.store import check_writable
@@ -29,32 +31,6 @@ from omnibench.suite import Suite, SuiteSource
 from omnibench.terminal import echo
 
 log = logging.getLogger("omnibench")
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How a suite is run.
-
-    Attributes:
-        device: "auto" is the best one of the machines that compute.
-        jobs: units at a time; None for one, or one a GPU.
-        time_limit, memory_limit: of a unit, in seconds and GiB.
-        max_failures: failed cells after which the run stops; None for no end.
-        steal: whose units to take over, as of `Leases`.
-        address, profile: of a running Ray cluster; file of what a SLURM job asks for.
-    """
-
-    engine: str = "local"
-    device: str = "auto"
-    jobs: int | None = None
-    time_limit: float | None = None
-    memory_limit: float | None = None
-    retry_failed: bool = False
-    force: bool = False
-    max_failures: int | None = None
-    steal: tuple[str, ...] = ()
-    address: str | None = None
-    profile: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +47,8 @@ class Run:
     states: list[CellState]
     pending: tuple[Unit, ...]
     session: Session
-    engine: Engine
     context: Context
-    max_failures: int | None
+    options: RunOptions
 
     def compute(self, display: Display) -> list[str]:
         """Compute the pending units; returns the message of every cell that failed.
@@ -82,13 +57,14 @@ class Run:
             Interrupted: a signal ended it.
         """
         failures: list[str] = []
+        most = self.options.max_failures
         in_main_thread = threading.current_thread() is threading.main_thread()
         context = replace(self.context, progress=display.stage)
         with interruptible() if in_main_thread else contextlib.nullcontext():
-            for result in run_units(self.engine, self.pending, context):
+            for result in run_units(engines.get(self.options.engine), self.pending, context):
                 display.finished(result)
                 failures.extend(m for m in result.repetitions.values() if m is not None)
-                if self.max_failures is not None and len(failures) > self.max_failures:
+                if most is not None and len(failures) > most:
                     log.error("stopped after %d failed cells (--max-failures)", len(failures))
                     break
         return failures
@@ -122,15 +98,15 @@ def prepared(
         raise RequestError(
             "--engine slurm takes no --jobs or --max-failures; see max_jobs of its profile"
         )
-    engine = engines.get(options.engine)
+    engines.get(options.engine)  # before anything that takes time
     context = _context(session, options)
     if "TORCHELASTIC_RUN_ID" not in os.environ:
-        yield _prepare(source, filters, session, engine, context, options)
+        yield _prepare(source, filters, session, context, options)
         return
     from omnibench.training.processes import joined
 
     with joined(context) as own:
-        yield _prepare(source, filters, session, engine, own, options)
+        yield _prepare(source, filters, session, own, options)
 
 
 def _context(session: Session, options: RunOptions) -> Context:
@@ -143,7 +119,7 @@ def _context(session: Session, options: RunOptions) -> Context:
         options.device,
         retry_failed=options.retry_failed,
         force=options.force,
-        steal=options.steal,
+        steal=(*([STOPPED] if options.steal else []), *(options.steal_from or [])),
     )
     if options.address is not None and options.engine != "ray":
         raise RequestError("--address is of --engine ray")
@@ -170,7 +146,6 @@ def _prepare(
     source: SuiteSource,
     filters: Filters,
     session: Session,
-    engine: Engine,
     context: Context,
     options: RunOptions,
 ) -> Run:
@@ -181,7 +156,7 @@ def _prepare(
     due = [state.cell.unit for state in states if context.due(state.record)]
     if due:
         check_writable(session.data)
-        if engine is engines.get("local"):
+        if options.engine == "local":
             checked_device(context.device)
         if _fetch_weights(due, session.data):
             suite, units = session.suite(source, filters)
@@ -191,7 +166,7 @@ def _prepare(
     blocked = needs(states)
     if blocked and not pending and not any(state.state == "done" for state in states):
         raise RequestError(f"nothing can start: {'; '.join(blocked)}")
-    return Run(suite, units, states, pending, session, engine, context, options.max_failures)
+    return Run(suite, units, states, pending, session, context, options)
 
 
 def run(name: str, filters: Filters, places: Places, options: RunOptions) -> int:

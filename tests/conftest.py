@@ -13,7 +13,9 @@ from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.cli import main
 from omnibench.registry import all_or_none
+from tests.stub_hub import StubHub, served
 
+Bench = Callable[..., tuple[int, str, str]]
 WhenLogged = Callable[[str, Callable[[], object]], None]
 
 # No example fails for having taken long.
@@ -42,20 +44,19 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _catalogue():
+def _catalogue() -> None:
     """Load what ships before any test, so that one which takes entries back leaves it whole."""
     with all_or_none():
         pass
 
 
 @pytest.fixture
-def hub(tmp_path, monkeypatch):
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[StubHub]:
     """A hub on loopback that the hub's client asks in place of the real one; no cache, no login.
 
     The client has read the environment at its import; processes of an engine are yet to.
     """
     from huggingface_hub import constants
-    from stub_hub import served
 
     from omnibench import hub_access
 
@@ -97,7 +98,7 @@ def unit() -> Unit:
 @pytest.fixture
 def when_logged(caplog: pytest.LogCaptureFixture) -> Iterator[WhenLogged]:
     """Act when omnibench logs a message that begins so."""
-    log, filters = logging.getLogger("omnibench"), []
+    log, filters = logging.getLogger("omnibench"), list[Callable[[logging.LogRecord], bool]]()
     caplog.set_level("INFO", log.name)
 
     def when_logged(start: str, action: Callable[[], object]) -> None:
@@ -115,7 +116,9 @@ def when_logged(caplog: pytest.LogCaptureFixture) -> Iterator[WhenLogged]:
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch, capsys):
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bench:
     """Give a command; returns exit status, standard output, standard error."""
     monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path / "results"))
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))

@@ -5,7 +5,6 @@ import sys
 import threading
 
 import pytest
-from waiting import HUNG_SECONDS
 
 from omnibench import catalogue
 from omnibench.catalogue import (
@@ -16,6 +15,7 @@ from omnibench.catalogue import (
     tasks,
 )
 from omnibench.errors import RequestError
+from tests.waiting import HUNG_SECONDS
 
 FAMILIES = ("vit", "dino", "dinov2", "dinov3", "radio-dino", "omnirad")
 SINGLE = {

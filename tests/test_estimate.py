@@ -19,7 +19,7 @@ FLOPS = forward_flops(VIT, 224)
 @pytest.fixture
 def context(tmp_path, monkeypatch):
     measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
-    monkeypatch.setattr(module.Rates, "of", lambda context: Rates("cpu", measured))
+    monkeypatch.setattr(module.Rates, "from_context", lambda context: Rates("cpu", measured))
     return Context(tmp_path / "results", tmp_path / "data")
 
 

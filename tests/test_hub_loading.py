@@ -15,11 +15,11 @@ import timm
 import torch
 from huggingface_hub import constants, file_download
 from safetensors.torch import save
-from stub_hub import StubHub, served
 
 from omnibench import catalogue, hub_access
 from omnibench.cards import BackboneCard
 from omnibench.encoders.build import load_encoder
+from tests.stub_hub import StubHub, served
 
 RECIPE = {"input_size": 160, "normalization": "backbone", "precision": "fp32"}
 SUITE = """

@@ -12,11 +12,11 @@ import time
 from pathlib import Path
 
 import pytest
-from waiting import wait_until
 
 from omnibench import leases
 from omnibench.errors import LostLeaseError, StoreError
 from omnibench.leases import EXPIRY, Leases
+from tests.waiting import wait_until
 
 HOLD = """
 import sys

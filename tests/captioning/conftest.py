@@ -6,7 +6,6 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
-from captioning_models import BRIGHT, DARK, SPLITS, narrow
 from omnibench.tasks.captioning import metrics
 from PIL import Image
 
@@ -16,6 +15,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.jsonl import card_of
 from omnibench.recipe import resolve_recipe
+from tests.captioning.captioning_models import BRIGHT, DARK, SPLITS, narrow
 
 FAST = {
     "input_size": 32,

@@ -3,10 +3,11 @@
 import math
 
 import pytest
-from captioning_texts import pairs
 from hypothesis import given, settings
 from omnibench.tasks.captioning.bleu import bleu
 from sacrebleu.metrics.bleu import BLEU
+
+from tests.captioning.captioning_texts import pairs
 
 
 @settings(max_examples=150)

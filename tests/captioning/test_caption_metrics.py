@@ -7,7 +7,6 @@ import sys
 
 import numpy as np
 import pytest
-from captioning_texts import pairs
 from hypothesis import given, settings
 from omnibench.tasks.captioning import metrics
 from omnibench.tasks.captioning.metrics import METRICS
@@ -15,6 +14,7 @@ from omnibench.tasks.captioning.metrics import METRICS
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import case
 from omnibench.task import score
+from tests.captioning.captioning_texts import pairs
 
 TRUTH = [caption(case("metrics", index)) for index in range(40)]
 NAMES = {

@@ -4,11 +4,11 @@ import json
 import shutil
 
 import pytest
-from captioning_models import SAID, made_up
 from omnibench.tasks.captioning.tokenizer import LARGEST_VOCABULARY, PROBE, from_folder, learn
 from transformers import GPT2Tokenizer, PreTrainedTokenizerFast, RobertaTokenizer
 
 from omnibench.errors import WeightsError
+from tests.captioning.captioning_models import SAID, made_up
 
 CAPTIONS = (
     *SAID,

@@ -5,12 +5,12 @@ import math
 import numpy as np
 import pytest
 import torch
-from captioning_models import WIDTH, made_up, tiny_bart
 from omnibench.tasks.captioning.captioner import Captioner, PatchMerger
 from omnibench.tasks.captioning.cases import IGNORED
 from torch.nn import functional
 
 from omnibench.training.job import Batch
+from tests.captioning.captioning_models import WIDTH, made_up, tiny_bart
 
 
 def normed(tokens, norm):

@@ -7,7 +7,6 @@ import nltk
 import numpy as np
 import pytest
 import torch
-from captioning_models import BRIGHT, DARK, SPLITS, save_folder
 from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
 from omnibench.tasks.captioning import metrics, trial
 from omnibench.tasks.captioning.meteor import meteor
@@ -25,6 +24,7 @@ from omnibench.record_files import predictions_path, read_predictions
 from omnibench.store import RecordStore
 from omnibench.task import reported_of, score
 from omnibench.training.checkpoint import Checkpoints
+from tests.captioning.captioning_models import BRIGHT, DARK, SPLITS, save_folder
 
 pytestmark = pytest.mark.usefixtures("stand_in_for_meteor")
 # Twenty epochs after which a narrow BART knows which caption is which.

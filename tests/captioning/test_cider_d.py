@@ -5,10 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from captioning_texts import pairs
 from hypothesis import given, settings
 from omnibench.tasks.captioning.cider import cider_d
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
+
+from tests.captioning.captioning_texts import pairs
 
 
 def by_arrays(references, texts):

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from captioning_models import SAID, save_folder, tiny_bart
 from huggingface_hub import constants
 from omnibench.tasks.captioning.language import folder_of, load_language_model
 from omnibench.tasks.captioning.tokenizer import learn
@@ -16,6 +15,7 @@ from omnibench.catalogue import tasks
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import MissingWeightsError, WeightsError
+from tests.captioning.captioning_models import SAID, save_folder, tiny_bart
 
 
 def drawn(seed):

@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
-from captioning_texts import pairs
 from hypothesis import given, settings
 from omnibench.tasks.captioning.rouge import UnicodeTokenizer, rouge_l
 from rouge_score.rouge_scorer import RougeScorer
+
+from tests.captioning.captioning_texts import pairs
 
 
 @settings(max_examples=60)

@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from trained_records import write_suite
 
 from omnibench.commands.compare_screen import (
     conclusion,
@@ -17,6 +16,7 @@ from omnibench.commands.compare_screen import (
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import Detail, details
 from omnibench.stats.units import COLUMNS
+from tests.commands.trained_records import write_suite
 
 CONTRACT = {
     *("task", "dataset", "adaptation", "metric", "n_a", "n_b", "mean_a", "mean_b", "difference"),

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
-from trained_records import write_suite
+
+from tests.commands.trained_records import write_suite
 
 
 def rows_of(out):

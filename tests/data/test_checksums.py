@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from waiting import wait_until
 
 from omnibench.data import checksums
 from omnibench.data.checksums import checksum_like, remembered, sha256_of, sha256_of_folder
 from omnibench.errors import DataError
+from tests.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from target_values import labels_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data.folder import card_of, listing_of, read, source_digest
 from omnibench.errors import DataError
+from tests.target_values import labels_of
 
 PIL = pytest.importorskip("PIL.Image")
 

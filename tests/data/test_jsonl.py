@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from target_values import captions_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import phantom, sources
 from omnibench.data.jsonl import card_of, lines_of, read, source_digest
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
+from tests.target_values import captions_of
 
 LINES: list[dict[str, Any]] = [
     {"image": "a.png", "split": "train", "caption": " CT of\nthe\tchest. ", "uid": "p1", "age": 3},

@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from target_values import masks_of
 
 from omnibench import data
 from omnibench.cards import DatasetCard
@@ -15,6 +14,7 @@ from omnibench.data.declaration import VOID
 from omnibench.data.masks import class_indexed, read_foreground
 from omnibench.data.npz import card_of
 from omnibench.errors import DataError
+from tests.target_values import masks_of
 
 Masks = dict[str, NDArray[np.uint8]]
 

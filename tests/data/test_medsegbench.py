@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from target_values import masks_of
 
 import omnibench.data.medsegbench  # noqa: F401  (registers)
 from omnibench.catalogue import datasets
 from omnibench.data.masks import class_indexed
 from omnibench.data.medsegbench_facts import FACTS, MASK_CLASSES, SIZES
 from omnibench.data.sources import load
+from tests.target_values import masks_of
 
 STUDY = ["busi", "covidquex", "fhpsaop", "mosmedplus"]
 STUDY += ["pandental", "promise12", "ultrasoundnerve", "usforkidney"]

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from target_values import masks_of
 
 from omnibench.data import Dataset, mni152
 from omnibench.data.masks import class_indexed
 from omnibench.data.mni152 import CARD, GAP, rows_of_splits
 from omnibench.data.sources import load, missing, source_digest
 from omnibench.errors import DataError
+from tests.target_values import masks_of
 
 needs_nilearn = pytest.mark.skipif(
     importlib.util.find_spec("nilearn") is None, reason="the package nilearn is not installed"

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from target_values import labels_of, masks_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, npz, npz_archive
@@ -15,6 +14,7 @@ from omnibench.data.npz import card_of, image_values, layout_of, mask_values, re
 from omnibench.data.npz_archive import Archive
 from omnibench.data.packing import PackedImages
 from omnibench.errors import DataError
+from tests.target_values import labels_of, masks_of
 
 Arrays = dict[str, Any]
 Save = Callable[..., Path]

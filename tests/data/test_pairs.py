@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from target_values import masks_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data.checksums import sha256_of_folder
@@ -15,6 +14,7 @@ from omnibench.data.pairs import card_of, pairs_of, read, source_digest
 from omnibench.data.sources import missing, resolve
 from omnibench.data.sources import source_digest as digest_of
 from omnibench.errors import DataError
+from tests.target_values import masks_of
 
 PIL = pytest.importorskip("PIL.Image")
 

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 from huggingface_hub import errors
 from PIL import Image
-from target_values import captions_of
 
 from omnibench.data import checksums, download, parquet, sources
 from omnibench.data.rocov2 import CARD, HUB_SPLITS
 from omnibench.errors import DataError
+from tests.target_values import captions_of
 
 SMALL = CARD.model_copy(update={"splits": {"train": 5, "val": 2, "test": 3}, "resolution": 8})
 

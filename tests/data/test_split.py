@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from target_values import captions_of, labels_of, masks_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Labels, Maps, Masks, Split, Target, Texts
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
+from tests.target_values import captions_of, labels_of, masks_of
 
 COUNT = 16
 PIXELS = np.arange(COUNT, dtype=np.uint8)[:, None, None].repeat(4, 1).repeat(4, 2)

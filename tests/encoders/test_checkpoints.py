@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from small_vits import refused
 from torch import Tensor
 
 from omnibench.encoders.checkpoints import read_weights, state_dicts
 from omnibench.encoders.loading import load_weights
 from omnibench.errors import MissingWeightsError, WeightsError
+from tests.encoders.small_vits import refused
 
 
 def tar(content: bytes) -> bytes:

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import timm
 import torch
-from small_vits import SIZES, agree, drawn, features, saved, vit
 from torch import Tensor
 
 from omnibench.encoders.loading import load_weights
+from tests.encoders.small_vits import SIZES, agree, drawn, features, saved, vit
 
 
 def transformers_model(kind: str) -> tuple[Any, Any]:

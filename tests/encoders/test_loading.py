@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 import timm
 import torch
-from small_vits import features, refused, saved, vit
 from timm.layers import resample_abs_pos_embed
 
 from omnibench.encoders.loading import load_weights
 from omnibench.errors import WeightsError
+from tests.encoders.small_vits import features, refused, saved, vit
 
 NAME = "test_vit"
 

@@ -1,4 +1,4 @@
-"""Break runs at random until they have ended all the same: `python tests/engines/chaos.py`.
+"""Break runs at random until they have ended all the same: `python -m tests.engines.chaos`.
 
 Several runners share one folder; every other one is on another machine, as far as it can tell, and
 some have a clock that is a day off. Every second or so one of `chaos_faults` happens. After the
@@ -19,7 +19,8 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-from chaos_faults import FAULTS, SLOW, Target
+
+from tests.engines.chaos_faults import FAULTS, SLOW, Target
 
 REPOSITORY = Path(__file__).parents[2]
 MEGABYTES = 160  # of the file system that results and features lie on

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chaos_runner import leases
+from tests.engines.chaos_runner import leases
 
 PAUSE_SECONDS = leases.EXPIRY + 4.0  # long enough for a lease to expire
 

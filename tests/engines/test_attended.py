@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_suite import PRETRAINING, metrics, run_here, write_suite
 
 from omnibench.cell import Unit
 from omnibench.context import Context
@@ -14,6 +13,7 @@ from omnibench.engines.attended import attend
 from omnibench.engines.slot import Slot
 from omnibench.sources import Sources
 from omnibench.suite import load
+from tests.engines.cluster_suite import PRETRAINING, metrics, run_here, write_suite
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from waiting import wait_until
 
 from omnibench.engines import local, serial, slot
 from omnibench.engines.local import run, slot_contexts
 from omnibench.leases import Leases
 from omnibench.store import RecordStore
+from tests.waiting import wait_until
 
 
 def records(context):

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from waiting import wait_until
 
 from omnibench import execute, files
 from omnibench.catalogue import tasks
@@ -26,6 +25,7 @@ from omnibench.leases import Leases
 from omnibench.recipe import Recipe
 from omnibench.store import RecordStore
 from omnibench.task import Adaptation, Outcome, Task
+from tests.waiting import wait_until
 
 LOGITS = {"test_logits": np.eye(4, 2, dtype=np.float32), "test_labels": np.array([0, 1, 0, 1])}
 

@@ -6,10 +6,10 @@ import subprocess
 import sys
 
 import pytest
-from cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
-from waiting import HUNG_SECONDS, wait_until
 
 from omnibench.engines import engines
+from tests.engines.cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
+from tests.waiting import HUNG_SECONDS, wait_until
 
 SOON = {  # a node that is gone counts as lost after one second, and one that is slow never
     "health_check_initial_delay_ms": 0,

@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
-from waiting import wait_until
 
 from omnibench.context import Context
 from omnibench.engines import engines
 from omnibench.engines.slurm_jobs import held, note, queued
 from omnibench.engines.slurm_profile import Profile, read_profile
 from omnibench.errors import RequestError
+from tests.engines.cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
+from tests.waiting import wait_until
 
 DAEMONS = ("slurmctld", "slurmd", "munged")
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from extended import EXAMPLES, ROOT, SUITE, Extended, write_pgm
 
 from omnibench import catalogue
 from omnibench.registry import _registries
+from tests.examples.extended import EXAMPLES, ROOT, SUITE, Extended, write_pgm
 
 
 @pytest.fixture(scope="session")

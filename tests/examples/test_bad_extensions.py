@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from extended import EXAMPLES, Extended
 
 from omnibench import catalogue
 from omnibench.cards import BackboneCard
@@ -17,6 +16,7 @@ from omnibench.context import Context
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.recipe import resolve_recipe
+from tests.examples.extended import EXAMPLES, Extended
 
 Plug = Callable[[str], Path]
 Fail = Callable[[str, str, str], str]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from extended import EXAMPLES, Extended
+
+from tests.examples.extended import EXAMPLES, Extended
 
 LARGEST = 120  # lines of an example
 

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from extended import EXAMPLES
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import datasets, load_plugin, tasks
@@ -19,6 +18,7 @@ from omnibench.engines import engines, run_units
 from omnibench.recipe import resolve_recipe
 from omnibench.task import Outcome
 from omnibench.training.steps import Steps
+from tests.examples.extended import EXAMPLES
 
 Make = Callable[..., tuple[Unit, Context]]
 RECIPE = {"input_size": 32, "epochs": 3, "batch": 8, "precision": "fp32"}

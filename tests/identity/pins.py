@@ -1,6 +1,6 @@
 """The pinned digests of the shipped suites' cells, and the defaults behind them.
 
-`python tests/identity/pins.py` writes both files anew: after a task's version was raised, or when a
+`python -m tests.identity.pins` writes both files anew: after a task's version was raised, or when a
 suite ships or changes. A digest that changes without that makes records on disk count as missing; a
 default that changes without it gives other numbers under an old digest.
 """

@@ -4,12 +4,12 @@ import json
 
 import pytest
 import torch
-from bright_images import write_bright_images
 
 from omnibench.catalogue import backbones, load_plugin
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.session import Places, Session
+from tests.identity.bright_images import write_bright_images
 
 HEAD = """
 import torch

@@ -5,7 +5,6 @@ import json
 import pytest
 import timm
 import torch
-from bright_images import write_bright_images
 from safetensors.torch import save_file
 
 import omnibench.encoders.subject as subject
@@ -17,6 +16,7 @@ from omnibench.estimate import estimate
 from omnibench.execute import execute_unit
 from omnibench.features import FeatureStore, feature_key
 from omnibench.session import Places, Session
+from tests.identity.bright_images import write_bright_images
 
 # With registers, with rotary positions, with a norm before the blocks, MAE's, and a CNN: by
 # architecture what a full card says of it.

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pydantic
 import pytest
-from pins import DEFAULTS, DIGESTS, defaults, digest_lines
 
 import omnibench.device
 import omnibench.recipe
 from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load
+from tests.identity.pins import DEFAULTS, DIGESTS, defaults, digest_lines
 
 
 def pinned() -> list[str]:

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 import torch
-from target_values import labels_of
 
 from omnibench.context import Context
 from omnibench.data import sources
+from tests.target_values import labels_of
 
 
 @pytest.fixture(scope="session")

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 from omnibench.tasks.pretraining.crops import Cropper
-from tiny_networks import DEPTH, PATCH, recipe
 
 from omnibench.encoders.preprocess import Preprocess
+from tests.pretraining.tiny_networks import DEPTH, PATCH, recipe
 
 STATISTICS = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
 WHOLE = torch.arange(6)

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-import straight_line
 import torch
 from omnibench.tasks.pretraining import losses
 from omnibench.tasks.pretraining.heads import Head
@@ -11,6 +10,8 @@ from omnibench.tasks.pretraining.losses import cross_entropy, koleo
 from omnibench.tasks.pretraining.targets import sinkhorn_knopp
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
+
+from tests.pretraining import straight_line
 
 ROWS, WIDTH, PROTOTYPES, AIMS = 7, 5, 12, 4
 

@@ -12,11 +12,11 @@ from omnibench.tasks.pretraining.watch import PATIENCE, Watch, effective_rank, t
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
-from target_values import labels_of
-from tiny_networks import SIDE, every, model, recipe
 
 from omnibench.data import sources
 from omnibench.encoders.preprocess import Preprocess
+from tests.pretraining.tiny_networks import SIDE, every, model, recipe
+from tests.target_values import labels_of
 
 PROTOTYPES = 24
 

@@ -6,7 +6,8 @@ import torch
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.groups import Course, parameter_groups
 from omnibench.tasks.pretraining.recipes import OMNIRAD
-from tiny_networks import crops, model, network, recipe
+
+from tests.pretraining.tiny_networks import crops, model, network, recipe
 
 EPOCH = 5
 COURSE = {

@@ -5,11 +5,11 @@ import math
 
 import pytest
 from omnibench.tasks.pretraining.distillation import Distillation
-from pretraining_units import checkpoints, lines, outcome, pretraining
 
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
 from omnibench.training.checkpoint import Checkpoints
+from tests.pretraining.pretraining_units import checkpoints, lines, outcome, pretraining
 
 # A teacher so warm that its answers say nothing.
 WARM = {

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from pretraining_units import FIGURES, checkpoints, lines, outcome, pretraining
 from safetensors.torch import load, load_file
 
 from omnibench.context import Context
+from tests.pretraining.pretraining_units import FIGURES, checkpoints, lines, outcome, pretraining
 
 # Ten steps; the parts are those of either process, so that KoLeo's neighbours are the same.
 TOLD = {"limit": 40, "micro_batch": 4, "local_crops": 1, "drop_path": 0.2}
@@ -21,10 +21,10 @@ KINDS = {
 SCRIPT = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path.insert(0, {root!r})
 import torch
 from torch import distributed
-from test_pretraining_processes import KINDS, Context, outcome, unit
+from tests.pretraining.test_pretraining_processes import KINDS, Context, outcome, unit
 from omnibench.errors import RequestError
 from omnibench.training.steps import Steps
 torch.set_num_threads(1)
@@ -67,8 +67,8 @@ def together(phantom, tmp_path_factory):
     """The folder of all results of two processes."""
     folder = tmp_path_factory.mktemp("together")
     script = folder / "script.py"
-    tests = str(Path(__file__).parent)
-    script.write_text(SCRIPT.format(tests=tests, folder=str(folder), phantom=phantom))
+    root = str(Path(__file__).parents[2])
+    script.write_text(SCRIPT.format(root=root, folder=str(folder), phantom=phantom))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     done = subprocess.run(
         [*launch, str(script)],

@@ -9,11 +9,11 @@ import torch
 from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 from omnibench.tasks.pretraining.start import start_of
 from PIL import Image
-from pretraining_units import FAST, outcome, pretraining
 
 from omnibench.cards import BackboneCard
 from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.errors import DataError, RequestError
+from tests.pretraining.pretraining_units import FAST, outcome, pretraining
 
 
 def images(folder, count, side=20, seed=0):

@@ -14,7 +14,6 @@ import timm
 import torch
 from omnibench.tasks.pretraining.metrics import FIGURES, KNN
 from omnibench.tasks.pretraining.trainer import Trainer
-from pretraining_units import FAST, checkpoints, lines, outcome, pretraining
 from safetensors.torch import load, load_file
 
 from omnibench.cards import BackboneCard
@@ -26,6 +25,7 @@ from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.steps import Steps
+from tests.pretraining.pretraining_units import FAST, checkpoints, lines, outcome, pretraining
 
 
 class Killed(BaseException):
@@ -95,9 +95,9 @@ def test_a_run_killed_anywhere_ends_in_the_same_bits(
 SCRIPT = """
 import os, signal, sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from pretraining_units import outcome
-from test_pretraining_runner import Trainer, everything
+sys.path.insert(0, {root!r})
+from tests.pretraining.pretraining_units import outcome
+from tests.pretraining.test_pretraining_runner import Trainer, everything
 from omnibench.context import Context
 import torch
 torch.set_num_threads(1)
@@ -115,7 +115,7 @@ def test_a_process_that_is_killed_outright_goes_on_in_another(plain, phantom, co
     script = tmp_path / "script.py"
     script.write_text(
         SCRIPT.format(
-            tests=str(Path(__file__).parent),
+            root=str(Path(__file__).parents[2]),
             phantom=phantom,
             results=str(context.results),
             data=str(context.data),

@@ -1,11 +1,12 @@
 """Every term of a step and every gradient, against `straight_line` in float64."""
 
 import pytest
-import straight_line
 import torch
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, dino_terms
 from omnibench.tasks.pretraining.network import MaskedViT, draw_paths
-from tiny_networks import crops, model, network, recipe
+
+from tests.pretraining import straight_line
+from tests.pretraining.tiny_networks import crops, model, network, recipe
 
 TEMPERATURE = 0.05
 

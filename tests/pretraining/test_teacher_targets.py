@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-import straight_line
 import torch
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM
 from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
 from scipy.special import logsumexp
-from tiny_networks import crops, every, model, recipe
+
+from tests.pretraining import straight_line
+from tests.pretraining.tiny_networks import crops, every, model, recipe
 
 
 def noise(rows, columns, seed=0, spread=1.0, dtype=torch.float64):

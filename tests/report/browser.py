@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import sys
 
-from waiting import HUNG_SECONDS
+from tests.waiting import HUNG_SECONDS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 

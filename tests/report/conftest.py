@@ -1,7 +1,8 @@
 """Studies by hand, empty and with a few backbones in them."""
 
 import pytest
-from by_hand import Study
+
+from tests.report.by_hand import Study
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from page_records import ATTACK
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -13,6 +12,7 @@ from omnibench.report.across import across_tables, completed
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
 from omnibench.report.table import DASH
+from tests.report.page_records import ATTACK
 
 MODELS = ("random-vit", "a", "b", "c")
 

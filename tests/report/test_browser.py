@@ -1,11 +1,11 @@
 """The page in a real browser, where one is installed: what the script does, seen from outside."""
 
 import pytest
-from browser import Browser, installed
-from page_records import ATTACK, Results
 
 from omnibench.report.page.render import Page, to_html
 from omnibench.report.table import Cell, Column, Table
+from tests.report.browser import Browser, installed
+from tests.report.page_records import ATTACK, Results
 
 pytestmark = pytest.mark.skipif(
     installed() is None, reason="no chromium, chromium-browser or google-chrome on the path"

@@ -4,7 +4,6 @@ import re
 
 import numpy as np
 import pytest
-from by_hand import parts
 
 from omnibench.report.build import build_results, gather_decodings
 from omnibench.report.captions import caption
@@ -14,6 +13,7 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table, result_table
 from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
+from tests.report.by_hand import parts
 
 DECODINGS = ("b1-t64", "b5-t128")
 METRICS = ("meteor", "bleu")

@@ -7,7 +7,6 @@ from dataclasses import replace
 from itertools import chain
 
 import pytest
-from page_records import Results
 
 from omnibench.report.document import PREAMBLE, write_document
 from omnibench.report.figures.drawing import Figures, draw_figures
@@ -17,6 +16,7 @@ from omnibench.report.latex import ROWS, breakable, escape, fitted
 from omnibench.report.page.write import FIGURES, make_page
 from omnibench.report.table import Table
 from omnibench.states import states
+from tests.report.page_records import Results
 
 needs_latex = pytest.mark.skipif(
     shutil.which("pdflatex") is None,

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from page_records import ATTACK, CASES, Results
 from PIL import Image
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
@@ -24,6 +23,7 @@ from omnibench.report.figures.answers import classified
 from omnibench.report.figures.drawing import Drawing, Figure, draw_figures
 from omnibench.report.figures.pareto import front
 from omnibench.report.figures.ranks import rank_diagrams
+from tests.report.page_records import ATTACK, CASES, Results
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def test_the_front_is_what_no_other_beats():
 
 def over_datasets(values, names, correction="holm"):
     """What a diagram reads, of values [models, datasets] in one repetition each."""
-    from by_hand import Study
+    from tests.report.by_hand import Study
 
     made = Study()
     for name, row in zip(names, values, strict=True):

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_records import ATTACK, PNG, Results
 
 from omnibench.report.across import across_tables, completed
 from omnibench.report.comparisons import comparison_table
@@ -21,6 +20,7 @@ from omnibench.report.published import published_results
 from omnibench.report.result_tables import result_table
 from omnibench.report.table import Cell, Column, Table
 from omnibench.states import states
+from tests.report.page_records import ATTACK, PNG, Results
 
 VOID = {"meta", "link", "img", "input", "br"}
 
@@ -271,7 +271,7 @@ import sys
 from dataclasses import replace
 sys.path.insert(0, sys.argv[1])
 from pathlib import Path
-import page_records
+from tests.report import page_records
 class Patch:
     setattr = staticmethod(lambda target, name, value, **_: setattr(target, name, value))
 results = page_records.Results(Path(sys.argv[2]), Patch)
@@ -287,7 +287,7 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 
 
 def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path):
-    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parent), str(tmp_path)]
+    command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[2]), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

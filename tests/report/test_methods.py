@@ -4,8 +4,6 @@ import json
 from types import SimpleNamespace
 
 import pytest
-from by_hand import Study
-from page_records import Results
 
 from omnibench.record import as_bytes
 from omnibench.report import gather
@@ -15,6 +13,8 @@ from omnibench.report.page.methods import choices, over_datasets, recipe_words
 from omnibench.report.words import counted, listed, span
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.suite import ReportSection
+from tests.report.by_hand import Study
+from tests.report.page_records import Results
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from attack_tools import Bomb, done
 
 from omnibench import catalogue
 from omnibench.cell import Cell
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.security.attack_tools import Bomb, done
 
 
 @pytest.fixture

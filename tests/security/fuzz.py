@@ -1,4 +1,4 @@
-"""Give omnibench thousands of mutated files: `python tests/security/fuzz.py --cases 500`.
+"""Give omnibench thousands of mutated files: `python -m tests.security.fuzz --cases 500`.
 
 Of each kind of input every case must be accepted or refused in one sentence within a limit of
 time, print no control characters, and run no code that it brings along. Prints a table; exit
@@ -26,11 +26,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inputs import KINDS
-
 from omnibench import catalogue
 from omnibench.errors import OmnibenchError
 from omnibench.terminal import UNPRINTABLE
+from tests.security.inputs import KINDS
 
 SECONDS = 30  # of a processor that a case may take; none takes two
 MEMORY = 4 * 2**30  # and so many bytes more than before

@@ -19,8 +19,6 @@ import numpy as np
 import timm
 import torch
 import yaml
-from attack_tools import Bomb, done
-from mutations import changed_arrays, changed_tree, damaged
 from PIL import Image
 from safetensors.torch import save
 
@@ -33,6 +31,8 @@ from omnibench.errors import OmnibenchError
 from omnibench.record import as_bytes
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.security.attack_tools import Bomb, done
+from tests.security.mutations import changed_arrays, changed_tree, damaged
 
 Use = Callable[[], object]
 SUITE: dict[str, Any] = {

@@ -4,7 +4,8 @@ import pickle
 
 import numpy as np
 import torch
-from attack_tools import Bomb
+
+from tests.security.attack_tools import Bomb
 
 
 def test_the_bomb_goes_off(tmp_path):

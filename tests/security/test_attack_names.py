@@ -6,12 +6,12 @@ import subprocess
 from html.parser import HTMLParser
 
 import pytest
-from attack_tools import done
 
 from omnibench import catalogue
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.security.attack_tools import done
 
 HTML = "</td></script><script>alert(1)</script><img src=x onerror=alert(1)>"
 LATEX = r"\input{/etc/passwd}\write18{touch MARKER}%#$&_^~}{"

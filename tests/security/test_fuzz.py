@@ -1,8 +1,9 @@
-"""A few mutated inputs of each kind; `python tests/security/fuzz.py` gives more."""
+"""A few mutated inputs of each kind; `python -m tests.security.fuzz` gives more."""
 
 import pytest
-from fuzz import attack
-from inputs import KINDS
+
+from tests.security.fuzz import attack
+from tests.security.inputs import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)

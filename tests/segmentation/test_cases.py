@@ -8,11 +8,11 @@ from omnibench.tasks.segmentation.cases import Cases, nearest
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.distances import surface_distances
 from PIL import Image
-from target_values import masks_of
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.errors import DataError
+from tests.target_values import masks_of
 
 SIZES = st.integers(1, 70)
 COUNTS = {"train": 5, "val": 3, "test": 4}

@@ -7,7 +7,6 @@ from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
 from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
 from PIL import Image
-from target_values import masks_of
 from torch import nn
 from torch.nn import functional
 
@@ -15,6 +14,7 @@ from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.training.job import Batch
+from tests.target_values import masks_of
 
 COUNT, SIDE, WIDTH, CLASSES = 19, 32, 6, 3
 EVERY = np.arange(COUNT)

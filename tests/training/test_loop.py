@@ -131,8 +131,8 @@ import sys
 from pathlib import Path
 import torch
 from torch import distributed
-sys.path.insert(0, {tests!r})
-from test_loop import RECIPE, fit, job, network
+sys.path.insert(0, {root!r})
+from tests.training.test_loop import RECIPE, fit, job, network
 torch.set_num_threads(1)
 distributed.init_process_group("gloo")
 model = network()
@@ -147,7 +147,7 @@ def test_two_processes_give_the_loss_curve_of_one(tmp_path):
     model = network()
     alone: Fitted = fit(job(model, tmp_path / "alone"), RECIPE)
     script = tmp_path / "script.py"
-    script.write_text(SCRIPT.format(tests=str(Path(__file__).parent)))
+    script.write_text(SCRIPT.format(root=str(Path(__file__).parents[2])))
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run(
         [*launch, str(script), str(tmp_path)],

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
-from target_values import captions_of, labels_of, masks_of
 
 from omnibench.data import Split
 from omnibench.data.phantom import CARD
 from omnibench.data.phantom.reader import generate, read
+from tests.target_values import captions_of, labels_of, masks_of
 
 # Raise VERSION, then this, when pixels change on purpose.
 FIRST_THIRTY = "5dc6dfa7e991813c"

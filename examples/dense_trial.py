@@ -115,6 +115,6 @@ class DenseTrial(Trial):
         errors = predictions["test_errors"][:SHOWN]
         maps = self.maps("test", np.arange(len(errors))).numpy()
         grey = np.clip(255 / self.scale * np.stack([maps, errors]), 0, 255).astype(np.uint8)
-        file = io.BytesIO()
-        Image.fromarray(np.block([list(row) for row in grey])).save(file, "PNG")
+        sheet = np.block([list(row) for row in grey]).repeat(4, axis=0).repeat(4, axis=1)
+        Image.fromarray(sheet).save(file := io.BytesIO(), "PNG")
         return {"maps.png": file.getvalue()}

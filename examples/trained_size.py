@@ -45,6 +45,7 @@ def drawing(stem: str, label: str, points: Points) -> Drawing:
         for name, count, value in points:
             axes.plot([count], [value], "o", label=name)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
         axes.set_xlabel("trained parameters")
         axes.set_ylabel(label)
         axes.legend(frameon=False)

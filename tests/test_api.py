@@ -183,6 +183,8 @@ def test_each_name_is_there_and_typed(tmp_path):
         assert getattr(omnibench, name) is not None
     snippet = tmp_path / "snippet.py"
     lines = [f"from omnibench import {name}\nprint({name})" for name in omnibench.__all__]
+    # Strict as it is, the checker complains of a remark that hides no error.
+    lines.append("from omnibench import plan\nplan(3)  # type: ignore[arg-type]\n")
     snippet.write_text("\n".join(lines))
     checked = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", snippet],
@@ -192,11 +194,6 @@ def test_each_name_is_there_and_typed(tmp_path):
         check=False,
     )
     assert checked.returncode == 0, checked.stdout
-    snippet.write_text("from omnibench import plan\nplan(3)\n")
-    refused = subprocess.run(
-        [sys.executable, "-m", "mypy", "--strict", snippet], cwd=ROOT, capture_output=True
-    )
-    assert refused.returncode == 1
 
 
 def test_importing_omnibench_imports_nothing_that_costs():

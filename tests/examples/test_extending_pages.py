@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 import pytest
-from extended import EXAMPLES, ROOT
+
+from tests.examples.extended import EXAMPLES, ROOT
 
 PAGES = sorted((ROOT / "docs" / "extending").glob("*.md"))
 KINDS = (

@@ -1,8 +1,10 @@
 """The suite of extensions that the tests of the examples share, and its images."""
 
 import csv
+import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +28,6 @@ matrix:
     repetitions: 1
     recipe: {input_size: 32, epochs: 1, batch: 8, precision: fp32}
 """
-Bench = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @dataclass(frozen=True)
@@ -34,19 +35,38 @@ class Extended:
     """A suite of extensions, and what the commands printed of it.
 
     Attributes:
-        bench: gives a command, in a process that has the examples installed.
+        folder: where commands run; it holds the suite, `extended.yaml`, and its results.
+        variables: the environment of a process that has the examples installed.
     """
 
     folder: Path
-    bench: Bench
-    planned: str
-    ran: str
-    reported: str
+    variables: Mapping[str, str]
+    planned: str = ""
+    ran: str = ""
+    reported: str = ""
 
     @property
     def results(self) -> Path:
         """Return the results folder."""
         return self.folder / "results"
+
+    def start(self, *arguments: object) -> "subprocess.Popen[str]":
+        """Start a command in a group of processes of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "omnibench", *map(str, arguments)],
+            cwd=self.folder,
+            env={**os.environ, **self.variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    def bench(self, *arguments: object) -> "subprocess.CompletedProcess[str]":
+        """Give a command and wait for its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def write_pgm(folder: Path) -> None:

@@ -1,1 +1,70 @@
 """The examples of extensions, installed as a package of their own and run once for all tests."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from omnibench import catalogue
+from omnibench.registry import _registries
+from tests.examples.extended import EXAMPLES, SUITE, Extended, write_pgm
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the package's wheel and unpack it, as an installer does; return its folder."""
+    copy, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("installed")
+    bytecode = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+    shutil.copytree(EXAMPLES, copy / "examples", ignore=bytecode)
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    package = copy / "examples" / "package"
+    subprocess.run([sys.executable, "-c", build], cwd=package, check=True, capture_output=True)
+    [wheel] = (package / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Extended:
+    """Plan, run and report a suite that every kind of extension takes part in."""
+    folder = tmp_path_factory.mktemp("extended")
+    write_pgm(folder / "images")
+    (folder / "extended.yaml").write_text(SUITE)
+    variables = {
+        "PYTHONPATH": str(installed),
+        "OMNIBENCH_RESULTS": str(folder / "results"),
+        "OMNIBENCH_DATA": str(folder / "data"),
+    }
+    extended = Extended(folder, variables)
+    texts = {}
+    for text, command in (("planned", "plan"), ("ran", "run"), ("reported", "report")):
+        done = extended.bench(command, "extended.yaml")
+        assert done.returncode == 0, done.stderr
+        texts[text] = done.stdout
+    return replace(extended, **texts)
+
+
+@pytest.fixture
+def taken_back() -> Iterator[None]:
+    """Forget what a test registers, and the modules that it plugs in."""
+    for registry in tuple(_registries):
+        registry._load()
+    entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
+    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
+    yield
+    for registry, before in entries.items():
+        registry._entries = before
+        registry.version += 1
+    plugged_from = {path.parent for path in catalogue._plugged}
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "none").parent in plugged_from:
+            del sys.modules[name]
+    sys.path[:] = folders
+    catalogue._plugged.clear()
+    catalogue._plugged.update(plugged)

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ METRICS = {"d/auc": 0.75}
 
 
 @pytest.fixture
-def unit(unit):
+def unit(unit: Any) -> Any:
     """The unit of the other tests, whose recipe has a precision and a field of today."""
     deciding = {"version": 1, "options": {}, "recipe": {"name": "small"}}
     recipe = {"epochs": 3, "precision": "auto", "init": "fixed"}
@@ -25,7 +27,9 @@ def unit(unit):
     return replace(unit, recipe=recipe, deciding=deciding, sources=sources, backbone=card)
 
 
-def earlier(store, unit, repetition=0, digest="0" * 64, **changes):
+def earlier(
+    store: RecordStore, unit: Any, repetition: int = 0, digest: str = "0" * 64, **changes: Any
+) -> Any:
     """Write the record that version 1 left of a repetition, with predictions and a log."""
     spec = unit.spec(repetition)
     del spec["short"]
@@ -62,33 +66,41 @@ def earlier(store, unit, repetition=0, digest="0" * 64, **changes):
 
 
 @pytest.fixture
-def store(tmp_path):
+def store(tmp_path: Path) -> RecordStore:
     return RecordStore(tmp_path)
 
 
-def statuses(store, unit):
+def statuses(store: RecordStore, unit: Any) -> list[Any]:
     return [summary and summary["status"] for summary in Index(store).summaries(unit)]
 
 
 @pytest.mark.parametrize("precision", ["bf16", "fp32"])
-def test_a_record_is_taken_over_whichever_precision_its_machine_took(store, unit, precision):
+def test_a_record_is_taken_over_whichever_precision_its_machine_took(
+    store: RecordStore, unit: Any, precision: str
+) -> None:
     path = earlier(store, unit, precision=precision)
     assert statuses(store, unit) == ["done", None, None]
     record = store.read(unit.cells[0])
+    assert record is not None
     assert record["metrics"] == METRICS
+    assert record is not None
     assert record["adopted"] == "0" * 64
+    assert record is not None
     assert record["environment"] == {"python": "3.11", "threads": 2, "precision": precision}
+    assert record is not None
     assert record["notes"] == {"chosen": {"epoch": 2}}
+    assert record is not None
     assert record["spec"] == unit.spec(0)
     place = store.path(unit.cells[0])
     assert read_predictions(place)["test_logits"].tolist() == [[1, 1, 1], [1, 1, 1]]
+    assert record is not None
     assert sorted(record["files"]) == ["epochs.jsonl", "predictions.npz"]
     assert place.with_suffix(".epochs.jsonl").read_text() == "{}\n"
     assert not path.exists()
     assert statuses(store, unit) == ["done", None, None]
 
 
-def test_a_take_over_that_broke_off_is_completed(store, unit):
+def test_a_take_over_that_broke_off_is_completed(store: Any, unit: Any) -> None:
     path = earlier(store, unit)
     place = store.path(unit.cells[0])
     path.with_suffix(".predictions.npz").rename(place.with_suffix(".predictions.npz"))
@@ -96,7 +108,7 @@ def test_a_take_over_that_broke_off_is_completed(store, unit):
     assert "predictions.npz" in store.read(unit.cells[0])["files"]
 
 
-def test_an_editors_copy_of_a_record_costs_nothing(store, unit):
+def test_an_editors_copy_of_a_record_costs_nothing(store: Any, unit: Any) -> None:
     path = earlier(store, unit)
     copies = [path.with_suffix(ending) for ending in (".json~", ".json.bak", ".old copy")]
     for copy in copies:
@@ -106,7 +118,9 @@ def test_an_editors_copy_of_a_record_costs_nothing(store, unit):
     assert all(copy.exists() for copy in copies)
 
 
-def test_a_record_that_cannot_be_written_again_stays_with_all_its_files(store, unit, caplog):
+def test_a_record_that_cannot_be_written_again_stays_with_all_its_files(
+    store: RecordStore, unit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     path = earlier(store, unit, cost={"wall_s": float("nan")})
     assert statuses(store, unit) == [None, None, None]
     assert path.exists()
@@ -115,7 +129,9 @@ def test_a_record_that_cannot_be_written_again_stays_with_all_its_files(store, u
 
 
 @pytest.mark.parametrize("text", ["y {broken", "y {" + "[" * 100_000])
-def test_a_source_digest_that_is_none_is_another_cells(store, unit, text):
+def test_a_source_digest_that_is_none_is_another_cells(
+    store: RecordStore, unit: Any, text: str
+) -> None:
     earlier(store, unit, digests={"source.dataset": "x", "source.backbone": text})
     assert statuses(store, unit) == [None, None, None]
 
@@ -136,14 +152,18 @@ def test_a_source_digest_that_is_none_is_another_cells(store, unit, text):
         {"digests": {"source.dataset": "x"}},
     ],
 )
-def test_a_record_of_other_numbers_is_left_alone(store, unit, changes):
+def test_a_record_of_other_numbers_is_left_alone(
+    store: RecordStore, unit: Any, changes: dict[str, Any]
+) -> None:
     path = earlier(store, unit, **changes)
     before = path.read_bytes()
     assert statuses(store, unit) == [None, None, None]
     assert path.read_bytes() == before
 
 
-def test_a_field_of_today_that_is_not_at_its_default_is_another_cell(store, unit):
+def test_a_field_of_today_that_is_not_at_its_default_is_another_cell(
+    store: RecordStore, unit: Any
+) -> None:
     earlier(store, unit)
     recipe = {**unit.recipe, "init": "per-repetition"}
     deciding = {**unit.deciding, "recipe": {"name": "small", "init": "per-repetition"}}
@@ -151,23 +171,25 @@ def test_a_field_of_today_that_is_not_at_its_default_is_another_cell(store, unit
     assert statuses(store, other) == [None, None, None]
 
 
-def test_an_explicit_precision_takes_over_that_one_alone(store, unit):
+def test_an_explicit_precision_takes_over_that_one_alone(store: RecordStore, unit: Any) -> None:
     earlier(store, unit, precision="bf16")
     recipe, named = {**unit.recipe, "precision": "fp32"}, {"name": "small", "precision": "fp32"}
     other = replace(unit, recipe=recipe, deciding={**unit.deciding, "recipe": named})
     assert statuses(store, other) == [None, None, None]
 
 
-def test_of_two_precisions_the_finished_record_is_taken(store, unit):
+def test_of_two_precisions_the_finished_record_is_taken(store: Any, unit: Any) -> None:
     error = {"kind": "bug", "message": "m", "traceback": ""}
-    failed = {"status": "failed", "metrics": {}, "error": error, "finished": "2026-02-02"}
+    failed: Any = {"status": "failed", "metrics": {}, "error": error, "finished": "2026-02-02"}
     earlier(store, unit, digest="1" * 64, precision="fp32", **failed)
     earlier(store, unit)
     assert statuses(store, unit) == ["done", None, None]
     assert store.read(unit.cells[0])["adopted"] == "0" * 64
 
 
-def test_a_builders_records_are_refused_by_name(store, unit, caplog):
+def test_a_builders_records_are_refused_by_name(
+    store: RecordStore, unit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     card = BackboneCard(id="a", source="my_net:Net", width=8)
     made = replace(unit, backbone=card, sources={"dataset": "x", "backbone": "builder:y"})
     digests = {"source.dataset": "x", "source.backbone": "sha256:y {}"}
@@ -185,7 +207,9 @@ def test_a_builders_records_are_refused_by_name(store, unit, caplog):
         ("hf_hub:me/mine", False),
     ],
 )
-def test_lora_that_missed_layers_is_computed_again(store, unit, caplog, source, taken):
+def test_lora_that_missed_layers_is_computed_again(
+    store: RecordStore, unit: Any, caplog: pytest.LogCaptureFixture, source: str, taken: bool
+) -> None:
     card = BackboneCard(id="a", source=source, pool="cls")
     lora = replace(unit, adaptation="lora", short="lora-r8-a16", backbone=card)
     earlier(store, lora)
@@ -193,7 +217,9 @@ def test_lora_that_missed_layers_is_computed_again(store, unit, caplog, source, 
     assert ("what lora computes on such a backbone has changed" in caplog.text) != taken
 
 
-def test_records_of_a_pretrained_backbone_follow_its_pretrainings_new_digest(store, unit):
+def test_records_of_a_pretrained_backbone_follow_its_pretrainings_new_digest(
+    store: Any, unit: Any
+) -> None:
     """Both where the suite names the backbone and where its digest does."""
     start = replace(unit, task="pretraining", repetitions=(0,))
     notes = {"architecture": "x", "model_args": {}, "mean": [0.5] * 3, "std": [0.5] * 3}
@@ -212,13 +238,17 @@ def test_records_of_a_pretrained_backbone_follow_its_pretrainings_new_digest(sto
         assert store.read(now.cells[0])["spec"]["backbone"] == name
 
 
-def test_a_record_of_schema_1_is_read_in_todays_shape(store, unit):
+def test_a_record_of_schema_1_is_read_in_todays_shape(store: RecordStore, unit: Any) -> None:
     record = read_record(earlier(store, unit))
+    assert record is not None
     assert record["spec"]["short"] == "linear"
+    assert record is not None
     assert record["schema"] == 1
 
 
-def test_a_damaged_record_of_schema_1_is_named(store, unit, caplog):
+def test_a_damaged_record_of_schema_1_is_named(
+    store: RecordStore, unit: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     path = earlier(store, unit, metrics=[])
     assert read_record(path) is None
     assert "damaged" in caplog.text

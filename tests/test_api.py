@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +17,10 @@ import torch
 import omnibench
 from omnibench.errors import RequestError
 from omnibench.tidy import COLUMNS
+from tests.conftest import Bench
 
 ROOT = Path(omnibench.__file__).parents[1]
-SUITE = {
+SUITE: Any = {
     "name": "small",
     "repetitions": 2,
     "backbones": [
@@ -45,11 +48,11 @@ print(cells.to_json(orient="records"))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a dataset, in which the suite is run by a script."""
     folder = tmp_path_factory.mktemp("api")
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         labels = np.arange(24) % 2
         images = rng.integers(0, 120, (24, 16, 16)) + 40 * labels[:, None, None]
@@ -72,12 +75,12 @@ def folder(tmp_path_factory) -> Path:
 
 
 @pytest.fixture
-def places(folder, monkeypatch) -> dict[str, Path]:
+def places(folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     monkeypatch.chdir(folder)
     return {"results": folder / "results", "data": folder / "data"}
 
 
-def test_plan_counts_cells_and_their_cost(places):
+def test_plan_counts_cells_and_their_cost(places: Any) -> None:
     plan = omnibench.plan(SUITE, **places)
     assert list(plan.cells["state"]) == ["done"] * 6
     assert (plan.hours, plan.needs) == (0, ())
@@ -90,7 +93,7 @@ def test_plan_counts_cells_and_their_cost(places):
     assert absent.hours > 0
 
 
-def test_results_have_a_row_for_each_cell_and_metric(places):
+def test_results_have_a_row_for_each_cell_and_metric(places: Any) -> None:
     frame = omnibench.results(SUITE, **places)
     assert tuple(frame.columns) == COLUMNS
     assert len(frame[["digest"]].drop_duplicates()) == 6
@@ -106,7 +109,7 @@ def test_results_have_a_row_for_each_cell_and_metric(places):
     assert sorted(of_folder["value"].dropna()) == sorted(frame["value"].dropna())
 
 
-def test_compare_gives_the_rows_of_the_command(places, bench):
+def test_compare_gives_the_rows_of_the_command(places: Any, bench: Bench) -> None:
     frame = omnibench.compare("w", "v", metric="auc", margin=5, **places)
     arguments = ("--metric", "auc", "--results", places["results"], "--json")
     rows = json.loads(bench("compare", "w", "v", *arguments)[1])["rows"]
@@ -114,7 +117,9 @@ def test_compare_gives_the_rows_of_the_command(places, bench):
     assert set(frame["equivalent"]) <= {True, False, None}
 
 
-def test_run_leaves_nothing_of_the_process_changed(places, capsys):
+def test_run_leaves_nothing_of_the_process_changed(
+    places: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     def state() -> tuple[object, ...]:
         log, main = logging.getLogger("omnibench"), sys.modules["__main__"]
         return (
@@ -133,7 +138,7 @@ def test_run_leaves_nothing_of_the_process_changed(places, capsys):
     assert "[1/1] classification/npz-two/v/knn: 1 done" in captured.err
 
 
-def test_load_encoder_gives_embeddings_tokens_and_maps(places):
+def test_load_encoder_gives_embeddings_tokens_and_maps(places: Any) -> None:
     encoder = omnibench.load_encoder(
         "random-vit-tiny", input_size=64, precision="fp32", device="cpu", **places
     )
@@ -157,13 +162,15 @@ def test_load_encoder_gives_embeddings_tokens_and_maps(places):
         (lambda: omnibench.load_encoder("random-vit-tinny"), "did you mean random-vit-tiny"),
     ],
 )
-def test_a_mistake_is_an_error_of_omnibench(places, call, message):
+def test_a_mistake_is_an_error_of_omnibench(
+    places: dict[str, Path], call: Callable[..., Any], message: str
+) -> None:
     with pytest.raises(RequestError) as raised:
         call()
     assert message in str(raised.value)
 
 
-def test_a_failed_cell_is_a_row(places, folder):
+def test_a_failed_cell_is_a_row(places: Any, folder: Path) -> None:
     (folder / "bad.pth").write_bytes(b"no weights")
     bad = {"id": "bad", "source": "file:bad.pth", "architecture": "test_vit"}
     entry = {**SUITE["matrix"][0], "adaptations": ["knn"]}
@@ -177,7 +184,7 @@ def test_a_failed_cell_is_a_row(places, folder):
     assert "bad.pth" in row["error"]
 
 
-def test_each_name_is_there_and_typed(tmp_path):
+def test_each_name_is_there_and_typed(tmp_path: Path) -> None:
     assert set(dir(omnibench)) >= set(omnibench.__all__) == {*omnibench._MODULES, "errors"}
     for name in omnibench.__all__:
         assert getattr(omnibench, name) is not None
@@ -196,7 +203,7 @@ def test_each_name_is_there_and_typed(tmp_path):
     assert checked.returncode == 0, checked.stdout
 
 
-def test_importing_omnibench_imports_nothing_that_costs():
+def test_importing_omnibench_imports_nothing_that_costs() -> None:
     code = "import sys, omnibench; print({'torch', 'pandas', 'numpy', 'pydantic'} & {*sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"

@@ -3,6 +3,7 @@
 import subprocess
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,20 +16,22 @@ from omnibench.rates import forward_flops
 
 
 @pytest.mark.parametrize("reference", PARTS.values(), ids=PARTS.keys())
-def test_every_part_is_there(reference):
+def test_every_part_is_there(reference: Any) -> None:
     module, _, function = reference.partition(":")
+    assert find_spec is not None
+    assert find_spec is not None
     source = Path(find_spec(module).origin).read_text(encoding="utf-8")  # the import costs seconds
     assert f"\ndef {function}(device: str) -> Iterator[Measure]:\n" in source
 
 
-def test_the_scale_is_measured_on_records_that_count(monkeypatch):
+def test_the_scale_is_measured_on_records_that_count(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scale, "BACKBONES", 1)
     monkeypatch.setattr(scale, "REPETITIONS", 2)
     monkeypatch.setattr(scale, "SETTLED_NS", 0)
     first_lines = []
     run_process = subprocess.run
 
-    def run(command, **options):
+    def run(command: Any, **options: Any) -> Any:
         done = run_process(command, **options)
         first_lines.append(done.stdout.splitlines()[0])
         return done
@@ -44,7 +47,9 @@ def test_the_scale_is_measured_on_records_that_count(monkeypatch):
     assert len(statuses) == 2
 
 
-def test_speed_keeps_images_a_second_as_flops(tmp_path, monkeypatch, caplog):
+def test_speed_keeps_images_a_second_as_flops(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
     keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
     here = Context(tmp_path / "results", tmp_path / "data", "cpu", usable_cores())

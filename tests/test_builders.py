@@ -4,7 +4,9 @@ import hashlib
 import importlib
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +40,7 @@ PACKAGE = {
 
 
 @pytest.fixture
-def write(tmp_path, monkeypatch):
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Write files into a folder from which Python imports; returns the folder."""
 
     def write(files: dict[str, str], place: str = "here") -> Path:
@@ -53,7 +55,7 @@ def write(tmp_path, monkeypatch):
     return write
 
 
-def test_two_builders_of_one_file_differ(write):
+def test_two_builders_of_one_file_differ(write: Any) -> None:
     write(PLAIN)
     assert builder_digest("net_of_tests:Small") != builder_digest("net_of_tests:Big")
     assert len(builder_digest("net_of_tests:Big")) == 64
@@ -61,7 +63,9 @@ def test_two_builders_of_one_file_differ(write):
 
 
 @pytest.mark.parametrize(("name", "same"), [("net_helper", False), ("unrelated", True)])
-def test_a_changed_file_beside_counts_where_it_is_imported(write, name, same):
+def test_a_changed_file_beside_counts_where_it_is_imported(
+    write: Any, name: str, same: bool
+) -> None:
     folder = write(PLAIN)
     before = builder_digest("net_of_tests:Big")
     (folder / f"{name}.py").write_text("WIDTH = 32\nclass Net: ...\n")
@@ -69,7 +73,7 @@ def test_a_changed_file_beside_counts_where_it_is_imported(write, name, same):
 
 
 @pytest.mark.parametrize("name", [*PACKAGE, "netpack/added.py"])
-def test_every_module_that_a_package_imports_counts_and_no_other(write, name):
+def test_every_module_that_a_package_imports_counts_and_no_other(write: Any, name: Any) -> None:
     folder = write(PACKAGE)
     before = builder_digest("netpack.build:Net")
     with (folder / name).open("a") as file:
@@ -78,7 +82,7 @@ def test_every_module_that_a_package_imports_counts_and_no_other(write, name):
     assert (builder_digest("netpack.build:Net") == before) is unchanged
 
 
-def test_the_modules_are_those_that_python_imports(write):
+def test_the_modules_are_those_that_python_imports(write: Any) -> None:
     """Against Python's own import of the same tree, functions called."""
     folder = write(PACKAGE)
     importlib.import_module("netpack.build")
@@ -96,14 +100,16 @@ def test_the_modules_are_those_that_python_imports(write):
 @pytest.mark.parametrize(
     ("files", "reference"), [(PLAIN, "net_of_tests:Big"), (PACKAGE, "netpack.build:Net")]
 )
-def test_identical_trees_in_two_folders_have_one_digest(write, files, reference):
+def test_identical_trees_in_two_folders_have_one_digest(
+    write: Any, files: dict[str, str], reference: str
+) -> None:
     write(files, "here")
     here = builder_digest(reference)
     write({**files, "more.py": ""}, "there")
     assert builder_digest(reference) == here
 
 
-def test_a_package_beside_a_plain_file_counts(write):
+def test_a_package_beside_a_plain_file_counts(write: Any) -> None:
     folder = write({"user_of_nets.py": "from nets_beside.small import Net\n"})
     write({"nets_beside/small.py": "import nets_beside.part\n", "nets_beside/part.py": ""})
     assert set(sources("user_of_nets")) == {
@@ -115,13 +121,13 @@ def test_a_package_beside_a_plain_file_counts(write):
     assert "nets_beside" in sources("user_of_nets")
 
 
-def test_a_folder_named_like_an_installed_package_is_none(write):
+def test_a_folder_named_like_an_installed_package_is_none(write: Any) -> None:
     write({"user_of_numpy.py": "import numpy.linalg\nimport omnibench.cards\n"})
     write({"numpy/linalg.py": "", "omnibench/cards.py": "", "omnibench/__init__.py": ""})
     assert set(sources("user_of_numpy")) == {"user_of_numpy"}
 
 
-def test_circles_links_and_what_is_absent_are_as_in_python(write, tmp_path):
+def test_circles_links_and_what_is_absent_are_as_in_python(write: Any, tmp_path: Path) -> None:
     folder = write({"circle_a.py": "import circle_b, linked, dangling\nfrom . import nothing\n"})
     write({"circle_b.py": "try:\n    import circle_a, absent_helper\nexcept ImportError: ...\n"})
     (tmp_path / "elsewhere.py").write_text("x = 1\n")
@@ -133,7 +139,7 @@ def test_circles_links_and_what_is_absent_are_as_in_python(write, tmp_path):
     assert builder_digest("circle_a:Net") != before
 
 
-def test_names_that_are_no_modules_reach_no_other_file(write, tmp_path):
+def test_names_that_are_no_modules_reach_no_other_file(write: Any, tmp_path: Path) -> None:
     (tmp_path / "outside.py").write_text("")
     write({"far.py": "__import__('../outside'); __import__('')\n__import__(name)\n"})
     assert set(sources("far")) == {"far"}
@@ -148,14 +154,16 @@ def test_names_that_are_no_modules_reach_no_other_file(write, tmp_path):
         (b"(" * 10_000, r"broken_builder\.py'.* is not Python"),
     ],
 )
-def test_a_builder_that_is_not_python_is_refused_by_its_file(write, text, message):
+def test_a_builder_that_is_not_python_is_refused_by_its_file(
+    write: Any, text: bytes, message: str
+) -> None:
     folder = write({"broken_builder.py": ""})
     (folder / "broken_builder.py").write_bytes(text)
     with pytest.raises(RequestError, match=message):
         builder_digest("broken_builder:Net")
 
 
-def test_a_helper_that_is_not_python_counts_by_its_bytes(write):
+def test_a_helper_that_is_not_python_counts_by_its_bytes(write: Any) -> None:
     folder = write({"net_with_bad.py": "try:\n    import bad_helper\nexcept SyntaxError: ...\n"})
     (folder / "bad_helper.py").write_text("def f(:\n")
     before = builder_digest("net_with_bad:Net")
@@ -163,10 +171,10 @@ def test_a_helper_that_is_not_python_counts_by_its_bytes(write):
     assert builder_digest("net_with_bad:Net") != before
 
 
-def test_a_file_that_cannot_be_read_is_named(write, monkeypatch):
+def test_a_file_that_cannot_be_read_is_named(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     write(PLAIN)
 
-    def refuse(path, *_):
+    def refuse(path: Path, *_: Any) -> None:
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
@@ -184,23 +192,23 @@ def test_a_file_that_cannot_be_read_is_named(write, monkeypatch):
         (":Net", "not of the form module:attribute"),
     ],
 )
-def test_what_names_no_source_is_refused(write, reference, message):
+def test_what_names_no_source_is_refused(write: Any, reference: str, message: str) -> None:
     write(PACKAGE)
     with pytest.raises(RequestError, match=message):
         builder_digest(reference)
 
 
-def test_an_installed_file_stands_alone():
+def test_an_installed_file_stands_alone() -> None:
     """`os` and what it imports lie among other projects' files, none of which is its own."""
     assert set(sources("os")) == {"os"}
 
 
-def test_of_omnibenchs_own_builders_the_reference_counts():
+def test_of_omnibenchs_own_builders_the_reference_counts() -> None:
     reference = "omnibench.backbones.cnn:efficientnet_lite0"
     assert builder_digest(reference) == hashlib.sha256(reference.encode()).hexdigest()
 
 
-def test_a_builder_that_changed_after_planning_is_refused(write):
+def test_a_builder_that_changed_after_planning_is_refused(write: Any) -> None:
     folder = write(PLAIN)
     digest = builder_digest("net_of_tests:Big")
     require_unchanged("net_of_tests:Big", digest)
@@ -209,7 +217,7 @@ def test_a_builder_that_changed_after_planning_is_refused(write):
         require_unchanged("net_of_tests:Big", digest)
 
 
-def test_a_hundred_builders_take_less_than_a_fifth_of_a_second(write):
+def test_a_hundred_builders_take_less_than_a_fifth_of_a_second(write: Any) -> None:
     files = {f"helper_{k}.py": "import math\nx = [1]\n" * 50 for k in range(5)}
     write({**files, "many.py": "import torch, numpy, helper_0, helper_1, helper_2, helper_3\n"})
     began = time.process_time()

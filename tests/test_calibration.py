@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from omnibench.rates import CORE_RATE, Rates, frozen_rate
 
 
 @pytest.fixture
-def context(tmp_path, monkeypatch):
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     names = {"cpu": "cpu: Some Processor", "cuda": "cuda: Some GPU"}
     monkeypatch.setattr(
         calibration, "describe", lambda context: {"device": names[context.device[:4].strip(":")]}
@@ -20,13 +21,13 @@ def context(tmp_path, monkeypatch):
     return Context(tmp_path / "results", tmp_path / "data", "cpu", threads=2)
 
 
-def test_without_a_measurement_rates_are_rough(context):
+def test_without_a_measurement_rates_are_rough(context: Context) -> None:
     rates = Rates.from_context(context)
     assert rates.frozen("bf16") == frozen_rate("bf16", "cpu") >= CORE_RATE["bf16"]
     assert rates.calibration.basis == "rough: run `bench.py speed features training`"
 
 
-def test_what_was_measured_is_taken_by_kind_and_precision(context):
+def test_what_was_measured_is_taken_by_kind_and_precision(context: Context) -> None:
     remember(context, "frozen", {"fp32": 1e9, "bf16": 2e9})
     assert "the rest rough: run `bench.py speed training`" in recall(context).basis
     remember(context, "trained", {"bf16": 3e9})
@@ -38,7 +39,9 @@ def test_what_was_measured_is_taken_by_kind_and_precision(context):
     assert rates.calibration.basis == f"measured on this machine (Some Processor) on {date}"
 
 
-def test_another_processor_or_other_threads_count_for_nothing(context, monkeypatch):
+def test_another_processor_or_other_threads_count_for_nothing(
+    context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remember(context, "frozen", {"bf16": 2e9})
     assert recall(replace(context, threads=4)).frozen == {}
     remember(replace(context, threads=4), "trained", {"bf16": 3e9})
@@ -47,7 +50,7 @@ def test_another_processor_or_other_threads_count_for_nothing(context, monkeypat
     assert recall(replace(context, threads=4)).trained == {}
 
 
-def test_a_gpu_is_named_and_never_asked(context, monkeypatch):
+def test_a_gpu_is_named_and_never_asked(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     gpu = replace(context, device="cuda")
     remember(gpu, "frozen", {"bf16": 2e12})
     remember(context, "frozen", {"bf16": 2e9})
@@ -58,7 +61,7 @@ def test_a_gpu_is_named_and_never_asked(context, monkeypatch):
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"cpu": 3}', '{"cpu": {"device": "x"}}'])
-def test_a_damaged_file_counts_for_nothing(context, text):
+def test_a_damaged_file_counts_for_nothing(context: Context, text: str) -> None:
     context.data.mkdir()
     (context.data / FILE).write_text(text)
     assert recall(context).frozen == {}

@@ -5,7 +5,7 @@ from omnibench.cards import BackboneCard
 
 
 @pytest.mark.parametrize("draw", ["two", "", "-1", "1.5", "1@2", "007", "\u0663", "1" * 30])
-def test_a_draw_is_a_number_that_is_written_in_one_way(draw):
+def test_a_draw_is_a_number_that_is_written_in_one_way(draw: str) -> None:
     with pytest.raises(ValidationError, match="is no number of a draw; write random:resnet18@0"):
         BackboneCard(id="x", source=f"random:resnet18@{draw}")
     assert BackboneCard(id="x", source="random:resnet18@7").source_name == "resnet18@7"

@@ -3,6 +3,9 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +18,7 @@ from omnibench.catalogue import (
     tasks,
 )
 from omnibench.errors import RequestError
+from tests.conftest import WhenLogged
 from tests.waiting import HUNG_SECONDS
 
 FAMILIES = ("vit", "dino", "dinov2", "dinov3", "radio-dino", "omnirad")
@@ -35,7 +39,7 @@ SINGLE = {
 PROTOCOL_IDS = SINGLE | {f"{family}-{size}" for family in FAMILIES for size in ("small", "base")}
 
 
-def test_everything_shipped_is_found_through_entry_points():
+def test_everything_shipped_is_found_through_entry_points() -> None:
     assert set(backbones) >= PROTOCOL_IDS
     assert {"phantom", "breastmnist", "chestmnist-28"} <= set(datasets)
     assert "classification" in tasks
@@ -48,7 +52,7 @@ CARD = (
 
 
 @pytest.fixture
-def plug(tmp_path, monkeypatch):
+def plug(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
     """Write a plug-in and its helpers; returns its path. All they leave in the process goes."""
     for registry in (backbones, datasets, tasks):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
@@ -56,7 +60,7 @@ def plug(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     before = set(sys.modules)
 
-    def plug(name, text, **helpers):
+    def plug(name: Any, text: Any, **helpers: Any) -> Any:
         for stem, content in {name: text, **helpers}.items():
             path = tmp_path / f"{stem}.py"
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -69,13 +73,13 @@ def plug(tmp_path, monkeypatch):
             del sys.modules[module]
 
 
-def test_a_plugin_registers_and_loading_it_again_changes_nothing(plug):
+def test_a_plugin_registers_and_loading_it_again_changes_nothing(plug: Any) -> None:
     plugin = plug("plugin_that_registers", CARD.format(id="plugged-in"))
     assert load_plugin(plugin) == load_plugin(plugin) == ("plugged-in",)
     assert backbones.get("plugged-in").source_kind == "random"
 
 
-def test_a_plugin_imports_what_lies_beside_it(plug):
+def test_a_plugin_imports_what_lies_beside_it(plug: Any) -> None:
     plugin = plug(
         "user_of_plug_helper",
         "from plug_helper import ID\n" + CARD.replace("'{id}'", "ID"),
@@ -84,7 +88,7 @@ def test_a_plugin_imports_what_lies_beside_it(plug):
     assert load_plugin(plugin) == ("helped",)
 
 
-def test_a_plugin_that_is_importable_already_is_no_clash(plug, tmp_path):
+def test_a_plugin_that_is_importable_already_is_no_clash(plug: Any, tmp_path: Path) -> None:
     sys.path.insert(0, str(tmp_path))
     card = CARD.format(id="imported")
     first = plug("importer_of_plugin", "import imported_plugin\n", imported_plugin=card)
@@ -92,7 +96,7 @@ def test_a_plugin_that_is_importable_already_is_no_clash(plug, tmp_path):
     assert load_plugin(tmp_path / "imported_plugin.py") == ()  # the first one registered it
 
 
-def test_helpers_of_one_name_in_two_folders_are_refused(plug, tmp_path):
+def test_helpers_of_one_name_in_two_folders_are_refused(plug: Any, tmp_path: Path) -> None:
     load_plugin(plug("here/user_a", "from twice import x\n", **{"here/twice": "x = 1\n"}))
     for text in ("from twice import x\n", "from twice import y\n", "def f():\n    import twice\n"):
         plugin = plug("there/user_b", text, **{"there/twice": "x = y = 2\n"})
@@ -105,7 +109,7 @@ def test_helpers_of_one_name_in_two_folders_are_refused(plug, tmp_path):
     load_plugin(plug("there/user_c", "x = 1\n"))  # that it lies there harms nobody
 
 
-def test_a_helper_with_the_name_of_a_python_module_is_refused(plug):
+def test_a_helper_with_the_name_of_a_python_module_is_refused(plug: Any) -> None:
     with pytest.raises(RequestError, match=r"imports 'json', which Python takes from .*; rename"):
         load_plugin(plug("user_of_json", "import json\n", json="x = 1\n"))
     with pytest.raises(RequestError, match="imports 'sys', which Python takes from what is built"):
@@ -132,7 +136,9 @@ def test_a_helper_with_the_name_of_a_python_module_is_refused(plug):
         ("x = '\0'\n", r"is not Python: \w+: source code string cannot contain null bytes"),
     ],
 )
-def test_a_plugin_that_fails_is_one_sentence_and_leaves_nothing(plug, tmp_path, text, message):
+def test_a_plugin_that_fails_is_one_sentence_and_leaves_nothing(
+    plug: Any, tmp_path: Path, text: str, message: str
+) -> None:
     path, known = list(sys.path), set(backbones)
     plugin = plug("plugin_that_fails", text, helper_that_fails="raise ValueError('in a helper')\n")
     with pytest.raises(RequestError, match=rf"^the plug-in '{plugin}' {message}") as refused:
@@ -144,7 +150,7 @@ def test_a_plugin_that_fails_is_one_sentence_and_leaves_nothing(plug, tmp_path, 
     assert load_plugin(plugin) == ("mended",)
 
 
-def test_ctrl_c_in_a_plugin_goes_through_and_leaves_nothing(plug):
+def test_ctrl_c_in_a_plugin_goes_through_and_leaves_nothing(plug: Any) -> None:
     text = CARD.format(id="interrupted") + "raise KeyboardInterrupt\n"
     with pytest.raises(KeyboardInterrupt):
         load_plugin(plug("plugin_interrupted", text))
@@ -152,7 +158,12 @@ def test_ctrl_c_in_a_plugin_goes_through_and_leaves_nothing(plug):
     assert "plugin_interrupted" not in sys.modules
 
 
-def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, when_logged, caplog):
+def test_a_plugin_that_takes_long_is_named(
+    plug: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    when_logged: WhenLogged,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(catalogue, "SLOW_SECONDS", HUNG_SECONDS)
     load_plugin(plug("quick_plugin", "x = 1\n"))
     monkeypatch.setattr(catalogue, "SLOW_SECONDS", 0.1)
@@ -166,7 +177,7 @@ def test_a_plugin_that_takes_long_is_named(plug, monkeypatch, when_logged, caplo
     ]
 
 
-def test_what_is_no_plugin_is_refused(plug, tmp_path):
+def test_what_is_no_plugin_is_refused(plug: Any, tmp_path: Path) -> None:
     for name in ("json", "sys"):
         with pytest.raises(RequestError, match=r"has the name of a Python module.*; rename the f"):
             load_plugin(plug(name, ""))
@@ -189,8 +200,8 @@ def test_what_is_no_plugin_is_refused(plug, tmp_path):
 
 
 def test_a_suite_may_name_builders_of_plugins_and_extending_packages_alone(
-    plug, tmp_path, monkeypatch
-):
+    plug: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load_plugin(plug("a_plugin", "from a_helper import f\n", a_helper="f = 1\n", unused=""))
     info = tmp_path / "extending-1.0.dist-info"
     info.mkdir()
@@ -217,7 +228,7 @@ def test_a_suite_may_name_builders_of_plugins_and_extending_packages_alone(
     catalogue._extending_packages.cache_clear()
 
 
-def test_an_installed_package_registers_through_its_entry_point(tmp_path):
+def test_an_installed_package_registers_through_its_entry_point(tmp_path: Path) -> None:
     (tmp_path / "their_backbones.py").write_text(
         "from omnibench import BackboneCard, register_backbone\n"
         "register_backbone(BackboneCard(id='theirs', source='random:vit_tiny_patch16_224'))\n"

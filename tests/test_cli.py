@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pytest
 
 import omnibench
 from omnibench.record import as_bytes
+from tests.conftest import Bench
 
 SUITE = """
 name: small
@@ -55,7 +57,7 @@ register_backbone(BackboneCard(id="no-prefix", source=source, width=24, patch=16
 
 def write_npz(path: Path, count: int = 30) -> None:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         labels = np.arange(count) % 2
         images = rng.integers(0, 120, (count, 16, 16)) + 40 * labels[:, None, None]
@@ -65,14 +67,14 @@ def write_npz(path: Path, count: int = 30) -> None:
 
 
 @pytest.fixture
-def suite(tmp_path) -> Path:
+def suite(tmp_path: Path) -> Path:
     write_npz(tmp_path / "two.npz")
     path = tmp_path / "small.yaml"
     path.write_text(SUITE)
     return path
 
 
-def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):
+def test_a_suite_from_plan_to_tables(bench: Bench, suite: Path, tmp_path: Path) -> None:
     status, out, _ = bench("plan", suite, "--json")
     plan = json.loads(out)
     assert status == 0
@@ -110,7 +112,9 @@ def test_a_suite_from_plan_to_tables(bench, suite, tmp_path):
     assert (status, "0 to compute" in out) == (0, True)
 
 
-def test_rescoring_restores_metrics_from_predictions_without_torch(bench, suite, tmp_path):
+def test_rescoring_restores_metrics_from_predictions_without_torch(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     bench("run", suite)
     path = next((tmp_path / "results").rglob("rep-0-*.json"))
     record = json.loads(path.read_text())
@@ -119,7 +123,7 @@ def test_rescoring_restores_metrics_from_predictions_without_torch(bench, suite,
     assert json.loads(path.read_text())["metrics"] == record["metrics"]
 
 
-def test_filters_narrow_and_unknown_ones_are_refused(bench, suite):
+def test_filters_narrow_and_unknown_ones_are_refused(bench: Bench, suite: Path) -> None:
     cells = json.loads(bench("plan", suite, "--backbones", "w", "--repetitions", "1", "--json")[1])
     assert [(c["adaptation"], c["repetition"]) for c in cells["cells"]] == [("linear", 1)]
     status, _, err = bench("run", suite, "--adaptations", "lineer")
@@ -148,20 +152,24 @@ def test_filters_narrow_and_unknown_ones_are_refused(bench, suite):
         (("speed", "nothing"), "no part 'nothing'"),
     ],
 )
-def test_a_wrong_request_is_one_sentence_and_exit_2(bench, arguments, message):
+def test_a_wrong_request_is_one_sentence_and_exit_2(
+    bench: Bench, arguments: tuple[Any, ...], message: str
+) -> None:
     status, _, err = bench(*arguments)
     assert status == 2
     assert message in err
     assert "Traceback" not in err
 
 
-def test_a_results_folder_that_is_not_writable(bench, suite, tmp_path):
+def test_a_results_folder_that_is_not_writable(bench: Bench, suite: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     status, _, err = bench("run", suite, "--results", tmp_path / "file" / "results")
     assert (status, "is not writable" in err) == (2, True)
 
 
-def test_absent_weights_block_their_cells_by_name_and_the_others_run(bench, suite, monkeypatch):
+def test_absent_weights_block_their_cells_by_name_and_the_others_run(
+    bench: Bench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("omnibench.hub_access.unreachable", lambda: "the hub is out of reach")
     text = SUITE.replace("{id: v,", "dinov2-small, {id: v,").replace("linear, knn", "knn")
     suite.write_text(text)
@@ -176,7 +184,9 @@ def test_absent_weights_block_their_cells_by_name_and_the_others_run(bench, suit
     assert "model.safetensors" in err
 
 
-def test_a_damaged_dataset_alone_is_exit_2_and_beside_others_exit_1(bench, suite, tmp_path):
+def test_a_damaged_dataset_alone_is_exit_2_and_beside_others_exit_1(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.npz").write_bytes((tmp_path / "two.npz").read_bytes()[:900])
     suite.write_text(SUITE.replace("'npz:two.npz'", "'npz:bad.npz'"))
     status, _, err = bench("run", suite)
@@ -186,7 +196,7 @@ def test_a_damaged_dataset_alone_is_exit_2_and_beside_others_exit_1(bench, suite
     assert (status, "2 of 4 cells done" in out, "bad.npz" in err) == (1, True, True)
 
 
-def test_a_card_that_its_architecture_belies_is_blocked_by_name(bench, suite):
+def test_a_card_that_its_architecture_belies_is_blocked_by_name(bench: Bench, suite: Path) -> None:
     suite.write_text(SUITE.replace("'random:test_vit2'", "'random:test_vit', width: 9"))
     status, out, err = bench("run", suite, "--adaptations", "knn")
     assert status == 1
@@ -194,7 +204,7 @@ def test_a_card_that_its_architecture_belies_is_blocked_by_name(bench, suite):
     assert "blocked: weights w: its card says width=9, the model has 64; correct the card" in err
 
 
-def test_a_failing_cell_is_exit_1_and_named(bench, suite, tmp_path):
+def test_a_failing_cell_is_exit_1_and_named(bench: Bench, suite: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.pth").write_bytes(b"no weights")
     bad = "'file:bad.pth', architecture: test_vit"
     suite.write_text(SUITE.replace("'random:test_vit2'", bad))
@@ -208,7 +218,9 @@ def test_a_failing_cell_is_exit_1_and_named(bench, suite, tmp_path):
     assert "failed" in out
 
 
-def test_a_plugin_joins_the_suite_and_passes_the_check(bench, suite, tmp_path):
+def test_a_plugin_joins_the_suite_and_passes_the_check(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     plugin = tmp_path / "stem_plugin.py"
     plugin.write_text(PLUGIN)
     status, out, _ = bench("run", suite, "--plugin", plugin, "--adaptations", "linear")
@@ -219,7 +231,7 @@ def test_a_plugin_joins_the_suite_and_passes_the_check(bench, suite, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def broken_plugin(tmp_path_factory) -> Path:
+def broken_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plugin = tmp_path_factory.mktemp("plugins") / "broken_plugin.py"
     plugin.write_text(BROKEN)
     return plugin
@@ -233,13 +245,15 @@ def broken_plugin(tmp_path_factory) -> Path:
         ("no-prefix", 1, "197 tokens for 0 prefix tokens and 14 x 14 patches"),
     ],
 )
-def test_the_check_catches_a_broken_module_by_name(bench, broken_plugin, name, status, message):
+def test_the_check_catches_a_broken_module_by_name(
+    bench: Bench, broken_plugin: Path, name: str, status: int, message: str
+) -> None:
     found, out, _ = bench("check", name, "--plugin", broken_plugin)
     assert found == status, out
     assert message in out
 
 
-def test_check_and_doctor_as_json(bench):
+def test_check_and_doctor_as_json(bench: Bench) -> None:
     found = json.loads(bench("check", "random-vit-tiny", "--json")[1])
     assert all(set(row) == {"name", "verdict", "message", "fix"} for row in found)
     assert "maps equal the full forward" in {row["name"] for row in found}
@@ -248,7 +262,7 @@ def test_check_and_doctor_as_json(bench):
     assert {"device", "folder results", "disk"} <= names
 
 
-def test_lists_and_stocks_as_json(bench, suite, tmp_path):
+def test_lists_and_stocks_as_json(bench: Bench, suite: Path, tmp_path: Path) -> None:
     cards = {card["id"]: card for card in json.loads(bench("list", "backbones", "--json")[1])}
     assert cards["dinov3-base"]["prefix_tokens"] == 5
     for kind in ("datasets", "tasks", "adaptations", "suites"):
@@ -280,7 +294,9 @@ def test_lists_and_stocks_as_json(bench, suite, tmp_path):
         ["doctor", "demo"],
     ],
 )
-def test_torch_is_never_imported_where_nothing_is_computed(arguments, tmp_path):
+def test_torch_is_never_imported_where_nothing_is_computed(
+    arguments: list[str], tmp_path: Path
+) -> None:
     code = (
         "import sys\nfrom omnibench.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
@@ -303,7 +319,7 @@ def test_torch_is_never_imported_where_nothing_is_computed(arguments, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
-def test_compare_never_mixes_recipes(bench, suite):
+def test_compare_never_mixes_recipes(bench: Bench, suite: Path) -> None:
     bench("run", suite)
     suite.write_text(SUITE.replace("epochs: 5", "epochs: 9"))
     bench("run", suite, "--backbones", "w", "--adaptations", "linear")
@@ -317,7 +333,9 @@ def test_compare_never_mixes_recipes(bench, suite):
     assert differences[0]["linear"] != differences[1]["linear"]
 
 
-def test_a_unit_that_nothing_can_start_of_is_exit_2(bench, suite, tmp_path):
+def test_a_unit_that_nothing_can_start_of_is_exit_2(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     arrays = dict(np.load(tmp_path / "two.npz"))
     arrays["val_images"] = arrays["val_images"].astype(np.float32)
     arrays["val_images"][3, 0, 0] = np.nan
@@ -328,7 +346,9 @@ def test_a_unit_that_nothing_can_start_of_is_exit_2(bench, suite, tmp_path):
     assert "val_images" in err
 
 
-def test_weights_that_nothing_can_read_are_exit_2(bench, suite, tmp_path):
+def test_weights_that_nothing_can_read_are_exit_2(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     (tmp_path / "bad.pth").write_bytes(b"no weights")
     v, w = "'random:test_vit', pool: cls", "'random:test_vit2'"
     bad = "'file:bad.pth', architecture: test_vit"
@@ -339,7 +359,9 @@ def test_weights_that_nothing_can_read_are_exit_2(bench, suite, tmp_path):
     assert "bad.pth cannot be read as weights" in err
 
 
-def test_weights_that_were_replaced_are_not_answered_from_the_cache(bench, suite, tmp_path):
+def test_weights_that_were_replaced_are_not_answered_from_the_cache(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
     import timm
     import torch
     from safetensors.torch import save_file

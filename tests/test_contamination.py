@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
@@ -5,7 +7,7 @@ from omnibench.catalogue import datasets
 from omnibench.contamination import origins_of, seen
 
 
-def backbone(*pretraining):
+def backbone(*pretraining: Any) -> BackboneCard:
     return BackboneCard(id="b", source="random:vit_tiny_patch16_224", pretraining=pretraining)
 
 
@@ -23,11 +25,13 @@ def backbone(*pretraining):
         (("phantom",), "phantom", ("phantom",)),
     ],
 )
-def test_names_that_pretraining_and_test_images_share(pretraining, dataset, shared):
+def test_names_that_pretraining_and_test_images_share(
+    pretraining: tuple[Any, ...], dataset: str, shared: tuple[Any, ...]
+) -> None:
     assert seen(backbone(*pretraining), datasets.get(dataset)) == shared
 
 
-def test_a_pool_is_as_its_members():
+def test_a_pool_is_as_its_members() -> None:
     pool = DatasetCard(
         id="pool",
         reader="omnibench.data.pool:read",

@@ -1,12 +1,14 @@
 """Seconds of pending units, against FLOPs and rates multiplied by hand."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from omnibench import estimate as module
 from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.estimate import RECORD_SECONDS, estimate
 from omnibench.rates import Rates, forward_flops
@@ -17,43 +19,45 @@ FLOPS = forward_flops(VIT, 224)
 
 
 @pytest.fixture
-def context(tmp_path, monkeypatch):
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
     monkeypatch.setattr(module.Rates, "from_context", lambda context: Rates("cpu", measured))
     return Context(tmp_path / "results", tmp_path / "data")
 
 
 @pytest.fixture
-def pending(unit):
+def pending(unit: Unit) -> Unit:
     card = DatasetCard(id="d", reader="a:b", tasks=("classification",), splits=SPLITS)
     recipe = {"epochs": 4, "input_size": 224, "precision": "bf16", "limit": None}
     recipe["normalization"] = "backbone"
     return replace(unit, dataset=card, backbone=VIT, recipe=recipe)
 
 
-def test_flops_of_vit_small():
+def test_flops_of_vit_small() -> None:
     assert forward_flops(VIT, 224) == pytest.approx(12.2e9, rel=0.02)
 
 
-def test_fine_tuning_costs_three_passes_an_image_at_the_rate_of_training(pending, context):
+def test_fine_tuning_costs_three_passes_an_image_at_the_rate_of_training(
+    pending: Unit, context: Context
+) -> None:
     found = estimate([replace(pending, adaptation="full", short="full")], context)
     epoch = 100 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
     assert found["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
     assert found["basis"] == "measured on this machine (here) on 2026-01-01"
 
 
-def test_a_head_under_augmentation_costs_frozen_passes(pending, context):
+def test_a_head_under_augmentation_costs_frozen_passes(pending: Unit, context: Context) -> None:
     found = estimate([replace(pending, adaptation="head", short="head")], context)
     assert found["seconds"] == pytest.approx(3 * (4 * 110 * FLOPS / 1e11 + RECORD_SECONDS), abs=0.1)
 
 
-def test_frozen_probes_share_one_pass(pending, context):
+def test_frozen_probes_share_one_pass(pending: Unit, context: Context) -> None:
     knn = replace(pending, adaptation="knn", short="knn", repetitions=(0,))
     found = estimate([pending, knn], context)
     assert found["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 4 * RECORD_SECONDS, abs=0.1)
 
 
-def test_captions_cost_a_language_model_and_every_beam(pending, context):
+def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: Context) -> None:
     caption = replace(
         pending,
         task="captioning",

@@ -3,6 +3,8 @@ import logging
 import random
 import time
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ class Counting:
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch) -> FeatureStore:
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FeatureStore:
     monkeypatch.setattr(module, "SHARD_ROWS", 8)
     return FeatureStore(tmp_path)
 
@@ -40,7 +42,7 @@ def get(store: FeatureStore, compute: Counting, key: FeatureKey = KEY) -> np.nda
     return store.get(key, len(TRUTH), lambda: {"digest": "x"}, compute, block=4).array()
 
 
-def test_rows_are_computed_once(store):
+def test_rows_are_computed_once(store: FeatureStore) -> None:
     compute = Counting()
     assert np.array_equal(get(store, compute), TRUTH)
     first = len(compute.asked)
@@ -50,12 +52,12 @@ def test_rows_are_computed_once(store):
 
 
 def test_rows_of_another_network_are_refused_also_where_another_process_made_them(
-    store, monkeypatch
-):
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     get(store, Counting())
     look = [store.open(KEY), None, store.open(KEY)]  # there; not there, then another's
 
-    def once_more():
+    def once_more() -> None:
         store.get(KEY, len(TRUTH), dict, Counting(), 4, network="sha256:other")
 
     monkeypatch.setattr(store, "open", lambda key: look.pop(0))
@@ -65,7 +67,7 @@ def test_rows_of_another_network_are_refused_also_where_another_process_made_the
     assert look == []
 
 
-def test_every_field_of_the_key_decides():
+def test_every_field_of_the_key_decides() -> None:
     others = [
         replace(KEY, sources={"dataset": "d", "backbone": "c"}),
         replace(KEY, split="val"),
@@ -78,7 +80,7 @@ def test_every_field_of_the_key_decides():
     assert len({KEY.digest, *(other.digest for other in others)}) == 8
 
 
-def test_a_pass_cut_short_goes_on_where_it_stopped(store):
+def test_a_pass_cut_short_goes_on_where_it_stopped(store: FeatureStore) -> None:
     with pytest.raises(KeyboardInterrupt):
         get(store, Counting(fail_at=12))
     assert store.open(KEY) is None
@@ -87,7 +89,9 @@ def test_a_pass_cut_short_goes_on_where_it_stopped(store):
     assert compute.asked[0][0] == 12  # shards begin at 0, 4, 12, 20, ...
 
 
-def test_a_damaged_shard_is_computed_again_and_never_used(store, tmp_path, caplog):
+def test_a_damaged_shard_is_computed_again_and_never_used(
+    store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     get(store, Counting())
     shard = tmp_path / KEY.digest / "00002.rows"
     content = bytearray(shard.read_bytes())
@@ -99,7 +103,7 @@ def test_a_damaged_shard_is_computed_again_and_never_used(store, tmp_path, caplo
     assert "damaged" in caplog.text
 
 
-def test_a_manifest_cut_short_starts_the_entry_anew(store, tmp_path):
+def test_a_manifest_cut_short_starts_the_entry_anew(store: FeatureStore, tmp_path: Path) -> None:
     get(store, Counting())
     manifest = tmp_path / KEY.digest / "manifest.json"
     manifest.write_bytes(manifest.read_bytes()[:30])
@@ -114,7 +118,9 @@ def flipped(content: bytes, bit: int) -> bytes:
     return bytes(changed)
 
 
-def test_a_flipped_bit_of_a_manifest_never_changes_a_row(store, tmp_path, caplog):
+def test_a_flipped_bit_of_a_manifest_never_changes_a_row(
+    store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     get(store, Counting())
     manifest = tmp_path / KEY.digest / "manifest.json"
@@ -125,7 +131,9 @@ def test_a_flipped_bit_of_a_manifest_never_changes_a_row(store, tmp_path, caplog
         assert read_manifest(manifest.parent) in (None, whole)
 
 
-def test_a_manifest_with_a_flipped_bit_is_named_and_the_entry_healed(store, tmp_path, caplog):
+def test_a_manifest_with_a_flipped_bit_is_named_and_the_entry_healed(
+    store: FeatureStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     get(store, Counting())
     manifest = tmp_path / KEY.digest / "manifest.json"
     manifest.write_bytes(manifest.read_bytes().replace(b"[3]", b"[2]"))
@@ -154,7 +162,9 @@ def test_a_manifest_with_a_flipped_bit_is_named_and_the_entry_healed(store, tmp_
     ],
 )
 @pytest.mark.parametrize("has_checksum", [True, False])
-def test_a_malformed_manifest_is_never_used(store, tmp_path, change, has_checksum):
+def test_a_malformed_manifest_is_never_used(
+    store: FeatureStore, tmp_path: Path, change: dict[str, Any], has_checksum: bool
+) -> None:
     get(store, Counting())
     folder = tmp_path / KEY.digest
     malformed = {**read_manifest(folder), **change}
@@ -167,7 +177,9 @@ def test_a_malformed_manifest_is_never_used(store, tmp_path, change, has_checksu
     assert compute.asked
 
 
-def test_a_manifest_of_the_version_before_is_read_once_and_given_a_checksum(store, tmp_path):
+def test_a_manifest_of_the_version_before_is_read_once_and_given_a_checksum(
+    store: FeatureStore, tmp_path: Path
+) -> None:
     get(store, Counting())
     folder = tmp_path / KEY.digest
     (folder / "manifest.json").write_text(json.dumps(read_manifest(folder)))
@@ -177,7 +189,9 @@ def test_a_manifest_of_the_version_before_is_read_once_and_given_a_checksum(stor
     assert "checksum" in json.loads((folder / "manifest.json").read_text())
 
 
-def test_a_shard_takes_no_longer_than_its_seconds(store, monkeypatch):
+def test_a_shard_takes_no_longer_than_its_seconds(
+    store: FeatureStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """540 s of work once kept 4 rows of 447."""
     monkeypatch.setattr(module, "SHARD_ROWS", 1024)
     clock = [0.0]
@@ -193,7 +207,7 @@ def test_a_shard_takes_no_longer_than_its_seconds(store, monkeypatch):
     assert [stop - start for start, stop in compute.asked] == [4, 12, 12, 12, 10]
 
 
-def test_a_feature_that_is_not_finite_is_named_by_its_image(store):
+def test_a_feature_that_is_not_finite_is_named_by_its_image(store: FeatureStore) -> None:
     class Broken(Counting):
         def __call__(self, start: int, stop: int) -> np.ndarray:
             rows = TRUTH[start:stop].copy()
@@ -204,7 +218,7 @@ def test_a_feature_that_is_not_finite_is_named_by_its_image(store):
         get(store, Broken())
 
 
-def test_entries_tell_what_is_there(store, tmp_path):
+def test_entries_tell_what_is_there(store: FeatureStore, tmp_path: Path) -> None:
     get(store, Counting())
     (entry,) = entries(tmp_path)
     assert entry["complete"]
@@ -213,14 +227,15 @@ def test_entries_tell_what_is_there(store, tmp_path):
     assert json.loads((tmp_path / KEY.digest / "manifest.json").read_text())["shape"] == [3]
 
 
-def test_some_rows_are_read_in_the_order_asked_for(store):
+def test_some_rows_are_read_in_the_order_asked_for(store: FeatureStore) -> None:
     get(store, Counting())
     rows = store.open(KEY)
     picked = np.array([49, 0, 12, 11, 12])
+    assert rows is not None
     assert np.array_equal(rows.read_rows(picked), TRUTH[picked])
 
 
-def test_bfloat16_bits_are_kept_as_they_are_and_checked(store):
+def test_bfloat16_bits_are_kept_as_they_are_and_checked(store: FeatureStore) -> None:
     bits = np.arange(50 * 2, dtype=np.uint16).reshape(50, 2)
     rows = store.get(KEY, 50, dict, lambda start, stop: bits[start:stop], block=4)
     assert rows.dtype == np.uint16

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -23,7 +24,9 @@ with being_written(Path(sys.argv[1])) as file:
 """
 
 
-def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_stays(tmp_path):
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_stays(
+    tmp_path: Path,
+) -> None:
     folder = tmp_path / "records" / "task"
     subprocess.run([sys.executable, "-c", DIE, str(folder / "rep-0.json")], check=False)
     (left,) = folder.iterdir()
@@ -36,7 +39,7 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_stays(
 
 
 @pytest.mark.parametrize("name", [".x.json.0123abcd-1-1-00000000.tmp", ".x.json.77-00ab.tmp"])
-def test_files_of_others_are_swept_after_a_day(tmp_path, name):
+def test_files_of_others_are_swept_after_a_day(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes(b"")
     assert sweep(tmp_path) == 0
@@ -46,11 +49,11 @@ def test_files_of_others_are_swept_after_a_day(tmp_path, name):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_folder_that_is_absent_has_nothing_to_sweep(tmp_path):
+def test_a_folder_that_is_absent_has_nothing_to_sweep(tmp_path: Path) -> None:
     assert sweep(tmp_path / "absent") == 0
 
 
-def test_a_write_that_is_no_longer_allowed_leaves_what_is_there(tmp_path):
+def test_a_write_that_is_no_longer_allowed_leaves_what_is_there(tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     write_atomically(path, b"of the successor")
 

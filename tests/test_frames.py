@@ -1,26 +1,31 @@
 """Records as a table: in which precision, and with which weights, they were made."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
 from omnibench.errors import StoreError
 from omnibench.frames import mixed_precisions, values_of
 from omnibench.record import blank
 
 
-def record_of(unit, repetition=0, precision="fp32", loaded="sha256:a", **recipe):
+def record_of(
+    unit: Any, repetition: int = 0, precision: str = "fp32", loaded: str = "sha256:a", **recipe: Any
+) -> Any:
     cell = replace(unit, recipe={**unit.recipe, **recipe}).cells[repetition]
     record = {**blank(cell), "status": "done", "metrics": {"d/auc": 0.5}}
     return record | {"environment": {"precision": precision}, "digests": {"backbone": loaded}}
 
 
-def named(unit, name):
+def named(unit: Unit, name: str) -> Unit:
     return replace(unit, backbone=BackboneCard(id=name, source="random:x"))
 
 
-def test_models_of_several_precisions_are_named_with_them(unit):
+def test_models_of_several_precisions_are_named_with_them(unit: Unit) -> None:
     cnn, vit = named(unit, "cnn"), named(unit, "vit")
     same = [record_of(cnn, precision="bf16"), record_of(vit, precision="bf16")]
     assert mixed_precisions(same) == {}
@@ -31,7 +36,9 @@ def test_models_of_several_precisions_are_named_with_them(unit):
     }
 
 
-def test_repetitions_may_load_different_weights_only_where_each_draws_its_own(unit, tmp_path):
+def test_repetitions_may_load_different_weights_only_where_each_draws_its_own(
+    unit: Unit, tmp_path: Path
+) -> None:
     records = [
         (tmp_path / str(k), record_of(unit, k, loaded=f"sha256:{k}", init=init))
         for init in ("fixed", "per-repetition")

@@ -81,7 +81,7 @@ def room(module: str) -> str:
     return module.split(".")[1] if "." in module else module
 
 
-def test_no_module_imports_itself_through_others():
+def test_no_module_imports_itself_through_others() -> None:
     graph = {name: set(imported(name, at_import(tree(name)))) - {name} for name in modules()}
     try:
         TopologicalSorter(graph).prepare()
@@ -89,7 +89,7 @@ def test_no_module_imports_itself_through_others():
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
 
-def test_no_room_imports_itself_through_others():
+def test_no_room_imports_itself_through_others() -> None:
     graph: dict[str, set[str]] = {}
     for name in modules():
         rooms = {room(other) for other in imported(name, at_import(tree(name)))}
@@ -100,7 +100,7 @@ def test_no_room_imports_itself_through_others():
         pytest.fail(f"a circle of rooms: {' <- '.join(error.args[1])}")
 
 
-def test_what_stands_below_imports_nothing_from_above_even_when_it_runs():
+def test_what_stands_below_imports_nothing_from_above_even_when_it_runs() -> None:
     for name in modules():
         if room(name) in ORDER:
             above = ORDER[: ORDER.index(room(name))]
@@ -127,7 +127,7 @@ def named(module: str) -> Iterator[tuple[str, int]]:
             yield node.value, node.lineno
 
 
-def test_the_core_names_no_task():
+def test_the_core_names_no_task() -> None:
     names = set(tasks)
     assert len(names) >= 4
     lines = [
@@ -146,7 +146,7 @@ def options() -> set[str]:
     return {name for adaptation in every for name in adaptation.options.model_fields}
 
 
-def test_the_core_asks_for_no_option_by_its_name():
+def test_the_core_asks_for_no_option_by_its_name() -> None:
     names = options()
     assert {"r", "alpha", "knn", "prior", "merger_scale"} <= names
     lines = []
@@ -164,7 +164,7 @@ def test_the_core_asks_for_no_option_by_its_name():
     assert not lines
 
 
-def test_nothing_is_dispatched_on_the_name_of_a_task_or_an_adaptation():
+def test_nothing_is_dispatched_on_the_name_of_a_task_or_an_adaptation() -> None:
     """What differs between them is a member of theirs; a name that is not known has no `else`."""
     lines = []
     for module in modules():

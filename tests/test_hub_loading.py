@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from safetensors.torch import save
 from omnibench import catalogue, hub_access
 from omnibench.cards import BackboneCard
 from omnibench.encoders.build import load_encoder
+from tests.conftest import Bench
 from tests.stub_hub import StubHub, served
 
 RECIPE = {"input_size": 160, "normalization": "backbone", "precision": "fp32"}
@@ -49,7 +51,12 @@ def transformers_files(folder: Path) -> dict[str, bytes]:
     from transformers import ViTConfig, ViTModel
 
     torch.manual_seed(4)
-    sizes = {"hidden_size": 16, "intermediate_size": 32, "image_size": 160, "patch_size": 32}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 32,
+        "image_size": 160,
+        "patch_size": 32,
+    }
     config = ViTConfig(num_hidden_layers=2, num_attention_heads=2, **sizes)
     ViTModel(config).save_pretrained(folder)
     return {path.name: path.read_bytes() for path in folder.iterdir()}
@@ -61,7 +68,9 @@ def timm_repository() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def filled(hub: StubHub, timm_repository, tmp_path, monkeypatch) -> StubHub:
+def filled(
+    hub: StubHub, timm_repository: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> StubHub:
     """The hub with me/timm and me/transformers, both registered."""
     hub.repositories["me/timm"] = dict(timm_repository)
     hub.repositories["me/transformers"] = transformers_files(tmp_path / "saved")
@@ -71,7 +80,7 @@ def filled(hub: StubHub, timm_repository, tmp_path, monkeypatch) -> StubHub:
     return hub
 
 
-def known(**card) -> None:
+def known(**card: Any) -> None:
     catalogue.register_backbone(BackboneCard(**card))
 
 
@@ -79,7 +88,7 @@ def pinned(content: bytes) -> str:
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
 
 
-def offline(monkeypatch) -> None:
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """As with HF_HUB_OFFLINE=1 from the start."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
@@ -87,9 +96,9 @@ def offline(monkeypatch) -> None:
 
 
 @pytest.fixture
-def suite(tmp_path) -> Path:
+def suite(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = rng.integers(0, 256, (8, 16, 16), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.arange(8)[:, None] % 2
@@ -100,18 +109,23 @@ def suite(tmp_path) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["timm", "transformers"])
-def test_both_formats_are_fetched_and_are_what_was_saved(filled, bench, tmp_path, kind):
+def test_both_formats_are_fetched_and_are_what_was_saved(
+    filled: StubHub, bench: Bench, tmp_path: Path, kind: str
+) -> None:
     status, out, err = bench("weights", "fetch", f"hub-{kind}")
     assert (status, out.count("model.safetensors")) == (0, 1), err
     card = catalogue.backbones.get(f"hub-{kind}")
     loaded = load_encoder(card, RECIPE, "cpu", tmp_path / "data", tmp_path / "results")
+    assert loaded.coverage is not None
     assert loaded.coverage.missing == ()
     assert loaded.mean == ((0.25, 0.5, 0.75) if kind == "timm" else (0.485, 0.456, 0.406))
     digest = hashlib.sha256(filled.repositories[f"me/{kind}"]["model.safetensors"]).hexdigest()
     assert [asked.path for asked in filled.downloads] == [f"large/{digest}"]
 
 
-def test_run_fetches_what_it_lacks_and_then_asks_no_more(filled, bench, suite):
+def test_run_fetches_what_it_lacks_and_then_asks_no_more(
+    filled: StubHub, bench: Bench, suite: Path
+) -> None:
     assert bench("run", suite)[0] == 0
     assert len(filled.downloads) == 1
     filled.asked.clear()
@@ -119,14 +133,16 @@ def test_run_fetches_what_it_lacks_and_then_asks_no_more(filled, bench, suite):
     assert filled.asked == []
 
 
-def test_check_fetches_and_loads(filled, bench):
+def test_check_fetches_and_loads(filled: StubHub, bench: Bench) -> None:
     out = bench("check", "hub-transformers")[1]
     assert re.search(r"PASS\s+load", out), out
     assert len(filled.downloads) == 1
 
 
 @pytest.mark.parametrize("cuts", [[1000], [1000, 50_000, 0]])
-def test_a_download_that_was_cut_goes_on_where_it_broke_off(filled, bench, monkeypatch, cuts):
+def test_a_download_that_was_cut_goes_on_where_it_broke_off(
+    filled: StubHub, bench: Bench, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
+) -> None:
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # its pauses
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # it counts whole ones alone
     filled.cuts = list(cuts)
@@ -139,8 +155,8 @@ def test_a_download_that_was_cut_goes_on_where_it_broke_off(filled, bench, monke
 
 
 def test_a_hub_that_dies_in_the_middle_is_one_sentence_and_leaves_nothing(
-    filled, bench, monkeypatch
-):
+    filled: StubHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(file_download.time, "sleep", lambda seconds: filled.server_close())
     filled.cuts = [1000]
     status, out, err = bench("weights", "fetch", "hub-timm")
@@ -152,7 +168,9 @@ def test_a_hub_that_dies_in_the_middle_is_one_sentence_and_leaves_nothing(
     assert not list(Path(constants.HF_HUB_CACHE).rglob("*.incomplete"))
 
 
-def test_a_file_that_is_not_the_pinned_one_is_refused_and_not_kept(filled, bench, suite, caplog):
+def test_a_file_that_is_not_the_pinned_one_is_refused_and_not_kept(
+    filled: StubHub, bench: Bench, suite: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     content = filled.repositories["me/timm"]["model.safetensors"]
     known(id="pinned", source="hf_hub:me/timm", checksum=pinned(content))
     assert bench("weights", "fetch", "pinned")[0] == 0
@@ -181,7 +199,9 @@ def test_a_file_that_is_not_the_pinned_one_is_refused_and_not_kept(filled, bench
     assert "sends another file than the pinned one" in caplog.text
 
 
-def test_a_cached_file_that_was_changed_is_refused_and_fetched_anew(filled, bench):
+def test_a_cached_file_that_was_changed_is_refused_and_fetched_anew(
+    filled: StubHub, bench: Bench
+) -> None:
     content = filled.repositories["me/timm"]["model.safetensors"]
     known(id="pinned", source="hf_hub:me/timm", checksum=pinned(content))
     path = Path(bench("weights", "fetch", "pinned")[1].split(": ")[1].strip())
@@ -196,7 +216,9 @@ def test_a_cached_file_that_was_changed_is_refused_and_fetched_anew(filled, benc
     assert path.read_bytes() == content
 
 
-def test_a_gated_repository_says_how_to_get_in_and_lets_in_who_may(filled, bench, monkeypatch):
+def test_a_gated_repository_says_how_to_get_in_and_lets_in_who_may(
+    filled: StubHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     filled.gated.add("me/timm")
     status, out, err = bench("weights", "fetch", "hub-timm")
     assert (status, out) == (1, "")
@@ -215,13 +237,15 @@ def test_a_gated_repository_says_how_to_get_in_and_lets_in_who_may(filled, bench
     assert f"Bearer {filled.token}" in [one.login for one in filled.asked]
 
 
-def test_a_missing_revision_is_named(filled, bench):
+def test_a_missing_revision_is_named(filled: StubHub, bench: Bench) -> None:
     known(id="old", source="hf_hub:me/timm", revision="v9")
     status, _, err = bench("weights", "fetch", "old")
     assert (status, "the hub repository me/timm has no revision 'v9'" in err) == (1, True)
 
 
-def test_without_a_network_a_warm_cache_serves_at_once(filled, bench, suite, monkeypatch):
+def test_without_a_network_a_warm_cache_serves_at_once(
+    filled: StubHub, bench: Bench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert bench("weights", "fetch", "hub-timm")[0] == 0
     filled.asked.clear()
     offline(monkeypatch)
@@ -232,7 +256,9 @@ def test_without_a_network_a_warm_cache_serves_at_once(filled, bench, suite, mon
     assert filled.asked == []
 
 
-def test_without_a_network_a_cold_cache_is_one_sentence_at_once(filled, bench, suite, monkeypatch):
+def test_without_a_network_a_cold_cache_is_one_sentence_at_once(
+    filled: StubHub, bench: Bench, suite: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     offline(monkeypatch)
     with monkeypatch.context() as awake:
         awake.setattr(time, "sleep", None)
@@ -245,7 +271,9 @@ def test_without_a_network_a_cold_cache_is_one_sentence_at_once(filled, bench, s
     assert filled.asked == []
 
 
-def test_the_whole_command_by_the_environment_alone(timm_repository, tmp_path):
+def test_the_whole_command_by_the_environment_alone(
+    timm_repository: dict[str, bytes], tmp_path: Path
+) -> None:
     """No patch: a process of its own, with the variables a user sets."""
     plugin = tmp_path / "hub_cards.py"
     plugin.write_text(

@@ -2,12 +2,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
 
 import omnibench.locks
 from omnibench.locks import locked
+from tests.conftest import WhenLogged
 
 HOLD = """
 import sys
@@ -20,7 +24,7 @@ with locked(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def holder(tmp_path):
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[Any]]:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "lock")],
         **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
@@ -31,14 +35,16 @@ def holder(tmp_path):
     process.communicate()
 
 
-def test_a_lock_is_free_after_its_block(tmp_path):
+def test_a_lock_is_free_after_its_block(tmp_path: Path) -> None:
     with locked(tmp_path / "lock"), pytest.raises(Timeout):
         FileLock(tmp_path / "lock").acquire(timeout=0)
     with FileLock(tmp_path / "lock").acquire(timeout=0) as free:
         assert free.is_locked
 
 
-def test_a_lock_of_the_same_inode_on_another_device_is_another(holder, tmp_path, monkeypatch):
+def test_a_lock_of_the_same_inode_on_another_device_is_another(
+    holder: subprocess.Popen[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = tmp_path / "lock"
     assert f"process {holder.pid} " in omnibench.locks._holder_of(lock)
     monkeypatch.setattr(os, "minor", lambda device: 0xFFFFF)
@@ -47,8 +53,13 @@ def test_a_lock_of_the_same_inode_on_another_device_is_another(holder, tmp_path,
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
-    holder, tmp_path, monkeypatch, when_logged, caplog, stopped
-):
+    holder: subprocess.Popen[Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    when_logged: WhenLogged,
+    caplog: pytest.LogCaptureFixture,
+    stopped: bool,
+) -> None:
     monkeypatch.setattr(omnibench.locks, "FIRST_SECONDS", 0.05)
     monkeypatch.setattr(omnibench.locks, "REPEAT_SECONDS", 0.05)
     if stopped:

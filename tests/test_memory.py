@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
@@ -22,11 +23,11 @@ from omnibench.memory import is_out_of_memory
     ],
     ids=str,
 )
-def test_memory_that_ran_out_is_told_from_other_errors(error, expected):
+def test_memory_that_ran_out_is_told_from_other_errors(error: Any, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
 
 
-def test_asking_needs_no_torch():
+def test_asking_needs_no_torch() -> None:
     code = "import sys, omnibench.memory as m; m.is_out_of_memory(OSError()); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "torch" not in done.stdout.split()

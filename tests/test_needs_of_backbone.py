@@ -1,6 +1,8 @@
 """What `plan` blocks by the architecture's facts, against what building it says."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -11,10 +13,11 @@ from omnibench.cards import BackboneCard
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import RequestError
 from omnibench.recipe import Recipe
-from omnibench.task import Ability, Adaptation
+from omnibench.task import Adaptation
+from tests.conftest import Bench
 
 
-def needs(name: str, takes: Ability = "embed", size: int = 224, **fields) -> tuple[str, ...]:
+def needs(name: str, takes: Any = "embed", size: int = 224, **fields: Any) -> tuple[str, ...]:
     card = BackboneCard(id="x", source=f"random:{name}", **fields)
     recipe = Recipe(input_size=size)
     adaptation = Adaptation("a", "nothing", "nothing", {"small": recipe}, live_kind=takes)
@@ -38,7 +41,9 @@ def needs(name: str, takes: Ability = "embed", size: int = 224, **fields) -> tup
         ("crossvit_tiny_240", "tokens", 240, {}, "one vector an image, no tokens"),
     ],
 )
-def test_what_the_table_knows_to_fail_is_blocked_by_name(name, takes, size, fields, sentence):
+def test_what_the_table_knows_to_fail_is_blocked_by_name(
+    name: str, takes: str, size: int, fields: dict[str, str], sentence: str
+) -> None:
     (need,) = needs(name, takes, size, **fields)
     assert need.startswith("backbone x: ")
     assert re.search(sentence, need), need
@@ -54,12 +59,12 @@ def test_what_the_table_knows_to_fail_is_blocked_by_name(name, takes, size, fiel
         "pit_ti_224",
     ],
 )
-def test_a_backbone_that_gives_a_map_is_blocked_nowhere(name):
+def test_a_backbone_that_gives_a_map_is_blocked_nowhere(name: str) -> None:
     assert [needs(name, takes) for takes in ("embed", "maps", "tokens")] == [(), (), ()]
 
 
 @pytest.mark.parametrize("size", [63, 70, 100, 224])
-def test_the_same_sizes_are_refused_when_it_is_built(size):
+def test_the_same_sizes_are_refused_when_it_is_built(size: int) -> None:
     module = timm.create_model("vit_tiny_patch16_224", num_classes=0, depth=1)
     blocked = needs("vit_tiny_patch16_224", size=size)
     try:
@@ -69,13 +74,13 @@ def test_the_same_sizes_are_refused_when_it_is_built(size):
         assert blocked == (f"backbone {error}",)
 
 
-def test_nothing_is_blocked_where_nothing_is_known():
+def test_nothing_is_blocked_where_nothing_is_known() -> None:
     card = BackboneCard(id="x", source="a:b", patch=14)
     adaptation = Adaptation("a", "nothing", "nothing", {}, live_kind="maps")
     assert needs_of_backbone(card, None, adaptation, {"input_size": 63}) == ()
 
 
-def test_plan_blocks_the_cells_that_cannot_run_and_no_others(bench, tmp_path):
+def test_plan_blocks_the_cells_that_cannot_run_and_no_others(bench: Bench, tmp_path: Path) -> None:
     suite = tmp_path / "s.yaml"
     suite.write_text(
         "name: s\n"

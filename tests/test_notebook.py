@@ -24,7 +24,7 @@ assert sorted(names["comparison"]["adaptation"]) == ["knn", "linear"]
 """
 
 
-def test_the_notebook_runs_in_order(tmp_path):
+def test_the_notebook_runs_in_order(tmp_path: Path) -> None:
     cells = json.loads(NOTEBOOK.read_text())["cells"]
     assert len(cells) < 15
     assert not any(cell.get("outputs") for cell in cells)  # none is committed

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,7 @@ def segmentation(unit: Unit) -> Unit:
 
 
 @pytest.fixture
-def context(tmp_path, monkeypatch) -> Context:
+def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     """A machine with a GPU, room for 1000 images on disk and for 500 in memory."""
     monkeypatch.setattr(placement, "_free_bytes", lambda data: ROOM)
     monkeypatch.setattr(placement, "memory_bytes", lambda: ROOM)
@@ -37,7 +39,7 @@ def remember(context: Context, rate: float) -> None:
     (context.data / "disk.json").write_text(json.dumps({"bytes_per_s": rate}))
 
 
-def test_bytes_of_an_images_maps_and_tokens(segmentation):
+def test_bytes_of_an_images_maps_and_tokens(segmentation: Unit) -> None:
     assert row_bytes(segmentation, MAPS) == IMAGE_BYTES
     assert row_bytes(segmentation, TOKENS) == (32 * 32 + 1) * 384 * 2
     cnn = replace(
@@ -49,19 +51,21 @@ def test_bytes_of_an_images_maps_and_tokens(segmentation):
     assert row_bytes(cnn, TOKENS) == 4 * 1280 * 4
 
 
-def test_a_slow_disk_beside_a_fast_device_keeps_them_in_memory(segmentation, context):
+def test_a_slow_disk_beside_a_fast_device_keeps_them_in_memory(
+    segmentation: Unit, context: Context
+) -> None:
     remember(context, 1e8)  # 24 ms an image
     assert kept_in_memory(segmentation, MAPS, 400, context)
     # Two seconds of a core's work are worth storing on any disk.
     assert not kept_in_memory(segmentation, MAPS, 400, replace(context, device="cpu"))
 
 
-def test_a_fast_disk_stores_them(segmentation, context):
+def test_a_fast_disk_stores_them(segmentation: Unit, context: Context) -> None:
     remember(context, 1e11)
     assert not kept_in_memory(segmentation, MAPS, 400, context)
 
 
-def test_the_two_costs_are_weighed(segmentation, context):
+def test_the_two_costs_are_weighed(segmentation: Unit, context: Context) -> None:
     tokens, width = 32 * 32 + 1, 384
     flops = tokens * (12 * (24 * width**2 + 4 * tokens * width) + 6 * 14**2 * width)
     even = IMAGE_BYTES / (flops / 200e12)
@@ -71,15 +75,17 @@ def test_the_two_costs_are_weighed(segmentation, context):
 
 
 @pytest.mark.parametrize("rate", [1e8, 1e11])
-def test_they_take_half_of_the_memory_at_most(segmentation, context, rate):
+def test_they_take_half_of_the_memory_at_most(
+    segmentation: Unit, context: Context, rate: float
+) -> None:
     remember(context, rate)
     assert kept_in_memory(segmentation, MAPS, 500, context) is (rate == 1e8)
     assert not kept_in_memory(segmentation, MAPS, 501, context)
 
 
 def test_a_disk_without_room_keeps_them_in_memory_whatever_its_rate(
-    segmentation, context, monkeypatch
-):
+    segmentation: Unit, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     remember(context, 1e11)
     monkeypatch.setattr(placement, "_free_bytes", lambda data: 100 * IMAGE_BYTES)
     assert not kept_in_memory(segmentation, MAPS, 100, context)
@@ -87,12 +93,12 @@ def test_a_disk_without_room_keeps_them_in_memory_whatever_its_rate(
     assert not kept_in_memory(segmentation, MAPS, 501, context)  # no room there either
 
 
-def test_the_disk_is_measured_once(tmp_path, monkeypatch):
+def test_the_disk_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = tmp_path / "data"
     monkeypatch.setattr(placement, "PROBE_BYTES", 2**20)
     written = []
 
-    def write(path, content, plain=placement.write_atomically):
+    def write(path: Path, content: bytes, plain: Any = placement.write_atomically) -> None:
         written.append(path.name)
         plain(path, content)
 
@@ -108,15 +114,19 @@ def test_the_disk_is_measured_once(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"bytes_per_s": null}', '{"bytes_per_s": "'])
-def test_a_damaged_memory_of_it_is_measured_anew(tmp_path, monkeypatch, content):
+def test_a_damaged_memory_of_it_is_measured_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
+) -> None:
     monkeypatch.setattr(placement, "PROBE_BYTES", 2**16)
     (tmp_path / "disk.json").write_text(content)
     rate = disk_rate(tmp_path)
     assert json.loads((tmp_path / "disk.json").read_text()) == {"bytes_per_s": rate}
 
 
-def test_a_folder_that_cannot_be_written_counts_as_fast(tmp_path, monkeypatch):
-    def refuse(path, content):
+def test_a_folder_that_cannot_be_written_counts_as_fast(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, content: bytes) -> None:
         raise StoreError("the disk is full")
 
     monkeypatch.setattr(placement, "write_atomically", refuse)
@@ -124,7 +134,7 @@ def test_a_folder_that_cannot_be_written_counts_as_fast(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())  # and is asked again the next time
 
 
-def test_room_is_that_of_the_nearest_folder_there_is(tmp_path):
+def test_room_is_that_of_the_nearest_folder_there_is(tmp_path: Path) -> None:
     assert placement._free_bytes(tmp_path / "not" / "yet") == pytest.approx(
         placement._free_bytes(tmp_path), rel=0.1
     )

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ import timm
 import torch
 
 from omnibench.catalogue import backbones
+from tests.conftest import Bench
 
 PRETRAIN = """
     pretrain:
@@ -37,7 +39,7 @@ report: {{baseline: control}}
 
 def write_npz(path: Path, count: int, seed: int = 0) -> None:
     rng = np.random.default_rng(seed)
-    arrays = {}
+    arrays = dict[str, Any]()
     for split in ("train", "val", "test"):
         labels = np.arange(count) % 2
         images = rng.integers(0, 120, (count, 16, 16)) + 40 * labels[:, None, None]
@@ -46,7 +48,7 @@ def write_npz(path: Path, count: int, seed: int = 0) -> None:
 
 
 @pytest.fixture
-def suite(tmp_path) -> Path:
+def suite(tmp_path: Path) -> Path:
     write_npz(tmp_path / "two.npz", 24)
     write_npz(tmp_path / "more.npz", 9, seed=1)
     path = tmp_path / "pre.yaml"
@@ -54,11 +56,12 @@ def suite(tmp_path) -> Path:
     return path
 
 
-def cells(bench, suite) -> list[dict]:
-    return json.loads(bench("plan", suite, "--json")[1])["cells"]
+def cells(bench: Bench, suite: Path) -> list[dict[str, Any]]:
+    result: list[dict[str, Any]] = json.loads(bench("plan", suite, "--json")[1])["cells"]
+    return result
 
 
-def test_a_pretraining_becomes_a_backbone(bench, suite, tmp_path):
+def test_a_pretraining_becomes_a_backbone(bench: Bench, suite: Path, tmp_path: Path) -> None:
     planned = cells(bench, suite)
     assert [(c["task"], c["backbone"], c["state"]) for c in planned] == [
         ("pretraining", "test_vit", "missing"),
@@ -100,13 +103,13 @@ def test_a_pretraining_becomes_a_backbone(bench, suite, tmp_path):
     assert (status, "unknown export format 'tim'; did you mean timm" in err) == (2, True)
 
 
-def test_what_another_labelled_set_watches_is_another_cell(bench, suite):
+def test_what_another_labelled_set_watches_is_another_cell(bench: Bench, suite: Path) -> None:
     before = cells(bench, suite)[0]["digest"]
     suite.write_text(SUITE.replace("knn: 'npz:two.npz'", "knn: 'npz:more.npz'"))
     assert cells(bench, suite)[0]["digest"] != before
 
 
-def test_a_failed_pretraining_blocks_its_backbone_alone(bench, suite):
+def test_a_failed_pretraining_blocks_its_backbone_alone(bench: Bench, suite: Path) -> None:
     suite.write_text(SUITE.replace("batch: 8, micro_batch: 4", "batch: 64"))
     status, _, err = bench("run", suite)
     assert status == 1
@@ -138,7 +141,9 @@ def test_a_failed_pretraining_blocks_its_backbone_alone(bench, suite):
         ("batch: 8, micro_batch: 4", "batch: 8, micro_batch: 3", r"micro_batch 3 does not divide"),
     ],
 )
-def test_a_wrong_pretraining_is_refused_by_its_path(bench, suite, old, new, message):
+def test_a_wrong_pretraining_is_refused_by_its_path(
+    bench: Bench, suite: Path, old: str, new: str, message: str
+) -> None:
     assert old in SUITE
     suite.write_text(SUITE.replace(old, new))
     status, _, err = bench("plan", suite)
@@ -146,12 +151,12 @@ def test_a_wrong_pretraining_is_refused_by_its_path(bench, suite, old, new, mess
     assert re.search(message, err), err
 
 
-def test_export_refuses_what_it_cannot_write(bench, suite, tmp_path):
+def test_export_refuses_what_it_cannot_write(bench: Bench, suite: Path, tmp_path: Path) -> None:
     assert "no pretraining record 12345678" in bench("export", "12345678", tmp_path / "out")[2]
     assert "is no digest" in bench("export", "../../x", tmp_path / "out")[2]
 
 
-def test_two_processes_write_the_records_of_one(bench, suite, tmp_path):
+def test_two_processes_write_the_records_of_one(bench: Bench, suite: Path, tmp_path: Path) -> None:
     assert bench("run", suite)[0] == 0
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command = [*launch, "-m", "omnibench", "run", str(suite), "--results", str(tmp_path / "both")]

@@ -1,7 +1,10 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import NewerRecordError
 from omnibench.record import SCHEMA, as_bytes, blank, read_record
@@ -10,21 +13,24 @@ from omnibench.store import RecordStore
 
 
 @pytest.fixture
-def record(unit):
+def record(unit: Unit) -> dict[str, Any]:
     metrics = {"d/auc": 0.5, "d/none": None}
     return {**blank(unit.cells[0]), "status": "done", "metrics": metrics, "finished": "2026"}
 
 
-def test_a_record_comes_back_as_it_was(tmp_path, record):
+def test_a_record_comes_back_as_it_was(tmp_path: Path, record: dict[str, Any]) -> None:
     path = tmp_path / "rep.json"
     # Keys of numbers and tuples, which JSON has otherwise, are in the checksum as they are read.
     path.write_bytes(as_bytes({**record, "notes": {10: "ten", 9: (1, 2)}}))
     back = read_record(path)
+    assert back is not None
     assert back["notes"] == {"10": "ten", "9": [1, 2]}
     assert {**back, "checksum": "", "notes": {}} == {**record, "checksum": "", "notes": {}}
 
 
-def test_a_changed_value_is_damage(tmp_path, record, caplog):
+def test_a_changed_value_is_damage(
+    tmp_path: Path, record: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
     path = tmp_path / "rep.json"
     path.write_bytes(as_bytes(record).replace(b"0.5", b"0.6"))
     assert read_record(path) is None
@@ -49,25 +55,29 @@ def test_a_changed_value_is_damage(tmp_path, record, caplog):
         {"schema": True},
     ],
 )
-def test_a_malformed_record_is_damage_though_its_checksum_is_right(tmp_path, record, change):
+def test_a_malformed_record_is_damage_though_its_checksum_is_right(
+    tmp_path: Path, record: dict[str, Any], change: dict[str, Any]
+) -> None:
     path = tmp_path / "rep.json"
     path.write_bytes(as_bytes({**record, **change}))
     assert read_record(path) is None
 
 
-def test_a_number_as_backbone_is_damage(tmp_path, record):
+def test_a_number_as_backbone_is_damage(tmp_path: Path, record: dict[str, Any]) -> None:
     path = tmp_path / "rep.json"
     path.write_bytes(as_bytes({**record, "spec": {**record["spec"], "backbone": 7}}))
     assert read_record(path) is None
 
 
-def test_deep_nesting_is_damage(tmp_path):
+def test_deep_nesting_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "rep.json"
     path.write_text('{"a":' * 100_000)
     assert read_record(path) is None
 
 
-def test_a_newer_record_is_refused_by_name_and_never_written_over(tmp_path, unit, record):
+def test_a_newer_record_is_refused_by_name_and_never_written_over(
+    tmp_path: Path, unit: Unit, record: dict[str, Any]
+) -> None:
     store = RecordStore(tmp_path)
     path = store.write(unit.cells[0], {**record, "schema": SCHEMA + 1}, {})
     with pytest.raises(NewerRecordError, match=rf"schema {SCHEMA + 1}, and this omnibench knows"):

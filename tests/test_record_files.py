@@ -4,11 +4,14 @@ import logging
 import os
 import random
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import omnibench.index
+from omnibench.cell import Unit
 from omnibench.errors import StoreError
 from omnibench.record import as_bytes, blank, read_record
 from omnibench.record_files import checked_file, complaint_about, predictions_path
@@ -19,14 +22,14 @@ FILES = ("predictions.npz", "overlay.png", "safetensors")
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RecordStore:
     """A store whose files count as settled at once."""
     monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
     return RecordStore(tmp_path)
 
 
 @pytest.fixture
-def path(store, unit):
+def path(store: RecordStore, unit: Unit) -> Any:
     """A record with three files."""
     arrays = {"test_logits": np.zeros((9, 2), np.float32)}
     files = {"overlay.png": b"picture", "safetensors": b"weights"}
@@ -34,20 +37,20 @@ def path(store, unit):
     return store.write(cell, {**blank(cell), "status": "done"}, arrays, files)
 
 
-def flip(path, bit):
+def flip(path: Path, bit: int) -> None:
     content = bytearray(path.read_bytes())
     content[bit // 8 % len(content)] ^= 1 << bit % 8
     path.write_bytes(content)
 
 
-def state(store, unit):
+def state(store: RecordStore, unit: Unit) -> Any:
     return next(iter(progress([unit], store))).state
 
 
 @pytest.mark.parametrize("ending", FILES)
 def test_a_flipped_bit_in_any_file_makes_the_cell_missing_until_it_is_mended(
-    store, unit, path, caplog, ending
-):
+    store: RecordStore, unit: Unit, path: Path, caplog: pytest.LogCaptureFixture, ending: str
+) -> None:
     assert state(store, unit) == "done"
     file = path.with_suffix(f".{ending}")
     flip(file, 17)
@@ -60,7 +63,9 @@ def test_a_flipped_bit_in_any_file_makes_the_cell_missing_until_it_is_mended(
 
 
 @pytest.mark.parametrize("ending", FILES)
-def test_a_file_that_is_cut_short_or_gone_makes_the_cell_missing(store, unit, path, ending):
+def test_a_file_that_is_cut_short_or_gone_makes_the_cell_missing(
+    store: RecordStore, unit: Unit, path: Path, ending: str
+) -> None:
     file = path.with_suffix(f".{ending}")
     file.write_bytes(file.read_bytes()[:-1])
     assert state(store, unit) == "missing"
@@ -68,7 +73,9 @@ def test_a_file_that_is_cut_short_or_gone_makes_the_cell_missing(store, unit, pa
     assert state(store, unit) == "missing"
 
 
-def test_files_are_read_whole_once_and_then_known_by_their_times(store, unit, path, monkeypatch):
+def test_files_are_read_whole_once_and_then_known_by_their_times(
+    store: RecordStore, unit: Unit, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     read = []
     with monkeypatch.context() as patch:
         patch.setattr(omnibench.record_files, "_complaint", lambda *given: read.append(given) or "")
@@ -76,17 +83,23 @@ def test_files_are_read_whole_once_and_then_known_by_their_times(store, unit, pa
     assert len(read) == len(FILES)
 
 
-def test_damage_that_times_do_not_tell_is_known_once_someone_has_read_it(store, unit, path):
+def test_damage_that_times_do_not_tell_is_known_once_someone_has_read_it(
+    store: RecordStore, unit: Unit, path: Path
+) -> None:
     """A bit that rotted on the disk: `status` cannot see it, a report that reads it does."""
     predictions = predictions_path(path)
     os.utime(predictions, ns=(0, 0))
     flip(predictions, 40)
     os.utime(predictions, ns=(0, 0))
+    assert read_record is not None
+    assert read_record is not None
     assert complaint_about(path, read_record(path))
     assert predictions.stat().st_mtime_ns > 0
 
 
-def test_ten_thousand_flipped_bits_of_a_record_are_all_refused(tmp_path, unit, caplog):
+def test_ten_thousand_flipped_bits_of_a_record_are_all_refused(
+    tmp_path: Path, unit: Unit, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.CRITICAL)
     path = tmp_path / "rep.json"
     metrics = {f"d/m{k}": k / 7 for k in range(5)}
@@ -105,22 +118,30 @@ def test_ten_thousand_flipped_bits_of_a_record_are_all_refused(tmp_path, unit, c
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".", "a..b", "/etc/passwd", "a\nb"])
-def test_a_record_that_names_files_elsewhere_is_damage(tmp_path, unit, name):
+def test_a_record_that_names_files_elsewhere_is_damage(
+    tmp_path: Path, unit: Unit, name: str
+) -> None:
     path = tmp_path / "rep.json"
     record = {**blank(unit.cells[0]), "status": "done", "files": {name: "sha256:0"}}
     path.write_bytes(as_bytes(record))
     assert read_record(path) is None
 
 
-def test_weights_that_are_not_as_they_were_written_are_refused(store, path):
+def test_weights_that_are_not_as_they_were_written_are_refused(
+    store: RecordStore, path: Path
+) -> None:
     record = read_record(path)
+    assert record is not None
     assert checked_file(path, record, "safetensors").read_bytes() == b"weights"
     flip(path.with_suffix(".safetensors"), 3)
     with pytest.raises(StoreError, match=r"safetensors is damaged: .*; run the suite that made it"):
+        assert record is not None
         checked_file(path, record, "safetensors")
 
 
-def test_a_record_of_another_suite_in_the_same_folder_is_read_whole_too(store, unit, path):
+def test_a_record_of_another_suite_in_the_same_folder_is_read_whole_too(
+    store: RecordStore, unit: Unit, path: Path
+) -> None:
     other = replace(unit, suite_seed=1)
     cell = other.cells[0]
     damaged = store.write(cell, {**blank(cell), "status": "done"}, {})
@@ -129,7 +150,9 @@ def test_a_record_of_another_suite_in_the_same_folder_is_read_whole_too(store, u
     assert state(store, other) == "missing"
 
 
-def test_a_pipe_in_a_record_s_or_a_file_s_place_is_damage_and_stops_nothing(store, unit, path):
+def test_a_pipe_in_a_record_s_or_a_file_s_place_is_damage_and_stops_nothing(
+    store: RecordStore, unit: Unit, path: Path
+) -> None:
     predictions = predictions_path(path)
     predictions.unlink()
     os.mkfifo(predictions)

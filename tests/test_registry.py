@@ -1,5 +1,8 @@
 import importlib
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,36 +19,36 @@ def fruits() -> Registry[int]:
     return registry
 
 
-def test_an_entry_is_returned_and_a_lazy_one_imported(fruits):
+def test_an_entry_is_returned_and_a_lazy_one_imported(fruits: Any) -> None:
     assert fruits.get("apple") == 1
     assert fruits.get("lazy") == "0123456789"
 
 
-def test_an_unknown_name_lists_near_matches(fruits):
+def test_an_unknown_name_lists_near_matches(fruits: Registry[int]) -> None:
     with pytest.raises(RequestError, match=r"unknown fruit 'aple'; did you mean apple"):
         fruits.get("aple")
 
 
-def test_a_duplicate_is_refused_and_the_same_entry_twice_is_not(fruits):
+def test_a_duplicate_is_refused_and_the_same_entry_twice_is_not(fruits: Registry[int]) -> None:
     fruits.add("apple", 1)
     with pytest.raises(RequestError, match="'apple' is registered already"):
         fruits.add("apple", 3)
     assert fruits.get("apple") == 1
 
 
-def test_globs_select_in_order_and_never_nothing(fruits):
+def test_globs_select_in_order_and_never_nothing(fruits: Registry[int]) -> None:
     assert fruits.match("ap*") == ["apple", "apricot"]
     with pytest.raises(RequestError, match="unknown fruit 'z"):
         fruits.match("z*")
 
 
 @pytest.mark.parametrize("reference", ["string", ":digits", "nowhere_at_all:x", "string:nothing"])
-def test_a_reference_that_leads_nowhere_is_one_sentence(reference):
+def test_a_reference_that_leads_nowhere_is_one_sentence(reference: str) -> None:
     with pytest.raises(RequestError, match="'"):
         import_attribute(reference)
 
 
-def test_what_a_failed_block_has_added_is_taken_back():
+def test_what_a_failed_block_has_added_is_taken_back() -> None:
     backbones, tasks = Registry[int]("backbone"), Registry[int]("task")
     backbones.add("stays", 1)
     with pytest.raises(KeyboardInterrupt), all_or_none():
@@ -58,10 +61,10 @@ def test_what_a_failed_block_has_added_is_taken_back():
 
 
 @pytest.fixture
-def installed(tmp_path, monkeypatch):
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Install a package with entry points in the group `fruits`; return its folder."""
 
-    def install(points: str, **modules: str):
+    def install(points: str, **modules: str) -> None:
         package = tmp_path / "grocer-1.dist-info"
         package.mkdir()
         (package / "METADATA").write_text("Metadata-Version: 2.1\nName: grocer\nVersion: 1\n")
@@ -74,7 +77,9 @@ def installed(tmp_path, monkeypatch):
     return install
 
 
-def test_what_a_package_names_is_loaded_at_the_first_miss_and_no_earlier(installed):
+def test_what_a_package_names_is_loaded_at_the_first_miss_and_no_earlier(
+    installed: Callable[..., Any],
+) -> None:
     installed("plum = grocer_plum:PLUM", grocer_plum="PLUM = 7\n")
     fruits: Registry[int] = Registry("fruit", "fruits")
     fruits._entries["apple"] = 1
@@ -84,7 +89,9 @@ def test_what_a_package_names_is_loaded_at_the_first_miss_and_no_earlier(install
     assert list(fruits) == ["apple", "plum"]
 
 
-def test_a_package_that_cannot_be_loaded_is_named_and_the_others_stay(installed, caplog):
+def test_a_package_that_cannot_be_loaded_is_named_and_the_others_stay(
+    installed: Callable[..., Any], caplog: pytest.LogCaptureFixture
+) -> None:
     installed(
         "pear = grocer_pear\nplum = grocer_plum:PLUM",
         grocer_pear="import grocer_shelf as s\ns.fruits.add('half', 1)\nraise ValueError('no')\n",
@@ -98,14 +105,16 @@ def test_a_package_that_cannot_be_loaded_is_named_and_the_others_stay(installed,
     assert caplog.text.rstrip().endswith("no")
 
 
-def test_a_name_that_a_package_has_is_taken_before_it_is_loaded(installed):
+def test_a_name_that_a_package_has_is_taken_before_it_is_loaded(
+    installed: Callable[..., Any],
+) -> None:
     installed("plum = grocer_plum:PLUM", grocer_plum="PLUM = 7\n")
     fruits: Registry[int] = Registry("fruit", "fruits")
     with pytest.raises(RequestError, match="the fruit 'plum' is registered already"):
         fruits.add("plum", 8)
 
 
-def test_an_entry_that_lacks_a_member_is_refused_when_it_is_known():
+def test_an_entry_that_lacks_a_member_is_refused_when_it_is_known() -> None:
     def check(fruit: object) -> None:
         if not hasattr(fruit, "stone"):
             raise RequestError(f"{fruit!r} has no stone")

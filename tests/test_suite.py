@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,9 +25,9 @@ report: {baseline: random-vit-tiny}
 
 
 @pytest.fixture
-def read(tmp_path):
+def read(tmp_path: Path) -> Callable[..., Any]:
 
-    def read(text: str, **options):
+    def read(text: str, **options: Any) -> Any:
         path = tmp_path / "mine.yaml"
         path.write_text(text)
         return load(str(path), Sources(tmp_path / "data", tmp_path / "results"), **options)
@@ -33,7 +35,7 @@ def read(tmp_path):
     return read
 
 
-def test_the_matrix_is_every_combination_and_knn_has_one_cell(read):
+def test_the_matrix_is_every_combination_and_knn_has_one_cell(read: Any) -> None:
     suite = read(GOOD)
     assert [unit.name.split("/", 2)[2] for unit in suite.units] == [
         "random-vit-tiny/linear",
@@ -49,7 +51,7 @@ def test_the_matrix_is_every_combination_and_knn_has_one_cell(read):
     assert suite.units[0].sources["dataset"] == "phantom@1"
 
 
-def test_the_correction_is_holm_or_benjamini_and_hochberg(read):
+def test_the_correction_is_holm_or_benjamini_and_hochberg(read: Any) -> None:
     assert read(GOOD).report.correction == "holm"
     asked = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")
     assert read(asked).report.correction == "benjamini-hochberg"
@@ -57,7 +59,7 @@ def test_the_correction_is_holm_or_benjamini_and_hochberg(read):
         read(asked.replace("benjamini-hochberg", "bonferroni"))
 
 
-def test_globs_inline_cards_and_added_backbones(read):
+def test_globs_inline_cards_and_added_backbones(read: Any) -> None:
     text = GOOD.replace(
         "[random-vit-tiny, random-efficientnet-lite0]",
         "['random-vit-*', {id: mine, source: 'random:resnet10t', pool: mean}]",
@@ -115,32 +117,34 @@ def test_globs_inline_cards_and_added_backbones(read):
         ("name: mine", "name: !!python/object/apply:os.getcwd []", r"not a YAML file: could not"),
     ],
 )
-def test_what_is_wrong_is_named_by_its_path(read, old, new, message):
+def test_what_is_wrong_is_named_by_its_path(read: Any, old: str, new: str, message: str) -> None:
     assert old in GOOD
     with pytest.raises(RequestError, match=r"mine\.yaml: " + message) as caught:
         read(GOOD.replace(old, new))
     assert "\n" not in str(caught.value)
 
 
-def test_no_matrix_and_no_mapping_are_refused(read):
+def test_no_matrix_and_no_mapping_are_refused(read: Any) -> None:
     with pytest.raises(RequestError, match="matrix: it is empty"):
         read(GOOD[: GOOD.index("matrix:")] + "matrix: []\n")
     with pytest.raises(RequestError, match="should be a valid dict"):
         read("- 1\n")
 
 
-def test_a_million_cells_are_refused_with_their_count_before_any_is_made(read, monkeypatch):
+def test_a_million_cells_are_refused_with_their_count_before_any_is_made(
+    read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(omnibench.suite, "_entry_units", None)
     with pytest.raises(RequestError, match=r"matrix has 1,000,002 cells, more than the 250,000"):
         read(GOOD.replace("repetitions: 2", "repetitions: 500000"))
 
 
-def test_a_block_may_have_repetitions_of_its_own(read):
+def test_a_block_may_have_repetitions_of_its_own(read: Any) -> None:
     suite = read(GOOD.replace("recipe: {epochs: 3}", "recipe: {epochs: 3}\n    repetitions: 4"))
     assert [len(unit.cells) for unit in suite.units] == [4, 1, 4, 1]
 
 
-def test_the_count_is_of_cells_and_knn_has_one_of_each(read):
+def test_the_count_is_of_cells_and_knn_has_one_of_each(read: Any) -> None:
     text = GOOD.replace("[linear, knn]", "[knn]").replace("repetitions: 2", "repetitions: 1000000")
     assert [len(unit.cells) for unit in read(text).units] == [1, 1]
     half = GOOD.replace("repetitions: 2", "repetitions: 200000")
@@ -150,7 +154,7 @@ def test_the_count_is_of_cells_and_knn_has_one_of_each(read):
     assert sum(len(unit.repetitions) for unit in read(narrowed).units) == 200_001
 
 
-def test_drawn_anew_the_controls_alone_have_repetitions_of_what_is_deterministic(read):
+def test_drawn_anew_the_controls_alone_have_repetitions_of_what_is_deterministic(read: Any) -> None:
     text = GOOD.replace("random-efficientnet-lite0]", "efficientnet-lite0]")
     text = text.replace("[linear, knn]", "[knn]").replace("epochs: 3", "init: per-repetition")
     assert [len(unit.cells) for unit in read(text).units] == [2, 1]
@@ -162,19 +166,19 @@ def test_drawn_anew_the_controls_alone_have_repetitions_of_what_is_deterministic
     "old, new",
     [("phantom", "'npz:~nobody-x/a.npz'"), ("name: mine", "name: mine\nplugins: [~nobody-x/a.py]")],
 )
-def test_a_user_that_is_not_known_is_one_sentence(read, old, new):
+def test_a_user_that_is_not_known_is_one_sentence(read: Any, old: str, new: str) -> None:
     with pytest.raises(RequestError, match=r"the path '~nobody-x/a\..*' is of nobody known here"):
         read(GOOD.replace(old, new))
     with pytest.raises(RequestError, match="nobody known here"):
         load("~nobody-x/a.yaml", Sources(Path(), Path()))
 
 
-def test_a_suite_that_is_not_there_lists_near_matches(tmp_path):
+def test_a_suite_that_is_not_there_lists_near_matches(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="unknown suite 'demmo'; did you mean demo"):
         load("demmo", Sources(tmp_path, tmp_path))
 
 
-def test_a_damaged_dataset_blocks_its_cells_alone(read, tmp_path):
+def test_a_damaged_dataset_blocks_its_cells_alone(read: Any, tmp_path: Path) -> None:
     (tmp_path / "bad.npz").write_bytes(b"not a zip file")
     suite = read(GOOD.replace("[phantom]", "[phantom, 'npz:bad.npz', 'npz:absent.npz']"))
     needs = {unit.dataset.id: unit.needs for unit in suite.units}
@@ -183,10 +187,10 @@ def test_a_damaged_dataset_blocks_its_cells_alone(read, tmp_path):
     assert "absent.npz" in needs["npz-absent"][0]
 
 
-def test_two_files_of_one_name_are_refused(read, tmp_path):
+def test_two_files_of_one_name_are_refused(read: Any, tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for split in ("train", "val", "test"):
             arrays[f"{split}_images"] = np.zeros((4, 8, 8), np.uint8)
             arrays[f"{split}_labels"] = np.arange(4)[:, None] % 2
@@ -195,7 +199,7 @@ def test_two_files_of_one_name_are_refused(read, tmp_path):
         read(GOOD.replace("[phantom]", "['npz:a/same.npz', 'npz:b/same.npz']"))
 
 
-def test_every_shipped_suite_loads(tmp_path):
+def test_every_shipped_suite_loads(tmp_path: Path) -> None:
     for name, path in shipped().items():
         suite = load(name, Sources(tmp_path, tmp_path))
         assert suite.name == name == Path(path).stem

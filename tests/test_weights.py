@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,13 +14,14 @@ from omnibench import hub_access, weights
 from omnibench.cards import BackboneCard
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.weight_folders import with_shards
+from tests.stub_hub import StubHub
 
 CONTENT = save({"a": torch.ones(3)})
 CARD = BackboneCard(id="tiny", source="hf_hub:me/tiny")
 
 
 @pytest.fixture
-def tiny(hub):
+def tiny(hub: StubHub) -> StubHub:
     """The hub with me/tiny, and me/gated that asks for a login."""
     files = {"model.safetensors": CONTENT, "config.json": b'{"architecture": "x"}'}
     hub.repositories |= {"me/tiny": files, "me/gated": files}
@@ -26,7 +29,7 @@ def tiny(hub):
     return hub
 
 
-def test_weights_are_fetched_once_then_found_without_the_hub(tiny, tmp_path):
+def test_weights_are_fetched_once_then_found_without_the_hub(tiny: StubHub, tmp_path: Path) -> None:
     assert weights.locate(CARD, tmp_path) is None
     files = weights.fetch(CARD, tmp_path)
     assert files.weights.read_bytes() == CONTENT
@@ -46,8 +49,8 @@ def test_weights_are_fetched_once_then_found_without_the_hub(tiny, tmp_path):
     ],
 )
 def test_what_the_hub_refuses_is_one_sentence_with_the_way_out(
-    tiny, tmp_path, source, revision, message
-):
+    tiny: StubHub, tmp_path: Path, source: str, revision: str | None, message: str
+) -> None:
     card = BackboneCard(id="x", source=source, revision=revision)
     with pytest.raises(MissingWeightsError, match=message) as caught:
         weights.fetch(card, tmp_path)
@@ -55,7 +58,9 @@ def test_what_the_hub_refuses_is_one_sentence_with_the_way_out(
     assert "\n" not in str(caught.value)
 
 
-def test_a_hub_out_of_reach_says_what_to_fetch_and_where_to_put_it(tmp_path, monkeypatch):
+def test_a_hub_out_of_reach_says_what_to_fetch_and_where_to_put_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     hub_access.unreachable.cache_clear()
@@ -73,7 +78,7 @@ def test_a_hub_out_of_reach_says_what_to_fetch_and_where_to_put_it(tmp_path, mon
     assert weights.fetch(CARD, tmp_path).weights == folder / "model.safetensors"
 
 
-def test_a_pinned_checksum_is_held(tmp_path):
+def test_a_pinned_checksum_is_held(tmp_path: Path) -> None:
     path = tmp_path / "w"
     path.write_bytes(CONTENT)
     weights.verify(path, "sha256:" + hashlib.sha256(CONTENT).hexdigest())
@@ -82,12 +87,12 @@ def test_a_pinned_checksum_is_held(tmp_path):
         weights.verify(path, "sha256:" + "0" * 64)
 
 
-def test_a_packaged_file_that_is_absent_names_the_package():
+def test_a_packaged_file_that_is_absent_names_the_package() -> None:
     with pytest.raises(MissingWeightsError, match="install the package no-such-package"):
         weights.packaged_file("no_such_package", "w.pth", "sha256:" + "0" * 64)
 
 
-def test_the_files_of_a_local_source_are_named_in_a_stable_order(tmp_path):
+def test_the_files_of_a_local_source_are_named_in_a_stable_order(tmp_path: Path) -> None:
     names = ("config.json", "preprocessor_config.json", "model.safetensors", "README.md", "x.pth")
     for name in names:
         (tmp_path / name).write_bytes(b"{}")
@@ -106,16 +111,16 @@ def test_the_files_of_a_local_source_are_named_in_a_stable_order(tmp_path):
     assert [path.name for path in weights.weights_files(tmp_path)] == [*names[:2], *shards]
 
 
-def test_a_local_source_without_weights_is_one_sentence(tmp_path):
+def test_a_local_source_without_weights_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"holds no weights; put model\.safetensors there"):
         weights.weights_files(tmp_path)
     with pytest.raises(RequestError, match=r"no weights file or folder at .*/none; put it there"):
         weights.weights_files(tmp_path / "none")
 
 
-def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
+def test_a_sharded_repository_is_fetched_whole(hub: StubHub, tmp_path: Path) -> None:
     index = json.dumps({"weight_map": {"a": "s-1.safetensors", "b": "s-2.safetensors"}}).encode()
-    files = {"config.json": b"{}", "model.safetensors.index.json": index}
+    files: Any = {"config.json": b"{}", "model.safetensors.index.json": index}
     shards = {"s-1.safetensors": CONTENT, "s-2.safetensors": save({"b": torch.ones(2)})}
     hub.repositories["me/tiny"] = files | shards
     files = weights.fetch(CARD, tmp_path)
@@ -127,20 +132,22 @@ def test_a_sharded_repository_is_fetched_whole(hub, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["model.safetensors.index.json", "x.bin.index.json"])
-def test_an_index_that_names_an_index_is_refused(tmp_path, name):
+def test_an_index_that_names_an_index_is_refused(tmp_path: Path, name: str) -> None:
     index = tmp_path / "model.safetensors.index.json"
     index.write_text(json.dumps({"weight_map": {"a": name}}))
     with pytest.raises(WeightsError, match="an index again, where weights are due"):
         with_shards(index)
 
 
-def test_a_checksum_cannot_hold_several_files(tmp_path):
+def test_a_checksum_cannot_hold_several_files(tmp_path: Path) -> None:
     card = CARD.model_copy(update={"checksum": f"sha256:{'0' * 64}"})
     with pytest.raises(WeightsError, match="its checksum can hold one file"):
         weights.require_one_file(card, tmp_path / "model.safetensors.index.json")
 
 
-def test_a_sharded_repository_that_names_another_folder_is_refused(hub, tmp_path):
+def test_a_sharded_repository_that_names_another_folder_is_refused(
+    hub: StubHub, tmp_path: Path
+) -> None:
     index = json.dumps({"weight_map": {"a": "../../s.safetensors"}}).encode()
     hub.repositories["me/tiny"] = {"config.json": b"{}", "model.safetensors.index.json": index}
     with pytest.raises(WeightsError, match="which is not a file of its folder"):

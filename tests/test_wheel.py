@@ -7,7 +7,9 @@ import subprocess
 import sys
 import sysconfig
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +38,7 @@ NARROWED = (
 
 
 @pytest.fixture(scope="module")
-def wheel(tmp_path_factory):
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Build the wheel from a copy of the checkout, in which the build leaves its own files."""
     copy = tmp_path_factory.mktemp("checkout")
     bytecode = shutil.ignore_patterns("__pycache__")
@@ -51,7 +53,7 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def environment(wheel, tmp_path_factory):
+def environment(wheel: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel in a fresh environment that sees the packages of this one.
 
     Its .pth file names their folder; .pth files in that folder are not read, so that a checkout
@@ -62,7 +64,7 @@ def environment(wheel, tmp_path_factory):
     assert uv, "no uv on the PATH or in .uv/bin, where `make setup` puts it"
     python = folder / "bin" / "python"
     subprocess.run([uv, "venv", "--quiet", "--python", sys.executable, folder], check=True)
-    install = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python]
+    install: Any = [uv, "pip", "install", "--quiet", "--offline", "--no-deps", "--python", python]
     subprocess.run([*install, wheel], check=True)
     [packages] = folder.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
@@ -70,7 +72,7 @@ def environment(wheel, tmp_path_factory):
 
 
 @pytest.fixture
-def run(environment, tmp_path):
+def run(environment: Path, tmp_path: Path) -> Callable[..., Any]:
     """Give a program of the environment and its arguments; it runs in an empty folder."""
     folder = tmp_path / "empty"
     folder.mkdir()
@@ -78,7 +80,7 @@ def run(environment, tmp_path):
     variables.pop("OMNIBENCH_RESULTS", None)
     variables["OMNIBENCH_DATA"] = str(tmp_path / "data")
 
-    def run(program, *arguments):
+    def run(program: Any, *arguments: Any) -> subprocess.CompletedProcess[Any]:
         return subprocess.run(
             [environment / "bin" / program, *arguments],
             cwd=folder, env=variables, capture_output=True, text=True, check=False,
@@ -87,7 +89,7 @@ def run(environment, tmp_path):
     return run
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
+def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Any) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     expected = {
@@ -100,7 +102,7 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel):
     assert names.issuperset(SOME)
 
 
-def test_the_demo_runs_from_the_wheel(run, environment, tmp_path):
+def test_the_demo_runs_from_the_wheel(run: Any, environment: Path, tmp_path: Path) -> None:
     done = run(
         "python", "-c", "import omnibench.tasks.classification as task; print(task.__file__)"
     )
@@ -120,7 +122,7 @@ def test_the_demo_runs_from_the_wheel(run, environment, tmp_path):
     assert "random-efficientnet-lite0" in (reports / "demo.tex").read_text()
 
 
-def test_an_installed_package_says_where_the_benchmarks_are(run):
+def test_an_installed_package_says_where_the_benchmarks_are(run: Any) -> None:
     done = run("omnibench", "speed")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: the benchmarks come with a checkout")

@@ -1,4 +1,6 @@
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 import timm
@@ -14,19 +16,19 @@ IMAGE = PIXELS[:1]
 SMALL = {"embed_dim": 48, "depth": 2, "num_heads": 3}
 
 
-def features(module):
+def features(module: Any) -> Callable[..., Any]:
     """One forward up to the pooling, as an encoder runs it."""
     return lambda: module.forward_features(IMAGE)
 
 
-def put(module, *options) -> None:
+def put(module: "Attending | nn.Module", *options: Any) -> None:
     add_lora(module, features(module), *options)
 
 
 @pytest.mark.parametrize("name", ["vit_tiny_patch16_224", "tf_efficientnet_lite0"])
 @pytest.mark.parametrize("r", [4, "full"])
-def test_the_first_forward_is_unchanged_at_any_rank(name, r):
-    options = {"img_size": 64} if "vit" in name else {}
+def test_the_first_forward_is_unchanged_at_any_rank(name: str, r: int | str) -> None:
+    options: dict[str, Any] = {"img_size": 64} if "vit" in name else {}
     module = timm.create_model(name, num_classes=0, **options).eval()
     layers = targets(module, features(module))
     smallest = min(min(m.weight.shape[0], m.weight[0].numel()) for m in layers.values())
@@ -37,7 +39,7 @@ def test_the_first_forward_is_unchanged_at_any_rank(name, r):
         assert torch.allclose(module(PIXELS), before, atol=1e-6)
 
 
-def test_every_linear_layer_of_a_vit_and_every_ungrouped_convolution_of_a_cnn():
+def test_every_linear_layer_of_a_vit_and_every_ungrouped_convolution_of_a_cnn() -> None:
     vit = timm.create_model("vit_tiny_patch16_224", num_classes=0, img_size=64)
     assert len(targets(vit, features(vit))) == 12 * 4
     put(vit, 8, 16, 0.1)
@@ -61,13 +63,14 @@ def test_every_linear_layer_of_a_vit_and_every_ungrouped_convolution_of_a_cnn():
         ("efficientvit_b0", {}),  # linear layers in the head alone
     ],
 )
-def test_everything_that_lora_trains_gets_a_gradient(name, options):
-    module = timm.create_model(name, num_classes=0, **options).eval()
+def test_everything_that_lora_trains_gets_a_gradient(name: str, options: Any) -> None:
+    module: Any = timm.create_model(name, num_classes=0, **options).eval()
     fit_input_size(module, 56 if "patch14" in name else 64, name)
     image = IMAGE[..., :56, :56] if "patch14" in name else IMAGE
 
     def run() -> torch.Tensor:
-        return module.forward_features(image)
+        result: torch.Tensor = module.forward_features(image)
+        return result
 
     before = run().detach()
     add_lora(module, run, 2, 4, 0.0)
@@ -90,10 +93,11 @@ class Attending(nn.Module):
 
     def forward_features(self, pixels: torch.Tensor) -> torch.Tensor:
         tokens = self.embed(pixels.flatten(2).transpose(1, 2)[:, :16])
-        return self.attention(tokens, tokens, tokens)[0]
+        result: torch.Tensor = self.attention(tokens, tokens, tokens)[0]
+        return result
 
 
-def test_a_layer_whose_weight_is_used_past_its_forward_is_refused_by_name():
+def test_a_layer_whose_weight_is_used_past_its_forward_is_refused_by_name() -> None:
     module = Attending().eval()
     state = copy.deepcopy(module.state_dict())
     torch.manual_seed(0)
@@ -105,7 +109,7 @@ def test_a_layer_whose_weight_is_used_past_its_forward_is_refused_by_name():
     assert not any(parameter.requires_grad for parameter in module.parameters())
 
 
-def test_the_look_for_layers_draws_nothing():
+def test_the_look_for_layers_draws_nothing() -> None:
     class Dropping(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -120,7 +124,7 @@ def test_the_look_for_layers_draws_nothing():
     assert torch.equal(torch.get_rng_state(), drawn)
 
 
-def test_only_loras_dropout_is_in_training_mode():
+def test_only_loras_dropout_is_in_training_mode() -> None:
     module = timm.create_model("tf_efficientnet_lite0", num_classes=0, drop_path_rate=0.2).eval()
     put(module, 2, 4, 0.5)
     train_lora(module)
@@ -129,7 +133,7 @@ def test_only_loras_dropout_is_in_training_mode():
     assert all("lora_dropout" in name for name in training)
 
 
-def test_a_rank_beyond_a_layer_and_a_module_without_layers_are_refused():
+def test_a_rank_beyond_a_layer_and_a_module_without_layers_are_refused() -> None:
     module, run = nn.Sequential(nn.Linear(8, 3)), lambda m: lambda: m(torch.zeros(1, 8))
     with pytest.raises(RequestError, match="rank 4 is larger than the layer '0' allows; use at m"):
         add_lora(module, run(module), 4, 4, 0.0)

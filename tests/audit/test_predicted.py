@@ -12,20 +12,20 @@ from omnibench.stats.t_tests import Summary
 PRINTED = Summary(91.83, 0.32, 5)
 
 
-def test_five_printed_runs_expect_five_own_ones():
+def test_five_printed_runs_expect_five_own_ones() -> None:
     found = predicted(Summary(92.0, 1.5, 5), PRINTED)
     assert found.margin == pytest.approx(2.776445 * 0.32 * (1 / 5 + 1 / 5) ** 0.5, rel=1e-6)
     assert (found.n, found.inside) == (5, True)
     assert not predicted(Summary(92.4, 1.5, 5), PRINTED).inside  # .57 away, .562 allowed
 
 
-def test_three_printed_runs_allow_more():
+def test_three_printed_runs_allow_more() -> None:
     found = predicted(Summary(92.4, None, 1), Summary(91.83, 0.32, 3))
     assert found.margin == pytest.approx(4.302653 * 0.32 * (1 / 3 + 1) ** 0.5, rel=1e-6)
     assert found.inside
 
 
-def test_nineteen_of_twenty_means_of_the_same_runs_are_inside():
+def test_nineteen_of_twenty_means_of_the_same_runs_are_inside() -> None:
     rng = np.random.default_rng(0)
     inside = 0
     for _ in range(2000):
@@ -35,7 +35,7 @@ def test_nineteen_of_twenty_means_of_the_same_runs_are_inside():
     assert inside / 2000 == pytest.approx(0.95, abs=0.015)
 
 
-def test_the_own_interval_is_the_t_interval():
+def test_the_own_interval_is_the_t_interval() -> None:
     values = np.array([0.90, 0.91, 0.95])
     own = Summary(values.mean(), values.std(ddof=1), 3)
     low, high = stats.ttest_1samp(values, 0).confidence_interval()
@@ -54,6 +54,6 @@ def test_the_own_interval_is_the_t_interval():
         (Summary(19.59, 0.3, 5, "another"), "the definitions differ"),
     ],
 )
-def test_what_cannot_be_told_says_why(printed, reason):
+def test_what_cannot_be_told_says_why(printed: Summary, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         predicted(Summary(20.0, 0.1, 3), printed)

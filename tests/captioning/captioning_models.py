@@ -1,6 +1,7 @@
 """Tiny language models, and a trial on made-up tokens without any backbone."""
 
 import json
+from typing import Any
 
 import numpy as np
 import torch
@@ -38,18 +39,19 @@ SIZES = {
 }
 
 
-def narrow(**fields) -> BartConfig:
+def narrow(**fields: Any) -> BartConfig:
     """A BART's configuration with narrow layers, whatever sizes were asked for."""
     return BartConfig(**{**fields, **SIZES})
 
 
-def tiny_bart(vocabulary: int, seed: int = 0, **fields) -> BartForConditionalGeneration:
+def tiny_bart(vocabulary: int, seed: int = 0, **fields: Any) -> BartForConditionalGeneration:
     torch.manual_seed(seed)
     config = narrow(vocab_size=vocabulary, decoder_start_token_id=0, **fields)
-    return BartForConditionalGeneration(config).eval()
+    result: BartForConditionalGeneration = BartForConditionalGeneration(config).eval()
+    return result
 
 
-def save_folder(folder, tokenizer=None, half=False, **generation):
+def save_folder(folder: Any, tokenizer: Any = None, half: bool = False, **generation: Any) -> Any:
     """What a user puts into a folder: a BART and its tokenizer; returns the model."""
     tokenizer = tokenizer or learn(SAID * 2)
     bart = tiny_bart(tokenizer.size)
@@ -62,7 +64,7 @@ def save_folder(folder, tokenizer=None, half=False, **generation):
 
 
 def made_up(
-    count: int, precision: str = "fp32", most: int = 128, seed: int = 0, **fields
+    count: int, precision: str = "fp32", most: int = 128, seed: int = 0, **fields: Any
 ) -> CaptioningTrial:
     """A trial of `count` captions a split; the first ones do not depend on how many."""
     captions = tuple(SAID[index % len(SAID)] for index in range(count))

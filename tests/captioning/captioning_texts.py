@@ -1,5 +1,7 @@
 """Texts that captions may be."""
 
+from typing import Any
+
 from hypothesis import strategies as st
 
 SENTENCES = (
@@ -29,7 +31,7 @@ PIECES = (
 
 
 @st.composite
-def pairs(draw):
+def pairs(draw: Any) -> tuple[list[Any], list[Any]]:
     """N references, none of them empty, and as many texts; some texts are empty, some copies."""
     said = st.lists(st.sampled_from(PIECES), max_size=12).map(" ".join)
     texts = st.one_of(said, st.sampled_from(SENTENCES))

@@ -2,10 +2,13 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from omnibench.tasks.captioning import metrics
 from PIL import Image
 
@@ -28,7 +31,7 @@ FAST = {
 
 
 @pytest.fixture
-def captioned(tmp_path):
+def captioned(tmp_path: Path) -> Path:
     """The JSON lines of 42 images of 40 px: even ones dark, odd ones bright; two a case."""
     rng = np.random.default_rng(0)
     lines = []
@@ -46,17 +49,19 @@ def captioned(tmp_path):
 
 
 @pytest.fixture
-def stand_in_for_meteor(monkeypatch):
+def stand_in_for_meteor(monkeypatch: pytest.MonkeyPatch) -> None:
     """METEOR needs WordNet and has its own tests: here it is whether the two are the same."""
 
-    def same(references, texts):
+    def same(references: Any, texts: Any) -> NDArray[Any]:
         return np.array([r == t for r, t in zip(references, texts, strict=True)], np.float64)
 
     monkeypatch.setattr(metrics, "meteor", same)
 
 
 @pytest.fixture
-def make(captioned, tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
+def make(
+    captioned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[Unit, Context]]:
     """A unit of captioning and its context, of any adaptation and recipe; its BART is narrow."""
     monkeypatch.setattr("omnibench.tasks.captioning.language.BartConfig", narrow)
     torch.set_num_threads(1)
@@ -65,14 +70,14 @@ def make(captioned, tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]
     (tmp_path / "cache" / "disk.json").write_text('{"bytes_per_s": 1e15}')
 
     def make(
-        adaptation="bart-small",
-        place="results",
-        repetitions=(0,),
-        options=None,
-        decodings=("b1-t12", "b4-t12"),
-        dataset=None,
-        **recipe,
-    ):
+        adaptation: str = "bart-small",
+        place: str = "results",
+        repetitions: Any = (0,),
+        options: Any = None,
+        decodings: Any = ("b1-t12", "b4-t12"),
+        dataset: Any = None,
+        **recipe: Any,
+    ) -> tuple[Unit, Context]:
         card = tasks.get("captioning").adaptations[adaptation]
         options = card.resolve_options(options or {}, "adaptations")
         unit = Unit(

@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 from omnibench.tasks.captioning.tokenizer import LARGEST_VOCABULARY, PROBE, from_folder, learn
@@ -21,25 +23,25 @@ IDS = {"bos": 0, "eos": 2, "pad": 1}
 
 
 @pytest.fixture(scope="module")
-def learnt():
+def learnt() -> Any:
     return learn(SAID * 2)
 
 
-def parts_of(learnt):
+def parts_of(learnt: Any) -> tuple[Any, list[Any]]:
     """Vocabulary and merges of a tokenizer, as in vocab.json and merges.txt."""
     model = json.loads(learnt.backend.to_str())["model"]
     pairs = [merge.split() if isinstance(merge, str) else merge for merge in model["merges"]]
     return model["vocab"], [tuple(pair) for pair in pairs]
 
 
-def put_parts(folder, vocabulary, merges):
+def put_parts(folder: Path, vocabulary: Any, merges: Any) -> None:
     (folder / "vocab.json").write_text(json.dumps(vocabulary), encoding="utf-8")
     lines = ["#version: 0.2", *(" ".join(pair) for pair in merges), ""]
     (folder / "merges.txt").write_text("\n".join(lines), encoding="utf-8")
 
 
 @pytest.mark.parametrize("caption", CAPTIONS)
-def test_captions_come_back_whole(learnt, caption):
+def test_captions_come_back_whole(learnt: Any, caption: Any) -> None:
     ids = learnt.encode(caption, 512)
     assert (ids[0], ids[-1]) == (learnt.bos, learnt.eos) == (0, 2)
     assert not {0, 1, 2, 3} & set(ids[1:-1])  # no begin, padding, end or unknown inside
@@ -47,7 +49,7 @@ def test_captions_come_back_whole(learnt, caption):
     assert learnt.decode([0, *ids, 1, 1]) == caption.strip()
 
 
-def test_learning_is_deterministic_and_merges_words(learnt):
+def test_learning_is_deterministic_and_merges_words(learnt: Any) -> None:
     assert learn(SAID * 2).backend.to_str() == learnt.backend.to_str()
     assert learnt.length("Axial CT of the chest") == 5 + 2
     assert learnt.size == len(learnt.backend.get_vocab()) < LARGEST_VOCABULARY
@@ -55,14 +57,14 @@ def test_learning_is_deterministic_and_merges_words(learnt):
 
 
 @pytest.mark.parametrize(("most", "kept"), [(4, 2), (6, 4), (7, 5), (8, 5)])
-def test_a_caption_is_cut_with_its_end_kept(learnt, most, kept):
+def test_a_caption_is_cut_with_its_end_kept(learnt: Any, most: int, kept: int) -> None:
     whole = learnt.encode("Axial CT of the chest", 512)
     assert len(whole) == 7
     assert learnt.encode("Axial CT of the chest", most) == [*whole[: kept + 1], learnt.eos]
     assert learnt.length("Axial CT of the chest") == 7
 
 
-def test_cut_captions_are_counted_by_split_and_named(caplog):
+def test_cut_captions_are_counted_by_split_and_named(caplog: pytest.LogCaptureFixture) -> None:
     """Of five captions two have more than eight tokens with begin and end."""
     with caplog.at_level("WARNING", logger="omnibench"):
         cases = made_up(5, most=8).cases
@@ -74,17 +76,19 @@ def test_cut_captions_are_counted_by_split_and_named(caplog):
     assert caplog.text == ""
 
 
-def test_tokenizer_json_is_read_as_transformers_reads_it(learnt, tmp_path):
+def test_tokenizer_json_is_read_as_transformers_reads_it(learnt: Any, tmp_path: Path) -> None:
     learnt.backend.save(str(tmp_path / "tokenizer.json"))
     found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
-    theirs = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
+    theirs: Any = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
     for caption in CAPTIONS:
         ids = theirs(caption, add_special_tokens=False)["input_ids"]
         assert found.encode(caption, 512) == [0, *ids, 2]
         assert found.decode([0, *ids, 2]) == theirs.decode(ids).strip()
 
 
-def test_vocabulary_and_merges_are_read_as_transformers_reads_them(learnt, tmp_path):
+def test_vocabulary_and_merges_are_read_as_transformers_reads_them(
+    learnt: Any, tmp_path: Path
+) -> None:
     vocabulary, merges = parts_of(learnt)
     put_parts(tmp_path, vocabulary, merges)
     found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
@@ -95,14 +99,14 @@ def test_vocabulary_and_merges_are_read_as_transformers_reads_them(learnt, tmp_p
         assert found.decode(found.encode(caption, 512)) == caption.strip()
 
 
-def test_tokenizer_json_goes_before_vocabulary_and_merges(learnt, tmp_path):
+def test_tokenizer_json_goes_before_vocabulary_and_merges(learnt: Any, tmp_path: Path) -> None:
     learnt.backend.save(str(tmp_path / "tokenizer.json"))
     put_parts(tmp_path, {"a": 0}, [])
     found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
     assert found.backend.to_str() == learnt.backend.to_str()
 
 
-def test_a_file_saved_after_use_neither_cuts_nor_pads(learnt, tmp_path):
+def test_a_file_saved_after_use_neither_cuts_nor_pads(learnt: Any, tmp_path: Path) -> None:
     path = tmp_path / "tokenizer.json"
     learnt.backend.save(str(path))
     used = PreTrainedTokenizerFast(tokenizer_file=str(path), pad_token="<pad>")
@@ -114,7 +118,7 @@ def test_a_file_saved_after_use_neither_cuts_nor_pads(learnt, tmp_path):
         assert found.encode(caption, 512) == learnt.encode(caption, 512)
 
 
-def test_a_tokenizer_that_returns_nothing_is_refused_by_name(learnt, tmp_path):
+def test_a_tokenizer_that_returns_nothing_is_refused_by_name(learnt: Any, tmp_path: Path) -> None:
     """Without merges of bytes or a vocabulary the package itself makes of every text nothing."""
     vocabulary, _ = parts_of(learnt)
     special = {name: vocabulary[name] for name in ("<s>", "<pad>", "</s>", "<unk>")}
@@ -125,7 +129,7 @@ def test_a_tokenizer_that_returns_nothing_is_refused_by_name(learnt, tmp_path):
         assert str(tmp_path) in str(caught.value)
 
 
-def test_ids_beyond_the_models_vocabulary_are_refused(learnt, tmp_path):
+def test_ids_beyond_the_models_vocabulary_are_refused(learnt: Any, tmp_path: Path) -> None:
     learnt.backend.save(str(tmp_path / "tokenizer.json"))
     largest = learnt.size - 1
     with pytest.raises(WeightsError, match=f"has the id {largest}, but the model embeds {largest}"):
@@ -135,7 +139,9 @@ def test_ids_beyond_the_models_vocabulary_are_refused(learnt, tmp_path):
 
 @pytest.mark.parametrize("content", [None, "{", "[]"])
 @pytest.mark.parametrize("name", ["tokenizer.json", "vocab.json"])
-def test_absent_and_damaged_files_are_refused(tmp_path, name, content):
+def test_absent_and_damaged_files_are_refused(
+    tmp_path: Path, name: str, content: str | None
+) -> None:
     if content is not None:
         (tmp_path / name).write_text(content)
     with pytest.raises(WeightsError, match="cannot be read") as caught:
@@ -146,14 +152,14 @@ def test_absent_and_damaged_files_are_refused(tmp_path, name, content):
 
 
 @pytest.mark.real_data
-def test_gpt2s_own_files(real_data, tmp_path):
+def test_gpt2s_own_files(real_data: Path, tmp_path: Path) -> None:
     """Its end stands for begin and padding too."""
     shutil.copy(real_data / "bpe" / "encoder.json", tmp_path / "vocab.json")
     shutil.copy(real_data / "bpe" / "vocab.bpe", tmp_path / "merges.txt")
     found = from_folder(tmp_path, bos=50256, eos=50256, pad=50256, vocabulary=50257)
     vocabulary = json.loads((tmp_path / "vocab.json").read_text(encoding="utf-8"))
     lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
-    merges = [tuple(line.split(" ")) for line in lines if line]
+    merges: Any = [tuple(line.split(" ")) for line in lines if line]
     assert (len(vocabulary), len(merges)) == (50257, 50000)
     theirs = GPT2Tokenizer(vocab=vocabulary, merges=merges)
     for caption in CAPTIONS:

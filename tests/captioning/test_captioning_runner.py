@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import nltk
 import numpy as np
@@ -32,17 +34,17 @@ LEARNING = {"epochs": 20, "batch": 4, "lr": 1e-2}
 TRUTH = [BRIGHT if index % 2 else DARK for index in range(SPLITS["test"])]
 
 
-def outcomes(unit, context):
+def outcomes(unit: Any, context: Any) -> list[Any]:
     return list(tasks.get("captioning").run(unit, context))
 
 
-def same(a, b) -> bool:
+def same(a: Any, b: Any) -> bool:
     arrays = a.predictions.keys() == b.predictions.keys()
     return arrays and all(np.array_equal(a.predictions[k], b.predictions[k]) for k in a.predictions)
 
 
 @pytest.fixture
-def token_passes(monkeypatch):
+def token_passes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """How many images each forward pass of the backbone saw."""
     passed = []
     tokens = TimmEncoder.tokens
@@ -55,12 +57,12 @@ def token_passes(monkeypatch):
 
 
 @pytest.fixture
-def trained(monkeypatch):
+def trained(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The models of the repetitions and their parameters as they were before training."""
     seen = []
     build = trial._model
 
-    def spy(*arguments):
+    def spy(*arguments: Any) -> Any:
         model = build(*arguments)
         seen.append((model, {n: p.detach().clone() for n, p in model.named_parameters()}))
         return model
@@ -69,21 +71,25 @@ def trained(monkeypatch):
     return seen
 
 
-def test_a_unit_leaves_a_whole_record(make, caplog):
+def test_a_unit_leaves_a_whole_record(make: Any, caplog: pytest.LogCaptureFixture) -> None:
     """A dark caption has 9 tokens, with begin and end 11: `max_tokens` 8 leaves 6 of them."""
     unit, context = make(max_tokens=8)
     assert execute_unit(unit, context).repetitions == {0: None}
     store = RecordStore(context.results)
     record = store.read(unit.cells[0])
+    assert record is not None
     assert record["status"] == "done"
     own = {"phantom-slots"}  # of the phantom's captions alone
     definitions = {metric.definition for metric in METRICS} - own
+    assert record is not None
     heads = {key.rpartition("/")[0] for key in record["metrics"]}
     assert heads == {f"{id_}@{decoding}" for id_ in definitions for decoding in unit.decodings}
     for key in reported_of("captioning"):
         definition, _, name = key.partition("/")
         for decoding in unit.decodings:
+            assert record is not None
             assert record["metrics"][f"{definition}@{decoding}/{name}"] is not None
+    assert record is not None
     notes = record["notes"]
     assert notes["captions_cut"] == {"train": 12, "val": 4, "test": 5}
     assert "captions cut to 8 tokens: 12 of train, 4 of val, 5 of test" in caplog.text
@@ -94,17 +100,21 @@ def test_a_unit_leaves_a_whole_record(make, caplog):
     losses = [entry["validation"]["loss"] for entry in epochs]
     assert notes["chosen"] == {"epoch": int(np.argmin(losses)), "val_loss": min(losses)}
     assert path.with_suffix(".captions.png").read_bytes().startswith(b"\x89PNG")
+    assert record is not None
     assert set(record["cost"]["phases"]) == {"features", "training", "generation"}
+    assert record is not None
     trainable, total = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))
+    assert record is not None
     assert trainable + record["notes"]["backbone"]["parameters"] == total
+    assert record is not None
     assert record["digests"]["language"] == ""
     assert not list((context.results / "checkpoints").glob("*/*"))
 
 
-def test_stored_texts_tell_everything_and_are_scored_again(make):
+def test_stored_texts_tell_everything_and_are_scored_again(make: Any) -> None:
     unit, context = make(max_tokens=8)
     execute_unit(unit, context)
-    store = RecordStore(context.results)
+    store: Any = RecordStore(context.results)
     path = store.path(unit.cells[0])
     assert predictions_path(path).name.endswith(".predictions.jsonl")
     lines = [json.loads(line) for line in predictions_path(path).open()]
@@ -124,7 +134,7 @@ def test_stored_texts_tell_everything_and_are_scored_again(make):
         assert each.mean() == pytest.approx(recorded[key])
 
 
-def test_the_model_learns_which_caption_is_which(make):
+def test_the_model_learns_which_caption_is_which(make: Any) -> None:
     (found,) = outcomes(*make(**LEARNING))
     for decoding in ("b1-t12", "b4-t12"):
         texts = found.predictions[f"test_text@{decoding}"]
@@ -132,12 +142,14 @@ def test_the_model_learns_which_caption_is_which(make):
         assert found.metrics[f"omnibench-captioning@{decoding}/bleu-4"] > 0.7
 
 
-def test_a_training_cut_short_ends_with_the_same_texts(make, monkeypatch):
+def test_a_training_cut_short_ends_with_the_same_texts(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (whole,) = outcomes(*make(place="whole", epochs=3))
     unit, context = make(place="cut", epochs=3)
     save = Checkpoints.save
 
-    def killed(self, step, state):
+    def killed(self: Any, step: Any, state: Any) -> None:
         save(self, step, state)
         if len(state["history"]) == 2:
             raise KeyboardInterrupt
@@ -152,7 +164,9 @@ def test_a_training_cut_short_ends_with_the_same_texts(make, monkeypatch):
     assert whole.notes["chosen"] == resumed.notes["chosen"]
 
 
-def test_repetitions_share_one_token_pass_and_are_the_same_alone(make, token_passes):
+def test_repetitions_share_one_token_pass_and_are_the_same_alone(
+    make: Any, token_passes: list[Any]
+) -> None:
     company = outcomes(*make(place="company", repetitions=(0, 1, 2)))
     # 24 + 8 + 10 images in micro-batches of 4, and a look at one image: its FLOPs.
     assert token_passes == [1] + [4] * (6 + 2 + 3)
@@ -163,7 +177,7 @@ def test_repetitions_share_one_token_pass_and_are_the_same_alone(make, token_pas
     assert company[0].notes["chosen"]["val_loss"] != company[1].notes["chosen"]["val_loss"]
 
 
-def test_tokens_held_in_memory_are_those_of_the_store(make, token_passes):
+def test_tokens_held_in_memory_are_those_of_the_store(make: Any, token_passes: list[Any]) -> None:
     (stored,) = outcomes(*make(place="stored"))
     unit, context = make(place="held")
     slow = context.data.parent / "slow"
@@ -175,7 +189,9 @@ def test_tokens_held_in_memory_are_those_of_the_store(make, token_passes):
     assert same(stored, held)
 
 
-def test_lora_trains_fewer_parameters_and_leaves_the_base(make, tmp_path, trained):
+def test_lora_trains_fewer_parameters_and_leaves_the_base(
+    make: Any, tmp_path: Path, trained: list[Any]
+) -> None:
     folder = tmp_path / "mine"
     folder.mkdir()
     saved = save_folder(folder)
@@ -205,45 +221,52 @@ def test_lora_trains_fewer_parameters_and_leaves_the_base(make, tmp_path, traine
     assert {n for n in full_before if n.endswith(("fc1.weight", "shared.weight"))} <= of_full
 
 
-def test_a_rank_without_its_scale_is_refused(make):
+def test_a_rank_without_its_scale_is_refused(make: Any) -> None:
     with pytest.raises(RequestError, match="r and alpha of LoRA go together"):
         make(options={"r": 2})
 
 
-def test_the_mergers_scale_is_the_options(make, trained):
+def test_the_mergers_scale_is_the_options(make: Any, trained: list[Any]) -> None:
     outcomes(*make(place="a", epochs=1, decodings=("b1-t4",)))
     outcomes(*make(place="b", epochs=1, decodings=("b1-t4",), options={"merger_scale": "none"}))
     assert [model.merger.factor for model, _ in trained] == [1 / 4, 1]  # of width 16
     assert [len(model.merger.queries) for model, _ in trained] == [4, 4]
 
 
-def test_bfloat16_learns_which_caption_is_which(make):
+def test_bfloat16_learns_which_caption_is_which(make: Any) -> None:
     """Training under autocast, generation in bfloat16 outright, tokens kept as 16 bits."""
     (found,) = outcomes(*make(precision="bf16", decodings=("b4-t12",), **LEARNING))
     assert (found.predictions["test_text@b4-t12"] == TRUTH).mean() >= 0.8
 
 
-def test_a_dataset_without_captions_is_refused(make, tmp_path, token_passes):
-    arrays = {}
+def test_a_dataset_without_captions_is_refused(
+    make: Any, tmp_path: Path, token_passes: list[Any]
+) -> None:
+    arrays: dict[str, Any] = {}
     for split in SPLITS:
         arrays[f"{split}_images"] = np.zeros((8, 16, 16), np.uint8)
         arrays[f"{split}_labels"] = np.arange(8)[:, None] % 2
     np.savez(tmp_path / "labels.npz", **arrays)
     unit, context = make(dataset=npz_card(tmp_path / "labels.npz"))
     said = execute_unit(unit, context).repetitions[0]
+    assert said is not None
     assert said.endswith("train of 'npz-labels' has no captions; add them or name another dataset")
     assert token_passes == []
 
 
-def test_an_absent_folder_fails_the_cell_by_name(make, tmp_path):
+def test_an_absent_folder_fails_the_cell_by_name(make: Any, tmp_path: Path) -> None:
     unit, context = make("folder", options={"path": str(tmp_path / "nowhere")})
     said = execute_unit(unit, context).repetitions[0]
+    assert said is not None
     assert f"{tmp_path / 'nowhere'} has no config.json" in said
     record = RecordStore(context.results).read(unit.cells[0])
+    assert record is not None
     assert (record["status"], record["error"]["kind"]) == ("failed", "weights")
 
 
-def test_without_wordnet_all_but_meteor_is_there(make, monkeypatch, tmp_path):
+def test_without_wordnet_all_but_meteor_is_there(
+    make: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     (full,) = outcomes(*make(place="full"))
     monkeypatch.setattr(metrics, "meteor", meteor)
     fresh = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
@@ -262,7 +285,7 @@ def test_without_wordnet_all_but_meteor_is_there(make, monkeypatch, tmp_path):
     assert found.files["captions.png"].startswith(b"\x89PNG")
 
 
-def test_more_tokens_than_the_model_has_positions_are_refused(make):
+def test_more_tokens_than_the_model_has_positions_are_refused(make: Any) -> None:
     unit, context = make()
     unit = replace(unit, decodings=("b1-t64", "b1-t2000"))
     assert "positions and 2001 are asked for" in execute_unit(unit, context).repetitions[0]

@@ -2,6 +2,7 @@
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 from tests.captioning.captioning_texts import pairs
 
 
-def by_arrays(references, texts):
+def by_arrays(references: Any, texts: Any) -> Any:
     """[N, vocabulary] matrices of tf-idf for each n, and the penalty from counts of bigrams."""
     split = Tokenizer13a()
     both = [
@@ -42,13 +43,13 @@ def by_arrays(references, texts):
 
 @settings(max_examples=150)
 @given(pairs())
-def test_another_implementation_agrees(case):
+def test_another_implementation_agrees(case: Any) -> None:
     found = cider_d(*case)
     np.testing.assert_allclose(found, by_arrays(*case), atol=1e-9)
     assert (found >= 0).all() and (found <= 10 + 1e-9).all()
 
 
-def test_by_hand():
+def test_by_hand() -> None:
     """Two references: every n-gram of one weighs ln 2, but "mass", in both, weighs nothing.
 
     First pair: words a, a (k = 2), b against a, b, mass. Unigrams: g_c = (2, 1) ln 2, clipped to
@@ -62,29 +63,29 @@ def test_by_hand():
     assert found[1] == pytest.approx(10 / 4 * (1 + 1 / math.sqrt(5)) * math.exp(-4 / 72))
 
 
-def test_a_copy_scores_ten_if_long_enough_for_all_orders():
+def test_a_copy_scores_ten_if_long_enough_for_all_orders() -> None:
     references = ["a cyst in the left kidney", "no lesion seen", "mr of the liver, T2-weighted"]
     assert cider_d(references, [r.upper() for r in references]) == pytest.approx([10, 7.5, 10])
 
 
-def test_repeating_what_is_rare_does_not_pay():
+def test_repeating_what_is_rare_does_not_pay() -> None:
     references = ["one small cyst there", "no lesion is seen", "a large mass here"]
     said = ["one small cyst there", "one cyst cyst cyst cyst cyst", "cyst"]
     scores = [cider_d(references, [text, "", ""])[0] for text in said]
     assert scores[0] > scores[2] > 0 and scores[0] > 2 * scores[1]
 
 
-def test_what_every_reference_holds_weighs_nothing():
+def test_what_every_reference_holds_weighs_nothing() -> None:
     assert cider_d(["a mass"], ["a mass"]) == 0
     np.testing.assert_array_equal(cider_d(["a mass"] * 3, ["a mass", "", "other"]), [0, 0, 0])
 
 
-def test_an_empty_caption_scores_0():
+def test_an_empty_caption_scores_0() -> None:
     found = cider_d(["a small cyst there", "no lesion is seen"], ["", "no lesion is seen"])
     assert found == pytest.approx([0, 10])
 
 
-def test_order_of_captions_does_not_matter():
+def test_order_of_captions_does_not_matter() -> None:
     references = ["a cyst in the lung", "no lesion in the lung", "a mass in the liver"]
     texts = ["a cyst in the liver", "no lesion", "a mass"]
     assert all(a != b for a, b in pairwise(references))

@@ -1,11 +1,14 @@
 """Generation: against transformers' own, one image at a time; texts do not depend on company."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
 from omnibench.tasks.captioning import trial as trial_module
 from omnibench.tasks.captioning.decoding import generate, parse
 from omnibench.tasks.captioning.language import load_language_model
-from omnibench.tasks.captioning.trial import BATCH
+from omnibench.tasks.captioning.trial import BATCH, CaptioningTrial
 from transformers import GenerationConfig
 
 from tests.captioning.captioning_models import SAID, made_up, save_folder
@@ -13,7 +16,7 @@ from tests.captioning.captioning_models import SAID, made_up, save_folder
 DECODINGS = ("b1-t8", "b1-t24", "b4-t8", "b4-t24", "b5-t8", "b5-t24")
 
 
-def one_by_one(bart, visual, decoding, tokenizer):
+def one_by_one(bart: Any, visual: Any, decoding: Any, tokenizer: Any) -> list[Any]:
     """Token ids of `transformers`' generate from one image's merged tokens at a time."""
     beams, most = decoding[1:].split("-t")
     found = []
@@ -38,12 +41,12 @@ def one_by_one(bart, visual, decoding, tokenizer):
     return found
 
 
-def unpadded(rows, pad):
+def unpadded(rows: Any, pad: Any) -> list[Any]:
     return [row[: len(row) - next(i for i, t in enumerate(row[::-1]) if t != pad)] for row in rows]
 
 
 @pytest.fixture(scope="module")
-def spread():
+def spread() -> CaptioningTrial:
     """Six images, and a model whose logits are far apart and whose captions end early or late."""
     made = made_up(6, init_std=1.2)
     made.model.bart.generation_config = GenerationConfig()  # all is said by the decoding
@@ -52,14 +55,16 @@ def spread():
 
 
 @pytest.fixture(scope="module")
-def visual(spread):
+def visual(spread: Any) -> Any:
     tokens = torch.from_numpy(spread.tokens.rows["test"].rows)
     with torch.no_grad():
         return spread.model.merger(spread.model.norm(spread.model.project(tokens)))
 
 
 @pytest.mark.parametrize("decoding", DECODINGS)
-def test_generation_is_transformers_own_one_image_at_a_time(spread, visual, decoding):
+def test_generation_is_transformers_own_one_image_at_a_time(
+    spread: CaptioningTrial, visual: Any, decoding: str
+) -> None:
     bart, tokenizer = spread.model.bart, spread.cases.tokenizer
     encoded = bart.get_encoder()(inputs_embeds=visual).last_hidden_state
     kept = encoded.clone()
@@ -69,7 +74,7 @@ def test_generation_is_transformers_own_one_image_at_a_time(spread, visual, deco
     assert torch.equal(encoded, kept)  # the next decoding reads the same states
 
 
-def test_the_captions_compared_are_of_several_kinds(spread, visual):
+def test_the_captions_compared_are_of_several_kinds(spread: CaptioningTrial, visual: Any) -> None:
     """Otherwise the comparison above would show little."""
     bart, tokenizer = spread.model.bart, spread.cases.tokenizer
     by_decoding = {name: one_by_one(bart, visual, name, tokenizer) for name in DECODINGS}
@@ -85,11 +90,11 @@ def test_the_captions_compared_are_of_several_kinds(spread, visual):
 @pytest.mark.parametrize(
     ("decoding", "expected"), [("b1-t64", (1, 64)), ("b5-t128", (5, 128)), ("b10-t8", (10, 8))]
 )
-def test_parse(decoding, expected):
+def test_parse(decoding: str, expected: tuple[int, int]) -> None:
     assert parse(decoding) == expected
 
 
-def test_a_folders_own_generation_settings_change_nothing(tmp_path):
+def test_a_folders_own_generation_settings_change_nothing(tmp_path: Path) -> None:
     """As those of a BART tuned to summaries: no caption of fewer than 20 tokens."""
     for name, settings in {
         "plain": {},
@@ -112,11 +117,13 @@ def test_a_folders_own_generation_settings_change_nothing(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_texts_do_not_depend_on_how_many_are_asked_for(monkeypatch, precision):
+def test_texts_do_not_depend_on_how_many_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch, precision: str
+) -> None:
     """Eighteen images are a whole batch and a padded one, five a padded one."""
     sizes = []
 
-    def spy(bart, encoded, *rest):
+    def spy(bart: Any, encoded: Any, *rest: Any) -> Any:
         sizes.append(len(encoded))
         assert encoded.dtype == bart.dtype
         return generate(bart, encoded, *rest)
@@ -139,8 +146,8 @@ def test_texts_do_not_depend_on_how_many_are_asked_for(monkeypatch, precision):
     assert many.model.bart.dtype == {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
 
 
-def test_texts_are_the_generated_ids_in_words():
-    made = made_up(3, init_std=0.5)
+def test_texts_are_the_generated_ids_in_words() -> None:
+    made: Any = made_up(3, init_std=0.5)
     tokens = torch.from_numpy(made.tokens.rows["test"].rows)
     visual = made.model.merger(made.model.norm(made.model.project(tokens)))
     ids = one_by_one(made.model.bart, visual.detach(), "b4-t12", made.cases.tokenizer)
@@ -150,7 +157,7 @@ def test_texts_are_the_generated_ids_in_words():
     assert made.texts(("b4-t12",), lambda *_: None) == {"b4-t12": expected}
 
 
-def test_stored_predictions_hold_the_cut_reference():
+def test_stored_predictions_hold_the_cut_reference() -> None:
     made = made_up(5, most=8)
     stored = made.cases.predictions({"b1-t8": ["a", "b", "c", "d", "e"]})
     assert list(stored) == ["test_case", "test_reference", "test_reference_cut", "test_text@b1-t8"]

@@ -11,7 +11,7 @@ from omnibench.tasks.captioning.diversity import (
 )
 
 
-def test_by_hand():
+def test_by_hand() -> None:
     """Words: a mass . | A cyst ; 5 with 4 distinct, and 3 bigrams, none over two captions."""
     texts = ["a mass.", "A cyst", "", " "]
     assert distinct(texts, 1) == 4 / 5
@@ -22,14 +22,14 @@ def test_by_hand():
     assert length_ratio(["a large mass"] * 4, texts) == 5 / 12
 
 
-def test_one_sentence_for_every_image_is_seen():
+def test_one_sentence_for_every_image_is_seen() -> None:
     texts = ["Axial CT of the chest."] * 50
     assert distinct_captions(texts) == 1 / 50
     assert distinct(texts, 1) == 1 / 50
     assert distinct(texts, 2) == 1 / 50
 
 
-def test_nothing_said_has_no_diversity():
+def test_nothing_said_has_no_diversity() -> None:
     assert distinct(["", ""], 1) is None
     assert distinct(["one", "two"], 2) is None
     assert distinct_captions(["", ""]) == 1 / 2

@@ -1,6 +1,9 @@
 """Where a language model comes from: drawn, a folder, the hub's files; and what is refused."""
 
 import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,23 +15,24 @@ from transformers import BartModel
 
 from omnibench import hub_access
 from omnibench.catalogue import tasks
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import MissingWeightsError, WeightsError
 from tests.captioning.captioning_models import SAID, save_folder, tiny_bart
 
 
-def drawn(seed):
+def drawn(seed: int) -> Any:
     torch.manual_seed(seed)
     return load_language_model("bart-small", None, SAID * 2)
 
 
-def states_equal(one, other) -> bool:
+def states_equal(one: Any, other: Any) -> bool:
     ours, theirs = one.state_dict(), other.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def test_bart_small_is_drawn_by_the_seed():
+def test_bart_small_is_drawn_by_the_seed() -> None:
     first, again, other = drawn(0), drawn(0), drawn(1)
     assert states_equal(first.bart, again.bart)
     assert not states_equal(first.bart, other.bart)
@@ -41,7 +45,7 @@ def test_bart_small_is_drawn_by_the_seed():
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_a_folder_loads_with_its_digest(tmp_path, half):
+def test_a_folder_loads_with_its_digest(tmp_path: Path, half: bool) -> None:
     """Weights kept in half precision, as those of BART-large, are trained in fp32 too."""
     saved = save_folder(tmp_path, half=half)
     found = load_language_model("folder", tmp_path, ())
@@ -52,7 +56,7 @@ def test_a_folder_loads_with_its_digest(tmp_path, half):
     assert found.bart.config.decoder_start_token_id == found.tokenizer.bos
 
 
-def test_a_folder_does_not_depend_on_the_state_of_the_generator(tmp_path):
+def test_a_folder_does_not_depend_on_the_state_of_the_generator(tmp_path: Path) -> None:
     save_folder(tmp_path)
     torch.manual_seed(1)
     first = load_language_model("folder", tmp_path, ())
@@ -60,7 +64,7 @@ def test_a_folder_does_not_depend_on_the_state_of_the_generator(tmp_path):
     assert load_language_model("folder", tmp_path, ()).digest == first.digest
 
 
-def test_weights_of_a_model_without_its_language_head_load(tmp_path):
+def test_weights_of_a_model_without_its_language_head_load(tmp_path: Path) -> None:
     """So BART's own repositories have them: no prefix, no bias of the logits."""
     saved = save_folder(tmp_path)
     headless = BartModel(saved.config)
@@ -72,7 +76,7 @@ def test_weights_of_a_model_without_its_language_head_load(tmp_path):
 
 
 @pytest.mark.parametrize("tied", ["lm_head.weight", "model.decoder.embed_tokens.weight"])
-def test_weights_under_the_name_of_a_shared_one_load(tmp_path, tied):
+def test_weights_under_the_name_of_a_shared_one_load(tmp_path: Path, tied: str) -> None:
     saved = save_folder(tmp_path)
     state = load_file(tmp_path / "model.safetensors")
     state[tied] = state["model.shared.weight"].clone()
@@ -83,8 +87,8 @@ def test_weights_under_the_name_of_a_shared_one_load(tmp_path, tied):
 FC1, SHARED = "model.decoder.layers.0.fc1.weight", "model.shared.weight"
 
 
-def without(key):
-    def damage(folder):
+def without(key: Any) -> Callable[..., Any]:
+    def damage(folder: Path) -> None:
         state = load_file(folder / "model.safetensors")
         del state[key]
         save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
@@ -92,19 +96,19 @@ def without(key):
     return damage
 
 
-def reshaped(folder):
+def reshaped(folder: Any) -> None:
     state = load_file(folder / "model.safetensors")
     state[FC1] = torch.zeros(3, 3)
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def cut_short(folder):
+def cut_short(folder: Any) -> None:
     path = folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
 
 
-def configured(**fields):
-    def damage(folder):
+def configured(**fields: Any) -> Callable[..., Any]:
+    def damage(folder: Path) -> None:
         config = json.loads((folder / "config.json").read_text())
         (folder / "config.json").write_text(json.dumps({**config, **fields}))
 
@@ -127,7 +131,9 @@ def configured(**fields):
         (lambda f: (f / "tokenizer.json").unlink(), "put tokenizer.json, or vocab.json and"),
     ],
 )
-def test_what_is_no_whole_bart_is_refused_in_one_sentence(tmp_path, damage, message):
+def test_what_is_no_whole_bart_is_refused_in_one_sentence(
+    tmp_path: Path, damage: Callable[..., Any], message: str
+) -> None:
     save_folder(tmp_path)
     damage(tmp_path)
     with pytest.raises(WeightsError, match=message) as caught:
@@ -136,12 +142,12 @@ def test_what_is_no_whole_bart_is_refused_in_one_sentence(tmp_path, damage, mess
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_that_is_not_there_is_refused(tmp_path):
+def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=f"folder: {tmp_path}/none has no config.json; put"):
         load_language_model("folder", tmp_path / "none", ())
 
 
-def test_a_tokenizer_of_another_model_is_refused(tmp_path):
+def test_a_tokenizer_of_another_model_is_refused(tmp_path: Path) -> None:
     tokenizer = learn(SAID * 2)
     save_folder(tmp_path, tokenizer)
     tiny_bart(tokenizer.size - 1).save_pretrained(tmp_path)
@@ -149,7 +155,7 @@ def test_a_tokenizer_of_another_model_is_refused(tmp_path):
         load_language_model("folder", tmp_path, ())
 
 
-def unit_of(unit, name, **options):
+def unit_of(unit: Unit, name: str, **options: Any) -> tuple[Any, Any]:
     adaptation = tasks.get("captioning").adaptations[name]
     fields = {**unit.__dict__, "task": "captioning", "adaptation": name}
     fields["options"] = adaptation.resolve_options(options, "adaptations")
@@ -158,7 +164,7 @@ def unit_of(unit, name, **options):
 
 
 @pytest.fixture
-def no_hub(tmp_path, monkeypatch):
+def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     hub_access.unreachable.cache_clear()
@@ -166,7 +172,7 @@ def no_hub(tmp_path, monkeypatch):
     hub_access.unreachable.cache_clear()
 
 
-def test_where_a_units_model_lies(unit, tmp_path, no_hub):
+def test_where_a_units_model_lies(unit: Unit, tmp_path: Path, no_hub: Any) -> None:
     context = Context(tmp_path, tmp_path / "data")
     small, none = unit_of(unit, "bart-small")
     assert (none, folder_of(small, none, context)) == (None, None)
@@ -182,7 +188,9 @@ def test_where_a_units_model_lies(unit, tmp_path, no_hub):
 
 
 @pytest.mark.parametrize("absent", ["model.safetensors", "tokenizer.json", "config.json", None])
-def test_an_absent_hub_model_names_what_to_put_where(unit, tmp_path, no_hub, absent):
+def test_an_absent_hub_model_names_what_to_put_where(
+    unit: Unit, tmp_path: Path, no_hub: Any, absent: str | None
+) -> None:
     context = Context(tmp_path, tmp_path / "data")
     base, card = unit_of(unit, "bart-base")
     folder = context.data / "weights" / "facebook--bart-base"

@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import nltk
 import numpy as np
@@ -18,6 +20,7 @@ from omnibench.tasks.captioning.metrics import METRICS
 from omnibench.catalogue import datasets, tasks
 from omnibench.context import default_data
 from omnibench.record import as_bytes
+from tests.conftest import Bench
 
 REFERENCE = (
     "It is a guide to action that ensures that the military will forever heed Party commands"
@@ -28,7 +31,7 @@ TEXT = (
 
 
 @pytest.fixture(scope="session")
-def wordnet_home(real_data, tmp_path_factory):
+def wordnet_home(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data folder that holds WordNet where `bench.py` looks; nltk follows no link out of it."""
     home = tmp_path_factory.mktemp("home")
     corpora = home / "nltk_data" / "corpora"
@@ -38,7 +41,7 @@ def wordnet_home(real_data, tmp_path_factory):
 
 
 @pytest.fixture
-def no_wordnet(monkeypatch, tmp_path):
+def no_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No WordNet anywhere, whatever this machine has and other tests have loaded."""
     fresh = LazyCorpusLoader("wordnet", WordNetCorpusReader, None)
     monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
@@ -48,17 +51,17 @@ def no_wordnet(monkeypatch, tmp_path):
 
 
 @pytest.fixture
-def with_wordnet(wordnet_home, monkeypatch):
+def with_wordnet(wordnet_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMNIBENCH_DATA", str(wordnet_home))
 
 
 @pytest.mark.real_data
-def test_nltks_example(with_wordnet):
+def test_nltks_example(with_wordnet: Any) -> None:
     assert meteor([REFERENCE], [TEXT]) == pytest.approx([0.6944], abs=5e-5)
 
 
 @pytest.mark.real_data
-def test_by_hand(with_wordnet):
+def test_by_hand(with_wordnet: Any) -> None:
     """A synonym, a stem, m of m in one run: 1 - .5 / m^3; nothing alike and nothing said: 0."""
     references = ["a car", "two masses", "one two three four", "a mass", "a mass"]
     texts = ["a auto", "two mass", "One two three four", "nothing alike", ""]
@@ -67,13 +70,13 @@ def test_by_hand(with_wordnet):
 
 
 @pytest.mark.real_data
-def test_nltk_looks_stems_up(with_wordnet):
+def test_nltk_looks_stems_up(with_wordnet: Any) -> None:
     """Not a rule of METEOR: "automobil", a stem, is no word of WordNet. `a` alone matches."""
     assert meteor(["a car"], ["a automobile"]) == pytest.approx([0.25])
 
 
 @pytest.mark.real_data
-def test_precision_and_recall(with_wordnet):
+def test_precision_and_recall(with_wordnet: Any) -> None:
     """2 of 4 words of the text match 2 of 3 of the reference, in two runs."""
     p, r = 2 / 4, 2 / 3
     expected = p * r / (0.9 * p + 0.1 * r) * 0.5
@@ -82,7 +85,7 @@ def test_precision_and_recall(with_wordnet):
 
 @pytest.mark.real_data
 @pytest.mark.parametrize("id_", ["omnirad-captioning", "omnibench-captioning"])
-def test_definitions_hold_it(with_wordnet, id_):
+def test_definitions_hold_it(with_wordnet: Any, id_: str) -> None:
     texts = np.array([REFERENCE, TEXT, "a mass"], object)
     predictions = {
         "test_reference": texts,
@@ -91,11 +94,14 @@ def test_definitions_hold_it(with_wordnet, id_):
     }
     values = DEFINITIONS[id_].per_case(predictions)["meteor"]
     assert values == pytest.approx([0.6944, 0, 0.9375], abs=5e-5)
+    assert DEFINITIONS is not None
     assert DEFINITIONS[id_].compute(predictions)["meteor"] == values.mean()
 
 
 @pytest.mark.real_data
-def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(wordnet_home, tmp_path):
+def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(
+    wordnet_home: Path, tmp_path: Path
+) -> None:
     """In a fresh process, from the zip, without the multilingual corpus and without a network."""
     code = (
         "from concurrent.futures import ThreadPoolExecutor\n"
@@ -118,7 +124,7 @@ def test_wordnet_is_found_in_nltks_own_folder_by_many_threads(wordnet_home, tmp_
 
 
 # Metrics of a definition share one pass, and so its functions.
-DEFINITIONS = {metric.definition: metric for metric in METRICS}
+DEFINITIONS: Any = {metric.definition: metric for metric in METRICS}
 PLUGIN = f'''
 """A task whose one metric is METEOR."""
 
@@ -152,8 +158,12 @@ matrix: [{task: scoring, datasets: [of-scoring], adaptations: [nothing]}]
 
 @pytest.mark.real_data
 def test_a_units_process_and_rescore_look_into_the_data_folder_they_are_given(
-    no_wordnet, bench, wordnet_home, tmp_path, monkeypatch
-):
+    no_wordnet: Any,
+    bench: Bench,
+    wordnet_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """While OMNIBENCH_DATA names a folder without WordNet."""
     monkeypatch.setattr(tasks, "_entries", dict(tasks._entries))
     monkeypatch.setattr(datasets, "_entries", dict(datasets._entries))
@@ -172,13 +182,17 @@ def test_a_units_process_and_rescore_look_into_the_data_folder_they_are_given(
     assert default_data() != wordnet_home  # neither is left behind
 
 
-def test_without_wordnet_the_rest_is_computed(no_wordnet, caplog):
+def test_without_wordnet_the_rest_is_computed(
+    no_wordnet: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     texts = np.array(["a small cyst there", "no lesion is seen"], object)
     predictions = dict.fromkeys(("test_reference", "test_reference_cut", "test_text"), texts)
     with caplog.at_level(logging.WARNING):
         for id_ in ("omnirad-captioning", "omnibench-captioning"):
-            values = DEFINITIONS[id_].compute(predictions)
+            values: Any = DEFINITIONS[id_].compute(predictions)
+            assert values is not None
             assert values.pop("meteor") is None
+            assert values is not None
             assert all(value is not None for value in values.values())
             assert "meteor" not in DEFINITIONS[id_].per_case(predictions)
     (record,) = caplog.records
@@ -186,7 +200,9 @@ def test_without_wordnet_the_rest_is_computed(no_wordnet, caplog):
         assert word in record.getMessage()
 
 
-def test_a_damaged_wordnet_is_as_none(no_wordnet, tmp_path, caplog):
+def test_a_damaged_wordnet_is_as_none(
+    no_wordnet: Any, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = tmp_path / "nltk_data" / "corpora"
     folder.mkdir(parents=True)
     (folder / "wordnet.zip").write_bytes(b"no zip")

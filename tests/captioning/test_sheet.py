@@ -1,6 +1,7 @@
 """The caption sheet: its rows, its words, its size."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,12 +15,12 @@ LONG = "There is a large heterogeneous mass in the right upper lobe with spicula
 
 
 @pytest.fixture
-def drawn(monkeypatch):
+def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Every line of text that is drawn: (left, top, right, text)."""
     lines = []
     text = ImageDraw.ImageDraw.text
 
-    def spy(self, place, line, **options):
+    def spy(self: Any, place: Any, line: Any, **options: Any) -> Any:
         right = place[0] + self.textlength(line, font_size=options["font_size"])
         lines.append((*place, right, line))
         return text(self, place, line, **options)
@@ -28,7 +29,13 @@ def drawn(monkeypatch):
     return lines
 
 
-def sheet(values, said=None, reference="A mass.", shape=(20, 30), name="meteor"):
+def sheet(
+    values: list[float],
+    said: Any = None,
+    reference: str = "A mass.",
+    shape: tuple[int, int, int] = (20, 30),
+    name: str = "meteor",
+) -> Any:
     """Of images whose pixels all have the value 10 x their number."""
     count = len(values)
     images = np.zeros((count, *shape), np.uint8)
@@ -57,7 +64,7 @@ ROWS = (
 )
 
 
-def test_a_row_an_image_from_the_best_to_the_worst(drawn):
+def test_a_row_an_image_from_the_best_to_the_worst(drawn: list[Any]) -> None:
     found = sheet(VALUES)
     found.load()
     assert (found.format, found.mode) == ("PNG", "RGB")
@@ -74,13 +81,13 @@ def test_a_row_an_image_from_the_best_to_the_worst(drawn):
         assert found.getpixel((MARGIN + TILE // 2, middle)) == (10 * index,) * 3
 
 
-def test_without_meteor_rouge_l_takes_its_place(drawn):
+def test_without_meteor_rouge_l_takes_its_place(drawn: list[Any]) -> None:
     sheet(VALUES, name="rouge-l")
     titles = [line for *_, line in drawn if "image " in line]
     assert titles[0] == "best: image 10, ROUGE-L 1.000, b4-t8"
 
 
-def test_long_captions_are_shortened_to_their_row(drawn):
+def test_long_captions_are_shortened_to_their_row(drawn: list[Any]) -> None:
     sheet([0.5, 0.4, 0.3], said=[LONG] * 3, reference=LONG.upper())
     assert sum(line.endswith(" ...") for *_, line in drawn) == 2 * 9
     for row in range(9):
@@ -91,13 +98,13 @@ def test_long_captions_are_shortened_to_their_row(drawn):
         assert sum(line.startswith("generated: There is") for _, line in inside) == 1
 
 
-def test_words_stay_on_the_sheet(drawn):
+def test_words_stay_on_the_sheet(drawn: list[Any]) -> None:
     sheet([0.5], said=[LONG], reference=LONG)
     assert drawn
     assert max(right for _, _, right, _ in drawn) <= WIDTH
 
 
-def test_fewer_images_than_places_colour_and_nothing_said(drawn):
+def test_fewer_images_than_places_colour_and_nothing_said(drawn: list[Any]) -> None:
     found = sheet([0.5, 0.7], said=["", "Größe ≈ 3 µm²"], shape=(16, 16, 3))
     assert found.size == (WIDTH, MARGIN + 6 * (TILE + MARGIN))
     lines = [line for *_, line in drawn]

@@ -1,5 +1,7 @@
 """The phantom's facts, found again in its captions and in what a model may say instead."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from omnibench.tasks.captioning.slots import slot_matches
@@ -17,7 +19,7 @@ FOUND = (
 NORMAL = "MR of the head (axial, T1-weighted). The brain without a focal lesion."
 
 
-def facts(shown):
+def facts(shown: Any) -> dict[str, Any]:
     where = place(shown)
     side = [side for side in ("left", "right") if side in where.split()]
     sick = {
@@ -36,12 +38,12 @@ def facts(shown):
     }
 
 
-def test_slots_are_the_inverse_of_the_grammar():
+def test_slots_are_the_inverse_of_the_grammar() -> None:
     for shown in CASES:
         assert slots_of(caption(shown)) == facts(shown)
 
 
-def test_the_cases_tell_the_slots_apart():
+def test_the_cases_tell_the_slots_apart() -> None:
     """Every value of every slot occurs, so none of them is found by always saying the same."""
     values = {slot: {facts(shown)[slot] for shown in CASES} for slot in SLOTS}
     assert {slot: len(found) for slot, found in values.items() if slot != "place"} == {
@@ -50,7 +52,7 @@ def test_the_cases_tell_the_slots_apart():
     assert len(values["place"]) > 30
 
 
-def test_a_caption_matches_itself_alone():
+def test_a_caption_matches_itself_alone() -> None:
     texts = [caption(shown) for shown in CASES]
     assert all(values.all() for values in slot_matches(texts, texts).values())
     shifted = slot_matches(texts, texts[90:] + texts[:90])
@@ -73,24 +75,24 @@ def test_a_caption_matches_itself_alone():
         ("A text about something else. It says nothing.", set(SLOTS)),
     ],
 )
-def test_each_slot_is_judged_alone(text, wrong):
+def test_each_slot_is_judged_alone(text: Any, wrong: Any) -> None:
     matches = slot_matches([FOUND], [text])
     assert {slot for slot, values in matches.items() if not values.all()} == wrong
 
 
-def test_a_normal_case_asks_for_saying_so():
+def test_a_normal_case_asks_for_saying_so() -> None:
     assert {slots_of(NORMAL)[slot] for slot in ("side", "lesion", "size", "place")} == {"none"}
     assert not any(values.any() for values in slot_matches([NORMAL], [""]).values())
     matches = slot_matches([NORMAL], [FOUND])
     assert [slot for slot, values in matches.items() if values.all()] == ["plane"]
 
 
-def test_captions_of_other_datasets_have_no_slots():
+def test_captions_of_other_datasets_have_no_slots() -> None:
     real = "Axial CT of the chest. There is a small cyst in the left lung."
     assert slot_matches([real, FOUND], [real, FOUND]) == {}
     assert slot_matches([FOUND, real], [FOUND, real]) == {}
 
 
-def test_matches_are_numbers_of_each_caption():
+def test_matches_are_numbers_of_each_caption() -> None:
     for values in slot_matches([FOUND, NORMAL], [NORMAL, NORMAL]).values():
         assert values.shape == (2,) and values.dtype == np.float64

@@ -1,7 +1,10 @@
 """Trained adaptations on small models: learning, resuming, refusing."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -30,10 +33,10 @@ LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "head": "full"}
 
 
 @pytest.fixture
-def make(tmp_path):
+def make(tmp_path: Path) -> Callable[..., Any]:
     torch.set_num_threads(1)
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in SPLITS.items():
         labels = np.arange(count) % 2
         images = rng.integers(0, 100, (count, 16, 16)) + 80 * labels[:, None, None]
@@ -41,7 +44,13 @@ def make(tmp_path):
         arrays[f"{split}_labels"] = labels[:, None]
     np.savez(tmp_path / "data.npz", **arrays)
 
-    def make(adaptation="full", place="results", source="random:test_vit", options=None, **recipe):
+    def make(
+        adaptation: str = "full",
+        place: str = "results",
+        source: str = "random:test_vit",
+        options: Any = None,
+        **recipe: Any,
+    ) -> tuple[Unit, Context]:
         task = tasks.get("classification")
         card = task.adaptations[adaptation]
         options = options or (LORA if adaptation == "lora" else {})
@@ -62,14 +71,16 @@ def make(tmp_path):
     return make
 
 
-def outcome(unit: Unit, context: Context):
+def outcome(unit: Unit, context: Context) -> Any:
     (found,) = tasks.get("classification").run(unit, context)
     return found
 
 
 @pytest.mark.parametrize("adaptation", ["head", "full", "lora"])
 @pytest.mark.parametrize("source", ["random:test_vit", "random:test_efficientnet"])
-def test_every_adaptation_learns_and_trains_what_it_says(make, adaptation, source):
+def test_every_adaptation_learns_and_trains_what_it_says(
+    make: Any, adaptation: str, source: str
+) -> None:
     unit, context = make(adaptation, source=source, input_size=64, epochs=4)
     found = outcome(unit, context)
     assert found.metrics["omnirad-classification/auc"] > 0.8
@@ -86,7 +97,7 @@ def test_every_adaptation_learns_and_trains_what_it_says(make, adaptation, sourc
 
 
 @pytest.mark.parametrize("adaptation", ["head", "lora"])
-def test_frozen_parts_stay_as_they_are(make, adaptation):
+def test_frozen_parts_stay_as_they_are(make: Any, adaptation: str) -> None:
     unit, context = make(adaptation, source="random:test_efficientnet", input_size=64)
     loaded = load_trainable(unit, context, "fp32")
     before = {n: v.clone() for n, v in loaded.encoder.module.state_dict().items()}
@@ -107,12 +118,14 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("adaptation", ["full", "lora"])
 @pytest.mark.parametrize("step", [1, 4, 7])  # in the first, the second and the third epoch
-def test_a_training_killed_anywhere_ends_in_the_same_bits(make, monkeypatch, adaptation, step):
+def test_a_training_killed_anywhere_ends_in_the_same_bits(
+    make: Any, monkeypatch: pytest.MonkeyPatch, adaptation: str, step: int
+) -> None:
     recipe = {"dropout": 0.3}
     plain = outcome(*make(adaptation, place="plain", **recipe))
     original = Steps.gradients
 
-    def dying(self, number, rows):
+    def dying(self: Any, number: Any, rows: Any) -> Any:
         if number == step:
             raise Killed
         return original(self, number, rows)
@@ -126,7 +139,9 @@ def test_a_training_killed_anywhere_ends_in_the_same_bits(make, monkeypatch, ada
         assert np.array_equal(array, resumed.predictions[name])
 
 
-def test_a_checkpoint_cut_short_gives_way_to_the_one_before(make, monkeypatch, caplog):
+def test_a_checkpoint_cut_short_gives_way_to_the_one_before(
+    make: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     plain = outcome(*make(place="plain"))
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     unit, context = make(place="cut")
@@ -138,13 +153,15 @@ def test_a_checkpoint_cut_short_gives_way_to_the_one_before(make, monkeypatch, c
     assert np.array_equal(plain.predictions["test_logits"], resumed.predictions["test_logits"])
 
 
-def test_a_changed_recipe_is_another_cell_with_other_checkpoints(make):
+def test_a_changed_recipe_is_another_cell_with_other_checkpoints(make: Any) -> None:
     first, _ = make()
     second, _ = make(lr=1e-3)
     assert first.cells[0].digest != second.cells[0].digest
 
 
-def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint(make, monkeypatch):
+def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     original = ClassificationTrial.loss
     monkeypatch.setattr(
         ClassificationTrial,
@@ -172,12 +189,14 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
         ({"limit": 1, "batch": 1}, DataError, "no training image shows the class '1'"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_by_name(make, arguments, error, message):
+def test_what_cannot_be_trained_is_refused_by_name(
+    make: Any, arguments: dict[str, Any], error: Any, message: str
+) -> None:
     with pytest.raises(error, match=message):
         outcome(*make(**arguments))
 
 
-def test_micro_batches_change_rounding_alone(make):
+def test_micro_batches_change_rounding_alone(make: Any) -> None:
     whole = outcome(*make(dropout=0.2))
     unit, context = make(dropout=0.2, micro_batch=5)
     parts = outcome(unit, replace(context, results=context.results / "parts"))
@@ -186,7 +205,7 @@ def test_micro_batches_change_rounding_alone(make):
     )
 
 
-def test_the_omnirad_recipe_is_the_studys():
+def test_the_omnirad_recipe_is_the_studys() -> None:
     fields = OMNIRAD.model_dump()
     assert (fields["epochs"], fields["batch"], fields["lr"]) == (40, 128, 1e-5)
     assert (fields["weight_decay"], fields["betas"]) == (0.01, (0.9, 0.999))

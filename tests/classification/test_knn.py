@@ -3,19 +3,20 @@ import pytest
 import torch
 from omnibench.tasks.classification.knn import as_logits, vote_shares
 from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
 
 from omnibench.errors import RequestError
 
 
 @pytest.fixture
-def cases():
+def cases() -> tuple[Tensor, Tensor, Tensor]:
     generator = torch.Generator().manual_seed(0)
     train = torch.randn(80, 10, generator=generator)
     labels = torch.randint(0, 3, (80,), generator=generator)
     return train, labels, torch.randn(33, 10, generator=generator)
 
 
-def test_shares_equal_scikit_learns_weighted_votes(cases):
+def test_shares_equal_scikit_learns_weighted_votes(cases: tuple[Tensor, Tensor, Tensor]) -> None:
     train, labels, queries = cases
     temperature = 0.07
 
@@ -28,7 +29,9 @@ def test_shares_equal_scikit_learns_weighted_votes(cases):
         assert np.allclose(shares[index], reference.predict_proba(queries), atol=1e-4)
 
 
-def test_k_beyond_the_training_split_uses_all_of_it_and_alone_is_refused(cases):
+def test_k_beyond_the_training_split_uses_all_of_it_and_alone_is_refused(
+    cases: tuple[Tensor, Tensor, Tensor],
+) -> None:
     train, labels, queries = cases
     shares = vote_shares(train, torch.eye(3)[labels], queries, (80, 500), 0.07)
     assert torch.equal(shares[0], shares[1])
@@ -36,14 +39,14 @@ def test_k_beyond_the_training_split_uses_all_of_it_and_alone_is_refused(cases):
         vote_shares(train, torch.eye(3)[labels], queries, (100,), 0.07)
 
 
-def test_a_small_temperature_does_not_overflow(cases):
+def test_a_small_temperature_does_not_overflow(cases: tuple[Tensor, Tensor, Tensor]) -> None:
     train, labels, queries = cases
     shares = vote_shares(train, torch.eye(3)[labels], queries, (5,), 1e-4)
     assert shares.isfinite().all()
     assert torch.allclose(shares.sum(-1), torch.ones(33))
 
 
-def test_logits_give_the_shares_back():
+def test_logits_give_the_shares_back() -> None:
     shares = torch.tensor([[0.25, 0.75, 0.0]])
     assert torch.allclose(as_logits(shares, False).softmax(-1), shares, atol=1e-5)
     assert torch.allclose(as_logits(shares, True).sigmoid(), shares, atol=1e-5)

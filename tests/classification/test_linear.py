@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,7 +14,7 @@ from torch import nn
 
 from omnibench.errors import NumericError
 
-FIELDS = {"epochs": 6, "batch": 16, "weight_decay": 0.05}
+FIELDS: dict[str, Any] = {"epochs": 6, "batch": 16, "weight_decay": 0.05}
 
 
 @pytest.fixture
@@ -25,7 +27,17 @@ def labels() -> torch.Tensor:
     return torch.randint(0, 3, (70,), generator=torch.Generator().manual_seed(1))
 
 
-def reference(features, targets, rate, seeds, multi_label, *, epochs, batch, weight_decay):
+def reference(
+    features: torch.Tensor,
+    targets: Any,
+    rate: Any,
+    seeds: Any,
+    multi_label: bool,
+    *,
+    epochs: Any,
+    batch: Any,
+    weight_decay: Any,
+) -> Any:
     """One head in plain PyTorch: nn.Linear, autograd, torch.optim.AdamW, a cosine schedule."""
     count, width = features.shape
     head = nn.Linear(width, targets.shape[1]).double()
@@ -60,7 +72,9 @@ def reference(features, targets, rate, seeds, multi_label, *, epochs, batch, wei
 
 
 @pytest.mark.parametrize("multi_label", [False, True])
-def test_every_head_equals_a_plain_training_of_its_own(features, labels, multi_label):
+def test_every_head_equals_a_plain_training_of_its_own(
+    features: torch.Tensor, labels: torch.Tensor, multi_label: bool
+) -> None:
     targets = torch.eye(3)[labels]
     if multi_label:
         targets[::2, 0] = 1
@@ -74,19 +88,19 @@ def test_every_head_equals_a_plain_training_of_its_own(features, labels, multi_l
             assert torch.allclose(logits[x].double(), plain(features.double()), atol=2e-4)
 
 
-def test_standardising_uses_the_training_features_alone_and_keeps_constant_ones():
+def test_standardising_uses_the_training_features_alone_and_keeps_constant_ones() -> None:
     train = torch.tensor([[1.0, 5.0], [3.0, 5.0]])
     standardise = Standardise.from_features(train)
     assert torch.equal(standardise(train), torch.tensor([[-1.0, 0.0], [1.0, 0.0]]))
     assert torch.equal(standardise(torch.tensor([[2.0, 7.0]])), torch.tensor([[0.0, 2.0]]))
 
 
-def test_weights_that_blow_up_are_refused(features, labels):
+def test_weights_that_blow_up_are_refused(features: torch.Tensor, labels: torch.Tensor) -> None:
     targets = torch.eye(3)[labels]
     with pytest.raises(NumericError, match="not finite"):
         train_heads(features * float("inf"), targets, (1e-3,), [Seeds(0, 0)], **FIELDS)
 
 
-def test_targets():
+def test_targets() -> None:
     assert as_targets(np.array([2, 0]), 3).tolist() == [[0, 0, 1], [1, 0, 0]]
     assert as_targets(np.array([[1, 0, 1]]), 3).tolist() == [[1, 0, 1]]

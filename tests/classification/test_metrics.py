@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +15,7 @@ from omnibench.stats.rates import softmax
 
 
 @st.composite
-def single_label(draw):
+def single_label(draw: Any) -> tuple[Any, Any]:
     classes = draw(st.integers(2, 6))
     count = draw(st.integers(2, 60))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -30,7 +32,7 @@ def single_label(draw):
 @settings(max_examples=150)
 @given(single_label())
 @pytest.mark.filterwarnings("ignore")
-def test_single_label_metrics_equal_scikit_learns(case):
+def test_single_label_metrics_equal_scikit_learns(case: Any) -> None:
     logits, labels = case
     predictions = {"test_logits": logits, "test_labels": labels}
     ours = {**omnirad_classification(predictions), **omnibench_classification(predictions)}
@@ -53,7 +55,7 @@ def test_single_label_metrics_equal_scikit_learns(case):
         assert ours["auc"] == pytest.approx(expected, abs=1e-12)
 
 
-def test_the_released_rounding_is_a_definition_of_its_own():
+def test_the_released_rounding_is_a_definition_of_its_own() -> None:
     rng = np.random.default_rng(3)
     predictions = {
         "test_logits": rng.standard_normal((97, 3)),
@@ -65,7 +67,7 @@ def test_the_released_rounding_is_a_definition_of_its_own():
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_multi_label_metrics_equal_scikit_learns():
+def test_multi_label_metrics_equal_scikit_learns() -> None:
     rng = np.random.default_rng(2)
     labels, logits = rng.integers(0, 2, (70, 5)), rng.standard_normal((70, 5))
     labels[:, 4] = 0

@@ -1,6 +1,8 @@
 """A unit of classification from images to outcomes, on small real models."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ SPLITS = {"train": 60, "val": 24, "test": 30}
 def write_npz(path: Path, multi_label: bool = False, classes: int = 2) -> None:
     """Images whose brightness tells the class."""
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in SPLITS.items():
         labels = np.arange(count) % classes
         images = rng.integers(0, 120, (count, 16, 16)) + 60 * labels[:, None, None]
@@ -33,10 +35,12 @@ def write_npz(path: Path, multi_label: bool = False, classes: int = 2) -> None:
 
 
 @pytest.fixture
-def make(tmp_path):
+def make(tmp_path: Path) -> Callable[..., Any]:
     torch.set_num_threads(1)
 
-    def make(adaptation: str = "linear", repetitions=(0, 1, 2), **options) -> tuple[Unit, Context]:
+    def make(
+        adaptation: str = "linear", repetitions: tuple[Any, ...] = (0, 1, 2), **options: Any
+    ) -> tuple[Unit, Context]:
         recipe = options.pop("recipe", {})
         path = tmp_path / "data.npz"
         write_npz(path, **options)
@@ -61,11 +65,11 @@ def make(tmp_path):
     return make
 
 
-def outcomes(unit: Unit, context: Context):
+def outcomes(unit: Unit, context: Context) -> list[Any]:
     return list(tasks.get("classification").run(unit, context))
 
 
-def test_a_linear_unit_learns_what_the_images_show(make):
+def test_a_linear_unit_learns_what_the_images_show(make: Any) -> None:
     unit, context = make()
     found = outcomes(unit, context)
     assert [outcome.repetition for outcome in found] == [0, 1, 2]
@@ -85,18 +89,20 @@ def test_a_linear_unit_learns_what_the_images_show(make):
 
 
 @pytest.mark.parametrize("repetitions", [(1,), (0, 1), (1, 4), tuple(range(7))])
-def test_a_repetitions_bits_do_not_depend_on_its_company(make, repetitions):
+def test_a_repetitions_bits_do_not_depend_on_its_company(
+    make: Any, repetitions: tuple[Any, ...]
+) -> None:
     (alone,) = outcomes(*make(repetitions=(1,)))
     together = {outcome.repetition: outcome for outcome in outcomes(*make(repetitions=repetitions))}
     for name, array in alone.predictions.items():
         assert np.array_equal(array, together[1].predictions[name])
 
 
-def test_a_warm_unit_does_no_forward_pass(make, monkeypatch):
+def test_a_warm_unit_does_no_forward_pass(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
     forward = TimmEncoder.pooled
 
-    def counted(self, pixels):
+    def counted(self: Any, pixels: Any) -> Any:
         calls.append(len(pixels))
         return forward(self, pixels)
 
@@ -111,14 +117,14 @@ def test_a_warm_unit_does_no_forward_pass(make, monkeypatch):
     assert warm[0].digests["backbone"] == cold[0].digests["backbone"]
 
 
-def test_knn_is_one_outcome_and_chooses_k(make):
+def test_knn_is_one_outcome_and_chooses_k(make: Any) -> None:
     (outcome,) = outcomes(*make("knn", repetitions=(0,)))
     assert outcome.metrics["omnirad-classification/accuracy"] > 0.8
     assert outcome.notes["chosen"]["k"] in (1, 3, 5, 10, 20, 50, 100, 200)
 
 
 @pytest.mark.parametrize("adaptation", ["linear", "knn"])
-def test_multi_label_has_an_auc_for_every_label(make, adaptation):
+def test_multi_label_has_an_auc_for_every_label(make: Any, adaptation: str) -> None:
     found = outcomes(*make(adaptation, repetitions=(0,), multi_label=True))
     metrics = found[0].metrics
     assert found[0].predictions["test_logits"].shape == (30, 3)
@@ -127,13 +133,13 @@ def test_multi_label_has_an_auc_for_every_label(make, adaptation):
     assert per_label[0] > 0.9
 
 
-def test_a_limit_cuts_every_split_to_one_fixed_draw(make):
+def test_a_limit_cuts_every_split_to_one_fixed_draw(make: Any) -> None:
     (outcome,) = outcomes(*make(repetitions=(0,), recipe={"limit": 10}))
     kept = np.sort(np.random.default_rng(0).permutation(30)[:10])
     assert outcome.predictions["test_labels"].tolist() == (kept % 2).tolist()
     assert len(outcome.predictions["test_logits"]) == 10
 
 
-def test_one_rate_is_a_grid_of_one(make):
+def test_one_rate_is_a_grid_of_one(make: Any) -> None:
     unit, context = make(repetitions=(0,), recipe={"lr": 0.01})
     assert outcomes(unit, context)[0].notes["chosen"]["lr"] == 0.01

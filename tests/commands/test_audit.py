@@ -5,6 +5,9 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,8 +32,10 @@ COLUMNS = [
 
 
 @pytest.fixture
-def audit(monkeypatch, capsys):
-    def call(*arguments, status=0):
+def audit(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
+    def call(*arguments: Path | str, status: Path | int | str = 0) -> str:
         monkeypatch.setattr(sys, "argv", ["omnibench", "audit", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -42,8 +47,10 @@ def audit(monkeypatch, capsys):
 
 
 @pytest.fixture
-def write(tmp_path):
-    def write(name, *rows, columns=COLUMNS):
+def write(tmp_path: Path) -> Callable[..., Any]:
+    def write(
+        name: str, *rows: dict[str, Any], columns: dict[str, Any] | list[str] = COLUMNS
+    ) -> Path:
         path = tmp_path / name
         defaults = {
             **{"study": "s", "table": "1", "dataset": "d", "metric": "f1", "definition": "x"},
@@ -63,14 +70,17 @@ RIVAL = {"model": "rival", "role": "rerun", "mean": "89.00", "std": "0.40"}
 
 
 @pytest.fixture(scope="module")
-def shipped():
+def shipped() -> dict[str, list[dict[str, Any]]]:
     """The JSON of all shipped tables."""
     command = [sys.executable, "-m", "omnibench", "audit", "omnirad", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
-    return json.loads(done.stdout)
+    result: dict[str, list[dict[str, Any]]] = json.loads(done.stdout)
+    return result
 
 
-def p_values(shipped, dataset, key="p"):
+def p_values(
+    shipped: dict[str, list[dict[str, Any]]], dataset: str, key: str = "p"
+) -> dict[tuple[str, int], float]:
     return {
         (row["test"], row["n"]): row[key]
         for row in shipped["comparisons"]
@@ -78,7 +88,7 @@ def p_values(shipped, dataset, key="p"):
     }
 
 
-def test_json_holds_what_its_contract_names(shipped):
+def test_json_holds_what_its_contract_names(shipped: dict[str, list[dict[str, Any]]]) -> None:
     assert set(shipped) == {"rows", "aggregates", "comparisons"}
     names = [
         "table",
@@ -111,7 +121,15 @@ def test_json_holds_what_its_contract_names(shipped):
         ("USforKidneyMSBench", "OmniRad base", "MAE base", 0.0008, 0.0005, 0.017),
     ],
 )
-def test_the_papers_claims_retested(shipped, dataset, a, b, welch5, student5, welch3):
+def test_the_papers_claims_retested(
+    shipped: dict[str, list[dict[str, Any]]],
+    dataset: str,
+    a: str,
+    b: str,
+    welch5: float,
+    student5: float,
+    welch3: float,
+) -> None:
     expected = {("welch", 5): welch5, ("student", 5): student5, ("welch", 3): welch3}
     found = p_values(shipped, dataset)
     for key, p in expected.items():
@@ -121,14 +139,14 @@ def test_the_papers_claims_retested(shipped, dataset, a, b, welch5, student5, we
     assert {(row["a"], row["b"]) for row in rows} == {(a, b)}
 
 
-def test_after_holm_over_thirteen_datasets(shipped):
+def test_after_holm_over_thirteen_datasets(shipped: dict[str, list[dict[str, Any]]]) -> None:
     corrected = {
         dataset: p_values(shipped, dataset, "p_corrected")
         for dataset in {row["dataset"] for row in shipped["comparisons"]}
     }
     assert len(corrected) == 13
 
-    def kept(test, n):
+    def kept(test: str, n: int) -> set[str]:
         return {name for name, p in corrected.items() if p[test, n] < 0.05}
 
     kidney, organs, mosmed = "USforKidneyMSBench", "OrganSMNIST", "MosMedPlusMSBench"
@@ -142,13 +160,17 @@ def test_after_holm_over_thirteen_datasets(shipped):
     assert all(r["difference"] < 0 for r in shipped["comparisons"] if r["dataset"] == behind)
 
 
-def test_tied_rivals_are_both_tested_and_count_once(shipped):
+def test_tied_rivals_are_both_tested_and_count_once(
+    shipped: dict[str, list[dict[str, Any]]],
+) -> None:
     rows = [row for row in shipped["comparisons"] if row["dataset"] == "Promise12MSBench"]
     assert {row["b"] for row in rows} == {"MAE base", "DINOv2 base"}
     assert len(rows) == 8
 
 
-def test_accuracies_and_aggregates_imply_three_runs(shipped):
+def test_accuracies_and_aggregates_imply_three_runs(
+    shipped: dict[str, list[dict[str, Any]]],
+) -> None:
     rows = [
         row
         for row in shipped["rows"]
@@ -164,7 +186,7 @@ def test_accuracies_and_aggregates_imply_three_runs(shipped):
     assert all(row["n"] == [] for row in shipped["aggregates"] if row["metric"] != "miou")
 
 
-def test_unrounded_runs_are_the_other_assumption(audit):
+def test_unrounded_runs_are_the_other_assumption(audit: Callable[..., Any]) -> None:
     rows = json.loads(audit(*sorted(OMNIRAD.glob("*0[34].csv")), "--json", "--unrounded"))["rows"]
     rows = [row for row in rows if row["metric"] == "accuracy" and row["n_claimed"] == 5]
     assert {row["rounding"] for row in rows} == {"runs averaged unrounded"}
@@ -172,7 +194,7 @@ def test_unrounded_runs_are_the_other_assumption(audit):
     assert sum(3 in row["n_possible"] for row in rows) == 18
 
 
-def test_text_prints_the_table_of_p_values_and_each_finding(audit):
+def test_text_prints_the_table_of_p_values_and_each_finding(audit: Callable[..., Any]) -> None:
     text = audit("omnirad")
     lines = {line.split()[0]: line for line in text.splitlines() if "macro-f1" in line}
     assert ".385 (1)" in lines["BreastMNIST"]
@@ -193,7 +215,9 @@ def test_text_prints_the_table_of_p_values_and_each_finding(audit):
         assert sentence in text
 
 
-def test_the_tables_that_are_named_are_judged_together_and_nothing_else_is_read(audit):
+def test_the_tables_that_are_named_are_judged_together_and_nothing_else_is_read(
+    audit: Callable[..., Any],
+) -> None:
     alone, five = (
         json.loads(audit(*tables, "--json"))["comparisons"]
         for tables in ([OMNIRAD / "table03.csv"], sorted(OMNIRAD.glob("*.csv")))
@@ -208,8 +232,8 @@ def test_the_tables_that_are_named_are_judged_together_and_nothing_else_is_read(
 
 @pytest.mark.parametrize("copies", [1, 3])
 def test_a_copy_beside_a_table_changes_nothing_and_two_that_are_named_are_refused(
-    audit, write, copies
-):
+    audit: Callable[..., Any], write: Callable[..., Any], copies: int
+) -> None:
     table = write("a.csv", OURS, RIVAL)
     alone = audit(table)
     assert "ours" in alone
@@ -221,13 +245,15 @@ def test_a_copy_beside_a_table_changes_nothing_and_two_that_are_named_are_refuse
     assert audit(table, table) == alone
 
 
-def test_a_pipe_is_no_table(audit, tmp_path):
+def test_a_pipe_is_no_table(audit: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "folder" / "a.csv")
     assert "not a file" in audit(tmp_path / "folder", status=2)
 
 
-def test_another_study_or_another_layout_in_the_folder_is_no_context(audit, write):
+def test_another_study_or_another_layout_in_the_folder_is_no_context(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     table = write("a.csv", OURS, RIVAL)
     alone = json.loads(audit(table, "--json"))
     write("b.csv", {**OURS, "study": "t", "dataset": "e"}, {**RIVAL, "study": "t", "dataset": "e"})
@@ -236,7 +262,9 @@ def test_another_study_or_another_layout_in_the_folder_is_no_context(audit, writ
     assert [row["test"] for row in alone["comparisons"]] == ["welch", "student"]
 
 
-def test_single_numbers_get_both_forms_by_name(audit, write):
+def test_single_numbers_get_both_forms_by_name(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     single = {"model": "cited", "role": "cited", "mean": "88.80", "std": "", "n": "1"}
     table = write("a.csv", OURS, single)
     rows = json.loads(audit(table, "--json"))["comparisons"]
@@ -245,27 +273,35 @@ def test_single_numbers_get_both_forms_by_name(audit, write):
     assert "errs in 16 % (n = 3)" in audit(table)
 
 
-def test_other_definitions_are_refused_not_tested(audit, write):
+def test_other_definitions_are_refused_not_tested(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     single = {"model": "cited", "role": "cited", "mean": "95.00", "n": "1", "definition": "y"}
     table = write("a.csv", OURS, single)
     assert json.loads(audit(table, "--json"))["comparisons"] == []
     assert "Refused: f1 against the strongest single number cited on d: that is y" in audit(table)
 
 
-def test_no_variance_is_a_row_without_p_and_a_sentence(audit, write):
+def test_no_variance_is_a_row_without_p_and_a_sentence(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     table = write("a.csv", {**OURS, "std": "0.00"}, {**RIVAL, "std": "0.00"})
     rows = json.loads(audit(table, "--json"))["comparisons"]
     assert [row["p"] for row in rows] == [None, None]
     assert "Not tested: d, Welch: neither model varies" in audit(table)
 
 
-def test_unequal_n_is_tested_with_both(audit, write):
+def test_unequal_n_is_tested_with_both(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     table = write("a.csv", OURS, {**RIVAL, "n": "3"})
     rows = json.loads(audit(table, "--json"))["comparisons"]
     assert {row["n"] for row in rows} == {"5/3"}
 
 
-def test_lower_is_better_where_the_table_says_so(audit, write):
+def test_lower_is_better_where_the_table_says_so(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     columns = [*COLUMNS, "better"]
     variants = [{**OURS, "better": "lower"}, {**OURS, "model": "ours-2", "mean": "80.00"}]
     rivals = [{**RIVAL, "better": "lower"}, {**RIVAL, "model": "rival-2", "mean": "99.00"}]
@@ -287,17 +323,23 @@ def test_lower_is_better_where_the_table_says_so(audit, write):
         ({"model": ""}, "model is empty"),
     ],
 )
-def test_a_wrong_cell_is_named(audit, write, change, message):
+def test_a_wrong_cell_is_named(
+    audit: Callable[..., Any], write: Callable[..., Any], change: dict[str, str], message: str
+) -> None:
     assert message in audit(write("a.csv", {**OURS, **change}), status=2)
 
 
-def test_a_number_that_stands_twice_is_refused(audit, write):
+def test_a_number_that_stands_twice_is_refused(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     assert "line 3: f1 of ours on d in table 1 stands twice" in audit(
         write("a.csv", OURS, OURS), status=2
     )
 
 
-def test_unusable_files_are_one_sentence(audit, write, tmp_path):
+def test_unusable_files_are_one_sentence(
+    audit: Callable[..., Any], write: Callable[..., Any], tmp_path: Path
+) -> None:
     columns = [name for name in COLUMNS if name != "std"] + ["stdd"]
     lacking = audit(write("a.csv", OURS, columns=columns), status=2)
     assert "has no column 'std'; did you mean stdd" in lacking
@@ -312,13 +354,15 @@ def test_unusable_files_are_one_sentence(audit, write, tmp_path):
     assert "--margin" in audit("omnirad", "--margin", "0", status=2)
 
 
-def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_first_column(audit, write):
+def test_a_spreadsheets_byte_order_mark_is_no_part_of_the_first_column(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     table = write("a.csv", OURS, RIVAL)
     table.write_text("\ufeff" + table.read_text(), encoding="utf-8")
     assert len(json.loads(audit(table, "--json"))["comparisons"]) == 2
 
 
-def test_audit_imports_no_torch():
+def test_audit_imports_no_torch() -> None:
     code = (
         "import sys\nfrom omnibench.cli import main\n"
         "try: main()\nexcept SystemExit: pass\n"
@@ -330,7 +374,9 @@ def test_audit_imports_no_torch():
     assert done.returncode == 0, done.stderr
 
 
-def test_a_dataset_with_two_metrics_is_two_comparisons(audit, write):
+def test_a_dataset_with_two_metrics_is_two_comparisons(
+    audit: Callable[..., Any], write: Callable[..., Any]
+) -> None:
     rows = [{**row, "metric": metric} for metric in ("dice", "auc") for row in (OURS, RIVAL)]
     rows[3] = {**rows[3], "mean": OURS["mean"]}  # no difference in auc
     text = audit(write("a.csv", *rows))

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,16 +18,24 @@ FOREGROUND, MACRO = "per-image-foreground", "per-image-macro"
 class Bench:
     """The command, and records for it to compare."""
 
-    def __init__(self, results, monkeypatch, capsys):
+    def __init__(
+        self, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         self.results, self.monkeypatch, self.capsys = results, monkeypatch, capsys
 
-    def add(self, backbone, shift, definitions=(FOREGROUND, MACRO, "dataset"), distances=True):
+    def add(
+        self,
+        backbone: str,
+        shift: int,
+        definitions: tuple[str] = (FOREGROUND, MACRO, "dataset"),
+        distances: bool = True,
+    ) -> None:
         """Three repetitions of a linear probe on 30 images of 15 patients."""
         rng = np.random.default_rng(len(backbone))
         for k in range(3):
             tp = np.clip(rng.normal(60 + shift, 5, size=30), 1, 99).astype(np.int64)
             body = np.stack([tp, 100 - tp, 100 - tp, 9800 + tp], axis=1)
-            arrays = {
+            arrays: dict[str, Any] = {
                 "test_counts": np.stack([body[:, [3, 2, 1, 0]], body], axis=1),
                 "test_case": np.arange(30),
                 "test_group": np.arange(30) // 2,
@@ -51,26 +61,28 @@ class Bench:
             }
             path.write_text(json.dumps(record))
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: str) -> tuple[int, str, str]:
         self.monkeypatch.setattr(sys, "argv", ["omnibench", "compare", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
         captured = self.capsys.readouterr()
         return int(ended.value.code or 0), captured.out, captured.err
 
-    def rows(self, *arguments):
+    def rows(self, *arguments: str) -> dict[tuple[str, str], dict[str, Any]]:
         status, out, _ = self(*arguments, "--json")
         assert status == 0
         return {(row["definition"], row["metric"]): row for row in json.loads(out)["rows"]}
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch, capsys):
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Bench:
     monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path))
     return Bench(tmp_path, monkeypatch, capsys)
 
 
-def test_a_row_for_each_definition_and_one_of_them_by_name(bench):
+def test_a_row_for_each_definition_and_one_of_them_by_name(bench: Bench) -> None:
     bench.add("a", 5)
     bench.add("bb", 0)
     rows = bench.rows("a", "bb", "--metric", "dice")
@@ -86,7 +98,9 @@ def test_a_row_for_each_definition_and_one_of_them_by_name(bench):
     assert one == {(MACRO, "dice"): rows[MACRO, "dice"]}
 
 
-def test_the_table_names_definitions_and_units(bench, monkeypatch):
+def test_the_table_names_definitions_and_units(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bench.add("a", 5)
     bench.add("bb", 0)
     _, out, _ = bench("a", "bb", "--metric", "dice")
@@ -108,7 +122,7 @@ def test_the_table_names_definitions_and_units(bench, monkeypatch):
     assert "pixels on average" in out
 
 
-def test_definitions_are_never_mixed(bench):
+def test_definitions_are_never_mixed(bench: Bench) -> None:
     bench.add("a", 5, definitions=(FOREGROUND,))
     bench.add("bb", 0, definitions=(MACRO,))
     for metric in ("dice", f"{FOREGROUND}/dice"):
@@ -133,7 +147,9 @@ def test_definitions_are_never_mixed(bench):
         ("dataset/hd95", "no record has 'dataset/hd95'"),
     ],
 )
-def test_an_unknown_metric_is_one_sentence_and_exit_2(bench, metric, message):
+def test_an_unknown_metric_is_one_sentence_and_exit_2(
+    bench: Bench, metric: str, message: str
+) -> None:
     bench.add("a", 5)
     bench.add("bb", 0)
     status, _, err = bench("a", "bb", "--metric", metric)

@@ -2,6 +2,8 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import Detail, details
 from omnibench.stats.units import COLUMNS
 from tests.commands.trained_records import write_suite
+from tests.conftest import Bench
 
 CONTRACT = {
     *("task", "dataset", "adaptation", "metric", "n_a", "n_b", "mean_a", "mean_b", "difference"),
@@ -24,7 +27,7 @@ CONTRACT = {
 }
 
 
-def table(out):
+def table(out: str) -> dict[str, list[str]]:
     """The rows of the table, by metric, as a list of cells each."""
     lines = [line for line in out.splitlines() if line.startswith("classification  ")]
     return {
@@ -32,7 +35,7 @@ def table(out):
     }
 
 
-def test_a_clear_lead_is_one_screen_and_one_sentence(bench, tmp_path):
+def test_a_clear_lead_is_one_screen_and_one_sentence(bench: Bench, tmp_path: Path) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 3.0})
     status, out, _ = bench("compare", "good", "base", "--margin", "2")
     assert status == 0
@@ -49,7 +52,9 @@ def test_a_clear_lead_is_one_screen_and_one_sentence(bench, tmp_path):
     assert "equivalent within 2 points in 0" in last
 
 
-def test_a_mixed_precision_is_named_and_the_comparison_goes_on(bench, tmp_path):
+def test_a_mixed_precision_is_named_and_the_comparison_goes_on(
+    bench: Bench, tmp_path: Path
+) -> None:
     """In `compare`, and in the captions of the report's tables."""
     precisions = (("base", "fp32"), ("good", "bf16"))
     suite = write_suite(tmp_path, {"base": 1.0, "good": 3.0}, precisions=precisions)
@@ -61,7 +66,7 @@ def test_a_mixed_precision_is_named_and_the_comparison_goes_on(bench, tmp_path):
     assert words in bench("report", suite)[1].replace("\\", "")
 
 
-def test_without_a_margin_nothing_is_called_equivalent(bench, tmp_path):
+def test_without_a_margin_nothing_is_called_equivalent(bench: Bench, tmp_path: Path) -> None:
     write_suite(tmp_path, {"base": 2.0, "same": 2.0}, jitter=0.02)
     _, out, _ = bench("compare", "same", "base")
     assert "equivalent" not in out
@@ -70,7 +75,9 @@ def test_without_a_margin_nothing_is_called_equivalent(bench, tmp_path):
     assert table(out)["auc"][-1] == "shown"
 
 
-def test_the_margin_is_told_in_words_and_leaves_the_json_alone(bench, tmp_path):
+def test_the_margin_is_told_in_words_and_leaves_the_json_alone(
+    bench: Bench, tmp_path: Path
+) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 2.0})
     plain = json.loads(bench("compare", "good", "base", "--json")[1])
     asked = json.loads(bench("compare", "good", "base", "--margin", "1", "--json")[1])
@@ -80,7 +87,7 @@ def test_the_margin_is_told_in_words_and_leaves_the_json_alone(bench, tmp_path):
     assert {row["test"] for row in plain["rows"]} == {"paired t"}
 
 
-def test_a_frozen_probe_has_both_intervals_and_no_seed_effect(bench, tmp_path):
+def test_a_frozen_probe_has_both_intervals_and_no_seed_effect(bench: Bench, tmp_path: Path) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 1.4}, "linear", jitter=0.01)
     _, out, _ = bench("compare", "good", "base", "--margin", "1")
     row = table(out)["macro-f1"]
@@ -91,7 +98,9 @@ def test_a_frozen_probe_has_both_intervals_and_no_seed_effect(bench, tmp_path):
     assert table(out)["auc"][-2] == "-"
 
 
-def test_one_cell_each_is_mcnemar_and_tells_nothing_of_new_runs(bench, tmp_path):
+def test_one_cell_each_is_mcnemar_and_tells_nothing_of_new_runs(
+    bench: Bench, tmp_path: Path
+) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 2.0}, "knn")
     _, out, _ = bench("compare", "good", "base")
     assert any("McNemar" in cell for cell in table(out)["accuracy"])
@@ -100,18 +109,20 @@ def test_one_cell_each_is_mcnemar_and_tells_nothing_of_new_runs(bench, tmp_path)
 
 
 @pytest.mark.parametrize("margin", ["0", "-1", "nan", "inf"])
-def test_a_margin_is_a_number_of_points_above_0(bench, tmp_path, margin):
+def test_a_margin_is_a_number_of_points_above_0(bench: Bench, tmp_path: Path, margin: str) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 2.0})
     status, out, err = bench("compare", "good", "base", "--margin", margin)
     assert (status, out) == (2, "")
     assert "is not a number of points above 0" in err
 
 
-def nothing(digest):
+def nothing(digest: Any) -> None:
     raise AssertionError("no predictions are needed here")
 
 
-def long_table(scores, varies="training seed", metric="auc", shared=True):
+def long_table(
+    scores: dict[Any, Any], varies: str = "training seed", metric: str = "auc", shared: bool = True
+) -> pd.DataFrame:
     """Rows of {dataset: {backbone: values}}."""
     rows = []
     for dataset, models in scores.items():
@@ -123,7 +134,9 @@ def long_table(scores, varies="training seed", metric="auc", shared=True):
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def found(values, margin=None, lower=()):
+def found(
+    values: pd.DataFrame, margin: float | None = None, lower: set[str] = ()
+) -> tuple[Any, Any]:
     comparisons = compare_pairs(values, nothing, [("a", "b")])
     return comparisons, details(
         values, comparisons, {} if margin is None else {("def", "auc"): margin}, lower
@@ -137,7 +150,7 @@ ONCE = {"a": [0.9], "b": [0.8]}
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_verdicts(shared):
+def test_verdicts(shared: bool) -> None:
     values = long_table({"far": FAR, "same": SAME, "noisy": NOISY, "once": ONCE}, shared=shared)
     comparisons, all_of_them = found(values, 0.005)
     datasets = [row.dataset for row in comparisons]
@@ -161,7 +174,7 @@ def test_verdicts(shared):
     )
 
 
-def of(**counts):
+def of(**counts: Any) -> list[Any]:
     return [Detail(None, None, verdict) for verdict, n in counts.items() for _ in range(n)]
 
 
@@ -177,7 +190,7 @@ def of(**counts):
         ({"untested": 2}, "none of 2 comparisons of a with b could be tested"),
     ],
 )
-def test_one_sentence_leaves_nothing_out(verdicts, words):
+def test_one_sentence_leaves_nothing_out(verdicts: dict[str, int], words: str) -> None:
     text = conclusion("a", "b", of(**verdicts), 0.5)
     assert words in text
     assert text.startswith("Conclusion: ")
@@ -185,7 +198,7 @@ def test_one_sentence_leaves_nothing_out(verdicts, words):
     assert "equivalent" not in conclusion("a", "b", of(open=1), None)
 
 
-def test_improvement_is_told_with_its_interval_or_why_not():
+def test_improvement_is_told_with_its_interval_or_why_not() -> None:
     values = long_table({"far": FAR, "once": ONCE})
     comparisons, _ = found(values)
     text = improvement_words("a", "b", values, comparisons, False)
@@ -196,14 +209,14 @@ def test_improvement_is_told_with_its_interval_or_why_not():
     assert text == "probability of improvement not told: no dataset has two repetitions of each"
 
 
-def test_undefined_values_are_untested_not_averaged():
+def test_undefined_values_are_untested_not_averaged() -> None:
     values = long_table({"d": {"a": [0.9, np.nan, 0.8], "b": [0.7, 0.8, 0.75]}})
     comparisons, (only,) = found(values, 0.5)
     assert only.verdict == "untested"
     assert "not told" in improvement_words("a", "b", values, comparisons, False)
 
 
-def test_wilcoxon_over_datasets_or_its_floor():
+def test_wilcoxon_over_datasets_or_its_floor() -> None:
     scores = {f"d{k}": {"a": [0.9, 0.91 + k / 50], "b": [0.8, 0.82]} for k in range(7)}
     comparisons, _ = found(long_table(scores))
     p = stats.wilcoxon([row.difference for row in comparisons], method="exact").pvalue
@@ -214,7 +227,7 @@ def test_wilcoxon_over_datasets_or_its_floor():
     assert over_datasets_words(comparisons[:1]) == ""
 
 
-def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets():
+def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets() -> None:
     values = long_table({"far": FAR, "once": ONCE})
     refused = {"test": "none", "p": np.nan, "note": "refused"}
     comparisons = [

@@ -2,9 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+
+from tests.conftest import Bench
 
 PIL = pytest.importorskip("PIL.Image")
 
@@ -30,7 +33,7 @@ def images(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_plan_says_what_a_dataset_is_taken_for(bench, tmp_path, images):
+def test_plan_says_what_a_dataset_is_taken_for(bench: Bench, tmp_path: Path, images: Path) -> None:
     (images / "train/a/x.dcm").write_bytes(b"x")
     path = suite(tmp_path, "folder:set", "classification", "[linear]", input_size=64)
     _, out, _ = bench("plan", path)
@@ -61,8 +64,13 @@ def test_plan_says_what_a_dataset_is_taken_for(bench, tmp_path, images):
     ],
 )
 def test_plan_blocks_what_a_recipe_cannot_do(
-    bench, tmp_path, images, adaptations, recipe, expected
-):
+    bench: Bench,
+    tmp_path: Path,
+    images: Path,
+    adaptations: str,
+    recipe: dict[str, int],
+    expected: str,
+) -> None:
     path = suite(tmp_path, "folder:set", "classification", adaptations, **recipe)
     _, out, _ = bench("plan", path)
     if expected:
@@ -70,7 +78,7 @@ def test_plan_blocks_what_a_recipe_cannot_do(
     assert ("1 blocked" in out) == bool(expected)
 
 
-def test_plan_blocks_images_that_cannot_be_read(bench, tmp_path, images):
+def test_plan_blocks_images_that_cannot_be_read(bench: Bench, tmp_path: Path, images: Path) -> None:
     path = suite(tmp_path, "folder:set", "classification", "[linear]", input_size=64)
     PIL.fromarray(np.zeros((8, 8), np.uint16)).save(images / "train/a/deep.png")
     _, out, _ = bench("plan", path)
@@ -82,8 +90,10 @@ def test_plan_blocks_images_that_cannot_be_read(bench, tmp_path, images):
     assert "deep.png has more than 8 bits" in out
 
 
-def test_plan_blocks_floats_beyond_one_and_masks_that_leave_doubt(bench, tmp_path):
-    content = {}
+def test_plan_blocks_floats_beyond_one_and_masks_that_leave_doubt(
+    bench: Bench, tmp_path: Path
+) -> None:
+    content: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         content[f"{split}_images"] = np.full((4, 8, 8), 0.5, np.float32)
         content[f"{split}_label"] = np.arange(64, dtype=np.uint8).reshape(1, 8, 8).repeat(4, 0) % 3

@@ -1,25 +1,32 @@
 """`data fetch SUITE` and `weights fetch SUITE`: all that a suite names, and what fails by name."""
 
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from omnibench import weights
+from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
 from omnibench.commands import stocking
 from omnibench.data import download
 from omnibench.errors import DataError, MissingWeightsError
 from omnibench.session import Places, Session
+from omnibench.weights import WeightFiles
+from tests.conftest import Bench
 
 
 @pytest.fixture
-def fetched(monkeypatch):
+def fetched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], set[Any]]:
     """Hubs and addresses that hold everything but what a test takes away."""
     asked, gone = [], set()
 
-    def dataset(card, data, progress):
+    def dataset(card: DatasetCard, data: Path, progress: Callable[..., Any]) -> None:
         asked.append(card.id)
         if card.id in gone:
             raise DataError("no address answers")
 
-    def files(card, data):
+    def files(card: BackboneCard | WeightsCard, data: Path) -> WeightFiles:
         asked.append(card.id)
         if card.id in gone:
             raise MissingWeightsError("the hub is out of reach")
@@ -30,7 +37,9 @@ def fetched(monkeypatch):
     return asked, gone
 
 
-def test_weights_of_a_suite_with_its_language_model(bench, fetched):
+def test_weights_of_a_suite_with_its_language_model(
+    bench: Bench, fetched: tuple[list[Any], set[Any]]
+) -> None:
     asked, gone = fetched
     gone.add("dinov3-base")
     status, out, err = bench("weights", "fetch", "omnirad-captioning")
@@ -41,7 +50,9 @@ def test_weights_of_a_suite_with_its_language_model(bench, fetched):
     assert len(out.splitlines()) == 5
 
 
-def test_data_of_several_suites_by_a_glob(bench, fetched):
+def test_data_of_several_suites_by_a_glob(
+    bench: Bench, fetched: tuple[list[Any], set[Any]]
+) -> None:
     asked, _ = fetched
     status, _, err = bench("data", "fetch", "omnirad-[cs]*")
     assert (status, err) == (0, "")
@@ -49,19 +60,25 @@ def test_data_of_several_suites_by_a_glob(bench, fetched):
     assert {"breastmnist", "busi", "rocov2"} <= set(asked)
 
 
-def test_a_dataset_given_on_request_is_named_as_missing(bench, fetched):
+def test_a_dataset_given_on_request_is_named_as_missing(
+    bench: Bench, fetched: tuple[list[Any], set[Any]]
+) -> None:
     status, _, err = bench("data", "fetch", "omnirad-pretraining")
     assert status == 1
     assert "radimagenet: ask for it at https://www.radimagenet.com" in err
 
 
-def test_what_a_suite_makes_itself_is_not_fetched(bench, fetched):
+def test_what_a_suite_makes_itself_is_not_fetched(
+    bench: Bench, fetched: tuple[list[Any], set[Any]]
+) -> None:
     asked, _ = fetched
     status, _, _ = bench("weights", "fetch", "demo")
     assert (status, asked) == (0, [])
 
 
-def test_a_suite_file_with_local_data_and_a_file_of_weights(bench, fetched, tmp_path):
+def test_a_suite_file_with_local_data_and_a_file_of_weights(
+    bench: Bench, fetched: tuple[list[Any], set[Any]], tmp_path: Path
+) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text(
         "name: mine\nbackbones: [dinov2-small,\n"
@@ -77,18 +94,20 @@ def test_a_suite_file_with_local_data_and_a_file_of_weights(bench, fetched, tmp_
     assert fetched[0] == ["dinov2-small", "breastmnist"]
 
 
-def test_a_name_of_both_is_the_datasets(bench, fetched, monkeypatch):
+def test_a_name_of_both_is_the_datasets(
+    bench: Bench, fetched: tuple[list[Any], set[Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(stocking, "shipped", lambda: pytest.fail("no suite is looked for"))
     assert bench("data", "fetch", "breastmnist")[0] == 0
 
 
-def test_an_unknown_name_is_refused(bench):
+def test_an_unknown_name_is_refused(bench: Bench) -> None:
     status, _, err = bench("weights", "fetch", "dinov2-smal")
     assert status == 2
     assert "unknown weights 'dinov2-smal'; did you mean dinov2-small" in err
 
 
-def test_a_suites_cards_are_each_there_once(tmp_path):
+def test_a_suites_cards_are_each_there_once(tmp_path: Path) -> None:
     session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
     datasets, backbones = stocking.of_suites("demo", session)
     assert [card.id for card in datasets] == ["phantom", "mni152"]

@@ -1,16 +1,18 @@
 """`plan` and `status` of suites with some records, and of suites that are too large."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 import omnibench.index
-from omnibench.cell import digest_of
+from omnibench.cell import Unit, digest_of
 from omnibench.record import blank
 from omnibench.sources import Sources
 from omnibench.states import progress, states
 from omnibench.store import RecordStore
 from omnibench.suite import load, shipped
+from tests.conftest import Bench
 
 SUITE = """
 name: some
@@ -21,14 +23,14 @@ matrix: [{task: classification, datasets: [phantom], adaptations: [linear, knn]}
 
 
 @pytest.fixture
-def suite(tmp_path):
+def suite(tmp_path: Path) -> Path:
     path = tmp_path / "some.yaml"
     path.write_text(SUITE)
     return path
 
 
 @pytest.fixture
-def recorded(suite, tmp_path):
+def recorded(suite: Path, tmp_path: Path) -> tuple[tuple[Unit, Unit, Unit, Unit], RecordStore]:
     """The suite's units, two of whose cells are done and one failed; and their store."""
     store = RecordStore(tmp_path / "results")
     units = load(str(suite), Sources(tmp_path / "data", tmp_path / "results")).units
@@ -41,7 +43,12 @@ def recorded(suite, tmp_path):
     return units, store
 
 
-def test_plan_and_status_say_what_is_there(bench, suite, recorded, monkeypatch):
+def test_plan_and_status_say_what_is_there(
+    bench: Bench,
+    suite: Path,
+    recorded: tuple[tuple[Unit, Unit, Unit, Unit], RecordStore],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
     for _ in range(2):  # from the records, then from their index
         _, out, _ = bench("plan", suite)
@@ -62,21 +69,23 @@ def test_plan_and_status_say_what_is_there(bench, suite, recorded, monkeypatch):
         assert failure["message"] == "a damaged image"
 
 
-def test_progress_tells_what_states_tell(recorded):
+def test_progress_tells_what_states_tell(
+    recorded: tuple[tuple[Unit, Unit, Unit, Unit], RecordStore],
+) -> None:
     units, store = recorded
     plain = [state.as_dict() for state in states(units, store)]
     for _ in range(2):
         assert [state.as_dict() for state in progress(units, store)] == plain
 
 
-def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_identity(tmp_path):
+def test_a_cell_of_a_shipped_suite_has_the_digest_of_its_identity(tmp_path: Path) -> None:
     for name in shipped():
         for unit in load(name, Sources(tmp_path, tmp_path)).units:
             for cell in unit.cells:
                 assert cell.digest == digest_of(unit.identity(cell.repetition)), unit.name
 
 
-def test_a_million_cells_are_one_sentence_and_exit_2(bench, suite):
+def test_a_million_cells_are_one_sentence_and_exit_2(bench: Bench, suite: Path) -> None:
     suite.write_text(SUITE.replace("repetitions: 3", "repetitions: 500000"))
     for command in ("plan", "status", "run"):
         status, out, err = bench(command, suite)

@@ -1,19 +1,24 @@
 """`power`: the plan printed, its JSON, and what it refuses."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from statsmodels.stats.power import TTestPower
 
 from tests.commands.trained_records import write_suite
+from tests.conftest import Bench
 
 
-def rows_of(out):
+def rows_of(out: str) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["adaptation"], row["backbone"]): row for row in json.loads(out)["rows"]}
 
 
-def test_the_plan_is_statsmodels_in_points_of_the_primary_metric(bench, tmp_path):
+def test_the_plan_is_statsmodels_in_points_of_the_primary_metric(
+    bench: Bench, tmp_path: Path
+) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5, "other": 1.2}, jitter=0.1)
     status, out, _ = bench("power", suite, "--margin", "2", "--json")
     assert status == 0
@@ -37,7 +42,7 @@ def test_the_plan_is_statsmodels_in_points_of_the_primary_metric(bench, tmp_path
     assert rows_of(out)["full", "good"]["sd"] == pytest.approx(np.std(differences, ddof=1))
 
 
-def test_the_words_end_in_one_sentence(bench, tmp_path):
+def test_the_words_end_in_one_sentence(bench: Bench, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5})
     _, out, _ = bench("power", suite, "--margin", "2")
     _, told, _ = bench("power", suite, "--margin", "2", "--json")
@@ -57,7 +62,7 @@ def test_the_words_end_in_one_sentence(bench, tmp_path):
     assert "> 1000" in out
 
 
-def test_what_repetitions_do_not_decide_is_said(bench, tmp_path):
+def test_what_repetitions_do_not_decide_is_said(bench: Bench, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5}, "full, linear, knn")
     _, out, _ = bench("power", suite, "--margin", "2")
     assert "phantom, linear, macro-f1, good: tested over cases: more test cases decide" in out
@@ -68,7 +73,9 @@ def test_what_repetitions_do_not_decide_is_said(bench, tmp_path):
     assert found.splitlines()[-1] == "No comparison here is decided by repetitions."
 
 
-def test_a_metric_that_is_not_in_points_is_left_out_with_a_sentence(bench, tmp_path, monkeypatch):
+def test_a_metric_that_is_not_in_points_is_left_out_with_a_sentence(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5})
     key = "omnirad-classification/macro-f1"
     monkeypatch.setattr(
@@ -82,7 +89,7 @@ def test_a_metric_that_is_not_in_points_is_left_out_with_a_sentence(bench, tmp_p
 
 
 @pytest.mark.parametrize("margin", ["0", "-2", "nan"])
-def test_a_margin_is_a_number_of_points_above_0(bench, tmp_path, margin):
+def test_a_margin_is_a_number_of_points_above_0(bench: Bench, tmp_path: Path, margin: str) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5})
     status, _, err = bench("power", suite, "--margin", margin)
     assert status == 2
@@ -96,7 +103,9 @@ def test_a_margin_is_a_number_of_points_above_0(bench, tmp_path, margin):
         ({"base": 1.0}, "baseline: base", ""),
     ],
 )
-def test_a_suite_without_rivals_or_baseline(bench, tmp_path, signals, report, reason):
+def test_a_suite_without_rivals_or_baseline(
+    bench: Bench, tmp_path: Path, signals: dict[str, float], report: str, reason: str
+) -> None:
     suite = write_suite(tmp_path, signals, report=report)
     status, out, err = bench("power", suite, "--margin", "2")
     assert status == (2 if reason else 0)
@@ -104,7 +113,7 @@ def test_a_suite_without_rivals_or_baseline(bench, tmp_path, signals, report, re
     assert reason or out == "No comparison here is decided by repetitions.\n"
 
 
-def test_a_baseline_that_was_not_run_is_named(bench, tmp_path):
+def test_a_baseline_that_was_not_run_is_named(bench: Bench, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5}, repetitions=0)
     status, _, err = bench("power", suite, "--margin", "2")
     assert status == 2

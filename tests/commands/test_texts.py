@@ -3,7 +3,10 @@
 import csv
 import json
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +19,7 @@ from omnibench.session import Session
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
 from omnibench.task import Adaptation, Metric, Task, metrics_of_pass
+from tests.conftest import Bench
 
 DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
 SHOWN = ("rouge", "meteor")
@@ -34,7 +38,7 @@ class TextsTask(Task):
     }
 
 
-def unit(backbone):
+def unit(backbone: str) -> Unit:
     return Unit(
         task="texts",
         dataset=DatasetCard(id="roco", reader="a:b", tasks=("texts",)),
@@ -48,7 +52,9 @@ def unit(backbone):
 
 
 @pytest.fixture
-def bench(tmp_path, monkeypatch, capsys):
+def bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Any]:
     """Give a command; the records of `base` and the better `good` are there."""
     monkeypatch.setitem(tasks._entries, "texts", TextsTask())
     monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path))
@@ -80,7 +86,7 @@ def bench(tmp_path, monkeypatch, capsys):
             }
             RecordStore(tmp_path).write(cell, record, {"test_text@b1-t64": np.array(["a"], object)})
 
-    def bench(*arguments):
+    def bench(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["omnibench", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -90,7 +96,7 @@ def bench(tmp_path, monkeypatch, capsys):
     return bench
 
 
-def test_report_prints_the_reported_metrics_of_every_decoding(bench, tmp_path):
+def test_report_prints_the_reported_metrics_of_every_decoding(bench: Bench, tmp_path: Path) -> None:
     status, out, _ = bench("report", "s")
     assert status == 0
     assert "| backbone | adaptation | beams | max tokens | rouge | meteor |" in out
@@ -120,7 +126,9 @@ def test_report_prints_the_reported_metrics_of_every_decoding(bench, tmp_path):
         ("cap@b5-t64/rouge", ("b5-t64",)),
     ],
 )
-def test_compare_takes_all_decodings_or_one(bench, metric, decodings):
+def test_compare_takes_all_decodings_or_one(
+    bench: Bench, metric: str, decodings: tuple[Any, ...]
+) -> None:
     status, out, _ = bench("compare", "good", "base", "--metric", metric, "--json")
     assert status == 0
     rows = json.loads(out)["rows"]
@@ -129,7 +137,7 @@ def test_compare_takes_all_decodings_or_one(bench, metric, decodings):
     assert all(row["p_corrected"] == row["p"] for row in rows)  # each decoding its own family
 
 
-def test_compare_shows_what_the_task_reports_with_its_unit(bench):
+def test_compare_shows_what_the_task_reports_with_its_unit(bench: Bench) -> None:
     status, out, _ = bench("compare", "good", "base")
     assert status == 0
     assert "cap@b4-t64/rouge" in out
@@ -146,7 +154,9 @@ def test_compare_shows_what_the_task_reports_with_its_unit(bench):
         ("caps/rouge", "did you mean cap/rouge"),
     ],
 )
-def test_an_unknown_decoding_or_definition_is_one_sentence(bench, metric, message):
+def test_an_unknown_decoding_or_definition_is_one_sentence(
+    bench: Bench, metric: str, message: str
+) -> None:
     status, _, err = bench("compare", "good", "base", "--metric", metric)
     assert status == 2
     assert message in err

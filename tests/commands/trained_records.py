@@ -1,5 +1,8 @@
 """Finished records of a small suite, as `run` would leave them, made without training."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from omnibench.record import blank
@@ -17,14 +20,14 @@ LABELS = np.arange(300) % 3
 
 
 def write_suite(
-    folder,
-    signals,
-    adaptations="full",
-    report="baseline: base",
-    jitter=0.3,
-    repetitions=4,
-    precisions=(),
-):
+    folder: Path,
+    signals: dict[str, float],
+    adaptations: str = "full",
+    report: str = "baseline: base",
+    jitter: float = 0.3,
+    repetitions: int = 4,
+    precisions: tuple[tuple[str, str], tuple[str, str]] = (),
+) -> Path:
     """Write suite and records; return the suite's path.
 
     Args:
@@ -44,7 +47,7 @@ def write_suite(
         for cell in unit.cells[:repetitions]:
             signal = signals[unit.backbone.id] + jitter * rng.normal()
             logits = rng.normal(size=(300, 3)) + signal * np.eye(3)[LABELS]
-            predictions = {
+            predictions: Any = {
                 **{"test_logits": logits.astype(np.float32), "test_labels": LABELS},
                 "test_case": np.arange(300),
             }

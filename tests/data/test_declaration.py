@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -125,7 +126,7 @@ def test_a_key_that_a_kind_of_data_does_not_use_is_refused_by_name(
 
 
 def test_masks_alone_are_declared_where_an_npz_has_only_masks(tmp_path: Path) -> None:
-    arrays = {f"{split}_images": np.zeros((2, 4, 4), np.uint8) for split in SPLITS}
+    arrays: dict[str, Any] = {f"{split}_images": np.zeros((2, 4, 4), np.uint8) for split in SPLITS}
     arrays |= {f"{split}_label": np.eye(4, dtype=np.uint8)[None].repeat(2, 0) for split in SPLITS}
     np.savez(tmp_path / "a.npz", **arrays)
     (tmp_path / "a.yaml").write_text("{mask_values: {0: no, 1: yes}, strict: true}")

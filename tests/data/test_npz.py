@@ -16,8 +16,8 @@ from omnibench.data.packing import PackedImages
 from omnibench.errors import DataError
 from tests.target_values import labels_of, masks_of
 
-Arrays = dict[str, Any]
-Save = Callable[..., Path]
+Arrays: Any = dict[str, Any]
+Save: Any = Callable[..., Path]
 SPLITS = ("train", "val", "test")
 
 

@@ -4,13 +4,16 @@ import shutil
 import sys
 from collections import namedtuple
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from omnibench.tasks.captioning import meteor
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.doctor import machine, needs, software
 from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weights_bytes
@@ -18,7 +21,7 @@ from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weight
 Usage = namedtuple("Usage", "total used free")
 
 
-def torch_with(available, major=9):
+def torch_with(available: bool, major: int = 9) -> SimpleNamespace:
     facts = SimpleNamespace(name="Some GPU", total_memory=80e9, major=major)
     cuda = SimpleNamespace(
         is_available=lambda: available,
@@ -28,7 +31,7 @@ def torch_with(available, major=9):
     return SimpleNamespace(cuda=cuda, __version__="2.15.0")
 
 
-def test_without_an_nvidia_device_torch_is_not_asked(monkeypatch):
+def test_without_an_nvidia_device_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "best_device", lambda: "cpu")
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it would fail
     found = machine.device()
@@ -43,7 +46,9 @@ def test_without_an_nvidia_device_torch_is_not_asked(monkeypatch):
         (torch_with(False), "FAIL", "torch 2.15.0 cannot use it"),
     ],
 )
-def test_a_gpu_is_looked_at_through_torch(monkeypatch, torch, verdict, word):
+def test_a_gpu_is_looked_at_through_torch(
+    monkeypatch: pytest.MonkeyPatch, torch: SimpleNamespace, verdict: str, word: str
+) -> None:
     monkeypatch.setattr(machine, "best_device", lambda: "cuda")
     monkeypatch.setitem(sys.modules, "torch", torch)
     found = machine.device()
@@ -52,13 +57,13 @@ def test_a_gpu_is_looked_at_through_torch(monkeypatch, torch, verdict, word):
     assert bool(found.fix) == (verdict != "PASS")
 
 
-def test_a_folder_that_cannot_be_written(tmp_path):
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     good, bad = machine.folders(tmp_path / "results", tmp_path / "file" / "data")
     assert (good.verdict, bad.verdict, bad.fix) == ("PASS", "FAIL", "--data DIR")
 
 
-def test_each_need_once():
+def test_each_need_once() -> None:
     needs = ["weights a: run this", "data b: put it there", "weights a: run that"]
     found = list(absent(needs))
     assert [(one.name, one.fix) for one in found] == [
@@ -67,14 +72,16 @@ def test_each_need_once():
     ]
 
 
-def test_latex_is_optional(monkeypatch):
+def test_latex_is_optional(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert software.latex().verdict == "WARN"
     monkeypatch.setattr(shutil, "which", lambda name: "/x" if name == "tectonic" else None)
     assert software.latex().message == "tectonic compiles report.tex"
 
 
-def test_a_task_says_what_it_uses_of_the_machine(monkeypatch, tmp_path):
+def test_a_task_says_what_it_uses_of_the_machine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     task = tasks.get("captioning")
     monkeypatch.setattr(meteor, "has_wordnet", lambda: False)
     (finding,) = task.findings(tmp_path)
@@ -99,13 +106,13 @@ IMAGES = DatasetCard(
 
 
 @pytest.fixture
-def pending(unit):
+def pending(unit: Unit) -> Unit:
     recipe = {"epochs": 1, "input_size": 64, "precision": "fp32", "limit": None}
-    segmentation = {"task": "segmentation", "adaptation": "full", "short": "full"}
+    segmentation: dict[str, Any] = {"task": "segmentation", "adaptation": "full", "short": "full"}
     return replace(unit, dataset=IMAGES, backbone=VIT, recipe=recipe, **segmentation)
 
 
-def test_bytes_to_fetch_by_hand(pending, tmp_path):
+def test_bytes_to_fetch_by_hand(pending: Unit, tmp_path: Path) -> None:
     assert weights_bytes(VIT) == 4 * 12 * 12 * 384**2  # 85 MB: timm's file has 88
     assert dataset_bytes(IMAGES) == 15 * 100 * 100 * 2
     both = weights_bytes(VIT) + 2 * 15 * 100 * 100 * 2
@@ -116,7 +123,9 @@ def test_bytes_to_fetch_by_hand(pending, tmp_path):
     assert to_fetch([unknown], tmp_path) == (0, ["c"])
 
 
-def test_disk_fails_where_it_would_run_full(pending, tmp_path, monkeypatch):
+def test_disk_fails_where_it_would_run_full(
+    pending: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = Context(tmp_path / "results", tmp_path / "data")
     for free, verdict in ((2**40, "PASS"), (2**30, "FAIL")):
         usage = Usage(2**41, 0, free)

@@ -4,20 +4,24 @@ import json
 import os
 import shlex
 import time
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import omnibench.index
+from omnibench.cell import Unit
 from omnibench.doctor.results import look_over
 from omnibench.leases import Leases
 from omnibench.record import SCHEMA, as_bytes, blank, read_record
 from omnibench.states import progress
 from omnibench.store import RecordStore
+from tests.conftest import Bench
 
 
 @pytest.fixture
-def paths(tmp_path, unit, monkeypatch):
+def paths(tmp_path: Path, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     """Three whole records, whose files count as settled at once."""
     monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
     store = RecordStore(tmp_path)
@@ -28,7 +32,7 @@ def paths(tmp_path, unit, monkeypatch):
     ]
 
 
-def found(tmp_path):
+def found(tmp_path: Path) -> dict[str, tuple[str, str]]:
     """Name -> verdict and message of all that is no PASS; what is right comes last."""
     *wrong, right = look_over(tmp_path)
     assert (right.name, right.verdict) == ("records", "PASS")
@@ -36,18 +40,18 @@ def found(tmp_path):
     return {finding.name: (finding.verdict, finding.message) for finding in wrong}
 
 
-def test_a_whole_folder_passes(tmp_path, unit, paths):
+def test_a_whole_folder_passes(tmp_path: Path, unit: Unit, paths: list[Path]) -> None:
     progress([unit], RecordStore(tmp_path))
     assert [str(finding) for finding in look_over(tmp_path)] == [
         "PASS  records: 3 are whole, with every file beside them"
     ]
 
 
-def test_an_empty_folder_passes(tmp_path):
+def test_an_empty_folder_passes(tmp_path: Path) -> None:
     assert found(tmp_path) == {}
 
 
-def test_a_folder_of_other_things_fails(tmp_path):
+def test_a_folder_of_other_things_fails(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     [finding] = look_over(tmp_path)
     assert (finding.name, finding.verdict) == ("records", "FAIL")
@@ -55,14 +59,14 @@ def test_a_folder_of_other_things_fails(tmp_path):
 
 
 def test_the_age_of_what_was_left_over_is_told_by_the_file_systems_clock(
-    tmp_path, paths, monkeypatch
-):
+    tmp_path: Path, paths: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(time, "time", lambda: 10.0**12)  # this machine's clock is far ahead
     paths[0].with_name(".young.json.1-ab.tmp").write_text("")
     assert found(tmp_path) == {}
 
 
-def test_a_fix_can_be_pasted_whatever_the_folders_name(tmp_path):
+def test_a_fix_can_be_pasted_whatever_the_folders_name(tmp_path: Path) -> None:
     folder = tmp_path / "it's; touch here"
     (folder / "leases").mkdir(parents=True)
     (folder / "leases/0.0.lease").write_text("")
@@ -77,7 +81,9 @@ def test_a_fix_can_be_pasted_whatever_the_folders_name(tmp_path):
     ]
 
 
-def test_each_kind_of_damage_is_named_by_its_file(tmp_path, unit, paths):
+def test_each_kind_of_damage_is_named_by_its_file(
+    tmp_path: Path, unit: Unit, paths: list[Path]
+) -> None:
     first, second, third = paths
     first.write_bytes(first.read_bytes()[:-9])
     overlay = second.with_suffix(".overlay.png")
@@ -94,9 +100,9 @@ def test_each_kind_of_damage_is_named_by_its_file(tmp_path, unit, paths):
     }
 
 
-def test_records_of_other_versions_and_cells_are_named(tmp_path, paths):
+def test_records_of_other_versions_and_cells_are_named(tmp_path: Path, paths: list[Path]) -> None:
     first, second, third = paths
-    record = read_record(first)
+    record: Any = read_record(first)
     first.write_bytes(as_bytes({**record, "schema": SCHEMA + 1}))
     second.write_bytes(as_bytes({**read_record(second), "digest": "f" * 64}))
     older = {key: value for key, value in read_record(third).items() if key != "checksum"}
@@ -107,7 +113,9 @@ def test_records_of_other_versions_and_cells_are_named(tmp_path, paths):
         assert words in messages
 
 
-def test_what_was_left_over_is_named_and_what_is_in_use_is_not(tmp_path, unit, paths):
+def test_what_was_left_over_is_named_and_what_is_in_use_is_not(
+    tmp_path: Path, unit: Unit, paths: list[Path]
+) -> None:
     old, young = (paths[0].with_name(f".{kind}.json.1-ab.tmp") for kind in ("old", "young"))
     for path in (old, young):
         path.write_text("")
@@ -117,6 +125,7 @@ def test_what_was_left_over_is_named_and_what_is_in_use_is_not(tmp_path, unit, p
     leases = Leases(tmp_path)
     held = leases.take("held")
     dead = leases.folder / ("0" * 32 + ".0.lease")
+    assert held is not None
     holder = json.loads(held.path.read_bytes())
     dead.write_text(json.dumps({**holder, "unit": "left", "pid": 2**22 + 1}))
     empty = leases.folder / ("1" * 32 + ".0.lease")
@@ -125,6 +134,7 @@ def test_what_was_left_over_is_named_and_what_is_in_use_is_not(tmp_path, unit, p
     [index] = (tmp_path / "index").rglob("*.index")
     index.write_bytes(b"x")
     wrong = found(tmp_path)
+    assert held is not None
     leases.release(held)
     assert set(wrong) == {
         path.relative_to(tmp_path).as_posix() for path in (old, dead, empty, index)
@@ -132,7 +142,9 @@ def test_what_was_left_over_is_named_and_what_is_in_use_is_not(tmp_path, unit, p
     assert {verdict for verdict, _ in wrong.values()} == {"WARN"}
 
 
-def test_the_command_prints_findings_or_json_and_fails_where_one_fails(bench, tmp_path, paths):
+def test_the_command_prints_findings_or_json_and_fails_where_one_fails(
+    bench: Bench, tmp_path: Path, paths: list[Path]
+) -> None:
     status, out, err = bench("doctor", tmp_path)
     assert (status, out, err) == (
         0,
@@ -148,7 +160,9 @@ def test_the_command_prints_findings_or_json_and_fails_where_one_fails(bench, tm
     assert right["verdict"] == "PASS"
 
 
-def test_a_name_that_is_neither_a_suite_nor_a_folder_is_refused(bench, tmp_path):
+def test_a_name_that_is_neither_a_suite_nor_a_folder_is_refused(
+    bench: Bench, tmp_path: Path
+) -> None:
     status, out, err = bench("doctor", tmp_path / "absent")
     assert (status, out, err.count("\n")) == (2, "", 1)
     assert "unknown suite" in err

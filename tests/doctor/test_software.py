@@ -1,6 +1,7 @@
 """Versions: what is required, what is pinned, what is optional."""
 
 import importlib.metadata
+from pathlib import Path
 
 import pytest
 
@@ -9,12 +10,12 @@ from omnibench.doctor.software import extras, older, pins, requirements
 
 
 @pytest.fixture
-def machine(monkeypatch):
+def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """A machine with these packages, and metadata that ask for some."""
     versions = {"omnibench": "1", "torch": "2.15.0+cu130", "timm": "0.9"}
     asked = ["torch>=2.11", "timm>=1.0.25", "typer>=0.20", 'ray>=2; extra == "ray"']
 
-    def version(name):
+    def version(name: str) -> str:
         if name not in versions:
             raise importlib.metadata.PackageNotFoundError(name)
         return versions[name]
@@ -25,7 +26,7 @@ def machine(monkeypatch):
     return versions
 
 
-def test_what_is_missing_or_too_old_is_named_once(machine):
+def test_what_is_missing_or_too_old_is_named_once(machine: dict[str, str]) -> None:
     found = {finding.name: finding for finding in software.software()}
     assert found["package timm"].message == "0.9 is older than 1.0.25"
     assert found["package typer"].message == "not installed"
@@ -36,7 +37,9 @@ def test_what_is_missing_or_too_old_is_named_once(machine):
     assert "torch 2.15.0+cu130 instead of 2.14.0" in found["pinned versions"].message
 
 
-def test_a_machine_with_everything_has_one_line_for_all(machine, monkeypatch):
+def test_a_machine_with_everything_has_one_line_for_all(
+    machine: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     machine |= {"timm": "1.0.31", "typer": "0.20"}
     monkeypatch.setattr(software, "pins", lambda path: {"torch": ["2.14.0", "2.15.0"]})
     found = {finding.name: finding for finding in software.software()}
@@ -44,7 +47,7 @@ def test_a_machine_with_everything_has_one_line_for_all(machine, monkeypatch):
     assert found["packages"].message == "all 3 are there, none too old"
 
 
-def test_extras_are_optional(machine, monkeypatch):
+def test_extras_are_optional(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     metadata = importlib.metadata.metadata("omnibench")
     monkeypatch.setattr(importlib.metadata, "metadata", lambda name: metadata)
     named = {finding.name: finding for finding in extras()}
@@ -52,7 +55,7 @@ def test_extras_are_optional(machine, monkeypatch):
     assert all(finding.verdict in ("PASS", "WARN") for finding in named.values())
 
 
-def test_requirements_of_an_extra(machine):
+def test_requirements_of_an_extra(machine: dict[str, str]) -> None:
     assert list(requirements("ray")) == [("ray", "2")]
     assert ("ray", "2") not in list(requirements())
 
@@ -67,11 +70,11 @@ def test_requirements_of_an_extra(machine):
         ("10", "9.9", False),
     ],
 )
-def test_versions_compare_as_numbers(version, oldest, is_older):
+def test_versions_compare_as_numbers(version: str, oldest: str, is_older: bool) -> None:
     assert older(version, oldest) is is_older
 
 
-def test_pins_of_several_pythons(tmp_path):
+def test_pins_of_several_pythons(tmp_path: Path) -> None:
     path = tmp_path / "requirements.txt"
     path.write_text(
         "numpy==2.4.6 ; python_full_version < '3.12' \\\n    --hash=sha256:aa\n"

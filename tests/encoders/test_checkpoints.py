@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from omnibench.encoders.checkpoints import read_weights, state_dicts
 from omnibench.encoders.loading import load_weights
@@ -42,12 +42,16 @@ LFS = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 346\n"
         (b"<html>", "cannot be read as weights"),
     ],
 )
-def test_what_is_no_weights_file_is_told_by_name(tmp_path, model, name, content, reason):
+def test_what_is_no_weights_file_is_told_by_name(
+    tmp_path: Path, model: nn.Module, name: str, content: bytes, reason: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     assert reason in refused(model, tmp_path / name)
 
 
-def test_a_truncated_file_is_refused(tmp_path, model, state):
+def test_a_truncated_file_is_refused(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     save_file(state, tmp_path / "w.safetensors")
     torch.save(state, tmp_path / "w.pth")
     for name in ("w.safetensors", "w.pth"):
@@ -55,7 +59,7 @@ def test_a_truncated_file_is_refused(tmp_path, model, state):
         for length in (9, 100, len(content) // 2, len(content) - 1):
             (tmp_path / name).write_bytes(content[:length])
             assert "cannot be read as weights" in refused(model, tmp_path / name)
-    length = struct.pack("<Q", 2**60)
+    length: Any = struct.pack("<Q", 2**60)
     (tmp_path / "w.safetensors").write_bytes(length + b"{}")
     assert "cannot be read as weights" in refused(model, tmp_path / "w.safetensors")
 
@@ -77,27 +81,33 @@ def sharded(folder: Path, state: dict[str, Tensor], suffix: str = "safetensors")
 
 
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])
-def test_a_sharded_checkpoint_is_read_whole(tmp_path, model, state, suffix):
+def test_a_sharded_checkpoint_is_read_whole(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any], suffix: str
+) -> None:
     coverage = load_weights(model, sharded(tmp_path, state, suffix))
     assert coverage.loaded == coverage.total
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 
-def test_an_absent_shard_is_named(tmp_path, model, state):
+def test_an_absent_shard_is_named(tmp_path: Path, model: nn.Module, state: dict[Any, Any]) -> None:
     index = sharded(tmp_path, state)
     (tmp_path / "m-1.safetensors").unlink()
     with pytest.raises(MissingWeightsError, match=r"index\.json names m-1\.safetensors, which is"):
         load_weights(model, index)
 
 
-def test_a_shard_that_lacks_its_key_is_named(tmp_path, model, state):
+def test_a_shard_that_lacks_its_key_is_named(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     index = sharded(tmp_path, state)
     save_file({"x": torch.ones(1)}, tmp_path / "m-1.safetensors")
     assert "expects 'pos_embed' in m-1.safetensors, which lacks it" in refused(model, index)
 
 
 @pytest.mark.parametrize("name", ["../m-1.safetensors", "/etc/passwd", "..", "a/../b", "a\\b", ""])
-def test_an_index_leads_to_no_other_folder(tmp_path, model, state, name):
+def test_an_index_leads_to_no_other_folder(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any], name: str
+) -> None:
     folder = tmp_path / "inner"
     folder.mkdir()
     save_file(state, tmp_path / "m-1.safetensors")
@@ -109,12 +119,12 @@ def test_an_index_leads_to_no_other_folder(tmp_path, model, state, name):
 @pytest.mark.parametrize(
     "content", ["[]", "{}", '{"weight_map": 3}', "[" * 99999, "x", '{"weight_map": [1]}']
 )
-def test_an_index_that_is_none_is_refused(tmp_path, model, content):
+def test_an_index_that_is_none_is_refused(tmp_path: Path, model: nn.Module, content: str) -> None:
     (tmp_path / "model.safetensors.index.json").write_text(content)
     assert "is no index of" in refused(model, tmp_path / "model.safetensors.index.json")
 
 
-def test_read_weights_refuses_to_choose(tmp_path, state):
+def test_read_weights_refuses_to_choose(tmp_path: Path, state: dict[Any, Any]) -> None:
     torch.save({"a": state, "b": dict(state)}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"holds 2 state dicts \('a', 'b'\)"):
         read_weights(tmp_path / "w.pth")
@@ -122,7 +132,9 @@ def test_read_weights_refuses_to_choose(tmp_path, state):
 
 
 @pytest.mark.filterwarnings("ignore:Validating sparse tensor invariants")
-def test_a_checkpoint_of_strange_things_is_a_sentence(tmp_path, model, state):
+def test_a_checkpoint_of_strange_things_is_a_sentence(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     cyclic: dict[str, Any] = {"state": {}}
     cyclic["state"]["again"] = cyclic
     deep: dict[str, Any] = {"x": torch.ones(1)}
@@ -146,7 +158,7 @@ def test_a_checkpoint_of_strange_things_is_a_sentence(tmp_path, model, state):
         assert reason in refused(model, path)
 
 
-def test_a_pipe_in_the_place_of_weights_is_refused_at_once(tmp_path):
+def test_a_pipe_in_the_place_of_weights_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     os.mkfifo(path)
     with pytest.raises(WeightsError, match="is no plain file; name the file that holds"):

@@ -15,7 +15,7 @@ def sums(block: torch.Tensor) -> torch.Tensor:
 EXPECTED = IMAGES.array.sum(axis=(1, 2), dtype=np.float32)[:, None]
 
 
-def test_every_micro_batch_is_full_and_padding_is_cut_off():
+def test_every_micro_batch_is_full_and_padding_is_cut_off() -> None:
     sizes = []
 
     def apply(block: torch.Tensor) -> torch.Tensor:
@@ -27,7 +27,7 @@ def test_every_micro_batch_is_full_and_padding_is_cut_off():
     assert np.array_equal(forward_rows(IMAGES, 5, 9, 4, apply), EXPECTED[5:9])
 
 
-def test_out_of_memory_halves_the_micro_batch_and_goes_on(caplog):
+def test_out_of_memory_halves_the_micro_batch_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
     def apply(block: torch.Tensor) -> torch.Tensor:
         if len(block) > 2:
             raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 9 GB")
@@ -37,7 +37,7 @@ def test_out_of_memory_halves_the_micro_batch_and_goes_on(caplog):
     assert "goes on in batches of 2" in caplog.text
 
 
-def test_another_error_is_not_taken_for_it():
+def test_another_error_is_not_taken_for_it() -> None:
     def apply(block: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("shapes differ")
 
@@ -45,7 +45,7 @@ def test_another_error_is_not_taken_for_it():
         forward_rows(IMAGES, 0, 11, 8, apply)
 
 
-def test_the_fused_attention_of_a_cpu_is_counted():
+def test_the_fused_attention_of_a_cpu_is_counted() -> None:
     query = torch.randn(1, 2, 16, 8)
     with counted_flops() as counter, torch.no_grad():
         torch.nn.functional.scaled_dot_product_attention(query, query, query)

@@ -1,6 +1,7 @@
 """Checkpoints of other layouts give what their original models give."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ def transformers_model(kind: str) -> tuple[Any, Any]:
     import transformers as t
 
     torch.manual_seed(0)
-    clip = {**SIZES, "intermediate_size": 192, "image_size": 56, "patch_size": 14}
-    dinov2 = {**SIZES, "image_size": 56, "patch_size": 14}
+    clip: dict[str, Any] = {**SIZES, "intermediate_size": 192, "image_size": 56, "patch_size": 14}
+    dinov2: dict[str, Any] = {**SIZES, "image_size": 56, "patch_size": 14}
     if kind == "vit":
         config = t.ViTConfig(**clip, layer_norm_eps=1e-6)
         return t.ViTModel(config), vit("vit_small_patch16_224", 1, patch_size=14)
@@ -27,13 +28,15 @@ def transformers_model(kind: str) -> tuple[Any, Any]:
     if kind == "registers":
         config = t.Dinov2WithRegistersConfig(**dinov2)
         return t.Dinov2WithRegistersModel(config), vit("vit_small_patch14_reg4_dinov2", 1)
-    config = t.CLIPVisionConfig(**clip, hidden_act="gelu")
+    config: Any = t.CLIPVisionConfig(**clip, hidden_act="gelu")
     return t.CLIPVisionModel(config), vit("vit_base_patch16_clip_224", 1, patch_size=14)
 
 
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "registers", "clip"])
 @pytest.mark.parametrize("written", ["save_pretrained", "state_dict", "wrapped"])
-def test_a_model_of_transformers_gives_the_same_tokens_in_timm(tmp_path, kind, written):
+def test_a_model_of_transformers_gives_the_same_tokens_in_timm(
+    tmp_path: Path, kind: str, written: str
+) -> None:
     original, ours = transformers_model(kind)
     original = drawn(original)
     if written == "save_pretrained":
@@ -57,7 +60,7 @@ def test_a_model_of_transformers_gives_the_same_tokens_in_timm(tmp_path, kind, w
     assert ("embeddings.mask_token" in coverage.dropped) == (kind in ("dinov2", "registers"))
 
 
-def test_the_image_tower_of_a_whole_clip_model_is_taken(tmp_path):
+def test_the_image_tower_of_a_whole_clip_model_is_taken(tmp_path: Path) -> None:
     import transformers as t
 
     torch.manual_seed(0)
@@ -111,7 +114,9 @@ def openclip(model: Any) -> dict[str, Tensor]:
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
-def test_the_image_tower_of_openclip_is_taken_and_its_text_tower_dropped(tmp_path, prefix):
+def test_the_image_tower_of_openclip_is_taken_and_its_text_tower_dropped(
+    tmp_path: Path, prefix: str
+) -> None:
     original = vit("vit_base_patch16_clip_224", patch_size=14)
     state = {f"{prefix}{key}": value for key, value in openclip(original).items()}
     ours = vit("vit_base_patch16_clip_224", 1, patch_size=14)
@@ -124,7 +129,7 @@ def test_the_image_tower_of_openclip_is_taken_and_its_text_tower_dropped(tmp_pat
     assert "class_embedding -> cls_token" in coverage.renamed
 
 
-def test_a_timm_tower_inside_openclip_is_taken(tmp_path):
+def test_a_timm_tower_inside_openclip_is_taken(tmp_path: Path) -> None:
     original, ours = vit(), vit(seed=1)
     state = {f"visual.trunk.{key}": value for key, value in original.state_dict().items()}
     state["visual.head.proj.weight"] = state["text.ln_final.weight"] = torch.ones(8, 48)
@@ -134,7 +139,7 @@ def test_a_timm_tower_inside_openclip_is_taken(tmp_path):
     assert set(coverage.dropped) == {"visual.head (1 tensor)", "text (1 tensor)"}
 
 
-def test_a_dino_training_checkpoint_gives_its_teacher(tmp_path):
+def test_a_dino_training_checkpoint_gives_its_teacher(tmp_path: Path) -> None:
     teacher, student, ours = vit(), vit(seed=2), vit(seed=1)
     head = {"head.mlp.0.weight": torch.ones(4, 48), "head.last_layer.weight_g": torch.ones(4, 1)}
     networks = {
@@ -182,7 +187,9 @@ def dinov2(model: Any, chunks: int) -> dict[str, Tensor]:
 
 @pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"])
 @pytest.mark.parametrize("chunks", [0, 1, 2])
-def test_a_dinov2_training_checkpoint_gives_its_teacher(tmp_path, name, chunks):
+def test_a_dinov2_training_checkpoint_gives_its_teacher(
+    tmp_path: Path, name: str, chunks: int
+) -> None:
     original, ours = vit(name, depth=4), vit(name, 1, depth=4)
     backbone = {f"backbone.{k}": v for k, v in dinov2(original, chunks).items()}
     heads = {
@@ -198,7 +205,7 @@ def test_a_dinov2_training_checkpoint_gives_its_teacher(tmp_path, name, chunks):
     assert ("blocks.*.*.norm1.weight -> blocks.*.norm1.weight" in coverage.renamed) == (chunks > 0)
 
 
-def test_mae_loses_its_decoder_and_keeps_its_encoder(tmp_path):
+def test_mae_loses_its_decoder_and_keeps_its_encoder(tmp_path: Path) -> None:
     original = vit("vit_base_patch16_224", patch_size=14)
     ours = vit("vit_base_patch16_224", 1, patch_size=14)
     decoder = {
@@ -217,7 +224,7 @@ def test_mae_loses_its_decoder_and_keeps_its_encoder(tmp_path):
     assert coverage.renamed == ()
 
 
-def test_split_attention_is_joined_and_fused_attention_split(tmp_path):
+def test_split_attention_is_joined_and_fused_attention_split(tmp_path: Path) -> None:
     original, ours = vit(), vit(seed=1)
     state = {}
     for key, value in original.state_dict().items():
@@ -231,7 +238,13 @@ def test_split_attention_is_joined_and_fused_attention_split(tmp_path):
     assert "blocks.*.attn.q.weight with k, v -> qkv" in coverage.joined
 
     torch.manual_seed(3)
-    options = {"embed_dim": 48, "depth": 2, "num_heads": 3, "num_classes": 0, "img_size": 56}
+    options: dict[str, Any] = {
+        "embed_dim": 48,
+        "depth": 2,
+        "num_heads": 3,
+        "num_classes": 0,
+        "img_size": 56,
+    }
     split = timm.create_model("eva02_tiny_patch14_224", **options, qkv_fused=False).eval()
     fused = timm.create_model("eva02_tiny_patch14_224", **options, qkv_fused=True, qkv_bias=False)
     assert any(".q_proj." in key for key in split.state_dict())

@@ -1,11 +1,14 @@
 """Which weights of a file a model takes, and which files it refuses."""
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import timm
 import torch
 from timm.layers import resample_abs_pos_embed
+from torch import nn
 
 from omnibench.encoders.loading import load_weights
 from omnibench.errors import WeightsError
@@ -15,7 +18,7 @@ NAME = "test_vit"
 
 
 @pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"])
-def test_positions_of_another_size_are_resampled_and_said(tmp_path, name):
+def test_positions_of_another_size_are_resampled_and_said(tmp_path: Path, name: str) -> None:
     original, ours = vit(name, img_size=84), vit(name, 1)
     state = original.state_dict()
     coverage = load_weights(ours, saved(tmp_path / "w.safetensors", state))
@@ -35,7 +38,7 @@ def test_positions_of_another_size_are_resampled_and_said(tmp_path, name):
     ],
 )
 @pytest.mark.parametrize("name", ["vit_small_patch14_dinov2", "resnet10t"])
-def test_a_prefix_is_stripped_and_said(tmp_path, prefix, name):
+def test_a_prefix_is_stripped_and_said(tmp_path: Path, prefix: str, name: str) -> None:
     def make(seed: int) -> Any:
         torch.manual_seed(seed)
         return vit(seed=seed) if "vit" in name else timm.create_model(name, num_classes=0).eval()
@@ -49,7 +52,7 @@ def test_a_prefix_is_stripped_and_said(tmp_path, prefix, name):
     assert coverage.dropped == ("state_dict.projector (1 tensor)",)
 
 
-def test_timms_own_filter_reads_the_layouts_that_only_it_knows(tmp_path):
+def test_timms_own_filter_reads_the_layouts_that_only_it_knows(tmp_path: Path) -> None:
     torch.manual_seed(0)
     original = timm.create_model("convnext_atto", num_classes=0).eval()
     ours = timm.create_model("convnext_atto", num_classes=0).eval()
@@ -81,12 +84,21 @@ def test_timms_own_filter_reads_the_layouts_that_only_it_knows(tmp_path):
     ],
 )
 @pytest.mark.parametrize("wrap", [lambda s: s, lambda s: {"model": {f"x.{k}": s[k] for k in s}}])
-def test_weights_that_do_not_fit_are_refused(tmp_path, model, state, change, reason, wrap):
+def test_weights_that_do_not_fit_are_refused(
+    tmp_path: Path,
+    model: nn.Module,
+    state: dict[Any, Any],
+    change: Callable[..., Any],
+    reason: str,
+    wrap: Callable[..., Any],
+) -> None:
     torch.save(wrap(change(state)), tmp_path / "w.pth")
     assert reason in refused(model, tmp_path / "w.pth")
 
 
-def test_a_value_that_is_not_finite_is_found_in_half_precision(tmp_path, model, state):
+def test_a_value_that_is_not_finite_is_found_in_half_precision(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     large = {key: torch.full_like(value, 6e4).half() for key, value in state.items()}
     torch.save(large, tmp_path / "w.pth")
     load_weights(model, tmp_path / "w.pth")  # only the sum of these overflows
@@ -99,26 +111,34 @@ def test_a_value_that_is_not_finite_is_found_in_half_precision(tmp_path, model, 
     "other", ["test_vit3", "resnet10t", "vit_small_patch16_224", "test_byobnet"]
 )
 @pytest.mark.parametrize("wrap", [False, True])
-def test_another_architecture_is_refused(tmp_path, model, other, wrap):
-    options = {"depth": 1} if other.startswith("vit") else {}
+def test_another_architecture_is_refused(
+    tmp_path: Path, model: nn.Module, other: str, wrap: bool
+) -> None:
+    options: dict[str, Any] = {"depth": 1} if other.startswith("vit") else {}
     state = timm.create_model(other, num_classes=0, **options).state_dict()
     torch.save({"model": state, "ema": dict(state)} if wrap else state, tmp_path / "w.pth")
     assert "does not fit" in refused(model, tmp_path / "w.pth")
 
 
-def test_a_vit_of_another_size_is_refused_with_both_shapes(tmp_path, model):
+def test_a_vit_of_another_size_is_refused_with_both_shapes(
+    tmp_path: Path, model: nn.Module
+) -> None:
     state = timm.create_model(NAME, num_classes=0, embed_dim=96, num_heads=2).state_dict()
     torch.save({"teacher": {f"backbone.{k}": v for k, v in state.items()}}, tmp_path / "w.pth")
     assert "patch embedding is (96, 3, 16, 16)" in refused(model, tmp_path / "w.pth")
 
 
-def test_even_an_allowed_gap_has_its_bound(tmp_path, model, state):
+def test_even_an_allowed_gap_has_its_bound(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     torch.save({"cls_token": state["cls_token"]}, tmp_path / "w.pth")
     with pytest.raises(WeightsError, match=r"it fills only 1 of \d+ tensors"):
         load_weights(model, tmp_path / "w.pth", optional=("*",))
 
 
-def test_two_sets_that_fit_equally_are_named_and_the_card_chooses(tmp_path, model, state):
+def test_two_sets_that_fit_equally_are_named_and_the_card_chooses(
+    tmp_path: Path, model: Any, state: dict[Any, Any]
+) -> None:
     average = {key: value + 1 for key, value in state.items()}
     path = tmp_path / "w.pth"
     torch.save({"model": state, "model_ema": average}, path)
@@ -138,21 +158,27 @@ def test_two_sets_that_fit_equally_are_named_and_the_card_chooses(tmp_path, mode
         load_weights(model, path, "")
 
 
-def test_a_teacher_of_many_students_is_no_answer(tmp_path, model, state):
+def test_a_teacher_of_many_students_is_no_answer(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     students = {f"teacher.student.{k}": dict(state) for k in "ab"}
     flat = {f"{place}.{key}": value for place, s in students.items() for key, value in s.items()}
     torch.save(flat, tmp_path / "w.pth")
     assert "weights_key='teacher.student.a' or 'teacher" in refused(model, tmp_path / "w.pth")
 
 
-def test_a_fuller_set_is_taken_before_a_poorer_one(tmp_path, model, state):
+def test_a_fuller_set_is_taken_before_a_poorer_one(
+    tmp_path: Path, model: Any, state: dict[Any, Any]
+) -> None:
     part = {key: value + 1 for key, value in state.items() if not key.startswith("norm")}
     torch.save({"old": part, "best": state}, tmp_path / "w.pth")
     assert load_weights(model, tmp_path / "w.pth").taken_from == "best"
     assert torch.equal(model.norm.bias, state["norm.bias"])
 
 
-def test_a_state_dict_three_deep_is_taken_only_by_name(tmp_path, model, state):
+def test_a_state_dict_three_deep_is_taken_only_by_name(
+    tmp_path: Path, model: nn.Module, state: dict[Any, Any]
+) -> None:
     path = tmp_path / "w.pth"
     torch.save({"a": {"b": {"c": state}}}, path)
     assert "weights_key='a.b.c' on the card" in refused(model, path)
@@ -162,7 +188,9 @@ def test_a_state_dict_three_deep_is_taken_only_by_name(tmp_path, model, state):
 
 
 @pytest.mark.parametrize("position", [(5,), (1, 26, 64), (1, 27, 9)])
-def test_registers_whose_positions_do_not_fit_are_a_sentence(tmp_path, position):
+def test_registers_whose_positions_do_not_fit_are_a_sentence(
+    tmp_path: Path, position: tuple[Any, ...]
+) -> None:
     ours = timm.create_model("vit_small_patch14_reg4_dinov2", num_classes=0, depth=1)
     state = ours.state_dict()
     state["register_tokens"] = state.pop("reg_token")
@@ -174,7 +202,9 @@ def test_registers_whose_positions_do_not_fit_are_a_sentence(tmp_path, position)
     assert "does not fit" in refused(ours, tmp_path / "w.pth")
 
 
-def test_numbers_of_eight_bits_with_a_point_are_read(tmp_path, model, state):
+def test_numbers_of_eight_bits_with_a_point_are_read(
+    tmp_path: Path, model: Any, state: dict[Any, Any]
+) -> None:
     torch.save({k: v.to(torch.float8_e4m3fn) for k, v in state.items()}, tmp_path / "w.pth")
     load_weights(model, tmp_path / "w.pth")
     assert torch.equal(model.cls_token, state["cls_token"].to(torch.float8_e4m3fn).float())

@@ -5,7 +5,10 @@ hold: DINOv3's rotary positions and register tokens, CLIP's norm before the bloc
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -13,6 +16,7 @@ import torch
 import transformers
 from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
+from torch import Tensor
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones
@@ -22,14 +26,14 @@ from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
 from omnibench.weights import local_folder
 
-SIZE = 448
+SIZE: Any = 448
 PREPARE = Preprocess(SIZE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
 RECIPE = {"input_size": SIZE, "normalization": "backbone", "precision": "fp32"}
 IMAGES = torch.randint(
     0, 256, (2, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
 )
 # As deep as the real ones and with their flags, but narrow.
-NARROW = {"embed_dim": 48, "num_heads": 3}
+NARROW: dict[str, Any] = {"embed_dim": 48, "num_heads": 3}
 # The architectures of the hub repositories, which their config.json tells.
 ON_HUB = {"radio-dino": "vit_{}_patch16_224", "omnirad": "vit_{}_patch14_dinov2"}
 LOST_BY_THE_RELEASED_LOOP = {"clip", "dinov3"}
@@ -69,11 +73,13 @@ def scrambled(module: torch.nn.Module) -> torch.nn.Module:
     return module.eval()
 
 
-def hooked(module, parts, forward) -> list[torch.Tensor]:
+def hooked(
+    module: Any, parts: list[str] | tuple[str, str, str], forward: Callable[..., Any]
+) -> list[torch.Tensor]:
     """What the named parts of a module give while it computes something else."""
     kept: list[torch.Tensor] = []
 
-    def keep(part, inputs, output):
+    def keep(part: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         kept.append((output[0] if isinstance(output, tuple) else output).clone())
 
     handles = [module.get_submodule(part).register_forward_hook(keep) for part in parts]
@@ -83,12 +89,13 @@ def hooked(module, parts, forward) -> list[torch.Tensor]:
     return kept
 
 
-def as_map(tokens: torch.Tensor, prefix: int, patch: int) -> torch.Tensor:
+def as_map(tokens: torch.Tensor, prefix: Any, patch: Any) -> torch.Tensor:
     side = SIZE // patch
-    return tokens[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+    result: torch.Tensor = tokens[:, prefix:].transpose(1, 2).unflatten(2, (side, side))
+    return result
 
 
-def at_its_own_size(module, name: str, **options) -> torch.nn.Module:
+def at_its_own_size(module: Any, name: str, **options: int) -> torch.nn.Module:
     """The same weights in a model that timm builds for 448 px from the start."""
     reference = timm.create_model(name, num_classes=0, img_size=SIZE, **options).eval()
     state = module.state_dict()
@@ -101,9 +108,9 @@ def at_its_own_size(module, name: str, **options) -> torch.nn.Module:
     return reference
 
 
-def released(module, pixels: torch.Tensor) -> list[torch.Tensor]:
+def released(module: Any, pixels: torch.Tensor) -> list[torch.Tensor]:
     """The released code's loop: class token, positions, and the blocks one after another."""
-    tokens = module.patch_embed(pixels)
+    tokens: Any = module.patch_embed(pixels)
     tokens = tokens.flatten(1, -2)  # DINOv3's come as [B, h, w, D]
     tokens = torch.cat([module.cls_token.expand(len(tokens), -1, -1), tokens], dim=1)
     if module.pos_embed is not None:
@@ -123,11 +130,11 @@ def apart(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.parametrize("identifier", VITS)
 @torch.inference_mode()
-def test_a_vits_maps_are_the_hidden_states_of_its_full_forward(identifier):
+def test_a_vits_maps_are_the_hidden_states_of_its_full_forward(identifier: str) -> None:
     card = CARDS[identifier]
     name = architecture(card)
     module = scrambled(timm.create_model(name, num_classes=0, **NARROW))
-    reference = at_its_own_size(module, name, **NARROW)
+    reference: Any = at_its_own_size(module, name, **NARROW)
     fit_input_size(module, SIZE, name)
     encoder = TimmEncoder(module, PREPARE, "cls")
     levels = levels_of(encoder, card)
@@ -136,6 +143,7 @@ def test_a_vits_maps_are_the_hidden_states_of_its_full_forward(identifier):
     blocks = [f"blocks.{index}" for index in (3, 7, 11)]
     states = hooked(reference, blocks, lambda: reference.forward_features(pixels))
     prefix = 5 if card.family == "dinov3" else 1
+    assert card is not None
     expected = [as_map(state, prefix, card.patch) for state in states]
     maps = encoder.maps(IMAGES, levels.layers)
     for own, true in zip(maps, expected, strict=True):
@@ -150,8 +158,10 @@ def test_a_vits_maps_are_the_hidden_states_of_its_full_forward(identifier):
 
 
 @torch.inference_mode()
-def test_lost_rotations_and_lost_registers_would_each_be_seen():
-    module = scrambled(timm.create_model("vit_small_patch16_dinov3_qkvb", num_classes=0, **NARROW))
+def test_lost_rotations_and_lost_registers_would_each_be_seen() -> None:
+    module: Any = scrambled(
+        timm.create_model("vit_small_patch16_dinov3_qkvb", num_classes=0, **NARROW)
+    )
     fit_input_size(module, SIZE, "x")
     (whole,) = TimmEncoder(module, PREPARE, "cls").maps(IMAGES, [3])
     pixels = PREPARE(IMAGES)
@@ -175,7 +185,9 @@ def test_lost_rotations_and_lost_registers_would_each_be_seen():
 
 @torch.inference_mode()
 @pytest.mark.parametrize("identifier", ["dinov3-small", "omnirad-small"])
-def test_a_real_width_backbone_from_its_file_gives_them_too(identifier, tmp_path):
+def test_a_real_width_backbone_from_its_file_gives_them_too(
+    identifier: str, tmp_path: Path
+) -> None:
     card = CARDS[identifier]
     name = architecture(card)
     module = scrambled(timm.create_model(name, num_classes=0))
@@ -183,8 +195,8 @@ def test_a_real_width_backbone_from_its_file_gives_them_too(identifier, tmp_path
     folder.mkdir(parents=True)
     save_file(module.state_dict(), folder / "model.safetensors")
     (folder / "config.json").write_text(json.dumps({"architecture": name}))
-    encoder = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path / "results").encoder
-    reference = at_its_own_size(module, name)
+    encoder: Any = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path / "results").encoder
+    reference: Any = at_its_own_size(module, name)
     image = IMAGES[:1]
     blocks = [f"blocks.{index}" for index in (3, 7, 11)]
     pixels = encoder.preprocess(image)
@@ -192,15 +204,16 @@ def test_a_real_width_backbone_from_its_file_gives_them_too(identifier, tmp_path
     for own, state in zip(
         encoder.maps(image, levels_of(encoder, card).layers), states, strict=True
     ):
+        assert card is not None
         assert apart(own, as_map(state, module.num_prefix_tokens, card.patch)) < 1e-4
 
 
 @pytest.mark.parametrize("identifier", CNNS)
 @torch.inference_mode()
-def test_a_cnns_maps_are_the_ends_of_its_stages(identifier):
+def test_a_cnns_maps_are_the_ends_of_its_stages(identifier: str) -> None:
     card = CARDS[identifier]
     name = architecture(card)
-    module = timm.create_model(name, num_classes=0).eval()
+    module: Any = timm.create_model(name, num_classes=0).eval()
     encoder = TimmEncoder(module, PREPARE, "mean")
     levels = levels_of(encoder, card)
     assert (levels.layers, levels.tokens) == ((8, 16, 32), False)
@@ -223,7 +236,9 @@ def test_a_cnns_maps_are_the_ends_of_its_stages(identifier):
     ],
 )
 @torch.inference_mode()
-def test_a_transformers_models_maps_are_its_layers_outputs(kind, layers, prefix, tmp_path):
+def test_a_transformers_models_maps_are_its_layers_outputs(
+    kind: str, layers: str, prefix: int, tmp_path: Path
+) -> None:
     config = getattr(transformers, f"{kind}Config")(
         hidden_size=48,
         intermediate_size=96,
@@ -234,10 +249,10 @@ def test_a_transformers_models_maps_are_its_layers_outputs(kind, layers, prefix,
         **({"num_register_tokens": 4} if prefix == 5 else {}),
     )
     torch.manual_seed(0)
-    module = scrambled(getattr(transformers, f"{kind}Model")(config))
+    module: Any = scrambled(getattr(transformers, f"{kind}Model")(config))
     module.save_pretrained(tmp_path / "weights" / "me--tiny")
     card = BackboneCard(id="x", source="transformers:me/tiny", optional_keys=("pooler.*",))
-    encoder = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path / "results").encoder
+    encoder: Any = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path / "results").encoder
     levels = levels_of(encoder, card)
     assert levels.layers == (3, 7, 11)
     found = encoder.module

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -21,11 +23,11 @@ class Gives(nn.Module):
         return torch.randn(len(x), *self.shape, generator=generator)
 
 
-def encoder(*shape: int, **fields) -> ModuleEncoder:
+def encoder(*shape: int, **fields: int | str) -> ModuleEncoder:
     return ModuleEncoder(Gives(*shape), PREPARE, BackboneCard(id="x", source="a:b", **fields))
 
 
-def test_an_embedding_a_token_sequence_and_a_map_are_understood():
+def test_an_embedding_a_token_sequence_and_a_map_are_understood() -> None:
     assert encoder(6).embed(IMAGES).shape == (2, 6)
     model = encoder(1 + 16, 6, prefix_tokens=1, patch=8, pool="cls")
     prefix, patches = model.tokens(IMAGES)
@@ -47,12 +49,14 @@ def test_an_embedding_a_token_sequence_and_a_map_are_understood():
         ((1, 2, 3, 4), {}, "its forward gives"),
     ],
 )
-def test_what_does_not_fit_the_card_is_refused_by_name(shape, fields, message):
+def test_what_does_not_fit_the_card_is_refused_by_name(
+    shape: tuple[Any, ...], fields: dict[str, Any], message: str
+) -> None:
     with pytest.raises(WeightsError, match=message):
         encoder(*shape, **fields).embed(IMAGES)
 
 
-def test_what_it_cannot_give_is_said():
+def test_what_it_cannot_give_is_said() -> None:
     with pytest.raises(RequestError, match="no tokens"):
         encoder(6).tokens(IMAGES)
     with pytest.raises(RequestError, match="no method forward_intermediates"):

@@ -1,6 +1,7 @@
 """A local folder, a draw and a builder as the source of a backbone."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def embedding(loaded: Loaded) -> torch.Tensor:
 
 
 @pytest.fixture
-def folder(tmp_path) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder in timm's format with weights under a prefix."""
     torch.manual_seed(0)
     state = timm.create_model(NAME, num_classes=0).state_dict()
@@ -45,7 +46,9 @@ def folder(tmp_path) -> Path:
     return path
 
 
-def test_a_folder_a_file_and_a_hub_repository_are_one_backbone(tmp_path, folder):
+def test_a_folder_a_file_and_a_hub_repository_are_one_backbone(
+    tmp_path: Path, folder: Path
+) -> None:
     hub = tmp_path / "data" / "weights" / "me--tiny"
     hub.parent.mkdir(parents=True)
     hub.symlink_to(folder)
@@ -62,8 +65,8 @@ def test_a_folder_a_file_and_a_hub_repository_are_one_backbone(tmp_path, folder)
     assert {item.coverage.taken_from for item in loaded} == {"module"}
 
 
-def test_a_folder_tells_architecture_arguments_mean_and_std(tmp_path, folder):
-    options = {"embed_dim": 32, "num_heads": 2, "depth": 2}
+def test_a_folder_tells_architecture_arguments_mean_and_std(tmp_path: Path, folder: Path) -> None:
+    options: dict[str, Any] = {"embed_dim": 32, "num_heads": 2, "depth": 2}
     model = timm.create_model(NAME, num_classes=0, **options)
     save_file(model.state_dict(), folder / "model.safetensors")
     cfg = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
@@ -87,7 +90,14 @@ def test_a_folder_tells_architecture_arguments_mean_and_std(tmp_path, folder):
         ("{", {}, WeightsError, "cannot be read as JSON"),
     ],
 )
-def test_a_folder_that_tells_too_little_is_refused(tmp_path, folder, config, card, error, reason):
+def test_a_folder_that_tells_too_little_is_refused(
+    tmp_path: Path,
+    folder: Path,
+    config: dict[str, Any] | str | None,
+    card: Any,
+    error: type[Any],
+    reason: str,
+) -> None:
     text = config if isinstance(config, str) else json.dumps(config)
     (folder / "config.json").write_text(text)
     if config is None:
@@ -96,12 +106,14 @@ def test_a_folder_that_tells_too_little_is_refused(tmp_path, folder, config, car
         load(tmp_path, source=f"file:{folder}", **card)
 
 
-def test_a_file_without_an_architecture_is_registered_and_refused_when_loaded(tmp_path, folder):
+def test_a_file_without_an_architecture_is_registered_and_refused_when_loaded(
+    tmp_path: Path, folder: Path
+) -> None:
     with pytest.raises(RequestError, match=r"x: nothing tells the architecture of .*safetensors"):
         load(tmp_path, source=f"file:{folder / 'model.safetensors'}")
 
 
-def test_a_folder_without_weights_or_with_several_is_refused(tmp_path, folder):
+def test_a_folder_without_weights_or_with_several_is_refused(tmp_path: Path, folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "a.safetensors")
     assert load(tmp_path, source=f"file:{folder}").coverage.loaded
     (folder / "b.pth").write_bytes(b"")
@@ -119,7 +131,7 @@ def transformers_folder(path: Path, **settings: Any) -> Any:
     from transformers import ViTConfig, ViTModel
 
     torch.manual_seed(0)
-    sizes = {"hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 2}
+    sizes: dict[str, Any] = {"hidden_size": 64, "num_hidden_layers": 6, "num_attention_heads": 2}
     config = ViTConfig(**sizes, intermediate_size=192, image_size=64, patch_size=16, **settings)
     model = ViTModel(config).eval()
     with torch.no_grad():
@@ -131,12 +143,12 @@ def transformers_folder(path: Path, **settings: Any) -> Any:
     return model
 
 
-def test_a_sharded_folder_of_transformers_gives_the_same_in_both_libraries(tmp_path):
+def test_a_sharded_folder_of_transformers_gives_the_same_in_both_libraries(tmp_path: Path) -> None:
     path = tmp_path / "mine"
     original = transformers_folder(path, layer_norm_eps=1e-3)
     assert (path / "model.safetensors.index.json").is_file()
-    card = {"source": f"file:{path}", "pool": "cls"}
-    own = load(tmp_path, **card)
+    card: Any = {"source": f"file:{path}", "pool": "cls"}
+    own: Any = load(tmp_path, **card)
     ours = load(tmp_path, **card, architecture=NAME)
     with torch.inference_mode():
         pixels = own.encoder.preprocess(IMAGES)
@@ -145,6 +157,7 @@ def test_a_sharded_folder_of_transformers_gives_the_same_in_both_libraries(tmp_p
     assert torch.allclose(embedding(own), expected, atol=1e-5)
     assert torch.allclose(embedding(ours), expected, atol=1e-5)
     assert own.mean == ours.mean == (0.1,) * 3
+    assert ours.coverage is not None
     assert ours.coverage.settings == ("layer_norm_eps 1e-06 -> 0.001",)
     hub = tmp_path / "data" / "weights" / "me--tiny"
     hub.parent.mkdir(parents=True)
@@ -161,7 +174,9 @@ def test_a_sharded_folder_of_transformers_gives_the_same_in_both_libraries(tmp_p
         ({"num_attention_heads": 4}, "4 attention heads where the architecture has 2"),
     ],
 )
-def test_what_weights_cannot_tell_is_held_to_the_configuration(tmp_path, settings, reason):
+def test_what_weights_cannot_tell_is_held_to_the_configuration(
+    tmp_path: Path, settings: dict[str, Any], reason: str
+) -> None:
     path = tmp_path / "mine"
     transformers_folder(path)
     config = json.loads((path / "config.json").read_text()) | settings
@@ -177,7 +192,9 @@ def test_what_weights_cannot_tell_is_held_to_the_configuration(tmp_path, setting
         (lambda value: value * torch.nan, "holds 4096 NaN or infinite values in"),
     ],
 )
-def test_a_folder_of_transformers_is_held_to_its_values(tmp_path, change, reason):
+def test_a_folder_of_transformers_is_held_to_its_values(
+    tmp_path: Path, change: Callable[..., Any], reason: str
+) -> None:
     from safetensors.torch import load_file
 
     path = tmp_path / "mine"
@@ -190,7 +207,7 @@ def test_a_folder_of_transformers_is_held_to_its_values(tmp_path, change, reason
         load(tmp_path, source=f"file:{path}")
 
 
-def test_draws_are_numbered(tmp_path):
+def test_draws_are_numbered(tmp_path: Path) -> None:
     draws = [
         load(tmp_path, source=f"random:{NAME}{suffix}").digest
         for suffix in ("", "@0", "@1", "@2", "@1")
@@ -204,7 +221,7 @@ def test_draws_are_numbered(tmp_path):
     assert all(torch.equal(value, state[key]) for key, value in own.items())
 
 
-def test_a_weights_key_that_nothing_reads_is_refused(tmp_path):
+def test_a_weights_key_that_nothing_reads_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match="weights_key is for a weights file"):
         BackboneCard(id="x", source="random:test_vit", weights_key="model")
     transformers_folder(tmp_path / "mine")

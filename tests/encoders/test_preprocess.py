@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import Tensor
 
 from omnibench.data.resize import resize
 from omnibench.encoders.preprocess import Preprocess
@@ -14,7 +15,7 @@ MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
 
 @pytest.mark.parametrize("size", [224, 64, 12])
-def test_resizing_equals_pillows_bilinear(size):
+def test_resizing_equals_pillows_bilinear(size: int) -> None:
     ours = resize(GREY[:, None].float(), size)[:, 0]
     for image, resized in zip(GREY, ours, strict=True):
         pillow = Image.fromarray(image.numpy()).resize((size, size), Image.Resampling.BILINEAR)
@@ -22,7 +23,7 @@ def test_resizing_equals_pillows_bilinear(size):
         assert np.abs(np.asarray(pillow, float) - resized.numpy()).max() <= 1.01
 
 
-def test_grey_and_rgb_are_normalised_by_channel():
+def test_grey_and_rgb_are_normalised_by_channel() -> None:
     prepare = Preprocess(28, MEAN, STD, torch.device("cpu"), torch.float32)
     square = GREY[:, :20, :]
     out = Preprocess(20, MEAN, STD, torch.device("cpu"), torch.float32)(square)
@@ -41,6 +42,6 @@ def test_grey_and_rgb_are_normalised_by_channel():
         torch.zeros(8, 8, dtype=torch.uint8),
     ],
 )
-def test_other_types_and_channel_counts_are_refused(images):
+def test_other_types_and_channel_counts_are_refused(images: Tensor) -> None:
     with pytest.raises(DataError):
         Preprocess(8, MEAN, STD, torch.device("cpu"), torch.float32)(images)

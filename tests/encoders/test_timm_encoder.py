@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import timm
 import torch
@@ -9,7 +11,7 @@ from omnibench.encoders.timm_encoder import TimmEncoder, fit_input_size
 from omnibench.errors import RequestError
 
 # One small stand-in for each family's architecture: same code path, few blocks.
-SMALL = {"depth": 2, "embed_dim": 48, "num_heads": 3}
+SMALL: dict[str, Any] = {"depth": 2, "embed_dim": 48, "num_heads": 3}
 FAMILIES = {
     "vit": ("vit_tiny_patch16_224", 16, 1),
     "dinov2": ("vit_small_patch14_dinov2", 14, 1),
@@ -33,7 +35,7 @@ def encoder(name: str, size: int, pool: str = "cls") -> TimmEncoder:
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("patches", [4, 7])
 @torch.inference_mode()
-def test_tokens_maps_and_pooling_agree_at_any_size(family, patches):
+def test_tokens_maps_and_pooling_agree_at_any_size(family: str, patches: int) -> None:
     name, patch, prefix_tokens = FAMILIES[family]
     model = encoder(name, patches * patch)
     prefix, tokens = model.tokens(IMAGES)
@@ -50,7 +52,7 @@ def test_tokens_maps_and_pooling_agree_at_any_size(family, patches):
 
 
 @torch.inference_mode()
-def test_the_first_map_is_the_first_blocks_output():
+def test_the_first_map_is_the_first_blocks_output() -> None:
     model = encoder("vit_base_patch16_clip_224", 64)
     kept = []
     model.module.blocks[0].register_forward_hook(lambda *args: kept.append(args[-1]))
@@ -59,7 +61,7 @@ def test_the_first_map_is_the_first_blocks_output():
 
 
 @torch.inference_mode()
-def test_unfused_attention_changes_nothing_but_rounding():
+def test_unfused_attention_changes_nothing_but_rounding() -> None:
     model = encoder("vit_tiny_patch16_224", 64)
     assert not any(getattr(m, "fused_attn", False) for m in model.module.modules())
     unfused = model.embed(IMAGES)
@@ -70,7 +72,7 @@ def test_unfused_attention_changes_nothing_but_rounding():
 
 
 @torch.inference_mode()
-def test_a_cnn_gives_its_strides_and_the_mean_of_its_last_map():
+def test_a_cnn_gives_its_strides_and_the_mean_of_its_last_map() -> None:
     module = timm.create_model("resnet10t", num_classes=0).eval()
     prepare = Preprocess(64, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
     model = TimmEncoder(module, prepare, "mean")
@@ -84,7 +86,7 @@ def test_a_cnn_gives_its_strides_and_the_mean_of_its_last_map():
         model.maps(IMAGES, [64])
 
 
-def test_a_size_the_patch_does_not_divide_is_refused_with_the_nearest():
+def test_a_size_the_patch_does_not_divide_is_refused_with_the_nearest() -> None:
     module = timm.create_model("vit_small_patch14_dinov2", num_classes=0, **SMALL)
     with pytest.raises(
         RequestError, match="225 is not a multiple of its patch size 14; use 224 or"
@@ -92,7 +94,9 @@ def test_a_size_the_patch_does_not_divide_is_refused_with_the_nearest():
         fit_input_size(module, 225, "x")
 
 
-def headless(name: str, size: int = 224, pool: str | None = None, **options) -> TimmEncoder:
+def headless(
+    name: str, size: int = 224, pool: str | None = None, **options: int | tuple[int, int, int, int]
+) -> TimmEncoder:
     torch.manual_seed(0)
     module = timm.create_model(name, num_classes=0, **options).eval()
     fit_input_size(module, size, name)
@@ -110,7 +114,9 @@ def headless(name: str, size: int = 224, pool: str | None = None, **options) -> 
     ],
 )
 @torch.inference_mode()
-def test_a_hierarchical_model_gives_strides_and_the_mean_of_its_last_map(name, size, options):
+def test_a_hierarchical_model_gives_strides_and_the_mean_of_its_last_map(
+    name: str, size: int, options: Any
+) -> None:
     model = headless(name, size, **options)
     assert (model.is_vit, model.depth, model.pool) == (False, None, "mean")
     maps = model.maps(IMAGES, [8, 16, 32])
@@ -125,7 +131,7 @@ def test_a_hierarchical_model_gives_strides_and_the_mean_of_its_last_map(name, s
 
 
 @torch.inference_mode()
-def test_without_a_class_token_the_patches_are_averaged():
+def test_without_a_class_token_the_patches_are_averaged() -> None:
     registers = headless("vit_medium_patch16_reg4_gap_256", 64, **SMALL)
     prefix, patches = registers.tokens(IMAGES)
     assert (prefix.shape[1], registers.pool) == (4, "mean")
@@ -135,7 +141,7 @@ def test_without_a_class_token_the_patches_are_averaged():
 
 
 @torch.inference_mode()
-def test_features_of_several_tensors_are_pooled_as_timm_pools_them():
+def test_features_of_several_tensors_are_pooled_as_timm_pools_them() -> None:
     model = headless("efficientvim_m1", 64)
     assert torch.equal(model.embed(IMAGES), model.module(model.preprocess(IMAGES)))
     prefix, patches = model.tokens(IMAGES)
@@ -145,7 +151,7 @@ def test_features_of_several_tensors_are_pooled_as_timm_pools_them():
 
 
 @torch.inference_mode()
-def test_a_model_that_ends_in_its_class_token_gives_the_positions_of_its_last_map():
+def test_a_model_that_ends_in_its_class_token_gives_the_positions_of_its_last_map() -> None:
     model = headless("pit_ti_224")
     prefix, patches = model.tokens(IMAGES)
     (last,) = model.maps(IMAGES, [32])
@@ -165,8 +171,10 @@ def test_a_model_that_ends_in_its_class_token_gives_the_positions_of_its_last_ma
     ],
 )
 @torch.inference_mode()
-def test_without_the_usual_strides_the_coarsest_maps_are_taken(name, size, layers, sides):
-    narrow = {"embed_dim": 48, "num_heads": 3} if "qwen" in name else {}
+def test_without_the_usual_strides_the_coarsest_maps_are_taken(
+    name: str, size: int, layers: tuple[int, int, int], sides: list[int]
+) -> None:
+    narrow: Any = {"embed_dim": 48, "num_heads": 3} if "qwen" in name else {}
     model = headless(name, size, **narrow)
     levels = levels_of(model, BackboneCard(id="x", source=f"random:{name}"))
     assert levels == Levels(layers, tokens="qwen" in name)
@@ -177,7 +185,7 @@ def test_without_the_usual_strides_the_coarsest_maps_are_taken(name, size, layer
 
 
 @torch.inference_mode()
-def test_an_absent_ability_is_named():
+def test_an_absent_ability_is_named() -> None:
     levit, branches = headless("levit_128s"), headless("crossvit_tiny_240", 240)
     with pytest.raises(RequestError, match="no map of stride 8; it has those of 16, 32, 64"):
         levit.maps(IMAGES, [8, 16, 32])

@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from omnibench import features
 from omnibench.cards import BackboneCard
@@ -28,7 +30,7 @@ SIZE = 64
 COUNTS = {"train": 11, "val": 4, "test": 1}
 VIT = BackboneCard(id="vit", source="random:test_vit", pool="cls", patch=16)
 CNN = BackboneCard(id="cnn", source="random:test_efficientnet", pool="mean")
-SPLITS = {
+SPLITS: Any = {
     name: Split(
         ArrayImages(np.random.default_rng(seed).integers(0, 256, (count, 40, 40), dtype=np.uint8))
     )
@@ -37,15 +39,21 @@ SPLITS = {
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch, unit):
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unit: Unit) -> Callable[..., Any]:
     """Maps from the store or from memory, and how many images encoders were given for them."""
     torch.set_num_threads(1)
     monkeypatch.setattr(features, "SHARD_ROWS", 4)
     given: list[int] = []
 
-    def counted(self, images, layers, plain=TimmEncoder.maps):
+    def counted(
+        self: TimmEncoder,
+        images: Tensor,
+        layers: list[int] | tuple[int, int, int],
+        plain: Any = TimmEncoder.maps,
+    ) -> list[Tensor]:
         given.append(len(images))
-        return plain(self, images, layers)
+        result: list[Tensor] = plain(self, images, layers)
+        return result
 
     monkeypatch.setattr(TimmEncoder, "maps", counted)
 
@@ -70,7 +78,9 @@ def unit_of(unit: Unit, card: BackboneCard, precision: str) -> Unit:
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 @pytest.mark.parametrize("card", [VIT, CNN], ids=["vit", "cnn"])
-def test_kept_on_disk_or_in_memory_they_have_the_same_bits(make, card, precision):
+def test_kept_on_disk_or_in_memory_they_have_the_same_bits(
+    make: Callable[..., Any], card: BackboneCard, precision: str
+) -> None:
     stored, _ = make(card, precision, held=False)
     held, _ = make(card, precision, held=True)
     assert isinstance(stored.rows["train"], FeatureRows)
@@ -90,7 +100,9 @@ def test_kept_on_disk_or_in_memory_they_have_the_same_bits(make, card, precision
 
 @pytest.mark.parametrize("held", [False, True])
 @pytest.mark.parametrize("card", [VIT, CNN], ids=["vit", "cnn"])
-def test_they_are_the_encoders_own_in_any_order(make, card, held, tmp_path):
+def test_they_are_the_encoders_own_in_any_order(
+    make: Callable[..., Any], card: BackboneCard, held: bool, tmp_path: Path
+) -> None:
     maps, _ = make(card, "fp32", held)
     recipe = {"input_size": SIZE, "precision": "fp32", "normalization": "imagenet"}
     encoder = load_encoder(card, recipe, "cpu", tmp_path, tmp_path).encoder
@@ -110,7 +122,7 @@ def test_they_are_the_encoders_own_in_any_order(make, card, held, tmp_path):
     assert maps.made.facts["digest"].startswith("sha256:")
 
 
-def test_what_the_store_holds_is_not_computed_again(make):
+def test_what_the_store_holds_is_not_computed_again(make: Callable[..., Any]) -> None:
     cold, given = make(VIT, "fp32", held=False)
     # One image for the FLOP count and one for the shapes, then micro-batches of four.
     assert sorted(given) == [1, 1, *[4] * 5]
@@ -125,17 +137,19 @@ def test_what_the_store_holds_is_not_computed_again(make):
     assert sorted(given) == [1, 1, *[4] * 5]
 
 
-def test_memory_holds_them_for_one_unit_alone(make, tmp_path):
+def test_memory_holds_them_for_one_unit_alone(make: Callable[..., Any], tmp_path: Path) -> None:
     _, given = make(VIT, "fp32", held=True)
     assert sorted(given) == [1, 1, *[4] * 5]
     assert not (tmp_path / "data" / "features").exists()
 
 
 @pytest.mark.parametrize("held", [False, True])
-def test_a_map_that_is_not_finite_names_its_image(make, held, monkeypatch):
+def test_a_map_that_is_not_finite_names_its_image(
+    make: Callable[..., Any], held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flat = module._flat
 
-    def broken(maps):
+    def broken(maps: list[Tensor]) -> Tensor:
         rows = flat(maps)
         rows[2:3, -1] = float("inf")  # the passes of one image have no such row
         return rows
@@ -145,12 +159,17 @@ def test_a_map_that_is_not_finite_names_its_image(make, held, monkeypatch):
         make(VIT, "bf16", held)
 
 
-def test_splits_made_with_other_weights_are_refused(make, tmp_path):
+def test_splits_made_with_other_weights_are_refused(
+    make: Callable[..., Any], tmp_path: Path
+) -> None:
     make(VIT, "fp32", held=False)
     for folder in (path.parent for path in (tmp_path / "data").glob("features/*/manifest.json")):
         manifest = read_manifest(folder)
+        assert manifest is not None
         if manifest["key"]["split"] == "val":
+            assert manifest is not None
             manifest["facts"]["digest"] = "sha256:other"
+            assert manifest is not None
             write_manifest(folder, manifest)
     with pytest.raises(DataError, match="cached features of val come from other weights"):
         make(VIT, "fp32", held=False)
@@ -166,11 +185,13 @@ class Deep:
 class Plain(nn.Module):
     """A module without any fact of its own."""
 
-    def forward_intermediates(self, pixels, layers):
+    def forward_intermediates(
+        self, pixels: Tensor, layers: list[int] | tuple[int, int, int]
+    ) -> Any:
         return [pixels] * len(layers)
 
 
-def card(**fields) -> BackboneCard:
+def card(**fields: int) -> BackboneCard:
     return BackboneCard(id="mine", source="a:b", **fields)
 
 
@@ -185,18 +206,18 @@ def card(**fields) -> BackboneCard:
         (3, (0, 1, 2)),
     ],
 )
-def test_a_vit_gives_the_ends_of_its_thirds(depth, layers):
+def test_a_vit_gives_the_ends_of_its_thirds(depth: int, layers: tuple[int, int, int]) -> None:
     assert levels_of(Deep(depth), card(patch=16)) == Levels(layers, tokens=True)
     assert levels_of(Deep(None), card(patch=16, depth=depth)).layers == layers
     assert levels_of(Deep(depth), card()).layers == layers  # its architecture tells
 
 
-def plain(**fields) -> ModuleEncoder:
+def plain(**fields: int) -> ModuleEncoder:
     prepare = Preprocess(SIZE, (0.5,) * 3, (0.5,) * 3, torch.device("cpu"), torch.float32)
     return ModuleEncoder(Plain(), prepare, card(**fields))
 
 
-def test_a_cnn_gives_strides_and_a_plain_modules_card_tells_its_depth():
+def test_a_cnn_gives_strides_and_a_plain_modules_card_tells_its_depth() -> None:
     cnn = Levels((8, 16, 32), tokens=False)
     assert levels_of(Deep(None), card()) == levels_of(plain(), card()) == cnn
     told = {"patch": 16, "depth": 12}
@@ -211,6 +232,8 @@ def test_a_cnn_gives_strides_and_a_plain_modules_card_tells_its_depth():
         (plain(depth=2), {"depth": 2}, "it has 2 of them"),
     ],
 )
-def test_a_backbone_whose_thirds_nothing_tells_is_refused(encoder, fields, message):
+def test_a_backbone_whose_thirds_nothing_tells_is_refused(
+    encoder: Any, fields: dict[str, int], message: str
+) -> None:
     with pytest.raises(RequestError, match=message):
         levels_of(encoder, card(**fields))

@@ -17,6 +17,7 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -48,7 +49,7 @@ def write_suite(folder: Path, backbones: int) -> Path:
     """Write a suite of 30 cells a backbone, and its data."""
     rng = np.random.default_rng(0)
     for name in ("one", "two"):
-        arrays = {}
+        arrays: dict[str, Any] = {}
         for split, count in (("train", 600), ("val", 90), ("test", 120)):
             arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
             arrays[f"{split}_labels"] = np.arange(count)[:, None] % 3

@@ -32,7 +32,7 @@ CELLS = 5
 def write_suite(folder: Path, epochs: int) -> Path:
     """The suite's file beside its images; a pretraining of so many epochs of 12 steps."""
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays = dict[str, Any]()
     for split in ("train", "val", "test"):
         labels = np.arange(96) % 2
         images = rng.integers(0, 120, (96, 16, 16)) + 40 * labels[:, None, None]

@@ -1,10 +1,14 @@
 """Units of a task that a plug-in brings, as every process of an engine can load it."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnibench.catalogue import load_plugin, tasks
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.recipe import Recipe
 
@@ -56,7 +60,7 @@ register_task(Obeying())
 
 
 @pytest.fixture(scope="session")
-def plugin(tmp_path_factory):
+def plugin(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
     """The plug-in's file and the task that it registers, which other tests do not see."""
     path = tmp_path_factory.mktemp("plugin") / "obeying_task.py"
     path.write_text(PLUGIN)
@@ -65,13 +69,15 @@ def plugin(tmp_path_factory):
 
 
 @pytest.fixture
-def context(tmp_path, plugin) -> Context:
+def context(tmp_path: Path, plugin: tuple[Path, Any]) -> Context:
     path, _ = plugin
     return Context(tmp_path / "results", tmp_path / "data", threads=2, plugins=(path,))
 
 
 @pytest.fixture
-def named(unit, plugin, monkeypatch):
+def named(
+    unit: Unit, plugin: tuple[Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Any]:
     """Return units by what their backbones are to do."""
     monkeypatch.setitem(tasks._entries, "obeying", plugin[1])
     return lambda *names: [

@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,27 +18,30 @@ from tests.engines.cluster_suite import PRETRAINING, metrics, run_here, write_su
 
 
 @pytest.fixture
-def context(tmp_path) -> Context:
+def context(tmp_path: Path) -> Context:
     return Context(tmp_path / "results", tmp_path / "data", threads=2)
 
 
 @pytest.fixture
-def suite(tmp_path) -> Path:
+def suite(tmp_path: Path) -> Path:
     return write_suite(tmp_path, epochs=1)
 
 
 @pytest.fixture
-def training(suite, context) -> Unit:
+def training(suite: Path, context: Context) -> Unit:
     units = load(str(suite), Sources(context.data, context.results)).units
     return next(maker for unit in units for maker in unit.after)
 
 
-def record(context: Context) -> dict:
+def record(context: Context) -> dict[str, Any]:
     (path,) = context.results.rglob("rep-*.json")
-    return json.loads(path.read_text())
+    result: dict[str, Any] = json.loads(path.read_text())
+    return result
 
 
-def test_two_processes_share_a_training(training, suite, context, tmp_path):
+def test_two_processes_share_a_training(
+    training: Unit, suite: Path, context: Context, tmp_path: Path
+) -> None:
     finished = attend(training, Slot(context), processes=2)
     assert (finished.unit.name, finished.repetitions) == (PRETRAINING, {0: None})
     run_here(suite, "here")
@@ -53,7 +57,9 @@ def in_processes_alone(code: str) -> str:
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_processes_that_die_leave_a_failed_record(training, context, tmp_path, processes):
+def test_processes_that_die_leave_a_failed_record(
+    training: Unit, context: Context, tmp_path: Path, processes: int
+) -> None:
     plugin = tmp_path / f"plugin_that_dies_{processes}.py"
     plugin.write_text(in_processes_alone("os._exit(3)"))
     finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes)
@@ -63,8 +69,8 @@ def test_processes_that_die_leave_a_failed_record(training, context, tmp_path, p
 
 @pytest.mark.parametrize("processes", [1, 2])
 def test_what_stops_a_process_before_its_unit_is_in_the_record(
-    training, context, tmp_path, processes
-):
+    training: Unit, context: Context, tmp_path: Path, processes: int
+) -> None:
     plugin = tmp_path / f"plugin_stopped_{processes}.py"
     plugin.write_text(in_processes_alone("raise ValueError('no\\nGPU')"))
     finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes)
@@ -74,7 +80,9 @@ def test_what_stops_a_process_before_its_unit_is_in_the_record(
     assert (error["kind"], error["message"]) == ("request", message)
 
 
-def test_an_error_outside_the_unit_is_in_the_record_and_not_swallowed(training, context, tmp_path):
+def test_an_error_outside_the_unit_is_in_the_record_and_not_swallowed(
+    training: Unit, context: Context, tmp_path: Path
+) -> None:
     plugin = tmp_path / "plugin_of_a_disk_that_fails.py"
     code = "from omnibench.engines import worker; worker.execute_unit = lambda *_: open('/nowhere')"
     plugin.write_text(in_processes_alone(code))
@@ -84,7 +92,9 @@ def test_an_error_outside_the_unit_is_in_the_record_and_not_swallowed(training, 
     assert record(context)["error"]["message"] == finished.repetitions[0]
 
 
-def test_a_plugin_that_is_absent_where_the_unit_runs_is_in_the_record(training, context, tmp_path):
+def test_a_plugin_that_is_absent_where_the_unit_runs_is_in_the_record(
+    training: Unit, context: Context, tmp_path: Path
+) -> None:
     plugin = tmp_path / "absent.py"
     finished = attend(training, Slot(replace(context, plugins=(plugin,))), processes=2)
     assert finished.repetitions == {0: f"the plug-in '{plugin}' does not exist"}
@@ -92,7 +102,7 @@ def test_a_plugin_that_is_absent_where_the_unit_runs_is_in_the_record(training, 
 
 
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_time_limit_ends_a_unit(training, context, processes):
+def test_a_time_limit_ends_a_unit(training: Unit, context: Context, processes: int) -> None:
     finished = attend(training, Slot(replace(context, time_limit=0.1)), processes)
     assert "longer --time-limit" in (finished.repetitions[0] or "")
     assert record(context)["error"]["kind"] == "time"

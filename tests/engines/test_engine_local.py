@@ -8,29 +8,36 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from omnibench.context import Context
 from omnibench.engines import local, serial, slot
 from omnibench.engines.local import run, slot_contexts
 from omnibench.leases import Leases
 from omnibench.store import RecordStore
+from tests.conftest import WhenLogged
 from tests.waiting import wait_until
 
 
-def records(context):
+def records(context: Any) -> dict[Any, Any]:
     """Backbone and repetition -> record."""
     found = [record for _, record in RecordStore(context.results).all()]
     return {(r["spec"]["backbone"], r["spec"]["repetition"]): r for r in found}
 
 
-def test_two_slots_leave_the_records_of_one_process_whatever_dies(named, context, tmp_path):
+def test_two_slots_leave_the_records_of_one_process_whatever_dies(
+    named: Callable[..., Any], context: Context, tmp_path: Path
+) -> None:
     units = named("a", "b", "die-once", "die")
     results = {f.unit.backbone.id: f.repetitions for f in run(units, replace(context, jobs=2))}
     message = results["die"][1]
+    assert message is not None
     assert message.startswith("its process ended by SIGKILL; the machine may have run out of mem")
     assert results["die"] == {0: None, 1: message, 2: message}
     assert all(r == {0: None, 1: None, 2: None} for name, r in results.items() if name != "die")
@@ -46,7 +53,9 @@ def test_two_slots_leave_the_records_of_one_process_whatever_dies(named, context
     assert list((context.results / "leases").iterdir()) == []
 
 
-def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(named, context, monkeypatch):
+def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(
+    named: Callable[..., Any], context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hangs = context.results / "hang.told"
     clock = SimpleNamespace(monotonic=lambda: time.monotonic() + 3600 * hangs.exists())
     monkeypatch.setattr(slot, "time", clock)
@@ -57,7 +66,9 @@ def test_a_time_limit_ends_a_unit_and_the_rest_goes_on(named, context, monkeypat
     assert records(context)["hang", 0]["error"]["kind"] == "time"
 
 
-def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(named, context):
+def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(
+    named: Callable[..., Any], context: Context
+) -> None:
     limited = replace(context, memory_limit=0.9)
     results = {f.unit.backbone.id: f.repetitions for f in run(named("grow", "b"), limited)}
     assert "more than --memory-limit 0.9" in results["grow"][0]
@@ -65,9 +76,11 @@ def test_a_memory_limit_ends_a_unit_and_the_rest_goes_on(named, context):
     assert records(context)["grow", 0]["error"]["kind"] == "out of memory"
 
 
-def test_a_run_that_is_left_ends_its_processes_and_lets_go(named, context):
+def test_a_run_that_is_left_ends_its_processes_and_lets_go(
+    named: Callable[..., Any], context: Context
+) -> None:
     units = named("b", "hang", "c")
-    running = run(units, replace(context, jobs=2))
+    running: Any = run(units, replace(context, jobs=2))
     next(running)
     assert Leases(context.results).living() == {units[1].name}  # c is to start
     children = {int(p) for p in os.popen(f"pgrep -P {os.getpid()}").read().split()}
@@ -77,24 +90,31 @@ def test_a_run_that_is_left_ends_its_processes_and_lets_go(named, context):
     assert not any(map(_computes, children))
 
 
-def _computes(pid):
+def _computes(pid: Any) -> bool:
     try:
         return "multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_text()
     except OSError:
         return False
 
 
-def test_a_unit_that_another_runner_holds_is_waited_for(named, context, when_logged, caplog):
+def test_a_unit_that_another_runner_holds_is_waited_for(
+    named: Callable[..., Any],
+    context: Context,
+    when_logged: WhenLogged,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     (unit,) = named("b")
     other = Leases(context.results)
-    lease = other.take(unit.name)
+    lease: Any = other.take(unit.name)
     when_logged(f"waiting for {unit.name}", lambda: other.release(lease))
     (finished,) = run([unit], context)
     assert caplog.text.count(f"waiting for {unit.name}: process {os.getpid()}@") == 1
     assert finished.repetitions == {0: None, 1: None, 2: None}
 
 
-def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
+def test_a_unit_that_was_taken_over_is_looked_at_again(
+    named: Callable[..., Any], context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
     (unit,) = named("wait")
     other, folder = Leases(context.results), context.results / "leases"
 
@@ -103,6 +123,8 @@ def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
         paths = list(folder.glob("*.lease"))
         paths[0].write_text(json.dumps(json.loads(paths[0].read_bytes()) | {"machine": "another"}))
         os.utime(paths[0], (0, 0))
+        assert other is not None
+        assert other is not None
         other.release(other.take(unit.name))
         (context.results / "go").touch()
 
@@ -112,7 +134,9 @@ def test_a_unit_that_was_taken_over_is_looked_at_again(named, context, caplog):
     assert caplog.text.count("not recorded, and the unit is looked at again") == 1
 
 
-def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, caplog):
+def test_the_units_of_a_stopped_run_are_taken_over_on_request(
+    named: Callable[..., Any], context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
     (unit,) = named("b")
     code = (
         "import sys; from pathlib import Path; from omnibench.leases import Leases\n"
@@ -122,6 +146,7 @@ def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, ca
     command = [sys.executable, "-c", code, str(context.results), unit.name]
     pipe = subprocess.PIPE
     stopped = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True)
+    assert stopped.stdout is not None
     assert stopped.stdout.readline() == "True\n"
     stopped.send_signal(signal.SIGSTOP)
     (finished,) = run([unit], replace(context, steal=("stopped",)))
@@ -129,7 +154,9 @@ def test_the_units_of_a_stopped_run_are_taken_over_on_request(named, context, ca
     stopped.kill()
 
 
-def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, context):
+def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(
+    named: Callable[..., Any], context: Context
+) -> None:
     maker, lost, needs, orphan = named("a", "die", "b", "c")
     units = [
         replace(needs, after=(maker,)),
@@ -155,13 +182,17 @@ def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(named, co
         ("cuda:1", 2, 1, ["cuda:1"]),
     ],
 )
-def test_threads_and_gpus_are_divided(context, device, gpus, jobs, devices):
+def test_threads_and_gpus_are_divided(
+    context: Context, device: str, gpus: int, jobs: int, devices: list[str]
+) -> None:
     slots = slot_contexts(replace(context, device=device, gpus=gpus, jobs=jobs, threads=6))
     assert [slot.device for slot in slots] == devices
     assert {slot.threads for slot in slots} == {6 // jobs}
 
 
-def test_processes_end_when_their_runner_is_killed(named, context):
+def test_processes_end_when_their_runner_is_killed(
+    named: Callable[..., Any], context: Context
+) -> None:
     (unit,) = named("talk")
     forked = multiprocessing.get_context("fork")
     runner = forked.Process(target=lambda: list(local.run([unit], context)))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from omnibench.leases import Leases
 from omnibench.recipe import Recipe
 from omnibench.store import RecordStore
 from omnibench.task import Adaptation, Outcome, Task
+from tests.conftest import WhenLogged
 from tests.waiting import wait_until
 
 LOGITS = {"test_logits": np.eye(4, 2, dtype=np.float32), "test_labels": np.array([0, 1, 0, 1])}
@@ -50,28 +52,30 @@ class ToyTask(Task):
 
 
 @pytest.fixture
-def toy(monkeypatch) -> ToyTask:
+def toy(monkeypatch: pytest.MonkeyPatch) -> ToyTask:
     task = ToyTask()
     monkeypatch.setattr(tasks, "_entries", {**tasks._entries, "toy": task})
     return task
 
 
 @pytest.fixture
-def context(tmp_path) -> Context:
+def context(tmp_path: Path) -> Context:
     return Context(tmp_path / "results", tmp_path / "data")
 
 
 @pytest.fixture
-def toy_unit(unit) -> Unit:
+def toy_unit(unit: Unit) -> Unit:
     return replace(unit, task="toy", recipe=Recipe().model_dump())
 
 
-def records(context: Context) -> dict[int, dict]:
+def records(context: Context) -> dict[int, dict[str, Any]]:
     found = [record for _, record in RecordStore(context.results).all()]
     return {record["spec"]["repetition"]: record for record in found}
 
 
-def test_every_repetition_leaves_a_record_with_all_keys(toy, toy_unit, context):
+def test_every_repetition_leaves_a_record_with_all_keys(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     (finished,) = run([toy_unit], context)
     assert finished.repetitions == {0: None, 1: None, 2: None}
     for repetition, record in records(context).items():
@@ -85,7 +89,9 @@ def test_every_repetition_leaves_a_record_with_all_keys(toy, toy_unit, context):
         assert record["cost"]["peak_memory_mb"] > 0
 
 
-def test_the_same_run_again_does_nothing_and_force_does_all(toy, toy_unit, context):
+def test_the_same_run_again_does_nothing_and_force_does_all(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     list(run([toy_unit], context))
     list(run([toy_unit], context))
     assert len(toy.ran) == 3
@@ -93,7 +99,9 @@ def test_the_same_run_again_does_nothing_and_force_does_all(toy, toy_unit, conte
     assert len(toy.ran) == 6
 
 
-def test_a_failure_is_a_record_and_the_rest_goes_on(toy, toy_unit, context, unit):
+def test_a_failure_is_a_record_and_the_rest_goes_on(
+    toy: ToyTask, toy_unit: Unit, context: Context, unit: Unit
+) -> None:
     other = replace(toy_unit, backbone=unit.backbone.model_copy(update={"id": "other"}))
     toy.fail = {1: DataError("image 7 is damaged")}
     results = list(run([toy_unit, other], context))
@@ -111,7 +119,9 @@ def test_a_failure_is_a_record_and_the_rest_goes_on(toy, toy_unit, context, unit
     assert toy.ran == [("a", 0), ("other", 0), ("a", 1), ("a", 2)]
 
 
-def test_an_unforeseen_error_is_a_bug_and_memory_is_named(toy, toy_unit, context):
+def test_an_unforeseen_error_is_a_bug_and_memory_is_named(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     toy.fail = {0: ZeroDivisionError("x")}
     (finished,) = run([toy_unit], context)
     assert finished.repetitions[0] == "ZeroDivisionError: x"
@@ -122,25 +132,33 @@ def test_an_unforeseen_error_is_a_bug_and_memory_is_named(toy, toy_unit, context
         assert records(context)[0]["error"]["kind"] == "out of memory"
 
 
-def test_a_metric_that_is_not_finite_is_a_failure(toy, toy_unit, context):
+def test_a_metric_that_is_not_finite_is_a_failure(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     toy.value = float("nan")
     (finished,) = run([toy_unit], context)
     assert "toy/score is nan" in (finished.repetitions[0] or "")
     assert records(context)[0]["error"]["kind"] == "numeric"
 
 
-def test_an_undefined_metric_is_kept_as_null(toy, toy_unit, context):
+def test_an_undefined_metric_is_kept_as_null(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     toy.value = None
     list(run([toy_unit], context))
     assert records(context)[0]["metrics"] == {"toy/score": None}
 
 
 def test_a_disk_that_fills_in_a_record_fails_that_cell_by_name(
-    toy, toy_unit, context, monkeypatch, caplog
-):
+    toy: ToyTask,
+    toy_unit: Unit,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     written = files._write
 
-    def full(file, content: bytes) -> None:
+    def full(file: Any, content: bytes) -> None:
         if b'"repetition": 1' in content:
             file.write(content[:40])
             raise OSError(errno.ENOSPC, "No space left on device")
@@ -156,10 +174,12 @@ def test_a_disk_that_fills_in_a_record_fails_that_cell_by_name(
     monkeypatch.undo()
 
 
-def test_a_signal_lets_the_record_in_hand_be_written(toy, toy_unit, context, monkeypatch):
+def test_a_signal_lets_the_record_in_hand_be_written(
+    toy: ToyTask, toy_unit: Unit, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     write = RecordStore.write
 
-    def signalled(self, *args):
+    def signalled(self: Any, *args: Any) -> Any:
         if args[0].repetition == 1:
             os.kill(os.getpid(), signal.SIGTERM)
         return write(self, *args)
@@ -173,8 +193,12 @@ def test_a_signal_lets_the_record_in_hand_be_written(toy, toy_unit, context, mon
 
 
 def test_a_unit_that_another_runner_holds_is_done_by_one_of_them_alone(
-    toy, toy_unit, context, when_logged, caplog
-):
+    toy: ToyTask,
+    toy_unit: Unit,
+    context: Context,
+    when_logged: WhenLogged,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     code = (
         "import sys; from pathlib import Path; from omnibench.leases import Leases\n"
         "with Leases(Path(sys.argv[1])).held(sys.argv[2]) as ours:\n"
@@ -210,8 +234,12 @@ def taken_over(context: Context, unit: Unit) -> Leases:
 
 @pytest.mark.parametrize("late_error", [None, DataError("its checkpoint was deleted")])
 def test_a_runner_that_was_paused_across_an_expiry_writes_nothing(
-    toy, toy_unit, context, caplog, late_error
-):
+    toy: Any,
+    toy_unit: Unit,
+    context: Context,
+    caplog: pytest.LogCaptureFixture,
+    late_error: DataError | None,
+) -> None:
     written, plain = {}, toy.run
 
     def overtaken(unit: Unit) -> Iterator[Outcome]:
@@ -244,8 +272,8 @@ def test_a_runner_that_was_paused_across_an_expiry_writes_nothing(
 
 
 def test_a_folder_that_is_a_link_out_fails_its_unit_by_name_and_the_rest_goes_on(
-    toy, toy_unit, context, unit, tmp_path
-):
+    toy: ToyTask, toy_unit: Unit, context: Context, unit: Unit, tmp_path: Path
+) -> None:
     other = replace(toy_unit, backbone=unit.backbone.model_copy(update={"id": "other"}))
     (tmp_path / "outside").mkdir()
     folder = context.results / "records" / toy_unit.name
@@ -257,7 +285,9 @@ def test_a_folder_that_is_a_link_out_fails_its_unit_by_name_and_the_rest_goes_on
     assert list((tmp_path / "outside").iterdir()) == []
 
 
-def test_a_done_record_is_replaced_by_force_alone(toy, toy_unit, context):
+def test_a_done_record_is_replaced_by_force_alone(
+    toy: ToyTask, toy_unit: Unit, context: Context
+) -> None:
     """Also without any lease, as when somebody deleted the folder of leases."""
     assert execute_unit(toy_unit, context).repetitions == {0: None, 1: None, 2: None}
     toy.value = 0.75
@@ -271,8 +301,8 @@ def test_a_done_record_is_replaced_by_force_alone(toy, toy_unit, context):
 
 @pytest.mark.parametrize("date", ["1999-01-01T00:00:00.000+00:00", "2999-01-01T00:00:00.000+00:00"])
 def test_force_and_retry_failed_do_all_once_whatever_the_clock_says(
-    toy, toy_unit, context, monkeypatch, date
-):
+    toy: ToyTask, toy_unit: Unit, context: Context, monkeypatch: pytest.MonkeyPatch, date: str
+) -> None:
     toy.fail = {2: DataError("once")}
     with monkeypatch.context() as other_clock:
         other_clock.setattr(execute, "_now", lambda: date)
@@ -300,9 +330,9 @@ report: {baseline: v}
 
 
 @pytest.fixture
-def suite(tmp_path) -> Path:
+def suite(tmp_path: Path) -> Path:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in (("train", 90), ("val", 30), ("test", 40)):
         arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28)).astype(np.uint8)
         arrays[f"{split}_labels"] = np.arange(count)[:, None] % 3
@@ -319,7 +349,7 @@ def command(suite: Path, place: str) -> list[str]:
     ]
 
 
-def metrics(folder: Path) -> dict[str, dict]:
+def metrics(folder: Path) -> dict[str, dict[str, Any]]:
     found = {}
     for path in folder.rglob("rep-*.json"):
         record = json.loads(path.read_text())
@@ -327,7 +357,7 @@ def metrics(folder: Path) -> dict[str, dict]:
     return found
 
 
-def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite):
+def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite: Path) -> None:
     plain = subprocess.run(command(suite, "plain"), capture_output=True, text=True, check=False)
     assert plain.returncode == 0, plain.stderr
     expected = metrics(suite.parent / "plain")

@@ -4,10 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from omnibench.engines import engines
+from tests.conftest import Bench
 from tests.engines.cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
 from tests.waiting import HUNG_SECONDS, wait_until
 
@@ -25,7 +29,7 @@ def ray_installed() -> None:
 
 
 @pytest.fixture
-def cluster(ray_installed):
+def cluster(ray_installed: Any) -> Iterator[Any]:
     """A head without CPUs; nodes join it in a test."""
     from ray.cluster_utils import Cluster
 
@@ -37,7 +41,7 @@ def cluster(ray_installed):
     cluster.shutdown()
 
 
-def test_a_lost_node_costs_time_alone(cluster, tmp_path):
+def test_a_lost_node_costs_time_alone(cluster: Any, tmp_path: Path) -> None:
     # What waits for a node gives up by the clock; the driver goes on once it is there.
     nodes = [cluster.add_node(num_cpus=1, wait=False) for _ in range(2)]
     suite = write_suite(tmp_path, epochs=20)
@@ -60,7 +64,7 @@ def test_a_lost_node_costs_time_alone(cluster, tmp_path):
     assert not list((results / "leases").glob("*.lease"))
 
 
-def test_ctrl_c_keeps_a_checkpoint_and_lets_all_go(ray_installed, tmp_path):
+def test_ctrl_c_keeps_a_checkpoint_and_lets_all_go(ray_installed: Any, tmp_path: Path) -> None:
     suite, results = write_suite(tmp_path, epochs=200), tmp_path / "ray" / "results"
     driver = subprocess.Popen(
         command("run", suite, "ray", "--engine", "ray"),
@@ -75,7 +79,7 @@ def test_ctrl_c_keeps_a_checkpoint_and_lets_all_go(ray_installed, tmp_path):
     assert not list((results / "leases").glob("*.lease"))
 
 
-def test_without_ray_the_way_out_is_named(bench, monkeypatch):
+def test_without_ray_the_way_out_is_named(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(engines._entries, "ray", "omnibench.engines.ray:run")
     monkeypatch.delitem(sys.modules, "omnibench.engines.ray", raising=False)
     monkeypatch.setitem(sys.modules, "ray", None)
@@ -83,7 +87,7 @@ def test_without_ray_the_way_out_is_named(bench, monkeypatch):
     assert (status, err) == (2, "error: --engine ray needs Ray: pip install 'omnibench[ray]'\n")
 
 
-def test_an_address_where_nothing_answers(ray_installed, bench):
+def test_an_address_where_nothing_answers(ray_installed: Any, bench: Bench) -> None:
     status, _, err = bench("run", "demo", "--engine", "ray", "--address", "127.0.0.1:1")
     assert status == 2
     assert "no Ray cluster answers at '127.0.0.1:1'" in err

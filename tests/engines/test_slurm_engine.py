@@ -6,17 +6,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.engines import engines
 from omnibench.engines.slurm_jobs import held, note, queued
 from omnibench.engines.slurm_profile import Profile, read_profile
 from omnibench.errors import RequestError
+from tests.conftest import Bench
 from tests.engines.cluster_suite import CELLS, PRETRAINING, command, metrics, run_here, write_suite
 from tests.waiting import wait_until
 
@@ -40,26 +43,28 @@ DAEMONS = ("slurmctld", "slurmd", "munged")
         ('{time: 10, account: "a\\u2028x"}', "account"),
     ],
 )
-def test_a_wrong_profile_is_refused_by_the_field(tmp_path, text, complaint):
+def test_a_wrong_profile_is_refused_by_the_field(tmp_path: Path, text: str, complaint: str) -> None:
     path = tmp_path / "profile.yaml"
     path.write_text(text)
     with pytest.raises(RequestError, match=re.escape(complaint)):
         read_profile(path)
 
 
-def test_without_a_profile_one_is_shown():
+def test_without_a_profile_one_is_shown() -> None:
     with pytest.raises(RequestError, match="needs --profile FILE, such as"):
         read_profile(None)
     with pytest.raises(RequestError, match="cannot be read"):
         read_profile(Path("absent.yaml"))
 
 
-def test_a_job_is_warned_in_time_for_a_checkpoint():
+def test_a_job_is_warned_in_time_for_a_checkpoint() -> None:
     assert Profile(time=1).warning_seconds == 15
     assert Profile(time=600).warning_seconds == 120
 
 
-def test_without_submitit_the_way_out_is_named(bench, monkeypatch):
+def test_without_submitit_the_way_out_is_named(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(engines._entries, "slurm", "omnibench.engines.slurm:run")
     monkeypatch.delitem(sys.modules, "omnibench.engines.slurm", raising=False)
     monkeypatch.setitem(sys.modules, "submitit", None)
@@ -68,7 +73,7 @@ def test_without_submitit_the_way_out_is_named(bench, monkeypatch):
     assert err == "error: --engine slurm needs submitit: pip install 'omnibench[slurm]'\n"
 
 
-def test_the_cap_holds_over_all_arrays():
+def test_the_cap_holds_over_all_arrays() -> None:
     slurm = pytest.importorskip("omnibench.engines.slurm")
     assert slurm._caps([20, 2], None) == [20, 2]
     assert slurm._caps([20, 2], 8) == [7, 1]
@@ -76,7 +81,9 @@ def test_the_cap_holds_over_all_arrays():
     assert slurm._caps([5, 5, 5], 2) == [1, 1, 1]  # the third waits for the first
 
 
-def test_what_makes_a_backbone_stands_before_those_that_wait_for_it(unit, tmp_path):
+def test_what_makes_a_backbone_stands_before_those_that_wait_for_it(
+    unit: Unit, tmp_path: Path
+) -> None:
     slurm = pytest.importorskip("omnibench.engines.slurm")
     recipe = {"input_size": 8, "precision": "fp32", "normalization": "backbone", "limit": None}
     unit = replace(unit, adaptation="knn", recipe=recipe)
@@ -87,7 +94,9 @@ def test_what_makes_a_backbone_stands_before_those_that_wait_for_it(unit, tmp_pa
     assert [{unit.dataset.id for unit in array} for array in arrays] == [{"other", "pool"}, {"d"}]
 
 
-def test_queued_units_are_those_that_squeue_lists(tmp_path, monkeypatch):
+def test_queued_units_are_those_that_squeue_lists(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     squeue = tmp_path / "squeue"
     squeue.write_text("#!/bin/sh\necho 17_1\necho 18\n")
     squeue.chmod(0o755)
@@ -99,7 +108,9 @@ def test_queued_units_are_those_that_squeue_lists(tmp_path, monkeypatch):
     assert queued(tmp_path) == {"a": "18", "b": "17_1"}
 
 
-def test_a_queue_that_does_not_answer_is_no_empty_one(tmp_path, monkeypatch, caplog):
+def test_a_queue_that_does_not_answer_is_no_empty_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     squeue = tmp_path / "squeue"
     squeue.write_text("#!/bin/sh\necho 'timed out' >&2\nexit 1\n")
     squeue.chmod(0o755)
@@ -112,7 +123,7 @@ def test_a_queue_that_does_not_answer_is_no_empty_one(tmp_path, monkeypatch, cap
 
 
 @pytest.fixture
-def slurm(tmp_path, monkeypatch):
+def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[Any]]:
     """Start a SLURM of this machine for the test's time; yields what ends with it."""
     pytest.importorskip(
         "submitit", reason="submitit is not installed: pip install omnibench[slurm]"
@@ -136,7 +147,9 @@ def slurm(tmp_path, monkeypatch):
     started.wait()
 
 
-def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(slurm, tmp_path):
+def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(
+    slurm: subprocess.Popen[Any], tmp_path: Path
+) -> None:
     suite = write_suite(tmp_path, epochs=20)
     results = tmp_path / "cluster" / "results"
     profile = tmp_path / "profile.yaml"
@@ -147,7 +160,8 @@ def test_a_job_that_is_cut_goes_on_and_those_that_need_it_wait(slurm, tmp_path):
         printed = subprocess.run(
             command("status", suite, "cluster", "--json"), capture_output=True, check=True
         )
-        return json.loads(printed.stdout)
+        result: dict[str, int] = json.loads(printed.stdout)
+        return result
 
     def wait_for_jobs(until: Callable[[], object]) -> None:
         wait_until(lambda: until() or status()["failed"], slurm)

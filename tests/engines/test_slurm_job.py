@@ -4,10 +4,15 @@ import json
 import os
 import signal
 import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.engines.slurm_job import UnitJob
 from omnibench.interrupts import WARNING
 
 submitit = pytest.importorskip(
@@ -16,11 +21,11 @@ submitit = pytest.importorskip(
 
 
 @pytest.fixture
-def job(unit, tmp_path, monkeypatch):
+def job(unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[UnitJob]:
     """A job that is warned while its unit runs; submitit's handler is put back afterwards."""
     from omnibench.engines.slurm_job import UnitJob
 
-    def run(self) -> None:
+    def run(self: Any) -> None:
         os.kill(os.getpid(), WARNING)
         threading.Event().wait()
 
@@ -31,8 +36,8 @@ def job(unit, tmp_path, monkeypatch):
     signal.signal(WARNING, before)
 
 
-def test_a_warned_job_is_requeued(job, tmp_path):
-    def requeue(number, frame) -> None:
+def test_a_warned_job_is_requeued(job: UnitJob, tmp_path: Path) -> None:
+    def requeue(number: Any, frame: Any) -> None:
         raise SystemExit(-1)
 
     signal.signal(WARNING, requeue)
@@ -42,8 +47,8 @@ def test_a_warned_job_is_requeued(job, tmp_path):
     assert not (tmp_path / "results" / "records").exists()
 
 
-def test_a_job_that_is_cut_too_often_is_a_failure(job, unit, tmp_path):
-    def refuse(number, frame) -> None:
+def test_a_job_that_is_cut_too_often_is_a_failure(job: UnitJob, unit: Unit, tmp_path: Path) -> None:
+    def refuse(number: Any, frame: Any) -> None:
         raise submitit.core.utils.UncompletedJobError("timed-out too many times")
 
     signal.signal(WARNING, refuse)
@@ -55,7 +60,7 @@ def test_a_job_that_is_cut_too_often_is_a_failure(job, unit, tmp_path):
     assert "more resubmissions" in records[0]["error"]["message"]
 
 
-def test_a_plugin_that_fails_on_the_node_is_in_the_record(unit, tmp_path):
+def test_a_plugin_that_fails_on_the_node_is_in_the_record(unit: Unit, tmp_path: Path) -> None:
     from omnibench.engines.slurm_job import UnitJob
 
     plugin = tmp_path / "absent.py"
@@ -66,7 +71,7 @@ def test_a_plugin_that_fails_on_the_node_is_in_the_record(unit, tmp_path):
     assert [record["error"]["message"] for record in records] == [sentence] * 3
 
 
-def test_what_another_runner_holds_is_not_made_a_failure(unit, tmp_path):
+def test_what_another_runner_holds_is_not_made_a_failure(unit: Unit, tmp_path: Path) -> None:
     from omnibench.engines.slurm_job import UnitJob
     from omnibench.errors import TimeLimitError
     from omnibench.leases import Leases

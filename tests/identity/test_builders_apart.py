@@ -1,6 +1,9 @@
 """A number belongs to its backbone: what a plug-in builds is never taken for something else."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +12,7 @@ from omnibench.catalogue import backbones, load_plugin
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.session import Places, Session
+from tests.conftest import Bench
 from tests.identity.bright_images import write_bright_images
 
 HEAD = """
@@ -41,12 +45,18 @@ matrix:
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Run a suite's cells in this process; return {backbone/adaptation/repetition: record}."""
     torch.set_num_threads(1)
     write_bright_images(tmp_path / "two.npz", 40, 25)
 
-    def study(*names, adaptations="linear", plugins=(), recipe="", run=True):
+    def study(
+        *names: Any,
+        adaptations: str = "linear",
+        plugins: Any = (),
+        recipe: str = "",
+        run: bool = True,
+    ) -> dict[str, Any]:
         path = tmp_path / "apart.yaml"
         files = f"plugins: [{', '.join(plugins)}]" if plugins else ""
         text = {"plugins": files, "backbones": ", ".join(names), "adaptations": adaptations}
@@ -66,7 +76,7 @@ def study(tmp_path, monkeypatch):
     return study
 
 
-def write(path, *names, ids=None):
+def write(path: Path, *names: Any, ids: tuple[Any, ...] | None = None) -> Path:
     text = HEAD + "".join(CLASSES[name] for name in names)
     for name, identifier in zip(names, ids or [name.lower() for name in names], strict=True):
         text += REGISTER.format(id=identifier, name=name)
@@ -74,11 +84,11 @@ def write(path, *names, ids=None):
     return path
 
 
-def metrics(record):
+def metrics(record: Any) -> dict[Any, Any]:
     return {name: value for name, value in record["metrics"].items() if "auc" in name}
 
 
-def test_two_backbones_of_one_file_have_each_its_own_features(study, tmp_path):
+def test_two_backbones_of_one_file_have_each_its_own_features(study: Any, tmp_path: Path) -> None:
     load_plugin(write(tmp_path / "pair_of_nets.py", "Small", "Big", ids=("apart-s", "apart-b")))
     load_plugin(write(tmp_path / "big_alone.py", "Big", ids=("alone-b",)))
     records = study("apart-s", "apart-b", "alone-b", adaptations="linear, knn")
@@ -90,7 +100,7 @@ def test_two_backbones_of_one_file_have_each_its_own_features(study, tmp_path):
     assert small["digests"]["source.backbone"] != big["digests"]["source.backbone"]
 
 
-def test_two_cards_of_one_builder_share_nothing(study, tmp_path):
+def test_two_cards_of_one_builder_share_nothing(study: Any, tmp_path: Path) -> None:
     path = tmp_path / "two_cards.py"
     text = HEAD + CLASSES["Big"] + REGISTER.format(id="card-a", name="Big")
     path.write_text(text + REGISTER.format(id="card-b", name="Big"))
@@ -101,7 +111,7 @@ def test_two_cards_of_one_builder_share_nothing(study, tmp_path):
     assert len(list((tmp_path / "data" / "features").glob("*/manifest.json"))) == 2 * 3
 
 
-def test_a_changed_helper_module_is_another_backbone(study, tmp_path):
+def test_a_changed_helper_module_is_another_backbone(study: Any, tmp_path: Path) -> None:
     (tmp_path / "apart_impl.py").write_text("WIDTH = 16\n")
     plugin = tmp_path / "with_helper.py"
     net = CLASSES["Small"].replace("3, 16", "3, WIDTH")
@@ -113,7 +123,9 @@ def test_a_changed_helper_module_is_another_backbone(study, tmp_path):
     assert not any(study("apart-helped", run=False).values())
 
 
-def test_a_builder_that_builds_another_network_each_time_is_refused(study, tmp_path):
+def test_a_builder_that_builds_another_network_each_time_is_refused(
+    study: Any, tmp_path: Path
+) -> None:
     path = tmp_path / "fickle.py"
     text = HEAD + "import itertools\nwidths = itertools.count(16)\n"
     text += "def net():\n    return nn.Sequential(nn.Conv2d(3, next(widths), 8, 8), nn.GELU())\n"
@@ -123,7 +135,7 @@ def test_a_builder_that_builds_another_network_each_time_is_refused(study, tmp_p
         study("fickle", adaptations="linear, knn")
 
 
-def test_a_suite_names_its_plug_ins_and_runs_no_other_code(study, tmp_path):
+def test_a_suite_names_its_plug_ins_and_runs_no_other_code(study: Any, tmp_path: Path) -> None:
     write(tmp_path / "named_by_suite.py", "Small", ids=("by-suite",))
     assert all(study("by-suite", plugins=("named_by_suite.py",)).values())
     with pytest.raises(RequestError, match="is code that no plug-in holds"):
@@ -132,7 +144,9 @@ def test_a_suite_names_its_plug_ins_and_runs_no_other_code(study, tmp_path):
         study("by-suite", plugins=("absent.py",))
 
 
-def test_records_of_an_unregistered_backbone_are_named(study, tmp_path, bench, monkeypatch):
+def test_records_of_an_unregistered_backbone_are_named(
+    study: Any, tmp_path: Path, bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     load_plugin(write(tmp_path / "gone_net.py", "Small", ids=("gone-net",)))
     study("gone-net", "random-vit-tiny", adaptations="knn")
     monkeypatch.delitem(backbones._entries, "gone-net")
@@ -149,7 +163,7 @@ def test_records_of_an_unregistered_backbone_are_named(study, tmp_path, bench, m
     assert "gone-net" in page
 
 
-def test_random_weights_are_one_draw_or_one_a_repetition(study):
+def test_random_weights_are_one_draw_or_one_a_repetition(study: Any) -> None:
     name = "{id: control, source: 'random:test_vit'}"
     fixed = study(name, adaptations="linear, knn")
     assert list(fixed) == ["control/linear/0", "control/linear/1", "control/knn/0"]
@@ -164,7 +178,7 @@ def test_random_weights_are_one_draw_or_one_a_repetition(study):
     assert drawn["control/knn/1"]["metrics"] != fixed["control/knn/0"]["metrics"]
 
 
-def test_a_pretrained_backbone_has_no_use_for_init(study, tmp_path):
+def test_a_pretrained_backbone_has_no_use_for_init(study: Any, tmp_path: Path) -> None:
     """So its cells are the same in a block that draws its controls anew."""
     names = ("efficientnet-lite0", "random-efficientnet-lite0")
     digests = {}

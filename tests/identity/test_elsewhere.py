@@ -1,6 +1,8 @@
 """Records made where the data are, are read where they are not."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from omnibench.sources import Sources
 from omnibench.states import progress
 from omnibench.store import RecordStore
 from omnibench.suite import load
+from tests.conftest import Bench
 
 SUITE = """
 name: elsewhere
@@ -21,8 +24,8 @@ matrix:
 
 
 @pytest.fixture
-def folder(tmp_path):
-    arrays = {}
+def folder(tmp_path: Path) -> Path:
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = np.zeros((8, 8, 8), np.uint8) + np.arange(8)[:, None, None]
         arrays[f"{split}_labels"] = np.arange(8) % 2
@@ -32,12 +35,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def units_in(folder):
+def units_in(folder: Path) -> Any:
     sources = Sources(folder / "data", folder / "results")
     return load(str(folder / "elsewhere.yaml"), sources).units
 
 
-def test_absent_data_and_weights_are_told_by_the_records_made_with_them(folder, bench):
+def test_absent_data_and_weights_are_told_by_the_records_made_with_them(
+    folder: Path, bench: Bench
+) -> None:
     units, store = units_in(folder), RecordStore(folder / "results")
     for unit in units:
         cell = unit.cells[0]
@@ -57,7 +62,7 @@ def test_absent_data_and_weights_are_told_by_the_records_made_with_them(folder, 
     assert (status, json.loads(out)["done"], json.loads(out)["blocked"]) == (0, 2, 2)
 
 
-def test_data_that_changed_are_other_cells(folder):
+def test_data_that_changed_are_other_cells(folder: Path) -> None:
     """What is here tells itself: no record is asked."""
     units, store = units_in(folder), RecordStore(folder / "results")
     for unit in units:

@@ -1,6 +1,8 @@
 """The same weights are the same backbone, however they were registered."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import timm
@@ -21,7 +23,7 @@ from tests.identity.bright_images import write_bright_images
 # With registers, with rotary positions, with a norm before the blocks, MAE's, and a CNN: by
 # architecture what a full card says of it.
 VIT = {"pool": "cls", "depth": 12, "patch": 16, "prefix_tokens": 1}
-FAMILIES = {
+FAMILIES: Any = {
     "vit_small_patch14_reg4_dinov2": {**VIT, "width": 384, "patch": 14, "prefix_tokens": 5},
     "vit_small_patch16_dinov3": {**VIT, "width": 384, "prefix_tokens": 5},
     "vit_xsmall_patch16_clip_224": {**VIT, "width": 256, "depth": 10},
@@ -43,16 +45,16 @@ matrix:
 
 
 @pytest.fixture(params=FAMILIES)
-def name(request):
+def name(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture
-def ways(name, tmp_path):
+def ways(name: Any, tmp_path: Path) -> dict[str, Any]:
     """The card of each way to one backbone; None where the suite writes it inline."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = timm.create_model(name, pretrained=False, num_classes=0)
+        model: Any = timm.create_model(name, pretrained=False, num_classes=0)
     state = {key: value.contiguous() for key, value in model.state_dict().items()}
     # MAE's authors publish it with the decoder and its mask token.
     decoder = {"mask_token": torch.ones(1, 1, 8), "decoder_embed.weight": torch.ones(8, 192)}
@@ -72,12 +74,12 @@ def ways(name, tmp_path):
     }
 
 
-def side(name):
+def side(name: Any) -> Any:
     """An input size of few patches, or of a CNN's last stride."""
     return 4 * FAMILIES[name].get("patch", 16)
 
 
-def facts_of(folder, name, card, monkeypatch):
+def facts_of(folder: Path, name: Any, card: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What the suite makes of a backbone: recipes, precision, features, metrics, hours, sizes."""
     monkeypatch.delitem(backbones._entries, "same", raising=False)
     if card is not None:
@@ -93,9 +95,10 @@ def facts_of(folder, name, card, monkeypatch):
     units = session.suite(str(folder / "parity.yaml"))[1]
     probe = units[0]
     assert not any(execute_unit(probe, context).repetitions.values())
-    records = [session.store.read(cell) for cell in probe.cells]
+    records: Any = [session.store.read(cell) for cell in probe.cells]
     key = feature_key(probe.at_precision(context.precision), "test", "embed")
     fresh = Context(folder / "no-results", folder / "no-data")
+    assert records is not None
     return {
         "recipes": [dict(unit.recipe) for unit in units],
         "precision": records[0]["environment"]["precision"],
@@ -107,7 +110,9 @@ def facts_of(folder, name, card, monkeypatch):
     }
 
 
-def test_one_backbone_however_it_is_registered(name, ways, tmp_path, monkeypatch):
+def test_one_backbone_however_it_is_registered(
+    name: Any, ways: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.set_num_threads(1)
     first, *others = (
         facts_of(tmp_path / way, name, card, monkeypatch) for way, card in ways.items()
@@ -117,7 +122,9 @@ def test_one_backbone_however_it_is_registered(name, ways, tmp_path, monkeypatch
             assert value == first[fact], f"{way}: {fact}"
 
 
-def test_check_answers_alike_however_a_backbone_is_registered(name, ways, tmp_path, monkeypatch):
+def test_check_answers_alike_however_a_backbone_is_registered(
+    name: Any, ways: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.set_num_threads(1)
     monkeypatch.setattr(subject, "IMAGE_SIDE", side(name))
     context = Context(tmp_path / "results", tmp_path / "data")

@@ -1,8 +1,10 @@
 """A cell's digest is the same on every machine and in every version that computes the same."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pydantic
 import pytest
@@ -12,6 +14,7 @@ import omnibench.recipe
 from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load
+from tests.conftest import Bench
 from tests.identity.pins import DEFAULTS, DIGESTS, defaults, digest_lines
 
 
@@ -19,12 +22,14 @@ def pinned() -> list[str]:
     return DIGESTS.read_text().splitlines()
 
 
-def test_the_digests_of_every_shipped_suite_are_as_pinned():
+def test_the_digests_of_every_shipped_suite_are_as_pinned() -> None:
     assert digest_lines() == pinned()
 
 
 @pytest.mark.parametrize(("bf16", "gpu"), [(True, False), (False, False), (True, True)])
-def test_digests_do_not_depend_on_the_machine(monkeypatch, bench, bf16, gpu):
+def test_digests_do_not_depend_on_the_machine(
+    monkeypatch: pytest.MonkeyPatch, bench: Bench, bf16: bool, gpu: bool
+) -> None:
     """As `plan` gives them, with and without bf16, with and without a GPU."""
     own = "bf16" if bf16 else "fp32"
     monkeypatch.setattr(omnibench.recipe.platform, "system", lambda: "Linux")
@@ -43,7 +48,7 @@ def test_digests_do_not_depend_on_the_machine(monkeypatch, bench, bf16, gpu):
         omnibench.recipe.native_precision.cache_clear()
 
 
-def test_digests_do_not_depend_on_what_is_on_disk(tmp_path):
+def test_digests_do_not_depend_on_what_is_on_disk(tmp_path: Path) -> None:
     """A hub's files complete a card, and decide nothing: its source does."""
     config = {"architecture": "vit_small_patch14_dinov2", "mean": [0.1] * 3, "std": [0.2] * 3}
     for name in ("OmniRad-small", "OmniRad-base"):
@@ -60,15 +65,17 @@ def test_digests_do_not_depend_on_what_is_on_disk(tmp_path):
     assert digests == {line.split()[-1] for line in pinned() if line.split()[0] == named}
 
 
-def faked(read, flags):
+def faked(read: Any, flags: str) -> Callable[..., Any]:
     return lambda path, **options: flags if str(path) == "/proc/cpuinfo" else read(path, **options)
 
 
-def faked_exists(exists, gpu):
+def faked_exists(exists: Any, gpu: bool) -> Callable[..., Any]:
     return lambda path, **options: gpu if str(path) == "/dev/nvidiactl" else exists(path, **options)
 
 
-def test_a_new_field_with_a_neutral_default_changes_no_digest(monkeypatch):
+def test_a_new_field_with_a_neutral_default_changes_no_digest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     for name in tasks:
         task = tasks.get(name)
         extended = {k: with_a_new_field(adaptation) for k, adaptation in task.adaptations.items()}
@@ -78,7 +85,7 @@ def test_a_new_field_with_a_neutral_default_changes_no_digest(monkeypatch):
     assert field == 0
 
 
-def with_a_new_field(adaptation):
+def with_a_new_field(adaptation: Any) -> Any:
     """The adaptation, with `neutral: int = 0` in its options and in each of its recipes."""
     recipes = {
         name: pydantic.create_model(type(recipe).__name__, __base__=type(recipe), neutral=(int, 0))(
@@ -92,13 +99,13 @@ def with_a_new_field(adaptation):
     return replace(adaptation, recipes=recipes, options=options)
 
 
-def test_a_raised_version_changes_every_digest_of_its_task(monkeypatch):
+def test_a_raised_version_changes_every_digest_of_its_task(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tasks.get("segmentation"), "version", 99)
     for before, after in zip(pinned(), digest_lines(), strict=True):
         assert (before == after) == ("segmentation/" not in before)
 
 
-def test_no_default_changes_without_its_tasks_version():
+def test_no_default_changes_without_its_tasks_version() -> None:
     """New fields may come; one that was there may not change its default in silence."""
     before, now = json.loads(DEFAULTS.read_text()), json.loads(json.dumps(defaults()))
     for name, task in before.items():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
@@ -35,7 +36,11 @@ FAST = {
 
 
 def pretraining(
-    dataset: str, source: str = SOURCE, knn: str | None = None, repetitions=(0,), **recipe
+    dataset: str,
+    source: str = SOURCE,
+    knn: str | None = None,
+    repetitions: Any = (0,),
+    **recipe: Any,
 ) -> Unit:
     """A unit of FAST, any field of the recipe said otherwise."""
     card = tasks.get("pretraining").adaptations["dinov2-global"]
@@ -58,7 +63,7 @@ def outcome(unit: Unit, context: Context) -> Outcome:
     return found
 
 
-def lines(unit: Unit, context: Context) -> list[dict]:
+def lines(unit: Unit, context: Context) -> list[dict[str, Any]]:
     """The log of a unit's steps, without the figures that are of the clock."""
     path = RecordStore(context.results).path(unit.cells[0]).with_suffix(".steps.jsonl")
     found = [json.loads(line) for line in path.read_text().splitlines()]

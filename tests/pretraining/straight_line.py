@@ -6,13 +6,23 @@ SwAV), KoLeo (Sablayrolles et al. 2019), stochastic depth (Huang et al. 2016), a
 """
 
 import math
+from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 
-def vit(weights, pixels, masks=None, kept=None, scale=1.0, patch=8, heads=3):
+def vit(
+    weights: dict[Any, Any],
+    pixels: Any,
+    masks: Any = None,
+    kept: Any = None,
+    scale: float = 1.0,
+    patch: int = 8,
+    heads: int = 3,
+) -> tuple[Any, Any]:
     """Class tokens [B, D] and patch tokens [B, N, D] of a ViT's weights.
 
     Args:
@@ -40,12 +50,12 @@ def vit(weights, pixels, masks=None, kept=None, scale=1.0, patch=8, heads=3):
     classes = (weights["vit.cls_token"] + own).expand(images, -1, -1)
     x = torch.cat([classes, patches + places], dim=1)
 
-    def norm(name, x):
+    def norm(name: str, x: Any) -> Any:
         variance = x.var(dim=-1, correction=0, keepdim=True)
         x = (x - x.mean(dim=-1, keepdim=True)) / (variance + 1e-6).sqrt()
         return x * weights[f"{name}.weight"] + weights[f"{name}.bias"]
 
-    def linear(name, x):
+    def linear(name: str, x: Any) -> Any:
         return x @ weights[f"{name}.weight"].T + weights[f"{name}.bias"]
 
     block = 0
@@ -68,7 +78,7 @@ def vit(weights, pixels, masks=None, kept=None, scale=1.0, patch=8, heads=3):
     return x[:, 0], x[:, 1:]
 
 
-def scores(weights, tokens):
+def scores(weights: dict[Any, Any], tokens: Any) -> Any:
     """Cosines with the prototypes, times the prototypes' lengths: [R, K]."""
     layer = 0
     while f"mlp.{layer}.weight" in weights:
@@ -81,7 +91,7 @@ def scores(weights, tokens):
     return tokens @ (weights["lengths"] * directions / directions.norm(dim=1, keepdim=True)).T
 
 
-def sinkhorn(logits, temperature):
+def sinkhorn(logits: Any, temperature: Any) -> Tensor:
     """Sinkhorn-Knopp on Q, prototypes down and samples across, row by row, column by column."""
     q = np.exp(logits.detach().numpy().T.astype(np.float64) / temperature)
     prototypes, samples = q.shape
@@ -94,19 +104,19 @@ def sinkhorn(logits, temperature):
     return torch.from_numpy(q.T * samples)
 
 
-def answer(logits, temperature, centring, centre):
+def answer(logits: Any, temperature: Any, centring: Any, centre: Any) -> Any:
     """The teacher's distributions, [R, K]."""
     if centring == "sinkhorn":
         return sinkhorn(logits, temperature)
     return ((logits - (centre if centring == "mean" else 0)) / temperature).softmax(dim=1)
 
 
-def entropy(aim, logits, temperature):
+def entropy(aim: Any, logits: Any, temperature: Any) -> Any:
     """Cross-entropy of one row of logits to one distribution."""
     return -(aim * (logits / temperature).log_softmax(dim=0)).sum()
 
 
-def koleo(tokens):
+def koleo(tokens: Any) -> Any:
     """-log of the distance to the nearest other one, on the sphere, averaged."""
     units = tokens / tokens.norm(dim=1, keepdim=True)
     total = 0.0
@@ -116,11 +126,13 @@ def koleo(tokens):
     return total / len(units)
 
 
-def part(weights, name):
+def part(weights: Any, name: str) -> dict[Any, Any]:
     return {key.removeprefix(f"{name}."): w for key, w in weights.items() if key.startswith(name)}
 
 
-def loss(student, teacher, crops, recipe, temperature, centres, groups):
+def loss(
+    student: Any, teacher: Any, crops: Any, recipe: Any, temperature: Any, centres: Any, groups: Any
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """The weighted terms of a step, and the teacher's logits.
 
     Args:

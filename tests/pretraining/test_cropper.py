@@ -1,9 +1,12 @@
 """A step's crops follow from seed, step and place alone."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from omnibench.tasks.pretraining.crops import Cropper
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 
 from omnibench.encoders.preprocess import Preprocess
 from tests.pretraining.tiny_networks import DEPTH, PATCH, recipe
@@ -14,34 +17,37 @@ TOLD = recipe(load_size=40, local_crops=2, drop_path=0.3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 40, 40), dtype=np.uint8)
 
 
-def cropper(seed=3, told=TOLD):
+def cropper(seed: int = 3, told: PretrainingRecipe = TOLD) -> Cropper:
     preprocess = Preprocess(told.input_size, *STATISTICS, torch.device("cpu"), torch.float32)
     return Cropper(told, seed, PATCH, DEPTH, preprocess)
 
 
-def parts(shown):
+def parts(shown: Any) -> list[Any]:
     paths, local = shown.paths, shown.local_paths
     return [shown.whole, shown.masks, paths.takes_part, shown.local, local.takes_part]
 
 
-def equal(ours, theirs):
+def equal(ours: Any, theirs: Any) -> list[Any]:
     return [torch.equal(a, b) for a, b in zip(parts(ours), parts(theirs), strict=True)]
 
 
 @pytest.mark.parametrize("places", [[0, 1, 2], [3, 4, 5], [5], [0, 1, 2, 3, 4, 5]])
-def test_a_process_draws_for_its_images_what_one_draws_for_them(places):
-    together = cropper().crops(IMAGES, 7, WHOLE, 6)
+def test_a_process_draws_for_its_images_what_one_draws_for_them(places: list[int]) -> None:
+    together: Any = cropper().crops(IMAGES, 7, WHOLE, 6)
     alone = cropper().crops(IMAGES[places], 7, torch.tensor(places), 6)
-    expected = together.of_images(torch.tensor(places))
+    expected: Any = together.of_images(torch.tensor(places))
     assert torch.allclose(alone.whole, expected.whole, atol=1e-5)
     assert torch.allclose(alone.local, expected.local, atol=1e-5)
     assert torch.equal(alone.masks, expected.masks)
+    assert alone.paths is not None
     assert torch.equal(alone.paths.takes_part, expected.paths.takes_part)
+    assert alone.local_paths is not None
     assert torch.equal(alone.local_paths.takes_part, expected.local_paths.takes_part)
+    assert alone.paths is not None
     assert alone.paths.scale == together.paths.scale
 
 
-def test_views_follow_one_another():
+def test_views_follow_one_another() -> None:
     shown = cropper().crops(IMAGES, 0, WHOLE, 6)
     assert shown.whole.shape == (12, 3, 32, 32)
     assert shown.masks.shape == (12, 4, 4)
@@ -61,14 +67,14 @@ def test_views_follow_one_another():
     assert ((values.mean(dim=(1, 2, 3)) - 120).abs() <= 48.1).all()
 
 
-def test_the_same_place_gives_the_same_crops_and_another_others():
+def test_the_same_place_gives_the_same_crops_and_another_others() -> None:
     first = cropper().crops(IMAGES, 7, WHOLE, 6)
     assert all(equal(cropper().crops(IMAGES, 7, WHOLE, 6), first))
     assert not any(equal(cropper().crops(IMAGES, 8, WHOLE, 6), first))
     assert not any(equal(cropper(seed=4).crops(IMAGES, 7, WHOLE, 6), first))
 
 
-def test_without_local_crops_there_are_none():
+def test_without_local_crops_there_are_none() -> None:
     shown = cropper(told=recipe(load_size=40)).crops(IMAGES, 0, WHOLE, 6)
     assert len(shown.local) == len(shown.of_images(torch.tensor([2])).local) == 0
     assert shown.paths is None

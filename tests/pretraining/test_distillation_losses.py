@@ -1,6 +1,7 @@
 """The cross-entropy that keeps no logits, and KoLeo."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from omnibench.tasks.pretraining import losses
 from omnibench.tasks.pretraining.heads import Head
 from omnibench.tasks.pretraining.losses import cross_entropy, koleo
 from omnibench.tasks.pretraining.targets import sinkhorn_knopp
+from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
@@ -16,11 +18,13 @@ from tests.pretraining import straight_line
 ROWS, WIDTH, PROTOTYPES, AIMS = 7, 5, 12, 4
 
 
-def setting(rows=ROWS, answers=1, seed=0, dtype=torch.float64):
+def setting(
+    rows: int = ROWS, answers: int = 1, seed: int = 0, dtype: Any = torch.float64
+) -> tuple[Any, Any, Any, Tensor, Any]:
     """Student's unit vectors, prototypes, targets, which ones, and weights."""
     generator = torch.Generator().manual_seed(seed)
 
-    def noise(*shape):
+    def noise(*shape: Any) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=dtype)
 
     found = functional.normalize(noise(rows, WIDTH), dim=1).requires_grad_()
@@ -30,7 +34,9 @@ def setting(rows=ROWS, answers=1, seed=0, dtype=torch.float64):
     return found, prototypes, targets, of, noise(rows).abs()
 
 
-def naive(found, prototypes, targets, of, weights, temperature):
+def naive(
+    found: Any, prototypes: Any, targets: Any, of: Any, weights: Any, temperature: Any
+) -> Any:
     logs = (found @ prototypes.T / temperature).log_softmax(dim=1)
     return sum(
         -weights[row] * (targets.distributions(of[row, k, None])[0] * logs[row]).sum()
@@ -39,14 +45,16 @@ def naive(found, prototypes, targets, of, weights, temperature):
     )
 
 
-def with_gradients(function, scale, *given):
+def with_gradients(function: Any, scale: Any, *given: Any) -> tuple[Any, ...]:
     total = function(*given, 0.1)
     return total, *torch.autograd.grad(total * scale, given[:2])
 
 
 @pytest.mark.parametrize("rows_a_block", [1, 2, 3, ROWS, 100])
 @pytest.mark.parametrize("answers", [1, 2, 3])
-def test_it_is_the_naive_formula_in_blocks_of_any_size(monkeypatch, answers, rows_a_block):
+def test_it_is_the_naive_formula_in_blocks_of_any_size(
+    monkeypatch: pytest.MonkeyPatch, answers: int, rows_a_block: Any
+) -> None:
     monkeypatch.setattr(losses, "BLOCK_BYTES", rows_a_block * PROTOTYPES * 8)
     given = setting(answers=answers)
     for ours, theirs in zip(
@@ -55,20 +63,20 @@ def test_it_is_the_naive_formula_in_blocks_of_any_size(monkeypatch, answers, row
         assert torch.allclose(ours, theirs, rtol=1e-12, atol=1e-14)
 
 
-def test_a_block_of_less_than_a_row_is_a_row(monkeypatch):
+def test_a_block_of_less_than_a_row_is_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(losses, "BLOCK_BYTES", 1)
     given = setting()
     assert torch.allclose(cross_entropy(*given, 0.1), naive(*given, 0.1), rtol=1e-12)
 
 
-def test_finite_differences_agree():
+def test_finite_differences_agree() -> None:
     found, prototypes, *rest = setting(rows=3, answers=2)
     assert torch.autograd.gradcheck(
         lambda z, w: cross_entropy(z, w, *rest, 0.5), (found, prototypes), eps=1e-6, atol=1e-7
     )
 
 
-def test_no_rows_give_zero_and_no_gradient():
+def test_no_rows_give_zero_and_no_gradient() -> None:
     found, prototypes, *rest = setting(rows=0)
     total = cross_entropy(found, prototypes, *rest, 0.1)
     total.backward()
@@ -77,11 +85,11 @@ def test_no_rows_give_zero_and_no_gradient():
     assert not prototypes.grad.any()
 
 
-def test_nothing_of_rows_by_prototypes_is_kept_for_the_backward_pass():
-    def kept(function, *given):
+def test_nothing_of_rows_by_prototypes_is_kept_for_the_backward_pass() -> None:
+    def kept(function: Any, *given: Any) -> list[Any]:
         shapes = []
 
-        def pack(tensor):
+        def pack(tensor: Any) -> Any:
             shapes.append(tuple(tensor.shape))
             return tensor
 
@@ -94,7 +102,7 @@ def test_nothing_of_rows_by_prototypes_is_kept_for_the_backward_pass():
     assert (ROWS, PROTOTYPES) in kept(naive, *given)
 
 
-def test_sharp_logits_do_not_overflow():
+def test_sharp_logits_do_not_overflow() -> None:
     found, prototypes, targets, of, weights = setting(dtype=torch.float32)
     total = cross_entropy(found, 1e3 * prototypes, targets, of, weights, 0.01)
     exact = [given.double() if given.is_floating_point() else given for given in (found, of)]
@@ -104,7 +112,7 @@ def test_sharp_logits_do_not_overflow():
     assert float(total.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
 
 
-def test_autocast_multiplies_in_bf16_and_sums_in_fp32():
+def test_autocast_multiplies_in_bf16_and_sums_in_fp32() -> None:
     given = setting(dtype=torch.float32)
     exact = with_gradients(cross_entropy, 1.0, *given)
     with torch.autocast("cpu", torch.bfloat16):
@@ -116,7 +124,7 @@ def test_autocast_multiplies_in_bf16_and_sums_in_fp32():
 
 
 @pytest.mark.parametrize("count", [2, 3, 17])
-def test_koleo_is_brute_force(count):
+def test_koleo_is_brute_force(count: int) -> None:
     tokens = torch.randn(count, 6, dtype=torch.float64).mul(9).requires_grad_()
     ours, theirs = koleo(tokens), straight_line.koleo(tokens)
     assert torch.allclose(ours, theirs, rtol=1e-12)
@@ -126,15 +134,16 @@ def test_koleo_is_brute_force(count):
         assert torch.allclose(mine, expected, rtol=1e-9, atol=1e-12)
 
 
-def test_koleo_of_two_equal_tokens_is_large_and_finite():
+def test_koleo_of_two_equal_tokens_is_large_and_finite() -> None:
     tokens = torch.ones(4, 6, requires_grad=True)
     found = koleo(tokens)
     found.backward()
     assert float(found.detach()) > 10
+    assert tokens.grad is not None
     assert tokens.grad.isfinite().all()
 
 
-def test_koleo_keeps_its_precision_under_autocast():
+def test_koleo_keeps_its_precision_under_autocast() -> None:
     tokens = torch.randn(8, 6)
     with torch.autocast("cpu", torch.bfloat16):
         assert torch.equal(koleo(tokens), koleo(tokens.float()))
@@ -142,7 +151,7 @@ def test_koleo_keeps_its_precision_under_autocast():
     assert torch.equal(koleo(tokens.bfloat16()), koleo(tokens.bfloat16().float()))
 
 
-def test_the_head_is_dinov2s():
+def test_the_head_is_dinov2s() -> None:
     torch.manual_seed(0)
     head = Head(10, 3, 300, 256, 500)
     linears = [layer for layer in head.mlp if isinstance(layer, torch.nn.Linear)]
@@ -163,6 +172,6 @@ def test_the_head_is_dinov2s():
     )
 
 
-def test_a_head_of_one_layer_has_no_hidden_one():
+def test_a_head_of_one_layer_has_no_hidden_one() -> None:
     head = Head(10, 1, 300, 8, 5)
     assert [name for name, _ in head.mlp.named_parameters()] == ["0.weight", "0.bias"]

@@ -1,5 +1,8 @@
 """Images kept in memory are those of the pool, read once."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 from omnibench.tasks.pretraining import held
@@ -10,15 +13,15 @@ from omnibench.data.sources import resolve
 
 @pytest.mark.parametrize("memory", [2**30, 1000])
 def test_held_images_are_the_pools_and_read_once_where_they_fit(
-    phantom, tmp_path, monkeypatch, memory
-):
+    phantom: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, memory: int
+) -> None:
     monkeypatch.setattr(held, "memory_bytes", lambda: memory)
     pool = open_pool(resolve(phantom), tmp_path)
     rows = np.arange(3, 40)
     images = held.HeldImages(pool, rows, 48)
     read, asked = pool.read, []
 
-    def counted(places, size):
+    def counted(places: Any, size: Any) -> Any:
         asked.extend(places.tolist())
         return read(places, size)
 

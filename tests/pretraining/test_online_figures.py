@@ -1,6 +1,8 @@
 """What a training is watched by, against brute force and scikit-learn."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from omnibench.tasks.pretraining.watch import PATIENCE, Watch, effective_rank, t
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
+from torch import Tensor
 
 from omnibench.data import sources
 from omnibench.encoders.preprocess import Preprocess
@@ -21,17 +24,17 @@ from tests.target_values import labels_of
 PROTOTYPES = 24
 
 
-def noise(*shape, seed=0):
+def noise(*shape: Any, seed: int = 0) -> Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def brute_rank(tokens):
+def brute_rank(tokens: Any) -> Any:
     values = np.linalg.svd(tokens - tokens.mean(axis=0), compute_uv=False)
     return math.exp(entropy(values))
 
 
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
-def test_facts_are_brute_force(answer):
+def test_facts_are_brute_force(answer: Any) -> None:
     logits, tokens = noise(40, PROTOTYPES), noise(40, 6, seed=1) + 1
     found = teacher_facts(answer(logits.clone(), 0.3), tokens)
     aims = every(answer(logits.clone(), 0.3)).double().numpy()
@@ -47,7 +50,7 @@ def test_facts_are_brute_force(answer):
 
 
 @pytest.mark.parametrize("width", [3, 8])
-def test_the_effective_rank_of_known_spectra(width):
+def test_the_effective_rank_of_known_spectra(width: int) -> None:
     corners = torch.cat([torch.eye(width), -torch.eye(width)]) + 5
     assert effective_rank(corners) == pytest.approx(width)
     line = torch.arange(9.0)[:, None] * torch.ones(width)
@@ -59,11 +62,11 @@ def test_the_effective_rank_of_known_spectra(width):
     assert effective_rank(uneven) == pytest.approx(math.exp(entropy([0.75, 0.25])))
 
 
-def facts(logits, tokens):
+def facts(logits: Any, tokens: Any) -> Any:
     return teacher_facts(softmax(logits, 1.0, None), tokens)
 
 
-def line(uniform=False, single=False, constant=False):
+def line(uniform: bool = False, single: bool = False, constant: bool = False) -> Any:
     """A line of the log with the signs of collapse that are asked for, from answers made so."""
     logits = torch.zeros(30, PROTOTYPES) if uniform else 9 * noise(30, PROTOTYPES)
     if single:
@@ -80,7 +83,7 @@ def line(uniform=False, single=False, constant=False):
         ("constant", "constant features"),
     ],
 )
-def test_a_collapse_is_named_when_its_sign_has_lasted(tmp_path, sign, name):
+def test_a_collapse_is_named_when_its_sign_has_lasted(tmp_path: Path, sign: str, name: str) -> None:
     watch = Watch(tmp_path / "log.jsonl")
     for _ in range(PATIENCE - 1):
         assert watch.collapse(line(**{sign: True}), PROTOTYPES) is None
@@ -88,18 +91,19 @@ def test_a_collapse_is_named_when_its_sign_has_lasted(tmp_path, sign, name):
     for _ in range(PATIENCE - 1):
         assert watch.collapse(line(**{sign: True}), PROTOTYPES) is None
     found = watch.collapse(line(**{sign: True}), PROTOTYPES)
+    assert found is not None
     assert found.startswith(name)
     assert list(watch.signs) == [found]
 
 
-def test_a_healthy_training_shows_no_sign(tmp_path):
+def test_a_healthy_training_shows_no_sign(tmp_path: Path) -> None:
     watch = Watch(tmp_path / "log.jsonl")
     for _ in range(2 * PATIENCE):
         assert watch.collapse(line(), PROTOTYPES) is None
     assert watch.signs == {}
 
 
-def test_signs_are_counted_each_by_itself(tmp_path):
+def test_signs_are_counted_each_by_itself(tmp_path: Path) -> None:
     watch = Watch(tmp_path / "log.jsonl")
     for k in range(PATIENCE - 1):
         assert watch.collapse(line(constant=True, single=k > 0), PROTOTYPES) is None
@@ -107,7 +111,7 @@ def test_signs_are_counted_each_by_itself(tmp_path):
     assert watch.collapse(line(single=True), PROTOTYPES) is None
 
 
-def test_facts_of_a_collapse_are_at_their_ends():
+def test_facts_of_a_collapse_are_at_their_ends() -> None:
     found = line(uniform=True)
     assert found["teacher_entropy"] == pytest.approx(math.log(PROTOTYPES))
     assert found["kl_uniform"] == pytest.approx(0, abs=1e-6)
@@ -116,7 +120,7 @@ def test_facts_of_a_collapse_are_at_their_ends():
     assert line()["feature_std"] == pytest.approx(1, abs=0.1)
 
 
-def test_a_log_is_taken_up_at_its_step_and_a_cut_line_is_made_again(tmp_path):
+def test_a_log_is_taken_up_at_its_step_and_a_cut_line_is_made_again(tmp_path: Path) -> None:
     path = tmp_path / "deeper" / "log.jsonl"
     watch = Watch(path)
     watch.resume(0)
@@ -136,7 +140,7 @@ def test_a_log_is_taken_up_at_its_step_and_a_cut_line_is_made_again(tmp_path):
     assert path.read_text() == ""
 
 
-def test_online_knn_is_scikit_learns_on_the_same_features(phantom, tmp_path):
+def test_online_knn_is_scikit_learns_on_the_same_features(phantom: str, tmp_path: Path) -> None:
     vit = model(recipe(), spread=0.5).teacher.backbone.vit
     statistics = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
     preprocess = Preprocess(SIDE, *statistics, torch.device("cpu"), torch.float32)

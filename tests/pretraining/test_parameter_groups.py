@@ -1,8 +1,11 @@
 """Rates, decays and momenta, parameter by parameter and step by step, and the teacher's moves."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.groups import Course, parameter_groups
 from omnibench.tasks.pretraining.recipes import OMNIRAD
@@ -59,7 +62,7 @@ EXPECTED = {
 }
 
 
-def test_every_parameter_has_dinov2s_rate_and_decay():
+def test_every_parameter_has_dinov2s_rate_and_decay() -> None:
     student = model(recipe(layer_scale=0.1)).student
     found = {}
     for group in parameter_groups(student, recipe(layer_scale=0.1)):
@@ -73,13 +76,13 @@ def test_every_parameter_has_dinov2s_rate_and_decay():
     assert not found
 
 
-def test_without_layer_decay_the_patch_embedding_alone_is_slower():
+def test_without_layer_decay_the_patch_embedding_alone_is_slower() -> None:
     student = model(recipe()).student
     rates = {group["rate"] for group in parameter_groups(student, recipe(layer_decay=1.0))}
     assert rates == {1.0, 0.2}
 
 
-def falling(steps, first, last, warmup=0):
+def falling(steps: Any, first: float, last: float, warmup: int = 0) -> NDArray[Any]:
     """DINOv2's schedule as one array: a line from 0, then half a cosine."""
     rest = np.arange(steps - warmup)
     cosine = last + 0.5 * (first - last) * (1 + np.cos(np.pi * rest / len(rest)))
@@ -87,7 +90,7 @@ def falling(steps, first, last, warmup=0):
 
 
 @pytest.mark.parametrize("scaling", ["none", "sqrt-1024"])
-def test_the_course_is_dinov2s_arrays(scaling):
+def test_the_course_is_dinov2s_arrays(scaling: str) -> None:
     told = recipe(**COURSE, lr=3e-3, min_lr=1e-5, lr_scaling=scaling)
     course, steps = Course(told, EPOCH), 4 * EPOCH
     student = model(told).student
@@ -116,13 +119,13 @@ def test_the_course_is_dinov2s_arrays(scaling):
         (64, "none", 1.0),
     ],
 )
-def test_the_rate_follows_the_batch(batch, scaling, factor):
+def test_the_rate_follows_the_batch(batch: int, scaling: str, factor: float) -> None:
     assert recipe(batch=batch, lr=2e-4, lr_scaling=scaling).scaled_lr == pytest.approx(
         2e-4 * factor
     )
 
 
-def test_prototypes_stay_while_they_are_frozen_and_move_after():
+def test_prototypes_stay_while_they_are_frozen_and_move_after() -> None:
     told = recipe(**{**COURSE, "batch": 6}, lr=1e-2, lr_scaling="none", warmup_start=0.5)
     made, course = model(told), Course(told, EPOCH)
     optimiser = torch.optim.AdamW(parameter_groups(made.student, told), lr=told.lr)
@@ -144,7 +147,7 @@ def test_prototypes_stay_while_they_are_frozen_and_move_after():
                 assert torch.equal(now[name], first[name]) == (step < 7), (name, step)
 
 
-def test_the_teacher_is_the_closed_form_of_its_students():
+def test_the_teacher_is_the_closed_form_of_its_students() -> None:
     made = model(recipe())
     start = {name: value.double() for name, value in made.teacher.state_dict().items()}
     momenta, students = (0.9, 0.994, 0.5, 1.0), []
@@ -164,7 +167,7 @@ def test_the_teacher_is_the_closed_form_of_its_students():
         assert torch.allclose(value.double(), expected, atol=1e-6), name
 
 
-def test_the_teacher_begins_as_the_student_and_has_no_gradients():
+def test_the_teacher_begins_as_the_student_and_has_no_gradients() -> None:
     torch.manual_seed(0)
     made = Distillation(network(), recipe())
     for name, value in made.student.state_dict().items():
@@ -179,7 +182,7 @@ def test_the_teacher_begins_as_the_student_and_has_no_gradients():
     assert not missing
 
 
-def test_the_omnirad_recipe_is_the_studys():
+def test_the_omnirad_recipe_is_the_studys() -> None:
     fields = OMNIRAD.model_dump()
     table = {
         "input_size": 224,

@@ -2,17 +2,20 @@
 
 import json
 import math
+from typing import Any
 
 import pytest
 from omnibench.tasks.pretraining.distillation import Distillation
 
+from omnibench.cell import Unit
+from omnibench.context import Context
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
 from omnibench.training.checkpoint import Checkpoints
 from tests.pretraining.pretraining_units import checkpoints, lines, outcome, pretraining
 
 # A teacher so warm that its answers say nothing.
-WARM = {
+WARM: Any = {
     "teacher_temperature": (1.0, 1.0),
     "centring": "none",
     "warmup_epochs": 0.0,
@@ -20,7 +23,7 @@ WARM = {
 }
 
 
-def failure(unit, context):
+def failure(unit: Unit, context: Context) -> Any:
     """What the failed record of a unit says."""
     (message,) = execute_unit(unit, context).repetitions.values()
     record = json.loads(RecordStore(context.results).path(unit.cells[0]).read_text())
@@ -29,7 +32,7 @@ def failure(unit, context):
     return record["error"]
 
 
-def test_a_collapse_ends_the_run_by_its_name(phantom, context):
+def test_a_collapse_ends_the_run_by_its_name(phantom: str, context: Context) -> None:
     unit = pretraining(phantom, **WARM)
     error = failure(unit, context)
     assert error["kind"] == "collapse"
@@ -43,14 +46,14 @@ def test_a_collapse_ends_the_run_by_its_name(phantom, context):
     assert failure(unit, context)["message"] == error["message"]
 
 
-def test_a_collapse_may_be_let_be_and_is_noted(phantom, context):
+def test_a_collapse_may_be_let_be_and_is_noted(phantom: str, context: Context) -> None:
     unit = pretraining(phantom, **WARM, stop_on_collapse=False)
     notes = outcome(unit, context).notes
     assert [line["step"] for line in lines(unit, context)] == list(range(1, 9))
     assert [name.partition(":")[0] for name in notes["collapse"]] == ["uniform targets"]
 
 
-def test_signs_count_from_the_end_of_the_warm_up_on(phantom, context):
+def test_signs_count_from_the_end_of_the_warm_up_on(phantom: str, context: Context) -> None:
     error = failure(pretraining(phantom, **{**WARM, "warmup_epochs": 0.5}), context)
     assert "collapsed by step 7: uniform targets" in error["message"]
 
@@ -59,11 +62,11 @@ def test_signs_count_from_the_end_of_the_warm_up_on(phantom, context):
     ("step", "kept"), [(1, "there is none yet"), (6, "that of step 4 is kept")]
 )
 def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
-    phantom, context, monkeypatch, step, kept
-):
+    phantom: str, context: Context, monkeypatch: pytest.MonkeyPatch, step: int, kept: str
+) -> None:
     original, seen = Distillation.losses, []
 
-    def losses(self, *given):
+    def losses(self: Any, *given: Any) -> dict[Any, Any]:
         found = original(self, *given)
         seen.append(1)
         return {n: v * (math.nan if len(seen) == step + 1 else 1) for n, v in found.items()}

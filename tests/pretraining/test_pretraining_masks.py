@@ -1,9 +1,11 @@
 import math
 import random
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from omnibench.tasks.pretraining.masks import draw_masks
 from scipy.ndimage import label
 from scipy.stats import ks_2samp
@@ -12,9 +14,9 @@ GRID = (16, 16)
 TINY = [(1, 1), (1, 2), (1, 9), (2, 2), (2, 3), (3, 3), (4, 4), (5, 2)]
 
 
-def reference_mask(target, height, width):
+def reference_mask(target: Any, height: Any, width: Any) -> NDArray[Any]:
     """A mask as sets of patches, with the standard library's generator."""
-    masked = set()
+    masked = set[Any]()
     while len(masked) < target:
         for _ in range(10):
             area = random.uniform(4, target - len(masked))
@@ -36,7 +38,7 @@ def reference_mask(target, height, width):
 
 
 @pytest.mark.parametrize(("low", "high"), [(0.1, 0.5), (0.02, 0.06)])
-def test_masks_follow_the_law_of_an_independent_reference(low, high):
+def test_masks_follow_the_law_of_an_independent_reference(low: float, high: float) -> None:
     random.seed(0)
     count, patches = 600, GRID[0] * GRID[1]
     bounds = np.linspace(low, high, count + 1)
@@ -58,7 +60,7 @@ def test_masks_follow_the_law_of_an_independent_reference(low, high):
 
 
 @pytest.mark.parametrize(("crops", "share"), [(64, 0.5), (7, 0.5), (10, 0.3), (5, 1.0), (1, 1.0)])
-def test_each_mask_keeps_to_its_own_slice(crops, share):
+def test_each_mask_keeps_to_its_own_slice(crops: int, share: float) -> None:
     masks = draw_masks(crops, GRID, np.random.default_rng(crops), share)
     assert masks.shape == (crops, *GRID)
     assert masks.dtype == np.bool_
@@ -71,7 +73,7 @@ def test_each_mask_keeps_to_its_own_slice(crops, share):
     assert (counts[crops - masked :] >= 0.5 * 256 * bounds[:-1]).all()
 
 
-def test_a_first_block_has_the_permitted_shape():
+def test_a_first_block_has_the_permitted_shape() -> None:
     masks = draw_masks(2000, GRID, np.random.default_rng(0), 1.0, (4 / 256, 4.9 / 256))
     shapes = set()
     for mask in masks:
@@ -84,7 +86,7 @@ def test_a_first_block_has_the_permitted_shape():
     assert all(max(shape) <= 4 for shape in shapes)
 
 
-def test_masked_crops_and_places_are_spread_evenly():
+def test_masked_crops_and_places_are_spread_evenly() -> None:
     masks = np.concatenate([draw_masks(8, GRID, np.random.default_rng(k)) for k in range(400)])
     asked = masks.any(axis=(1, 2)).reshape(-1, 8)
     assert (asked.sum(axis=1) == 4).all()
@@ -96,14 +98,14 @@ def test_masked_crops_and_places_are_spread_evenly():
     assert np.abs(where - where.T).max() < 0.05
 
 
-def test_one_generator_makes_the_same_masks_again():
+def test_one_generator_makes_the_same_masks_again() -> None:
     first, again, other = (draw_masks(16, GRID, np.random.default_rng(seed)) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
     assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize("grid", TINY)
-def test_no_mask_asked_for_is_empty_on_tiny_grids(grid):
+def test_no_mask_asked_for_is_empty_on_tiny_grids(grid: tuple[int, int]) -> None:
     patches = grid[0] * grid[1]
     for seed in range(100):
         masks = draw_masks(9, grid, np.random.default_rng(seed))
@@ -113,13 +115,13 @@ def test_no_mask_asked_for_is_empty_on_tiny_grids(grid):
 
 
 @pytest.mark.parametrize("grid", [(2, 2), (4, 4), (3, 7)])
-def test_whole_grids_may_be_asked_for(grid):
+def test_whole_grids_may_be_asked_for(grid: tuple[int, int]) -> None:
     masks = draw_masks(20, grid, np.random.default_rng(0), 1.0, (1.0, 1.0))
     assert masks.any(axis=(1, 2)).all()
 
 
 @pytest.mark.parametrize(("crops", "share"), [(1, 0.5), (6, 0.0), (0, 0.5)])
-def test_no_crop_to_mask_gives_no_mask(crops, share):
+def test_no_crop_to_mask_gives_no_mask(crops: int, share: float) -> None:
     masks = draw_masks(crops, GRID, np.random.default_rng(0), share)
     assert masks.shape == (crops, *GRID)
     assert not masks.any()

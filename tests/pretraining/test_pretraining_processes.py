@@ -5,16 +5,18 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load, load_file
 
+from omnibench.cell import Unit
 from omnibench.context import Context
 from tests.pretraining.pretraining_units import FIGURES, checkpoints, lines, outcome, pretraining
 
 # Ten steps; the parts are those of either process, so that KoLeo's neighbours are the same.
 TOLD = {"limit": 40, "micro_batch": 4, "local_crops": 1, "drop_path": 0.2}
-KINDS = {
+KINDS: Any = {
     "sinkhorn": {"mask_share": 0.1},  # one crop in a step: a process has no masks
     "mean": {"centring": "mean", "log_steps": 4},
 }
@@ -58,12 +60,12 @@ distributed.destroy_process_group()
 """
 
 
-def unit(kind, phantom, **recipe):
+def unit(kind: str, phantom: str, **recipe: Any) -> Unit:
     return pretraining(phantom, knn=phantom, **{**TOLD, **KINDS[kind], **recipe})
 
 
 @pytest.fixture(scope="module")
-def together(phantom, tmp_path_factory):
+def together(phantom: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of all results of two processes."""
     folder = tmp_path_factory.mktemp("together")
     script = folder / "script.py"
@@ -82,7 +84,9 @@ def together(phantom, tmp_path_factory):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_two_processes_give_the_steps_of_one(kind, together, phantom, context):
+def test_two_processes_give_the_steps_of_one(
+    kind: str, together: Path, phantom: str, context: Context
+) -> None:
     alone = outcome(unit(kind, phantom), context)
     expected = lines(unit(kind, phantom), context)
     found = lines(unit(kind, phantom), Context(together / kind, together))
@@ -98,7 +102,7 @@ def test_two_processes_give_the_steps_of_one(kind, together, phantom, context):
         assert (weights[name] - value).abs().max() < 1e-4, name
 
 
-def test_two_processes_that_were_killed_end_in_the_same_bits(together, phantom):
+def test_two_processes_that_were_killed_end_in_the_same_bits(together: Path, phantom: str) -> None:
     asked = unit("mean", phantom)
     plain, resumed = (Context(together / name, together) for name in ("mean", "killed"))
     # Step 6 is within a line of the log: its mean needs both processes' sums of step 5.
@@ -109,13 +113,13 @@ def test_two_processes_that_were_killed_end_in_the_same_bits(together, phantom):
     assert not checkpoints(asked, resumed).exists()
 
 
-def test_parts_that_do_not_go_up_in_the_processes_are_refused(together):
+def test_parts_that_do_not_go_up_in_the_processes_are_refused(together: Path) -> None:
     assert (together / "refused.txt").read_text() == (
         "recipe.batch 8 is not a multiple of 2 processes x micro_batch 8; lower micro_batch"
     )
 
 
-def test_the_log_is_written_once(together, phantom):
+def test_the_log_is_written_once(together: Path, phantom: str) -> None:
     path = next((together / "sinkhorn").rglob("*.steps.jsonl"))
     steps = [json.loads(line)["step"] for line in path.read_text().splitlines()]
     assert steps == list(range(11))

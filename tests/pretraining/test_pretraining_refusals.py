@@ -1,6 +1,9 @@
 """What cannot be pretrained is refused in a sentence; what can be put up with is noted."""
 
 import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,12 +14,13 @@ from omnibench.tasks.pretraining.start import start_of
 from PIL import Image
 
 from omnibench.cards import BackboneCard
+from omnibench.context import Context
 from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.errors import DataError, RequestError
 from tests.pretraining.pretraining_units import FAST, outcome, pretraining
 
 
-def images(folder, count, side=20, seed=0):
+def images(folder: Any, count: int, side: int = 20, seed: int = 0) -> str:
     """A folder of grey noise."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
@@ -38,7 +42,9 @@ def images(folder, count, side=20, seed=0):
         ({"prototype": 9}, "recipe.prototype: .*did you mean prototypes"),
     ],
 )
-def test_a_recipe_that_cannot_be_is_refused(phantom, context, recipe, message):
+def test_a_recipe_that_cannot_be_is_refused(
+    phantom: str, context: Context, recipe: dict[str, Any], message: str
+) -> None:
     with pytest.raises(RequestError, match=message):
         pretraining(phantom, **recipe)
 
@@ -65,15 +71,21 @@ def test_a_recipe_that_cannot_be_is_refused(phantom, context, recipe, message):
         ({"batch": 64, "limit": 34}, DataError, "batch 64 exceeds the training split's 34 images"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_by_name(phantom, context, told, error, message):
+def test_what_cannot_be_trained_is_refused_by_name(
+    phantom: str, context: Context, told: dict[str, Any], error: Any, message: str
+) -> None:
     with pytest.raises(error, match=message):
         outcome(pretraining(phantom, **told), context)
 
 
 @pytest.mark.parametrize(("own", "asked", "first"), [(0.3, None, 0.3), (None, 0.1, 0.1)])
 def test_layer_scales_of_the_start_stay_and_absent_ones_are_the_recipes(
-    context, monkeypatch, own, asked, first
-):
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    own: float | None,
+    asked: float | None,
+    first: float,
+) -> None:
     module = timm.create_model("test_vit", num_classes=0, img_size=48, init_values=own)
     monkeypatch.setitem(ORIGINS, "random", lambda *_: Origin(module))
     card = BackboneCard(id="start", source="random:test_vit")
@@ -84,7 +96,7 @@ def test_layer_scales_of_the_start_stay_and_absent_ones_are_the_recipes(
     again.load_state_dict(vit.state_dict())  # every key is there
 
 
-def test_an_unreadable_image_is_skipped_counted_and_named(tmp_path, context):
+def test_an_unreadable_image_is_skipped_counted_and_named(tmp_path: Path, context: Context) -> None:
     reference = images(tmp_path / "own", 12, side=52)
     (tmp_path / "own" / "07.png").write_bytes(b"no image")
     unit = pretraining(reference, limit=None, epochs=3, batch=4, unreadable=0.1)
@@ -94,7 +106,9 @@ def test_an_unreadable_image_is_skipped_counted_and_named(tmp_path, context):
     assert notes["enlarged"] == 0
 
 
-def test_more_unreadable_images_than_are_put_up_with_end_the_run(tmp_path, context):
+def test_more_unreadable_images_than_are_put_up_with_end_the_run(
+    tmp_path: Path, context: Context
+) -> None:
     reference = images(tmp_path / "own", 12)
     for name in ("03.png", "07.png"):
         (tmp_path / "own" / name).write_bytes(b"no image")
@@ -102,9 +116,11 @@ def test_more_unreadable_images_than_are_put_up_with_end_the_run(tmp_path, conte
         outcome(pretraining(reference, limit=None, batch=4, unreadable=0.1), context)
 
 
-def test_crops_larger_than_the_images_are_warned_of_and_counted(tmp_path, context, caplog):
+def test_crops_larger_than_the_images_are_warned_of_and_counted(
+    tmp_path: Path, context: Context, caplog: pytest.LogCaptureFixture
+) -> None:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split, count in {"train": 24, "val": 4, "test": 4}.items():
         arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.arange(count)[:, None] % 2
@@ -116,14 +132,16 @@ def test_crops_larger_than_the_images_are_warned_of_and_counted(tmp_path, contex
     assert notes["enlarged"] == 24
 
 
-def test_enlarged_image_files_are_counted_as_they_are_read(tmp_path, context):
+def test_enlarged_image_files_are_counted_as_they_are_read(
+    tmp_path: Path, context: Context
+) -> None:
     reference = images(tmp_path / "own", 8, side=30)
     assert outcome(pretraining(reference, limit=None, epochs=1), context).notes["enlarged"] == 8
 
 
-def unlabelled(folder):
+def unlabelled(folder: Any) -> str:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = rng.integers(0, 256, (8, 28, 28), dtype=np.uint8)
         arrays[f"{split}_label"] = rng.integers(0, 2, (8, 28, 28), dtype=np.uint8)
@@ -131,9 +149,9 @@ def unlabelled(folder):
     return f"npz:{folder / 'masks.npz'}"
 
 
-def many_labels(folder):
+def many_labels(folder: Any) -> str:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = rng.integers(0, 256, (8, 28, 28), dtype=np.uint8)
         arrays[f"{split}_labels"] = np.eye(8, dtype=np.uint8)[:, :3] + np.eye(8, 3, 1, np.uint8)
@@ -144,7 +162,9 @@ def many_labels(folder):
 @pytest.mark.parametrize(
     "dataset", [unlabelled, many_labels, lambda folder: images(folder / "own", 8)]
 )
-def test_a_dataset_without_one_label_an_image_cannot_judge(phantom, context, tmp_path, dataset):
+def test_a_dataset_without_one_label_an_image_cannot_judge(
+    phantom: str, context: Context, tmp_path: Path, dataset: Callable[..., Any]
+) -> None:
     reference = dataset(tmp_path)
     with pytest.raises(DataError, match=f"knn: {reference} has not one label an image"):
         outcome(pretraining(phantom, knn=reference), context)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,11 +19,13 @@ from safetensors.torch import load, load_file
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
+from omnibench.task import Outcome
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.steps import Steps
 from tests.pretraining.pretraining_units import FAST, checkpoints, lines, outcome, pretraining
@@ -32,11 +35,11 @@ class Killed(BaseException):
     pass
 
 
-def kill_in(monkeypatch, where, name, step):
+def kill_in(monkeypatch: pytest.MonkeyPatch, where: Any, name: str, step: int) -> None:
     """Let the run die in a method that is called with the number of the step."""
     original = getattr(where, name)
 
-    def dying(self, number, *rest):
+    def dying(self: Any, number: Any, *rest: Any) -> Any:
         if number == step:
             raise Killed
         return original(self, number, *rest)
@@ -44,7 +47,7 @@ def kill_in(monkeypatch, where, name, step):
     monkeypatch.setattr(where, name, dying)
 
 
-def same(ours, theirs):
+def same(ours: Any, theirs: Any) -> None:
     """Whether two outcomes are one another's, bit for bit."""
     assert ours.files["safetensors"] == theirs.files["safetensors"]
     assert ours.digests == theirs.digests
@@ -53,7 +56,9 @@ def same(ours, theirs):
 
 
 @pytest.fixture(scope="module")
-def plain(phantom, tmp_path_factory):
+def plain(
+    phantom: str, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[list[dict[str, Any]], Outcome]:
     """An undisturbed run with everything in it: its lines and its outcome."""
     folder = tmp_path_factory.mktemp("plain")
     torch.set_num_threads(1)
@@ -63,7 +68,7 @@ def plain(phantom, tmp_path_factory):
     return lines(unit, context), found
 
 
-def everything(phantom, **recipe):
+def everything(phantom: str, **recipe: Any) -> Unit:
     return pretraining(
         phantom, knn=phantom, local_crops=1, centring="mean", log_steps=3, knn_steps=4, **recipe
     )
@@ -79,8 +84,15 @@ def everything(phantom, **recipe):
     ],
 )
 def test_a_run_killed_anywhere_ends_in_the_same_bits(
-    plain, phantom, context, monkeypatch, where, name, step, checkpoint_steps
-):
+    plain: tuple[list[dict[str, Any]], Outcome],
+    phantom: str,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    name: str,
+    step: int,
+    checkpoint_steps: int | None,
+) -> None:
     unit = everything(phantom, checkpoint_steps=checkpoint_steps)
     kill_in(monkeypatch, where, name, step)
     with pytest.raises(Killed):
@@ -111,7 +123,9 @@ outcome(everything({phantom!r}, checkpoint_steps=5), Context(Path({results!r}), 
 """
 
 
-def test_a_process_that_is_killed_outright_goes_on_in_another(plain, phantom, context, tmp_path):
+def test_a_process_that_is_killed_outright_goes_on_in_another(
+    plain: tuple[list[dict[str, Any]], Outcome], phantom: str, context: Context, tmp_path: Path
+) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         SCRIPT.format(
@@ -134,8 +148,11 @@ def test_a_process_that_is_killed_outright_goes_on_in_another(plain, phantom, co
 
 
 def test_a_run_killed_before_its_record_only_reads_its_last_checkpoint(
-    plain, phantom, context, monkeypatch
-):
+    plain: tuple[list[dict[str, Any]], Outcome],
+    phantom: str,
+    context: Context,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(Checkpoints, "remove", lambda self: None)
     unit = everything(phantom)
     outcome(unit, context)
@@ -145,7 +162,9 @@ def test_a_run_killed_before_its_record_only_reads_its_last_checkpoint(
     same(again, plain[1])
 
 
-def test_the_log_has_the_steps_that_were_asked_for_and_its_figures(plain):
+def test_the_log_has_the_steps_that_were_asked_for_and_its_figures(
+    plain: tuple[list[dict[str, Any]], Outcome],
+) -> None:
     found, ended = plain
     assert [line["step"] for line in found] == [0, 3, 4, 6, 8]
     assert ["knn_auc" in line for line in found] == [True, False, True, False, True]
@@ -165,7 +184,9 @@ def test_the_log_has_the_steps_that_were_asked_for_and_its_figures(plain):
     assert ended.notes["collapse"] == []
 
 
-def test_a_line_is_the_mean_of_its_steps(plain, phantom, context):
+def test_a_line_is_the_mean_of_its_steps(
+    plain: tuple[list[dict[str, Any]], Outcome], phantom: str, context: Context
+) -> None:
     unit = pretraining(phantom, local_crops=1, centring="mean")
     outcome(unit, context)
     each = lines(unit, context)
@@ -177,26 +198,32 @@ def test_a_line_is_the_mean_of_its_steps(plain, phantom, context):
         assert line["lr"] == each[steps[-1]]["lr"]
 
 
-def test_what_is_watched_changes_nothing(plain, phantom, context):
+def test_what_is_watched_changes_nothing(
+    plain: tuple[list[dict[str, Any]], Outcome], phantom: str, context: Context
+) -> None:
     found = outcome(pretraining(phantom, local_crops=1, centring="mean", log_steps=5), context)
     assert found.digests == plain[1].digests
     assert found.metrics["online-knn/accuracy"] is None
 
 
-def test_without_knn_steps_neighbours_are_asked_after_each_epoch(phantom, context):
+def test_without_knn_steps_neighbours_are_asked_after_each_epoch(
+    phantom: str, context: Context
+) -> None:
     unit = pretraining(phantom, knn=phantom, log_steps=3)
     outcome(unit, context)
     asked = {line["step"]: "knn_auc" in line for line in lines(unit, context)}
     assert asked == {0: True, 3: False, 4: True, 6: False, 8: True}
 
 
-def first_line(unit, context):
+def first_line(unit: Unit, context: Context) -> Any:
     outcome(unit, context)
     return lines(unit, context)[0]
 
 
-def test_recomputed_activations_and_layer_scale_change_no_loss(phantom, context):
-    told = {"layer_scale": 1e-5, "drop_path": 0.3, "epochs": 1}
+def test_recomputed_activations_and_layer_scale_change_no_loss(
+    phantom: str, context: Context
+) -> None:
+    told: Any = {"layer_scale": 1e-5, "drop_path": 0.3, "epochs": 1}
     logs = []
     for name, again in (("kept", False), ("recomputed", True)):
         unit = pretraining(phantom, checkpoint_activations=again, **told)
@@ -209,7 +236,7 @@ def test_recomputed_activations_and_layer_scale_change_no_loss(phantom, context)
     assert all((gamma - 1e-5).abs().max() < 0.01 for gamma in gammas)
 
 
-def test_bf16_is_near_fp32(phantom, context):
+def test_bf16_is_near_fp32(phantom: str, context: Context) -> None:
     rough = first_line(pretraining(phantom, precision="bf16", epochs=1), context)
     exact = first_line(pretraining(phantom, epochs=1), context)
     assert rough != exact
@@ -217,7 +244,7 @@ def test_bf16_is_near_fp32(phantom, context):
         assert rough[name] == pytest.approx(exact[name], rel=0.02)
 
 
-def test_every_repetition_has_a_training_of_its_own(phantom, context):
+def test_every_repetition_has_a_training_of_its_own(phantom: str, context: Context) -> None:
     unit = pretraining(phantom, epochs=1, repetitions=(0, 1))
     first, second = tasks.get("pretraining").run(unit, context)
     assert (first.repetition, second.repetition) == (0, 1)
@@ -226,7 +253,7 @@ def test_every_repetition_has_a_training_of_its_own(phantom, context):
     same(alone, second)
 
 
-def test_the_weights_beside_the_record_are_the_teacher(context):
+def test_the_weights_beside_the_record_are_the_teacher(context: Context) -> None:
     unit = pretraining("phantom", layer_scale=0.1, limit=16, epochs=1, normalization="imagenet")
     assert execute_unit(unit, context).repetitions == {0: None}
     path = RecordStore(context.results).path(unit.cells[0])
@@ -252,21 +279,23 @@ def test_the_weights_beside_the_record_are_the_teacher(context):
     assert same_size.digest == record["digests"]["weights"]
 
 
-def test_a_training_starts_from_the_backbone_it_is_given(phantom, context):
+def test_a_training_starts_from_the_backbone_it_is_given(phantom: str, context: Context) -> None:
     frozen = pretraining(phantom, epochs=1, momentum=(1.0, 1.0))
     weights = load(outcome(frozen, context).files["safetensors"])
     torch.manual_seed(0)
-    start = timm.create_model("test_vit", num_classes=0)
+    start: Any = timm.create_model("test_vit", num_classes=0)
     start.set_input_size(img_size=(FAST["input_size"],) * 2)
     assert weights.keys() == start.state_dict().keys()
     for name, value in start.state_dict().items():
         assert torch.equal(weights[name], value), name
 
 
-def test_backbone_and_heads_are_clipped_each_by_itself(phantom, context, monkeypatch):
+def test_backbone_and_heads_are_clipped_each_by_itself(
+    phantom: str, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
     step, seen = torch.optim.AdamW.step, []
 
-    def counted(self, *given):
+    def counted(self: Any, *given: Any) -> Any:
         seen.append([p.grad.norm() for group in self.param_groups for p in group["params"]])
         return step(self, *given)
 

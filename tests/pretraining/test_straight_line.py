@@ -1,9 +1,14 @@
 """Every term of a step and every gradient, against `straight_line` in float64."""
 
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
 import torch
-from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, dino_terms
+from omnibench.tasks.pretraining.crops import Crops
+from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, Distillation, dino_terms
 from omnibench.tasks.pretraining.network import MaskedViT, draw_paths
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 
 from tests.pretraining import straight_line
 from tests.pretraining.tiny_networks import crops, model, network, recipe
@@ -12,17 +17,17 @@ TEMPERATURE = 0.05
 
 
 @pytest.fixture(autouse=True)
-def double():
+def double() -> Iterator[None]:
     """Float64 everywhere; timm's resampling of position embeddings stays in float32."""
     torch.set_default_dtype(torch.float64)
     yield
     torch.set_default_dtype(torch.float32)
 
 
-def ours(made, shown, answers, told, size):
+def ours(made: Any, shown: Any, answers: Any, told: PretrainingRecipe, size: int) -> dict[str, Any]:
     """The terms of a step in parts of `size` images, their gradients left in the parameters."""
     made.zero_grad()
-    sums = {}
+    sums = dict[str, Any]()
     for images in torch.arange(told.batch).split(size):
         found = made.losses(shown.of_images(images), answers, images, told.batch)
         sum(found.values()).backward()
@@ -31,7 +36,9 @@ def ours(made, shown, answers, told, size):
     return sums
 
 
-def same_step(made, told, shown, size, centres):
+def same_step(
+    made: Distillation, told: PretrainingRecipe, shown: Crops, size: int, centres: Any
+) -> Any:
     student = {n: p.detach().clone().requires_grad_() for n, p in made.student.named_parameters()}
     groups = torch.arange(told.batch).split(size)
     expected, logits = straight_line.loss(
@@ -74,14 +81,14 @@ CASES = {
 
 @pytest.mark.parametrize("size", [6, 3, 2])
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES.keys())
-def test_a_step_equals_the_straight_line(fields, size):
+def test_a_step_equals_the_straight_line(fields: Any, size: int) -> None:
     told = recipe(**fields)
     made = model(told)
     zeros = dict.fromkeys(("dino", "ibot"), torch.zeros(told.prototypes))
     same_step(made, told, crops(told), size, zeros)
 
 
-def test_the_centre_of_a_step_is_that_of_the_steps_before():
+def test_the_centre_of_a_step_is_that_of_the_steps_before() -> None:
     told = recipe(centring="mean", local_crops=1)
     made = model(told)
     centres = dict.fromkeys(("dino", "ibot"), torch.zeros(told.prototypes))
@@ -99,16 +106,17 @@ def test_the_centre_of_a_step_is_that_of_the_steps_before():
 @pytest.mark.parametrize(
     ("scale", "local", "share"), [("dinov2", 0, 2 / 3), ("terms", 0, 1.0), ("dinov2", 4, 0.2)]
 )
-def test_the_global_terms_weigh_what_the_recipe_says(scale, local, share):
+def test_the_global_terms_weigh_what_the_recipe_says(scale: str, local: int, share: float) -> None:
     assert 2 / dino_terms(recipe(dino_scale=scale, local_crops=local)) == pytest.approx(share)
 
 
-def test_a_step_without_masks_or_koleo_has_terms_of_zero():
+def test_a_step_without_masks_or_koleo_has_terms_of_zero() -> None:
     told = recipe(mask_share=0.0, koleo_weight=0.0)
     made, shown = model(told), crops(told)
     found = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, 3)
     assert found["dino"] > 0
     assert found["ibot"] == found["koleo"] == 0
+    assert made.student.backbone.mask_token.grad is not None
     assert not made.student.backbone.mask_token.grad.any()
 
 
@@ -116,7 +124,7 @@ def test_a_step_without_masks_or_koleo_has_terms_of_zero():
     "arguments",
     [{}, {"reg_tokens": 2}, {"reg_tokens": 1, "no_embed_class": True, "pre_norm": True}],
 )
-def test_tokens_are_timms(arguments):
+def test_tokens_are_timms(arguments: dict[str, Any]) -> None:
     vit = network(layer_scale=0.3, **arguments).eval()
     pixels = torch.randn(3, 3, 32, 32)
     classes, patches = MaskedViT(vit)(pixels)
@@ -126,12 +134,17 @@ def test_tokens_are_timms(arguments):
 
 
 @pytest.mark.parametrize(("count", "drop", "most"), [(10, 0.3, 7), (7, 0.5, 3), (2, 0.9, 1)])
-def test_a_fixed_number_of_images_takes_each_path(count, drop, most):
+def test_a_fixed_number_of_images_takes_each_path(count: int, drop: float, most: int) -> None:
     paths = draw_paths(count, 40, drop, torch.Generator().manual_seed(0))
+    assert paths is not None
     assert paths.takes_part.shape == (40, 2, count)
+    assert paths is not None
     assert (paths.takes_part.sum(dim=2) == most).all()
+    assert paths is not None
     assert paths.scale == pytest.approx(count / most)
+    assert paths is not None
     assert (paths.takes_part[:, 0] != paths.takes_part[:, 1]).any()
+    assert paths is not None
     shares = paths.takes_part.double().mean(dim=(0, 1))
     assert (shares - most / count).abs().max() < 0.2  # no place in the batch is preferred
     assert draw_paths(count, 40, 0.0, torch.Generator()) is None

@@ -1,22 +1,27 @@
 """The teacher's distributions: Sinkhorn-Knopp, softmax with a running centre, and their figures."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM
 from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
 from scipy.special import logsumexp
+from torch import Tensor
 
 from tests.pretraining import straight_line
 from tests.pretraining.tiny_networks import crops, every, model, recipe
 
 
-def noise(rows, columns, seed=0, spread=1.0, dtype=torch.float64):
+def noise(
+    rows: int, columns: int, seed: int = 0, spread: float = 1.0, dtype: Any = torch.float64
+) -> Any:
     generator = torch.Generator().manual_seed(seed)
     return spread * torch.randn(rows, columns, generator=generator, dtype=dtype)
 
 
-def in_logarithms(logits, temperature):
+def in_logarithms(logits: Any, temperature: float) -> Tensor:
     """Sinkhorn-Knopp where nothing can overflow: log p, float64 [R, K]."""
     q = logits.double().numpy() / temperature
     rows, columns = q.shape
@@ -28,7 +33,7 @@ def in_logarithms(logits, temperature):
 
 @pytest.mark.parametrize(("rows", "columns"), [(12, 7), (5, 40), (1, 9), (30, 2)])
 @pytest.mark.parametrize("temperature", [0.04, 0.07, 1.0, 100.0])
-def test_sinkhorn_is_the_textbooks(rows, columns, temperature):
+def test_sinkhorn_is_the_textbooks(rows: int, columns: int, temperature: float) -> None:
     logits = noise(rows, columns, spread=0.3)
     found = sinkhorn_knopp(logits.clone(), temperature)
     expected = straight_line.sinkhorn(logits, temperature)
@@ -41,7 +46,7 @@ def test_sinkhorn_is_the_textbooks(rows, columns, temperature):
 
 @pytest.mark.parametrize("shift", [0.0, 500.0, -500.0])
 @pytest.mark.parametrize("spread", [0.3, 1.0, 5.0])
-def test_float32_holds_cosines_at_the_teachers_temperatures(spread, shift):
+def test_float32_holds_cosines_at_the_teachers_temperatures(spread: float, shift: float) -> None:
     logits = noise(24, 50, dtype=torch.float32, spread=spread).clamp(-1, 1)
     expected = in_logarithms(logits, 0.04).exp().float()
     found = every(sinkhorn_knopp(logits + shift, 0.04))
@@ -52,7 +57,9 @@ def test_float32_holds_cosines_at_the_teachers_temperatures(spread, shift):
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
 @pytest.mark.parametrize("temperature", [1e-4, 0.01, 1e4])
 @pytest.mark.parametrize("spread", [1.0, 100.0])
-def test_rows_sum_to_one_whatever_the_logits(answer, temperature, spread):
+def test_rows_sum_to_one_whatever_the_logits(
+    answer: Any, temperature: float, spread: float
+) -> None:
     logits = noise(20, 30, dtype=torch.float32, spread=spread)
     logits[0] -= 50 * spread  # a row far below all others
     found = answer(logits, temperature)
@@ -61,14 +68,14 @@ def test_rows_sum_to_one_whatever_the_logits(answer, temperature, spread):
     assert float(found.usage().sum()) == pytest.approx(20, rel=1e-5)
 
 
-def test_float64_keeps_to_the_textbook_at_a_hundredth():
+def test_float64_keeps_to_the_textbook_at_a_hundredth() -> None:
     logits = noise(20, 30).clamp(-1, 1)
     found = every(sinkhorn_knopp(logits.clone(), 0.01))
     assert torch.allclose(found, in_logarithms(logits, 0.01).exp(), rtol=1e-9, atol=1e-300)
 
 
 @pytest.mark.parametrize("temperature", [0.04, 1.0])
-def test_softmax_is_torchs(temperature):
+def test_softmax_is_torchs(temperature: float) -> None:
     logits, centre = noise(9, 14), noise(1, 14, seed=1)[0]
     for given in (None, centre):
         found = every(softmax(logits.clone(), temperature, given))
@@ -77,7 +84,7 @@ def test_softmax_is_torchs(temperature):
 
 
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
-def test_entropies_and_usage_are_brute_force(answer):
+def test_entropies_and_usage_are_brute_force(answer: Any) -> None:
     logits = noise(11, 6)
     found = answer(logits.clone(), 0.5)
     p = every(found)
@@ -86,14 +93,14 @@ def test_entropies_and_usage_are_brute_force(answer):
     assert torch.allclose(found.usage(), unbalanced.sum(dim=0), rtol=1e-11)
 
 
-def test_nothing_masked_gives_no_distributions():
+def test_nothing_masked_gives_no_distributions() -> None:
     for found in (sinkhorn_knopp(noise(0, 5), 0.1), softmax(noise(0, 5), 0.1, None)):
         assert every(found).shape == (0, 5)
 
 
-def test_the_centre_is_the_closed_form_over_several_steps():
+def test_the_centre_is_the_closed_form_over_several_steps() -> None:
     told = recipe(centring="mean")
-    made = model(told)
+    made: Any = model(told)
     means = []
     for step in range(4):
         shown = crops(told, seed=step)
@@ -108,7 +115,7 @@ def test_the_centre_is_the_closed_form_over_several_steps():
     assert "dino_centre" in made.state_dict()  # what a checkpoint keeps
 
 
-def test_sinkhorn_uses_prototypes_alike_where_softmax_does_not():
+def test_sinkhorn_uses_prototypes_alike_where_softmax_does_not() -> None:
     logits = noise(400, 10) * 0.1
     logits[:, 3] += 0.5
     balanced = every(sinkhorn_knopp(logits.clone(), 0.07)).mean(dim=0)

@@ -1,5 +1,6 @@
 import math
 from dataclasses import fields, replace
+from typing import Any
 
 import pytest
 import torch
@@ -11,24 +12,25 @@ from omnibench.tasks.pretraining.views import (
     local_view,
 )
 from scipy.stats import kstest
+from torch import Tensor
 from torchvision.transforms.v2 import functional as reference
 
 DRAWS = 3000
 SCALE = (0.32, 1.0)
-BARE = {"blur": 0.0, "jitter": 0.0, "flip": 0.0}
-WHOLE = {**BARE, "scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
+BARE: dict[str, Any] = {"blur": 0.0, "jitter": 0.0, "flip": 0.0}
+WHOLE: dict[str, Any] = {**BARE, "scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
 EVERYTHING = View(40, SCALE, blur=0.5, solarise=0.5)
 
 
-def seeded(seed=0):
+def seeded(seed: int = 0) -> Any:
     return torch.Generator().manual_seed(seed)
 
 
-def noise(*shape):
+def noise(*shape: Any) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=seeded(1))
 
 
-def flip_and_box(maps, height, width):
+def flip_and_box(maps: Any, height: Any, width: Any) -> tuple[bool, Any]:
     """Flip [n] and the box (top, left, height, width) [n, 4] of maps without rotation."""
     half = torch.tensor([width, height]) / 2
     reach = torch.stack([maps[:, 0, 0], maps[:, 1, 1]], dim=1).double() * half
@@ -38,7 +40,7 @@ def flip_and_box(maps, height, width):
     return reach[:, 0] < 0, box.round().int()
 
 
-def torchvisions(view, images, draws):
+def torchvisions(view: View, images: Tensor, draws: Any) -> Any:
     """What torchvision makes of uint8 [n, H, W] image by image, op after op: [n, 1, S, S]."""
     flips, boxes = flip_and_box(draws.maps, *images.shape[1:])
     out = []
@@ -58,7 +60,7 @@ def torchvisions(view, images, draws):
     return torch.stack(out) * 255
 
 
-def both(view, images, seed=0):
+def both(view: Any, images: Tensor, seed: int = 0) -> tuple[Any, Any]:
     draws = view.draw(len(images), *images.shape[1:], seeded(seed))
     ours = view.apply(images, draws)
     assert ours.dtype == torch.float32
@@ -68,12 +70,14 @@ def both(view, images, seed=0):
 
 @pytest.mark.parametrize("side", [(28, 28), (60, 90), (200, 120)])
 @pytest.mark.parametrize("flip", [0.0, 1.0])
-def test_crop_and_flip_equal_torchvisions_smaller_and_larger(side, flip):
+def test_crop_and_flip_equal_torchvisions_smaller_and_larger(
+    side: tuple[int, int], flip: float
+) -> None:
     ours, theirs = both(View(48, (0.05, 1.0), **{**BARE, "flip": flip}), noise(12, *side))
     assert torch.allclose(ours, theirs, atol=0.02)
 
 
-def test_crop_is_pillows_to_a_grey_level():
+def test_crop_is_pillows_to_a_grey_level() -> None:
     images, view = noise(6, 90, 70), View(32, SCALE, **BARE)
     draws = view.draw(6, 90, 70, seeded())
     _, boxes = flip_and_box(draws.maps, 90, 70)
@@ -95,14 +99,14 @@ def test_crop_is_pillows_to_a_grey_level():
         {"solarise": 1.0},
     ],
 )
-def test_one_operation_alone_equals_torchvisions(only):
+def test_one_operation_alone_equals_torchvisions(only: dict[str, float]) -> None:
     images = noise(12, 48, 48)
     ours, theirs = both(View(48, **{**WHOLE, **only}), images)
     assert not torch.equal(ours[:, 0], images.float())
     assert torch.allclose(ours, theirs, atol=1e-3)
 
 
-def test_jitter_clamps_before_the_mean_is_taken():
+def test_jitter_clamps_before_the_mean_is_taken() -> None:
     images = noise(4, 48, 48)
     view = View(48, **WHOLE)
     draws = replace(
@@ -117,13 +121,13 @@ def test_jitter_clamps_before_the_mean_is_taken():
     assert (ours[1, 0] - unclamped[1]).abs().mean() > 5
 
 
-def test_what_is_not_drawn_changes_nothing():
+def test_what_is_not_drawn_changes_nothing() -> None:
     images = noise(5, 48, 48)
     assert torch.equal(both(View(48, **WHOLE), images)[0][:, 0], images.float())
 
 
 @pytest.mark.parametrize("side", [(40, 40), (128, 96)])
-def test_the_sequence_equals_torchvisions(side):
+def test_the_sequence_equals_torchvisions(side: tuple[int, int]) -> None:
     ours, theirs = both(EVERYTHING, noise(64, *side))
     difference = (ours - theirs).abs()
     # Solarising jumps by one grey level, from just below 128 to 127.
@@ -131,7 +135,7 @@ def test_the_sequence_equals_torchvisions(side):
     assert difference[(theirs - 127.5).abs() > 0.6].max() < 0.02
 
 
-def test_draws_and_pixels_do_not_depend_on_how_they_are_cut():
+def test_draws_and_pixels_do_not_depend_on_how_they_are_cut() -> None:
     generator = seeded()
     whole = EVERYTHING.draw(40, 56, 64, seeded())
     parts = [EVERYTHING.draw(count, 56, 64, generator) for count in (1, 26, 13)]
@@ -145,7 +149,7 @@ def test_draws_and_pixels_do_not_depend_on_how_they_are_cut():
         assert torch.allclose(pixels[places], part, atol=1e-3)
 
 
-def test_draws_follow_their_laws():
+def test_draws_follow_their_laws() -> None:
     draws = replace(EVERYTHING, blur=0.1, solarise=0.2).draw(DRAWS, 300, 300, seeded())
     flips, boxes = flip_and_box(draws.maps, 300, 300)
     jittered = (draws.factors != 1).any(dim=1)
@@ -172,7 +176,7 @@ def test_draws_follow_their_laws():
     assert correlations.abs().max() < 3.5 / math.sqrt(DRAWS)
 
 
-def test_views_are_dinov2s():
+def test_views_are_dinov2s() -> None:
     first, second = global_views(224, SCALE)
     local = local_view(98, (0.05, 0.32))
     assert (first.blur, first.solarise, second.blur, second.solarise) == (1.0, 0.0, 0.1, 0.2)
@@ -182,7 +186,7 @@ def test_views_are_dinov2s():
     assert not first.draw(50, 28, 28, seeded()).sigma.any()
 
 
-def test_autocast_does_not_reach_the_pixels():
+def test_autocast_does_not_reach_the_pixels() -> None:
     images = noise(6, 48, 48)
     draws = EVERYTHING.draw(6, 48, 48, seeded())
     with torch.autocast("cpu", torch.bfloat16):
@@ -190,6 +194,6 @@ def test_autocast_does_not_reach_the_pixels():
     assert torch.equal(pixels, EVERYTHING.apply(images, draws))
 
 
-def test_no_images_give_no_pixels():
+def test_no_images_give_no_pixels() -> None:
     draws = EVERYTHING.draw(0, 28, 28, seeded())
     assert EVERYTHING.apply(noise(0, 28, 28), draws).shape == (0, 1, 40, 40)

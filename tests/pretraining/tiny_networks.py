@@ -1,5 +1,7 @@
 """Small networks, recipes and crops for the tests of pretraining."""
 
+from typing import Any
+
 import numpy as np
 import timm
 import torch
@@ -12,7 +14,7 @@ from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 DEPTH, PATCH, SIDE = 2, 8, 32
 
 
-def recipe(**fields) -> PretrainingRecipe:
+def recipe(**fields: Any) -> PretrainingRecipe:
     """A recipe of a few prototypes; any field may be said otherwise."""
     return PretrainingRecipe(
         **{
@@ -30,7 +32,7 @@ def recipe(**fields) -> PretrainingRecipe:
     )
 
 
-def network(layer_scale: float | None = None, **arguments):
+def network(layer_scale: float | None = None, **arguments: Any) -> Any:
     """A ViT of two blocks for crops of SIDE px."""
     return timm.create_model(
         "vit_tiny_patch16_224",
@@ -74,6 +76,7 @@ def crops(told: PretrainingRecipe, seed: int = 0) -> Crops:
     )
 
 
-def every(targets) -> torch.Tensor:
+def every(targets: Any) -> torch.Tensor:
     """All rows of a teacher's distributions."""
-    return targets.distributions(torch.arange(len(targets.rows)))
+    result: torch.Tensor = targets.distributions(torch.arange(len(targets.rows)))
+    return result

@@ -9,13 +9,14 @@ import select
 import shutil
 import subprocess
 import sys
+from typing import Any
 
 from tests.waiting import HUNG_SECONDS
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def installed():
+def installed() -> None:
     """The path of a Chromium; None where there is none."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
@@ -23,11 +24,16 @@ def installed():
 class Browser:
     """One page of a headless Chromium; `events` holds all that it told."""
 
-    def __init__(self, profile):
-        self.numbers, self.events, self.buffer, self.session = itertools.count(1), [], b"", None
+    def __init__(self, profile: Any) -> None:
+        self.numbers, self.events, self.buffer, self.session = (
+            itertools.count(1),
+            list[Any](),
+            b"",
+            None,
+        )
         read, self.writing = os.pipe()
         self.reading, write = os.pipe()
-        command = [
+        command: Any = [
             *(installed(), "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run"),
             *("--disable-dev-shm-usage", "--remote-debugging-pipe", f"--user-data-dir={profile}"),
         ]
@@ -49,7 +55,7 @@ class Browser:
         for domain in ("Page", "Runtime", "Log", "Network"):
             self(f"{domain}.enable")
 
-    def __call__(self, method, **parameters):
+    def __call__(self, method: Any, **parameters: Any) -> Any:
         number = next(self.numbers)
         message = {"id": number, "method": method, "params": parameters}
         if self.session:
@@ -62,7 +68,7 @@ class Browser:
                 return answer["result"]
             self.events.append(answer)
 
-    def _read(self):
+    def _read(self) -> Any:
         while b"\0" not in self.buffer:
             ready, _, _ = select.select([self.reading], [], [], HUNG_SECONDS)
             assert ready, "the browser does not answer"
@@ -72,18 +78,18 @@ class Browser:
         text, _, self.buffer = self.buffer.partition(b"\0")
         return json.loads(text)
 
-    def open(self, path):
+    def open(self, path: Any) -> None:
         self.events.clear()
         self("Page.navigate", url=path.as_uri())
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._read())
 
-    def run(self, script):
+    def run(self, script: str) -> Any:
         answer = self("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer
         return answer["result"].get("value")
 
-    def key(self, name, code=None):
+    def key(self, name: str, code: Any = None) -> None:
         text = {"Enter": "\r", "Space": " "}.get(name)
         key = {"Space": " "}.get(name, name)
         codes = {"Tab": 9, "Enter": 13, "Escape": 27, "Space": 32, "ArrowRight": 39}
@@ -92,7 +98,7 @@ class Browser:
         self("Input.dispatchKeyEvent", type="keyDown", **facts, **({"text": text} if text else {}))
         self("Input.dispatchKeyEvent", type="keyUp", **facts)
 
-    def point(self, selector, click=False):
+    def point(self, selector: Any, click: bool = False) -> None:
         self.run(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block:'center',"
                  "behavior:'instant'})")  # fmt: skip
         self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
@@ -104,17 +110,17 @@ class Browser:
         for kind in ("mousePressed", "mouseReleased") if click else ():
             self("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
 
-    def resize(self, width, height, mobile=False):
+    def resize(self, width: Any, height: Any, mobile: bool = False) -> None:
         self(
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile},
         )
 
-    def screenshot(self, path, whole=False):
+    def screenshot(self, path: Any, whole: bool = False) -> None:
         shot = self("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
-    def complaints(self):
+    def complaints(self) -> list[Any]:
         """Exceptions, console errors and warnings, and what the security policy refused."""
         found = []
         for event in self.events:
@@ -127,7 +133,7 @@ class Browser:
                 found.append(facts["entry"])
         return found
 
-    def requests(self):
+    def requests(self) -> list[Any]:
         """Every address that was asked for, but those inside the page."""
         asked = [
             event["params"]["request"]["url"]
@@ -136,7 +142,7 @@ class Browser:
         ]
         return [url for url in asked if not url.startswith("data:")]
 
-    def close(self):
+    def close(self) -> None:
         self.process.kill()
         self.process.wait()
         os.close(self.reading)

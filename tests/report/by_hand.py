@@ -2,12 +2,14 @@
 
 import hashlib
 from dataclasses import fields
+from typing import Any
 
 import pandas as pd
 
 from omnibench.report import study
 from omnibench.report.build import Plan, Remarks, Scales, Verdicts, build_results
 from omnibench.report.result_tables import result_table
+from omnibench.report.table import Table
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import COLUMNS
 
@@ -15,10 +17,18 @@ from omnibench.stats.units import COLUMNS
 class Study:
     """Two datasets, a baseline that is a control, and whatever a test adds."""
 
-    def __init__(self):
-        self.rows, self.comparisons, self.asked = [], [], []
+    def __init__(self) -> None:
+        self.rows, self.comparisons, self.asked = list[Any](), list[Any](), list[Any]()
 
-    def add(self, backbone, values, dataset="d", adaptation="linear", metric="auc", **other):
+    def add(
+        self,
+        backbone: str,
+        values: list[float],
+        dataset: str = "d",
+        adaptation: str = "linear",
+        metric: str = "auc",
+        **other: Any,
+    ) -> "Study":
         for k, value in enumerate(values):
             text = f"{dataset}/{backbone}/{adaptation}/{k}"
             row = {
@@ -38,7 +48,15 @@ class Study:
             self.rows.append(row | other)
         return self
 
-    def compare(self, a, b="random-vit", dataset="d", adaptation="linear", metric="auc", **other):
+    def compare(
+        self,
+        a: str,
+        b: str = "random-vit",
+        dataset: str = "d",
+        adaptation: str = "linear",
+        metric: str = "auc",
+        **other: float | str,
+    ) -> "Study":
         given = {"test": "DeLong (mean of 3 repetitions)", "family": 2} | other
         self.comparisons.append(
             Comparison(
@@ -48,29 +66,37 @@ class Study:
         )
         return self
 
-    def ask(self, backbone, states, dataset="d", adaptation="linear", task="classification"):
+    def ask(
+        self,
+        backbone: str,
+        states: list[str],
+        dataset: str = "d",
+        adaptation: str = "linear",
+        task: str = "classification",
+    ) -> "Study":
         for k, state in enumerate(states):
             self.asked.append((task, dataset, backbone, adaptation, k, state))
         return self
 
     @property
-    def values(self):
+    def values(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
 
     @property
-    def expected(self):
+    def expected(self) -> pd.DataFrame | None:
         names = ["task", "dataset", "backbone", "adaptation", "repetition", "state"]
         return pd.DataFrame(self.asked, columns=names) if self.asked else None
 
-    def results(self, **options):
+    def results(self, **options: Any) -> Any:
         """What `build_results` makes of it; the options are the fields of its parts."""
+        assert self is not None
         return build_results(self.values, *parts(self.comparisons, self.expected, options))
 
-    def tables(self, **options):
+    def tables(self, **options: Any) -> list[Table]:
         """The results as they are printed."""
         return [result_table(results) for results in self.results(**options)]
 
-    def reported(self, results, every=None, **facts):
+    def reported(self, results: Any, every: Any = None, **facts: Any) -> Any:
         """What a report of some results is made of."""
         baseline = results[0].baseline if results else None
         given = {"name": "demo", "baseline": baseline, "correction": "holm", "states": []}
@@ -79,7 +105,7 @@ class Study:
         return study.Study(**{**given, "predictions": {}.__getitem__, **facts})
 
 
-def parts(comparisons, expected, options):
+def parts(comparisons: Any, expected: Any, options: Any) -> list[Any]:
     """The arguments of `build_results` after the values, from the fields of all of them."""
     given = {"comparisons": comparisons, "expected": expected} | options
     kinds = (Verdicts, Plan, Scales, Remarks)

@@ -6,12 +6,12 @@ from tests.report.by_hand import Study
 
 
 @pytest.fixture
-def study():
+def study() -> Study:
     return Study()
 
 
 @pytest.fixture
-def demo(study):
+def demo(study: Study) -> Study:
     """One table: two datasets, three backbones, one of them significant, one cell failed."""
     study.add("random-vit", [0.5, 0.52, 0.54]).add("random-vit", [0.6] * 3, dataset="e")
     study.add("good", [0.9, 0.91, 0.95]).add("good", [0.7], adaptation="knn")

@@ -2,13 +2,16 @@
 
 import base64
 import json
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
+import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
-from omnibench.cell import Unit
+from omnibench.cell import Cell, Unit
 from omnibench.commands import reporting
 from omnibench.record import blank
 from omnibench.session import Places, Session
@@ -38,7 +41,7 @@ CARDS = {
 VARIES = {"linear": (0, 1, 2), "knn": (0,), "full": (0, 1, 2)}
 
 
-def unit(backbone, adaptation):
+def unit(backbone: str, adaptation: str) -> Unit:
     common = {"input_size": 64, "normalization": "backbone", "precision": "fp32", "limit": None}
     recipe = {"epochs": 3, "lr": [0.1, 0.01]} if adaptation != "knn" else {"k": [1, 5]}
     return Unit(
@@ -56,7 +59,7 @@ def unit(backbone, adaptation):
 class Results:
     """Records below a folder, and the command that reports on them."""
 
-    def __init__(self, folder, monkeypatch):
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.store = folder, RecordStore(folder)
         self.units = [unit(b, a) for b in CARDS for a in VARIES]
         self.suite = SimpleNamespace(
@@ -75,7 +78,7 @@ class Results:
             for cell in one.cells:
                 self.put(one, cell)
 
-    def put(self, one, cell):
+    def put(self, one: Unit, cell: Cell) -> None:
         """`lost` has failed with full, is blocked with knn, and lacks linear's last two."""
         name = one.backbone.id
         gone = one.short == "knn" or (one.short == "linear" and cell.repetition > 0)
@@ -102,7 +105,7 @@ class Results:
         labels = np.arange(CASES) % 3
         logits = rng.normal(size=(CASES, 3)).astype(np.float32)
         logits[np.arange(CASES), labels] += {"base": 0.2, "good": 2.5, "lost": 1.0}[name]
-        predictions = {
+        predictions: Any = {
             **{"test_logits": logits, "test_labels": labels, "test_case": np.arange(CASES)},
             "test_group": np.arange(CASES) // 2,
         }
@@ -124,7 +127,7 @@ class Results:
             files["overlay.png"] = PNG
         self.store.write(cell, record, predictions, files)
 
-    def report(self, out=None):
+    def report(self, out: Path | None = None) -> str:
         """Write the report; returns the page's text."""
         out = out or self.folder / "reports"
         reporting.report("dots-suite", out, Places(results=self.folder))

@@ -1,27 +1,31 @@
 """Results over several datasets: which backbones enter, what is said, what is refused."""
 
+from collections.abc import Callable
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.report import across
-from omnibench.report.across import across_tables, completed
+from omnibench.report.across import Complete, across_tables, completed
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
 from omnibench.report.table import DASH
+from tests.report.by_hand import Study
 from tests.report.page_records import ATTACK
 
 MODELS = ("random-vit", "a", "b", "c")
 
 
 @pytest.fixture
-def runs(study):
+def runs(study: Study) -> Callable[..., Any]:
     """Fill the study with seeded values; returns [models, datasets, repetitions]."""
 
-    def fill(datasets, repetitions=3, seed=0):
+    def fill(datasets: int, repetitions: int = 3, seed: int = 0) -> NDArray[Any]:
         rng = np.random.default_rng(seed)
         values = 0.5 + rng.normal(size=(len(MODELS), datasets, repetitions)) / 20
         values += np.arange(len(MODELS))[:, None, None] / 15
@@ -33,15 +37,17 @@ def runs(study):
     return fill
 
 
-def found(study, **options):
+def found(study: Study, **options: set[str]) -> list[Complete]:
     return list(completed(study.results(**options), study.values))
 
 
-def tables(study, baseline="random-vit", correction="holm", **options):
+def tables(
+    study: Study, baseline: str = "random-vit", correction: str = "holm", **options: set[str]
+) -> list[Any]:
     return across_tables(found(study, **options), baseline, correction)
 
 
-def test_every_number_against_scipy_and_statsmodels(study, runs):
+def test_every_number_against_scipy_and_statsmodels(study: Study, runs: Callable[..., Any]) -> None:
     values = runs(8)
     standings, pairs = tables(study)
     means = values.mean(axis=2)
@@ -86,12 +92,12 @@ def test_every_number_against_scipy_and_statsmodels(study, runs):
     assert [row[3] for row in pairs.texts] == [f"{one:.3f}".lstrip("0") for one in corrected]
 
 
-def test_the_same_values_give_the_same_tables(study, runs):
+def test_the_same_values_give_the_same_tables(study: Study, runs: Callable[..., Any]) -> None:
     runs(3)
     assert tables(study) == tables(study)
 
 
-def test_less_can_be_better(study, runs):
+def test_less_can_be_better(study: Study, runs: Callable[..., Any]) -> None:
     runs(4)
     up, _ = tables(study)
     down, _ = tables(study, lower_is_better={"def/auc"})
@@ -101,7 +107,7 @@ def test_less_can_be_better(study, runs):
     assert float(up_p["a"]) + float(down_p["a"]) == pytest.approx(1)
 
 
-def test_what_is_incomplete_is_left_out_by_name(study, runs):
+def test_what_is_incomplete_is_left_out_by_name(study: Study, runs: Callable[..., Any]) -> None:
     runs(3)
     study.add("gone", [0.9] * 3, dataset="d0")
     study.add("undefined", [0.9, float("nan"), 0.9], dataset="d0")
@@ -120,7 +126,9 @@ def test_what_is_incomplete_is_left_out_by_name(study, runs):
     assert "gone is not complete, so nothing is compared with it." in without.caption
 
 
-def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(study, runs):
+def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(
+    study: Study, runs: Callable[..., Any]
+) -> None:
     runs(3, repetitions=1)
     standings, pairs = tables(study)
     assert {row[2:] for row in standings.texts} == {(DASH,) * 4}
@@ -134,14 +142,14 @@ def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(study, r
     assert pairs.caption.startswith("No pair is tested: the Wilcoxon test of 3 pairs that differ")
 
 
-def test_unequal_repetitions_are_said(study, runs):
+def test_unequal_repetitions_are_said(study: Study, runs: Callable[..., Any]) -> None:
     runs(2)
     for d in range(2):
         study.add("more", [0.7, 0.71, 0.72, 0.73, 0.74], dataset=f"d{d}")
     assert "n = 3 to 5 repetitions" in tables(study)[0].caption
 
 
-def test_two_backbones_have_ranks_and_no_friedman(study):
+def test_two_backbones_have_ranks_and_no_friedman(study: Study) -> None:
     for d in range(2):
         study.add("a", [0.1, 0.2], dataset=f"d{d}").add("b", [0.1, 0.2], dataset=f"d{d}")
     (standings, pairs) = tables(study)
@@ -150,7 +158,7 @@ def test_two_backbones_have_ranks_and_no_friedman(study):
     assert "the two are equal in every pair" in pairs.caption
 
 
-def test_one_complete_backbone_is_refused(study):
+def test_one_complete_backbone_is_refused(study: Study) -> None:
     study.add("a", [0.1, 0.2], dataset="d0").add("a", [0.1, 0.2], dataset="d1")
     study.add("b", [0.1, 0.2], dataset="d0")
     (only,) = tables(study)
@@ -159,14 +167,14 @@ def test_one_complete_backbone_is_refused(study):
     assert "b (d1)" in only.caption
 
 
-def test_one_dataset_or_a_pretraining_has_none(study):
+def test_one_dataset_or_a_pretraining_has_none(study: Study) -> None:
     study.add("a", [0.1, 0.2]).add("b", [0.1, 0.2])
     for name in ("d0", "d1"):
         study.add("a", [0.1], dataset=name, task="pretraining")
     assert tables(study) == []
 
 
-def test_each_adaptation_stands_alone(study, runs):
+def test_each_adaptation_stands_alone(study: Study, runs: Callable[..., Any]) -> None:
     runs(2)
     for d in range(2):
         for name in ("a", "b"):
@@ -174,7 +182,9 @@ def test_each_adaptation_stands_alone(study, runs):
     assert [one.adaptation for one in found(study)] == ["linear", "knn"]
 
 
-def test_too_many_pairs_are_refused_by_number(study, runs, monkeypatch):
+def test_too_many_pairs_are_refused_by_number(
+    study: Study, runs: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs(2)
     monkeypatch.setattr(across, "MOST", 3)
     (standings, pairs) = tables(study)
@@ -182,7 +192,7 @@ def test_too_many_pairs_are_refused_by_number(study, runs, monkeypatch):
     assert pairs.caption.startswith("Refused: 4 backbones make 6 pairs; at most 3 are all tested")
 
 
-def test_any_name_is_printed_as_it_is(study):
+def test_any_name_is_printed_as_it_is(study: Study) -> None:
     for d in range(6):
         for k, name in enumerate(("a", "b", ATTACK)):
             study.add(name, [0.1 * k, 0.2 + 0.01 * d], dataset=f"{ATTACK}{d}")

@@ -1,5 +1,8 @@
 """The page in a real browser, where one is installed: what the script does, seen from outside."""
 
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 
 from omnibench.report.page.render import Page, to_html
@@ -18,7 +21,7 @@ LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory):
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         Results(folder, patch).report()
@@ -26,14 +29,14 @@ def report(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
     browser = Browser(tmp_path_factory.mktemp("profile"))
     yield browser
     browser.close()
 
 
 @pytest.fixture
-def browser(chromium, report):
+def browser(chromium: Browser, report: Path) -> Iterator[Browser]:
     """A page just opened; at the end it must have been quiet and must have asked for nothing."""
     chromium.resize(1280, 900)
     chromium("Emulation.setEmulatedMedia", features=[_scheme("light")])
@@ -45,11 +48,11 @@ def browser(chromium, report):
     assert chromium.requests() == [report.as_uri()]
 
 
-def _scheme(name):
+def _scheme(name: str) -> dict[str, str]:
     return {"name": "prefers-color-scheme", "value": name}
 
 
-def test_a_column_sorts_by_click_and_by_key(browser):
+def test_a_column_sorts_by_click_and_by_key(browser: Browser) -> None:
     head = "#t1 thead th:nth-child(3)"
     before = browser.run(NAMES)
     browser.point(f"{head} .sort", click=True)
@@ -71,7 +74,7 @@ def test_a_column_sorts_by_click_and_by_key(browser):
     assert browser.run("document.querySelectorAll('#t1 [aria-sort=none]').length") == 2
 
 
-def test_rows_are_filtered_by_every_word(browser):
+def test_rows_are_filtered_by_every_word(browser: Browser) -> None:
     browser.run("document.getElementById('t1-f').focus()")
     browser("Input.insertText", text="GOOD lin")
     assert browser.run(NAMES) == ["good linear"]
@@ -83,7 +86,7 @@ def test_rows_are_filtered_by_every_word(browser):
     assert len(browser.run(NAMES)) == 9
 
 
-def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser):
+def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser: Browser) -> None:
     browser.point(CELL)
     (shown,) = browser.run(SHOWN)
     assert shown.startswith("base linear on dots, macro-f1.")
@@ -109,7 +112,7 @@ def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser):
     assert browser.run(SHOWN) == []
 
 
-def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browser):
+def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browser: Browser) -> None:
     browser.resize(390, 400, mobile=True)
     browser.run("scrollTo({top: 0, behavior: 'instant'})")
     browser.run("document.querySelector('#t3 tbody tr:last-child .cell').focus()")
@@ -129,7 +132,7 @@ def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browse
     assert browser.run(f"getComputedStyle({tip}).visibility") == "hidden"
 
 
-def test_a_reader_hears_the_details(browser):
+def test_a_reader_hears_the_details(browser: Browser) -> None:
     nodes = browser("Accessibility.getFullAXTree")["nodes"]
     described = [
         node["description"]["value"]
@@ -142,7 +145,7 @@ def test_a_reader_hears_the_details(browser):
     )
 
 
-def test_dark_follows_the_system_and_the_button(browser):
+def test_dark_follows_the_system_and_the_button(browser: Browser) -> None:
     assert browser.run(BACKGROUND) == LIGHT
     browser.point("#theme", click=True)
     assert browser.run(BACKGROUND) == DARK
@@ -155,7 +158,9 @@ def test_dark_follows_the_system_and_the_button(browser):
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
-def test_a_screen_of_any_width_scrolls_tables_and_not_the_page(browser, width):
+def test_a_screen_of_any_width_scrolls_tables_and_not_the_page(
+    browser: Browser, width: int
+) -> None:
     browser.resize(width, 844, mobile=width < 600)
     assert browser.run("document.documentElement.scrollWidth <= innerWidth")
     left = "document.querySelector('#cost tbody th').getBoundingClientRect().left"
@@ -164,7 +169,7 @@ def test_a_screen_of_any_width_scrolls_tables_and_not_the_page(browser, width):
     assert browser.run(left) == before  # the first column stays
 
 
-def test_the_first_stop_skips_to_the_results(browser):
+def test_the_first_stop_skips_to_the_results(browser: Browser) -> None:
     browser.key("Tab")
     assert browser.run("document.activeElement.className") == "skip"
     assert browser.run("document.activeElement.getBoundingClientRect().left >= 0")
@@ -172,7 +177,9 @@ def test_the_first_stop_skips_to_the_results(browser):
     assert browser.run("location.hash") == "#main"
 
 
-def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(chromium, tmp_path):
+def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(
+    chromium: Browser, tmp_path: Path
+) -> None:
     columns = (Column("name"), Column("value", "number"), Column("note"))
     rows = tuple(
         (Cell(f"{ATTACK}{k}"), Cell.from_number(k * 7 % 3000, str(k * 7 % 3000)), Cell("a word"))

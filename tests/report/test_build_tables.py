@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,46 +11,49 @@ from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import result_table
+from omnibench.report.table import Cell
 from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
+from tests.report.by_hand import Study
 
 
-def cell(table, backbone, dataset="d", adaptation="linear"):
+def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Cell:
     (found,) = [
         cell
         for column, row, cell in table.cells
         if (column, row.backbone, row.adaptation) == (dataset, backbone, adaptation)
     ]
-    return found
+    result: Cell = found
+    return result
 
 
-def test_cells_hold_mean_sample_deviation_and_n(demo):
+def test_cells_hold_mean_sample_deviation_and_n(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit")
-    good = cell(table, "good")
+    good: Any = cell(table, "good")
     assert good.mean == pytest.approx(0.92)
     assert good.std == pytest.approx(np.std([0.9, 0.91, 0.95], ddof=1))
     assert (good.n, good.expected, good.partial) == (3, 3, False)
     assert len(good.digests) == 3
-    knn = cell(table, "good", adaptation="knn")
+    knn: Any = cell(table, "good", adaptation="knn")
     assert (knn.n, knn.std) == (1, None)
 
 
-def test_absent_cells_say_why(demo):
+def test_absent_cells_say_why(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit")
     assert cell(table, "good", "e").state == "failed"
     assert cell(table, "fair", "e").state == "unplanned"
     assert cell(table, "good", "e", "knn").state == "unplanned"
-    fair = cell(table, "fair")
+    fair: Any = cell(table, "fair")
     assert (fair.state, fair.n, fair.expected, fair.partial) == ("done", 2, 3, True)
 
 
-def test_without_a_plan_what_has_no_record_is_missing(study):
+def test_without_a_plan_what_has_no_record_is_missing(study: Study) -> None:
     study.add("a", [0.5]).add("a", [0.5], dataset="e").add("b", [0.6])
     (table,) = study.results()
     assert cell(table, "b", "e").state == "missing"
 
 
-def test_undefined_is_never_averaged_over(study):
+def test_undefined_is_never_averaged_over(study: Study) -> None:
     (table,) = study.add("a", [0.5, np.nan, 0.7]).add("b", [0.4] * 3).results()
     assert cell(table, "a").state == "undefined"
     assert np.isnan(cell(table, "a").mean)
@@ -59,7 +63,9 @@ def test_undefined_is_never_averaged_over(study):
 @pytest.mark.parametrize(
     ("metric", "ranks"), [("auc", [0, 1, 1, 2, 2]), ("brier", [1, 0, 0, 2, 2])]
 )
-def test_best_and_second_with_ties_and_direction(study, metric, ranks):
+def test_best_and_second_with_ties_and_direction(
+    study: Study, metric: str, ranks: list[int]
+) -> None:
     # .1 + .2 and .3 are one number to a reader, .30001 is another though it prints the same.
     for name, value in zip("abcde", (0.2, 0.30001, 0.30001, 0.1 + 0.2, 0.3), strict=True):
         study.add(name, [value], metric=metric)
@@ -68,7 +74,7 @@ def test_best_and_second_with_ties_and_direction(study, metric, ranks):
     assert table.lower_is_better == {metric} & {"brier"}
 
 
-def test_rows_follow_the_suite(study):
+def test_rows_follow_the_suite(study: Study) -> None:
     for name in ("c", "a", "b"):
         study.add(name, [0.5], adaptation="knn").add(name, [0.5, 0.6])
     (table,) = study.results(backbones=["b", "c"])
@@ -82,7 +88,7 @@ def test_rows_follow_the_suite(study):
     ]
 
 
-def test_one_table_for_each_task_definition_and_metric(study):
+def test_one_table_for_each_task_definition_and_metric(study: Study) -> None:
     study.add("a", [0.5]).add("a", [0.6], metric="miou", task="segmentation", dataset="s")
     study.add("a", [0.6], metric="miou", task="segmentation", dataset="s", definition="batch")
     study.ask("a", ["missing"], "never-run")
@@ -94,12 +100,12 @@ def test_one_table_for_each_task_definition_and_metric(study):
     ]
 
 
-def test_a_dataset_without_the_metric_is_no_column(study):
+def test_a_dataset_without_the_metric_is_no_column(study: Study) -> None:
     study.add("a", [0.5]).add("a", [0.5], metric="mean-label-auc", dataset="multi-label")
     assert [table.columns for table in study.results()] == [("d",), ("multi-label",)]
 
 
-def test_only_corrected_p_against_the_baseline_is_significant(study):
+def test_only_corrected_p_against_the_baseline_is_significant(study: Study) -> None:
     for name in ("random-vit", "a", "b", "c"):
         study.add(name, [0.5, 0.6, 0.7])
     study.compare("a", p=0.001, p_corrected=0.049).compare("b", p=0.001, p_corrected=0.05)
@@ -108,18 +114,18 @@ def test_only_corrected_p_against_the_baseline_is_significant(study):
     assert [row.backbone for _, row, cell in table.cells if cell.significant] == ["a"]
 
 
-def test_duplicates_are_refused(study):
+def test_duplicates_are_refused(study: Study) -> None:
     study.add("a", [0.5]).add("a", [0.6])
     with pytest.raises(StoreError, match="stands twice"):
         study.results()
 
 
-def test_no_records_no_tables(study):
+def test_no_records_no_tables(study: Study) -> None:
     assert study.results() == []
     assert study.ask("a", ["missing"]).results() == []
 
 
-def test_caption_says_what_a_claim_needs(demo):
+def test_caption_says_what_a_claim_needs(demo: Study) -> None:
     (table,) = demo.results(
         baseline="random-vit", notes={"d": "a generated test bench.", "absent": "not here"}
     )
@@ -139,7 +145,7 @@ def test_caption_says_what_a_claim_needs(demo):
     assert "not here" not in text
 
 
-def test_caption_without_baseline_or_tests_claims_nothing(study):
+def test_caption_without_baseline_or_tests_claims_nothing(study: Study) -> None:
     study.add("a", [0.5]).add("b", [0.6])
     (table,) = study.results()
     assert "†" not in caption(table)
@@ -149,7 +155,7 @@ def test_caption_without_baseline_or_tests_claims_nothing(study):
     assert "Not tested against b" in caption(table)
 
 
-def test_from_values_to_daggers(study):
+def test_from_values_to_daggers(study: Study) -> None:
     for dataset in ("d", "e"):
         study.add("good", [0.9, 0.91, 0.92], dataset, varies="training seed")
         study.add("random-vit", [0.5, 0.53, 0.51], dataset, varies="training seed")
@@ -160,7 +166,7 @@ def test_from_values_to_daggers(study):
     assert "Frozen" not in caption(table)
 
 
-def standings(**by_backbone):
+def standings(**by_backbone: str) -> pd.DataFrame:
     """What `tied_with_best` says of the linear probes on d."""
     place = {"task": "classification", "dataset": "d", "adaptation": "linear"}
     place |= {"definition": "def", "metric": "auc"}
@@ -168,7 +174,7 @@ def standings(**by_backbone):
     return pd.DataFrame(rows)
 
 
-def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
+def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study: Study) -> None:
     for name, value in (("a", 0.9), ("b", 0.88), ("c", 0.87), ("d", 0.5), ("e", 0.4)):
         study.add(name, [value, value])
     found = standings(a="best", b="untested", c="tied", d="behind", e="tied")
@@ -181,7 +187,9 @@ def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study):
     assert "Not tested against their best: 1." in text
 
 
-def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(study):
+def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
+    study: Study,
+) -> None:
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     study.add("a", [0.9, 0.9], adaptation="full")
     (table,) = study.results(standings=standings(a="best", b="tied"))
@@ -194,7 +202,7 @@ def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
     assert "with the same backbone" in caption(table)
 
 
-def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study):
+def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study: Study) -> None:
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     (table,) = study.results(seen={("a", "d"): ("busi",)})
     assert [row.backbone for _, row, cell in table.cells if cell.seen] == ["a"]
@@ -208,7 +216,7 @@ def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study)
     assert "\N{DOUBLE DAGGER}" not in caption(table)
 
 
-def test_the_correction_that_was_used_is_the_one_named(study):
+def test_the_correction_that_was_used_is_the_one_named(study: Study) -> None:
     study.add("random-vit", [0.5, 0.6]).add("a", [0.8, 0.8]).compare("a", p_corrected=0.01)
     (table,) = study.results(baseline="random-vit")
     table = replace(table, correction="benjamini-hochberg")

@@ -1,11 +1,13 @@
 """Comparisons with the baseline as tables: every number, and what was not tested."""
 
 from types import SimpleNamespace
+from typing import Any
 
 from omnibench.report.comparisons import HEADS, difference_tables
+from tests.report.by_hand import Study
 
 
-def tables(study, correction="holm"):
+def tables(study: Study, correction: str = "holm") -> Any:
     found = study.results(baseline="random-vit")
     return difference_tables(
         SimpleNamespace(
@@ -16,7 +18,7 @@ def tables(study, correction="holm"):
     )
 
 
-def test_rows_and_caption(demo):
+def test_rows_and_caption(demo: Study) -> None:
     demo.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
     (table,) = tables(demo, "benjamini-hochberg")
     assert table.title == "Differences from random-vit: classification, auc"
@@ -32,7 +34,7 @@ def test_rows_and_caption(demo):
     assert table.caption.endswith("Not tested: no auc of lost.")
 
 
-def test_a_table_for_each_metric(study):
+def test_a_table_for_each_metric(study: Study) -> None:
     study.add("a", [0.5]).add("a", [0.5], metric="f1")
     study.compare("a", p=0.0001, p_corrected=0.0002, low=0.0, high=0.1, effect=1.234)
     study.compare("a", metric="f1", test="none", note="why")
@@ -41,6 +43,6 @@ def test_a_table_for_each_metric(study):
     assert "Two-sided" not in second.caption
 
 
-def test_nothing_compared(demo):
+def test_nothing_compared(demo: Study) -> None:
     demo.comparisons = []
     assert tables(demo) == []

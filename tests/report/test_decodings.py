@@ -1,8 +1,10 @@
 import csv
 import io
 import re
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from omnibench.report.build import build_results, gather_decodings
@@ -11,23 +13,33 @@ from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table, result_table
+from omnibench.report.table import Table
 from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
-from tests.report.by_hand import parts
+from omnibench.stats.pair import Comparison
+from tests.report.by_hand import Study, parts
 
-DECODINGS = ("b1-t64", "b5-t128")
-METRICS = ("meteor", "bleu")
+DECODINGS: Any = ("b1-t64", "b5-t128")
+METRICS: Any = ("meteor", "bleu")
 TRAINED = {"task": "captioning", "varies": "training seed"}
 
 
 class Texts:
     """A study of generated texts, with real comparisons against `base`."""
 
-    def __init__(self, study):
+    def __init__(self, study: Study) -> None:
         self.study = study
-        self.rivals = []
+        self.rivals = list[Any]()
 
-    def add(self, backbone, values, decodings=DECODINGS, metrics=METRICS, name="cap", **other):
+    def add(
+        self,
+        backbone: str,
+        values: list[float],
+        decodings: tuple[str] = DECODINGS,
+        metrics: list[str] = METRICS,
+        name: str = "cap",
+        **other: str,
+    ) -> "Texts":
         """Values of the first metric and decoding; each further one is .01 higher."""
         if backbone not in ("base", *self.rivals):
             self.rivals.append(backbone)
@@ -40,31 +52,31 @@ class Texts:
         return self
 
     @property
-    def comparisons(self):
+    def comparisons(self) -> list[Comparison]:
         pairs = [(rival, "base") for rival in self.rivals]
         return compare_pairs(self.study.values, {}.__getitem__, pairs)
 
-    def results(self, expected=None, **options):
+    def results(self, expected: pd.DataFrame = None, **options: Any) -> Any:
         given = {"baseline": "base"} | options
         every = build_results(self.study.values, *parts(self.comparisons, expected, given))
         return gather_decodings(every)
 
-    def tables(self):
+    def tables(self) -> list[Table]:
         return [result_table(results) for results in self.results()]
 
 
 @pytest.fixture
-def texts(study):
+def texts(study: Study) -> Texts:
     return Texts(study)
 
 
 @pytest.fixture
-def small(texts):
+def small(texts: Texts) -> Texts:
     """One table: a baseline and a rival that is better beyond doubt, two decodings, two metrics."""
     return texts.add("base", [0.1, 0.11, 0.12]).add("good", [0.2, 0.21, 0.221])
 
 
-def test_a_row_for_each_decoding_and_a_column_for_each_metric(small):
+def test_a_row_for_each_decoding_and_a_column_for_each_metric(small: Texts) -> None:
     lines = to_markdown("s", small.tables()).splitlines()
     assert lines[2:10] == [
         "## captioning: cap on roco",
@@ -78,7 +90,7 @@ def test_a_row_for_each_decoding_and_a_column_for_each_metric(small):
     ]
 
 
-def test_the_same_table_in_latex(small):
+def test_the_same_table_in_latex(small: Texts) -> None:
     lines = to_latex("s", small.tables()).splitlines()
     assert r"\begin{tabular}{llrr r@{\,$\pm$\,}l r@{\,$\pm$\,}l}" in lines
     assert r"\label{tab:s-captioning-roco-cap}" in lines
@@ -90,7 +102,7 @@ def test_the_same_table_in_latex(small):
     assert not lines[at + 2].startswith("%")
 
 
-def test_the_csv_has_the_columns_of_the_published_table(small):
+def test_the_csv_has_the_columns_of_the_published_table(small: Texts) -> None:
     rows = list(csv.DictReader(io.StringIO(to_csv(long_table(small.results())))))
     assert len(rows) == 8
     last = rows[-1]
@@ -100,7 +112,7 @@ def test_the_csv_has_the_columns_of_the_published_table(small):
     assert float(last["p_corrected"]) < 0.05
 
 
-def test_caption_says_what_a_claim_needs(small):
+def test_caption_says_what_a_claim_needs(small: Texts) -> None:
     (table,) = small.results(notes={"roco": "a test bench", "other": "absent"})
     text = caption(table)
     for part in (
@@ -118,7 +130,7 @@ def test_caption_says_what_a_claim_needs(small):
     assert "undefined" not in text
 
 
-def test_a_table_for_each_definition_and_dataset_beside_those_without_texts(small):
+def test_a_table_for_each_definition_and_dataset_beside_those_without_texts(small: Texts) -> None:
     small.add("base", [0.1], dataset="own").add("base", [0.3], name="other", metrics=["meteor"])
     small.study.add("base", [0.5], dataset="d")
     tables = small.results()
@@ -130,7 +142,7 @@ def test_a_table_for_each_definition_and_dataset_beside_those_without_texts(smal
     ]
 
 
-def test_units_and_directions_are_found_without_the_decoding(texts):
+def test_units_and_directions_are_found_without_the_decoding(texts: Texts) -> None:
     texts.add("base", [9.0, 9.1], name="length", metrics=["tokens"])
     texts.add("base", [0.1, 0.2], metrics=["meteor", "empty"])
     texts.add("good", [0.3, 0.4], metrics=["meteor", "empty"])
@@ -147,7 +159,7 @@ def test_units_and_directions_are_found_without_the_decoding(texts):
     ]
 
 
-def test_an_undefined_metric_is_a_dash_and_said(texts):
+def test_an_undefined_metric_is_a_dash_and_said(texts: Texts) -> None:
     texts.add("base", [np.nan, 0.1], metrics=["meteor"]).add("base", [0.2, 0.3], metrics=["bleu"])
     (table,) = texts.results()
     text = to_markdown("s", [result_table(table)])
@@ -158,15 +170,17 @@ def test_an_undefined_metric_is_a_dash_and_said(texts):
     )
 
 
-def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
+def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small: Texts) -> None:
     small.add("good", [0.3, 0.4, 0.5], DECODINGS[:1], adaptation="bart-base")
     for backbone, states in (("base", "done"), ("good", "done"), ("late", "missing")):
         small.study.ask(backbone, [states] * 3, "roco", "bart-small", "captioning")
     for backbone, states in (("good", "done"), ("late", "failed")):
         small.study.ask(backbone, [states] * 3, "roco", "bart-base", "captioning")
     expected = small.study.expected
+    assert expected is not None
     narrow = expected["adaptation"] == "bart-base"
     expected["decodings"] = [DECODINGS[:1] if one else DECODINGS for one in narrow]
+    assert expected is not None
     (table,) = small.results(expected, backbones=["base", "good", "late"])
     assert [(r.backbone, r.adaptation, r.decoding, r.cells[0].state) for r in table.rows] == [
         *(("base", "bart-small", decoding, "done") for decoding in DECODINGS),
@@ -177,12 +191,12 @@ def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small):
     ]
 
 
-def test_families_are_those_of_one_decoding(small):
+def test_families_are_those_of_one_decoding(small: Texts) -> None:
     small.add("fair", [0.1, 0.12, 0.14])
     assert {row.family for row in small.comparisons} == {2}
 
 
-def test_one_sentence_a_pair_not_one_a_decoding(small):
+def test_one_sentence_a_pair_not_one_a_decoding(small: Texts) -> None:
     small.add("base", [0.3, 0.4, 0.5], name="other").add("good", [0.3, 0.4, 0.6], name="other")
     small.study.comparisons = small.comparisons
     text = tables_in_words(small.study.reported([], shown=small.results()))
@@ -198,7 +212,7 @@ def test_one_sentence_a_pair_not_one_a_decoding(small):
     )
 
 
-def test_different_decodings_are_never_compared(texts):
+def test_different_decodings_are_never_compared(texts: Texts) -> None:
     texts.add("base", [0.1, 0.11, 0.12], DECODINGS[:1]).add("good", [0.2, 0.21, 0.22])
     refused = {c.definition: c for c in texts.comparisons}["cap@b5-t128"]
     assert refused.test == "none"
@@ -208,8 +222,8 @@ def test_different_decodings_are_never_compared(texts):
     )
 
 
-def test_each_column_has_the_unit_and_the_direction_of_its_metric(small):
-    facts = {"units": {"cap/bleu": "bits"}, "lower_is_better": {"cap/bleu"}}
+def test_each_column_has_the_unit_and_the_direction_of_its_metric(small: Texts) -> None:
+    facts: Any = {"units": {"cap/bleu": "bits"}, "lower_is_better": {"cap/bleu"}}
     (results,) = small.results(**facts)
     table = result_table(results)
     assert [(c.title, c.falling) for c in table.columns[-2:]] == [

@@ -5,6 +5,8 @@ import shutil
 import subprocess
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +18,7 @@ from omnibench.report.latex import ROWS, breakable, escape, fitted
 from omnibench.report.page.write import FIGURES, make_page
 from omnibench.report.table import Table
 from omnibench.states import states
+from tests.report.by_hand import Study
 from tests.report.page_records import Results
 
 needs_latex = pytest.mark.skipif(
@@ -30,7 +33,7 @@ MOST_OVER = 3.0  # pt, which no eye sees
 
 
 @pytest.fixture(scope="module")
-def reported(tmp_path_factory):
+def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path]:
     """A study as `report` makes it, its figures, and the folder they lie in."""
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
@@ -39,11 +42,11 @@ def reported(tmp_path_factory):
     return found, draw_figures(found, folder / FIGURES), folder
 
 
-def write(study, figures, folder):
+def write(study: Study, figures: Any, folder: Path) -> Any:
     return write_document(study, make_page(study, figures, folder), figures, folder)
 
 
-def renamed(state, name):
+def renamed(state: Any, name: str) -> Any:
     unit = state.cell.unit
     backbone = unit.backbone.model_copy(update={"id": name})
     dataset = unit.dataset.model_copy(update={"id": name, "note": f"note {name}"})
@@ -51,7 +54,7 @@ def renamed(state, name):
     return replace(state, cell=replace(state.cell, unit=unit))
 
 
-def compiled(folder):
+def compiled(folder: Path) -> tuple[str, list[Any]]:
     """Run pdflatex twice; returns the log and the widths by which lines are too long, in pt."""
     for _ in range(2):
         done = subprocess.run(
@@ -66,7 +69,7 @@ def compiled(folder):
     return log, [float(width) for width in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log)]
 
 
-def printed(folder):
+def printed(folder: Path) -> Any:
     """The PDF's words, without spaces and line ends, as a name may be broken anywhere."""
     done = subprocess.run(
         ["pdftotext", "-raw", "report.pdf", "-"], cwd=folder, capture_output=True, check=True
@@ -75,7 +78,7 @@ def printed(folder):
 
 
 @needs_latex
-def test_a_report_compiles_and_nothing_runs_off_the_page(reported):
+def test_a_report_compiles_and_nothing_runs_off_the_page(reported: tuple[Any, Any, Path]) -> None:
     study, figures, folder = reported
     paths = write(study, figures, folder)
     assert [path.name for path in paths] == ["headlines.tex", "report.tex"]
@@ -88,7 +91,9 @@ def test_a_report_compiles_and_nothing_runs_off_the_page(reported):
 
 
 @needs_latex
-def test_every_character_and_the_longest_names_survive(reported, study, tmp_path):
+def test_every_character_and_the_longest_names_survive(
+    reported: tuple[Any, Any, Path], study: Study, tmp_path: Path
+) -> None:
     real, figures, folder = reported
     study.add("base", [0.5, 0.52], NASTY).add(NASTY, [0.9, 0.91], NASTY).add(LONG, [0.8], LONG)
     study.add(FOREIGN, [0.7], NASTY).compare(NASTY, "base", NASTY, p=0.1, p_corrected=0.2)
@@ -131,7 +136,9 @@ def test_every_character_and_the_longest_names_survive(reported, study, tmp_path
 
 
 @needs_latex
-def test_many_and_huge_tables_and_figures_compile(reported, study, tmp_path):
+def test_many_and_huge_tables_and_figures_compile(
+    reported: tuple[Any, Any, Path], study: Study, tmp_path: Path
+) -> None:
     real, figures, folder = reported
     for k in range(100):
         for dataset in "abcdefghijklmnop":
@@ -146,7 +153,9 @@ def test_many_and_huge_tables_and_figures_compile(reported, study, tmp_path):
 
 
 @needs_latex
-def test_a_study_with_next_to_nothing_compiles(reported, tmp_path):
+def test_a_study_with_next_to_nothing_compiles(
+    reported: tuple[Any, Any, Path], tmp_path: Path
+) -> None:
     study, _, _ = reported
     bare = replace(study, chosen=[], shown=[], comparisons=[], latent=Latent(), states=[])
     write(replace(bare, values=bare.values.iloc[:0]), Figures(), tmp_path)
@@ -154,7 +163,9 @@ def test_a_study_with_next_to_nothing_compiles(reported, tmp_path):
 
 
 @needs_latex
-def test_every_headline_stands_in_text_and_in_formulas(reported, tmp_path):
+def test_every_headline_stands_in_text_and_in_formulas(
+    reported: tuple[Any, Any, Path], tmp_path: Path
+) -> None:
     study, figures, folder = reported
     page = make_page(study, figures, folder)
     headlines, document = write_document(study, page, figures, tmp_path)
@@ -168,7 +179,7 @@ def test_every_headline_stands_in_text_and_in_formulas(reported, tmp_path):
     compiled(tmp_path)
 
 
-def test_a_table_is_split_and_nothing_of_it_lost(study):
+def test_a_table_is_split_and_nothing_of_it_lost(study: Study) -> None:
     for k in range(ROWS + 1):
         for dataset in range(12):
             study.add(f"backbone-{k}", [k / 100, 0.6], f"dataset-{dataset}")
@@ -189,7 +200,7 @@ def test_a_table_is_split_and_nothing_of_it_lost(study):
     assert r"\caption{Part 4 of 4; what is said of the first holds here too.}" in parts[3]
 
 
-def test_a_caption_too_long_for_a_float_stands_above(study):
+def test_a_caption_too_long_for_a_float_stands_above(study: Study) -> None:
     study.add("a", [0.5, 0.6])
     note = "A sentence about it. " * 150
     text = fitted(study.tables(notes={"d": note})[0], "tab:1")
@@ -198,7 +209,7 @@ def test_a_caption_too_long_for_a_float_stands_above(study):
     assert text.index("A sentence about it.") < text.index(r"\begin{table}")
 
 
-def test_a_table_of_texts_is_split_likewise():
+def test_a_table_of_texts_is_split_likewise() -> None:
     heads = ("backbone", *(f"({k})" for k in range(40)))
     rows = tuple((f"name {k}", *(f"{k}.{j}" for j in range(40))) for k in range(50))
     text = fitted(Table.from_texts("Likeness", heads, rows, "Said.", "latent"), "tab:1")
@@ -207,7 +218,7 @@ def test_a_table_of_texts_is_split_likewise():
     assert text.count("name 7 &") == text.count(r"\begin{table}[H]") / 2 > 1
 
 
-def test_only_very_long_words_are_broken():
+def test_only_very_long_words_are_broken() -> None:
     short = "a-name_of % & {x} é [1]"
     assert breakable(short) == " ".join(map(escape, short.split()))
     broken = breakable(LONG)

@@ -3,12 +3,16 @@
 import json
 import re
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
@@ -23,11 +27,12 @@ from omnibench.report.figures.answers import classified
 from omnibench.report.figures.drawing import Drawing, Figure, draw_figures
 from omnibench.report.figures.pareto import front
 from omnibench.report.figures.ranks import rank_diagrams
+from omnibench.report.study import Study
 from tests.report.page_records import ATTACK, CASES, Results
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """What the command hands to the page."""
     from omnibench.commands import reporting
 
@@ -37,16 +42,17 @@ def study(tmp_path, monkeypatch):
         reporting, "make_page", lambda study, *rest: handed.append(study) or make_page(study, *rest)
     )
 
-    def made(**report):
+    def made(**report: None) -> Study:
         vars(results.suite.report).update(report)
         reporting.report("s", tmp_path / "out", reporting.Places(results=tmp_path))
-        return handed[-1]
+        result: Study = handed[-1]
+        return result
 
     made.results = results
     return made
 
 
-def test_each_kind_is_drawn(study, tmp_path):
+def test_each_kind_is_drawn(study: Callable[..., Any], tmp_path: Path) -> None:
     figures = draw_figures(study(), tmp_path)
     found = {one.stem: one for one in figures.drawings}
     assert figures.failures == []
@@ -69,7 +75,9 @@ def test_each_kind_is_drawn(study, tmp_path):
             assert np.asarray(image.convert("L")).std() > 5  # something is on it
 
 
-def test_without_baseline_epochs_or_logits_those_figures_are_absent(study, tmp_path):
+def test_without_baseline_epochs_or_logits_those_figures_are_absent(
+    study: Any, tmp_path: Path
+) -> None:
     for path in study.results.folder.rglob("*.epochs.jsonl"):
         path.write_text("{broken")
     store = study.results.store
@@ -83,24 +91,26 @@ def test_without_baseline_epochs_or_logits_those_figures_are_absent(study, tmp_p
     assert stems == ["seeds-classification", "cost-classification"]
 
 
-def test_unchanged_figures_are_not_drawn_again(study, tmp_path, monkeypatch):
+def test_unchanged_figures_are_not_drawn_again(
+    study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = draw_figures(study(), tmp_path).drawings[0]
     first = [path.read_bytes() for path in drawing.write(one, tmp_path)]
     monkeypatch.setattr(drawing, "_render", lambda *_: pytest.fail("drawn again"))
     assert [path.read_bytes() for path in drawing.write(one, tmp_path)] == first
 
 
-def test_the_same_records_draw_the_same_bytes(study, tmp_path):
+def test_the_same_records_draw_the_same_bytes(study: Callable[..., Any], tmp_path: Path) -> None:
     made = study()
     for one in draw_figures(made, tmp_path).drawings:
         first, second = (drawing.write(one, tmp_path / name) for name in "ab")
         assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second], one.stem
 
 
-def test_confusion_and_f1_against_scikit_learn(study):
+def test_confusion_and_f1_against_scikit_learn(study: Any) -> None:
     (found,) = classified(study())
     assert found.classes == ("no_dot", "dot & $x$", ATTACK)
-    one = next(u for u in found.units if u.name == "good · linear")
+    one: Any = next(u for u in found.units if u.name == "good · linear")
     store, counts, scores = study.results.store, np.zeros((3, 3)), []
     for unit in study.results.units:
         if (unit.backbone.id, unit.short) != ("good", "linear"):
@@ -110,20 +120,25 @@ def test_confusion_and_f1_against_scikit_learn(study):
                 truth, answer = arrays["test_labels"], arrays["test_logits"].argmax(axis=1)
             counts += confusion_matrix(truth, answer)
             scores.append(f1_score(truth, answer, average=None))
+    assert one is not None
     assert np.array_equal(one.counts, counts)
     assert np.allclose(one.f1, np.mean(scores, axis=0))
+    assert one.sizes is not None
     assert one.sizes.sum() == 3 * CASES
+    assert one.hits is not None
     assert one.hits.sum() == np.trace(counts)
 
 
-def test_the_front_is_what_no_other_beats():
+def test_the_front_is_what_no_other_beats() -> None:
     points = [("a", 1.0, 5.0), ("b", 2.0, 4.0), ("c", 3.0, 9.0), ("d", 3.0, 8.0)]
     assert [name for name, _, _ in front(points, True, False)] == ["a", "c"]
     assert [name for name, _, _ in front(points, False, False)] == ["c"]
     assert [name for name, _, _ in front(points, True, True)] == ["a", "b"]
 
 
-def over_datasets(values, names, correction="holm"):
+def over_datasets(
+    values: NDArray[Any], names: list[str] | str, correction: str = "holm"
+) -> SimpleNamespace:
     """What a diagram reads, of values [models, datasets] in one repetition each."""
     from tests.report.by_hand import Study
 
@@ -136,7 +151,7 @@ def over_datasets(values, names, correction="holm"):
     )
 
 
-def test_a_rank_diagram_shows_demsars_groups(tmp_path):
+def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
     """Demsar 2006, section 3.2.2: four models on 14 datasets, CD 1.25 at .05."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=(4, 14)) / 10 + np.array([0, 0.05, 0.3, 0.33])[:, None]
@@ -165,7 +180,7 @@ def test_a_rank_diagram_shows_demsars_groups(tmp_path):
         assert np.asarray(image.convert("L")).std() > 5
 
 
-def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_path):
+def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_path: Path) -> None:
     names = [f"{ATTACK}-{k}-{'x' * 200}" for k in range(5)]
     (one,) = rank_diagrams(over_datasets(np.arange(10).reshape(5, 2), names))
     assert "2 datasets are few" in one.caption
@@ -176,24 +191,28 @@ def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_p
 
 
 @pytest.mark.parametrize(("models", "datasets"), [(2, 8), (5, 1)])
-def test_too_few_of_either_have_no_diagram(models, datasets):
+def test_too_few_of_either_have_no_diagram(models: int, datasets: int) -> None:
     values = np.random.default_rng(0).normal(size=(models, datasets))
     assert list(rank_diagrams(over_datasets(values, "abcde"[:models]))) == []
 
 
-def test_ties_everywhere_and_too_many_models_have_no_diagram(monkeypatch):
+def test_ties_everywhere_and_too_many_models_have_no_diagram(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     assert list(rank_diagrams(over_datasets(np.ones((3, 4)), "abc"))) == []
     monkeypatch.setattr(ranks, "MOST", 3)
     assert list(rank_diagrams(over_datasets(np.arange(16).reshape(4, 4), "abcd"))) == []
 
 
-def test_a_long_name_keeps_both_ends():
+def test_a_long_name_keeps_both_ends() -> None:
     assert drawing.shortened("a" * 40) == "a" * 40
     short = drawing.shortened("start" + "x" * 90 + "end", 20)
     assert (len(short), short[:5], short[-3:]) == (20, "start", "end")
 
 
-def test_a_figure_that_cannot_be_written_is_one_error(study, tmp_path):
+def test_a_figure_that_cannot_be_written_is_one_error(
+    study: Callable[..., Any], tmp_path: Path
+) -> None:
     from omnibench.errors import StoreError
 
     (tmp_path / "figures").write_text("a file where the folder goes")
@@ -201,7 +220,9 @@ def test_a_figure_that_cannot_be_written_is_one_error(study, tmp_path):
         draw_figures(study(), tmp_path / "figures")
 
 
-def test_a_figure_from_outside_stands_in_page_and_document(study, tmp_path, monkeypatch):
+def test_a_figure_from_outside_stands_in_page_and_document(
+    study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
     one = Drawing("mine", "Mine & theirs", "what it shows", "A line.", (2, 2), {"x": 1}, line)
     catalogue.register_figure(Figure("mine", "Mine", lambda study: [one] * (study.name != "")))
@@ -211,20 +232,24 @@ def test_a_figure_from_outside_stands_in_page_and_document(study, tmp_path, monk
     assert (tmp_path / "out/figures/mine.png").is_file()
 
 
-def line(figure):
+def line(figure: Any) -> None:
     figure.subplots().plot([0, 1], [0, 1])
 
 
 @pytest.mark.parametrize("when", ["gathering", "drawing"])
 def test_a_figure_that_raises_is_named_and_the_others_are_drawn(
-    study, tmp_path, monkeypatch, capsys, when
-):
-    def fails(_):
+    study: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    when: str,
+) -> None:
+    def fails(_: Any) -> None:
         raise ValueError("no such thing")
 
     drawing = Drawing("bad", "Bad", "it fails", "", (2, 2), {}, fails)
     monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
-    function = fails if when == "gathering" else (lambda study: [drawing])
+    function: Any = fails if when == "gathering" else (lambda study: [drawing])
     catalogue.register_figure(Figure("bad", "Bad one", function, place=0))
     study()
     said = f"The figure 'Bad one' is left out, as it failed in {__file__}, line "
@@ -236,8 +261,11 @@ def test_a_figure_that_raises_is_named_and_the_others_are_drawn(
 
 
 def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_left_out(
-    study, tmp_path, monkeypatch, caplog
-):
+    study: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     monkeypatch.setattr(catalogue.columns, "_entries", dict(catalogue.columns._entries))
     width = FurtherColumn("width", "width", lambda facts: len(facts.backbone.id), "letters", 0)
     for column in (
@@ -269,14 +297,21 @@ def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_lef
         ("column", FurtherColumn("mine", "m", len, table="x"), "`table` is 'x', neither results"),
     ],
 )
-def test_what_is_no_figure_or_column_is_refused_by_its_member(register, entry, sentence):
+def test_what_is_no_figure_or_column_is_refused_by_its_member(
+    register: str, entry: Any, sentence: str
+) -> None:
     registry = getattr(catalogue, f"{register}s")
     with pytest.raises(RequestError, match=re.escape(sentence)):
         registry.add("mine", entry)
     assert "mine" not in registry
 
 
-def test_a_figure_that_cannot_be_imported_is_named(study, tmp_path, monkeypatch, capsys):
+def test_a_figure_that_cannot_be_imported_is_named(
+    study: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
     catalogue.figures.add("mine", "no_such_module:figure")
     study()

@@ -3,22 +3,25 @@ r"""Headline numbers as commands: what they say, and that no name takes another'
 import re
 from dataclasses import replace
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from omnibench.report.headlines import best_of, by_column, headlines, to_commands
+from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
+from omnibench.report.table import Table
+from tests.report.by_hand import Study
 
 
-def found(tables):
+def found(tables: list[Table]) -> list[Headline]:
     return headlines(SimpleNamespace(primary={table.task: table for table in tables}))
 
 
-def commands(tables):
+def commands(tables: list[Table]) -> tuple[dict[str, str], str]:
     text = to_commands("demo", found(tables), "holm")
     return dict(re.findall(r"^\\newcommand\{\\(\w+)\}\{(.*)\}$", text, re.MULTILINE)), text
 
 
-def test_numbers_of_a_cell_and_its_comparison(demo):
+def test_numbers_of_a_cell_and_its_comparison(demo: Study) -> None:
     values, _ = commands(demo.results(baseline="random-vit"))
     assert {name.removeprefix("obGoodLinearDAuc"): value for name, value in values.items()
             if name.startswith("obGoodLinearDAuc")} == {
@@ -34,7 +37,7 @@ def test_numbers_of_a_cell_and_its_comparison(demo):
     assert "obRandomVitLinearEAucDifference" not in values  # the baseline itself
 
 
-def test_what_has_no_number_says_so(demo):
+def test_what_has_no_number_says_so(demo: Study) -> None:
     values, _ = commands(demo.results(baseline="random-vit"))
     for kind in ("Mean", "Std", "Difference", "Low", "High", "P"):
         assert values[f"obGoodLinearEAuc{kind}"] == r"\textit{failed}"
@@ -43,7 +46,7 @@ def test_what_has_no_number_says_so(demo):
     assert values["obFairLinearEAucMean"] == r"\textit{unplanned}"
 
 
-def test_a_refused_test_keeps_its_difference(study):
+def test_a_refused_test_keeps_its_difference(study: Study) -> None:
     study.add("random-vit", [0.5, 0.6]).add("good", [0.7, 0.9])
     study.compare("good", test="none", difference=0.25, note="other\nseeds")
     values, text = commands(study.results(baseline="random-vit"))
@@ -54,13 +57,13 @@ def test_a_refused_test_keeps_its_difference(study):
     assert "% its difference from random-vit: other seeds; records " in text
 
 
-def test_undefined_is_no_number(study):
+def test_undefined_is_no_number(study: Study) -> None:
     study.add("a", [0.5, float("nan")])
     values, _ = commands(study.results())
     assert set(values.values()) == {r"\textit{undefined}"}
 
 
-def test_comments_say_what_it_is_and_whose(demo):
+def test_comments_say_what_it_is_and_whose(demo: Study) -> None:
     _, text = commands(demo.results(baseline="random-vit"))
     lines = text.splitlines()
     above = lines[lines.index(r"\newcommand{\obGoodLinearDAucMean}{92.00}") - 1]
@@ -77,7 +80,7 @@ def test_comments_say_what_it_is_and_whose(demo):
     )
 
 
-def test_names_are_readable_letters(study):
+def test_names_are_readable_letters(study: Study) -> None:
     study.add("efficientnet-lite0", [0.5, 0.6], "phantom", metric="macro-f1")
     study.add("DINOv2 %é\N{CJK UNIFIED IDEOGRAPH-4F60}", [0.5], "phantom", metric="macro-f1")
     values, text = commands(study.results())
@@ -89,7 +92,9 @@ def test_names_are_readable_letters(study):
 @pytest.mark.parametrize(
     "rivals", [("a-b", "a_b"), ("a_b", "a-b"), ("\N{CYRILLIC SMALL LETTER ZHE}", "%")]
 )
-def test_equal_names_are_kept_apart_whatever_their_order(study, rivals):
+def test_equal_names_are_kept_apart_whatever_their_order(
+    study: Study, rivals: tuple[str, str]
+) -> None:
     for value, name in enumerate(sorted(rivals)):
         study.add(name, [0.1 + value / 10])
     (table,) = study.results(backbones=rivals)
@@ -102,18 +107,18 @@ def test_equal_names_are_kept_apart_whatever_their_order(study, rivals):
     assert all(re.fullmatch(rf"{stem}LinearDAuc[A-Z][a-p]{{7}}(Mean|Std)", name) for name in names)
 
 
-def test_published_rows_are_not_of_the_study(demo):
+def test_published_rows_are_not_of_the_study(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit")
     shown = replace(table, rows=tuple(replace(row, published="cited") for row in table.rows))
     assert found([shown]) == []
 
 
-def sentences(table):
+def sentences(table: Table) -> list[Any]:
     """The best mean of each column in a sentence."""
     return [best_of(column) for column in by_column(found([table]))]
 
 
-def test_best_mean_with_its_comparison(demo):
+def test_best_mean_with_its_comparison(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit")
     first, second = sentences(table)
     stem = r"\obGoodLinearDAuc"
@@ -126,7 +131,7 @@ def test_best_mean_with_its_comparison(demo):
     assert "difference" not in second
 
 
-def test_lower_may_be_better_and_the_tied_are_named(study):
+def test_lower_may_be_better_and_the_tied_are_named(study: Study) -> None:
     study.add("a_1", [0.5], metric="loss").add("b", [0.7], metric="loss")
     (table,) = study.results(lower_is_better=["def/loss"])
     rows = [replace(row, cells=(replace(row.cells[0], leading=True),)) for row in table.rows]
@@ -135,6 +140,6 @@ def test_lower_may_be_better_and_the_tied_are_named(study):
     assert said.endswith("; not told apart from it: b (linear).")
 
 
-def test_a_column_without_a_number_has_no_best(study):
+def test_a_column_without_a_number_has_no_best(study: Study) -> None:
     study.add("a", [float("nan")])
     assert sentences(study.results()[0]) == []

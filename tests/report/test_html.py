@@ -7,6 +7,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from omnibench.report.published import published_results
 from omnibench.report.result_tables import result_table
 from omnibench.report.table import Cell, Column, Table
 from omnibench.states import states
+from tests.report.by_hand import Study
 from tests.report.page_records import ATTACK, PNG, Results
 
 VOID = {"meta", "link", "img", "input", "br"}
@@ -28,43 +30,45 @@ VOID = {"meta", "link", "img", "input", "br"}
 class Document(HTMLParser):
     """Elements as (tag, attributes, text), and whether every one was closed in its turn."""
 
-    def __init__(self, text):
+    def __init__(self, text: str) -> None:
         super().__init__(convert_charrefs=True)
-        self.elements, self.open, self.broken = [], [], []
+        self.elements, self.open, self.broken = list[Any](), list[Any](), list[Any]()
         self.feed(text)
         self.close()
 
-    def handle_starttag(self, tag, attrs):
-        one = (tag, dict(attrs), [])
+    def handle_starttag(self, tag: str, attrs: list[Any]) -> None:
+        one = (tag, dict(attrs), list[Any]())
         self.elements.append(one)
         if tag not in VOID:
             self.open.append(one)
 
-    def handle_endtag(self, tag):
+    def handle_endtag(self, tag: str) -> None:
         if tag in VOID or not self.open or self.open.pop()[0] != tag:
             self.broken.append(tag)
 
-    def handle_data(self, data):
+    def handle_data(self, data: str) -> None:
         for _, _, texts in self.open:
             texts.append(data)
 
-    def all(self, *tags):
+    def all(self, *tags: str) -> list[Any]:
         return [one for one in self.elements if one[0] in tags]
 
-    def texts(self, *tags):
+    def texts(self, *tags: str) -> list[str]:
         return [" ".join("".join(texts).split()) for _, _, texts in self.all(*tags)]
 
 
 @pytest.fixture(scope="module")
-def page(tmp_path_factory):
+def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, str, Document]:
     with pytest.MonkeyPatch.context() as patch:
-        results = Results(tmp_path_factory.mktemp("results"), patch)
+        results: Any = Results(tmp_path_factory.mktemp("results"), patch)
         text = results.report()
         results.again = results.report(results.folder / "again")
     return results, text, Document(text)
 
 
-def test_every_element_is_closed_and_every_id_is_one_of_a_kind(page):
+def test_every_element_is_closed_and_every_id_is_one_of_a_kind(
+    page: tuple[Results, str, Document],
+) -> None:
     _, text, document = page
     assert text.startswith("<!DOCTYPE html>")
     assert (document.broken, document.open) == ([], [])
@@ -81,7 +85,7 @@ def test_every_element_is_closed_and_every_id_is_one_of_a_kind(page):
     assert anchors <= set(ids)
 
 
-def test_nothing_is_asked_of_the_network(page):
+def test_nothing_is_asked_of_the_network(page: tuple[Results, str, Document]) -> None:
     _, text, document = page
     for tag, attributes, _ in document.elements:
         for name in ("src", "href", "srcset", "action", "data", "poster", "background"):
@@ -97,7 +101,9 @@ def test_nothing_is_asked_of_the_network(page):
     assert "https://" not in text
 
 
-def test_tables_have_captions_and_scopes_and_images_have_words(page):
+def test_tables_have_captions_and_scopes_and_images_have_words(
+    page: tuple[Results, str, Document],
+) -> None:
     _, _, document = page
     tables = document.all("table")
     assert len(tables) >= 7
@@ -117,7 +123,7 @@ def test_tables_have_captions_and_scopes_and_images_have_words(page):
     assert {a["for"] for _, a, _ in document.all("label")} == inputs
 
 
-def test_every_value_tells_what_it_rests_on(page):
+def test_every_value_tells_what_it_rests_on(page: tuple[Results, str, Document]) -> None:
     _, _, document = page
     buttons = [a for _, a, _ in document.all("button") if a.get("class") == "cell"]
     tips = {a["id"]: texts for _, a, texts in document.all("span") if a.get("role") == "tooltip"}
@@ -139,7 +145,7 @@ def test_every_value_tells_what_it_rests_on(page):
     assert any("It is the baseline" in text for text in said)
 
 
-def test_gaps_are_shown_as_such(page):
+def test_gaps_are_shown_as_such(page: tuple[Results, str, Document]) -> None:
     _, text, document = page
     cells = document.texts("td")
     assert any(cell.startswith("missing lost knn on dots") for cell in cells)
@@ -155,7 +161,7 @@ def test_gaps_are_shown_as_such(page):
     assert "nan" not in re.findall(r"\w+", " ".join(cells))
 
 
-def test_no_name_breaks_out(page):
+def test_no_name_breaks_out(page: tuple[Results, str, Document]) -> None:
     _, text, document = page
     assert len(document.all("script")) == 1
     assert text.count("</script>") == 1
@@ -164,7 +170,7 @@ def test_no_name_breaks_out(page):
     assert "\x1b" not in text
 
 
-def test_names_of_all_characters_survive(study):
+def test_names_of_all_characters_survive(study: Study) -> None:
     name = f"a{ATTACK}\0\x07 <b>"
     study.add(name, [0.5, 0.6], dataset=ATTACK).add("b", [0.5, 0.7], dataset=ATTACK)
     tables = study.tables()
@@ -182,7 +188,9 @@ def test_names_of_all_characters_survive(study):
     assert not re.search(r"[\0-\x08\x0b\x0e-\x1f\x7f-\x9f]", html)
 
 
-def test_what_is_said_over_datasets_has_its_section(page, study):
+def test_what_is_said_over_datasets_has_its_section(
+    page: tuple[Results, str, Document], study: Study
+) -> None:
     assert "across" not in {a.get("id") for _, a, _ in page[2].elements}  # one dataset
     for d in range(6):
         for k, name in enumerate(("a", "b", "c")):
@@ -197,14 +205,14 @@ def test_what_is_said_over_datasets_has_its_section(page, study):
     assert orders[0] == "1.0"  # the best mean rank
 
 
-def test_texts_of_numbers_are_sorted_as_numbers():
+def test_texts_of_numbers_are_sorted_as_numbers() -> None:
     rows = (("a", "< .001"), ("b", ".5"), ("c", "\N{EN DASH}"))
     table = Table.from_texts("t", ("pair", "p"), rows, "")
     assert [row.cells[1].value for row in table.rows] == [0.001, 0.5, None]
     assert [column.kind for column in table.columns] == ["text", "number"]
 
 
-def test_comparisons_put_their_numbers_first(study):
+def test_comparisons_put_their_numbers_first(study: Study) -> None:
     study.compare("good", p=0.2, p_corrected=0.4, low=-1.0, high=3.5, difference=1.5)
     study.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
     score = ("def", "auc")
@@ -219,19 +227,21 @@ def test_comparisons_put_their_numbers_first(study):
     assert second[4:] == [dash, dash, dash, dash, dash, "not tested", "no auc of lost"]
 
 
-def test_the_same_records_give_the_same_bytes(page):
+def test_the_same_records_give_the_same_bytes(page: tuple[Results, str, Document]) -> None:
     results, text, _ = page
     assert results.again == text
     assert str(results.folder) not in text
 
 
-def test_nothing_at_all_is_still_a_page():
+def test_nothing_at_all_is_still_a_page() -> None:
     document = Document(to_html(Page("empty", [], [], [])).decode())
     assert (document.broken, document.open) == ([], [])
     assert "There is no result yet." in document.texts("p")
 
 
-def test_pictures_are_capped_and_what_is_left_out_is_named(page, monkeypatch):
+def test_pictures_are_capped_and_what_is_left_out_is_named(
+    page: tuple[Results, str, Document], monkeypatch: pytest.MonkeyPatch
+) -> None:
     results, _, document = page
     assert len([s for s in document.texts("summary") if s.startswith("Overlay sheet")]) == 6
     monkeypatch.setattr(pictures, "MOST", 2)
@@ -244,10 +254,11 @@ def test_pictures_are_capped_and_what_is_left_out_is_named(page, monkeypatch):
     assert MOST >= 10
 
 
-def test_each_kind_of_picture_has_its_turn(tmp_path, monkeypatch):
+def test_each_kind_of_picture_has_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = Results(tmp_path, monkeypatch)
     for cell in next(u for u in results.units if u.short == "linear").cells:
         record, predictions = results.store.read(cell), {"test_case": np.arange(3)}
+        assert record is not None
         results.store.write(cell, record, predictions, {"captions.png": PNG, "other.png": PNG})
     monkeypatch.setattr(pictures, "MOST", 3)
     images, _ = record_pictures(states(results.units, results.store), results.store)
@@ -257,11 +268,11 @@ def test_each_kind_of_picture_has_its_turn(tmp_path, monkeypatch):
     assert images[0].caption == f"Texts. File: {images[0].caption.split()[-1]}"
 
 
-def test_a_png_is_an_address_of_its_own():
+def test_a_png_is_an_address_of_its_own() -> None:
     assert data_address(b"\x89PNG") == "data:image/png;base64,iVBORw=="
 
 
-def test_style_and_script_have_no_foreign_addresses():
+def test_style_and_script_have_no_foreign_addresses() -> None:
     for path in FOLDER.glob("page.*"):
         assert "//" not in re.sub(r"^\s*// .*$", "", path.read_text(), flags=re.M)
 
@@ -286,13 +297,13 @@ sys.exit(f"imported {heavy}" if heavy else 0)
 """
 
 
-def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path):
+def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SCRIPT, str(Path(__file__).parents[2]), str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo):
+def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit", seen={("fair", "d"): ("busi",)})
     rows = tuple(
         replace(row, cells=tuple(replace(c, leading=row.backbone == "fair") for c in row.cells))
@@ -307,7 +318,7 @@ def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo):
     assert '<span class="mean best second">81.00</span>' in text
 
 
-def test_published_numbers_tell_whose_they_are(study):
+def test_published_numbers_tell_whose_they_are(study: Study) -> None:
     given = {"varies": "training seed", "definition": "omnirad-classification"}
     study.add("my-vit", [0.9, 0.91], "breastmnist", "full", "accuracy", **given)
     (table,) = published_results("omnirad", study.results())

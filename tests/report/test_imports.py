@@ -11,6 +11,6 @@ sys.exit(f"imported {heavy | tasks}" if heavy | tasks else 0)
 """
 
 
-def test_neither_torch_nor_a_task_nor_a_heavy_library_is_imported():
+def test_neither_torch_nor_a_task_nor_a_heavy_library_is_imported() -> None:
     done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

@@ -4,10 +4,13 @@ import csv
 import json
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.manifold import trustworthiness
 
 from omnibench.cards import BackboneCard, DatasetCard
@@ -17,8 +20,8 @@ from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
 from omnibench.record import blank
 from omnibench.report import latent, latent_picture
-from omnibench.report.latent import gather
-from omnibench.report.latent_report import K, write_latent
+from omnibench.report.latent import Space, gather
+from omnibench.report.latent_report import K, Latent, write_latent
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.table import Table
@@ -42,13 +45,21 @@ DASH = "\N{EN DASH}"
 class Study:
     """Finished units, their records and their features below one folder."""
 
-    def __init__(self, folder):
-        self.folder, self.units = folder, []
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.units = folder, list[Any]()
         self.context = Context(folder, folder / "data")
         self.store = RecordStore(folder)
-        self.drawn = []
+        self.drawn = list[Any]()
 
-    def add(self, backbone, dataset, labels, features, classes=("no", "yes"), **other):
+    def add(
+        self,
+        backbone: str,
+        dataset: str,
+        labels: NDArray[Any],
+        features: NDArray[Any] | None,
+        classes: tuple[Any, ...] = ("no", "yes"),
+        **other: BackboneCard | int,
+    ) -> "Study":
         """A unit with its record; without features, the store has lost them."""
         one = Unit(
             task="classification",
@@ -74,7 +85,7 @@ class Study:
             self.keep(one, features)
         return self
 
-    def keep(self, unit, features):
+    def keep(self, unit: Unit, features: NDArray[Any]) -> None:
         file = file_source(unit.backbone, self.context.data)
         FeatureStore(self.context.features).get(
             feature_key(unit, "test", "embed", **file),
@@ -84,20 +95,20 @@ class Study:
             block=16,
         )
 
-    def gather(self):
+    def gather(self) -> Space | None:
         return gather("s", states(self.units, self.store), self.store, self.context)
 
-    def write(self):
+    def write(self) -> Latent:
         found = states(self.units, self.store)
         return write_latent("s", found, self.store, self.context, self.folder / "reports")
 
 
 @pytest.fixture
-def study(tmp_path, monkeypatch):
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Study:
     """An empty one; UMAP is replaced by two columns of the features, and counted."""
     made = Study(tmp_path)
 
-    def columns(features):
+    def columns(features: NDArray[Any]) -> NDArray[Any]:
         made.drawn.append(features)
         return features[:, :2].copy()
 
@@ -105,14 +116,14 @@ def study(tmp_path, monkeypatch):
     return made
 
 
-def some(seed, n=40, d=6):
+def some(seed: int, n: int = 40, d: int = 6) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, 2, n)
     return labels, (rng.normal(size=(n, d)) + 2 * labels[:, None]).astype(np.float32)
 
 
 @pytest.fixture
-def two(study):
+def two(study: Study) -> Study:
     """Backbones a and b, of width 6 and 5, on datasets d (40 images) and e (30)."""
     for backbone, width in (("a", 6), ("b", 5)):
         for seed, (dataset, n) in enumerate((("d", 40), ("e", 30))):
@@ -121,42 +132,58 @@ def two(study):
     return study
 
 
-def test_features_labels_and_sources_are_of_the_same_images(two):
+def test_features_labels_and_sources_are_of_the_same_images(two: Study) -> None:
     space = two.gather()
     (d_labels, d), (e_labels, e) = some(0, 40), some(1, 30)
+    assert space is not None
     np.testing.assert_array_equal(space.features["a"], np.concatenate([d, e]))
+    assert space is not None
     np.testing.assert_array_equal(space.features["b"], np.concatenate([d, e])[:, :5])
+    assert space is not None
     assert space.classes == ("d: no", "d: yes", "e: no", "e: yes")
+    assert space is not None
     np.testing.assert_array_equal(space.labels, [*d_labels, *(e_labels + 2)])
+    assert space is not None
     np.testing.assert_array_equal(space.sources, [0] * 40 + [1] * 30)
+    assert space is not None
     assert space.images == {"d": (40, 40), "e": (30, 30)}
+    assert space is not None
     assert space.setting == (64, "backbone", "fp32", None)
+    assert space is not None
     assert space.remarks == ()
 
 
-def test_many_images_are_chosen_alike_for_every_backbone(two, monkeypatch):
+def test_many_images_are_chosen_alike_for_every_backbone(
+    two: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(latent, "IMAGES_OF_A_DATASET", 35)
     monkeypatch.setattr(latent, "IMAGES", 66)  # 33 a dataset, e has fewer
     space = two.gather()
+    assert space is not None
     assert space.images == {"d": (33, 40), "e": (30, 30)}
+    assert space is not None
     np.testing.assert_array_equal(space.features["a"][:, :5], space.features["b"])
     labels, d = some(0, 40)
+    assert space is not None
     rows = [int(np.flatnonzero((d == row).all(axis=1))[0]) for row in space.features["a"][:33]]
     assert rows == sorted(set(rows)) and rows != list(range(33))
+    assert space is not None
     np.testing.assert_array_equal(space.labels[:33], labels[rows])
     np.testing.assert_array_equal(two.gather().features["a"], space.features["a"])
 
 
-def test_stored_halves_are_read_as_numbers(study):
+def test_stored_halves_are_read_as_numbers(study: Study) -> None:
     labels, features = some(0)
     bits = (features.view(np.uint32) >> 16).astype(np.uint16)  # bfloat16, cut off
     study.add("bf16", "d", labels, bits).add("fp16", "d", labels, features.astype(np.float16))
     space = study.gather()
+    assert space is not None
     np.testing.assert_allclose(space.features["bf16"], features, rtol=2**-7)
+    assert space is not None
     np.testing.assert_allclose(space.features["fp16"], features, rtol=2**-10, atol=1e-6)
 
 
-def test_the_loaded_file_of_a_hub_card_belongs_to_the_key(study):
+def test_the_loaded_file_of_a_hub_card_belongs_to_the_key(study: Any) -> None:
     weights = study.context.data / "weights" / "timm--x" / "model.safetensors"
     weights.parent.mkdir(parents=True)
     weights.write_bytes(b"one")
@@ -167,7 +194,7 @@ def test_the_loaded_file_of_a_hub_card_belongs_to_the_key(study):
     assert study.gather().features == {}
 
 
-def test_only_finished_units_that_keep_embeddings_count(study):
+def test_only_finished_units_that_keep_embeddings_count(study: Study) -> None:
     labels, features = some(0)
     study.add("a", "d", labels, features)
     for path in study.folder.rglob("rep-*.json"):
@@ -177,13 +204,16 @@ def test_only_finished_units_that_keep_embeddings_count(study):
     assert not (study.folder / "reports").exists()
 
 
-def test_backbones_are_compared_on_what_all_have_under_one_recipe(two):
+def test_backbones_are_compared_on_what_all_have_under_one_recipe(two: Study) -> None:
     labels, features = some(2)
     two.add("c", "e", *some(1, 30)).add("c", "f", labels, features)
     two.add("a", "d", labels, features, input_size=96)
     space = two.gather()
+    assert space is not None
     assert list(space.features) == ["a", "b", "c"]
+    assert space is not None
     assert list(space.images) == ["e"]
+    assert space is not None
     (remark,) = space.remarks
     assert remark == (
         "Not shown, as not every backbone shown has the same: a on d (64 pixels), d (96 pixels); "
@@ -191,26 +221,31 @@ def test_backbones_are_compared_on_what_all_have_under_one_recipe(two):
     )
 
 
-def test_datasets_with_several_labels_an_image_are_named(two):
+def test_datasets_with_several_labels_an_image_are_named(two: Study) -> None:
     two.add("a", "chest", np.zeros((40, 3), int), some(0)[1])
     space = two.gather()
+    assert space is not None
     assert list(space.images) == ["d", "e"]
+    assert space is not None
     assert space.remarks == ("An image may show several classes, so not shown: chest.",)
 
 
-def test_absent_features_are_named_with_the_way_back(two):
+def test_absent_features_are_named_with_the_way_back(two: Study) -> None:
     two.add("c", "d", some(0)[0], None).add("c", "e", some(1, 30)[0], None)
     space = two.gather()
+    assert space is not None
     assert list(space.features) == ["a", "b"]
+    assert space is not None
     assert space.remarks == (
         "Features are no longer in the store: c on d (64 pixels), e (64 pixels).",
         "They are made again by: bench.py run s --tasks classification --adaptations knn "
         "--datasets d,e --backbones c --force.",
     )
+    assert space is not None
     assert " ".join(space.remarks) in two.write().tables[0].caption
 
 
-def test_nothing_fails_where_no_feature_is_left(study):
+def test_nothing_fails_where_no_feature_is_left(study: Study) -> None:
     study.add("a", "d", some(0)[0], None)
     (table,) = study.write().tables
     assert table.texts == () and "a on d" in table.caption
@@ -218,13 +253,13 @@ def test_nothing_fails_where_no_feature_is_left(study):
     assert to_latex("s", [table]).endswith(f"\n\n% Latent space: {table.caption}\n")
 
 
-def test_too_few_images_are_not_measured(study):
+def test_too_few_images_are_not_measured(study: Study) -> None:
     labels, features = some(0, 2 * K)
     (table,) = study.add("a", "d", labels, features).write().tables
     assert table.caption == "30 images are too few for k = 15 neighbours."
 
 
-def test_numbers_stand_in_table_and_csv(two):
+def test_numbers_stand_in_table_and_csv(two: Study) -> None:
     written = two.write()
     assert [path.name for path in written.paths] == ["latent.pdf", "latent.png", "latent.csv"]
     assert all(path.stat().st_size for path in written.paths)
@@ -232,22 +267,31 @@ def test_numbers_stand_in_table_and_csv(two):
     rows = list(csv.DictReader(written.paths[2].open()))
     value = {(r["measure"], r["backbone"], r["against"]): r for r in rows}
     assert len(value) == len(rows) == 2 * 4 + 1
+    assert space is not None
     distances = cosine_distances(space.features["a"])
     by_class, by_source = value["class_purity", "a", ""], value["source_purity", "a", ""]
+    assert distances is not None
+    assert space is not None
     assert float(by_class["value"]) == purity(distances, space.labels, K)
+    assert space is not None
     assert float(by_class["chance"]) == chance_purity(space.labels)
+    assert distances is not None
+    assert space is not None
     assert float(by_source["value"]) == purity(distances, space.sources, K)
     assert (by_source["images"], by_source["k"], by_source["datasets"]) == ("70", "15", "d e")
+    assert space is not None
     expected = trustworthiness(
         space.features["a"], space.features["a"][:, :2], n_neighbors=K, metric="cosine"
     )
     assert float(value["trustworthiness", "a", ""]["value"]) == pytest.approx(expected)
+    assert space is not None
     alike, chance = linear_cka([space.features["a"], space.features["b"]])
     cka = value["linear_cka", "a", "b"]
     assert (float(cka["value"]), float(cka["chance"])) == (alike[0, 1], chance[0, 1])
 
     numbers, likeness = written.tables
     assert [row[0] for row in numbers.texts] == ["a", "b", "chance", "chance within a source"]
+    assert space is not None
     within = chance_purity_within(space.labels, space.sources)
     assert float(by_class["chance_within_source"]) == within
     assert numbers.texts[3] == ("chance within a source", DASH, f"{within:.3f}", DASH, DASH)
@@ -258,7 +302,9 @@ def test_numbers_stand_in_table_and_csv(two):
         assert said in numbers.caption
 
 
-def test_an_unchanged_report_draws_nothing_again(two, monkeypatch):
+def test_an_unchanged_report_draws_nothing_again(
+    two: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = two.write()
     before = [path.read_bytes() for path in first.paths]
     assert len(two.drawn) == 2
@@ -273,7 +319,7 @@ def test_an_unchanged_report_draws_nothing_again(two, monkeypatch):
     assert [path.read_bytes() for path in first.paths] == before
 
 
-def test_only_what_changed_is_drawn(two):
+def test_only_what_changed_is_drawn(two: Study) -> None:
     png = two.write().paths[1]
     before = png.read_bytes()
     two.add("c", "d", *some(0, 40)).add("c", "e", some(1, 30)[0], some(9, 30)[1])
@@ -287,7 +333,7 @@ def test_only_what_changed_is_drawn(two):
     assert png.read_bytes() == changed
 
 
-def test_one_backbone_has_a_panel_and_no_matrix(study):
+def test_one_backbone_has_a_panel_and_no_matrix(study: Study) -> None:
     written = study.add("a", "d", *some(0)).write()
     (table,) = written.tables
     assert table.texts[0][3] == DASH  # one source
@@ -295,7 +341,7 @@ def test_one_backbone_has_a_panel_and_no_matrix(study):
     assert "latent.png" in to_markdown("s", written.tables)
 
 
-def test_a_backbone_without_directions_has_dashes_and_no_panel(two):
+def test_a_backbone_without_directions_has_dashes_and_no_panel(two: Study) -> None:
     two.add("dead", "d", some(0)[0], np.zeros((40, 3), np.float32))
     two.add("dead", "e", some(1, 30)[0], np.zeros((30, 3), np.float32))
     numbers, likeness = two.write().tables
@@ -304,13 +350,13 @@ def test_a_backbone_without_directions_has_dashes_and_no_panel(two):
     assert len(two.drawn) == 2
 
 
-def test_no_picture_where_no_backbone_has_directions(study):
+def test_no_picture_where_no_backbone_has_directions(study: Study) -> None:
     written = study.add("dead", "d", some(0)[0], np.zeros((40, 3), np.float32)).write()
     assert [path.name for path in written.paths] == ["latent.csv"]
     assert written.tables[0].picture == ""
 
 
-def test_more_classes_than_colours_are_coloured_by_source(study):
+def test_more_classes_than_colours_are_coloured_by_source(study: Any) -> None:
     rng = np.random.default_rng(0)
     for dataset in ("d", "e"):
         features = rng.normal(size=(40, 4)).astype(np.float32)
@@ -319,7 +365,7 @@ def test_more_classes_than_colours_are_coloured_by_source(study):
     assert "colours are datasets" in study.write().tables[0].caption
 
 
-def test_odd_names_are_printed_as_they_are(study):
+def test_odd_names_are_printed_as_they_are(study: Study) -> None:
     odd = "50%_of <b>&$x$\\"
     labels, features = some(0)
     written = study.add("a", "d", labels, features, classes=(odd, "_other")).write()
@@ -331,7 +377,9 @@ def test_odd_names_are_printed_as_they_are(study):
     assert written.tables[0].caption.startswith("Frozen features")
 
 
-def test_the_command_prints_and_writes_it(two, monkeypatch, capsys):
+def test_the_command_prints_and_writes_it(
+    two: Study, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     cards = {unit.backbone.id: unit.backbone for unit in two.units}
     suite = SimpleNamespace(
         **{"name": "s", "datasets": {}, "backbones": list(cards.values())},
@@ -375,7 +423,7 @@ print(json.dumps({
 """
 
 
-def test_umap_repeats_itself_without_warnings_and_without_torch(tmp_path):
+def test_umap_repeats_itself_without_warnings_and_without_torch(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", UMAP, str(tmp_path)], capture_output=True, text=True
     )

@@ -1,7 +1,10 @@
 """The methods in words: every fact from the records, nothing that was not done."""
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -18,10 +21,10 @@ from tests.report.page_records import Results
 
 
 @pytest.fixture
-def prose(tmp_path, monkeypatch):
+def prose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Results, Callable[..., Any]]:
     results = Results(tmp_path, monkeypatch)
 
-    def written():
+    def written() -> str:
         text = results.report()
         start = text.index('<div id="prose">')
         return text[start : text.index("</div>", start)]
@@ -29,7 +32,7 @@ def prose(tmp_path, monkeypatch):
     return results, written
 
 
-def test_facts(prose):
+def test_facts(prose: tuple[Results, Callable[..., Any]]) -> None:
     _, written = prose
     text = written()
     for fact in (
@@ -53,7 +56,7 @@ def test_facts(prose):
     assert "70" not in text  # the official size is not what was tested
 
 
-def test_without_a_baseline_no_test_is_claimed(prose):
+def test_without_a_baseline_no_test_is_claimed(prose: tuple[Results, Callable[..., Any]]) -> None:
     results, written = prose
     results.suite.report = ReportSection()
     text = written()
@@ -62,7 +65,7 @@ def test_without_a_baseline_no_test_is_claimed(prose):
         assert word not in text
 
 
-def test_every_correction_is_named(prose):
+def test_every_correction_is_named(prose: tuple[Results, Callable[..., Any]]) -> None:
     assert set(NAMED) == set(CORRECTIONS)
     results, written = prose
     results.suite.report = ReportSection(baseline="base", correction="benjamini-hochberg")
@@ -71,7 +74,7 @@ def test_every_correction_is_named(prose):
     assert "Holm" not in text
 
 
-def test_other_seeds_are_not_called_paired(prose):
+def test_other_seeds_are_not_called_paired(prose: tuple[Results, Callable[..., Any]]) -> None:
     results, written = prose
     for path in results.folder.rglob("rep-*.json"):
         if "/good/" in path.as_posix():
@@ -80,14 +83,14 @@ def test_other_seeds_are_not_called_paired(prose):
     assert "paired across backbones" not in written()
 
 
-def test_what_is_said_over_datasets():
-    def said(study, baseline="a"):
+def test_what_is_said_over_datasets() -> None:
+    def said(study: Study, baseline: str | None = "a") -> list[str]:
         complete = list(completed(study.results(), study.values))
-        options = {"baseline": baseline, "correction": "holm"}
+        options: dict[str, Any] = {"baseline": baseline, "correction": "holm"}
         across = across_tables(complete, **options)
         return list(over_datasets(SimpleNamespace(complete=complete, across=across, **options)))
 
-    def made(names, datasets, repetitions):
+    def made(names: str, datasets: int, repetitions: int) -> Study:
         study = Study()
         for d in range(datasets):
             for k, name in enumerate(names):
@@ -107,7 +110,7 @@ def test_what_is_said_over_datasets():
     assert only.endswith("were ranked by their means.")
 
 
-def test_words():
+def test_words() -> None:
     assert [listed([]), listed("a"), listed("aba"), listed("abc", "or")] == [
         "", "a", "a and b", "a, b or c"
     ]  # fmt: skip
@@ -115,8 +118,8 @@ def test_words():
     assert [span([3, 3]), span([5, 2])] == ["3", "2 to 5"]
 
 
-def test_recipes_name_every_value_that_occurs():
-    records = [
+def test_recipes_name_every_value_that_occurs() -> None:
+    records: Any = [
         {"spec": {"recipe": {"epochs": 1, "limit": None, "lr": 1e-4}}, "notes": {}},
         {"spec": {"recipe": {"epochs": 1, "limit": 64, "lr": 1e-4}}, "notes": {}},
     ]
@@ -127,7 +130,9 @@ def test_recipes_name_every_value_that_occurs():
     assert choices(records) == "epoch chosen by loss on the validation images"
 
 
-def test_equivalence_within_the_suites_margin_is_said_of_the_primary_metric(tmp_path, monkeypatch):
+def test_equivalence_within_the_suites_margin_is_said_of_the_primary_metric(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = Results(tmp_path, monkeypatch)
     said = {}
     for margin in (None, 0.5, 90):
@@ -142,7 +147,9 @@ def test_equivalence_within_the_suites_margin_is_said_of_the_primary_metric(tmp_
     assert sum("equivalence shown" in line for line in said[90]) == len(said[90]) > 1
 
 
-def test_a_primary_metric_that_is_not_in_points_is_named_where_a_margin_is(tmp_path, monkeypatch):
+def test_a_primary_metric_that_is_not_in_points_is_named_where_a_margin_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     results = Results(tmp_path, monkeypatch)
     results.suite.report = ReportSection(baseline="base", equivalence_margin=90)
     key = "omnirad-classification/macro-f1"

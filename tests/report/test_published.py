@@ -2,6 +2,7 @@
 
 import csv
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,26 +13,28 @@ from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.published import published_results
 from omnibench.report.result_tables import long_table, result_table
+from omnibench.report.table import Row, Table
+from tests.report.by_hand import Study
 
 DASH = "\N{EN DASH}"
 TRAINED = {"varies": "training seed"}
 CLASSIFIED = TRAINED | {"definition": "omnirad-classification"}
 SEGMENTED = TRAINED | {"task": "segmentation", "definition": "omnirad-batch16"}
-DATASETS = ("busi", "covidquex", "fhpsaop", "mosmedplus")
+DATASETS: Any = ("busi", "covidquex", "fhpsaop", "mosmedplus")
 DATASETS += ("pandental", "promise12", "usforkidney", "ultrasoundnerve")
 
 
-def shaped(study, **options):
+def shaped(study: Study, **options: Any) -> dict[str, Table]:
     tables = published_results("omnirad", study.results(**options))
     return {table.study.removeprefix("omnirad, Table "): table for table in tables}
 
 
-def own_rows(table):
+def own_rows(table: Table) -> dict[str, Row]:
     return {row.backbone: row for row in table.rows if not row.published}
 
 
 @pytest.fixture
-def segmented(study):
+def segmented(study: Study) -> Study:
     """Every dataset of Tables 9 and 10; the second backbone lacks the first of them."""
     for i, dataset in enumerate(DATASETS):
         for j, metric in enumerate(("miou", "dice", "f1")):
@@ -42,7 +45,7 @@ def segmented(study):
     return study
 
 
-def test_a_dataset_of_tables_3_to_7_has_its_metrics_as_columns(study):
+def test_a_dataset_of_tables_3_to_7_has_its_metrics_as_columns(study: Study) -> None:
     for metric, value in (("auc", 0.95), ("accuracy", 0.9), ("macro-f1", 0.88)):
         study.add("my-vit", [value, value], "breastmnist", "full", metric, **CLASSIFIED)
         study.add("b", [value, value - 0.1], "breastmnist", "full", metric, **CLASSIFIED)
@@ -50,7 +53,7 @@ def test_a_dataset_of_tables_3_to_7_has_its_metrics_as_columns(study):
     study.add("my-vit", [0.5], "chestmnist", "full", "auc", **CLASSIFIED)
     tables = shaped(study)
     assert list(tables) == ["3"]  # Table 8 is of omnirad-base alone
-    table = tables["3"]
+    table: Any = tables["3"]
     assert table.columns == ("accuracy", "macro-f1", "auc")
     assert table.dataset == "breastmnist"
     assert [row.backbone for row in table.rows][:3] == ["my-vit", "b", "Resnet18 [36]"]
@@ -59,9 +62,9 @@ def test_a_dataset_of_tables_3_to_7_has_its_metrics_as_columns(study):
     assert all(not cell.rank for row in table.rows if row.published for cell in row.cells)
 
 
-def test_printed_numbers_keep_their_decimals_definition_role_and_claimed_n(study):
+def test_printed_numbers_keep_their_decimals_definition_role_and_claimed_n(study: Study) -> None:
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **CLASSIFIED)
-    table = shaped(study)["3"]
+    table: Any = shaped(study)["3"]
     text = to_markdown("s", [result_table(table)])
     assert f"| Resnet18 \\[36\\] |  | published (cited) | medmnist | 83.3 | {DASH} | 89.1 |" in text
     printed = "| OmniRad small | full | published (own) | omnirad-classification | 91.83 ± 0.32 |"
@@ -72,11 +75,11 @@ def test_printed_numbers_keep_their_decimals_definition_role_and_claimed_n(study
     assert "nothing is tested against them" in caption(table)
 
 
-def test_table_8_compares_adaptations_of_its_own_backbone(study):
+def test_table_8_compares_adaptations_of_its_own_backbone(study: Study) -> None:
     for adaptation in ("full", "head", "lora-r8-a16", "linear"):
         for name in ("omnirad-base", "dino-base"):
             study.add(name, [0.9], "organamnist", adaptation, "macro-f1", **CLASSIFIED)
-    table = shaped(study)["8"]
+    table: Any = shaped(study)["8"]
     assert [(row.backbone, row.adaptation) for row in table.rows if not row.published] == [
         ("omnirad-base", "full"),
         ("omnirad-base", "head"),
@@ -86,8 +89,8 @@ def test_table_8_compares_adaptations_of_its_own_backbone(study):
     assert [cell.state for cell in table.rows[0].cells].count("unplanned") == 4
 
 
-def test_tables_9_and_10_hold_a_row_for_each_definition(segmented):
-    tables = shaped(segmented)
+def test_tables_9_and_10_hold_a_row_for_each_definition(segmented: Study) -> None:
+    tables: Any = shaped(segmented)
     assert tables["9"].columns == DATASETS[:4]
     assert tables["10"].columns == ("pandental", "promise12", "usforkidney", "ultrasoundnerve")
     cited = [row for row in tables["9"].rows if row.backbone == "RN-18 [14]"]
@@ -103,8 +106,8 @@ def test_tables_9_and_10_hold_a_row_for_each_definition(segmented):
     assert len(labels) == len(set(labels)) == 3
 
 
-def test_table_11_is_the_mean_and_spread_of_every_run_of_every_dataset(segmented):
-    table = shaped(segmented)["11"]
+def test_table_11_is_the_mean_and_spread_of_every_run_of_every_dataset(segmented: Study) -> None:
+    table: Any = shaped(segmented)["11"]
     assert table.columns == ("miou", "dice", "f1")
     assert table.members == DATASETS
     rows = own_rows(table)
@@ -117,7 +120,7 @@ def test_table_11_is_the_mean_and_spread_of_every_run_of_every_dataset(segmented
     assert "Metrics over 8 datasets in points" in caption(table)
 
 
-def test_table_12_has_a_row_for_each_decoding(study):
+def test_table_12_has_a_row_for_each_decoding(study: Study) -> None:
     for decoding in ("b1-t64", "b5-t128"):
         given = TRAINED | {"task": "captioning", "definition": f"omnirad-captioning@{decoding}"}
         study.add("dino-base", [0.2], "rocov2", "bart-base", "meteor", **given)
@@ -128,7 +131,7 @@ def test_table_12_has_a_row_for_each_decoding(study):
     assert "no n claimed" in caption(table)
 
 
-def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study):
+def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study: Study) -> None:
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **CLASSIFIED)
     tables = study.results()
     both = [*tables, *published_results("omnirad", tables)]
@@ -140,6 +143,6 @@ def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study):
     assert first == ("accuracy", 0.9183, "5")
 
 
-def test_a_suite_with_nothing_in_common_has_no_such_table(study):
+def test_a_suite_with_nothing_in_common_has_no_such_table(study: Study) -> None:
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **TRAINED)  # another definition
     assert shaped(study) == {}

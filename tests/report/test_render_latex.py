@@ -1,10 +1,12 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from omnibench.report.latex import escape, to_latex
+from tests.report.by_hand import Study
 
 NASTY = 'we\\ird%&_#${}~^<>"|[x]*`` \N{EN DASH}\N{EM DASH}\N{MINUS SIGN}\N{NON-BREAKING HYPHEN}'
 NASTY += "é ü ß -- '' ,, \N{GREEK SMALL LETTER ALPHA} \N{CJK UNIFIED IDEOGRAPH-4F60}\n\tend"
@@ -35,11 +37,11 @@ NASTY += "é ü ß -- '' ,, \N{GREEK SMALL LETTER ALPHA} \N{CJK UNIFIED IDEOGRAP
         ("plain name-1.0", "plain name-1.0"),
     ],
 )
-def test_escape(text, latex):
+def test_escape(text: str, latex: str) -> None:
     assert escape(text) == latex
 
 
-def test_structure(demo):
+def test_structure(demo: Study) -> None:
     lines = to_latex("demo", demo.tables(baseline="random-vit")).splitlines()
     assert lines[1] == r"% needs \usepackage{booktabs}"
     body = [line for line in lines if not line.startswith("%")]
@@ -60,14 +62,14 @@ def test_structure(demo):
     assert r"\label{tab:demo-classification-auc-def}" in lines
 
 
-def test_every_row_is_followed_by_its_digests(demo):
+def test_every_row_is_followed_by_its_digests(demo: Study) -> None:
     lines = to_latex("demo", demo.tables(baseline="random-vit")).splitlines()
     row = lines.index(next(line for line in lines if line.startswith("good & linear")))
     digests = [row["digest"][:8] for row in demo.rows if row["backbone"] == "good"][:3]
     assert lines[row + 1] == f"% d: {' '.join(digests)}"
 
 
-def test_nasty_names_leave_no_bare_special(study):
+def test_nasty_names_leave_no_bare_special(study: Study) -> None:
     study.add(NASTY, [0.5, 0.6], NASTY).add("b", [0.4, 0.5], NASTY)
     text = to_latex(NASTY, study.tables(notes={NASTY: NASTY}))
     for line in text.splitlines():
@@ -78,12 +80,12 @@ def test_nasty_names_leave_no_bare_special(study):
         assert line.isascii()
 
 
-def test_nothing_at_all(study):
+def test_nothing_at_all(study: Study) -> None:
     assert to_latex("demo", study.tables()).count("\n") == 2
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_compiles(study, demo, tmp_path):
+def test_compiles(study: Study, demo: Study, tmp_path: Path) -> None:
     demo.add(NASTY, [0.5, 0.6], NASTY).add('"`[', [0.7, 0.1]).add("*", [0.6, 0.7], "[a]")
     for name in (NASTY, '"`[', "*"):
         demo.ask(name, ["done", "failed"])

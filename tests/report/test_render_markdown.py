@@ -9,6 +9,7 @@ from omnibench.report.markdown import escape, to_markdown
 from omnibench.report.result_tables import result_table
 from omnibench.report.words import number, probability
 from omnibench.report.write import tables_in_words
+from tests.report.by_hand import Study
 
 
 @pytest.mark.parametrize(
@@ -21,11 +22,11 @@ from omnibench.report.write import tables_in_words
         (float("inf"), True, "undefined"),
     ],
 )
-def test_points(fraction, signed, text):
+def test_points(fraction: float, signed: bool, text: str) -> None:
     assert number(fraction, signed=signed) == text
 
 
-def test_other_units_are_printed_as_they_are():
+def test_other_units_are_printed_as_they_are() -> None:
     assert number(12.345, "pixels") == "12.35"
     assert number(-1, "pixels", signed=True) == "-1.00"
     assert number(float("nan"), "pixels") == "undefined"
@@ -35,15 +36,15 @@ def test_other_units_are_printed_as_they_are():
     ("p", "text"),
     [(0.0023, "= .002"), (0.0009, "< .001"), (1.0, "= 1.000"), (float("nan"), "undefined")],
 )
-def test_probability(p, text):
+def test_probability(p: float, text: str) -> None:
     assert probability(p) == text
 
 
-def test_escape():
+def test_escape() -> None:
     assert escape("a|b\\<c>*_`[x]$#~&\n d") == (r"a\|b\\\<c\>\*\_\`\[x\]\$\#\~\& d")
 
 
-def test_structure(demo):
+def test_structure(demo: Study) -> None:
     lines = to_markdown("demo", demo.tables(baseline="random-vit")).splitlines()
     assert lines[:9] == [
         "# demo",
@@ -59,14 +60,14 @@ def test_structure(demo):
     assert lines[9] == "| fair | linear | <u>81.00</u> ± 1.41 (2/3) | \N{EN DASH} |"
 
 
-def test_a_pipe_in_a_name_breaks_no_row(study):
+def test_a_pipe_in_a_name_breaks_no_row(study: Study) -> None:
     study.add("a|b", [0.5], "x|y\\").add("c", [0.6], "x|y\\")
     text = to_markdown("n|m", study.tables())
     rows = [line for line in text.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows} == {4}
 
 
-def test_sentences(demo):
+def test_sentences(demo: Study) -> None:
     demo.compare(
         "fair", dataset="e", test="none", difference=float("nan"), note="no auc of random-vit"
     )
@@ -85,7 +86,7 @@ def test_sentences(demo):
     assert "nan" not in text
 
 
-def test_a_metric_of_several_definitions_is_named_with_them(demo):
+def test_a_metric_of_several_definitions_is_named_with_them(demo: Study) -> None:
     demo.compare("good", metric="hd95", difference=-1.5, low=-2, high=-1, p=0.1, p_corrected=0.1)
     first, second, third = demo.comparisons
     other = replace(first, definition="other")
@@ -101,7 +102,7 @@ def test_a_metric_of_several_definitions_is_named_with_them(demo):
     assert "- d, other/auc, linear: good" in text
 
 
-def test_distances_are_in_pixels(study):
+def test_distances_are_in_pixels(study: Study) -> None:
     study.add("a", [12.3, 12.5], metric="hd95").add("b", [20.0, 22.0], metric="hd95")
     study.compare("a", "b", metric="hd95", difference=-8.6, low=-9, high=-8, p=0.5, p_corrected=0.5)
     scales = {"lower_is_better": {"def/hd95"}, "units": {"def/hd95": "pixels"}}
@@ -113,5 +114,5 @@ def test_distances_are_in_pixels(study):
     assert r"\textbf{12.40} & 0.14" in to_latex("demo", map(result_table, results))
 
 
-def test_nothing_at_all():
+def test_nothing_at_all() -> None:
     assert to_markdown("demo", []) == "# demo\n\nThere is no result yet.\n"

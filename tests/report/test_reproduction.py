@@ -1,23 +1,33 @@
 """Own numbers held to the OmniRad study's; the published values are read off its tables."""
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.cell import Unit
 from omnibench.report.reproduction import HEADS, MOST_ROWS, reproduction_tables
 from omnibench.states import CellState
+from tests.report.by_hand import Study
 
 CLASSIFIED = {"varies": "training seed", "definition": "omnirad-classification"}
-MEMBERS = ("busi", "covidquex", "fhpsaop", "mosmedplus")
+MEMBERS: Any = ("busi", "covidquex", "fhpsaop", "mosmedplus")
 MEMBERS += ("pandental", "promise12", "usforkidney", "ultrasoundnerve")
 
 
 @pytest.fixture
-def asked(unit):
+def asked(unit: Unit) -> Callable[..., Any]:
     """Return the states of a unit's cells, as a suite asks for them."""
 
-    def asked(dataset, backbone, adaptation="full", task="classification", repetitions=5):
+    def asked(
+        dataset: str,
+        backbone: str,
+        adaptation: str = "full",
+        task: str = "classification",
+        repetitions: int = 5,
+    ) -> list[Any]:
         one = replace(
             unit,
             task=task,
@@ -32,13 +42,15 @@ def asked(unit):
     return asked
 
 
-def lines(table):
+def lines(table: Any) -> dict[tuple[str, str, str], dict[str, str]]:
     return {
         (row[0], row[2], row[3]): dict(zip(table.heads, row, strict=True)) for row in table.texts
     }
 
 
-def test_a_finished_cell_beside_its_published_number(study, asked):
+def test_a_finished_cell_beside_its_published_number(
+    study: Study, asked: Callable[..., Any]
+) -> None:
     study.add(
         "omnirad-small",
         [0.90, 0.91, 0.92, 0.93, 0.94],
@@ -66,7 +78,9 @@ def test_a_finished_cell_beside_its_published_number(study, asked):
     assert "This suite asks for nothing of Tables 4, 5, 6, 7, 8, 9, 10, 11, 12." in table.caption
 
 
-def test_a_mean_outside_for_five_runs_may_be_inside_for_three(study, asked):
+def test_a_mean_outside_for_five_runs_may_be_inside_for_three(
+    study: Study, asked: Callable[..., Any]
+) -> None:
     values = [0.9250, 0.9260, 0.9255, 0.9252, 0.9258]  # 92.55, .72 above
     study.add("omnirad-small", values, "breastmnist", "full", "accuracy", **CLASSIFIED)
     (table,) = reproduction_tables(
@@ -78,7 +92,7 @@ def test_a_mean_outside_for_five_runs_may_be_inside_for_three(study, asked):
     assert "0 of 1 are inside with k as claimed" in table.caption
 
 
-def test_what_is_not_finished_is_listed_as_missing(study, asked):
+def test_what_is_not_finished_is_listed_as_missing(study: Study, asked: Callable[..., Any]) -> None:
     found = reproduction_tables("omnirad", [], asked("organamnist", "omnirad-base", "head"))
     (table,) = found
     assert table.title == "Reproduction: omnirad, Table 8"
@@ -87,13 +101,13 @@ def test_what_is_not_finished_is_listed_as_missing(study, asked):
     assert "1 of 1 are missing here." in table.caption
 
 
-def test_part_of_the_repetitions_says_so(study, asked):
+def test_part_of_the_repetitions_says_so(study: Study, asked: Callable[..., Any]) -> None:
     study.add("dino-base", [0.9, 0.92], "breastmnist", "full", "auc", **CLASSIFIED)
     (table,) = reproduction_tables("omnirad", study.results(), asked("breastmnist", "dino-base"))
     assert lines(table)["dino-base", "breastmnist", "auc"]["n"] == "2 of 5"
 
 
-def test_captions_without_a_std_cannot_be_told(study, asked):
+def test_captions_without_a_std_cannot_be_told(study: Study, asked: Callable[..., Any]) -> None:
     study.add(
         "clip-base-openai",
         [0.2],
@@ -111,7 +125,9 @@ def test_captions_without_a_std_cannot_be_told(study, asked):
     assert "1 cannot be told: no std is printed." in tables[0].caption
 
 
-def test_an_aggregate_is_the_mean_of_its_datasets_and_has_no_interval(study, asked):
+def test_an_aggregate_is_the_mean_of_its_datasets_and_has_no_interval(
+    study: Study, asked: Callable[..., Any]
+) -> None:
     segmented = {"task": "segmentation", "definition": "omnirad-batch16"}
     states = []
     for i, dataset in enumerate(MEMBERS):
@@ -124,7 +140,7 @@ def test_an_aggregate_is_the_mean_of_its_datasets_and_has_no_interval(study, ask
     assert "1 cannot be told: its ± is over datasets." in table.caption
 
 
-def test_long_tables_are_parted_between_datasets(asked):
+def test_long_tables_are_parted_between_datasets(asked: Callable[..., Any]) -> None:
     rows = asked("rocov2", "dinov3-base", "bart-base", "captioning", 1)
     for name in ("clip-base-openai", "dinov2-base", "radio-dino-base", "omnirad-base"):
         rows += asked("rocov2", name, "bart-base", "captioning", 1)
@@ -137,5 +153,5 @@ def test_long_tables_are_parted_between_datasets(asked):
     assert all(row[3].endswith("b4-t64") for row in tables[1].texts)
 
 
-def test_a_suite_that_shares_nothing_gets_no_table(study, asked):
+def test_a_suite_that_shares_nothing_gets_no_table(study: Study, asked: Callable[..., Any]) -> None:
     assert reproduction_tables("omnirad", [], asked("phantom", "random-vit-tiny")) == []

@@ -1,6 +1,7 @@
 import csv
 import io
 import os
+from pathlib import Path
 
 import pytest
 
@@ -8,9 +9,10 @@ from omnibench.errors import StoreError
 from omnibench.report.delimited import to_csv
 from omnibench.report.result_tables import COLUMNS, long_table
 from omnibench.report.write import write_tables
+from tests.report.by_hand import Study
 
 
-def test_csv_holds_every_cell_in_full_precision(demo):
+def test_csv_holds_every_cell_in_full_precision(demo: Study) -> None:
     demo.add('comma, "quote"\n', [1 / 3, float("nan")]).ask('comma, "quote"\n', ["done"] * 2)
     rows = list(
         csv.DictReader(io.StringIO(to_csv(long_table(demo.results(baseline="random-vit")))))
@@ -31,7 +33,7 @@ def test_csv_holds_every_cell_in_full_precision(demo):
     assert by_name["random-vit", "d", "linear"]["control"] == "True"
 
 
-def test_writes_three_files_and_leaves_nothing_else(demo, tmp_path):
+def test_writes_three_files_and_leaves_nothing_else(demo: Study, tmp_path: Path) -> None:
     out = tmp_path / "reports" / "demo"
     study = demo.reported(demo.results(baseline="random-vit"))
     paths = write_tables(study, out)
@@ -43,7 +45,7 @@ def test_writes_three_files_and_leaves_nothing_else(demo, tmp_path):
     assert [path.read_bytes() for path in paths] == again
 
 
-def test_the_csv_may_hold_more_than_is_printed(demo, tmp_path):
+def test_the_csv_may_hold_more_than_is_printed(demo: Study, tmp_path: Path) -> None:
     demo.add("good", [0.1, 0.2], metric="ece")
     auc, ece = demo.results()
     tex, table, md = write_tables(demo.reported([auc], [auc, ece]), tmp_path)
@@ -51,11 +53,13 @@ def test_the_csv_may_hold_more_than_is_printed(demo, tmp_path):
     assert "ece" not in tex.read_text() + md.read_text()
 
 
-def test_a_failed_write_keeps_what_was_there(demo, tmp_path, monkeypatch):
+def test_a_failed_write_keeps_what_was_there(
+    demo: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (path, *_) = write_tables(demo.reported(demo.results()), tmp_path)
     before = path.read_bytes()
 
-    def full(descriptor):
+    def full(descriptor: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)

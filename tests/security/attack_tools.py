@@ -25,7 +25,7 @@ def done(cell: Cell) -> tuple[dict[str, Any], dict[str, Any]]:
     """A record of two classes told apart by half, and its predictions."""
     rng = np.random.default_rng(cell.repetition)
     labels = np.arange(12) % 2
-    predictions = {
+    predictions: Any = {
         "test_logits": rng.normal(size=(12, 2)).astype(np.float32),
         "test_labels": labels,
         "test_case": np.arange(12),

@@ -1,5 +1,6 @@
 """What the attacks share: a bomb and its mark, a suite, catalogues of a test's own, records."""
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from omnibench import catalogue
 from omnibench.cell import Cell
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.conftest import Bench
 from tests.security.attack_tools import Bomb, done
 
 
 @pytest.fixture
-def marker(tmp_path):
+def marker(tmp_path: Path) -> Iterator[Path]:
     """Where a bomb leaves its mark; at the end it must not be there."""
     path = tmp_path / "code-ran"
     yield path
@@ -22,12 +24,12 @@ def marker(tmp_path):
 
 
 @pytest.fixture
-def bomb(marker) -> Bomb:
+def bomb(marker: Path) -> Bomb:
     return Bomb(marker)
 
 
 @pytest.fixture
-def suite(tmp_path):
+def suite(tmp_path: Path) -> Callable[..., Any]:
     """A suite's file of one small backbone on one dataset, by its reference."""
 
     def suite(dataset: str, task: str = "classification", adaptation: str = "knn") -> Path:
@@ -53,14 +55,14 @@ def arrays() -> dict[str, Any]:
 
 
 @pytest.fixture(autouse=True)
-def catalogues(monkeypatch) -> None:
+def catalogues(monkeypatch: pytest.MonkeyPatch) -> None:
     """Backbones and datasets that a test registers are forgotten with it."""
     for registry in (catalogue.backbones, catalogue.datasets):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
 
 
 @pytest.fixture
-def plant(bench, tmp_path):
+def plant(bench: Bench, tmp_path: Path) -> Callable[..., Any]:
     """Give a suite's file and folder of results; writes a done record of each cell, untrained."""
 
     def plant(suite: Path, results: Path = tmp_path / "results") -> list[tuple[Cell, Path]]:

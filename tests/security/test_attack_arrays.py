@@ -7,16 +7,19 @@ import struct
 import tracemalloc
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from omnibench.record_files import predictions_path
+from tests.conftest import Bench
+from tests.security.attack_tools import Bomb
 
 BLOCKED = r"blocked: data npz-evil: .*evil\.npz: "
 
 
-def npy_header(shape, dtype="|u1") -> bytes:
+def npy_header(shape: tuple[int], dtype: str = "|u1") -> bytes:
     buffer = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         buffer, {"descr": dtype, "fortran_order": False, "shape": shape}
@@ -25,7 +28,9 @@ def npy_header(shape, dtype="|u1") -> bytes:
 
 
 @pytest.mark.parametrize("name", ["train_images", "val_labels", "test_groups", "train_label"])
-def test_a_pickle_in_an_npz_is_refused_unrun(bench, bomb, suite, arrays, tmp_path, name):
+def test_a_pickle_in_an_npz_is_refused_unrun(
+    bench: Bench, bomb: Bomb, suite: Any, arrays: dict[str, Any], tmp_path: Path, name: str
+) -> None:
     arrays[name] = np.array([bomb] * 6, object)
     if name == "train_label":  # masks, which stand for every split
         arrays |= {f"{split}_label": arrays[f"{split}_images"] for split in ("val", "test")}
@@ -41,8 +46,14 @@ def test_a_pickle_in_an_npz_is_refused_unrun(bench, bomb, suite, arrays, tmp_pat
 
 
 def test_a_pickle_among_a_record_s_predictions_is_refused_unrun(
-    bench, bomb, suite, arrays, plant, tmp_path, caplog
-):
+    bench: Bench,
+    bomb: Bomb,
+    suite: Any,
+    arrays: dict[str, Any],
+    plant: Any,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     np.savez(tmp_path / "good.npz", **arrays)
     path = suite("npz:good.npz")
     [(_, record)] = plant(path)
@@ -70,7 +81,9 @@ def test_a_pickle_among_a_record_s_predictions_is_refused_unrun(
     ],
 )
 @pytest.mark.parametrize("version", [1, 2])
-def test_a_broken_header_is_one_sentence(bench, suite, arrays, tmp_path, header, version):
+def test_a_broken_header_is_one_sentence(
+    bench: Bench, suite: Any, arrays: dict[str, Any], tmp_path: Path, header: bytes, version: int
+) -> None:
     np.savez(tmp_path / "good.npz", **arrays)
     length = struct.pack("<H" if version == 1 else "<I", len(header))
     member = b"\x93NUMPY" + bytes([version, 0]) + length + header
@@ -86,7 +99,9 @@ def test_a_broken_header_is_one_sentence(bench, suite, arrays, tmp_path, header,
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
-def test_a_dataset_that_is_no_file_is_one_sentence_at_once(bench, suite, tmp_path, kind):
+def test_a_dataset_that_is_no_file_is_one_sentence_at_once(
+    bench: Bench, suite: Any, tmp_path: Path, kind: str
+) -> None:
     path = Path("/dev/zero") if kind == "device" else tmp_path / "evil.npz"
     if kind == "pipe":
         os.mkfifo(path)
@@ -99,8 +114,8 @@ def test_a_dataset_that_is_no_file_is_one_sentence_at_once(bench, suite, tmp_pat
 
 
 def test_labels_that_unpack_to_far_more_than_there_are_images_take_no_memory(
-    bench, suite, arrays, tmp_path
-):
+    bench: Bench, suite: Any, arrays: dict[str, Any], tmp_path: Path
+) -> None:
     del arrays["val_labels"]
     np.savez(tmp_path / "evil.npz", **arrays)
     size = 300_000_000
@@ -122,7 +137,13 @@ def test_labels_that_unpack_to_far_more_than_there_are_images_take_no_memory(
     assert peak < size / 3
 
 
-def test_an_array_that_no_memory_holds_is_refused(bench, suite, arrays, tmp_path, monkeypatch):
+def test_an_array_that_no_memory_holds_is_refused(
+    bench: Bench,
+    suite: Any,
+    arrays: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def short(*_: object) -> None:
         raise MemoryError("Unable to allocate 9.09 TiB")
 
@@ -134,7 +155,9 @@ def test_an_array_that_no_memory_holds_is_refused(bench, suite, arrays, tmp_path
     assert "Traceback" not in err
 
 
-def test_an_array_whose_header_lies_is_refused(bench, suite, arrays, tmp_path):
+def test_an_array_whose_header_lies_is_refused(
+    bench: Bench, suite: Any, arrays: dict[str, Any], tmp_path: Path
+) -> None:
     del arrays["val_labels"]
     np.savez(tmp_path / "evil.npz", **arrays)
     with zipfile.ZipFile(tmp_path / "evil.npz", "a") as archive:

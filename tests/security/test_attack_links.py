@@ -3,33 +3,37 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
 from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import LinkError
 from omnibench.features import FeatureKey, FeatureStore
 from omnibench.record import as_bytes, blank, checksum, read_record
 from omnibench.record_files import predictions_path
 from omnibench.store import RecordStore
+from tests.conftest import Bench
 
 LINK = "is a link that leads out of {}, or lies behind one; remove that link"
 
 
 @pytest.fixture
-def outside(tmp_path) -> Path:
+def outside(tmp_path: Path) -> Path:
     folder = tmp_path / "outside"
     folder.mkdir()
     return folder
 
 
 @pytest.fixture
-def path(suite, arrays, tmp_path) -> Path:
+def path(suite: Any, arrays: dict[str, Any], tmp_path: Path) -> Path:
     np.savez(tmp_path / "good.npz", **arrays)
-    return suite("npz:good.npz")
+    result: Path = suite("npz:good.npz")
+    return result
 
 
 def swap(path: Path, outside: Path) -> Path:
@@ -42,7 +46,9 @@ def swap(path: Path, outside: Path) -> Path:
 
 @pytest.mark.parametrize("depth", range(5))
 @pytest.mark.parametrize("command", ["plan", "status", "run", "report", "rescore"])
-def test_a_folder_that_leads_out_is_refused(bench, plant, path, outside, tmp_path, depth, command):
+def test_a_folder_that_leads_out_is_refused(
+    bench: Bench, plant: Any, path: Path, outside: Path, tmp_path: Path, depth: int, command: str
+) -> None:
     """records, task, dataset, backbone, adaptation: each may be the link."""
     [(_, record)] = plant(path)
     parts = record.relative_to(tmp_path / "results").parts
@@ -54,7 +60,9 @@ def test_a_folder_that_leads_out_is_refused(bench, plant, path, outside, tmp_pat
     assert {one: one.read_bytes() for one in target.rglob("*") if one.is_file()} == before
 
 
-def test_a_record_that_is_a_link_out_is_refused(bench, plant, path, outside):
+def test_a_record_that_is_a_link_out_is_refused(
+    bench: Bench, plant: Any, path: Path, outside: Path
+) -> None:
     [(_, record)] = plant(path)
     swap(record, outside)
     for command in ("plan", "status", "run", "report", "rescore"):
@@ -64,7 +72,9 @@ def test_a_record_that_is_a_link_out_is_refused(bench, plant, path, outside):
         list(RecordStore(record.parents[5]).all())
 
 
-def test_predictions_that_are_a_link_out_are_refused(bench, plant, path, outside):
+def test_predictions_that_are_a_link_out_are_refused(
+    bench: Bench, plant: Any, path: Path, outside: Path
+) -> None:
     [(_, record)] = plant(path)
     predictions = predictions_path(record)
     swap(predictions, outside)
@@ -72,7 +82,9 @@ def test_predictions_that_are_a_link_out_are_refused(bench, plant, path, outside
     assert (status, f"{predictions} is a link that leads out of" in err) == (2, True)
 
 
-def test_a_link_in_a_record_s_place_is_replaced_and_its_target_untouched(plant, path, outside):
+def test_a_link_in_a_record_s_place_is_replaced_and_its_target_untouched(
+    plant: Any, path: Path, outside: Path
+) -> None:
     [(_, record)] = plant(path)
     written = [record, predictions_path(record)]
     for file in written:
@@ -85,8 +97,8 @@ def test_a_link_in_a_record_s_place_is_replaced_and_its_target_untouched(plant, 
 
 
 def test_links_within_and_a_results_folder_that_is_a_link_are_followed(
-    bench, plant, path, outside, tmp_path
-):
+    bench: Bench, plant: Any, path: Path, outside: Path, tmp_path: Path
+) -> None:
     (tmp_path / "results").symlink_to(outside)
     [(_, record)] = plant(path)
     folder = record.parent
@@ -98,7 +110,7 @@ def test_links_within_and_a_results_folder_that_is_a_link_are_followed(
 
 
 @pytest.fixture
-def pretrained(tmp_path, unit) -> Path:
+def pretrained(tmp_path: Path, unit: Unit) -> Path:
     """The record of a pretraining, as far as `export` reads it."""
     digest = "ab" * 32
     folder = tmp_path / "results" / "records" / "pretraining" / "set" / "v" / "dinov2-global"
@@ -125,7 +137,9 @@ def pretrained(tmp_path, unit) -> Path:
 
 
 @pytest.mark.parametrize("levels", [None, "weights", "record", 0, 3])
-def test_export_copies_nothing_from_outside(bench, pretrained, outside, tmp_path, levels):
+def test_export_copies_nothing_from_outside(
+    bench: Bench, pretrained: Path, outside: Path, tmp_path: Path, levels: int | str | None
+) -> None:
     """The attack: weights that are a link to a secret, exported and then published."""
     file = pretrained.with_suffix(".safetensors") if levels == "weights" else pretrained
     if levels is not None:
@@ -141,18 +155,28 @@ def test_export_copies_nothing_from_outside(bench, pretrained, outside, tmp_path
         assert not (tmp_path / "out").exists()
 
 
-def test_checkpoints_are_neither_written_nor_removed_outside(unit, outside, tmp_path):
+def test_checkpoints_are_neither_written_nor_removed_outside(
+    unit: Unit, outside: Path, tmp_path: Path
+) -> None:
     from omnibench.training.job import cell_job
 
     results = tmp_path / "results"
     results.mkdir()
     (results / "checkpoints").symlink_to(outside)
-    arguments = {"model": None, "count": 1, "loss": None, "validate": dict, "set_mode": dict}
+    arguments: dict[str, Any] = {
+        "model": None,
+        "count": 1,
+        "loss": None,
+        "validate": dict,
+        "set_mode": dict,
+    }
     with pytest.raises(LinkError, match="checkpoints"):
         cell_job(unit, 0, Context(results, tmp_path), select=None, **arguments)
 
 
-def test_prune_removes_a_link_and_not_what_it_names(bench, outside, tmp_path):
+def test_prune_removes_a_link_and_not_what_it_names(
+    bench: Bench, outside: Path, tmp_path: Path
+) -> None:
     (outside / "precious").write_text("x")
     features = tmp_path / "data" / "features"
     key = FeatureKey({"backbone": "b"}, "train", 8, "imagenet", "fp32", "embed")
@@ -167,7 +191,9 @@ def test_prune_removes_a_link_and_not_what_it_names(bench, outside, tmp_path):
 
 
 @pytest.mark.parametrize("place", ["reports", "reports/attack", "reports/attack/figures"])
-def test_a_report_is_not_written_through_a_link(bench, plant, path, outside, tmp_path, place):
+def test_a_report_is_not_written_through_a_link(
+    bench: Bench, plant: Any, path: Path, outside: Path, tmp_path: Path, place: str
+) -> None:
     plant(path)
     link = tmp_path / "results" / place
     link.parent.mkdir(parents=True, exist_ok=True)
@@ -177,7 +203,9 @@ def test_a_report_is_not_written_through_a_link(bench, plant, path, outside, tmp
     assert list(outside.iterdir()) == []
 
 
-def test_a_link_in_a_report_s_file_s_place_is_replaced(bench, plant, path, outside, tmp_path):
+def test_a_link_in_a_report_s_file_s_place_is_replaced(
+    bench: Bench, plant: Any, path: Path, outside: Path, tmp_path: Path
+) -> None:
     plant(path)
     (outside / "precious").write_text("x")
     folder = tmp_path / "results" / "reports" / "attack"
@@ -191,8 +219,11 @@ def test_a_link_in_a_report_s_file_s_place_is_replaced(bench, plant, path, outsi
 
 
 @pytest.mark.parametrize("notes", [{}, {"images": 3}, {"images": [1]}, {"architecture": []}])
-def test_a_malformed_pretraining_takes_no_command_down(bench, pretrained, tmp_path, notes):
+def test_a_malformed_pretraining_takes_no_command_down(
+    bench: Bench, pretrained: Path, tmp_path: Path, notes: dict[str, Any]
+) -> None:
     record = read_record(pretrained)
+    assert record is not None
     notes = {**record["notes"], **notes} if notes else {}
     pretrained.write_bytes(as_bytes({**record, "notes": notes, "adopted": "../x"}))
     status, _, err = bench("list", "backbones")
@@ -202,8 +233,8 @@ def test_a_malformed_pretraining_takes_no_command_down(bench, pretrained, tmp_pa
 
 
 def test_weights_of_a_pretraining_that_are_not_as_they_were_left_are_not_exported(
-    bench, pretrained, tmp_path
-):
+    bench: Bench, pretrained: Path, tmp_path: Path
+) -> None:
     weights = pretrained.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     files = {"safetensors": checksum(b"other")}

@@ -4,6 +4,8 @@ import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from omnibench import catalogue
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.conftest import Bench
 from tests.security.attack_tools import done
 
 HTML = "</td></script><script>alert(1)</script><img src=x onerror=alert(1)>"
@@ -21,7 +24,7 @@ IDS = (HTML, LATEX, MARKDOWN, "a b", "a\nb", "../a", "-a", "$a$", "a\u202e", "")
 
 
 @pytest.mark.parametrize("name", IDS)
-def test_an_id_is_letters_digits_and_three_marks(bench, tmp_path, name):
+def test_an_id_is_letters_digits_and_three_marks(bench: Bench, tmp_path: Path, name: str) -> None:
     escaped = name.encode("unicode_escape").decode().replace('"', r"\"")
     backbone = "{id: %s, source: 'random:test_vit'}"
     matrix = "matrix: [{task: classification, datasets: [phantom], adaptations: [knn]}]"
@@ -47,19 +50,19 @@ class Page(HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
-        self.tags, self.attributes, self.text = [], [], []
+        self.tags, self.attributes, self.text = list[Any](), list[Any](), list[Any]()
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         self.tags.append(tag)
         self.attributes += attrs
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.text.append(data)
 
 
 @pytest.fixture
-def reported(bench, tmp_path):
+def reported(bench: Bench, tmp_path: Path) -> Path:
     """The folder of a report on hostile cards and a hostile error."""
     catalogue.register_dataset(
         DatasetCard(
@@ -97,7 +100,7 @@ def reported(bench, tmp_path):
     return tmp_path / "out"
 
 
-def test_a_page_of_hostile_texts_runs_nothing(reported):
+def test_a_page_of_hostile_texts_runs_nothing(reported: Path) -> None:
     text = (reported / "report.html").read_text(encoding="utf-8")
     page = Page(text)
     shown = " ".join("".join(page.text).split())
@@ -110,7 +113,7 @@ def test_a_page_of_hostile_texts_runs_nothing(reported):
     assert MARKDOWN in shown
 
 
-def test_tex_of_hostile_texts_has_no_command_of_theirs(reported):
+def test_tex_of_hostile_texts_has_no_command_of_theirs(reported: Path) -> None:
     sources = list(reported.rglob("*.tex"))
     assert len(sources) >= 2
     text = "\n".join(path.read_text(encoding="utf-8") for path in sources)
@@ -119,7 +122,7 @@ def test_tex_of_hostile_texts_has_no_command_of_theirs(reported):
     assert r"\textbackslash{}input\{/etc/passwd\}" in text.replace(r"\allowbreak{}", "")
 
 
-def test_markdown_of_hostile_texts_is_text(reported):
+def test_markdown_of_hostile_texts_is_text(reported: Path) -> None:
     for path in reported.rglob("*.md"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"(?<!\\)<(script|img|/td)", text), path
@@ -127,7 +130,7 @@ def test_markdown_of_hostile_texts_is_text(reported):
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-def test_the_report_compiles_and_runs_nothing(reported, marker):
+def test_the_report_compiles_and_runs_nothing(reported: Path, marker: Path) -> None:
     done = subprocess.run(
         ["pdflatex", "-shell-escape", "-interaction=nonstopmode", "-halt-on-error", "report.tex"],
         cwd=reported,

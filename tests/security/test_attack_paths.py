@@ -5,6 +5,7 @@ import re
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,8 @@ from PIL import Image
 
 from omnibench import catalogue
 from omnibench.cards import DatasetCard
+from tests.conftest import Bench
+from tests.stub_hub import StubHub
 
 ESCAPES = ("../../escaped", "/tmp/omnibench-escaped", "..\\..\\escaped", "a/../../../escaped")
 
@@ -25,7 +28,13 @@ def tree(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*")}
 
 
-def test_names_in_an_archive_make_no_file(bench, suite, arrays, tmp_path, monkeypatch):
+def test_names_in_an_archive_make_no_file(
+    bench: Bench,
+    suite: Any,
+    arrays: dict[str, Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     (tmp_path / "sets").mkdir()
     np.savez(tmp_path / "sets" / "evil.npz", **arrays)
     with zipfile.ZipFile(tmp_path / "sets" / "evil.npz", "a") as archive:
@@ -57,7 +66,9 @@ def test_names_in_an_archive_make_no_file(bench, suite, arrays, tmp_path, monkey
         ("link/secret.png", "the image 'link/secret.png' is a link that leads out of"),
     ],
 )
-def test_a_caption_s_image_lies_in_its_folder(bench, suite, tmp_path, name, sentence):
+def test_a_caption_s_image_lies_in_its_folder(
+    bench: Bench, suite: Any, tmp_path: Path, name: str, sentence: str
+) -> None:
     image(tmp_path / "outside" / "secret.png")
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "link.png").symlink_to(tmp_path / "outside" / "secret.png")
@@ -95,7 +106,9 @@ def pairs(root: Path) -> tuple[str, ...]:
         *(("pairs", pairs, place) for place in ("train", "val/masks", "test/images/x.png")),
     ],
 )
-def test_a_folder_s_links_lead_nowhere_else(bench, suite, tmp_path, kind, make, place):
+def test_a_folder_s_links_lead_nowhere_else(
+    bench: Bench, suite: Any, tmp_path: Path, kind: Any, make: Any, place: Any
+) -> None:
     root = tmp_path / "set"
     task, adaptation = make(root)
     (tmp_path / "outside").mkdir()
@@ -107,7 +120,9 @@ def test_a_folder_s_links_lead_nowhere_else(bench, suite, tmp_path, kind, make, 
     assert "Traceback" not in err
 
 
-def test_a_hub_s_file_names_make_no_file_outside(hub, bench, tmp_path):
+def test_a_hub_s_file_names_make_no_file_outside(
+    hub: StubHub, bench: Bench, tmp_path: Path
+) -> None:
     names = [
         "../../escaped/train.parquet",
         "data/../../escaped/val.parquet",
@@ -132,7 +147,9 @@ def test_a_hub_s_file_names_make_no_file_outside(hub, bench, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../../x", "..", "a/b", "<b>", "a\\nb", "$HOME", ""])
-def test_a_record_s_path_is_made_of_checked_names(bench, suite, tmp_path, name):
+def test_a_record_s_path_is_made_of_checked_names(
+    bench: Bench, suite: Any, tmp_path: Path, name: str
+) -> None:
     path = suite("phantom")
     path.write_text(path.read_text().replace("id: v", f'id: "{name}"'))
     status, out, err = bench("plan", path)

@@ -1,16 +1,18 @@
 """Records and their files as they must not be: no command is taken down by one of them."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from omnibench.record import as_bytes, read_record
 from omnibench.record_files import predictions_path
+from tests.conftest import Bench
 
 
 @pytest.fixture
-def two(plant, tmp_path) -> tuple[Path, list[Path]]:
+def two(plant: Any, tmp_path: Path) -> tuple[Path, list[Path]]:
     """A suite of two backbones, three repetitions each, and its records."""
     suite = tmp_path / "two.yaml"
     suite.write_text(
@@ -22,7 +24,9 @@ def two(plant, tmp_path) -> tuple[Path, list[Path]]:
     return suite, [path for _, path in plant(suite)]
 
 
-def test_damaged_predictions_are_left_out_of_a_comparison_by_name(bench, two, caplog):
+def test_damaged_predictions_are_left_out_of_a_comparison_by_name(
+    bench: Bench, two: tuple[Path, list[Path]], caplog: pytest.LogCaptureFixture
+) -> None:
     _, records = two
     damaged = predictions_path(records[0])
     damaged.write_bytes(damaged.read_bytes()[:-3])
@@ -32,9 +36,11 @@ def test_damaged_predictions_are_left_out_of_a_comparison_by_name(bench, two, ca
     assert "Traceback" not in out + err
 
 
-def test_a_failure_s_message_reaches_the_terminal_without_what_it_would_obey(bench, two, tmp_path):
+def test_a_failure_s_message_reaches_the_terminal_without_what_it_would_obey(
+    bench: Bench, two: tuple[Path, list[Path]], tmp_path: Path
+) -> None:
     suite, (path, *_) = two
-    record = read_record(path)
+    record: Any = read_record(path)
     message = "gone\x1b[2J\x1b]0;owned\x07\nfailed: forged line"
     error = {"kind": "bug\x1b[31m", "message": message, "traceback": ""}
     path.write_bytes(as_bytes({**record, "status": "failed", "error": error, "files": {}}))
@@ -46,7 +52,7 @@ def test_a_failure_s_message_reaches_the_terminal_without_what_it_would_obey(ben
     assert out.count("\nfailed:") == 1
 
 
-def test_a_name_in_an_error_reaches_the_terminal_without_what_it_would_obey(bench):
+def test_a_name_in_an_error_reaches_the_terminal_without_what_it_would_obey(bench: Bench) -> None:
     status, out, err = bench("plan", "\x1b[2Jnone.yaml")
     assert (status, out, "\x1b" in err) == (2, "", False)
     assert r"unknown suite '\x1b[2Jnone.yaml'" in err
@@ -72,10 +78,15 @@ MALFORMED = [
 
 @pytest.mark.parametrize("change", MALFORMED, ids=str)
 def test_a_malformed_record_with_a_right_checksum_takes_no_command_down(
-    bench, two, tmp_path, change, caplog
-):
+    bench: Bench,
+    two: tuple[Path, list[Path]],
+    tmp_path: Path,
+    change: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     suite, (path, *_) = two
     record = read_record(path)
+    assert record is not None
     change = {
         key: {**record[key], **value} if isinstance(value, dict) and value else value
         for key, value in change.items()
@@ -97,13 +108,15 @@ def test_a_malformed_record_with_a_right_checksum_takes_no_command_down(
 
 
 @pytest.mark.parametrize("damaged", ["record", "predictions"])
-def test_run_heals_what_is_damaged(bench, suite, arrays, tmp_path, damaged):
+def test_run_heals_what_is_damaged(
+    bench: Bench, suite: Any, arrays: dict[str, Any], tmp_path: Path, damaged: str
+) -> None:
     np.savez(tmp_path / "good.npz", **arrays)
     path = suite("npz:good.npz")
     assert bench("run", path)[0] == 0
     [record] = (tmp_path / "results" / "records").rglob("rep-*.json")
     file = record if damaged == "record" else predictions_path(record)
-    whole = read_record(record)["metrics"]
+    whole: Any = read_record(record)["metrics"]
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)

@@ -6,7 +6,9 @@ import pickle
 import random
 import re
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +20,8 @@ from omnibench import catalogue
 from omnibench.cards import BackboneCard
 from omnibench.encoders.checkpoints import read_weights
 from omnibench.errors import WeightsError
+from tests.conftest import Bench
+from tests.security.attack_tools import Bomb
 
 pytestmark = pytest.mark.filterwarnings("ignore:Detected pickle protocol")
 CODE = "is refused: it holds more than tensors, and loading it could run code; save it as"
@@ -25,19 +29,19 @@ VIT = {"model_type": "vit", "architectures": ["ViTModel"], "hidden_size": 16, "p
 VIT |= {"num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
 
 
-def zipped(path, content):
+def zipped(path: Any, content: Any) -> None:
     torch.save(content, path)
 
 
-def legacy(path, content):
+def legacy(path: Any, content: Any) -> None:
     torch.save(content, path, _use_new_zipfile_serialization=False)
 
 
-def plain(path, content):
+def plain(path: Any, content: Any) -> None:
     path.write_bytes(pickle.dumps(content))
 
 
-def refused(bench, sentence: str, **card) -> None:
+def refused(bench: Bench, sentence: str, **card: Any) -> None:
     """`check` of a card ends with the sentence and status 1."""
     catalogue.register_backbone(BackboneCard(id="evil", pool="cls", **card))
     status, out, err = bench("check", "evil")
@@ -48,15 +52,19 @@ def refused(bench, sentence: str, **card) -> None:
 
 @pytest.mark.parametrize("write", [zipped, legacy, plain])
 @pytest.mark.parametrize("nested", [False, True])
-def test_a_pickle_in_a_pth_is_refused_unrun(bench, bomb, tmp_path, write, nested):
+def test_a_pickle_in_a_pth_is_refused_unrun(
+    bench: Bench, bomb: Bomb, tmp_path: Path, write: Callable[..., Any], nested: bool
+) -> None:
     path = tmp_path / "evil.pth"
     write(path, {"state_dict": {"a": bomb}, "epoch": 3} if nested else bomb)
     refused(bench, re.escape(f"{path} {CODE}"), source=f"file:{path}", architecture="test_vit")
 
 
-def test_run_ends_with_the_sentence(bench, bomb, tmp_path):
+def test_run_ends_with_the_sentence(bench: Bench, bomb: Bomb, tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    arrays = {f"{split}_images": rng.integers(0, 99, (6, 8, 8), np.uint8) for split in SPLITS}
+    arrays: dict[str, Any] = {
+        f"{split}_images": rng.integers(0, 99, (6, 8, 8), np.uint8) for split in SPLITS
+    }
     arrays |= {f"{split}_labels": np.arange(6) % 2 for split in SPLITS}
     np.savez(tmp_path / "two.npz", **arrays)
     torch.save({"a": bomb}, tmp_path / "evil.pth")
@@ -73,14 +81,18 @@ def test_run_ends_with_the_sentence(bench, bomb, tmp_path):
 SPLITS = ("train", "val", "test")
 
 
-def test_a_pickle_that_is_called_safetensors_is_refused_unrun(bench, bomb, tmp_path):
+def test_a_pickle_that_is_called_safetensors_is_refused_unrun(
+    bench: Bench, bomb: Bomb, tmp_path: Path
+) -> None:
     path = tmp_path / "evil.safetensors"
     path.write_bytes(pickle.dumps(bomb))
     refused(bench, "cannot be read as weights", source=f"file:{path}", architecture="test_vit")
 
 
 @pytest.mark.parametrize("kind", ["hf_hub", "transformers"])
-def test_a_pickle_of_a_hub_repository_is_refused_unrun(bench, bomb, tmp_path, kind):
+def test_a_pickle_of_a_hub_repository_is_refused_unrun(
+    bench: Bench, bomb: Bomb, tmp_path: Path, kind: str
+) -> None:
     folder = tmp_path / "data" / "weights" / "me--evil"
     folder.mkdir(parents=True)
     torch.save({"a": bomb}, folder / "pytorch_model.bin")
@@ -89,7 +101,9 @@ def test_a_pickle_of_a_hub_repository_is_refused_unrun(bench, bomb, tmp_path, ki
     refused(bench, re.escape(CODE), source=f"{kind}:me/evil")
 
 
-def test_code_of_a_repository_is_not_run_unless_the_card_says_so(bench, marker, tmp_path):
+def test_code_of_a_repository_is_not_run_unless_the_card_says_so(
+    bench: Bench, marker: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "data" / "weights" / "me--evil"
     folder.mkdir(parents=True)
     (folder / "model.safetensors").write_bytes(save({"a": torch.ones(1)}))
@@ -116,7 +130,9 @@ def test_code_of_a_repository_is_not_run_unless_the_card_says_so(bench, marker, 
         ("[]", r"config\.json is no JSON object"),
     ],
 )
-def test_a_configuration_names_no_other_files(bench, bomb, tmp_path, config, sentence):
+def test_a_configuration_names_no_other_files(
+    bench: Bench, bomb: Bomb, tmp_path: Path, config: dict[str, Any] | str, sentence: str
+) -> None:
     folder = tmp_path / "data" / "weights" / "me--evil"
     folder.mkdir(parents=True)
     model = timm.create_model("test_vit", num_classes=0)
@@ -129,13 +145,15 @@ def test_a_configuration_names_no_other_files(bench, bomb, tmp_path, config, sen
 
 
 @pytest.mark.parametrize("length", [2**63, 2**40, 100_000_001, 9])
-def test_a_safetensors_header_that_lies_is_refused(bench, tmp_path, length):
+def test_a_safetensors_header_that_lies_is_refused(
+    bench: Bench, tmp_path: Path, length: int
+) -> None:
     path = tmp_path / "lie.safetensors"
     path.write_bytes(struct.pack("<Q", length) + b'{"a":{"dtype":"F32"}}')
     refused(bench, "cannot be read as weights", source=f"file:{path}", architecture="test_vit")
 
 
-def test_a_checkpoint_of_other_things_is_refused(tmp_path):
+def test_a_checkpoint_of_other_things_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     for content in ({1: torch.ones(1)}, {"a": 1}, [torch.ones(1)], {"model": {"a": {}}}):
         torch.save(content, path)
@@ -144,7 +162,9 @@ def test_a_checkpoint_of_other_things_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("write", [zipped, legacy, None])
-def test_damaged_bytes_are_a_sentence_whatever_they_spell(tmp_path, write):
+def test_damaged_bytes_are_a_sentence_whatever_they_spell(
+    tmp_path: Path, write: Callable[..., Any] | None
+) -> None:
     path = tmp_path / ("w.pth" if write else "w.safetensors")
     state = {"a.weight": torch.ones(2, 3), "a.bias": torch.ones(2)}
     path.write_bytes(save(state)) if write is None else write(path, state)
@@ -167,7 +187,9 @@ def test_damaged_bytes_are_a_sentence_whatever_they_spell(tmp_path, write):
 @pytest.mark.parametrize(
     "name", ["../secret.safetensors", "/etc/hostname", "..\\\\secret.safetensors"]
 )
-def test_an_index_of_a_folder_reads_no_file_outside_of_it(bench, tmp_path, kind, name):
+def test_an_index_of_a_folder_reads_no_file_outside_of_it(
+    bench: Bench, tmp_path: Path, kind: str, name: str
+) -> None:
     folder = tmp_path / "data" / "weights" / "me--evil"
     folder.mkdir(parents=True)
     model = timm.create_model("test_vit", num_classes=0)
@@ -180,7 +202,7 @@ def test_an_index_of_a_folder_reads_no_file_outside_of_it(bench, tmp_path, kind,
     refused(bench, "which is not a file of its folder", source=source)
 
 
-def test_a_shard_with_code_is_refused_unrun(bench, bomb, tmp_path):
+def test_a_shard_with_code_is_refused_unrun(bench: Bench, bomb: Bomb, tmp_path: Path) -> None:
     torch.save({"cls_token": bomb}, tmp_path / "s.bin")
     index = {"weight_map": {"cls_token": "s.bin"}}
     (tmp_path / "pytorch_model.bin.index.json").write_text(json.dumps(index))
@@ -188,13 +210,15 @@ def test_a_shard_with_code_is_refused_unrun(bench, bomb, tmp_path):
     refused(bench, re.escape(f"s.bin {CODE}"), source=f"file:{tmp_path}")
 
 
-def test_code_beside_a_command_line_is_refused_unrun(bench, bomb, tmp_path):
+def test_code_beside_a_command_line_is_refused_unrun(
+    bench: Bench, bomb: Bomb, tmp_path: Path
+) -> None:
     path = tmp_path / "evil.pth"
     torch.save({"teacher": {}, "args": argparse.Namespace(hook=bomb)}, path)
     refused(bench, re.escape(f"{path} {CODE}"), source=f"file:{path}", architecture="test_vit")
 
 
-def test_a_repository_name_leads_nowhere_else(bench, tmp_path):
+def test_a_repository_name_leads_nowhere_else(bench: Bench, tmp_path: Path) -> None:
     (tmp_path / "data" / "weights").mkdir(parents=True)
     (Path(tmp_path) / "data" / "model.safetensors").write_bytes(save({"a": torch.ones(1)}))
     for k, name in enumerate(("../..", "me/../..", "/etc/passwd", "..")):

@@ -2,10 +2,12 @@
 
 import re
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
 from omnibench import suite
+from tests.conftest import Bench
 
 TAGS = (
     "!!python/object/apply:os.makedirs ['MARKER']",
@@ -20,7 +22,9 @@ TAGS = (
 
 @pytest.mark.parametrize("tag", TAGS)
 @pytest.mark.parametrize("field", ["name", "backbones", "report"])
-def test_an_object_s_tag_is_refused_unrun(bench, tmp_path, marker, tag, field):
+def test_an_object_s_tag_is_refused_unrun(
+    bench: Bench, tmp_path: Path, marker: Path, tag: str, field: str
+) -> None:
     path = tmp_path / "attack.yaml"
     fields = {"name": "attack", "backbones": "[random-vit-tiny]", "matrix": "[]"}
     fields |= {field: tag.replace("MARKER", str(marker))}
@@ -44,7 +48,13 @@ matrix:
 """
 
 
-def written(path, repetitions=1, backbones="random-vit-tiny", datasets="phantom", recipe="small"):
+def written(
+    path: Path,
+    repetitions: int = 1,
+    backbones: str = "random-vit-tiny",
+    datasets: str = "phantom",
+    recipe: str = "small",
+) -> Path:
     text = SUITE.format(
         repetitions=repetitions, backbones=backbones, datasets=datasets, recipe=recipe
     )
@@ -57,8 +67,13 @@ def written(path, repetitions=1, backbones="random-vit-tiny", datasets="phantom"
     [(1_000_000, 1, "1,000,000"), (10**15, 1, "1,000,000,000,000,000"), (1000, 1000, "1,000,000")],
 )
 def test_a_suite_of_a_million_cells_is_refused_with_the_count(
-    bench, tmp_path, monkeypatch, repetitions, backbones, count
-):
+    bench: Bench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    repetitions: int,
+    backbones: int,
+    count: str,
+) -> None:
     monkeypatch.setattr(suite, "Unit", None)  # none is made of so many
     cards = ", ".join(f"{{id: b{k}, source: 'random:test_vit'}}" for k in range(backbones))
     path = written(tmp_path / "attack.yaml", repetitions, cards)
@@ -78,7 +93,9 @@ FIELDS = ("repetitions", "backbones", "datasets", "recipe")
 
 
 @pytest.mark.parametrize("field", FIELDS)
-def test_aliases_that_multiply_to_a_billion_take_neither_time_nor_memory(bench, tmp_path, field):
+def test_aliases_that_multiply_to_a_billion_take_neither_time_nor_memory(
+    bench: Bench, tmp_path: Path, field: str
+) -> None:
     laughs = LAUGHS
     for name, last in zip("bcdefghi", "abcdefgh", strict=True):
         laughs = f"&{name} [{laughs}{f', *{last}' * 9}]"
@@ -112,7 +129,9 @@ def test_aliases_that_multiply_to_a_billion_take_neither_time_nor_memory(bench, 
         "<<: 3",
     ],
 )
-def test_what_yaml_cannot_construct_is_one_sentence(bench, tmp_path, text):
+def test_what_yaml_cannot_construct_is_one_sentence(
+    bench: Bench, tmp_path: Path, text: str
+) -> None:
     path = tmp_path / "attack.yaml"
     path.write_text(text)
     status, out, err = bench("plan", path)
@@ -129,8 +148,8 @@ def test_what_yaml_cannot_construct_is_one_sentence(bench, tmp_path, text):
     ],
 )
 def test_merged_keys_and_keys_that_are_no_words_are_refused_by_name(
-    bench, tmp_path, text, sentence
-):
+    bench: Bench, tmp_path: Path, text: str, sentence: str
+) -> None:
     path = tmp_path / "attack.yaml"
     path.write_text(text)
     status, out, err = bench("plan", path)

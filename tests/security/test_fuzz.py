@@ -1,5 +1,8 @@
 """A few mutated inputs of each kind; `python -m tests.security.fuzz` gives more."""
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.security.fuzz import attack
@@ -7,7 +10,7 @@ from tests.security.inputs import KINDS
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_mutated_inputs_are_accepted_or_refused_in_one_sentence(kind, tmp_path):
+def test_mutated_inputs_are_accepted_or_refused_in_one_sentence(kind: Any, tmp_path: Path) -> None:
     tally = attack(kind, 20, seed=0, place=tmp_path)
     assert [f"{kind} {case}: {what}\n{detail}" for case, what, detail in tally.findings] == []
     assert tally.counts["accepted"] + tally.counts["refused"] == 20

@@ -1,4 +1,6 @@
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,24 +34,24 @@ def blobs(count: int, seed: int, side: int = 48) -> tuple[np.ndarray, np.ndarray
 
 
 @pytest.fixture
-def make(tmp_path, monkeypatch) -> Callable[..., tuple[Unit, Context]]:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Unit, Context]]:
     """A unit on blobs and its context, of any adaptation and recipe; its decoder is narrow."""
     monkeypatch.setattr("omnibench.tasks.segmentation.width.DEFAULT_WIDTH", 48)
     torch.set_num_threads(1)
-    arrays = {}
+    arrays = dict[str, Any]()
     for seed, (split, count) in enumerate(SPLITS.items()):
         images, masks = blobs(count, seed)
         arrays |= {f"{split}_images": images, f"{split}_label": masks}
     np.savez(tmp_path / "blobs.npz", **arrays)
 
     def make(
-        adaptation="linear",
-        place="results",
-        source="random:test_vit",
-        repetitions=(0,),
-        options=None,
-        **recipe,
-    ):
+        adaptation: str = "linear",
+        place: str = "results",
+        source: str = "random:test_vit",
+        repetitions: Any = (0,),
+        options: Any = None,
+        **recipe: Any,
+    ) -> tuple[Unit, Context]:
         card = tasks.get("segmentation").adaptations[adaptation]
         options = card.resolve_options(options or {}, "adaptations")
         unit = Unit(

@@ -1,4 +1,5 @@
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def pillow(masks: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 @given(SIZES, SIZES, SIZES, SIZES)
 @example(64, 56, 56, 64)  # centres that fall between two pixels
 @example(10, 37, 1, 70)
-def test_masks_are_resized_as_by_pillow(height, width, rows, columns):
+def test_masks_are_resized_as_by_pillow(height: Any, width: Any, rows: Any, columns: Any) -> None:
     rng = np.random.default_rng(height * 71 + width)
     masks = rng.integers(0, 256, (2, height, width), dtype=np.uint8)
     resized = nearest(masks, (rows, columns))
@@ -38,13 +39,17 @@ def test_masks_are_resized_as_by_pillow(height, width, rows, columns):
 
 @pytest.mark.parametrize("size", [224, 448, 56, 28])
 @pytest.mark.parametrize("native", [512, 256, 128, 600, 333])
-def test_the_sizes_that_are_used_equal_pillows(native, size):
+def test_the_sizes_that_are_used_equal_pillows(native: int, size: int) -> None:
     ramp = np.arange(native) % 251
     masks = (ramp[:, None] + 7 * ramp)[None].astype(np.uint8)
     np.testing.assert_array_equal(nearest(masks, (size, size)), pillow(masks, (size, size)))
 
 
-def dataset(groups: bool = False, values=(0, 1, 2), classes=("background", "liver", "tumour")):
+def dataset(
+    groups: bool = False,
+    values: tuple[int, int] = (0, 1, 2),
+    classes: tuple[str, str] = ("background", "liver", "tumour"),
+) -> Dataset:
     """Masks of vertical thirds, 16 x 24 px, each image's shifted by its index."""
     splits = {}
     for name, count in COUNTS.items():
@@ -61,7 +66,9 @@ def dataset(groups: bool = False, values=(0, 1, 2), classes=("background", "live
 @pytest.mark.parametrize(
     ("score_at", "scored"), [("input", (64, 64)), ("stride8", (8, 8)), ("native", (16, 24))]
 )
-def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(score_at, scored):
+def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(
+    score_at: str, scored: tuple[int, int]
+) -> None:
     data = dataset()
     cases = Cases.from_dataset(data, 64, score_at, None)
     assert (cases.trained, cases.scored, cases.classes, cases.count("val")) == (64, scored, 3, 3)
@@ -71,7 +78,7 @@ def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(score_at,
     np.testing.assert_array_equal(cases.truth("train", rows), pillow(native, scored))
 
 
-def test_values_become_classes_and_limits_cut_every_split():
+def test_values_become_classes_and_limits_cut_every_split() -> None:
     cases = Cases.from_dataset(
         dataset(values=(0, 255), classes=("background", "lesion")), 32, "input", 2
     )
@@ -80,7 +87,7 @@ def test_values_become_classes_and_limits_cut_every_split():
     assert set(np.unique(cases.masks("train", np.array([0, 1])))) == {0, 1}
 
 
-def test_a_class_that_no_training_pixel_shows_is_refused_by_name():
+def test_a_class_that_no_training_pixel_shows_is_refused_by_name() -> None:
     data = dataset()
     masks_of(data.splits["train"]).array[masks_of(data.splits["train"]).array == 2] = 1
     for limit, way_out in ((None, "add some"), (99, "raise the recipe's limit of 99, or add some")):
@@ -103,12 +110,12 @@ class Counted(ArrayImages):
 
     reads: list[int] = field(default_factory=list)
 
-    def read_native(self, index):
+    def read_native(self, index: Any) -> Any:
         self.reads.append(index)
         return self.array[index]
 
 
-def test_the_truth_of_a_split_is_read_once_for_all_epochs():
+def test_the_truth_of_a_split_is_read_once_for_all_epochs() -> None:
     data, counted = dataset(), Counted(masks_of(dataset().splits["val"]).array)
     train = Counted(masks_of(data.splits["train"]).array)
     for name, masks in (("val", counted), ("train", train)):
@@ -126,14 +133,14 @@ def test_the_truth_of_a_split_is_read_once_for_all_epochs():
     assert len(counted.reads) - before == COUNTS["val"]
 
 
-def test_a_wrapped_array_of_masks_has_one_size():
+def test_a_wrapped_array_of_masks_has_one_size() -> None:
     data = dataset()
     wrapped = data.splits["train"].take(np.arange(2)[::-1])
     data = replace(data, splits={**data.splits, "train": wrapped})
     assert Cases.from_dataset(data, 32, "native", None).scored == (16, 24)
 
 
-def test_masks_of_another_size_than_their_images_are_refused():
+def test_masks_of_another_size_than_their_images_are_refused() -> None:
     data = dataset()
     split = data.splits["val"]
     wrong = Split(
@@ -145,7 +152,7 @@ def test_masks_of_another_size_than_their_images_are_refused():
 
 
 @pytest.mark.parametrize("groups", [False, True])
-def test_what_is_stored_of_predictions(groups):
+def test_what_is_stored_of_predictions(groups: bool) -> None:
     cases = Cases.from_dataset(dataset(groups), 32, "stride8", None)
     rng = np.random.default_rng(0)
     predicted = {

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from omnibench.errors import DataError
 
 @settings(max_examples=100)
 @given(st.integers(0, 2**32), st.integers(2, 5), st.integers(1, 4))
-def test_counts_are_those_of_comparing_pixel_by_pixel(seed, classes, images):
+def test_counts_are_those_of_comparing_pixel_by_pixel(seed: Any, classes: Any, images: Any) -> None:
     rng = np.random.default_rng(seed)
     dtype = rng.choice([np.uint8, np.int8, np.int64, np.uint64])
     shown = rng.integers(1, classes + 1)  # later classes may be absent
@@ -24,19 +26,19 @@ def test_counts_are_those_of_comparing_pixel_by_pixel(seed, classes, images):
             assert counts[image, label].tolist() == expected
 
 
-def test_bool_masks_are_two_classes_and_255_of_them_do_not_overflow():
+def test_bool_masks_are_two_classes_and_255_of_them_do_not_overflow() -> None:
     truth = np.array([[[True, False]]])
     assert counts_of(truth, ~truth, 2).tolist() == [[[0, 1, 1, 0], [0, 1, 1, 0]]]
     high = np.full((1, 2, 2), 254, np.uint8)
     assert counts_of(high, high, 255)[0, 254].tolist() == [4, 0, 0, 0]
 
 
-def test_no_image_gives_no_counts():
+def test_no_image_gives_no_counts() -> None:
     empty = np.zeros((0, 4, 4), np.uint8)
     assert counts_of(empty, empty, 2).shape == (0, 2, 4)
 
 
-def test_masks_that_do_not_fit_are_refused():
+def test_masks_that_do_not_fit_are_refused() -> None:
     mask = np.zeros((2, 4, 4), np.uint8)
     with pytest.raises(DataError, match=r"must both be \[N, H, W\]"):
         counts_of(mask[:1], mask, 2)

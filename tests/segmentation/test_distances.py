@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -5,27 +7,28 @@ from monai.metrics import compute_hausdorff_distance, compute_surface_dice
 from monai.metrics.utils import get_mask_edges
 from omnibench.tasks.segmentation.distances import boundary, surface_distances
 from scipy.ndimage import gaussian_filter
+from torch import Tensor
 
 from omnibench.errors import DataError
 
 SIZE = (40, 52)
 
 
-def blobs(seed, classes=3, images=6, sigma=3.0):
+def blobs(seed: Any, classes: int = 3, images: int = 6, sigma: float = 3.0) -> Any:
     """Masks of smooth regions, some of which touch the image's edge."""
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((images, classes, *SIZE)), (0, 0, sigma, sigma))
     return field.argmax(axis=1).astype(np.uint8)
 
 
-def one_hot(masks, classes):
+def one_hot(masks: Any, classes: int) -> Tensor:
     return torch.as_tensor(np.moveaxis(np.eye(classes)[masks], -1, 1))
 
 
-def brute_force(predicted, truth, classes, tolerance):
+def brute_force(predicted: Any, truth: Any, classes: int, tolerance: float) -> tuple[Any, Any]:
     """Every boundary pixel against every other, by the definitions."""
 
-    def edge(mask):
+    def edge(mask: Any) -> list[Any]:
         height, width = mask.shape
         return [
             (y, x)
@@ -50,7 +53,7 @@ def brute_force(predicted, truth, classes, tolerance):
 
 @pytest.mark.parametrize("sigma", [0.6, 3.0, 8.0])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_distances_equal_monais(sigma, classes):
+def test_distances_equal_monais(sigma: float, classes: int) -> None:
     predicted, truth = (blobs(seed, classes, sigma=sigma) for seed in (0, 1))
     both = np.array([[(m == c).any() for c in range(1, classes)] for m in predicted]) & np.array(
         [[(m == c).any() for c in range(1, classes)] for m in truth]
@@ -66,13 +69,13 @@ def test_distances_equal_monais(sigma, classes):
 
 
 @pytest.mark.parametrize("tolerance", [0.0, 1.0, 2.0, 3.5])
-def test_distances_equal_a_brute_force(tolerance):
+def test_distances_equal_a_brute_force(tolerance: float) -> None:
     predicted, truth = blobs(2, images=3), blobs(3, images=3)
     ours = surface_distances(predicted, truth, 3, tolerance)
     np.testing.assert_allclose(ours, brute_force(predicted, truth, 3, tolerance), rtol=1e-6)
 
 
-def test_boundaries_equal_monais_also_at_the_images_edge():
+def test_boundaries_equal_monais_also_at_the_images_edge() -> None:
     rng = np.random.default_rng(4)
     for mask in (
         np.ones((6, 9), bool),  # the whole image: its frame is the boundary
@@ -87,7 +90,7 @@ def test_boundaries_equal_monais_also_at_the_images_edge():
     assert len(boundary(np.ones((6, 9), bool))) == 2 * (6 + 9) - 4
 
 
-def test_a_shift_gives_the_distance_it_is():
+def test_a_shift_gives_the_distance_it_is() -> None:
     truth = np.zeros((1, 30, 40), np.uint8)
     truth[0, 10:20, 10:20] = 1
     assert [float(v[0, 0]) for v in surface_distances(truth, truth, 2)] == [0.0, 1.0]
@@ -97,12 +100,12 @@ def test_a_shift_gives_the_distance_it_is():
     assert float(surface_distances(moved, dot, 2, tolerance=5)[1][0, 0]) == 1.0  # inclusive
 
 
-def test_distances_do_not_depend_on_which_mask_is_the_truth():
+def test_distances_do_not_depend_on_which_mask_is_the_truth() -> None:
     a, b = blobs(6), blobs(7)
     np.testing.assert_array_equal(surface_distances(a, b, 3), surface_distances(b, a, 3))
 
 
-def test_empty_masks_have_values():
+def test_empty_masks_have_values() -> None:
     empty, full = np.zeros((1, 30, 40), np.uint8), np.ones((1, 30, 40), np.uint8)
     for predicted, truth, expected in (
         (empty, empty, [0.0, 1.0]),
@@ -116,6 +119,6 @@ def test_empty_masks_have_values():
     assert surface_distances(*corners, 2)[0] < 50  # the farthest that two masks can lie apart
 
 
-def test_masks_that_do_not_fit_are_refused():
+def test_masks_that_do_not_fit_are_refused() -> None:
     with pytest.raises(DataError, match="hold values"):
         surface_distances(np.full((1, 4, 4), 3), np.zeros((1, 4, 4), int), 3)

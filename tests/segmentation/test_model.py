@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -42,7 +43,9 @@ def count(module: nn.Module, trained: bool = False) -> int:
         (768, 69_763_706, None, None, 1_957_648),
     ],
 )
-def test_as_many_parameters_as_the_study_trains(width, trained, encoder, decoder, frozen):
+def test_as_many_parameters_as_the_study_trains(
+    width: int, trained: int, encoder: int | None, decoder: int | None, frozen: int
+) -> None:
     with torch.device("meta"):
         head = UNet(vit(width, 14, 448), True, 2, "frozen")
         whole = UNet(vit(width, 14, 448), True, 2, "trained")
@@ -55,7 +58,7 @@ def test_as_many_parameters_as_the_study_trains(width, trained, encoder, decoder
 
 @pytest.mark.parametrize("size", [224, 448])
 @pytest.mark.parametrize("kind", ["vit-small/14", "vit-base/14", "vit-tiny/16", "cnn"])
-def test_shapes_at_every_stage(kind, size):
+def test_shapes_at_every_stage(kind: str, size: int) -> None:
     shapes, tokens, width, scale = {
         "vit-small/14": (vit(384, 14, size), True, 384, SMALL),
         "vit-base/14": (vit(768, 14, size), True, 768, BASE),
@@ -79,7 +82,7 @@ def test_shapes_at_every_stage(kind, size):
     assert seen == [(s[1] * f, s[2] * f) for s, f in zip(shapes, factors, strict=True)]
 
 
-def test_the_decoders_width():
+def test_the_decoders_width() -> None:
     assert [decoder_width(width, tokens=True) for width in (192, 384, 768, 1024, 1280)] == [
         192,
         384,
@@ -92,10 +95,10 @@ def test_the_decoders_width():
     assert decoder_width(768, tokens=False) == decoder_width(2048, tokens=False) == 384
 
 
-def literally(fusion: Fusion, backbone, prior, fused, size):
+def literally(fusion: Fusion, backbone: Any, prior: Any, fused: Any, size: Any) -> Any:
     """Both maps resized, then concatenated, projected, normed, and brought to size."""
 
-    def to(maps, side):
+    def to(maps: Any, side: Any) -> Any:
         return functional.interpolate(maps, side, mode="bilinear", align_corners=False)
 
     joint = torch.cat([to(backbone, fused), to(prior, fused)], dim=1)
@@ -113,15 +116,21 @@ def literally(fusion: Fusion, backbone, prior, fused, size):
     ],
 )
 def test_fusing_equals_the_literal_reading_and_so_do_its_gradients(
-    training, backbone, prior, fused, size
-):
+    training: bool,
+    backbone: tuple[int, int],
+    prior: tuple[int, int],
+    fused: tuple[int, int],
+    size: tuple[int, int],
+) -> None:
     found = {}
     for name, forward in (("ours", Fusion.forward), ("literal", literally)):
         torch.manual_seed(0)
         fusion = Fusion(6, 4, 7).double().train(training)
         nn.init.normal_(fusion.norm.weight)
         nn.init.normal_(fusion.norm.bias)
+        assert fusion.norm.running_mean is not None
         fusion.norm.running_mean.normal_()
+        assert fusion.norm.running_var is not None
         fusion.norm.running_var.uniform_(0.5, 2)
         maps = torch.randn(2, 6, *backbone).double().requires_grad_()
         other = torch.randn(2, 4, *prior).double().requires_grad_()
@@ -134,11 +143,12 @@ def test_fusing_equals_the_literal_reading_and_so_do_its_gradients(
         found[name] = tensors
     assert len(found["ours"]) == 9
     for key, value in found["literal"].items():
+        assert value is not None
         assert value.abs().max() > 0.01 or "num_batches" in key
         torch.testing.assert_close(found["ours"][key], value, rtol=1e-10, atol=1e-10)
 
 
-def test_positions_are_sines_and_cosines_of_column_and_row():
+def test_positions_are_sines_and_cosines_of_column_and_row() -> None:
     width, rows, columns = 24, 3, 5
     found = positions(width, rows, columns)
     assert found.shape == (rows * columns, width)
@@ -151,10 +161,10 @@ def test_positions_are_sines_and_cosines_of_column_and_row():
             assert found[row * columns + column].tolist() == pytest.approx(expected, abs=1e-6)
 
 
-def test_attention_is_a_post_norm_layer_with_positions_on_queries_and_keys_alone():
+def test_attention_is_a_post_norm_layer_with_positions_on_queries_and_keys_alone() -> None:
     torch.manual_seed(0)
     layer = SelfAttention(24).eval()
-    plain = nn.TransformerEncoderLayer(24, 6, 1536, 0.0, "gelu", batch_first=True).eval()
+    plain: Any = nn.TransformerEncoderLayer(24, 6, 1536, 0.0, "gelu", batch_first=True).eval()
     plain.self_attn.load_state_dict(layer.attention.state_dict())
     maps = torch.randn(2, 24, 2, 3)
     for own, its in (
@@ -166,7 +176,7 @@ def test_attention_is_a_post_norm_layer_with_positions_on_queries_and_keys_alone
         its.load_state_dict(own.state_dict())
     tokens = maps.flatten(2).transpose(1, 2)
 
-    def attend(queries, keys, values, **options):
+    def attend(queries: Any, keys: Any, values: Any, **options: Any) -> Any:
         placed = tokens + positions(24, 2, 3)
         return layer.attention(placed, placed, values)
 
@@ -183,18 +193,21 @@ def drawn(module: nn.Module) -> nn.Module:
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             for tensor in (part.weight, part.bias, part.running_mean):
+                assert tensor is not None
                 nn.init.normal_(tensor, std=0.5)
+            assert part is not None
+            assert part is not None
             nn.init.uniform_(part.running_var, 0.5, 2)
     return module.double().eval()
 
 
-def fused(block, x):
+def fused(block: Any, x: Any) -> Any:
     """The protocol's fuse block, word by word; conv-BN-SiLU is a Sequential of the model's."""
 
-    def rep_vgg(block, x):
+    def rep_vgg(block: Any, x: Any) -> Any:
         return functional.silu(block.wide(x) + block.point(x))
 
-    def csp(branch, x):
+    def csp(branch: Any, x: Any) -> Any:
         u, v = torch.tensor_split(branch.expand(x), 2, dim=1)
         for inner in branch.blocks:
             v = rep_vgg(inner, v)
@@ -207,11 +220,11 @@ def fused(block, x):
 
 
 @torch.inference_mode()
-def test_the_hybrid_encoder_is_wired_as_the_protocol_says():
-    encoder = drawn(HybridEncoder(24, BASE))
+def test_the_hybrid_encoder_is_wired_as_the_protocol_says() -> None:
+    encoder: Any = drawn(HybridEncoder(24, BASE))
     fine, middle, coarse = (torch.randn(2, 24, side, side).double() for side in (8, 4, 2))
 
-    def twice(x):
+    def twice(x: Any) -> Any:
         return x.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
 
     top = encoder.laterals[0](encoder.attention(coarse))
@@ -230,7 +243,7 @@ def test_the_hybrid_encoder_is_wired_as_the_protocol_says():
     ("width", "scale", "inner", "blocks"),
     [(384, SMALL, 65, 2), (768, BASE, 257, 3), (192, SMALL, 32, 2)],
 )
-def test_the_fuse_blocks_branches(width, scale, inner, blocks):
+def test_the_fuse_blocks_branches(width: int, scale: Any, inner: int, blocks: int) -> None:
     with torch.device("meta"):
         block = FuseBlock(width, scale)
     for branch in block.branches:
@@ -240,8 +253,8 @@ def test_the_fuse_blocks_branches(width, scale, inner, blocks):
 
 
 @torch.inference_mode()
-def test_the_decoder_is_wired_as_the_protocol_says():
-    decoder = drawn(Decoder(8, 3))
+def test_the_decoder_is_wired_as_the_protocol_says() -> None:
+    decoder: Any = drawn(Decoder(8, 3))
     maps = [torch.randn(2, 8, side, side).double() for side in (8, 4, 2)]
     fine, middle, current = (p(m) for p, m in zip(decoder.project, maps, strict=True))
     for step, finer in zip(decoder.steps, (middle, fine), strict=True):
@@ -252,7 +265,7 @@ def test_the_decoder_is_wired_as_the_protocol_says():
     assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"] * 2
 
 
-def test_the_priors_maps_have_the_studys_channels_and_strides():
+def test_the_priors_maps_have_the_studys_channels_and_strides() -> None:
     prior = ConvolutionalPrior()
     maps = prior(torch.randn(2, 3, 64, 96))
     assert [tuple(m.shape[1:]) for m in maps] == [(32, 8, 12), (64, 4, 6), (64, 2, 3)]
@@ -265,7 +278,9 @@ def test_the_priors_maps_have_the_studys_channels_and_strides():
 @pytest.mark.parametrize(
     ("size", "near"), [(72, "use 64 or 96"), (447, "use 416 or 448"), (20, "use 32$")]
 )
-def test_a_size_that_strides_do_not_divide_is_refused_with_the_nearest(size, near):
+def test_a_size_that_strides_do_not_divide_is_refused_with_the_nearest(
+    size: int, near: str
+) -> None:
     with pytest.raises(RequestError, match=f"input_size {size} is not a multiple of 32.*{near}"):
         check_input_size(size)
 
@@ -276,7 +291,7 @@ def inputs() -> tuple[torch.Tensor, list[torch.Tensor]]:
     return torch.randn(2, 3, 64, 64), [torch.randn(2, *shape) for shape in vit(24, 16, 64)]
 
 
-def step(head: UNet, inputs) -> tuple[set[str], set[str]]:
+def step(head: UNet, inputs: tuple[torch.Tensor, list[torch.Tensor]]) -> tuple[set[str], set[str]]:
     """Names of the parameters and of the running statistics that a training step changes."""
     before = {name: value.clone() for name, value in head.state_dict().items()}
     optimiser = torch.optim.AdamW(
@@ -291,7 +306,9 @@ def step(head: UNet, inputs) -> tuple[set[str], set[str]]:
 
 
 @pytest.mark.parametrize("prior", ["frozen", "trained"])
-def test_a_frozen_prior_keeps_its_weights_while_its_statistics_move(prior, inputs):
+def test_a_frozen_prior_keeps_its_weights_while_its_statistics_move(
+    prior: str, inputs: tuple[torch.Tensor, list[torch.Tensor]]
+) -> None:
     torch.manual_seed(0)
     head = UNet(vit(24, 16, 64), True, 2, prior)
     trained, moved = step(head, inputs)
@@ -304,7 +321,7 @@ def test_a_frozen_prior_keeps_its_weights_while_its_statistics_move(prior, input
     assert len([name for name in moved if name.startswith("pyramid.")]) == 14
 
 
-def test_every_input_reaches_the_logits(inputs):
+def test_every_input_reaches_the_logits(inputs: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
     torch.manual_seed(0)
     head = UNet(vit(24, 16, 64), True, 2, "trained").eval()
     pixels, maps = inputs
@@ -315,14 +332,14 @@ def test_every_input_reaches_the_logits(inputs):
     assert logits.shape == (2, 2, 8, 8)
 
 
-def test_a_decoder_of_equal_maps_needs_them_finest_first():
+def test_a_decoder_of_equal_maps_needs_them_finest_first() -> None:
     decoder = Decoder(24, 2)
     maps = [torch.randn(1, *shape) for shape in TINY]
     assert decoder(maps).shape == (1, 2, 8, 8)
     assert decoder(maps[::-1]).shape != (1, 2, 8, 8)
 
 
-def test_a_pyramid_takes_one_map_for_each_stride():
+def test_a_pyramid_takes_one_map_for_each_stride() -> None:
     pyramid = FusedPyramid([24] * 3, (4, 2, 1), 24)
     with pytest.raises(ValueError, match="zip"):
         pyramid(torch.zeros(1, 3, 64, 64), [torch.zeros(1, 24, 4, 4)] * 2)

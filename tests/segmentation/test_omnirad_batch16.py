@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from omnibench.tasks.segmentation.counts import counts_of
@@ -6,7 +8,7 @@ from omnibench.tasks.segmentation.metrics import omnirad_batch16
 NAMES = ["miou", "dice", "precision", "recall", "specificity"]
 
 
-def batch_by_batch(predicted, truth, classes):
+def batch_by_batch(predicted: Any, truth: Any, classes: int) -> dict[Any, Any]:
     """The study's way, written out over masks: every metric skips the classes where it is 0 / 0."""
     batches = []
     for start in range(0, len(truth), 16):
@@ -33,7 +35,7 @@ def batch_by_batch(predicted, truth, classes):
 
 @pytest.mark.parametrize("images", [1, 15, 16, 17, 40, 48])
 @pytest.mark.parametrize("classes", [2, 4])
-def test_batches_of_16_equal_a_loop_over_masks(images, classes):
+def test_batches_of_16_equal_a_loop_over_masks(images: int, classes: int) -> None:
     rng = np.random.default_rng(images)
     for most in range(1, classes + 1):  # how many classes an image shows at most
         predicted, truth = (
@@ -45,7 +47,7 @@ def test_batches_of_16_equal_a_loop_over_masks(images, classes):
         assert ours == pytest.approx(expected, abs=1e-12)
 
 
-def test_a_class_absent_from_a_batch_is_dropped_there_alone():
+def test_a_class_absent_from_a_batch_is_dropped_there_alone() -> None:
     truth = np.zeros((17, 2, 2), int)  # one whole batch, and one of a single image
     truth[16, 0] = 1
     predicted = np.zeros_like(truth)

@@ -1,4 +1,5 @@
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 
 
-def test_colours_tell_right_over_missed_and_the_wrong_class():
+def test_colours_tell_right_over_missed_and_the_wrong_class() -> None:
     truth = np.array([[0, 1, 2], [1, 0, 1]], np.uint8)
     predicted = np.array([[0, 1, 2], [0, 2, 2]], np.uint8)
     image = np.full((2, 3, 3), 100, np.uint8)
@@ -32,7 +33,7 @@ def test_colours_tell_right_over_missed_and_the_wrong_class():
     assert (image == 100).all()
 
 
-def test_the_best_the_median_and_the_worst():
+def test_the_best_the_median_and_the_worst() -> None:
     dice = np.array([0.5, 0.9, 0.1, 0.7, 0.3, 0.8, 0.2, 0.6, 0.4])
     chosen = {name: found.tolist() for name, found in chosen_images(dice).items()}
     assert chosen == {"best": [1, 5, 3], "median": [7, 0, 8], "worst": [2, 6, 4]}
@@ -47,7 +48,9 @@ def test_the_best_the_median_and_the_worst():
         ([0.7], [0], [0], [0]),
     ],
 )
-def test_equals_come_in_file_order_and_few_images_are_all_shown(dice, best, median, worst):
+def test_equals_come_in_file_order_and_few_images_are_all_shown(
+    dice: list[Any], best: list[int], median: list[int], worst: list[int]
+) -> None:
     chosen = {name: found.tolist() for name, found in chosen_images(np.array(dice)).items()}
     assert chosen == {"best": best, "median": median, "worst": worst}
 
@@ -72,7 +75,7 @@ def sheet(count: int, channels: int = 1) -> tuple[Image.Image, np.ndarray]:
 
 
 @pytest.mark.parametrize(("count", "channels", "shown"), [(8, 1, 3), (5, 3, 3), (2, 1, 2)])
-def test_the_sheet_has_three_rows_of_pairs(count, channels, shown):
+def test_the_sheet_has_three_rows_of_pairs(count: int, channels: int, shown: int) -> None:
     image, pixels = sheet(count, channels)
     step = TILE + MARGIN
     assert image.size == (MARGIN + 2 * shown * step, MARGIN + 3 * (step + CAPTION))

@@ -1,12 +1,16 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from monai.metrics import compute_dice, compute_iou
+from numpy.typing import NDArray
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.metrics import METRICS, miou
 from sklearn import metrics as sk
+from torch import Tensor
 from torchmetrics.functional.classification import (
     multiclass_f1_score,
     multiclass_jaccard_index,
@@ -23,13 +27,13 @@ UP = ("up", "points")
 OVERLAPS = ["per-image-foreground", "per-image-macro", "dataset", "omnirad-batch16"]
 
 
-def compute(definition, predicted, truth, classes):
+def compute(definition: Any, predicted: Any, truth: Any, classes: Any) -> Any:
     counts = counts_of(predicted, truth, classes)
     return BY_DEFINITION[definition].compute({"test_counts": counts})
 
 
 @st.composite
-def masks(draw, most=20):
+def masks(draw: Any, most: int = 20) -> tuple[Any, ...]:
     """Small masks in which classes are often absent and whole images of one class."""
     classes, images = draw(st.integers(2, 4)), draw(st.integers(1, most))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
@@ -40,14 +44,14 @@ def masks(draw, most=20):
     return *both, classes
 
 
-def one_hot(values, classes):
+def one_hot(values: Any, classes: Any) -> Tensor:
     return torch.as_tensor(np.moveaxis(np.eye(classes)[values], -1, 1))
 
 
 @settings(max_examples=60)
 @given(masks())
 @pytest.mark.parametrize("background", [False, True])
-def test_per_image_overlaps_equal_monais(background, case):
+def test_per_image_overlaps_equal_monais(background: bool, case: Any) -> None:
     predicted, truth, classes = case
     ours = compute(OVERLAPS[background], predicted, truth, classes)
     p, t = one_hot(predicted, classes), one_hot(truth, classes)
@@ -61,7 +65,7 @@ def test_per_image_overlaps_equal_monais(background, case):
 @settings(max_examples=30)
 @given(masks(most=4))
 @pytest.mark.parametrize("background", [False, True])
-def test_per_image_rates_equal_scikit_learns(background, case):
+def test_per_image_rates_equal_scikit_learns(background: bool, case: Any) -> None:
     predicted, truth, classes = case
     values = {name: [] for name in ("precision", "recall", "specificity", "f1")}
     for image in range(len(truth)):
@@ -85,7 +89,7 @@ def test_per_image_rates_equal_scikit_learns(background, case):
 
 @settings(max_examples=60)
 @given(masks())
-def test_pooled_metrics_equal_torchmetrics(case):
+def test_pooled_metrics_equal_torchmetrics(case: Any) -> None:
     predicted, truth, classes = case
     ours = compute("dataset", predicted, truth, classes)
     p, t = torch.as_tensor(predicted), torch.as_tensor(truth)
@@ -119,13 +123,15 @@ EMPTY, FULL = np.zeros((1, 4, 4), int), np.ones((1, 4, 4), int)
         (FULL, EMPTY, [0] * 6, [0, 0, 0, 0, 0.5, 0], [0, 0, 0, 0, 0.5, 0], [0] * 6),
     ],
 )
-def test_empty_and_full_masks(predicted, truth, foreground, macro, pooled, batch):
+def test_empty_and_full_masks(
+    predicted: Any, truth: Any, foreground: Any, macro: Any, pooled: Any, batch: Any
+) -> None:
     for definition, expected in zip(OVERLAPS, (foreground, macro, pooled, batch), strict=True):
         ours = compute(definition, predicted, truth, 2)
         assert ours == dict(zip(NAMES, expected, strict=True)), definition
 
 
-def test_an_absent_class_counts_1_per_image_and_is_dropped_from_the_pool():
+def test_an_absent_class_counts_1_per_image_and_is_dropped_from_the_pool() -> None:
     truth = np.zeros((2, 1, 4), int)
     truth[:, 0, :2] = 1
     predicted = np.zeros_like(truth)
@@ -137,7 +143,7 @@ def test_an_absent_class_counts_1_per_image_and_is_dropped_from_the_pool():
 
 
 @pytest.fixture
-def sorted_masks():
+def sorted_masks() -> tuple[NDArray[Any], bool]:
     """40 masks, the first with no foreground, ever larger ones after it."""
     rng = np.random.default_rng(0)
     share = np.linspace(0, 0.8, 40)[:, None, None]
@@ -145,7 +151,9 @@ def sorted_masks():
     return np.where(rng.random(truth.shape) < 0.2, rng.random(truth.shape) < 0.3, truth), truth
 
 
-def test_the_same_counts_give_four_numbers_and_order_moves_one_of_them(sorted_masks):
+def test_the_same_counts_give_four_numbers_and_order_moves_one_of_them(
+    sorted_masks: tuple[NDArray[Any], bool],
+) -> None:
     predicted, truth = sorted_masks
     shuffled = np.random.default_rng(1).permutation(len(truth))
     first, second = (
@@ -159,21 +167,23 @@ def test_the_same_counts_give_four_numbers_and_order_moves_one_of_them(sorted_ma
     assert abs(second["omnirad-batch16"] - first["omnirad-batch16"]) > 0.005
 
 
-def test_what_is_a_mean_over_images_says_so(sorted_masks):
-    predictions = {
+def test_what_is_a_mean_over_images_says_so(sorted_masks: Any) -> None:
+    predictions: Any = {
         "test_counts": counts_of(*sorted_masks, 2),
         "test_hd95": np.arange(80, dtype=np.float32).reshape(40, 2),
         "test_nsd": np.linspace(0, 1, 80, dtype=np.float32).reshape(40, 2),
     }
     for definition in BY_DEFINITION.values():
-        computed = definition.compute(predictions)
+        computed: Any = definition.compute(predictions)
         if definition.per_case is None:
             assert definition.definition in ("dataset", "omnirad-batch16")
             continue
-        cases = definition.per_case(predictions)
+        cases: Any = definition.per_case(predictions)
+        assert computed is not None
         assert list(cases) == list(computed)
         for name, values in cases.items():
             assert (values.shape, values.dtype) == ((40,), np.float64)
+            assert computed is not None
             assert values.mean() == computed[name]
     assert (
         miou(predictions["test_counts"])
@@ -181,7 +191,7 @@ def test_what_is_a_mean_over_images_says_so(sorted_masks):
     )
 
 
-def test_the_primary_comes_first_and_distances_name_their_direction():
+def test_the_primary_comes_first_and_distances_name_their_direction() -> None:
     assert [metric.id for metric in METRICS if metric.reported] == [
         "per-image-foreground/dice",
         "per-image-foreground/miou",
@@ -192,7 +202,7 @@ def test_the_primary_comes_first_and_distances_name_their_direction():
     }
 
 
-def test_distances_are_means_over_classes_then_images_and_absent_from_older_records():
+def test_distances_are_means_over_classes_then_images_and_absent_from_older_records() -> None:
     counts = counts_of(FULL.repeat(2, 0), FULL.repeat(2, 0), 3)
     older = score("segmentation", {"test_counts": counts})
     assert set(older) == {f"{definition}/{name}" for definition in OVERLAPS for name in NAMES}

@@ -1,4 +1,6 @@
 import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,49 +18,55 @@ DEFINITIONS = (
 )
 
 
-def outcomes(unit, context):
+def outcomes(unit: Any, context: Any) -> list[Any]:
     return list(tasks.get("segmentation").run(unit, context))
 
 
-def same(a, b) -> bool:
+def same(a: Any, b: Any) -> bool:
     arrays = a.predictions.keys() == b.predictions.keys()
     return arrays and all(np.array_equal(a.predictions[k], b.predictions[k]) for k in a.predictions)
 
 
 @pytest.mark.parametrize("source", ["random:test_vit", "random:test_efficientnet"])
 @pytest.mark.parametrize("adaptation", ["decoder", "linear", "full"])
-def test_every_adaptation_leaves_a_whole_record(make, adaptation, source):
+def test_every_adaptation_leaves_a_whole_record(make: Any, adaptation: str, source: str) -> None:
     unit, context = make(adaptation, source=source)
     assert execute_unit(unit, context).repetitions == {0: None}
     store = RecordStore(context.results)
     record = store.read(unit.cells[0])
+    assert record is not None
     assert record["status"] == "done"
+    assert record is not None
     assert {key.partition("/")[0] for key in record["metrics"]} == set(DEFINITIONS)
     path = store.path(unit.cells[0])
     assert path.with_suffix(".overlay.png").read_bytes().startswith(b"\x89PNG")
     arrays = read_predictions(path)
     assert arrays["test_counts"].shape == (9, 2, 4)
     assert (arrays["test_counts"].sum(axis=2) == 64 * 64).all()
+    assert record is not None
     assert record["notes"]["mask_classes"] == ["0", "1"]
     lines = path.with_suffix(".epochs.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in lines] == [0, 1]
+    assert record is not None
     trained, whole = (record["cost"][f"{kind}_parameters"] for kind in ("trainable", "total"))
     assert (trained == whole) == (adaptation == "full")
     assert not list((context.results / "checkpoints").glob("*/*"))
 
 
-def test_the_decoder_learns_a_bright_disc(make):
+def test_the_decoder_learns_a_bright_disc(make: Any) -> None:
     (found,) = outcomes(*make("decoder", source="random:test_efficientnet", epochs=15))
     assert found.metrics["per-image-foreground/dice"] > 0.8
 
 
 @pytest.mark.parametrize("adaptation", ["decoder", "full"])
-def test_a_training_cut_short_ends_with_the_same_numbers(make, adaptation, monkeypatch):
+def test_a_training_cut_short_ends_with_the_same_numbers(
+    make: Any, adaptation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (whole,) = outcomes(*make(adaptation, "whole", epochs=3))
     unit, context = make(adaptation, "cut", epochs=3)
     save = Checkpoints.save
 
-    def killed(self, step, state):
+    def killed(self: Any, step: Any, state: Any) -> None:
         save(self, step, state)
         if len(state["history"]) == 2:
             raise KeyboardInterrupt
@@ -72,7 +80,9 @@ def test_a_training_cut_short_ends_with_the_same_numbers(make, adaptation, monke
     assert whole.metrics == resumed.metrics
 
 
-def test_repetitions_share_one_feature_pass_and_are_the_same_alone(make, monkeypatch):
+def test_repetitions_share_one_feature_pass_and_are_the_same_alone(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     passed = []
     maps = TimmEncoder.maps
     monkeypatch.setattr(
@@ -90,7 +100,7 @@ def test_repetitions_share_one_feature_pass_and_are_the_same_alone(make, monkeyp
     assert not same(company[0], company[1])
 
 
-def test_the_frozen_prior_stays_at_its_draw(make):
+def test_the_frozen_prior_stays_at_its_draw(make: Any) -> None:
     (trained,) = outcomes(*make("decoder", "trained"))
     (frozen,) = outcomes(*make("decoder", "frozen", options={"prior": "frozen"}))
     unit, _ = make("decoder", options={"prior": "frozen"})
@@ -106,18 +116,20 @@ def test_the_frozen_prior_stays_at_its_draw(make):
         ("decoder", 80, "not a multiple of 32, the decoder's largest stride; use 64 or 96"),
     ],
 )
-def test_a_size_that_does_not_divide_is_refused_with_the_nearest(make, adaptation, size, said):
+def test_a_size_that_does_not_divide_is_refused_with_the_nearest(
+    make: Any, adaptation: str, size: int, said: Any
+) -> None:
     unit, context = make(adaptation, input_size=size)
     assert said in execute_unit(unit, context).repetitions[0]
 
 
-def test_scoring_at_another_size_counts_other_pixels(make):
+def test_scoring_at_another_size_counts_other_pixels(make: Any) -> None:
     for score_at, side in (("stride8", 8), ("native", 48)):
         (found,) = outcomes(*make("linear", score_at, score_at=score_at))
         assert (found.predictions["test_counts"].sum(axis=2) == side**2).all()
 
 
-def test_maps_in_bfloat16_are_kept_in_half_the_bytes(make, tmp_path):
+def test_maps_in_bfloat16_are_kept_in_half_the_bytes(make: Any, tmp_path: Path) -> None:
     outcomes(*make("linear", precision="bf16"))
     size = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.rows"))
     assert size == 31 * 3 * 64 * 4 * 4 * 2  # images, levels, width, grid, bytes

@@ -1,6 +1,9 @@
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.heads import Linear
 from omnibench.tasks.segmentation.recipes import LINEAR
@@ -48,7 +51,7 @@ class Watched(Linear):
         self.modes: set[bool] = set()
         self.dtypes: set[torch.dtype] = set()
 
-    def forward(self, pixels, maps):
+    def forward(self, pixels: Any, maps: Any) -> Any:
         logits = super().forward(pixels, maps)
         self.sizes.append(len(logits))
         self.modes.add(self.training)
@@ -56,7 +59,7 @@ class Watched(Linear):
         return logits
 
 
-def trial(head: nn.Module | None = None, score_at="input", precision="fp32") -> SegmentationTrial:
+def trial(head: Any = None, score_at: str = "input", precision: str = "fp32") -> SegmentationTrial:
     torch.manual_seed(0)
     if head is None:
         head = Watched()
@@ -72,15 +75,16 @@ def batch(rows: list[int], whole: list[int]) -> Batch:
     return Batch(0, torch.tensor(rows), places, torch.tensor(whole))
 
 
-def logits_of(ours: SegmentationTrial, rows) -> torch.Tensor:
+def logits_of(ours: SegmentationTrial, rows: NDArray[Any] | list[int]) -> torch.Tensor:
     """A plain 1x1 convolution, enlarged by torch."""
-    layer = ours.model.head.classify
+    layer: Any = ours.model.head.classify
     logits = torch.einsum("cd,bdhw->bchw", layer.weight[:, :, 0, 0], KEPT[rows])
-    return logits + layer.bias[None, :, None, None]
+    result: torch.Tensor = logits + layer.bias[None, :, None, None]
+    return result
 
 
-def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size():
-    ours = trial()
+def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size() -> None:
+    ours: Any = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     rows = [4, 0, 17]
     native = masks_of(dataset().splits["train"]).array[rows]
@@ -93,11 +97,12 @@ def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size():
     assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
     assert abs(loss.item() - np.log(CLASSES)) > 0.1  # not that of any logits
     loss.backward()
+    assert ours.model.head.classify.weight.grad is not None
     assert ours.model.head.classify.weight.grad.abs().max() > 0
 
 
-def test_the_parts_of_a_batch_add_up_to_the_whole():
-    ours = trial()
+def test_the_parts_of_a_batch_add_up_to_the_whole() -> None:
+    ours: Any = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     whole = [3, 9, 1, 12, 7]
     losses, gradients = [], []
@@ -106,13 +111,16 @@ def test_the_parts_of_a_batch_add_up_to_the_whole():
         total = torch.stack([ours.loss(batch(part, whole)) for part in parts]).sum()
         total.backward()
         losses.append(total)
+        assert ours.model.head.classify.weight.grad is not None
         gradients.append(ours.model.head.classify.weight.grad.clone())
     torch.testing.assert_close(losses[0], losses[1])
     torch.testing.assert_close(gradients[0], gradients[1])
 
 
 @pytest.mark.parametrize(("score_at", "size"), [("input", 32), ("stride8", 4), ("native", None)])
-def test_predictions_are_the_largest_logits_at_the_size_of_scoring(score_at, size):
+def test_predictions_are_the_largest_logits_at_the_size_of_scoring(
+    score_at: str, size: int | None
+) -> None:
     ours = trial(score_at=score_at)
     predicted = np.stack(ours.masks("val", EVERY))
     scored = (size, size) if size else (12, 20)
@@ -137,16 +145,16 @@ class Logits(nn.Module):
         )
         self.given: list[torch.Tensor] = []
 
-    def forward(self, pixels, maps):
+    def forward(self, pixels: Any, maps: Any) -> Any:
         logits = self.layers(pixels)
         self.given.append(logits.clone())
         return logits
 
 
 @pytest.mark.parametrize("asked", [[0], [5, 3], list(range(8)), list(range(11)), [18, 2, 2, 7]])
-def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
+def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked: list[Any]) -> None:
     ours = trial(Logits())
-    head = ours.model.head
+    head: Any = ours.model.head
     everything = ours.masks("test", EVERY)
     bits = torch.cat(head.given)[:COUNT]
     ours.model.train()
@@ -159,7 +167,7 @@ def test_an_images_bits_do_not_depend_on_how_many_are_asked_for(asked):
     assert head.layers[1].num_batches_tracked == 0
 
 
-def test_every_batch_of_an_evaluation_is_full():
+def test_every_batch_of_an_evaluation_is_full() -> None:
     ours = trial()
     ours.model.train()
     ours.masks("val", EVERY)
@@ -170,14 +178,14 @@ def test_every_batch_of_an_evaluation_is_full():
 @pytest.mark.parametrize(
     ("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)]
 )
-def test_predictions_are_computed_in_the_recipes_precision(precision, dtype):
+def test_predictions_are_computed_in_the_recipes_precision(precision: str, dtype: Any) -> None:
     ours = trial(precision=precision)
     ours.masks("val", EVERY)
     assert ours.model.head.dtypes == {dtype}
 
 
-def test_pixels_are_read_for_heads_that_take_them_alone():
-    ours = trial()
+def test_pixels_are_read_for_heads_that_take_them_alone() -> None:
+    ours: Any = trial()
     assert not ours.model.takes_pixels
     ours.model.pixels = None  # would fail if it were called
     ours.masks("val", EVERY)

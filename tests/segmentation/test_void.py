@@ -1,5 +1,8 @@
 """Void pixels are left out of the loss and of every metric; masks of files keep their own size."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -24,13 +27,15 @@ from omnibench.training.job import Batch
 SIDE, COUNT = 32, 6
 
 
-def masks_with_void(rng, count=4, side=12, classes=3):
+def masks_with_void(
+    rng: np.random.Generator, count: int = 4, side: int = 12, classes: int = 3
+) -> tuple[Any, Any]:
     truth = rng.integers(0, classes, (count, side, side)).astype(np.uint8)
     truth[rng.random(truth.shape) < 0.3] = VOID
     return rng.integers(0, classes, truth.shape).astype(np.uint8), truth
 
 
-def test_every_metric_is_that_of_the_pixels_that_are_not_void():
+def test_every_metric_is_that_of_the_pixels_that_are_not_void() -> None:
     predicted, truth = masks_with_void(np.random.default_rng(0))
     counts = counts_of(predicted, truth, 3)
     for image in range(4):
@@ -54,7 +59,7 @@ def test_every_metric_is_that_of_the_pixels_that_are_not_void():
     assert len(results[0]) > 15
 
 
-def test_distances_are_those_of_masks_without_the_void_pixels():
+def test_distances_are_those_of_masks_without_the_void_pixels() -> None:
     predicted, truth = masks_with_void(np.random.default_rng(1))
     void = truth == VOID
     distances = surface_distances(predicted, truth, 3)
@@ -62,16 +67,16 @@ def test_distances_are_those_of_masks_without_the_void_pixels():
     np.testing.assert_array_equal(distances, expected)
 
 
-def test_nothing_is_painted_where_truth_is_void():
+def test_nothing_is_painted_where_truth_is_void() -> None:
     truth = np.array([[VOID, 1]], np.uint8)
     painted = paint(np.full((1, 2, 3), 100, np.uint8), np.array([[1, 1]], np.uint8), truth)
     assert painted.tolist() == [[[100, 100, 100], [50, 135, 80]]]
 
 
 @pytest.fixture
-def trial(tmp_path):
+def trial(tmp_path: Path) -> SegmentationTrial:
     rng = np.random.default_rng(0)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for split in ("train", "val", "test"):
         arrays[f"{split}_images"] = rng.integers(0, 256, (COUNT, 20, 20), dtype=np.uint8)
         labels = rng.integers(0, 3, (COUNT, 20, 20)).astype(np.uint8)
@@ -90,12 +95,12 @@ def trial(tmp_path):
     return SegmentationTrial(Built(model, {}, {}, ""), cases, recipe, "cpu")
 
 
-def batch(rows, whole):
+def batch(rows: Any, whole: list[int]) -> Batch:
     places = torch.tensor([whole.index(row) for row in rows])
     return Batch(0, torch.tensor(rows), places, torch.tensor(whole))
 
 
-def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(trial):
+def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(trial: SegmentationTrial) -> None:
     assert trial.cases.void
     rows = [4, 0, 3]
     truth = torch.from_numpy(trial.cases.masks("train", np.array(rows))).long()
@@ -108,7 +113,9 @@ def test_the_loss_is_the_mean_over_the_pixels_that_are_not_void(trial):
     assert sum(parts) == pytest.approx(expected.item(), rel=1e-6)
 
 
-def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, trial):
+def test_files_are_scored_at_their_own_size_whatever_the_input(
+    tmp_path: Path, trial: SegmentationTrial
+) -> None:
     rng = np.random.default_rng(0)
     sizes = ((30, 50), (700, 600), (30, 50))
     for split in ("train", "val", "test"):
@@ -140,7 +147,9 @@ def test_files_are_scored_at_their_own_size_whatever_the_input(tmp_path, trial):
 
 
 @pytest.mark.parametrize("of_files", [False, True])
-def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(tmp_path, of_files):
+def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(
+    tmp_path: Path, of_files: bool
+) -> None:
     rng = np.random.default_rng(0)
     masks = rng.integers(0, 2, (4, 64, 64)).astype(np.uint8)
     lost = np.full((64, 64), 255, np.uint8)
@@ -156,7 +165,9 @@ def test_a_mask_that_resizing_leaves_void_is_refused_by_its_images_name(tmp_path
         (tmp_path / "own/omnibench.yaml").write_text("ignore: [255]")
         data = pairs.read(pairs.card_of(tmp_path / "own"), tmp_path / "data")
     else:
-        arrays = {f"{split}_label": masks.copy() for split in ("train", "val", "test")}
+        arrays: dict[str, Any] = {
+            f"{split}_label": masks.copy() for split in ("train", "val", "test")
+        }
         arrays |= {f"{split}_images": masks for split in ("train", "val", "test")}
         arrays["test_label"][2] = lost
         np.savez(tmp_path / "own.npz", **arrays)

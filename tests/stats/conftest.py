@@ -1,10 +1,13 @@
 """Synthetic records whose metrics come from scikit-learn, not from the code under test."""
 
 import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
     balanced_accuracy_score,
@@ -21,12 +24,13 @@ DEFINITIONS = {
 }
 
 
-def softmax(logits):
+def softmax(logits: NDArray[Any]) -> NDArray[Any]:
     powers = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    result: NDArray[Any] = powers / powers.sum(axis=1, keepdims=True)
+    return result
 
 
-def sklearn_metrics(logits, labels):
+def sklearn_metrics(logits: NDArray[Any], labels: NDArray[Any]) -> dict[str, Any]:
     decided, shares = logits.argmax(axis=1), softmax(logits)
     binary = logits.shape[1] == 2
     return {
@@ -45,10 +49,18 @@ def sklearn_metrics(logits, labels):
 class Records:
     """Long values and stored predictions, as the store would give them."""
 
-    def __init__(self):
-        self.rows, self.stored, self.reads = [], {}, []
+    def __init__(self) -> None:
+        self.rows, self.stored, self.reads = list[Any](), dict[str, Any](), list[Any]()
 
-    def add(self, backbone, logits, labels, dataset="d", varies="head seed", **arrays):
+    def add(
+        self,
+        backbone: str,
+        logits: NDArray[Any],
+        labels: NDArray[Any],
+        dataset: str = "d",
+        varies: str = "head seed",
+        **arrays: NDArray[Any],
+    ) -> None:
         """One record for each repetition of logits [R, N, C]."""
         for k, one in enumerate(logits):
             digest = self.store(
@@ -59,7 +71,7 @@ class Records:
                     if name in names:
                         self.row(backbone, k, name, value, dataset, varies, definition, digest)
 
-    def store(self, name, **arrays):
+    def store(self, name: str, **arrays: NDArray[Any]) -> str:
         digest = hashlib.sha256(name.encode()).hexdigest()
         cases = {"test_case": np.arange(len(arrays["test_labels"]))}
         self.stored[digest] = cases | arrays
@@ -67,16 +79,16 @@ class Records:
 
     def row(
         self,
-        backbone,
-        repetition,
-        metric,
-        value,
-        dataset="d",
-        varies="training seed",
-        definition="def",
-        digest=None,
-        pairing=None,
-    ):
+        backbone: str,
+        repetition: int,
+        metric: str,
+        value: float,
+        dataset: str = "d",
+        varies: str = "training seed",
+        definition: str = "def",
+        digest: str | None = None,
+        pairing: str | None = None,
+    ) -> None:
         name = f"{dataset}/{backbone}/{repetition}"
         self.rows.append(
             {
@@ -96,26 +108,29 @@ class Records:
         )
 
     @property
-    def values(self):
+    def values(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows)
 
-    def predictions(self, digest):
+    def predictions(self, digest: str) -> Stored:
         self.reads.append(digest)
         return Stored(self.stored[digest])
 
 
 @pytest.fixture
-def records():
+def records() -> Records:
     return Records()
 
 
 @pytest.fixture
-def make_logits():
-    def make(seed, labels, repetitions=3, classes=2, signal=1.0):
+def make_logits() -> Callable[..., Any]:
+    def make(
+        seed: int, labels: NDArray[Any], repetitions: int = 3, classes: int = 2, signal: float = 1.0
+    ) -> NDArray[Any]:
         """Logits [R, N, C] of one model: repetitions differ a little."""
         rng = np.random.default_rng(seed)
         shared = rng.normal(size=(len(labels), classes)) + signal * np.eye(classes)[labels]
         jitter = 0.1 * rng.normal(size=(repetitions, *shared.shape))
-        return (shared + jitter).astype(np.float32)
+        result: NDArray[Any] = (shared + jitter).astype(np.float32)
+        return result
 
     return make

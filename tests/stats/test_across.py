@@ -1,26 +1,33 @@
 """Aggregates over datasets against scipy and brute force."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from omnibench.stats.across import aggregate_iqm, interquartile_mean, probability_of_improvement
 from omnibench.stats.result import RefusedError
 
 
-def runs(seed, sizes=(5, 5, 5, 5), shift=0.0):
+def runs(
+    seed: int, sizes: tuple[Any, ...] = (5, 5, 5, 5), shift: float = 0.0
+) -> dict[str, NDArray[Any]]:
     rng = np.random.default_rng(seed)
     return {f"d{k}": rng.normal(0.8 + shift, 0.1, size=n) for k, n in enumerate(sizes)}
 
 
 @pytest.mark.parametrize("n", [1, 3, 4, 7, 8, 40])
-def test_the_interquartile_mean_is_scipys_trimmed_one(n):
+def test_the_interquartile_mean_is_scipys_trimmed_one(n: int) -> None:
     values = np.random.default_rng(n).normal(size=(6, n))
     assert interquartile_mean(values) == pytest.approx(stats.trim_mean(values, 0.25, axis=1))
 
 
 @pytest.mark.parametrize("sizes", [(5, 5, 5), (3, 5, 8)])
-def test_iqm_interval_is_the_stratified_bootstrap_done_one_by_one(sizes):
+def test_iqm_interval_is_the_stratified_bootstrap_done_one_by_one(
+    sizes: tuple[int, int, int],
+) -> None:
     scores = runs(0, sizes)
     found = aggregate_iqm(scores)
     rng = np.random.default_rng(9)
@@ -35,7 +42,7 @@ def test_iqm_interval_is_the_stratified_bootstrap_done_one_by_one(sizes):
     assert aggregate_iqm(scores) == found  # seeded
 
 
-def test_improvement_is_mann_whitneys_u():
+def test_improvement_is_mann_whitneys_u() -> None:
     a, b = runs(1, (5, 3, 8), 0.05), runs(2, (5, 4, 6))
     found = probability_of_improvement(a, b)
     shares = [
@@ -48,7 +55,7 @@ def test_improvement_is_mann_whitneys_u():
     assert probability_of_improvement(a, a).value == pytest.approx(0.5)  # ties count one half
 
 
-def test_improvement_interval_is_the_bootstrap_done_one_by_one():
+def test_improvement_interval_is_the_bootstrap_done_one_by_one() -> None:
     a, b = runs(3, (5, 4)), runs(4, (4, 6))
     found = probability_of_improvement(a, b)
     rng = np.random.default_rng(5)
@@ -60,7 +67,7 @@ def test_improvement_interval_is_the_bootstrap_done_one_by_one():
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
 
 
-def test_better_everywhere_is_certain():
+def test_better_everywhere_is_certain() -> None:
     found = probability_of_improvement(runs(5, shift=5), runs(6))
     assert (found.value, found.low, found.high) == (1, 1, 1)
 
@@ -74,6 +81,8 @@ def test_better_everywhere_is_certain():
         ({}, {}, "no dataset"),
     ],
 )
-def test_refusals_name_what_is_wrong(a, b, reason):
+def test_refusals_name_what_is_wrong(
+    a: dict[str, Any], b: dict[str, list[int]], reason: str
+) -> None:
     with pytest.raises(RefusedError, match=reason):
         probability_of_improvement(a, b)

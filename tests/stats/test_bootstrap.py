@@ -1,11 +1,13 @@
 """The bootstraps against scikit-learn case by case, closed forms and simulation."""
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
 
@@ -21,16 +23,26 @@ from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL, Counts
 from omnibench.stats.result import RefusedError
 
 
-def bootstrap_counts(truth, a, b, cluster, metrics, resamples=bootstrap.RESAMPLES):
+def bootstrap_counts(
+    truth: Any,
+    a: NDArray[Any],
+    b: NDArray[Any],
+    cluster: NDArray[Any],
+    metrics: Any,
+    resamples: Any = bootstrap.RESAMPLES,
+) -> Any:
     scores = (resampled_scores(truth, of, cluster, metrics, resamples) for of in (a, b))
     return compare_resampled(*scores)
 
 
-def one_hot(classes, count):
-    return np.eye(count, dtype=bool)[classes]
+def one_hot(classes: NDArray[Any], count: int) -> NDArray[Any]:
+    result: NDArray[Any] = np.eye(count, dtype=bool)[classes]
+    return result
 
 
-def predictions(rng, labels, classes, error, repetitions):
+def predictions(
+    rng: np.random.Generator, labels: NDArray[Any], classes: int, error: float, repetitions: int
+) -> NDArray[Any]:
     """[R, N] classes: the same mistakes in every repetition, and a few of its own."""
     wrong = np.where(
         rng.random(len(labels)) < error, rng.integers(classes, size=len(labels)), labels
@@ -39,19 +51,22 @@ def predictions(rng, labels, classes, error, repetitions):
     return np.where(own, rng.integers(classes, size=own.shape), wrong)
 
 
-def scikit_learn(name, labels, predicted):
+def scikit_learn(name: str, labels: NDArray[Any], predicted: NDArray[Any]) -> float:
     if name == "accuracy":
-        return accuracy_score(labels, predicted)
+        result: float = accuracy_score(labels, predicted)
+        return result
     if name == "balanced-accuracy":
-        return balanced_accuracy_score(labels, predicted)
-    return f1_score(labels, predicted, average="macro")
+        result: float = balanced_accuracy_score(labels, predicted)
+        return result
+    result: float = f1_score(labels, predicted, average="macro")
+    return result
 
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(1, 30), st.integers(2, 6))
 @pytest.mark.filterwarnings("ignore:y_pred contains classes not in y_true")
 @pytest.mark.filterwarnings("ignore:A single label was found")
-def test_metrics_of_counts_are_scikit_learns(seed, n, classes):
+def test_metrics_of_counts_are_scikit_learns(seed: int, n: int, classes: int) -> None:
     """Small samples: classes absent from truth, predictions, or both."""
     rng = np.random.default_rng(seed)
     labels, predicted = rng.integers(classes, size=(2, n))
@@ -66,7 +81,7 @@ def test_metrics_of_counts_are_scikit_learns(seed, n, classes):
         assert metric(counts).item() == pytest.approx(scikit_learn(name, labels, predicted))
 
 
-def test_multi_label_metrics_are_scikit_learns():
+def test_multi_label_metrics_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     truth, guess = rng.random((2, 50, 4)) < 0.3
     truth[:, 3] = guess[:, 3] = False  # a label neither shown nor predicted
@@ -77,7 +92,9 @@ def test_multi_label_metrics_are_scikit_learns():
     assert found["accuracy"].difference == pytest.approx(np.mean(truth == guess) - 1)
 
 
-def resampled_differences(name, labels, a, b, draws):
+def resampled_differences(
+    name: str, labels: NDArray[Any], a: NDArray[Any], b: NDArray[Any], draws: list[NDArray[Any]]
+) -> list[float]:
     """Differences by scikit-learn on explicitly resampled cases, one resample at a time."""
     return [
         np.mean([scikit_learn(name, labels[cases], p[cases]) for p in a])
@@ -87,7 +104,7 @@ def resampled_differences(name, labels, a, b, draws):
 
 
 @pytest.mark.parametrize("by_patient", [False, True])
-def test_is_the_bootstrap_done_case_by_case(by_patient):
+def test_is_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
     rng = np.random.default_rng(1)
     labels = rng.integers(3, size=60)
     a, b = predictions(rng, labels, 3, 0.2, 2), predictions(rng, labels, 3, 0.4, 3)
@@ -113,7 +130,7 @@ def test_is_the_bootstrap_done_case_by_case(by_patient):
 
 
 @pytest.mark.parametrize("by_patient", [False, True])
-def test_means_are_the_bootstrap_done_case_by_case(by_patient):
+def test_means_are_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
     rng = np.random.default_rng(4)
     d = rng.normal(0.05, 0.1, size=(60, 2))
     cluster = rng.integers(25, size=60) if by_patient else np.arange(60)
@@ -133,7 +150,7 @@ def test_means_are_the_bootstrap_done_case_by_case(by_patient):
         assert one.p == pytest.approx(min(1, p))
 
 
-def test_means_agree_with_scipy_and_with_the_normal_law():
+def test_means_agree_with_scipy_and_with_the_normal_law() -> None:
     d = np.random.default_rng(5).exponential(0.1, size=400) - 0.09
     (found,) = bootstrap_means(d[:, None], np.arange(400))
     theirs = stats.bootstrap(
@@ -152,7 +169,7 @@ def test_means_agree_with_scipy_and_with_the_normal_law():
     assert (again.low, again.high, again.p) == (found.low, found.high, found.p)
 
 
-def test_patients_who_agree_within_themselves_widen_the_interval():
+def test_patients_who_agree_within_themselves_widen_the_interval() -> None:
     d = np.repeat(np.random.default_rng(7).normal(size=40), 5)[:, None]
     ((alone,), (by_patient,)) = (
         bootstrap_means(d, cluster) for cluster in (np.arange(200), np.arange(200) // 5)
@@ -161,7 +178,7 @@ def test_patients_who_agree_within_themselves_widen_the_interval():
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(5), rel=0.05)
 
 
-def test_draws_are_those_of_cases_with_replacement():
+def test_draws_are_those_of_cases_with_replacement() -> None:
     weights = np.concatenate(list(bootstrap._draw_resamples(40, 20_000)))
     assert (weights.sum(axis=1) == 40).all()
     assert np.allclose(weights.mean(axis=0), 1, atol=0.04)
@@ -170,7 +187,7 @@ def test_draws_are_those_of_cases_with_replacement():
     assert covariance[~np.eye(40, dtype=bool)].mean() == pytest.approx(-1 / 40, abs=2e-3)
 
 
-def test_kept_and_streamed_resamples_are_the_same(monkeypatch):
+def test_kept_and_streamed_resamples_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(2)
     labels = rng.integers(2, size=40)
     a, b = (one_hot(predictions(rng, labels, 2, e, 1), 2) for e in (0.1, 0.3))
@@ -183,7 +200,7 @@ def test_kept_and_streamed_resamples_are_the_same(monkeypatch):
     ]
 
 
-def test_the_smallest_p_is_that_of_the_resamples():
+def test_the_smallest_p_is_that_of_the_resamples() -> None:
     labels = np.arange(200) % 2
     right, often_wrong = labels[None], np.where(np.arange(200) % 3, 1 - labels, labels)[None]
     found = bootstrap_counts(
@@ -192,7 +209,7 @@ def test_the_smallest_p_is_that_of_the_resamples():
     assert found["accuracy"].p == pytest.approx(2 / 10_001)
 
 
-def test_equal_predictions_are_refused_not_tested():
+def test_equal_predictions_are_refused_not_tested() -> None:
     labels = np.arange(20) % 2
     same = one_hot(labels[None], 2)
     found = bootstrap_counts(same[0], same, same, np.arange(20), SINGLE_LABEL)
@@ -200,7 +217,7 @@ def test_equal_predictions_are_refused_not_tested():
     assert "same in every resample" in str(found["accuracy"])
 
 
-def test_under_the_null_five_percent_are_rejected():
+def test_under_the_null_five_percent_are_rejected() -> None:
     rng = np.random.default_rng(3)
     rejected = {name: [] for name in SINGLE_LABEL}
     for _ in range(500):
@@ -213,7 +230,14 @@ def test_under_the_null_five_percent_are_rejected():
         assert 0.025 <= np.mean(decisions) <= 0.075, name
 
 
-def crossed(rng, repetitions, cases, seed_sd, case_sd, noise_sd=0.0):
+def crossed(
+    rng: np.random.Generator,
+    repetitions: int,
+    cases: int,
+    seed_sd: float,
+    case_sd: float,
+    noise_sd: float = 0.0,
+) -> NDArray[Any]:
     """Differences [R, N]: a part of the repetition, one of the case, noise."""
     return (
         seed_sd * rng.normal(size=(repetitions, 1))
@@ -223,11 +247,11 @@ def crossed(rng, repetitions, cases, seed_sd, case_sd, noise_sd=0.0):
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_the_error_is_the_closed_form_of_a_crossed_design(paired):
+def test_the_error_is_the_closed_form_of_a_crossed_design(paired: bool) -> None:
     """Var = s_cases^2 / N + s_runs^2 / R, the runs' of both models where they are unpaired."""
     rng = np.random.default_rng(0)
     a, b = crossed(rng, 5, 200, 0.1, 0.5), crossed(rng, 5, 200, 0.1, 0.5)
-    found = hierarchical_means(a, b, np.arange(200), paired)
+    found: Any = hierarchical_means(a, b, np.arange(200), paired)
     case = (a.mean(axis=0) - b.mean(axis=0)).var() / 200
     means = [(a - b).mean(axis=1)] if paired else [a.mean(axis=1), b.mean(axis=1)]
     run = [m.var(ddof=1) / 5 for m in means]
@@ -241,30 +265,30 @@ def test_the_error_is_the_closed_form_of_a_crossed_design(paired):
     assert found.p == pytest.approx(2 * stats.t.sf(abs(found.difference) / error, df), abs=0.01)
 
 
-def test_without_variation_of_cases_it_is_the_paired_t():
+def test_without_variation_of_cases_it_is_the_paired_t() -> None:
     rng = np.random.default_rng(1)
     d = np.tile(rng.normal(0.2, 0.1, size=(4, 1)), (1, 50))
-    found = hierarchical_means(d, np.zeros((4, 50)), np.arange(50), True)
+    found: Any = hierarchical_means(d, np.zeros((4, 50)), np.arange(50), True)
     theirs = stats.ttest_1samp(d[:, 0], 0)
     assert found.p == pytest.approx(theirs.pvalue, rel=0.02)
 
 
-def test_without_variation_of_repetitions_it_is_the_case_bootstrap():
+def test_without_variation_of_repetitions_it_is_the_case_bootstrap() -> None:
     rng = np.random.default_rng(2)
     d = np.tile(rng.normal(0.1, 1, size=(1, 300)), (3, 1))
-    found = hierarchical_means(d, np.zeros((3, 300)), np.arange(300) // 3, True)
+    found: Any = hierarchical_means(d, np.zeros((3, 300)), np.arange(300) // 3, True)
     (cases,) = bootstrap_means(d[0][:, None], np.arange(300) // 3)
     assert found.low == pytest.approx(cases.low, abs=0.02)
     assert found.high == pytest.approx(cases.high, abs=0.02)
 
 
-def test_counts_are_scikit_learns_and_wider_than_cases_alone():
+def test_counts_are_scikit_learns_and_wider_than_cases_alone() -> None:
     rng = np.random.default_rng(3)
     labels = rng.integers(3, size=150)
     wrong = [rng.random((3, 150)) < share for share in (0.2, 0.4)]
     a, b = (np.where(w, rng.integers(3, size=w.shape), labels) for w in wrong)
     hot = np.eye(3, dtype=bool)
-    found = hierarchical_counts(
+    found: Any = hierarchical_counts(
         hot[labels], hot[a], hot[b], np.arange(150), SINGLE_LABEL, True, 2000
     )
     f1 = [np.mean([f1_score(labels, p, average="macro") for p in model]) for model in (a, b)]
@@ -274,7 +298,7 @@ def test_counts_are_scikit_learns_and_wider_than_cases_alone():
 
 
 @pytest.mark.parametrize(("seed_sd", "repetitions"), [(0.02, 3), (0.1, 3), (0.1, 5)])
-def test_under_the_null_about_five_percent_are_rejected(seed_sd, repetitions):
+def test_under_the_null_about_five_percent_are_rejected(seed_sd: float, repetitions: int) -> None:
     """Where seeds, cases or both decide: cases have a standard error of 0.05."""
     rng = np.random.default_rng(4)
     zero = np.zeros((repetitions, 100))
@@ -297,11 +321,13 @@ def test_under_the_null_about_five_percent_are_rejected(seed_sd, repetitions):
         (np.full((3, 9), np.nan), np.ones((3, 9)), np.arange(9), "undefined"),
     ],
 )
-def test_refusals_name_what_is_wrong(a, b, cluster, reason):
+def test_refusals_name_what_is_wrong(
+    a: NDArray[Any], b: NDArray[Any], cluster: NDArray[Any], reason: str
+) -> None:
     with pytest.raises(RefusedError, match=reason):
         hierarchical_means(a, b, cluster, True)
 
 
-def test_no_variation_at_all_is_refused():
+def test_no_variation_at_all_is_refused() -> None:
     found = hierarchical_means(np.ones((3, 9)), np.zeros((3, 9)), np.arange(9), True)
     assert isinstance(found, RefusedError)

@@ -1,3 +1,6 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +12,7 @@ from omnibench.stats.across import overall
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import as_frame, compare_pairs
 from omnibench.stats.units import COLUMNS
+from tests.stats.conftest import Records
 
 AUC = {("omnirad-classification", "auc")}
 DESIGN = {
@@ -17,11 +21,11 @@ DESIGN = {
 }
 
 
-def nothing(digest):
+def nothing(digest: str) -> None:
     raise AssertionError("no predictions are needed here")
 
 
-def single(rows, **where):
+def single(rows: list[Any] | pd.DataFrame, **where: str) -> dict[str, Any]:
     """The one row of a table or of a list of results."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(map(vars, rows))
     for name, value in where.items():
@@ -30,7 +34,9 @@ def single(rows, **where):
     return row
 
 
-def test_frozen_probes_are_tested_over_cases(records, make_logits):
+def test_frozen_probes_are_tested_over_cases(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
     labels = np.arange(156) % 2
     for seed, name in enumerate(("good", "poor", "base")):
         records.add(name, make_logits(seed, labels, signal=[3, 0.2, 1][seed]), labels)
@@ -53,7 +59,9 @@ def test_frozen_probes_are_tested_over_cases(records, make_logits):
     assert len(records.reads) == len(set(records.reads)) == 9  # each file once
 
 
-def test_knn_of_one_cell_has_no_seed_level_p(records, make_logits):
+def test_knn_of_one_cell_has_no_seed_level_p(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
     labels = np.arange(100) % 3
     for seed, name in enumerate("ab"):
         logits = make_logits(seed, labels, repetitions=1, classes=3)
@@ -63,7 +71,7 @@ def test_knn_of_one_cell_has_no_seed_level_p(records, make_logits):
     assert np.isnan(row["p_seed"])
 
 
-def test_trained_models_are_tested_over_paired_repetitions(records):
+def test_trained_models_are_tested_over_paired_repetitions(records: Records) -> None:
     values = {"a": [0.9, 0.91, 0.95], "b": [0.85, 0.83, 0.9]}
     for name, scores in values.items():
         for k, score in enumerate(scores):
@@ -77,7 +85,7 @@ def test_trained_models_are_tested_over_paired_repetitions(records):
 
 
 @pytest.mark.parametrize("kept", [3, 2])
-def test_unpaired_trained_models_fall_back_to_welch(records, kept):
+def test_unpaired_trained_models_fall_back_to_welch(records: Records, kept: int) -> None:
     values = {"a": [0.9, 0.91, 0.95], "b": [0.85, 0.83, 0.9][:kept]}
     for name, scores in values.items():
         for k, score in enumerate(scores):
@@ -89,7 +97,7 @@ def test_unpaired_trained_models_fall_back_to_welch(records, kept):
     assert row["note"] == ("" if kept == 3 else "3 against 2 repetitions")
 
 
-def test_one_run_against_several_is_the_prediction_form(records):
+def test_one_run_against_several_is_the_prediction_form(records: Records) -> None:
     values = {"a": [0.9, 0.91, 0.95], "b": [0.83]}
     for name, scores in values.items():
         for k, score in enumerate(scores):
@@ -100,7 +108,7 @@ def test_one_run_against_several_is_the_prediction_form(records):
     assert row["note"] == "3 against 1 repetitions"
 
 
-def test_repetitions_pair_by_number_not_by_order(records):
+def test_repetitions_pair_by_number_not_by_order(records: Records) -> None:
     values = {"a": [0.9, 0.91, 0.95], "b": [0.85, 0.83, 0.9]}
     for name, order in (("a", (0, 1, 2)), ("b", (2, 0, 1))):
         for k in order:
@@ -109,7 +117,7 @@ def test_repetitions_pair_by_number_not_by_order(records):
     assert row["p"] == pytest.approx(stats.ttest_rel(values["a"], values["b"]).pvalue)
 
 
-def test_refusals_are_rows_with_a_reason(records):
+def test_refusals_are_rows_with_a_reason(records: Records) -> None:
     for k in range(2):
         records.row("a", k, "auc", 0.9 + k / 100)
         records.row("b", k, "auc", 0.8 + k / 100)  # differs by the same in both
@@ -142,7 +150,7 @@ def test_refusals_are_rows_with_a_reason(records):
     assert single(found, dataset="once")["difference"] == pytest.approx(0.1)
 
 
-def test_frozen_refusals(records, make_logits):
+def test_frozen_refusals(records: Records, make_logits: Callable[..., Any]) -> None:
     labels = np.arange(60) % 2
     for seed, name in enumerate("ab"):
         records.add(name, make_logits(seed, labels), labels)
@@ -162,7 +170,7 @@ def test_frozen_refusals(records, make_logits):
     assert lost["note"].str.contains("no test predictions of record|no case-level").all()
 
 
-def test_mixed_kinds_of_repetition_are_refused(records):
+def test_mixed_kinds_of_repetition_are_refused(records: Records) -> None:
     for name, varies in (("a", "training seed"), ("b", "head seed")):
         for k in range(3):
             records.row(name, k, "auc", 0.5 + k / 7, varies=varies)
@@ -170,7 +178,7 @@ def test_mixed_kinds_of_repetition_are_refused(records):
     assert "training seed on one side, in head seed on the other" in row["note"]
 
 
-def test_duplicate_records_are_named(records):
+def test_duplicate_records_are_named(records: Records) -> None:
     records.row("a", 0, "auc", 0.9, digest="1" * 64)
     records.row("a", 0, "auc", 0.8, digest="2" * 64)
     with pytest.raises(StoreError, match=r"classification/d/a/linear.*11111111 and 22222222"):
@@ -180,7 +188,7 @@ def test_duplicate_records_are_named(records):
         compare_pairs(records.values, nothing, [("a", "b")])
 
 
-def test_unknown_correction_and_empty_values(records):
+def test_unknown_correction_and_empty_values(records: Records) -> None:
     empty = pd.DataFrame(columns=list(COLUMNS))
     with pytest.raises(RequestError, match="unknown correction 'bonferoni'"):
         compare_pairs(empty, nothing, [], correction="bonferoni")
@@ -190,7 +198,7 @@ def test_unknown_correction_and_empty_values(records):
     assert overall([], ()) == []
 
 
-def test_overall_counts_wins_by_the_metrics_direction(records):
+def test_overall_counts_wins_by_the_metrics_direction(records: Records) -> None:
     for dataset, (auc_a, auc_b, brier_a, brier_b) in {
         "one": (0.9, 0.8, 0.2, 0.1),
         "two": (0.7, 0.8, 0.3, 0.5),
@@ -209,7 +217,9 @@ def test_overall_counts_wins_by_the_metrics_direction(records):
     assert brier["mean_difference"] == pytest.approx((0.1 - 0.2 - 0.1) / 3)
 
 
-def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_cases(records):
+def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_cases(
+    records: Records,
+) -> None:
     rng = np.random.default_rng(0)
     values = {name: rng.normal(m, 0.1, size=(2, 40)) for name, m in (("a", 0.8), ("b", 0.7))}
     left = {}

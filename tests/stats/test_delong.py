@@ -1,20 +1,25 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from omnibench.stats.case_tests import auc_influence, compare_aucs
-from omnibench.stats.result import RefusedError
+from omnibench.stats.result import Answer, RefusedError
 
 
-def delong(a, b, truth, cluster):
+def delong(a: Any, b: Any, truth: NDArray[Any], cluster: NDArray[Any]) -> Answer:
     of_a, of_b = (auc_influence(scores, truth, cluster) for scores in (a, b))
     return compare_aucs(of_a, of_b, cluster)
 
 
-def brute_force_covariance(scores, truth):
+def brute_force_covariance(
+    scores: NDArray[Any], truth: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """DeLong 1988, eq. 4-6, by their definition: O(m n) for each of [M, N] scores."""
     positive, negative = scores[:, truth], scores[:, ~truth]
     psi = (positive[:, :, None] > negative[:, None]) + (
@@ -24,13 +29,13 @@ def brute_force_covariance(scores, truth):
     return psi.mean(axis=(1, 2)), s10 / truth.sum() + s01 / (~truth).sum()
 
 
-def apart(n):
+def apart(n: int) -> NDArray[Any]:
     return np.arange(n)
 
 
 @settings(max_examples=60)
 @given(st.integers(0, 10**6), st.integers(6, 40), st.integers(2, 50))
-def test_binary_is_the_classical_delong(seed, n, levels):
+def test_binary_is_the_classical_delong(seed: int, n: int, levels: int) -> None:
     rng = np.random.default_rng(seed)
     truth = rng.permutation(np.arange(n) % 3 == 0)
     scores = rng.integers(levels, size=(2, n)) / 7  # many ties
@@ -51,7 +56,7 @@ def test_binary_is_the_classical_delong(seed, n, levels):
     )
 
 
-def test_mean_over_repetitions_is_the_contrast_of_the_full_covariance():
+def test_mean_over_repetitions_is_the_contrast_of_the_full_covariance() -> None:
     rng = np.random.default_rng(1)
     truth = rng.random(80) < 0.4
     scores = rng.normal(size=(5, 80)) + truth  # three repetitions of a, two of b
@@ -63,7 +68,7 @@ def test_mean_over_repetitions_is_the_contrast_of_the_full_covariance():
     assert result.high - result.difference == pytest.approx(margin, rel=1e-10)
 
 
-def test_one_versus_rest_is_scikit_learns_and_its_error_that_of_the_bootstrap():
+def test_one_versus_rest_is_scikit_learns_and_its_error_that_of_the_bootstrap() -> None:
     rng = np.random.default_rng(2)
     labels = rng.integers(4, size=400)
     logits = rng.normal(size=(400, 4)) + 1.2 * np.eye(4)[labels]
@@ -77,7 +82,7 @@ def test_one_versus_rest_is_scikit_learns_and_its_error_that_of_the_bootstrap():
     assert np.sqrt(np.sum(influence**2)) == pytest.approx(np.std(drawn), rel=0.1)
 
 
-def test_multi_label_is_the_mean_over_labels():
+def test_multi_label_is_the_mean_over_labels() -> None:
     rng = np.random.default_rng(3)
     truth = rng.random((60, 3)) < 0.4
     logits = rng.normal(size=(1, 60, 3)) + truth
@@ -85,7 +90,7 @@ def test_multi_label_is_the_mean_over_labels():
     assert auc == pytest.approx(roc_auc_score(truth, logits[0], average="macro"), abs=1e-12)
 
 
-def obuchowski(scores, truth, cluster):
+def obuchowski(scores: NDArray[Any], truth: NDArray[Any], cluster: NDArray[Any]) -> float:
     """Obuchowski 1997, eq. 5-7, of one AUC."""
     positive, negative = scores[truth], scores[~truth]
     psi = (positive[:, None] > negative) + (positive[:, None] == negative) / 2
@@ -97,10 +102,11 @@ def obuchowski(scores, truth, cluster):
     i10, i01 = len(np.unique(cluster[truth])), len(np.unique(cluster[~truth]))
     s10, s01 = i10 / (i10 - 1) / m * np.sum(x**2), i01 / (i01 - 1) / n * np.sum(y**2)
     s11 = count / (count - 1) * np.sum(x * y)
-    return s10 / m + s01 / n + 2 * s11 / (m * n)
+    result: float = s10 / m + s01 / n + 2 * s11 / (m * n)
+    return result
 
 
-def test_by_patient_is_obuchowskis():
+def test_by_patient_is_obuchowskis() -> None:
     rng = np.random.default_rng(4)
     cluster = np.repeat(np.arange(20), 4)
     truth = np.tile([True, True, False, False], 20)  # every patient has both kinds
@@ -114,7 +120,7 @@ def test_by_patient_is_obuchowskis():
     assert variance == pytest.approx(obuchowski(scores, mixed, cluster), rel=0.02)
 
 
-def test_repeated_images_of_a_patient_count_once():
+def test_repeated_images_of_a_patient_count_once() -> None:
     """Each case four times under one patient is as good as each case once."""
     rng = np.random.default_rng(5)
     truth = rng.random(50) < 0.5
@@ -135,19 +141,19 @@ def test_repeated_images_of_a_patient_count_once():
         ([3, 2, 1, 0], [1, 0, 0, 0], "one case or patient"),
     ],
 )
-def test_refuses_by_name(scores, truth, reason):
+def test_refuses_by_name(scores: list[int], truth: list[int], reason: str) -> None:
     scores = np.array(scores, dtype=float)[None, :, None]
     with pytest.raises(RefusedError, match=reason):
         delong(scores, scores, np.array(truth, dtype=bool)[:, None], apart(4))
 
 
-def test_perfect_against_constant_is_refused_not_p_zero():
+def test_perfect_against_constant_is_refused_not_p_zero() -> None:
     truth = np.array([True] * 5 + [False] * 5)[:, None]
     with pytest.raises(RefusedError, match="no variance"):
         delong(truth[None].astype(float), np.zeros((1, 10, 1)), truth, apart(10))
 
 
-def test_p_never_underflows_to_zero():
+def test_p_never_underflows_to_zero() -> None:
     rng = np.random.default_rng(6)
     truth = rng.random(20_000) < 0.5
     good = rng.normal(size=20_000) + 3 * truth
@@ -156,7 +162,7 @@ def test_p_never_underflows_to_zero():
     assert 0 < result.p < 1e-300
 
 
-def test_under_the_null_five_percent_are_rejected():
+def test_under_the_null_five_percent_are_rejected() -> None:
     rng = np.random.default_rng(7)
     rejected = []
     for _ in range(1500):

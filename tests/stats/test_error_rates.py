@@ -7,10 +7,13 @@ expected. The exact tests are judged over every arrangement of one sample, witho
 One-sample trap: a mean against one published run, taken as if that run were the truth.
 """
 
+from collections.abc import Callable, Iterator
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from omnibench.audit.reproduction import own_margin
 from omnibench.stats.exact_tests import permutation, sign_flips, wilcoxon
@@ -22,20 +25,20 @@ DRAWS = 6000
 SIZES = (3, 5, 10)
 
 
-def rate(decisions):
+def rate(decisions: Iterator[Any]) -> float:
     return float(np.mean(list(decisions)))
 
 
-def draws(n, models=2, count=DRAWS):
+def draws(n: int, models: int = 2, count: int = DRAWS) -> NDArray[Any]:
     return np.random.default_rng(n).normal(0.8, 0.02, size=(count, models, n))
 
 
-def summary(values):
+def summary(values: NDArray[Any]) -> Summary:
     return Summary(float(values.mean()), float(values.std(ddof=1)), len(values))
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_paired_t_and_t_reject_five_percent(n):
+def test_paired_t_and_t_reject_five_percent(n: int) -> None:
     names = NAMES[:n]
     shared = np.random.default_rng(0).normal(0, 0.05, size=(DRAWS, 1, n))  # what pairing removes
     paired = draws(n) + shared
@@ -46,20 +49,20 @@ def test_paired_t_and_t_reject_five_percent(n):
 @pytest.mark.parametrize(
     ("n", "low", "high"), [(3, 0.028, 0.040), (5, 0.038, 0.055), (10, 0.043, 0.057)]
 )
-def test_welch_is_conservative_at_three(n, low, high):
+def test_welch_is_conservative_at_three(n: int, low: float, high: float) -> None:
     found = [welch_t(a, b) for a, b in draws(n)]
     assert low <= rate(one.p < 0.05 for one in found) <= high  # 3.4 % at n = 3
     assert 0.94 <= rate(one.low <= 0 <= one.high for one in found) <= 0.97
 
 
 @pytest.mark.parametrize("n", SIZES)
-def test_t_intervals_cover(n):
+def test_t_intervals_cover(n: int) -> None:
     own = [summary(a) for (a,) in draws(n, models=1)]
     assert 0.94 <= rate(abs(s.mean - 0.8) <= own_margin(s) for s in own) <= 0.96
 
 
 @pytest.mark.parametrize(("n", "coverage"), [(3, 0.75), (5, 0.84), (10, 0.90)])
-def test_percentile_bootstrap_of_few_seeds_would_not_cover(n, coverage):
+def test_percentile_bootstrap_of_few_seeds_would_not_cover(n: int, coverage: float) -> None:
     """Why no interval here is one: at n = 3 it is [min, max], 1 - 2 / 2^3 = .75."""
     rng = np.random.default_rng(1)
     values = draws(n, models=1, count=2000)[:, 0]
@@ -72,7 +75,7 @@ def test_percentile_bootstrap_of_few_seeds_would_not_cover(n, coverage):
 
 
 @pytest.mark.parametrize(("n", "error"), [(3, 0.16), (5, 0.32), (10, 0.51)])
-def test_the_one_sample_trap_and_the_prediction_form(n, error):
+def test_the_one_sample_trap_and_the_prediction_form(n: int, error: float) -> None:
     rng = np.random.default_rng(2)
     pairs = [
         (summary(a), Summary(float(single), None, 1))
@@ -84,7 +87,7 @@ def test_the_one_sample_trap_and_the_prediction_form(n, error):
 
 @pytest.mark.parametrize("test", [wilcoxon, sign_flips])
 @pytest.mark.parametrize(("n", "size"), [(6, 2 / 2**6), (10, 0.05)])
-def test_exact_paired_tests_over_every_sign(test, n, size):
+def test_exact_paired_tests_over_every_sign(test: Callable[..., Any], n: int, size: float) -> None:
     """Under the null all signs are equally likely: the share of them that is rejected."""
     names, sizes = NAMES[:n], np.random.default_rng(n).exponential(size=n)
     zero = np.zeros(n)
@@ -94,14 +97,14 @@ def test_exact_paired_tests_over_every_sign(test, n, size):
 
 
 @pytest.mark.parametrize("n", [4, 5])
-def test_exact_unpaired_test_over_every_exchange(n):
+def test_exact_unpaired_test_over_every_exchange(n: int) -> None:
     pooled = np.random.default_rng(n).normal(size=2 * n)
     chosen = [list(c) for c in combinations(range(2 * n), n)]
     found = [permutation(pooled[c], np.delete(pooled, c)) for c in chosen]
     assert 0.02 <= rate(one.p < 0.05 for one in found) <= 0.05
 
 
-def test_exact_unpaired_test_of_ten_over_every_exchange():
+def test_exact_unpaired_test_of_ten_over_every_exchange() -> None:
     """By brute force, which the test itself follows where it is asked."""
     pooled = np.random.default_rng(10).normal(size=20)
     chosen = np.array(list(combinations(range(20), 10)))
@@ -120,19 +123,19 @@ def test_exact_unpaired_test_of_ten_over_every_exchange():
 
 @pytest.mark.parametrize("test", [wilcoxon, sign_flips])
 @pytest.mark.parametrize("n", [6, 10])
-def test_intervals_of_exact_paired_tests_cover(test, n):
+def test_intervals_of_exact_paired_tests_cover(test: Callable[..., Any], n: int) -> None:
     names = NAMES[:n]
     found = [test(a, b, names, names) for a, b in draws(n, count=2000)]
     assert rate(one.low <= 0 <= one.high for one in found) >= 0.94
 
 
-def test_intervals_of_the_exact_unpaired_test_cover():
+def test_intervals_of_the_exact_unpaired_test_cover() -> None:
     found = [permutation(a, b) for a, b in draws(5, count=1500)]
     assert rate(one.low <= 0 <= one.high for one in found) >= 0.94
 
 
 @pytest.mark.parametrize("n", [3, 5])
-def test_exact_tests_of_few_say_that_they_cannot(n):
+def test_exact_tests_of_few_say_that_they_cannot(n: int) -> None:
     """So they reject nothing at n = 3, and the paired ones at n = 5."""
     a, b = draws(n)[0]
     names = NAMES[:n]

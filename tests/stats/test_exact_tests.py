@@ -1,32 +1,38 @@
 """Wilcoxon and the permutation tests against scipy and against brute force."""
 
+from collections.abc import Callable
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from scipy import stats
 
 from omnibench.stats.exact_tests import permutation, sign_flips, signed_rank_p, wilcoxon
-from omnibench.stats.result import RefusedError
+from omnibench.stats.result import Answer, RefusedError
 
 NAMES = [f"pair-{k}" for k in range(50)]
 
 
-def paired(test, d):
-    return test(np.array(d, dtype=float), np.zeros(len(d)), NAMES[: len(d)], NAMES[: len(d)])
+def paired(test: Callable[..., Any], d: NDArray[Any] | list[Any] | range) -> Answer:
+    result: Answer = test(
+        np.array(d, dtype=float), np.zeros(len(d)), NAMES[: len(d)], NAMES[: len(d)]
+    )
+    return result
 
 
 @pytest.mark.parametrize("n", [6, 10, 25])
-def test_wilcoxon_is_scipys_exact_one(n):
+def test_wilcoxon_is_scipys_exact_one(n: int) -> None:
     d = np.random.default_rng(n).normal(0.3, 1, size=n)
     assert paired(wilcoxon, d).p == pytest.approx(stats.wilcoxon(d, method="exact").pvalue)
 
 
 @settings(max_examples=40)
 @given(st.lists(st.integers(-4, 4).filter(bool), min_size=6, max_size=10))
-def test_wilcoxon_with_ties_is_brute_force(whole):
+def test_wilcoxon_with_ties_is_brute_force(whole: list[int]) -> None:
     """All signs of the mean ranks, one by one; tenths are equal up to rounding only."""
     d = np.array(whole) / 10
     ranks = stats.rankdata(np.abs(whole))
@@ -37,7 +43,7 @@ def test_wilcoxon_with_ties_is_brute_force(whole):
     assert signed_rank_p(np.append(d, 0.0)) == signed_rank_p(d)
 
 
-def test_wilcoxon_interval_is_what_the_test_does_not_reject():
+def test_wilcoxon_interval_is_what_the_test_does_not_reject() -> None:
     d = np.random.default_rng(0).normal(1, 1, size=9)
     found = paired(wilcoxon, d)
     for centre, rejected in (
@@ -57,7 +63,7 @@ def test_wilcoxon_interval_is_what_the_test_does_not_reject():
 
 
 @pytest.mark.parametrize("n", [6, 9])
-def test_sign_flips_are_scipys(n):
+def test_sign_flips_are_scipys(n: int) -> None:
     d = np.random.default_rng(n).normal(0.5, 1, size=n)
     theirs = stats.permutation_test(
         (d, np.zeros(n)),
@@ -71,7 +77,7 @@ def test_sign_flips_are_scipys(n):
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(4, 4), (3, 6), (5, 5)])
-def test_permutations_are_scipys(n_a, n_b):
+def test_permutations_are_scipys(n_a: int, n_b: int) -> None:
     rng = np.random.default_rng(n_a)
     a, b = rng.normal(1, 1, size=n_a), rng.normal(size=n_b)
     theirs = stats.permutation_test(
@@ -80,14 +86,15 @@ def test_permutations_are_scipys(n_a, n_b):
     assert permutation(a, b).p == pytest.approx(theirs.pvalue)
 
 
-def one_sided(a, b):
+def one_sided(a: NDArray[Any], b: NDArray[Any]) -> float:
     pooled = np.concatenate([a, b])
     sums = np.array([pooled[list(c)].sum() for c in combinations(range(len(pooled)), len(a))])
-    return min(np.mean(sums <= a.sum() + 1e-12), np.mean(sums >= a.sum() - 1e-12))
+    result: float = min(np.mean(sums <= a.sum() + 1e-12), np.mean(sums >= a.sum() - 1e-12))
+    return result
 
 
 @pytest.mark.parametrize("n_b", [4, 5])
-def test_intervals_are_what_the_tests_do_not_reject(n_b):
+def test_intervals_are_what_the_tests_do_not_reject(n_b: int) -> None:
     rng = np.random.default_rng(5)
     a, b = rng.normal(1, 1, size=5), rng.normal(size=n_b)
     found = permutation(a, b)
@@ -127,6 +134,6 @@ def test_intervals_are_what_the_tests_do_not_reject(n_b):
         (lambda: sign_flips(np.ones(3), np.ones(2), NAMES[:3], NAMES[:2]), "not paired"),
     ],
 )
-def test_refusals_name_what_is_wrong(call, reason):
+def test_refusals_name_what_is_wrong(call: Callable[..., Any], reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         call()

@@ -1,9 +1,12 @@
 """Hedges g, TOST and power against statsmodels, closed forms and simulation."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
@@ -22,13 +25,15 @@ from omnibench.stats.t_tests import tost_paired, tost_welch
 NAMES = [f"pair-{k}" for k in range(50)]
 
 
-def samples(seed, n_a=5, n_b=5, shift=0.5):
+def samples(
+    seed: int, n_a: int = 5, n_b: int = 5, shift: float = 0.5
+) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng(seed)
     return rng.normal(shift, 1, size=n_a), rng.normal(size=n_b)
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (5, 8), (2, 2)])
-def test_g_and_its_interval_by_the_noncentral_t(n_a, n_b):
+def test_g_and_its_interval_by_the_noncentral_t(n_a: int, n_b: int) -> None:
     a, b = samples(0, n_a, n_b)
     found = hedges_g(a, b)
     df = n_a + n_b - 2
@@ -41,7 +46,7 @@ def test_g_and_its_interval_by_the_noncentral_t(n_a, n_b):
     assert stats.nct.cdf(t, df, found.high / scale) == pytest.approx(0.025, abs=1e-5)
 
 
-def test_paired_g_is_of_the_differences():
+def test_paired_g_is_of_the_differences() -> None:
     a, b = samples(1)
     found = hedges_g_paired(a, b, NAMES[:5], NAMES[:5])
     d = a - b
@@ -54,7 +59,7 @@ def test_paired_g_is_of_the_differences():
 
 
 @pytest.mark.parametrize("n", [3, 10])
-def test_g_is_unbiased_and_its_interval_covers(n):
+def test_g_is_unbiased_and_its_interval_covers(n: int) -> None:
     rng = np.random.default_rng(2)
     found = [hedges_g(a + 0.8, b) for a, b in rng.normal(size=(3000, 2, n))]
     assert np.mean([one.g for one in found]) == pytest.approx(0.8, abs=0.07)
@@ -68,7 +73,7 @@ def test_g_is_unbiased_and_its_interval_covers(n):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_tost_is_statsmodels(seed):
+def test_tost_is_statsmodels(seed: int) -> None:
     a, b = samples(seed, shift=0.1)
     found = tost_paired(a, b, NAMES[:5], NAMES[:5], 1.5)
     assert found.p == pytest.approx(ttost_paired(a, b, -1.5, 1.5)[0])
@@ -79,7 +84,7 @@ def test_tost_is_statsmodels(seed):
     assert (welch.p < 0.05) == (welch.low > -1.5 and welch.high < 1.5)
 
 
-def test_tost_at_the_margin_errs_in_at_most_five_percent():
+def test_tost_at_the_margin_errs_in_at_most_five_percent() -> None:
     draws = np.random.default_rng(3).normal(size=(3000, 2, 10))
     names = NAMES[:10]
     found = [tost_paired(a + 2.0, b, names, names, 2.0).p < 0.05 for a, b in draws]
@@ -87,7 +92,7 @@ def test_tost_at_the_margin_errs_in_at_most_five_percent():
 
 
 @pytest.mark.parametrize(("n", "effect"), [(3, 3.07), (5, 2.02), (10, 1.33)])
-def test_minimum_detectable_effects_are_those_of_statistics_md(n, effect):
+def test_minimum_detectable_effects_are_those_of_statistics_md(n: int, effect: float) -> None:
     assert minimum_detectable_effect(n) == pytest.approx(effect, abs=0.006)  # n = 10: 1.3249
     theirs = TTestIndPower().solve_power(nobs1=n, alpha=0.05, power=0.8)
     assert minimum_detectable_effect(n) == pytest.approx(theirs, abs=1e-3)
@@ -96,7 +101,7 @@ def test_minimum_detectable_effects_are_those_of_statistics_md(n, effect):
 
 
 @pytest.mark.parametrize("effect", [0.3, 0.8, 2.0, 6.0, 60.0])
-def test_power_is_statsmodels(effect):
+def test_power_is_statsmodels(effect: float) -> None:
     for n in (2, 4, 12):
         unpaired = TTestIndPower().power(effect, n, 0.05)
         paired = TTestPower().power(effect, n, 0.05)
@@ -106,13 +111,14 @@ def test_power_is_statsmodels(effect):
             assert power_of_t(effect, n, True) == pytest.approx(paired, abs=1e-6)
     for is_paired, tool in ((False, TTestIndPower()), (True, TTestPower())):
         needed = repetitions_to_detect(effect, is_paired)
+        assert needed is not None
         assert power_of_t(effect, needed, is_paired) >= 0.8
         if needed > 3:
             assert tool.power(effect, needed - 1, 0.05) < 0.8
 
 
 @pytest.mark.parametrize("effect", [4.0, 8.0, 30.0])
-def test_power_of_two_pairs_by_simulation(effect):
+def test_power_of_two_pairs_by_simulation(effect: float) -> None:
     """Where statsmodels has nan: 12.7 errors are asked for, so even large effects may be missed."""
     d = effect + np.random.default_rng(5).normal(size=(40_000, 2))
     t = np.abs(d.mean(axis=1)) / (d.std(axis=1, ddof=1) / math.sqrt(2))
@@ -122,7 +128,7 @@ def test_power_of_two_pairs_by_simulation(effect):
 
 @pytest.mark.parametrize("paired", [True, False])
 @pytest.mark.parametrize(("margin", "n"), [(3.0, 4), (1.2, 10), (2.0, 5)])
-def test_power_of_tost_by_simulation(margin, n, paired):
+def test_power_of_tost_by_simulation(margin: float, n: int, paired: bool) -> None:
     draws = np.random.default_rng(4).normal(size=(40_000, 2, n))
     if paired:
         d, df = draws[:, 0], n - 1
@@ -134,10 +140,11 @@ def test_power_of_tost_by_simulation(margin, n, paired):
     shown = np.abs(mean) + stats.t.ppf(0.95, df) * error < margin
     assert power_of_tost(margin, n, paired) == pytest.approx(shown.mean(), abs=0.01)
     needed = repetitions_to_match(margin, paired)
+    assert needed is not None
     assert power_of_tost(margin, needed, paired) >= 0.8 > power_of_tost(margin, needed - 1, paired)
 
 
-def test_what_a_thousand_repetitions_cannot_show_is_none():
+def test_what_a_thousand_repetitions_cannot_show_is_none() -> None:
     assert repetitions_to_detect(0.01, True) is None
     assert repetitions_to_match(0.01, False) is None
 
@@ -158,6 +165,6 @@ def test_what_a_thousand_repetitions_cannot_show_is_none():
         (lambda: power_of_t(1.0, 1, True), "needs two"),
     ],
 )
-def test_refusals_name_what_is_wrong(call, reason):
+def test_refusals_name_what_is_wrong(call: Callable[..., Any], reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         call()

@@ -1,19 +1,24 @@
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from statsmodels.stats.contingency_tables import mcnemar as theirs
 
 from omnibench.stats.case_tests import mcnemar
 from omnibench.stats.result import RefusedError
 
 
-def right(both, only_a, only_b, neither):
+def right(
+    both: int, only_a: int, only_b: int, neither: int
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     a = np.repeat([True, True, False, False], [both, only_a, only_b, neither])
     b = np.repeat([True, False, True, False], [both, only_a, only_b, neither])
     return a, b, np.arange(len(a))
 
 
 @pytest.mark.parametrize("table", [(50, 9, 1, 3), (10, 3, 4, 0), (80, 12, 12, 5), (0, 6, 0, 0)])
-def test_few_discordant_cases_are_statsmodels_exact(table):
+def test_few_discordant_cases_are_statsmodels_exact(table: tuple[int, int, int, int]) -> None:
     found = mcnemar(*right(*table))
     both, only_a, only_b, neither = table
     expected = theirs([[both, only_a], [only_b, neither]], exact=True)
@@ -23,14 +28,14 @@ def test_few_discordant_cases_are_statsmodels_exact(table):
 
 
 @pytest.mark.parametrize("table", [(50, 19, 6, 3), (10, 30, 40, 0), (5, 18, 13, 5)])
-def test_many_are_statsmodels_chi_square(table):
+def test_many_are_statsmodels_chi_square(table: tuple[int, int, int, int]) -> None:
     found = mcnemar(*right(*table))
     both, only_a, only_b, neither = table
     expected = theirs([[both, only_a], [only_b, neither]], exact=False, correction=True)
     assert found.p == pytest.approx(expected.pvalue)
 
 
-def test_interval_covers_as_it_says():
+def test_interval_covers_as_it_says() -> None:
     rng = np.random.default_rng(0)
     found = []
     for _ in range(2000):
@@ -40,7 +45,7 @@ def test_interval_covers_as_it_says():
     assert 0.94 <= np.mean(found) <= 0.965
 
 
-def test_under_the_null_at_most_five_percent_are_rejected():
+def test_under_the_null_at_most_five_percent_are_rejected() -> None:
     rng = np.random.default_rng(1)
     rejected = []
     for _ in range(2000):
@@ -61,6 +66,8 @@ def test_under_the_null_at_most_five_percent_are_rejected():
         ((*right(20, 9, 1, 3)[:2], np.arange(33) // 2), "share patients"),
     ],
 )
-def test_refusals_name_what_is_wrong(arguments, reason):
+def test_refusals_name_what_is_wrong(
+    arguments: tuple[NDArray[Any], NDArray[Any], NDArray[Any]], reason: str
+) -> None:
     with pytest.raises(RefusedError, match=reason):
         mcnemar(*arguments)

@@ -5,18 +5,25 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from omnibench.stats.power import power_of_tost, repetitions_needed
 from omnibench.stats.result import RefusedError
+from tests.stats.conftest import Records
 
 A, B = [0.90, 0.91, 0.95], [0.85, 0.83, 0.91]
 
 
-def add(records, a=A, b=B, pairing=None, **where):
+def add(
+    records: Records,
+    a: list[float] = A,
+    b: list[float] = B,
+    pairing: str | None = None,
+    **where: str,
+) -> None:
     for name, values in (("a", a), ("base", b)):
         for k, value in enumerate(values):
             records.row(name, k, "auc", value, pairing=pairing and f"{name}{k}", **where)
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_the_plan_is_statsmodels_with_the_records_spread(records, paired):
+def test_the_plan_is_statsmodels_with_the_records_spread(records: Records, paired: bool) -> None:
     add(records, pairing=None if paired else "own")
     (row,) = repetitions_needed(records.values, "base", 0.02).to_dict("records")
     d = np.subtract(A, B)
@@ -38,7 +45,7 @@ def test_the_plan_is_statsmodels_with_the_records_spread(records, paired):
     assert row["cautious"] >= np.ceil(cautious)
 
 
-def test_what_repetitions_cannot_decide_says_why(records):
+def test_what_repetitions_cannot_decide_says_why(records: Records) -> None:
     add(records, dataset="frozen", varies="head seed")
     add(records, a=[0.9], b=[0.8], dataset="once")
     add(records, a=[0.9, np.nan], b=[0.8, 0.7], dataset="nan")
@@ -56,20 +63,22 @@ def test_what_repetitions_cannot_decide_says_why(records):
         assert reason in found.loc[name, "note"]
 
 
-def test_a_margin_far_below_the_spread_is_out_of_reach(records):
+def test_a_margin_far_below_the_spread_is_out_of_reach(records: Records) -> None:
     add(records)
     (row,) = repetitions_needed(records.values, "base", 1e-5).to_dict("records")
     assert np.isnan(row["needed"])
     assert np.isfinite(row["detectable"])
 
 
-def test_wanted_scores_only(records):
+def test_wanted_scores_only(records: Records) -> None:
     add(records)
     assert repetitions_needed(records.values, "base", 0.01, {("def", "f1")}).empty
 
 
 @pytest.mark.parametrize(("baseline", "margin", "reason"), [("x", 1, "'x'"), ("base", 0, "margin")])
-def test_refusals_name_what_is_wrong(records, baseline, margin, reason):
+def test_refusals_name_what_is_wrong(
+    records: Records, baseline: str, margin: int, reason: str
+) -> None:
     add(records)
     with pytest.raises(RefusedError, match=reason):
         repetitions_needed(records.values, baseline, margin)

@@ -1,11 +1,15 @@
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
 
 from omnibench.errors import StoreError
 from omnibench.stats.case_tests import paired_mean
-from omnibench.stats.cases import Stored, read_cases
+from omnibench.stats.cases import Cases, Stored, read_cases
 from omnibench.stats.over_cases import compare_cases
 from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
@@ -13,22 +17,28 @@ from omnibench.stats.result import Answer, RefusedError
 METRICS = {"auc", "brier", *SINGLE_LABEL}
 
 
-def cases(logits, labels, **arrays):
+def cases(logits: NDArray[Any], labels: NDArray[Any], **arrays: NDArray[Any]) -> Cases:
     stored = {"test_labels": labels, "test_case": np.arange(len(labels))} | arrays
     return read([Stored({"test_logits": one} | stored) for one in logits])
 
 
-def read(parts, scores=()):
+def read(parts: list[Stored], scores: list[tuple[str, str]] | set[tuple[str, str]] = ()) -> Cases:
     return read_cases(dict(enumerate(map(str, range(len(parts))))), lambda d: parts[int(d)], scores)
 
 
-def compare(a, b, metrics):
+def compare(a: Any, b: Cases, metrics: set[str]) -> dict[str, Any]:
     found = compare_cases(a, b, {("def", metric) for metric in metrics})
     assert {definition for definition, _ in found} <= {"def"}
     return {metric: one for (_, metric), one in found.items()}
 
 
-def images(values, definition="per-image", metric="dice", count=None, **arrays):
+def images(
+    values: NDArray[Any],
+    definition: str = "per-image",
+    metric: str = "dice",
+    count: int | None = None,
+    **arrays: NDArray[Any],
+) -> Cases:
     """Cases without logits, that have values [R, N] of one metric."""
     stored = {"test_case": np.arange(count or len(values[0]))} | arrays
     parts = [
@@ -38,12 +48,16 @@ def images(values, definition="per-image", metric="dice", count=None, **arrays):
     return read(parts, {("per-image", "dice"), ("pooled", "dice")})
 
 
-def test_brier_is_the_paired_t_of_scipy(make_logits):
+def test_brier_is_the_paired_t_of_scipy(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(90) % 2
     a, b = (cases(make_logits(s, labels), labels) for s in (0, 1))
 
-    def errors(one):
-        return np.mean(2 * (one.logits.probabilities[:, :, 1] - labels) ** 2, axis=0)
+    def errors(one: Cases) -> NDArray[Any]:
+        assert one.logits is not None
+        result: NDArray[Any] = np.mean(
+            2 * (one.logits.probabilities[:, :, 1] - labels) ** 2, axis=0
+        )
+        return result
 
     found = compare(a, b, {"brier"})["brier"]
     theirs = stats.ttest_rel(errors(a), errors(b))
@@ -52,7 +66,7 @@ def test_brier_is_the_paired_t_of_scipy(make_logits):
     assert found.test == "paired t over cases (mean of 3 repetitions)"
 
 
-def test_mean_by_patient_is_statsmodels_cluster_robust():
+def test_mean_by_patient_is_statsmodels_cluster_robust() -> None:
     from statsmodels.api import OLS
 
     rng = np.random.default_rng(0)
@@ -63,7 +77,7 @@ def test_mean_by_patient_is_statsmodels_cluster_robust():
     assert (found.low, found.high) == pytest.approx(tuple(fit.conf_int()[0]))
 
 
-def test_every_metric_has_its_test_and_says_how(make_logits):
+def test_every_metric_has_its_test_and_says_how(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(60) % 3
     a = cases(make_logits(0, labels, 2, 3), labels, test_group=np.arange(60) // 2)
     b = cases(make_logits(1, labels, 3, 3), labels, test_group=np.arange(60) // 2)
@@ -78,13 +92,15 @@ def test_every_metric_has_its_test_and_says_how(make_logits):
     }
 
 
-def test_one_repetition_is_not_called_a_mean(make_logits):
+def test_one_repetition_is_not_called_a_mean(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, 1), labels) for s in (0, 1))
     assert compare(a, b, {"auc"})["auc"].test == "DeLong"
 
 
-def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(make_logits):
+def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(
+    make_logits: Callable[..., Any],
+) -> None:
     labels = np.arange(200) % 3
     logits = [make_logits(s, labels, 1, 3, signal) for s, signal in enumerate((2.0, 1.0))]
     a, b = (cases(one, labels) for one in logits)
@@ -104,14 +120,14 @@ def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(make_logits):
         assert "bootstrap" in compare(*pair, {"accuracy"})["accuracy"].test
 
 
-def flipped(logits):
+def flipped(logits: NDArray[Any]) -> NDArray[Any]:
     """The same logits, but for the decisions of three cases."""
     other = logits.copy()
     other[:, :3] = np.roll(other[:, :3], 1, axis=2)
     return other
 
 
-def test_multi_label(make_logits):
+def test_multi_label(make_logits: Callable[..., Any]) -> None:
     rng = np.random.default_rng(1)
     labels = (rng.random((80, 3)) < 0.4).astype(np.int64)
     a, b = (cases(rng.normal(size=(2, 80, 3)) + s * labels, labels) for s in (2, 1))
@@ -120,7 +136,7 @@ def test_multi_label(make_logits):
     assert all(isinstance(one, Answer) and one.difference > 0 for one in found.values())
 
 
-def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
+def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, classes=3), labels) for s in (0, 1))
     found = compare(a, b, {"auc", "accuracy"})
@@ -129,7 +145,7 @@ def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits):
     assert isinstance(found["accuracy"], Answer)
 
 
-def test_constant_scores_are_refused_where_nothing_varies(make_logits):
+def test_constant_scores_are_refused_where_nothing_varies(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(40) % 2
     flat = cases(np.zeros((2, 40, 2)), labels)
     assert set(map(type, compare(flat, flat, METRICS).values())) == {RefusedError}
@@ -145,7 +161,9 @@ def test_constant_scores_are_refused_where_nothing_varies(make_logits):
         ({"test_group": np.zeros(40, dtype=int)}, "different patients"),
     ],
 )
-def test_other_cases_are_refused_by_name(make_logits, change, reason):
+def test_other_cases_are_refused_by_name(
+    make_logits: Callable[..., Any], change: dict[str, NDArray[Any]], reason: str
+) -> None:
     labels = np.arange(40) % 2
     a = cases(make_logits(0, labels), labels)
     b = cases(make_logits(1, labels), change.pop("test_labels", labels), **change)
@@ -165,7 +183,9 @@ def test_other_cases_are_refused_by_name(make_logits, change, reason):
         ({"test_case": np.arange(3)}, "one row of logits"),
     ],
 )
-def test_damaged_predictions_are_refused_by_name(change, reason):
+def test_damaged_predictions_are_refused_by_name(
+    change: dict[str, NDArray[Any]], reason: str
+) -> None:
     good = {
         "test_logits": np.zeros((4, 2)),
         "test_labels": np.array([0, 1, 1, 0]),
@@ -175,9 +195,9 @@ def test_damaged_predictions_are_refused_by_name(change, reason):
         read_cases({0: "abcdef0123"}, lambda digest: Stored(good | change))
 
 
-def test_absent_predictions_are_refused_by_name():
-    def fail(error):
-        def predictions(digest):
+def test_absent_predictions_are_refused_by_name() -> None:
+    def fail(error: FileNotFoundError | KeyError | StoreError) -> Callable[..., Any]:
+        def predictions(digest: str) -> None:
             raise error
 
         return predictions
@@ -190,7 +210,7 @@ def test_absent_predictions_are_refused_by_name():
         read_cases({0: "0123"}, lambda digest: Stored(arrays))
 
 
-def test_repetitions_of_other_cases_are_refused():
+def test_repetitions_of_other_cases_are_refused() -> None:
     parts = [
         Stored({"test_logits": np.zeros((4, 2)), "test_labels": np.arange(4) % 2, "test_case": c})
         for c in (np.arange(4), np.arange(1, 5))
@@ -199,21 +219,21 @@ def test_repetitions_of_other_cases_are_refused():
         read(parts)
 
 
-def test_means_over_cases_are_tested_by_definition_and_by_patient():
+def test_means_over_cases_are_tested_by_definition_and_by_patient() -> None:
     rng = np.random.default_rng(2)
     a, b = (np.clip(rng.normal(m, 0.1, size=(3, 50)), 0, 1) for m in (0.8, 0.7))
     scores = {("per-image", "dice"), ("pooled", "dice"), ("per-image", "auc")}
     found = compare_cases(images(a), images(b), scores)
     assert set(found) == {("per-image", "dice")}
-    one = found["per-image", "dice"]
+    one: Any = found["per-image", "dice"]
     assert one.test == "paired bootstrap (mean of 3 repetitions)"
     assert one.difference == pytest.approx(a.mean() - b.mean())
-    patients = {"test_group": np.arange(50) // 2}
+    patients: Any = {"test_group": np.arange(50) // 2}
     (one,) = compare_cases(images(a, **patients), images(b[:1], **patients), scores).values()
     assert one.test == "paired bootstrap by patient (means of 3 and 1 repetitions)"
 
 
-def test_values_of_other_cases_or_patients_are_refused():
+def test_values_of_other_cases_or_patients_are_refused() -> None:
     values = np.zeros((1, 4))
     for change, reason in (
         ({"test_case": np.arange(1, 5)}, "the same cases"),
@@ -227,16 +247,16 @@ def test_values_of_other_cases_or_patients_are_refused():
         images(np.zeros((1, 0)))
 
 
-def test_a_metric_that_some_case_lacks_is_refused_with_their_number():
+def test_a_metric_that_some_case_lacks_is_refused_with_their_number() -> None:
     values = np.array([[0.5, np.nan, np.nan, 1.0]])
     (one,) = compare_cases(images(values), images(values * 0.9), {("per-image", "dice")}).values()
     assert str(one) == "dice is undefined in 2 test cases"
 
 
-def test_values_are_computed_for_the_definitions_asked_for_only():
+def test_values_are_computed_for_the_definitions_asked_for_only() -> None:
     asked = []
 
-    def per_case(definition):
+    def per_case(definition: str) -> dict[str, NDArray[Any]]:
         asked.append(definition)
         return {"dice": np.zeros(3), "iou": np.ones(3)}
 

@@ -1,7 +1,11 @@
 """Tests over repetitions by name, from records, against scipy."""
 
+from typing import Any
+
 import numpy as np
+import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -9,18 +13,21 @@ from omnibench.errors import RequestError
 from omnibench.stats.compare import LABEL, PAIRED, UNPAIRED, as_frame, compare_repetitions
 from omnibench.stats.result import RefusedError
 from omnibench.stats.t_tests import one_sample_t, prediction_t
+from tests.stats.conftest import Records
 
 A = [0.90, 0.92, 0.91, 0.95, 0.93, 0.94, 0.89]
 B = [0.88, 0.93, 0.89, 0.90, 0.90, 0.915, 0.85]
 
 
-def add(records, a=A, b=B, **where):
+def add(
+    records: Records, a: list[float] = A, b: NDArray[Any] | list[float] = B, **where: str
+) -> None:
     for name, values in (("a", a), ("b", b)):
         for k, value in enumerate(values):
             records.row(name, k, "auc", value, **where)
 
 
-def compare(records, test, **options):
+def compare(records: Records, test: str, **options: str) -> pd.DataFrame:
     return as_frame(compare_repetitions(records.values, [("a", "b")], test, **options))
 
 
@@ -37,7 +44,7 @@ def compare(records, test, **options):
             (A, B), lambda x, y: np.mean(x) - np.mean(y), n_resamples=np.inf).pvalue),
     ],
 )  # fmt: skip
-def test_each_is_scipys(records, test, expected):
+def test_each_is_scipys(records: Records, test: str, expected: float) -> None:
     add(records)
     (row,) = compare(records, test).to_dict("records")
     assert row["p"] == pytest.approx(expected)
@@ -46,7 +53,9 @@ def test_each_is_scipys(records, test, expected):
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_one_run_against_several_has_two_names_and_two_answers(records, swapped):
+def test_one_run_against_several_has_two_names_and_two_answers(
+    records: Records, swapped: bool
+) -> None:
     add(records, *((B[:1], A) if swapped else (A, B[:1])))
     sign = -1 if swapped else 1
     for test, theirs in (
@@ -63,14 +72,14 @@ def test_one_run_against_several_has_two_names_and_two_answers(records, swapped)
 
 
 @pytest.mark.parametrize("test", [*PAIRED, *UNPAIRED])
-def test_a_frozen_probe_is_refused_without_its_label(records, test):
+def test_a_frozen_probe_is_refused_without_its_label(records: Records, test: str) -> None:
     add(records, varies="head seed")
     (row,) = compare(records, test).to_dict("records")
     assert np.isnan(row["p"])
     assert "under the label 'head seed only'" in row["note"]
 
 
-def test_a_frozen_probe_with_its_label_bears_it(records):
+def test_a_frozen_probe_with_its_label_bears_it(records: Records) -> None:
     add(records, varies="head seed")
     (row,) = compare(records, "paired-t", label=LABEL).to_dict("records")
     assert row["test"] == "paired t (head seed only)"
@@ -80,7 +89,7 @@ def test_a_frozen_probe_with_its_label_bears_it(records):
     assert tests == ["paired t (head seed only)", "paired t"]  # only what is frozen
 
 
-def test_datasets_are_one_family(records):
+def test_datasets_are_one_family(records: Records) -> None:
     for shift, dataset in enumerate("defg"):
         add(records, b=np.add(B, 0.01 * shift), dataset=dataset)
     found = compare(records, "welch", correction="benjamini-hochberg")
@@ -103,14 +112,16 @@ def test_datasets_are_one_family(records):
         ("one-sample", {"a": A[:1], "b": B[:1]}, "there are 1 and 1"),
     ],
 )
-def test_refusals_are_rows_with_a_reason(records, test, change, reason):
+def test_refusals_are_rows_with_a_reason(
+    records: Records, test: str, change: Any, reason: str
+) -> None:
     add(records, **change)
     found = compare(records, test)
     assert found["p"].isna().all()
     assert found["note"].str.contains(reason).all()
 
 
-def test_other_definitions_and_names_are_refused(records):
+def test_other_definitions_and_names_are_refused(records: Records) -> None:
     for k in range(3):
         records.row("a", k, "dice", A[k], definition="x")
         records.row("b", k, "dice", B[k], definition="y")

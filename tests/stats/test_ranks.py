@@ -19,7 +19,7 @@ from omnibench.stats.ranks import (
 from omnibench.stats.result import RefusedError
 
 
-def table(seed, datasets, models, digits=2):
+def table(seed: int, datasets: int, models: int, digits: int = 2) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     values = rng.normal(size=(datasets, models)) + 0.4 * np.arange(models)
     return pd.DataFrame(
@@ -29,7 +29,7 @@ def table(seed, datasets, models, digits=2):
     )
 
 
-def test_ranks_are_scipys_with_ties_in_both_directions():
+def test_ranks_are_scipys_with_ties_in_both_directions() -> None:
     scores = table(0, 6, 5, digits=0)
     assert ranks(scores, lower_is_better=True).to_numpy() == pytest.approx(
         stats.rankdata(scores, axis=1)
@@ -41,7 +41,9 @@ def test_ranks_are_scipys_with_ties_in_both_directions():
 
 @pytest.mark.parametrize("digits", [0, 2])
 @pytest.mark.parametrize(("datasets", "models"), [(8, 8), (5, 3), (13, 4)])
-def test_friedman_is_scipys_and_iman_davenport_a_two_way_anova_of_ranks(datasets, models, digits):
+def test_friedman_is_scipys_and_iman_davenport_a_two_way_anova_of_ranks(
+    datasets: int, models: int, digits: int
+) -> None:
     scores = table(1, datasets, models, digits)
     found = friedman(scores)
     theirs = stats.friedmanchisquare(*scores.to_numpy().T)
@@ -56,7 +58,7 @@ def test_friedman_is_scipys_and_iman_davenport_a_two_way_anova_of_ranks(datasets
     assert found.p == pytest.approx(stats.f.sf(f, models - 1, (models - 1) * (datasets - 1)))
 
 
-def test_demsars_worked_example():
+def test_demsars_worked_example() -> None:
     """Demsar 2006, section 3.2.2: ranks 3.143, 2.000, 2.893, 1.964 over 14 datasets."""
     k, n, mean_ranks = 4, 14, np.array([3.143, 2.000, 2.893, 1.964])
     assert critical_difference(5, 30) == pytest.approx(
@@ -80,24 +82,24 @@ def test_demsars_worked_example():
         (10, 3.164),
     ],
 )
-def test_critical_values_are_the_published_ones(models, q):
+def test_critical_values_are_the_published_ones(models: int, q: float) -> None:
     """Demsar 2006, table 5a."""
     found = critical_difference(models, 10) / math.sqrt(models * (models + 1) / 60)
     assert found == pytest.approx(q, abs=1e-3)
 
 
-def test_eight_models_on_eight_datasets_have_a_critical_difference_of_3_71():
+def test_eight_models_on_eight_datasets_have_a_critical_difference_of_3_71() -> None:
     assert round(critical_difference(8, 8), 2) == 3.71
 
 
-def test_total_agreement_has_the_exact_p():
+def test_total_agreement_has_the_exact_p() -> None:
     scores = pd.DataFrame([[1.0, 2, 3]] * 4)
     found = friedman(scores)
     assert found.f == math.inf
     assert found.p == pytest.approx(6.0**-3)
 
 
-def test_pairs_are_scipys_with_statsmodels_holm():
+def test_pairs_are_scipys_with_statsmodels_holm() -> None:
     scores = table(2, 9, 4, digits=4)
     pairs = wilcoxon_pairs(scores)
     theirs = [
@@ -110,13 +112,13 @@ def test_pairs_are_scipys_with_statsmodels_holm():
     assert bh["p_corrected"].to_numpy() == pytest.approx(multipletests(theirs, method="fdr_bh")[1])
 
 
-def test_five_datasets_say_the_floor_instead_of_a_p():
+def test_five_datasets_say_the_floor_instead_of_a_p() -> None:
     pairs = wilcoxon_pairs(table(3, 5, 3))
     assert pairs["p"].isna().all()
     assert pairs["note"].str.contains("smallest p possible is 0.0625").all()
 
 
-def test_groups_are_maximal_runs_of_the_order():
+def test_groups_are_maximal_runs_of_the_order() -> None:
     mean_ranks = pd.Series({"c": 3.0, "a": 1.0, "b": 2.0, "e": 6.0, "d": 4.5})
     reach = critical_difference(5, 12)
     assert 1.7 < reach < 2.0
@@ -130,7 +132,7 @@ def test_groups_are_maximal_runs_of_the_order():
 
 
 @pytest.mark.parametrize("models", [3, 8])
-def test_under_the_null_about_five_percent_are_rejected(models):
+def test_under_the_null_about_five_percent_are_rejected(models: int) -> None:
     draws = np.random.default_rng(4).normal(size=(1500, 8, models))
     rejected = [friedman(pd.DataFrame(values)).p < 0.05 for values in draws]
     assert 0.035 <= np.mean(rejected) <= 0.065
@@ -148,6 +150,6 @@ def test_under_the_null_about_five_percent_are_rejected(models):
         ),
     ],
 )
-def test_refusals_name_what_is_wrong(scores, reason):
+def test_refusals_name_what_is_wrong(scores: pd.DataFrame, reason: str) -> None:
     with pytest.raises(RefusedError, match=reason):
         friedman(scores)

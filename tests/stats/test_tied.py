@@ -1,12 +1,15 @@
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.stats.tied import tied_with_best
+from tests.stats.conftest import Records
 
 
-def nothing(digest):
+def nothing(digest: str) -> None:
     raise AssertionError("no predictions are needed here")
 
 
@@ -18,14 +21,16 @@ SCORES = {
 }
 
 
-def add(records, metric="auc", sign=1, dataset="d"):
+def add(records: Records, metric: str = "auc", sign: int = 1, dataset: str = "d") -> None:
     for name, values in SCORES.items():
         for k, value in enumerate(values):
             records.row(name, k, metric, sign * value, dataset=dataset)
 
 
 @pytest.mark.parametrize("correction", ["holm", "benjamini-hochberg"])
-def test_a_column_is_scipys_paired_t_against_the_best_corrected(records, correction):
+def test_a_column_is_scipys_paired_t_against_the_best_corrected(
+    records: Records, correction: str
+) -> None:
     add(records)
     found = tied_with_best(records.values, nothing, correction=correction).set_index("backbone")
     others = ["near", "far", "middle"]
@@ -40,7 +45,7 @@ def test_a_column_is_scipys_paired_t_against_the_best_corrected(records, correct
     assert found.loc["far", "mean"] == pytest.approx(np.mean(SCORES["far"]))
 
 
-def test_each_column_has_its_own_best_and_direction(records):
+def test_each_column_has_its_own_best_and_direction(records: Records) -> None:
     add(records)
     add(records, "hd95", dataset="e")
     found = tied_with_best(records.values, nothing, lower_is_better={"def/hd95"})
@@ -50,7 +55,7 @@ def test_each_column_has_its_own_best_and_direction(records):
     assert set(only["metric"]) == {"auc"}
 
 
-def test_what_cannot_be_tested_is_neither_tied_nor_behind(records):
+def test_what_cannot_be_tested_is_neither_tied_nor_behind(records: Records) -> None:
     for name, value in (("a", 0.9), ("same", 0.9), ("b", 0.8)):
         records.row(name, 0, "auc", value)
     found = tied_with_best(records.values, nothing).set_index("backbone")
@@ -58,17 +63,18 @@ def test_what_cannot_be_tested_is_neither_tied_nor_behind(records):
     assert "needs two of each" in found.loc["b", "note"]
 
 
-def test_a_mean_over_fewer_repetitions_is_never_taken_in_silence(records):
+def test_a_mean_over_fewer_repetitions_is_never_taken_in_silence(records: Records) -> None:
     add(records)
     for k, value in enumerate([0.99, 0.99, np.nan, 0.99, 0.99]):
         records.row("holed", k, "auc", value)
-    found = tied_with_best(records.values, nothing).set_index("backbone")
+    found: Any = tied_with_best(records.values, nothing).set_index("backbone")
     assert (found["best"] == "best").all()
+    assert found is not None
     assert np.isnan(found.loc["holed", "mean"])
     assert found.loc["holed", "standing"] == "untested"
     assert "undefined in repetitions [2]" in found.loc["holed", "note"]
 
 
-def test_an_empty_table_is_an_empty_answer(records):
+def test_an_empty_table_is_an_empty_answer(records: Records) -> None:
     records.row("a", 0, "auc", np.nan)
     assert tied_with_best(records.values, nothing).empty

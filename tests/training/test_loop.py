@@ -6,10 +6,11 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from omnibench.errors import LostLeaseError, MemoryShortageError, StoreError
@@ -72,7 +73,7 @@ def job(model: nn.Module, folder: Path) -> Job:
     )
 
 
-def test_ten_steps_equal_a_straight_line_reference(tmp_path):
+def test_ten_steps_equal_a_straight_line_reference(tmp_path: Path) -> None:
     model, reference = network(), network()
     fitted = fit(job(model, tmp_path), RECIPE)
     optimiser = torch.optim.AdamW(reference.parameters(), lr=RECIPE.lr, weight_decay=0.1)
@@ -99,11 +100,11 @@ def test_ten_steps_equal_a_straight_line_reference(tmp_path):
         assert torch.allclose(value, best[2][name], atol=1e-6)
 
 
-def short_of_memory(monkeypatch, largest: int) -> None:
+def short_of_memory(monkeypatch: pytest.MonkeyPatch, largest: int) -> None:
     """Let every part of more than `largest` rows run out of memory."""
     original = Steps.gradients
 
-    def gradients(self, step, rows):
+    def gradients(self: Steps, step: int, rows: Tensor) -> float:
         if self.micro > largest:
             raise torch.OutOfMemoryError("CUDA out of memory")
         return original(self, step, rows)
@@ -111,7 +112,9 @@ def short_of_memory(monkeypatch, largest: int) -> None:
     monkeypatch.setattr(Steps, "gradients", gradients)
 
 
-def test_out_of_memory_halves_the_micro_batch_at_the_same_effective_batch(tmp_path, monkeypatch):
+def test_out_of_memory_halves_the_micro_batch_at_the_same_effective_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model, reference = network(), network()
     fit(job(reference, tmp_path / "plain"), RECIPE)
     short_of_memory(monkeypatch, 6)
@@ -120,7 +123,9 @@ def test_out_of_memory_halves_the_micro_batch_at_the_same_effective_batch(tmp_pa
         assert torch.allclose(value, reference.state_dict()[name], atol=1e-5)
 
 
-def test_out_of_memory_with_batch_norm_names_the_batch_that_fits(tmp_path, monkeypatch):
+def test_out_of_memory_with_batch_norm_names_the_batch_that_fits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     short_of_memory(monkeypatch, 6)
     with pytest.raises(MemoryShortageError, match=r"batches of 20, .* recipe\.batch 5 fits"):
         fit(job(network(norm=True), tmp_path), RECIPE)
@@ -143,7 +148,7 @@ distributed.destroy_process_group()
 """
 
 
-def test_two_processes_give_the_loss_curve_of_one(tmp_path):
+def test_two_processes_give_the_loss_curve_of_one(tmp_path: Path) -> None:
     model = network()
     alone: Fitted = fit(job(model, tmp_path / "alone"), RECIPE)
     script = tmp_path / "script.py"
@@ -169,11 +174,13 @@ def saved(folder: Path) -> list[int]:
 
 
 @pytest.mark.parametrize("last", [3, 7])
-def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same(tmp_path, last, monkeypatch):
+def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same(
+    tmp_path: Path, last: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plain = fit(job(network(), tmp_path / "plain"), RECIPE)
     update = Steps.update
 
-    def signalled(self, step):
+    def signalled(self: Steps, step: int) -> float:
         if step == last:
             signal.raise_signal(signal.SIGTERM)
         return update(self, step)
@@ -190,15 +197,18 @@ def test_a_signal_saves_the_step_it_came_in_and_the_rest_is_the_same(tmp_path, l
 
 @pytest.mark.parametrize("error", [StoreError("the disk is full"), LostLeaseError("taken over")])
 def test_a_signal_ends_a_training_whose_checkpoint_cannot_be_written(
-    tmp_path, monkeypatch, caplog, error
-):
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: LostLeaseError | StoreError,
+) -> None:
     update = Steps.update
 
-    def signalled(self, step):
+    def signalled(self: Steps, step: int) -> float:
         signal.raise_signal(signal.SIGHUP)
         return update(self, step)
 
-    def failing(self, step, state):
+    def failing(self: Checkpoints, step: int, state: dict[str, Any]) -> None:
         raise error
 
     monkeypatch.setattr(Steps, "update", signalled)
@@ -208,7 +218,7 @@ def test_a_signal_ends_a_training_whose_checkpoint_cannot_be_written(
     assert f"no checkpoint of step 1: {error}" in caplog.text
 
 
-def test_a_training_that_was_taken_over_ends_at_its_next_checkpoint(tmp_path):
+def test_a_training_that_was_taken_over_ends_at_its_next_checkpoint(tmp_path: Path) -> None:
     def lost() -> None:
         raise LostLeaseError("taken over")
 
@@ -219,7 +229,7 @@ def test_a_training_that_was_taken_over_ends_at_its_next_checkpoint(tmp_path):
     assert not list(tmp_path.rglob("*.*"))  # neither checkpoint nor log
 
 
-def test_checkpoints_follow_the_steps_asked_for_and_the_last_ones_are_kept(tmp_path):
+def test_checkpoints_follow_the_steps_asked_for_and_the_last_ones_are_kept(tmp_path: Path) -> None:
     asked = job(network(), tmp_path)
     asked.checkpoint_steps, asked.checkpoints = 3, 4
     fit(asked, RECIPE)  # ten steps, two an epoch

@@ -17,7 +17,8 @@ class Model(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         embedding = self.backbone["used"](x)
-        return self.head(embedding.detach() if self.cut else embedding)
+        result: torch.Tensor = self.head(embedding.detach() if self.cut else embedding)
+        return result
 
 
 def backward(model: nn.Module) -> nn.Module:
@@ -25,22 +26,22 @@ def backward(model: nn.Module) -> nn.Module:
     return model
 
 
-def test_a_part_of_which_something_is_reached_is_trained():
+def test_a_part_of_which_something_is_reached_is_trained() -> None:
     check_reached(backward(Model(cut=False)))
 
 
-def test_a_part_that_the_loss_does_not_depend_on_is_refused_by_name():
+def test_a_part_that_the_loss_does_not_depend_on_is_refused_by_name() -> None:
     with pytest.raises(RequestError, match=r"'backbone' would be trained.*backbone\.used\.weight"):
         check_reached(backward(Model(cut=True)))
 
 
-def test_a_frozen_part_needs_no_gradient():
+def test_a_frozen_part_needs_no_gradient() -> None:
     model = Model(cut=True)
     model.backbone.requires_grad_(False)
     check_reached(backward(model))
 
 
-def test_every_parameter_of_lora_needs_a_gradient():
+def test_every_parameter_of_lora_needs_a_gradient() -> None:
     model = Model(cut=False)
     model.backbone["unused"].lora_A = nn.Linear(3, 1, bias=False)
     with pytest.raises(RequestError, match=r"'backbone\.unused\.lora_A\.weight' would be trained"):

@@ -5,7 +5,7 @@ from omnibench.training.schedule import factor
 
 
 @pytest.mark.parametrize(("epochs", "warmup", "start"), [(40, 10, 0.01), (7, 2, 0.5)])
-def test_by_epoch_it_is_torchs_linear_then_cosine(epochs, warmup, start):
+def test_by_epoch_it_is_torchs_linear_then_cosine(epochs: int, warmup: int, start: float) -> None:
     optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
     linear = torch.optim.lr_scheduler.LinearLR(optimiser, start_factor=start, total_iters=warmup)
     cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=epochs - warmup)
@@ -17,7 +17,7 @@ def test_by_epoch_it_is_torchs_linear_then_cosine(epochs, warmup, start):
         both.step()
 
 
-def test_ends_and_middle():
+def test_ends_and_middle() -> None:
     assert factor(0, 10, 0, 0.01) == 1
     assert factor(0, 10, 2, 0.01) == 0.01
     assert factor(1, 10, 2, 0.0) == 0.5

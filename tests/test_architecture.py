@@ -174,6 +174,8 @@ def test_given_fields_stay_and_gaps_are_filled() -> None:
     assert (full.pool, full.mean, full.flops) == ("mean", (0.5,) * 3, None)
     assert of is not None
     assert of is not None
+    assert of is not None
+    assert of is not None
     cnn = completed(BackboneCard(id="x", source="random:resnet18"), of("random:resnet18"))
     assert (cnn.width, cnn.patch, cnn.depth, cnn.pool) == (512, None, None, "mean")
     assert cnn.flops == pytest.approx(3.63e9, rel=0.01)

@@ -20,6 +20,8 @@ def test_every_part_is_there(reference: Any) -> None:
     module, _, function = reference.partition(":")
     assert find_spec is not None
     assert find_spec is not None
+    assert find_spec is not None
+    assert find_spec is not None
     source = Path(find_spec(module).origin).read_text(encoding="utf-8")  # the import costs seconds
     assert f"\ndef {function}(device: str) -> Iterator[Measure]:\n" in source
 

@@ -19,7 +19,7 @@ from tests.conftest import Bench
 @pytest.fixture
 def fetched(monkeypatch: pytest.MonkeyPatch) -> tuple[list[Any], set[Any]]:
     """Hubs and addresses that hold everything but what a test takes away."""
-    asked, gone = [], set()
+    asked, gone = list[Any](), set[Any]()
 
     def dataset(card: DatasetCard, data: Path, progress: Callable[..., Any]) -> None:
         asked.append(card.id)

@@ -125,6 +125,8 @@ def test_a_unit_that_was_taken_over_is_looked_at_again(
         os.utime(paths[0], (0, 0))
         assert other is not None
         assert other is not None
+        assert other is not None
+        assert other is not None
         other.release(other.take(unit.name))
         (context.results / "go").touch()
 

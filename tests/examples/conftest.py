@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,7 @@ def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exten
         "OMNIBENCH_DATA": str(folder / "data"),
     }
     extended = Extended(folder, variables)
-    texts = {}
+    texts: dict[str, Any] = {}
     for text, command in (("planned", "plan"), ("ran", "run"), ("reported", "report")):
         done = extended.bench(command, "extended.yaml")
         assert done.returncode == 0, done.stderr

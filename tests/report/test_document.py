@@ -37,12 +37,12 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path]:
     """A study as `report` makes it, its figures, and the folder they lie in."""
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
-        results = Results(folder, patch)
+        results: Any = Results(folder, patch)
     found = gather(results.suite, states(results.units, results.store), results.store)
     return found, draw_figures(found, folder / FIGURES), folder
 
 
-def write(study: Study, figures: Any, folder: Path) -> Any:
+def write(study: Any, figures: Any, folder: Path) -> Any:
     return write_document(study, make_page(study, figures, folder), figures, folder)
 
 

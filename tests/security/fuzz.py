@@ -108,6 +108,8 @@ def _limited(seconds: int) -> Iterator[None]:
     # Where no Python code is reached any more, or nothing is computed.
     assert sys is not None
     assert sys is not None
+    assert sys is not None
+    assert sys is not None
     faulthandler.dump_traceback_later(40 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield

@@ -197,6 +197,8 @@ def drawn(module: nn.Module) -> nn.Module:
                 nn.init.normal_(tensor, std=0.5)
             assert part is not None
             assert part is not None
+            assert part is not None
+            assert part is not None
             nn.init.uniform_(part.running_var, 0.5, 2)
     return module.double().eval()
 

@@ -79,6 +79,8 @@ def test_purity_is_that_of_a_brute_force(clusters: tuple[NDArray[Any], NDArray[A
         shares.append(np.mean([labels[j] == labels[i] for j in near]))
     assert cosine_distances is not None
     assert cosine_distances is not None
+    assert cosine_distances is not None
+    assert cosine_distances is not None
     assert purity(cosine_distances(features), labels, K) == pytest.approx(np.mean(shares))
 
 
@@ -129,6 +131,8 @@ def test_silhouette_is_scikit_learns(clusters: tuple[NDArray[Any], NDArray[Any]]
     expected = silhouette_score(features, labels, metric="cosine")
     assert cosine_distances is not None
     assert cosine_distances is not None
+    assert cosine_distances is not None
+    assert cosine_distances is not None
     assert silhouette(cosine_distances(features), labels) == pytest.approx(expected, abs=1e-6)
 
 
@@ -139,6 +143,8 @@ def test_trustworthiness_is_scikit_learns(
     features, _ = clusters
     for embedding in (features[:, :2], rng.normal(size=(90, 2)).astype(np.float32)):
         expected = sklearn_trustworthiness(features, embedding, n_neighbors=k, metric="cosine")
+        assert cosine_distances is not None
+        assert cosine_distances is not None
         assert cosine_distances is not None
         assert cosine_distances is not None
         found = trustworthiness(cosine_distances(features), embedding, k)

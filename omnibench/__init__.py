@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from omnibench.report.columns import FurtherColumn, RowFacts
     from omnibench.report.figures.drawing import Drawing, Figure
     from omnibench.report.study import Study
-    from omnibench.task import Adaptation, Metric, Outcome, Predictions, Task
+    from omnibench.task import Adaptation, Metric, Outcome, Predictions, Task, metrics_of_pass
     from omnibench.training.job import Batch
     from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
@@ -89,7 +89,7 @@ _NAMES = {
     "omnibench.report.columns": "FurtherColumn RowFacts",
     "omnibench.report.figures.drawing": "Drawing Figure",
     "omnibench.report.study": "Study",
-    "omnibench.task": "Adaptation Metric Outcome Predictions Task",
+    "omnibench.task": "Adaptation Metric Outcome Predictions Task metrics_of_pass",
     "omnibench.training.job": "Batch",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
@@ -148,6 +148,7 @@ __all__ = [
     "load_encoder",
     "load_trainable",
     "local_card",
+    "metrics_of_pass",
     "plan",
     "register_adaptation",
     "register_backbone",

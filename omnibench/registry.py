@@ -7,9 +7,11 @@ among them, are known from the first name on that is not there without them.
 import contextlib
 import difflib
 import fnmatch
+import functools
 import importlib
 import importlib.metadata
 import logging
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
@@ -169,7 +171,7 @@ class Registry(Generic[T]):
             if self._loaded:
                 return
             self._loaded = True  # what is imported below registers, and so comes here again
-            points = importlib.metadata.entry_points(group=str(self.group))
+            points = _entry_points(tuple(sys.path)).select(group=str(self.group))
             for point in sorted(points, key=_ships, reverse=True):
                 try:
                     # What ships is whole, and loading every group for it would take torch's time.
@@ -190,6 +192,12 @@ class Registry(Generic[T]):
 
 def _ships(point: importlib.metadata.EntryPoint) -> bool:
     return _distribution(point) == OWN
+
+
+@functools.lru_cache(maxsize=4)  # reading them takes some ms, for each group
+def _entry_points(path: tuple[str, ...]) -> Any:  # other types from Python 3.12 on
+    """Return the entry points of what is installed, where Python looks for packages now."""
+    return importlib.metadata.entry_points()
 
 
 def _distribution(point: importlib.metadata.EntryPoint) -> str:

@@ -1,14 +1,14 @@
 """GRIM and GRIMMER against enumerating every possible set of runs, and on the shipped tables."""
 
 import itertools
+from collections.abc import Iterator
 from fractions import Fraction
-from itertools import combinations_with_replacement
 from math import floor
 
 import pytest
 
 from omnibench.audit.grim import Printed, decides, grim, grimmer, possible_n
-from omnibench.audit.published import read_table
+from omnibench.audit.published import Row, read_table
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS
 
@@ -20,7 +20,7 @@ def rounded(value: Fraction, decimals: int) -> set[Fraction]:
     return {Fraction(h, 10**decimals) for h in halves}
 
 
-def every_set_of_runs(images: int, n: int, decimals: int | None) -> combinations_with_replacement:
+def every_set_of_runs(images: int, n: int, decimals: int | None) -> Iterator[tuple[Fraction, ...]]:
     """Each multiset of n accuracies, rounded one by one or not."""
     if decimals is None:
         values = {Fraction(k, images) for k in range(images + 1)}
@@ -29,9 +29,13 @@ def every_set_of_runs(images: int, n: int, decimals: int | None) -> combinations
     return itertools.combinations_with_replacement(sorted(values), n)
 
 
-def variance(runs: tuple[Fraction, Fraction], ddof: int) -> Fraction:
-    mean = sum(runs) / len(runs)
-    return sum((run - mean) ** 2 for run in runs) / (len(runs) - ddof)
+def mean_of(runs: tuple[Fraction, ...]) -> Fraction:
+    return sum(runs, Fraction(0)) / len(runs)
+
+
+def variance(runs: tuple[Fraction, ...], ddof: int) -> Fraction:
+    mean = mean_of(runs)
+    return sum(((run - mean) ** 2 for run in runs), Fraction(0)) / (len(runs) - ddof)
 
 
 @pytest.mark.parametrize("images", [6, 7, 16])
@@ -41,7 +45,7 @@ def test_grim_is_what_enumeration_finds(images: int, n: int, decimals: int | Non
     possible = {
         mean
         for runs in every_set_of_runs(images, n, decimals)
-        for mean in rounded(sum(runs) / n, 3)
+        for mean in rounded(mean_of(runs), 3)
     }
     for digits in range(1001):
         mean = Printed(Fraction(digits, 1000), Fraction(1, 2000))
@@ -60,7 +64,7 @@ def test_grimmer_of_unrounded_runs_is_what_enumeration_finds(
         for std in range(60):
             low, high = max(Fraction(std, 100) - half, Fraction(0)), Fraction(std, 100) + half
             if low**2 <= square <= high**2:
-                possible |= {(mean, std) for mean in rounded(sum(runs) / n, 2)}
+                possible |= {(mean, std) for mean in rounded(mean_of(runs), 2)}
     for digits in range(101):
         for std in range(60):
             mean = Printed(Fraction(digits, 100), half)
@@ -72,7 +76,7 @@ def test_grimmer_of_rounded_runs_never_rules_out_what_enumeration_finds() -> Non
     for runs in every_set_of_runs(11, 3, 2):
         deviation = Fraction(round(float(variance(runs, 1)) ** 0.5 * 1000), 1000)
         std = Printed(deviation, Fraction(1, 2000) + Fraction(1, 10**9))
-        for value in rounded(sum(runs) / 3, 3):
+        for value in rounded(mean_of(runs), 3):
             assert grimmer(Printed(value, Fraction(1, 2000)), std, 11, 3, 2)
 
 
@@ -119,6 +123,11 @@ def test_shipped_accuracies_rule_out_five_runs_and_fit_three(
     ]
     assert {row.dataset for row in rows} == {"BreastMNIST", "PneumoniaMNIST"}
     assert len(rows) == 20
-    of = {n: [grim(r.printed(r.mean), r.test_images, n, decimals) for r in rows] for n in (3, 5)}
+
+    def fits(row: Row, n: int) -> bool:
+        assert row.test_images is not None
+        return grim(row.printed(row.mean), row.test_images, n, decimals)
+
+    of = {n: [fits(row, n) for row in rows] for n in (3, 5)}
     assert of[5].count(False) == misfits
     assert of[3].count(True) == fitting

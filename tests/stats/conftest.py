@@ -17,11 +17,17 @@ from sklearn.metrics import (
 )
 
 from omnibench.stats.cases import Stored
+from omnibench.stats.result import Answer, RefusedError
 
 DEFINITIONS = {
     "omnirad-classification": ("macro-f1", "accuracy", "auc"),
     "omnibench-classification": ("balanced-accuracy", "brier"),
 }
+
+
+def answered(found: Answer | RefusedError) -> Answer:
+    assert isinstance(found, Answer), found
+    return found
 
 
 def softmax(logits: NDArray[Any]) -> NDArray[Any]:

@@ -21,6 +21,7 @@ from omnibench.stats.bootstrap import (
 )
 from omnibench.stats.rates import MULTI_LABEL, SINGLE_LABEL, Counts
 from omnibench.stats.result import RefusedError
+from tests.stats.conftest import answered
 
 
 def bootstrap_counts(
@@ -52,13 +53,13 @@ def predictions(
 
 
 def scikit_learn(name: str, labels: NDArray[Any], predicted: NDArray[Any]) -> float:
+    result: float
     if name == "accuracy":
-        result: float = accuracy_score(labels, predicted)
-        return result
-    if name == "balanced-accuracy":
-        result: float = balanced_accuracy_score(labels, predicted)
-        return result
-    result: float = f1_score(labels, predicted, average="macro")
+        result = accuracy_score(labels, predicted)
+    elif name == "balanced-accuracy":
+        result = balanced_accuracy_score(labels, predicted)
+    else:
+        result = f1_score(labels, predicted, average="macro")
     return result
 
 
@@ -97,8 +98,8 @@ def resampled_differences(
 ) -> list[float]:
     """Differences by scikit-learn on explicitly resampled cases, one resample at a time."""
     return [
-        np.mean([scikit_learn(name, labels[cases], p[cases]) for p in a])
-        - np.mean([scikit_learn(name, labels[cases], p[cases]) for p in b])
+        float(np.mean([scikit_learn(name, labels[cases], p[cases]) for p in a]))
+        - float(np.mean([scikit_learn(name, labels[cases], p[cases]) for p in b]))
         for cases in draws
     ]
 
@@ -141,7 +142,7 @@ def test_means_are_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
         drawn = np.concatenate([np.tile(members[g], w) for g, w in enumerate(weights)])
         means.append(d[drawn.astype(int)].mean(axis=0))
     for one, column, values in zip(
-        bootstrap_means(d, cluster, 120), np.transpose(means), d.T, strict=True
+        map(answered, bootstrap_means(d, cluster, 120)), np.transpose(means), d.T, strict=True
     ):
         assert one.difference == pytest.approx(values.mean())
         low, high = np.quantile(column, [0.025, 0.975])
@@ -152,7 +153,7 @@ def test_means_are_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
 
 def test_means_agree_with_scipy_and_with_the_normal_law() -> None:
     d = np.random.default_rng(5).exponential(0.1, size=400) - 0.09
-    (found,) = bootstrap_means(d[:, None], np.arange(400))
+    (found,) = map(answered, bootstrap_means(d[:, None], np.arange(400)))
     theirs = stats.bootstrap(
         (d,), np.mean, method="percentile", n_resamples=10_000, rng=np.random.default_rng(6)
     )
@@ -165,14 +166,15 @@ def test_means_agree_with_scipy_and_with_the_normal_law() -> None:
         (d.mean() - z * error, d.mean() + z * error), abs=0.15 * error
     )
     assert found.p == pytest.approx(2 * stats.norm.sf(abs(d.mean()) / error), abs=0.02)
-    (again,) = bootstrap_means(d[:, None], np.arange(400))
+    (again,) = map(answered, bootstrap_means(d[:, None], np.arange(400)))
     assert (again.low, again.high, again.p) == (found.low, found.high, found.p)
 
 
 def test_patients_who_agree_within_themselves_widen_the_interval() -> None:
     d = np.repeat(np.random.default_rng(7).normal(size=40), 5)[:, None]
     ((alone,), (by_patient,)) = (
-        bootstrap_means(d, cluster) for cluster in (np.arange(200), np.arange(200) // 5)
+        map(answered, bootstrap_means(d, cluster))
+        for cluster in (np.arange(200), np.arange(200) // 5)
     )
     widths = [one.high - one.low for one in (alone, by_patient)]
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(5), rel=0.05)
@@ -219,7 +221,7 @@ def test_equal_predictions_are_refused_not_tested() -> None:
 
 def test_under_the_null_five_percent_are_rejected() -> None:
     rng = np.random.default_rng(3)
-    rejected = {name: [] for name in SINGLE_LABEL}
+    rejected: dict[str, list[bool]] = {name: [] for name in SINGLE_LABEL}
     for _ in range(500):
         labels = rng.integers(2, size=150)
         a, b = (one_hot(predictions(rng, labels, 2, 0.4, 2), 2) for _ in range(2))
@@ -277,7 +279,7 @@ def test_without_variation_of_repetitions_it_is_the_case_bootstrap() -> None:
     rng = np.random.default_rng(2)
     d = np.tile(rng.normal(0.1, 1, size=(1, 300)), (3, 1))
     found: Any = hierarchical_means(d, np.zeros((3, 300)), np.arange(300) // 3, True)
-    (cases,) = bootstrap_means(d[0][:, None], np.arange(300) // 3)
+    (cases,) = map(answered, bootstrap_means(d[0][:, None], np.arange(300) // 3))
     assert found.low == pytest.approx(cases.low, abs=0.02)
     assert found.high == pytest.approx(cases.high, abs=0.02)
 
@@ -303,8 +305,10 @@ def test_under_the_null_about_five_percent_are_rejected(seed_sd: float, repetiti
     rng = np.random.default_rng(4)
     zero = np.zeros((repetitions, 100))
     rejected = [
-        hierarchical_means(
-            crossed(rng, repetitions, 100, seed_sd, 0.5, 0.2), zero, np.arange(100), True, 400
+        answered(
+            hierarchical_means(
+                crossed(rng, repetitions, 100, seed_sd, 0.5, 0.2), zero, np.arange(100), True, 400
+            )
         ).p
         < 0.05
         for _ in range(1000)

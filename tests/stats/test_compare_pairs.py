@@ -1,9 +1,10 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Hashable
+from typing import Any, NoReturn
 
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
@@ -21,11 +22,11 @@ DESIGN = {
 }
 
 
-def nothing(digest: str) -> None:
+def nothing(digest: str) -> NoReturn:
     raise AssertionError("no predictions are needed here")
 
 
-def single(rows: list[Any] | pd.DataFrame, **where: str) -> dict[str, Any]:
+def single(rows: list[Any] | pd.DataFrame, **where: str) -> dict[Hashable, Any]:
     """The one row of a table or of a list of results."""
     frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(map(vars, rows))
     for name, value in where.items():
@@ -166,7 +167,7 @@ def test_frozen_refusals(records: Records, make_logits: Callable[..., Any]) -> N
     )
     assert "the stored predictions give a difference of" in single(found, metric="accuracy")["note"]
     assert single(found, metric="auc")["note"] == ""
-    lost = as_frame(compare_pairs(records.values, {}.__getitem__, [("a", "b")]))
+    lost = as_frame(compare_pairs(records.values, dict[str, Stored]().__getitem__, [("a", "b")]))
     assert lost["note"].str.contains("no test predictions of record|no case-level").all()
 
 
@@ -222,6 +223,10 @@ def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_case
 ) -> None:
     rng = np.random.default_rng(0)
     values = {name: rng.normal(m, 0.1, size=(2, 40)) for name, m in (("a", 0.8), ("b", 0.7))}
+
+    def stored(known: dict[str, dict[str, NDArray[Any]]]) -> Stored:
+        return Stored({"test_case": np.arange(40)}, lambda d: known.get(d, {}))
+
     left = {}
     for name, of_cases in values.items():
         for k, one in enumerate(of_cases):
@@ -234,9 +239,7 @@ def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_case
                 records.row(name, k, "dice", value, varies="head seed", definition=definition,
                             digest=digest)  # fmt: skip
             by_definition = {"per-image": {"dice": one}, "macro": {"dice": one / 2}}
-            left[digest] = Stored(
-                {"test_case": np.arange(40)}, lambda d, known=by_definition: known.get(d, {})
-            )
+            left[digest] = stored(by_definition)
     found = as_frame(compare_pairs(records.values, left.__getitem__, [("a", "b")]))
     image, macro, pooled = (single(found, definition=d) for d in ("per-image", "macro", "pooled"))
     assert image["test"] == macro["test"] == "paired bootstrap (mean of 2 repetitions)"

@@ -142,9 +142,9 @@ def test_repeated_images_of_a_patient_count_once() -> None:
     ],
 )
 def test_refuses_by_name(scores: list[int], truth: list[int], reason: str) -> None:
-    scores = np.array(scores, dtype=float)[None, :, None]
+    values = np.array(scores, dtype=float)[None, :, None]
     with pytest.raises(RefusedError, match=reason):
-        delong(scores, scores, np.array(truth, dtype=bool)[:, None], apart(4))
+        delong(values, values, np.array(truth, dtype=bool)[:, None], apart(4))
 
 
 def test_perfect_against_constant_is_refused_not_p_zero() -> None:

@@ -160,8 +160,8 @@ def test_what_a_thousand_repetitions_cannot_show_is_none() -> None:
         (lambda: tost_paired(np.ones(3), np.ones(3), NAMES[:3], NAMES[1:4], 1), "not paired"),
         (lambda: tost_paired(np.ones(3), np.ones(3), NAMES[:3], NAMES[:3], 1), "same in every"),
         (lambda: tost_welch(np.ones(3), np.ones(3), 1), "neither model varies"),
-        (lambda: tost_welch(np.ones(1), np.arange(3), 1), "1 and 3"),
-        (lambda: tost_welch(np.arange(3), np.arange(3), 0), "is above 0"),
+        (lambda: tost_welch(np.ones(1), np.arange(3.0), 1), "1 and 3"),
+        (lambda: tost_welch(np.arange(3.0), np.arange(3.0), 0), "is above 0"),
         (lambda: power_of_t(1.0, 1, True), "needs two"),
     ],
 )

@@ -49,7 +49,9 @@ def test_near_directions_keep_their_distance(rng: np.random.Generator) -> None:
     wide = features.astype(np.float64)
     expected = ((wide[:, None] - wide) ** 2).sum(-1) / (2 * 32)
     off = ~np.eye(20, dtype=bool)
-    np.testing.assert_allclose(cosine_distances(features)[off], expected[off], rtol=0.3)
+    distances = cosine_distances(features)
+    assert distances is not None
+    np.testing.assert_allclose(distances[off], expected[off], rtol=0.3)
 
 
 @pytest.mark.parametrize("spoil", ["zero", "constant", "parallel"])
@@ -77,11 +79,9 @@ def test_purity_is_that_of_a_brute_force(clusters: tuple[NDArray[Any], NDArray[A
         ]
         near = [j for _, j in sorted(cosines, reverse=True)[:K]]
         shares.append(np.mean([labels[j] == labels[i] for j in near]))
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert purity(cosine_distances(features), labels, K) == pytest.approx(np.mean(shares))
+    distances = cosine_distances(features)
+    assert distances is not None
+    assert purity(distances, labels, K) == pytest.approx(np.mean(shares))
 
 
 def test_purity_of_clusters_far_apart_is_one(rng: np.random.Generator) -> None:
@@ -90,8 +90,9 @@ def test_purity_of_clusters_far_apart_is_one(rng: np.random.Generator) -> None:
     distances = cosine_distances(features)
     assert distances is not None
     assert purity(distances, labels, K) == 1
-    assert distances is not None
-    assert silhouette(distances, labels) > 0.99
+    found = silhouette(distances, labels)
+    assert found is not None
+    assert found > 0.99
 
 
 def test_chance_is_the_mean_purity_of_shuffled_labels(
@@ -113,12 +114,14 @@ def test_chance_within_groups_is_the_mean_purity_of_labels_shuffled_in_them(
     groups = np.repeat([0, 1], [60, 20])
     labels = np.where(groups == 0, rng.integers(0, 2, 80), rng.integers(2, 5, 80))
     features = 5 * np.eye(8)[groups] + 0.1 * rng.normal(size=(80, 8))
-    distances, found = cosine_distances(features), []
+    distances, found = cosine_distances(features), list[float]()
     for _ in range(400):
         for group in (0, 1):
             labels[groups == group] = rng.permutation(labels[groups == group])
         assert distances is not None
-        found.append(purity(distances, labels, K))
+        one = purity(distances, labels, K)
+        assert one is not None
+        found.append(one)
     assert chance_purity_within(labels, groups) == pytest.approx(np.mean(found), abs=0.005)
     assert chance_purity_within(groups, groups) == 1
     assert chance_purity_within(labels, np.zeros(80)) is None
@@ -129,11 +132,9 @@ def test_silhouette_is_scikit_learns(clusters: tuple[NDArray[Any], NDArray[Any]]
     features, labels = clusters
     labels[-1] = 3  # alone in its class
     expected = silhouette_score(features, labels, metric="cosine")
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert cosine_distances is not None
-    assert silhouette(cosine_distances(features), labels) == pytest.approx(expected, abs=1e-6)
+    distances = cosine_distances(features)
+    assert distances is not None
+    assert silhouette(distances, labels) == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize("k", [1, 5, 44])
@@ -143,11 +144,9 @@ def test_trustworthiness_is_scikit_learns(
     features, _ = clusters
     for embedding in (features[:, :2], rng.normal(size=(90, 2)).astype(np.float32)):
         expected = sklearn_trustworthiness(features, embedding, n_neighbors=k, metric="cosine")
-        assert cosine_distances is not None
-        assert cosine_distances is not None
-        assert cosine_distances is not None
-        assert cosine_distances is not None
-        found = trustworthiness(cosine_distances(features), embedding, k)
+        distances = cosine_distances(features)
+        assert distances is not None
+        found = trustworthiness(distances, embedding, k)
         assert found == pytest.approx(expected, abs=1e-12)
 
 

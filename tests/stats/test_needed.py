@@ -60,7 +60,7 @@ def test_what_repetitions_cannot_decide_says_why(records: Records) -> None:
         "constant": "do not vary",
         "alone": "base has no auc as def here",
     }.items():
-        assert reason in found.loc[name, "note"]
+        assert reason in str(found.loc[name, "note"])
 
 
 def test_a_margin_far_below_the_spread_is_out_of_reach(records: Records) -> None:

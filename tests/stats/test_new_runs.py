@@ -63,7 +63,8 @@ def test_the_brier_score_is_a_mean_over_cases(
         powers = np.exp(two[name].astype(np.float64))
         shares = powers / powers.sum(axis=2, keepdims=True)
         errors.append(((shares - np.eye(3)[LABELS]) ** 2).sum(axis=2))
-    expected: Any = hierarchical_means(*errors, np.arange(90) // 2, True)
+    a, b = errors
+    expected: Any = hierarchical_means(a, b, np.arange(90) // 2, True)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
@@ -101,13 +102,16 @@ def test_predictions_that_are_gone_or_of_another_number_are_refused(
 
 def test_values_of_each_case_are_taken_by_repetition(records: Records) -> None:
     rng = np.random.default_rng(0)
+
+    def stored(one: NDArray[Any]) -> Stored:
+        return Stored({"test_case": np.arange(40)}, lambda d: {"dice": one})
+
     dice, left = {}, {}
     for name, mean in (("a", 0.8), ("b", 0.7)):
         dice[name] = rng.normal(mean, 0.1, size=(3, 1)) + rng.normal(0, 0.1, size=(3, 40))
         for k, one in enumerate(dice[name]):
             records.row(name, k, "dice", one.mean(), digest=f"{name}{k}")
-            values = {"dice": one}
-            left[f"{name}{k}"] = Stored({"test_case": np.arange(40)}, lambda d, v=values: v)
+            left[f"{name}{k}"] = stored(one)
     found = answers(records, left.__getitem__)["dice"]
     assert found == hierarchical_means(dice["a"], dice["b"], np.arange(40), True)
 

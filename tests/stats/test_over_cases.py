@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ def cases(logits: NDArray[Any], labels: NDArray[Any], **arrays: NDArray[Any]) ->
     return read([Stored({"test_logits": one} | stored) for one in logits])
 
 
-def read(parts: list[Stored], scores: list[tuple[str, str]] | set[tuple[str, str]] = ()) -> Cases:
+def read(parts: list[Stored], scores: Collection[tuple[str, str]] = ()) -> Cases:
     return read_cases(dict(enumerate(map(str, range(len(parts))))), lambda d: parts[int(d)], scores)
 
 
@@ -41,11 +41,11 @@ def images(
 ) -> Cases:
     """Cases without logits, that have values [R, N] of one metric."""
     stored = {"test_case": np.arange(count or len(values[0]))} | arrays
-    parts = [
-        Stored(stored, lambda d, one=one: {metric: one} if d == definition else {})
-        for one in values
-    ]
-    return read(parts, {("per-image", "dice"), ("pooled", "dice")})
+
+    def part(one: NDArray[Any]) -> Stored:
+        return Stored(stored, lambda d: {metric: one} if d == definition else {})
+
+    return read([part(one) for one in values], {("per-image", "dice"), ("pooled", "dice")})
 
 
 def test_brier_is_the_paired_t_of_scipy(make_logits: Callable[..., Any]) -> None:
@@ -116,8 +116,8 @@ def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(
     # Patients with several cases, several repetitions and several labels a case have no such table.
     shared = [cases(one, labels, test_group=np.arange(200) // 2) for one in logits]
     twice = [cases(np.concatenate([one, one]), labels) for one in logits]
-    for pair in (shared, twice):
-        assert "bootstrap" in compare(*pair, {"accuracy"})["accuracy"].test
+    for one, other in (shared, twice):
+        assert "bootstrap" in compare(one, other, {"accuracy"})["accuracy"].test
 
 
 def flipped(logits: NDArray[Any]) -> NDArray[Any]:

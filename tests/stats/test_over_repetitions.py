@@ -27,7 +27,7 @@ def add(
             records.row(name, k, "auc", value, **where)
 
 
-def compare(records: Records, test: str, **options: str) -> pd.DataFrame:
+def compare(records: Records, test: str, **options: Any) -> pd.DataFrame:
     return as_frame(compare_repetitions(records.values, [("a", "b")], test, **options))
 
 

@@ -16,7 +16,7 @@ from tests.waiting import HUNG_SECONDS
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def installed() -> None:
+def installed() -> str | None:
     """The path of a Chromium; None where there is none."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 

@@ -57,11 +57,12 @@ class Study:
         metric: str = "auc",
         **other: float | str,
     ) -> "Study":
-        given = {"test": "DeLong (mean of 3 repetitions)", "family": 2} | other
+        given: dict[str, Any] = {"difference": 0.1, "family": 2, **other}
+        given.setdefault("test", "DeLong (mean of 3 repetitions)")
         self.comparisons.append(
             Comparison(
                 *("classification", dataset, adaptation, "def", metric, a, b, 3, 3, 0.9, 0.8),
-                **({"difference": 0.1} | given),
+                **given,
             )
         )
         return self
@@ -99,7 +100,12 @@ class Study:
     def reported(self, results: Any, every: Any = None, **facts: Any) -> Any:
         """What a report of some results is made of."""
         baseline = results[0].baseline if results else None
-        given = {"name": "demo", "baseline": baseline, "correction": "holm", "states": []}
+        given: dict[str, Any] = {
+            "name": "demo",
+            "baseline": baseline,
+            "correction": "holm",
+            "states": [],
+        }
         given |= {"store": None, "values": self.values, "comparisons": self.comparisons}
         given |= {"chosen": results, "shown": results, "every": every or results}
         return study.Study(**{**given, "predictions": {}.__getitem__, **facts})

@@ -48,7 +48,10 @@ def unit(backbone: str, adaptation: str) -> Unit:
         task="classification",
         dataset=DATASET,
         backbone=CARDS[backbone],
-        **{"adaptation": adaptation, "short": adaptation, "options": {}, "suite_seed": 7},
+        adaptation=adaptation,
+        short=adaptation,
+        options={},
+        suite_seed=7,
         recipe=common | recipe,
         sources={"dataset": "x", "backbone": backbone},
         repetitions=VARIES[adaptation],
@@ -57,7 +60,13 @@ def unit(backbone: str, adaptation: str) -> Unit:
 
 
 class Results:
-    """Records below a folder, and the command that reports on them."""
+    """Records below a folder, and the command that reports on them.
+
+    Attributes:
+        again: what a second report says, where a test keeps one.
+    """
+
+    again: str
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder, self.store = folder, RecordStore(folder)

@@ -11,19 +11,20 @@ from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import result_table
-from omnibench.report.table import Cell
+from omnibench.report.results import Result
 from omnibench.report.write import tables_in_words
+from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
 from tests.report.by_hand import Study
 
 
-def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Cell:
+def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Result:
     (found,) = [
         cell
         for column, row, cell in table.cells
         if (column, row.backbone, row.adaptation) == (dataset, backbone, adaptation)
     ]
-    result: Cell = found
+    result: Result = found
     return result
 
 
@@ -159,7 +160,7 @@ def test_from_values_to_daggers(study: Study) -> None:
     for dataset in ("d", "e"):
         study.add("good", [0.9, 0.91, 0.92], dataset, varies="training seed")
         study.add("random-vit", [0.5, 0.53, 0.51], dataset, varies="training seed")
-    frame = compare_pairs(study.values, {}.__getitem__, [("good", "random-vit")])
+    frame = compare_pairs(study.values, dict[str, Stored]().__getitem__, [("good", "random-vit")])
     (table,) = build_results(study.values, Verdicts(frame, "random-vit"))
     assert all(cell(table, "good", d).significant for d in "de")
     assert "paired t" in caption(table)

@@ -1,21 +1,21 @@
 """Comparisons with the baseline as tables: every number, and what was not tested."""
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 from omnibench.report.comparisons import HEADS, difference_tables
+from omnibench.report.study import Study as Reported
 from tests.report.by_hand import Study
 
 
 def tables(study: Study, correction: str = "holm") -> Any:
     found = study.results(baseline="random-vit")
-    return difference_tables(
-        SimpleNamespace(
-            **{"baseline": "random-vit", "correction": correction, "shown": found},
-            comparisons=study.comparisons,
-            unit_of=lambda score: "points",
-        )
+    reported = SimpleNamespace(
+        **{"baseline": "random-vit", "correction": correction, "shown": found},
+        comparisons=study.comparisons,
+        unit_of=lambda score: "points",
     )
+    return difference_tables(cast("Reported", reported))
 
 
 def test_rows_and_caption(demo: Study) -> None:

@@ -15,6 +15,7 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table, result_table
 from omnibench.report.table import Table
 from omnibench.report.write import tables_in_words
+from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.pair import Comparison
 from tests.report.by_hand import Study, parts
@@ -54,9 +55,9 @@ class Texts:
     @property
     def comparisons(self) -> list[Comparison]:
         pairs = [(rival, "base") for rival in self.rivals]
-        return compare_pairs(self.study.values, {}.__getitem__, pairs)
+        return compare_pairs(self.study.values, dict[str, Stored]().__getitem__, pairs)
 
-    def results(self, expected: pd.DataFrame = None, **options: Any) -> Any:
+    def results(self, expected: pd.DataFrame | None = None, **options: Any) -> Any:
         given = {"baseline": "base"} | options
         every = build_results(self.study.values, *parts(self.comparisons, expected, given))
         return gather_decodings(every)

@@ -3,12 +3,11 @@
 import json
 import re
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from scipy.stats import rankdata
 from sklearn.metrics import confusion_matrix, f1_score
 
 from omnibench import catalogue
+from omnibench.commands import reporting
 from omnibench.errors import RequestError
 from omnibench.record_files import read_predictions
 from omnibench.report.across import completed
@@ -27,32 +27,38 @@ from omnibench.report.figures.answers import classified
 from omnibench.report.figures.drawing import Drawing, Figure, draw_figures
 from omnibench.report.figures.pareto import front
 from omnibench.report.figures.ranks import rank_diagrams
+from omnibench.report.page.render import Page
+from omnibench.report.page.write import make_page
 from omnibench.report.study import Study
+from omnibench.session import Places
+from tests.report.by_hand import Study as ByHand
 from tests.report.page_records import ATTACK, CASES, Results
 
 
+class Made:
+    """What the command hands to the page, made at each call."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder, self.results = folder, Results(folder, monkeypatch)
+        self.handed = list[Study]()
+        monkeypatch.setattr(reporting, "make_page", self.make_page)
+
+    def make_page(self, study: Study, *rest: Any) -> Page:
+        self.handed.append(study)
+        return make_page(study, *rest)
+
+    def __call__(self, **report: None) -> Study:
+        vars(self.results.suite.report).update(report)
+        reporting.report("s", self.folder / "out", Places(results=self.folder))
+        return self.handed[-1]
+
+
 @pytest.fixture
-def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """What the command hands to the page."""
-    from omnibench.commands import reporting
-
-    results, handed = Results(tmp_path, monkeypatch), []
-    make_page = reporting.make_page
-    monkeypatch.setattr(
-        reporting, "make_page", lambda study, *rest: handed.append(study) or make_page(study, *rest)
-    )
-
-    def made(**report: None) -> Study:
-        vars(results.suite.report).update(report)
-        reporting.report("s", tmp_path / "out", reporting.Places(results=tmp_path))
-        result: Study = handed[-1]
-        return result
-
-    made.results = results
-    return made
+def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    return Made(tmp_path, monkeypatch)
 
 
-def test_each_kind_is_drawn(study: Callable[..., Any], tmp_path: Path) -> None:
+def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
     figures = draw_figures(study(), tmp_path)
     found = {one.stem: one for one in figures.drawings}
     assert figures.failures == []
@@ -76,7 +82,7 @@ def test_each_kind_is_drawn(study: Callable[..., Any], tmp_path: Path) -> None:
 
 
 def test_without_baseline_epochs_or_logits_those_figures_are_absent(
-    study: Any, tmp_path: Path
+    study: Made, tmp_path: Path
 ) -> None:
     for path in study.results.folder.rglob("*.epochs.jsonl"):
         path.write_text("{broken")
@@ -92,7 +98,7 @@ def test_without_baseline_epochs_or_logits_those_figures_are_absent(
 
 
 def test_unchanged_figures_are_not_drawn_again(
-    study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = draw_figures(study(), tmp_path).drawings[0]
     first = [path.read_bytes() for path in drawing.write(one, tmp_path)]
@@ -100,14 +106,14 @@ def test_unchanged_figures_are_not_drawn_again(
     assert [path.read_bytes() for path in drawing.write(one, tmp_path)] == first
 
 
-def test_the_same_records_draw_the_same_bytes(study: Callable[..., Any], tmp_path: Path) -> None:
+def test_the_same_records_draw_the_same_bytes(study: Made, tmp_path: Path) -> None:
     made = study()
     for one in draw_figures(made, tmp_path).drawings:
         first, second = (drawing.write(one, tmp_path / name) for name in "ab")
         assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second], one.stem
 
 
-def test_confusion_and_f1_against_scikit_learn(study: Any) -> None:
+def test_confusion_and_f1_against_scikit_learn(study: Made) -> None:
     (found,) = classified(study())
     assert found.classes == ("no_dot", "dot & $x$", ATTACK)
     one: Any = next(u for u in found.units if u.name == "good · linear")
@@ -136,19 +142,14 @@ def test_the_front_is_what_no_other_beats() -> None:
     assert [name for name, _, _ in front(points, True, True)] == ["a", "b"]
 
 
-def over_datasets(
-    values: NDArray[Any], names: list[str] | str, correction: str = "holm"
-) -> SimpleNamespace:
+def over_datasets(values: NDArray[Any], names: list[str] | str, correction: str = "holm") -> Study:
     """What a diagram reads, of values [models, datasets] in one repetition each."""
-    from tests.report.by_hand import Study
-
-    made = Study()
+    made = ByHand()
     for name, row in zip(names, values, strict=True):
         for d, value in enumerate(row):
             made.add(name, [float(value)], dataset=f"d{d}")
-    return SimpleNamespace(
-        complete=list(completed(made.results(), made.values)), correction=correction
-    )
+    complete = list(completed(made.results(), made.values))
+    return cast("Study", SimpleNamespace(complete=complete, correction=correction))
 
 
 def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
@@ -210,9 +211,7 @@ def test_a_long_name_keeps_both_ends() -> None:
     assert (len(short), short[:5], short[-3:]) == (20, "start", "end")
 
 
-def test_a_figure_that_cannot_be_written_is_one_error(
-    study: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_a_figure_that_cannot_be_written_is_one_error(study: Made, tmp_path: Path) -> None:
     from omnibench.errors import StoreError
 
     (tmp_path / "figures").write_text("a file where the folder goes")
@@ -221,7 +220,7 @@ def test_a_figure_that_cannot_be_written_is_one_error(
 
 
 def test_a_figure_from_outside_stands_in_page_and_document(
-    study: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    study: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
     one = Drawing("mine", "Mine & theirs", "what it shows", "A line.", (2, 2), {"x": 1}, line)
@@ -238,7 +237,7 @@ def line(figure: Any) -> None:
 
 @pytest.mark.parametrize("when", ["gathering", "drawing"])
 def test_a_figure_that_raises_is_named_and_the_others_are_drawn(
-    study: Callable[..., Any],
+    study: Made,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -261,7 +260,7 @@ def test_a_figure_that_raises_is_named_and_the_others_are_drawn(
 
 
 def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_left_out(
-    study: Callable[..., Any],
+    study: Made,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
@@ -291,10 +290,10 @@ def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_lef
     ("register", "entry", "sentence"),
     [
         ("figure", len, "a figure is <built-in function len>, where a Figure is due"),
-        ("figure", Figure("mine", "Mine", None), "the figure 'mine': `drawings` is no function"),
+        ("figure", Figure("mine", "Mine", None), "the figure 'mine': `drawings` is no function"),  # type: ignore[arg-type]
         ("column", len, "a column is <built-in function len>, where a FurtherColumn is due"),
-        ("column", FurtherColumn("mine", "m", 3), "the column 'mine': `compute` is no function"),
-        ("column", FurtherColumn("mine", "m", len, table="x"), "`table` is 'x', neither results"),
+        ("column", FurtherColumn("mine", "m", 3), "the column 'mine': `compute` is no function"),  # type: ignore[arg-type]
+        ("column", FurtherColumn("mine", "m", len, table="x"), "`table` is 'x', neither results"),  # type: ignore[arg-type]
     ],
 )
 def test_what_is_no_figure_or_column_is_refused_by_its_member(
@@ -307,7 +306,7 @@ def test_what_is_no_figure_or_column_is_refused_by_its_member(
 
 
 def test_a_figure_that_cannot_be_imported_is_named(
-    study: Callable[..., Any],
+    study: Made,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -3,20 +3,22 @@ r"""Headline numbers as commands: what they say, and that no name takes another'
 import re
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
-from omnibench.report.table import Table
+from omnibench.report.results import Results
+from omnibench.report.study import Study as Reported
 from tests.report.by_hand import Study
 
 
-def found(tables: list[Table]) -> list[Headline]:
-    return headlines(SimpleNamespace(primary={table.task: table for table in tables}))
+def found(tables: list[Results]) -> list[Headline]:
+    study = SimpleNamespace(primary={table.task: table for table in tables})
+    return headlines(cast("Reported", study))
 
 
-def commands(tables: list[Table]) -> tuple[dict[str, str], str]:
+def commands(tables: list[Results]) -> tuple[dict[str, str], str]:
     text = to_commands("demo", found(tables), "holm")
     return dict(re.findall(r"^\\newcommand\{\\(\w+)\}\{(.*)\}$", text, re.MULTILINE)), text
 
@@ -113,7 +115,7 @@ def test_published_rows_are_not_of_the_study(demo: Study) -> None:
     assert found([shown]) == []
 
 
-def sentences(table: Table) -> list[Any]:
+def sentences(table: Results) -> list[Any]:
     """The best mean of each column in a sentence."""
     return [best_of(column) for column in by_column(found([table]))]
 

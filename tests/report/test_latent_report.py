@@ -58,7 +58,8 @@ class Study:
         labels: NDArray[Any],
         features: NDArray[Any] | None,
         classes: tuple[Any, ...] = ("no", "yes"),
-        **other: BackboneCard | int,
+        card: BackboneCard | None = None,
+        **other: int,
     ) -> "Study":
         """A unit with its record; without features, the store has lost them."""
         one = Unit(
@@ -66,8 +67,11 @@ class Study:
             dataset=DatasetCard(
                 id=dataset, reader="a:b", tasks=("classification",), classes=classes
             ),
-            backbone=other.pop("card", BackboneCard(id=backbone, source="random:x")),
-            **{"adaptation": "knn", "short": "knn", "options": {}, "suite_seed": 0},
+            backbone=card or BackboneCard(id=backbone, source="random:x"),
+            adaptation="knn",
+            short="knn",
+            options={},
+            suite_seed=0,
             recipe=RECIPE | other,
             sources={"dataset": dataset, "backbone": backbone},
             repetitions=(0,),

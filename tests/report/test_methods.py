@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -13,6 +13,7 @@ from omnibench.report import gather
 from omnibench.report.across import across_tables, completed
 from omnibench.report.page.methods import CORRECTIONS as NAMED
 from omnibench.report.page.methods import choices, over_datasets, recipe_words
+from omnibench.report.study import Study as Reported
 from omnibench.report.words import counted, listed, span
 from omnibench.stats.correction import CORRECTIONS
 from omnibench.suite import ReportSection
@@ -88,7 +89,8 @@ def test_what_is_said_over_datasets() -> None:
         complete = list(completed(study.results(), study.values))
         options: dict[str, Any] = {"baseline": baseline, "correction": "holm"}
         across = across_tables(complete, **options)
-        return list(over_datasets(SimpleNamespace(complete=complete, across=across, **options)))
+        reported = SimpleNamespace(complete=complete, across=across, **options)
+        return list(over_datasets(cast("Reported", reported)))
 
     def made(names: str, datasets: int, repetitions: int) -> Study:
         study = Study()

@@ -1,6 +1,5 @@
 """What goes to the terminal: texts of records, names of files and labels act on nothing there."""
 
-import json
 import logging
 import re
 from collections.abc import Iterable, Sequence
@@ -25,6 +24,8 @@ def echo(text: str = "", err: bool = False) -> None:
 
 def echo_json(value: Any) -> None:
     """Print one JSON object on standard output."""
+    import json  # not needed by --help, which starts in a blink
+
     echo(json.dumps(value, indent=1, allow_nan=False))
 
 

@@ -134,7 +134,10 @@ def test_only_loras_dropout_is_in_training_mode() -> None:
 
 
 def test_a_rank_beyond_a_layer_and_a_module_without_layers_are_refused() -> None:
-    module, run = nn.Sequential(nn.Linear(8, 3)), lambda m: lambda: m(torch.zeros(1, 8))
+    def run(m: nn.Module) -> Callable[[], Any]:
+        return lambda: m(torch.zeros(1, 8))
+
+    module = nn.Sequential(nn.Linear(8, 3))
     with pytest.raises(RequestError, match="rank 4 is larger than the layer '0' allows; use at m"):
         add_lora(module, run(module), 4, 4, 0.0)
     add_lora(module, run(module), 3, 4, 0.0)

@@ -14,6 +14,7 @@ from transformers import BartConfig, BartForConditionalGeneration
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Split, Texts
+from omnibench.encoders.frozen import PassFacts
 from omnibench.encoders.kept import HeldRows
 from omnibench.encoders.tokens import UnitTokens
 
@@ -75,7 +76,7 @@ def made_up(
     names = ("train", "val", "test")
     card = DatasetCard(id="d", reader="a:b", tasks=("captioning",))
     dataset = Dataset(card, {name: Split(images, {"captions": Texts(captions)}) for name in names})
-    kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, None)
+    kept = UnitTokens({name: HeldRows(tokens, {}) for name in names}, WIDTH, PassFacts({}, 0))
     model = Captioner(WIDTH, 3, "sqrt", tiny_bart(tokenizer.size, seed, **fields)).eval()
     recipe = FROM_SCRATCH.model_copy(update={"precision": precision})
     return CaptioningTrial(model, kept, Cases.from_dataset(dataset, tokenizer, most), recipe, "cpu")

@@ -14,6 +14,7 @@ from omnibench.tasks.captioning import metrics, trial
 from omnibench.tasks.captioning.meteor import meteor
 from omnibench.tasks.captioning.metrics import METRICS
 from omnibench.tasks.captioning.sheet import caption_sheet
+from torch import Tensor
 
 from omnibench.catalogue import tasks
 from omnibench.data.jsonl import read
@@ -44,15 +45,16 @@ def same(a: Any, b: Any) -> bool:
 
 
 @pytest.fixture
-def token_passes(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def token_passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many images each forward pass of the backbone saw."""
-    passed = []
+    passed: list[int] = []
     tokens = TimmEncoder.tokens
-    monkeypatch.setattr(
-        TimmEncoder,
-        "tokens",
-        lambda self, images: passed.append(len(images)) or tokens(self, images),
-    )
+
+    def counted(self: TimmEncoder, images: Tensor) -> tuple[Tensor, Tensor]:
+        passed.append(len(images))
+        return tokens(self, images)
+
+    monkeypatch.setattr(TimmEncoder, "tokens", counted)
     return passed
 
 
@@ -165,7 +167,7 @@ def test_a_training_cut_short_ends_with_the_same_texts(
 
 
 def test_repetitions_share_one_token_pass_and_are_the_same_alone(
-    make: Any, token_passes: list[Any]
+    make: Any, token_passes: list[int]
 ) -> None:
     company = outcomes(*make(place="company", repetitions=(0, 1, 2)))
     # 24 + 8 + 10 images in micro-batches of 4, and a look at one image: its FLOPs.
@@ -177,7 +179,7 @@ def test_repetitions_share_one_token_pass_and_are_the_same_alone(
     assert company[0].notes["chosen"]["val_loss"] != company[1].notes["chosen"]["val_loss"]
 
 
-def test_tokens_held_in_memory_are_those_of_the_store(make: Any, token_passes: list[Any]) -> None:
+def test_tokens_held_in_memory_are_those_of_the_store(make: Any, token_passes: list[int]) -> None:
     (stored,) = outcomes(*make(place="stored"))
     unit, context = make(place="held")
     slow = context.data.parent / "slow"
@@ -240,7 +242,7 @@ def test_bfloat16_learns_which_caption_is_which(make: Any) -> None:
 
 
 def test_a_dataset_without_captions_is_refused(
-    make: Any, tmp_path: Path, token_passes: list[Any]
+    make: Any, tmp_path: Path, token_passes: list[int]
 ) -> None:
     arrays: dict[str, Any] = {}
     for split in SPLITS:
@@ -288,4 +290,6 @@ def test_without_wordnet_all_but_meteor_is_there(
 def test_more_tokens_than_the_model_has_positions_are_refused(make: Any) -> None:
     unit, context = make()
     unit = replace(unit, decodings=("b1-t64", "b1-t2000"))
-    assert "positions and 2001 are asked for" in execute_unit(unit, context).repetitions[0]
+    reason = execute_unit(unit, context).repetitions[0]
+    assert reason is not None
+    assert "positions and 2001 are asked for" in reason

@@ -96,10 +96,11 @@ def test_parse(decoding: str, expected: tuple[int, int]) -> None:
 
 def test_a_folders_own_generation_settings_change_nothing(tmp_path: Path) -> None:
     """As those of a BART tuned to summaries: no caption of fewer than 20 tokens."""
-    for name, settings in {
+    folders: dict[str, dict[str, Any]] = {
         "plain": {},
         "tuned": {"min_length": 20, "max_length": 142, "repetition_penalty": 3.0, "num_beams": 2},
-    }.items():
+    }
+    for name, settings in folders.items():
         (tmp_path / name).mkdir()
         save_folder(tmp_path / name, **settings)
     torch.manual_seed(0)

@@ -33,7 +33,7 @@ def sheet(
     values: list[float],
     said: Any = None,
     reference: str = "A mass.",
-    shape: tuple[int, int, int] = (20, 30),
+    shape: tuple[int, ...] = (20, 30),
     name: str = "meteor",
 ) -> Any:
     """Of images whose pixels all have the value 10 x their number."""

@@ -174,7 +174,9 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
     ):
         outcome(unit, context)
     folder = context.results / "checkpoints" / f"{unit.cells[0].digest}-fp32"
-    assert Checkpoints(folder).load()["step"] == 3
+    checkpoint = Checkpoints(folder).load()
+    assert checkpoint is not None
+    assert checkpoint["step"] == 3
 
 
 @pytest.mark.parametrize(

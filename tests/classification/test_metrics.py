@@ -62,7 +62,7 @@ def test_the_released_rounding_is_a_definition_of_its_own() -> None:
         "test_labels": rng.integers(0, 3, 97),
     }
     exact, rounded = (omnirad_classification(predictions), omnirad_classification_4dp(predictions))
-    assert {name: round(value, 4) for name, value in exact.items()} == rounded
+    assert rounded == {name: round(value, 4) for name, value in exact.items() if value is not None}
     assert exact != rounded
 
 

@@ -42,15 +42,16 @@ def saved(path: Path, content: Any) -> Path:
 def features(model: Any, pixels: Tensor = PIXELS) -> Tensor:
     """Tokens after the final norm."""
     with torch.no_grad():
-        if hasattr(model, "forward_features"):
-            result: Tensor = model.forward_features(pixels)
-            return result
-        result: Tensor = model(pixel_values=pixels).last_hidden_state
-        return result
+        result: Tensor = (
+            model.forward_features(pixels)
+            if hasattr(model, "forward_features")
+            else model(pixel_values=pixels).last_hidden_state
+        )
+    return result
 
 
 def agree(original: Tensor, ours: Tensor) -> bool:
-    return original.std() > 0.1 and torch.allclose(original, ours, atol=1e-5, rtol=1e-5)
+    return bool(original.std() > 0.1) and torch.allclose(original, ours, atol=1e-5, rtol=1e-5)
 
 
 def refused(model: Any, path: Path, weights_key: str | None = None) -> str:

@@ -110,13 +110,15 @@ def test_a_transformers_folder_gives_tokens_and_maps_of_the_full_forward(tmp_pat
     from transformers import Dinov2Config, Dinov2Model, ViTConfig, ViTModel
 
     sizes: dict[str, Any] = {"hidden_size": 48, "num_hidden_layers": 2, "num_attention_heads": 3}
-    for name, config, kind, patch in (
-        ("dino", Dinov2Config(**sizes, image_size=56, patch_size=14), Dinov2Model, 14),
-        ("vit", ViTConfig(**sizes, image_size=32, patch_size=16), ViTModel, 16),
+    dino = Dinov2Config(**sizes, image_size=56, patch_size=14)
+    vit = ViTConfig(**sizes, image_size=32, patch_size=16)
+    for name, build, patch in (
+        ("dino", lambda: Dinov2Model(dino), 14),
+        ("vit", lambda: ViTModel(vit), 16),
     ):
         torch.manual_seed(0)
         folder = tmp_path / "data" / "weights" / f"me--{name}"
-        kind(config).save_pretrained(folder)
+        build().save_pretrained(folder)
         card = BackboneCard(
             id="x", source=f"transformers:me/{name}", optional_keys=("pooler.*",), width=48
         )

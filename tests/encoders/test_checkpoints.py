@@ -59,8 +59,8 @@ def test_a_truncated_file_is_refused(
         for length in (9, 100, len(content) // 2, len(content) - 1):
             (tmp_path / name).write_bytes(content[:length])
             assert "cannot be read as weights" in refused(model, tmp_path / name)
-    length: Any = struct.pack("<Q", 2**60)
-    (tmp_path / "w.safetensors").write_bytes(length + b"{}")
+    header = struct.pack("<Q", 2**60)
+    (tmp_path / "w.safetensors").write_bytes(header + b"{}")
     assert "cannot be read as weights" in refused(model, tmp_path / "w.safetensors")
 
 

@@ -21,15 +21,15 @@ def transformers_model(kind: str) -> tuple[Any, Any]:
     clip: dict[str, Any] = {**SIZES, "intermediate_size": 192, "image_size": 56, "patch_size": 14}
     dinov2: dict[str, Any] = {**SIZES, "image_size": 56, "patch_size": 14}
     if kind == "vit":
-        config = t.ViTConfig(**clip, layer_norm_eps=1e-6)
-        return t.ViTModel(config), vit("vit_small_patch16_224", 1, patch_size=14)
+        original = t.ViTModel(t.ViTConfig(**clip, layer_norm_eps=1e-6))
+        return original, vit("vit_small_patch16_224", 1, patch_size=14)
     if kind == "dinov2":
         return t.Dinov2Model(t.Dinov2Config(**dinov2)), vit(seed=1)
     if kind == "registers":
-        config = t.Dinov2WithRegistersConfig(**dinov2)
-        return t.Dinov2WithRegistersModel(config), vit("vit_small_patch14_reg4_dinov2", 1)
-    config: Any = t.CLIPVisionConfig(**clip, hidden_act="gelu")
-    return t.CLIPVisionModel(config), vit("vit_base_patch16_clip_224", 1, patch_size=14)
+        registers = t.Dinov2WithRegistersModel(t.Dinov2WithRegistersConfig(**dinov2))
+        return registers, vit("vit_small_patch14_reg4_dinov2", 1)
+    tower = t.CLIPVisionModel(t.CLIPVisionConfig(**clip, hidden_act="gelu"))
+    return tower, vit("vit_base_patch16_clip_224", 1, patch_size=14)
 
 
 @pytest.mark.parametrize("kind", ["vit", "dinov2", "registers", "clip"])

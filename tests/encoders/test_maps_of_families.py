@@ -15,7 +15,7 @@ import timm
 import torch
 import transformers
 from safetensors.torch import save_file
-from timm.layers import resample_abs_pos_embed
+from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
 from omnibench.cards import BackboneCard
@@ -95,7 +95,7 @@ def as_map(tokens: torch.Tensor, prefix: Any, patch: Any) -> torch.Tensor:
     return result
 
 
-def at_its_own_size(module: Any, name: str, **options: int) -> torch.nn.Module:
+def at_its_own_size(module: Any, name: str, **options: Any) -> torch.nn.Module:
     """The same weights in a model that timm builds for 448 px from the start."""
     reference = timm.create_model(name, num_classes=0, img_size=SIZE, **options).eval()
     state = module.state_dict()

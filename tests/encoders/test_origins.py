@@ -13,6 +13,8 @@ from safetensors.torch import save_file
 
 from omnibench.cards import BackboneCard
 from omnibench.encoders.build import Loaded, load_encoder
+from omnibench.encoders.coverage import Coverage
+from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
 
 NAME = "test_vit"
@@ -32,6 +34,12 @@ def load(folder: Path, size: int = 64, **card: Any) -> Loaded:
 def embedding(loaded: Loaded) -> torch.Tensor:
     with torch.inference_mode():
         return loaded.encoder.embed(IMAGES)
+
+
+def covered(loaded: Loaded) -> Coverage:
+    """Return what of the weights was loaded."""
+    assert loaded.coverage is not None
+    return loaded.coverage
 
 
 @pytest.fixture
@@ -62,7 +70,7 @@ def test_a_folder_a_file_and_a_hub_repository_are_one_backbone(
     assert len({item.digest for item in loaded}) == 1
     assert len({(item.mean, item.std) for item in loaded}) == 1
     assert all(torch.equal(embedding(loaded[0]), embedding(item)) for item in loaded)
-    assert {item.coverage.taken_from for item in loaded} == {"module"}
+    assert {covered(item).taken_from for item in loaded} == {"module"}
 
 
 def test_a_folder_tells_architecture_arguments_mean_and_std(tmp_path: Path, folder: Path) -> None:
@@ -115,7 +123,7 @@ def test_a_file_without_an_architecture_is_registered_and_refused_when_loaded(
 
 def test_a_folder_without_weights_or_with_several_is_refused(tmp_path: Path, folder: Path) -> None:
     (folder / "model.safetensors").rename(folder / "a.safetensors")
-    assert load(tmp_path, source=f"file:{folder}").coverage.loaded
+    assert covered(load(tmp_path, source=f"file:{folder}")).loaded
     (folder / "b.pth").write_bytes(b"")
     with pytest.raises(RequestError, match=r"holds 2 weights files \(a\.safetensors, b\.pth\)"):
         load(tmp_path, source=f"file:{folder}")
@@ -157,8 +165,7 @@ def test_a_sharded_folder_of_transformers_gives_the_same_in_both_libraries(tmp_p
     assert torch.allclose(embedding(own), expected, atol=1e-5)
     assert torch.allclose(embedding(ours), expected, atol=1e-5)
     assert own.mean == ours.mean == (0.1,) * 3
-    assert ours.coverage is not None
-    assert ours.coverage.settings == ("layer_norm_eps 1e-06 -> 0.001",)
+    assert covered(ours).settings == ("layer_norm_eps 1e-06 -> 0.001",)
     hub = tmp_path / "data" / "weights" / "me--tiny"
     hub.parent.mkdir(parents=True)
     hub.symlink_to(path)
@@ -217,7 +224,9 @@ def test_draws_are_numbered(tmp_path: Path) -> None:
     assert len(set(draws)) == 3
     torch.manual_seed(1)
     state = timm.create_model(NAME, num_classes=0).state_dict()
-    own = load(tmp_path, source=f"random:{NAME}@1", size=160).encoder.module.state_dict()
+    encoder = load(tmp_path, source=f"random:{NAME}@1", size=160).encoder
+    assert isinstance(encoder, TimmEncoder)
+    own = encoder.module.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in own.items())
 
 

@@ -1,7 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Split
-from omnibench.encoders import kept
+from omnibench.encoders import Encoder, kept
 from omnibench.encoders import maps as module
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.kept import HeldRows
@@ -182,6 +182,11 @@ class Deep:
         self.depth = depth
 
 
+def deep(depth: int | None) -> Encoder:
+    """A stand-in for an encoder of which the depth alone is looked at."""
+    return cast("Encoder", Deep(depth))
+
+
 class Plain(nn.Module):
     """A module without any fact of its own."""
 
@@ -207,9 +212,9 @@ def card(**fields: int) -> BackboneCard:
     ],
 )
 def test_a_vit_gives_the_ends_of_its_thirds(depth: int, layers: tuple[int, int, int]) -> None:
-    assert levels_of(Deep(depth), card(patch=16)) == Levels(layers, tokens=True)
-    assert levels_of(Deep(None), card(patch=16, depth=depth)).layers == layers
-    assert levels_of(Deep(depth), card()).layers == layers  # its architecture tells
+    assert levels_of(deep(depth), card(patch=16)) == Levels(layers, tokens=True)
+    assert levels_of(deep(None), card(patch=16, depth=depth)).layers == layers
+    assert levels_of(deep(depth), card()).layers == layers  # its architecture tells
 
 
 def plain(**fields: int) -> ModuleEncoder:
@@ -219,7 +224,7 @@ def plain(**fields: int) -> ModuleEncoder:
 
 def test_a_cnn_gives_strides_and_a_plain_modules_card_tells_its_depth() -> None:
     cnn = Levels((8, 16, 32), tokens=False)
-    assert levels_of(Deep(None), card()) == levels_of(plain(), card()) == cnn
+    assert levels_of(deep(None), card()) == levels_of(plain(), card()) == cnn
     told = {"patch": 16, "depth": 12}
     assert levels_of(plain(**told), card(**told)) == Levels((3, 7, 11), tokens=True)
 
@@ -227,13 +232,13 @@ def test_a_cnn_gives_strides_and_a_plain_modules_card_tells_its_depth() -> None:
 @pytest.mark.parametrize(
     ("encoder", "fields", "message"),
     [
-        (Deep(2), {"patch": 16}, "mine: .*it has 2 of them; set depth on its card"),
+        (deep(2), {"patch": 16}, "mine: .*it has 2 of them; set depth on its card"),
         (plain(patch=16), {"patch": 16}, "mine: .*nothing tells how many it has; set depth"),
         (plain(depth=2), {"depth": 2}, "it has 2 of them"),
     ],
 )
 def test_a_backbone_whose_thirds_nothing_tells_is_refused(
-    encoder: Any, fields: dict[str, int], message: str
+    encoder: Encoder, fields: dict[str, int], message: str
 ) -> None:
     with pytest.raises(RequestError, match=message):
         levels_of(encoder, card(**fields))

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data import ArrayImages, Images
 from omnibench.data.npz import card_of
 from omnibench.recipe import resolve_recipe
 
@@ -31,6 +33,12 @@ def blobs(count: int, seed: int, side: int = 48) -> tuple[np.ndarray, np.ndarray
     )
     images = rng.integers(0, 60, masks.shape) + 160 * masks
     return images.astype(np.uint8), masks
+
+
+def array_of(images: Images) -> NDArray[np.uint8]:
+    """Return the array of images that are in memory."""
+    assert isinstance(images, ArrayImages)
+    return images.array
 
 
 @pytest.fixture

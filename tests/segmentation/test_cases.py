@@ -13,6 +13,7 @@ from PIL import Image
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.errors import DataError
+from tests.segmentation.conftest import array_of
 from tests.target_values import masks_of
 
 SIZES = st.integers(1, 70)
@@ -47,8 +48,8 @@ def test_the_sizes_that_are_used_equal_pillows(native: int, size: int) -> None:
 
 def dataset(
     groups: bool = False,
-    values: tuple[int, int] = (0, 1, 2),
-    classes: tuple[str, str] = ("background", "liver", "tumour"),
+    values: tuple[int, ...] = (0, 1, 2),
+    classes: tuple[str, ...] = ("background", "liver", "tumour"),
 ) -> Dataset:
     """Masks of vertical thirds, 16 x 24 px, each image's shifted by its index."""
     splits = {}
@@ -73,7 +74,7 @@ def test_masks_are_trained_on_at_the_input_size_and_scored_where_asked(
     cases = Cases.from_dataset(data, 64, score_at, None)
     assert (cases.trained, cases.scored, cases.classes, cases.count("val")) == (64, scored, 3, 3)
     rows = np.array([3, 0])
-    native = masks_of(data.splits["train"]).array[rows]
+    native = array_of(masks_of(data.splits["train"]))[rows]
     np.testing.assert_array_equal(cases.masks("train", rows), pillow(native, (64, 64)))
     np.testing.assert_array_equal(cases.truth("train", rows), pillow(native, scored))
 
@@ -89,16 +90,16 @@ def test_values_become_classes_and_limits_cut_every_split() -> None:
 
 def test_a_class_that_no_training_pixel_shows_is_refused_by_name() -> None:
     data = dataset()
-    masks_of(data.splits["train"]).array[masks_of(data.splits["train"]).array == 2] = 1
+    array_of(masks_of(data.splits["train"]))[array_of(masks_of(data.splits["train"])) == 2] = 1
     for limit, way_out in ((None, "add some"), (99, "raise the recipe's limit of 99, or add some")):
         with pytest.raises(DataError, match=f"thirds: no training .* class 'tumour'; {way_out}$"):
             Cases.from_dataset(data, 32, "input", limit)
     # The other splits may lack it: they are scored, not learnt from.
     data = dataset()
-    masks_of(data.splits["test"]).array[:] = 0
+    array_of(masks_of(data.splits["test"]))[:] = 0
     assert Cases.from_dataset(data, 32, "input", None).classes == 3
     # One pixel of the last image is enough.
-    masks = masks_of(data.splits["train"]).array
+    masks = array_of(masks_of(data.splits["train"]))
     masks[masks == 2] = 1
     masks[-1, -1, -1] = 2
     assert Cases.from_dataset(data, 32, "input", None).classes == 3
@@ -116,8 +117,8 @@ class Counted(ArrayImages):
 
 
 def test_the_truth_of_a_split_is_read_once_for_all_epochs() -> None:
-    data, counted = dataset(), Counted(masks_of(dataset().splits["val"]).array)
-    train = Counted(masks_of(data.splits["train"]).array)
+    data, counted = dataset(), Counted(array_of(masks_of(dataset().splits["val"])))
+    train = Counted(array_of(masks_of(data.splits["train"])))
     for name, masks in (("val", counted), ("train", train)):
         split = data.splits[name]
         data = replace(
@@ -145,7 +146,7 @@ def test_masks_of_another_size_than_their_images_are_refused() -> None:
     split = data.splits["val"]
     wrong = Split(
         split.images,
-        {"masks": Masks(ArrayImages(masks_of(split).array[:, :8]))},
+        {"masks": Masks(ArrayImages(array_of(masks_of(split))[:, :8]))},
     )
     with pytest.raises(DataError, match="masks of val of 'thirds'"):
         Cases.from_dataset(Dataset(data.card, {**data.splits, "val": wrong}), 32, "input", None)
@@ -175,7 +176,7 @@ def test_what_is_stored_of_predictions(groups: bool) -> None:
     assert arrays["test_counts"].dtype == np.int32
     assert arrays["test_hd95"].dtype == arrays["test_nsd"].dtype == np.float32
     assert arrays["test_case"].tolist() == [0, 1, 2, 3]
-    truth = pillow(masks_of(dataset().splits["test"]).array, (4, 4))
+    truth = pillow(array_of(masks_of(dataset().splits["test"])), (4, 4))
     np.testing.assert_array_equal(arrays["test_counts"], counts_of(predicted["test"], truth, 3))
     for name, values in zip(
         ("test_hd95", "test_nsd"), surface_distances(predicted["test"], truth, 3), strict=True

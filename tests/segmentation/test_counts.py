@@ -13,12 +13,12 @@ from omnibench.errors import DataError
 @given(st.integers(0, 2**32), st.integers(2, 5), st.integers(1, 4))
 def test_counts_are_those_of_comparing_pixel_by_pixel(seed: Any, classes: Any, images: Any) -> None:
     rng = np.random.default_rng(seed)
-    dtype = rng.choice([np.uint8, np.int8, np.int64, np.uint64])
+    dtype = rng.choice(np.array([np.uint8, np.int8, np.int64, np.uint64], dtype=object))
     shown = rng.integers(1, classes + 1)  # later classes may be absent
     truth = rng.integers(0, shown, (images, 7, 5)).astype(dtype)
     predicted = rng.integers(0, classes, truth.shape).astype(np.uint8)
     counts = counts_of(predicted, truth, classes)
-    assert (counts.shape, counts.dtype) == ((images, classes, 4), np.int32)
+    assert (counts.shape, counts.dtype) == ((images, classes, 4), np.dtype(np.int32))
     for image in range(images):
         for label in range(classes):
             p, t = predicted[image] == label, truth[image] == label

@@ -3,7 +3,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.metrics import compute_hausdorff_distance, compute_surface_dice
+from monai.metrics.hausdorff_distance import compute_hausdorff_distance
+from monai.metrics.surface_dice import compute_surface_dice
 from monai.metrics.utils import get_mask_edges
 from omnibench.tasks.segmentation.distances import boundary, surface_distances
 from scipy.ndimage import gaussian_filter
@@ -61,7 +62,8 @@ def test_distances_equal_monais(sigma: float, classes: int) -> None:
     assert both.sum() >= 5
     p, t = one_hot(predicted, classes), one_hot(truth, classes)
     hd95, nsd = surface_distances(predicted, truth, classes)
-    assert (hd95.shape, hd95.dtype, nsd.dtype) == ((6, classes - 1), np.float32, np.float32)
+    single = np.dtype(np.float32)
+    assert (hd95.shape, hd95.dtype, nsd.dtype) == ((6, classes - 1), single, single)
     expected = compute_hausdorff_distance(p, t, percentile=95, directed=False).numpy()
     np.testing.assert_allclose(hd95[both], expected[both], rtol=1e-5)
     expected = compute_surface_dice(p, t, [2.0] * (classes - 1), use_subvoxels=False).numpy()
@@ -114,9 +116,9 @@ def test_empty_masks_have_values() -> None:
         (full, full, [0.0, 1.0]),
     ):
         assert [float(v[0, 0]) for v in surface_distances(predicted, truth, 2)] == expected
-    corners = np.zeros((2, 1, 30, 40), np.uint8)
-    corners[0, 0, 0, 0] = corners[1, 0, 29, 39] = 1
-    assert surface_distances(*corners, 2)[0] < 50  # the farthest that two masks can lie apart
+    first, last = np.zeros((2, 1, 30, 40), np.uint8)
+    first[0, 0, 0] = last[0, 29, 39] = 1
+    assert surface_distances(first, last, 2)[0] < 50  # the farthest that two masks can lie apart
 
 
 def test_masks_that_do_not_fit_are_refused() -> None:

@@ -8,8 +8,10 @@ from omnibench.tasks.segmentation.heads import UNet, check_input_size
 from omnibench.tasks.segmentation.hybrid import (
     BASE,
     SMALL,
+    Branch,
     FuseBlock,
     HybridEncoder,
+    RepVgg,
     SelfAttention,
     positions,
 )
@@ -69,6 +71,7 @@ def test_shapes_at_every_stage(kind: str, size: int) -> None:
     with torch.device("meta"):
         head = UNet(shapes, tokens, 3, "trained")
         for fusion in head.pyramid.fusions:
+            assert isinstance(fusion, Fusion)
             fusion.norm.register_forward_hook(lambda *args: seen.append(args[-1].shape[-2:]))
         pixels = torch.empty(2, 3, size, size)
         pyramid = head.pyramid(pixels, [torch.empty(2, *shape) for shape in shapes])
@@ -195,10 +198,7 @@ def drawn(module: nn.Module) -> nn.Module:
             for tensor in (part.weight, part.bias, part.running_mean):
                 assert tensor is not None
                 nn.init.normal_(tensor, std=0.5)
-            assert part is not None
-            assert part is not None
-            assert part is not None
-            assert part is not None
+            assert part.running_var is not None
             nn.init.uniform_(part.running_var, 0.5, 2)
     return module.double().eval()
 
@@ -249,9 +249,12 @@ def test_the_fuse_blocks_branches(width: int, scale: Any, inner: int, blocks: in
     with torch.device("meta"):
         block = FuseBlock(width, scale)
     for branch in block.branches:
+        assert isinstance(branch, Branch)
         assert len(branch.blocks) == blocks
-        assert branch.blocks[0].wide[0].weight.shape == (inner, inner, 3, 3)
-        assert branch.blocks[0].point[0].weight.shape == (inner, inner, 1, 1)
+        first = branch.blocks[0]
+        assert isinstance(first, RepVgg)
+        assert first.wide[0].weight.shape == (inner, inner, 3, 3)
+        assert first.point[0].weight.shape == (inner, inner, 1, 1)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ def batch_by_batch(predicted: Any, truth: Any, classes: int) -> dict[Any, Any]:
     batches = []
     for start in range(0, len(truth), 16):
         part = slice(start, start + 16)
-        kept = {name: [] for name in NAMES}
+        kept: dict[str, list[Any]] = {name: [] for name in NAMES}
         for label in range(classes):
             p, t = predicted[part] == label, truth[part] == label
             both = np.sum(p & t)

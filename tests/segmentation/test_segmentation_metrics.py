@@ -5,7 +5,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from monai.metrics import compute_dice, compute_iou
+from monai.metrics.meandice import compute_dice
+from monai.metrics.meaniou import compute_iou
 from numpy.typing import NDArray
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.metrics import METRICS, miou
@@ -67,7 +68,9 @@ def test_per_image_overlaps_equal_monais(background: bool, case: Any) -> None:
 @pytest.mark.parametrize("background", [False, True])
 def test_per_image_rates_equal_scikit_learns(background: bool, case: Any) -> None:
     predicted, truth, classes = case
-    values = {name: [] for name in ("precision", "recall", "specificity", "f1")}
+    values: dict[str, list[float]] = {
+        name: [] for name in ("precision", "recall", "specificity", "f1")
+    }
     for image in range(len(truth)):
         for label in range(0 if background else 1, classes):
             p, t = (predicted[image] == label).ravel(), (truth[image] == label).ravel()
@@ -143,7 +146,7 @@ def test_an_absent_class_counts_1_per_image_and_is_dropped_from_the_pool() -> No
 
 
 @pytest.fixture
-def sorted_masks() -> tuple[NDArray[Any], bool]:
+def sorted_masks() -> tuple[NDArray[Any], NDArray[Any]]:
     """40 masks, the first with no foreground, ever larger ones after it."""
     rng = np.random.default_rng(0)
     share = np.linspace(0, 0.8, 40)[:, None, None]
@@ -152,7 +155,7 @@ def sorted_masks() -> tuple[NDArray[Any], bool]:
 
 
 def test_the_same_counts_give_four_numbers_and_order_moves_one_of_them(
-    sorted_masks: tuple[NDArray[Any], bool],
+    sorted_masks: tuple[NDArray[Any], NDArray[Any]],
 ) -> None:
     predicted, truth = sorted_masks
     shuffled = np.random.default_rng(1).permutation(len(truth))
@@ -167,7 +170,9 @@ def test_the_same_counts_give_four_numbers_and_order_moves_one_of_them(
     assert abs(second["omnirad-batch16"] - first["omnirad-batch16"]) > 0.005
 
 
-def test_what_is_a_mean_over_images_says_so(sorted_masks: Any) -> None:
+def test_what_is_a_mean_over_images_says_so(
+    sorted_masks: tuple[NDArray[Any], NDArray[Any]],
+) -> None:
     predictions: Any = {
         "test_counts": counts_of(*sorted_masks, 2),
         "test_hd95": np.arange(80, dtype=np.float32).reshape(40, 2),

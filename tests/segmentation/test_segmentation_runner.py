@@ -1,9 +1,11 @@
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from omnibench.catalogue import tasks
 from omnibench.encoders.timm_encoder import TimmEncoder
@@ -83,13 +85,14 @@ def test_a_training_cut_short_ends_with_the_same_numbers(
 def test_repetitions_share_one_feature_pass_and_are_the_same_alone(
     make: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    passed = []
+    passed: list[int] = []
     maps = TimmEncoder.maps
-    monkeypatch.setattr(
-        TimmEncoder,
-        "maps",
-        lambda self, images, layers: passed.append(len(images)) or maps(self, images, layers),
-    )
+
+    def counted(self: TimmEncoder, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        passed.append(len(images))
+        return maps(self, images, layers)
+
+    monkeypatch.setattr(TimmEncoder, "maps", counted)
     company = outcomes(*make("linear", "company", repetitions=(0, 1, 2, 3, 4)))
     pass_of_five = len(passed)
     (alone,) = outcomes(*make("linear", "alone", repetitions=(3,)))
@@ -117,10 +120,12 @@ def test_the_frozen_prior_stays_at_its_draw(make: Any) -> None:
     ],
 )
 def test_a_size_that_does_not_divide_is_refused_with_the_nearest(
-    make: Any, adaptation: str, size: int, said: Any
+    make: Any, adaptation: str, size: int, said: str
 ) -> None:
     unit, context = make(adaptation, input_size=size)
-    assert said in execute_unit(unit, context).repetitions[0]
+    reason = execute_unit(unit, context).repetitions[0]
+    assert reason is not None
+    assert said in reason
 
 
 def test_scoring_at_another_size_counts_other_pixels(make: Any) -> None:

@@ -17,6 +17,7 @@ from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.training.job import Batch
+from tests.segmentation.conftest import array_of
 from tests.target_values import masks_of
 
 COUNT, SIDE, WIDTH, CLASSES = 19, 32, 6, 3
@@ -87,9 +88,12 @@ def test_the_loss_is_cross_entropy_over_every_pixel_of_the_input_size() -> None:
     ours: Any = trial()
     nn.init.normal_(ours.model.head.classify.weight)
     rows = [4, 0, 17]
-    native = masks_of(dataset().splits["train"]).array[rows]
+    native = array_of(masks_of(dataset().splits["train"]))[rows]
     masks = np.stack(
-        [Image.fromarray(m).resize((SIDE, SIDE), Image.Resampling.NEAREST) for m in native]
+        [
+            np.asarray(Image.fromarray(m).resize((SIDE, SIDE), Image.Resampling.NEAREST))
+            for m in native
+        ]
     )
     enlarged = nn.Upsample(size=(SIDE, SIDE), mode="bilinear")(logits_of(ours, rows))
     expected = functional.cross_entropy(enlarged, torch.from_numpy(masks).long())
@@ -124,7 +128,7 @@ def test_predictions_are_the_largest_logits_at_the_size_of_scoring(
     ours = trial(score_at=score_at)
     predicted = np.stack(ours.masks("val", EVERY))
     scored = (size, size) if size else (12, 20)
-    assert (predicted.shape, predicted.dtype) == ((COUNT, *scored), np.uint8)
+    assert (predicted.shape, predicted.dtype) == ((COUNT, *scored), np.dtype(np.uint8))
     with torch.no_grad():
         logits = logits_of(ours, np.arange(COUNT))
         if scored != (4, 4):
@@ -190,6 +194,6 @@ def test_pixels_are_read_for_heads_that_take_them_alone() -> None:
     ours.model.pixels = None  # would fail if it were called
     ours.masks("val", EVERY)
     model = trial(Logits()).model
-    images = dataset().splits["val"].images.array
+    images = array_of(dataset().splits["val"].images)
     expected = PREPARE(torch.from_numpy(images[[3, 1]]))
     assert torch.equal(model.pixels("val", np.array([3, 1])), expected)

@@ -12,7 +12,7 @@ from torchvision.transforms import functional as reference
 from omnibench.training.augment import Augmentation
 
 DRAWS = 3000
-PLAIN = {"flip": 0.0, "degrees": 0.0, "scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
+PLAIN: dict[str, Any] = {"flip": 0.0, "degrees": 0.0, "scale": (1.0, 1.0), "ratio": (1.0, 1.0)}
 BILINEAR = InterpolationMode.BILINEAR
 
 

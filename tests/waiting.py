@@ -24,7 +24,7 @@ def wait_until(
     limit = time.monotonic() + HUNG_SECONDS
     while not condition():
         if maker is not None and maker.poll() is not None:
-            assert condition(), f"it ended before: {maker.args}\n{_output(maker)}"
+            assert condition(), f"it ended before: {maker.args!r}\n{_output(maker)}"
             return
         assert time.monotonic() < limit, f"nothing came in {HUNG_SECONDS:.0f} s"
         time.sleep(POLL_SECONDS)

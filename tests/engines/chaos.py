@@ -60,7 +60,9 @@ def write_suite(folder: Path, backbones: int) -> Path:
     return path
 
 
-def start(suite: Path, place: Path, number: int = 0, clock_off: int = 0) -> "subprocess.Popen[str]":
+def start(
+    suite: Path, place: Path, number: int = 0, clock_off: int = 0
+) -> "subprocess.Popen[bytes]":
     """Start a runner; every restart is the same command.
 
     Args:
@@ -106,7 +108,7 @@ def torment(
         subprocess.TimeoutExpired: one hangs.
     """
     counts: Counter[str] = Counter()
-    running: dict[int, subprocess.Popen[str]] = {}
+    running: dict[int, subprocess.Popen[bytes]] = {}
     faults = [fault for fault in FAULTS if not names or fault.__name__ in names]
     slow, until = threading.Thread(), time.monotonic() + seconds
     while time.monotonic() < until:

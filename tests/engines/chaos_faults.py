@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.engines.chaos_runner import leases
+from tests.engines.chaos_runner import EXPIRY
 
-PAUSE_SECONDS = leases.EXPIRY + 4.0  # long enough for a lease to expire
+PAUSE_SECONDS = EXPIRY + 4.0  # long enough for a lease to expire
 
 # What is read back -> where it lies below a place.
 KINDS = {
@@ -35,7 +35,7 @@ class Target:
     """
 
     place: Path
-    runner: "subprocess.Popen[str]"
+    runner: "subprocess.Popen[bytes]"
     rng: random.Random
 
 

@@ -43,7 +43,9 @@ def end(unit: Any) -> Finished:
 def test_the_engine_of_the_docstring_runs_and_is_found_by_its_name(
     registry: Any, named: Any, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    example = textwrap.dedent(inspect.getdoc(Engine).partition("in this process:")[2])
+    documented = inspect.getdoc(Engine)
+    assert documented is not None
+    example = textwrap.dedent(documented.partition("in this process:")[2])
     names = {
         "Leases": Leases,
         "time": time,
@@ -115,7 +117,7 @@ def test_an_engine_that_breaks_its_contract_is_named(
 
 
 def test_an_error_for_people_stays_as_it_is(units: list[Any], bare: Context) -> None:
-    def refusing(units: Any, context: Any) -> Iterator[None]:
+    def refusing(units: Any, context: Any) -> Iterator[Finished]:
         raise DataError("no disk")
         yield
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,7 @@ class ToyTask(Task):
     def __init__(self) -> None:
         self.ran: list[tuple[str, int]] = []
         self.fail: dict[int, Exception] = {}
-        self.value = 0.5
+        self.value: float | None = 0.5
 
     def run(self, unit: Unit, context: Context) -> Iterator[Outcome]:
         for repetition in unit.repetitions:
@@ -362,10 +363,14 @@ def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite: Path) -> Non
     assert plain.returncode == 0, plain.stderr
     expected = metrics(suite.parent / "plain")
     assert len(expected) == 8
+
+    def is_there(sign: str) -> bool:
+        return any((suite.parent / "killed").glob(sign))
+
     # Killed once in the middle of a feature pass and once between two records.
     for sign in ("data/features/*/manifest.json", "results/records/**/rep-*.json"):
         killed = subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL)
-        wait_until(lambda sign=sign: any((suite.parent / "killed").glob(sign)), killed)
+        wait_until(partial(is_there, sign), killed)
         killed.kill()
         killed.wait()
     both = [subprocess.Popen(command(suite, "killed"), stdout=subprocess.DEVNULL) for _ in range(2)]

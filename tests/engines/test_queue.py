@@ -11,7 +11,7 @@ from omnibench.context import Context
 from omnibench.engines.queue import Queue
 from omnibench.execute import Finished
 from omnibench.recipe import Recipe
-from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.record import SCHEMA, as_bytes, blank, load_record
 from omnibench.store import RecordStore
 
 
@@ -31,11 +31,16 @@ def test_a_maker_is_read_once_however_often_it_is_looked_for(
     makers: tuple[Unit, Unit], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     maker, after = makers
-    reads = []
+    reads = list[Any]()
     queue = Queue([after], Context(tmp_path, tmp_path))
     done(queue.store, maker)
     read = RecordStore.read
-    monkeypatch.setattr(RecordStore, "read", lambda *a: [reads.append(a), read(*a)][1])
+
+    def counted(*given: Any) -> Any:
+        reads.append(given)
+        return read(*given)
+
+    monkeypatch.setattr(RecordStore, "read", counted)
     for _ in range(5):
         assert list(queue.orphans()) == []
     assert queue.start() is after
@@ -64,6 +69,6 @@ def test_a_maker_of_a_newer_omnibench_ends_what_waits_for_it_and_not_the_run(
     maker, after = makers
     queue = Queue([after], Context(tmp_path, tmp_path))
     path = done(queue.store, maker)[0]
-    path.write_bytes(as_bytes({**read_record(path), "schema": SCHEMA + 1}))
+    path.write_bytes(as_bytes({**load_record(path), "schema": SCHEMA + 1}))
     [orphan] = queue.orphans()
-    assert "did not end, whose weights it needs" in orphan.repetitions[0]
+    assert "did not end, whose weights it needs" in (orphan.repetitions[0] or "")

@@ -70,15 +70,18 @@ def test_a_block_of_less_than_a_row_is_a_row(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_finite_differences_agree() -> None:
-    found, prototypes, *rest = setting(rows=3, answers=2)
+    found, prototypes, targets, of, weights = setting(rows=3, answers=2)
     assert torch.autograd.gradcheck(
-        lambda z, w: cross_entropy(z, w, *rest, 0.5), (found, prototypes), eps=1e-6, atol=1e-7
+        lambda z, w: cross_entropy(z, w, targets, of, weights, 0.5),
+        (found, prototypes),
+        eps=1e-6,
+        atol=1e-7,
     )
 
 
 def test_no_rows_give_zero_and_no_gradient() -> None:
-    found, prototypes, *rest = setting(rows=0)
-    total = cross_entropy(found, prototypes, *rest, 0.1)
+    found, prototypes, targets, of, weights = setting(rows=0)
+    total = cross_entropy(found, prototypes, targets, of, weights, 0.1)
     total.backward()
     assert total == 0
     assert found.grad.shape == (0, WIDTH)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.groups import Course, parameter_groups
 from omnibench.tasks.pretraining.recipes import OMNIRAD
+from torch import Tensor
 
 from tests.pretraining.tiny_networks import crops, model, network, recipe
 
@@ -135,7 +136,9 @@ def test_prototypes_stay_while_they_are_frozen_and_move_after() -> None:
         answers = made.answers(shown, course.temperature(step), "cpu")
         course.set_rates(optimiser, step)
         optimiser.zero_grad()
-        sum(made.losses(shown, answers, torch.arange(6), 6).values()).backward()
+        total = sum(made.losses(shown, answers, torch.arange(6), 6).values())
+        assert isinstance(total, Tensor)
+        total.backward()
         optimiser.step()
         made.follow(course.momentum(step))
         now = made.state_dict()
@@ -175,7 +178,9 @@ def test_the_teacher_begins_as_the_student_and_has_no_gradients() -> None:
     shown = crops(recipe())
     made.set_training()
     answers = made.answers(shown, 0.07, "cpu")
-    sum(made.losses(shown, answers, torch.arange(6), 6).values()).backward()
+    total = sum(made.losses(shown, answers, torch.arange(6), 6).values())
+    assert isinstance(total, Tensor)
+    total.backward()
     assert all(parameter.grad is None for parameter in made.teacher.parameters())
     assert not any(parameter.requires_grad for parameter in made.teacher.parameters())
     missing = [name for name, p in made.student.named_parameters() if p.grad is None]

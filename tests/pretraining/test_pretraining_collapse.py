@@ -42,7 +42,9 @@ def test_a_collapse_ends_the_run_by_its_name(phantom: str, context: Context) -> 
     assert [line["step"] for line in found] == [1, 2, 3, 4, 5]
     assert all(line["teacher_entropy"] > 0.99 * math.log(64) for line in found)
     # Tried again, it goes on from its last epoch, which it had kept with the signs it had seen.
-    assert Checkpoints(checkpoints(unit, context)).load()["step"] == 4
+    kept = Checkpoints(checkpoints(unit, context)).load()
+    assert kept is not None
+    assert kept["step"] == 4
     assert failure(unit, context)["message"] == error["message"]
 
 

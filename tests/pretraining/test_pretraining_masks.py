@@ -45,8 +45,8 @@ def test_masks_follow_the_law_of_an_independent_reference(low: float, high: floa
     theirs = [
         reference_mask(int(patches * random.uniform(*pair)), *GRID) for pair in pairwise(bounds)
     ]
-    ours = draw_masks(2 * count, GRID, np.random.default_rng(0), ratio=(low, high))
-    ours = [mask for mask in ours if mask.any()]
+    drawn = draw_masks(2 * count, GRID, np.random.default_rng(0), ratio=(low, high))
+    ours = [mask for mask in drawn if mask.any()]
     for measure in (
         np.sum,
         lambda mask: label(mask)[1],

@@ -141,7 +141,9 @@ def test_a_process_that_is_killed_outright_goes_on_in_another(
     assert done.returncode == -signal.SIGKILL
     unit = everything(phantom, checkpoint_steps=5)
     assert [line["step"] for line in lines(unit, context)] == [0, 3, 4, 6]  # past the checkpoint
-    assert Checkpoints(checkpoints(unit, context)).load()["step"] == 5
+    kept = Checkpoints(checkpoints(unit, context)).load()
+    assert kept is not None
+    assert kept["step"] == 5
     resumed = outcome(unit, context)
     assert lines(unit, context) == plain[0]
     same(resumed, plain[1])

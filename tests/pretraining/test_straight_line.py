@@ -59,6 +59,7 @@ def same_step(
             assert parameter.grad is None or not parameter.grad.any(), name
             continue
         assert theirs.abs().max() > 1e-6, name
+        assert parameter.grad is not None, name
         difference = (parameter.grad - theirs).abs().max() / theirs.abs().max()
         assert difference < 1e-8, (name, float(difference))
     return logits

@@ -30,7 +30,7 @@ def noise(*shape: Any) -> Tensor:
     return torch.randint(0, 256, shape, dtype=torch.uint8, generator=seeded(1))
 
 
-def flip_and_box(maps: Any, height: Any, width: Any) -> tuple[bool, Any]:
+def flip_and_box(maps: Any, height: Any, width: Any) -> tuple[Tensor, Any]:
     """Flip [n] and the box (top, left, height, width) [n, 4] of maps without rotation."""
     half = torch.tensor([width, height]) / 2
     reach = torch.stack([maps[:, 0, 0], maps[:, 1, 1]], dim=1).double() * half

@@ -106,10 +106,7 @@ def _limited(seconds: int) -> Iterator[None]:
     room = pages * resource.getpagesize() + MEMORY
     resource.setrlimit(resource.RLIMIT_AS, (room, space[1]))
     # Where no Python code is reached any more, or nothing is computed.
-    assert sys is not None
-    assert sys is not None
-    assert sys is not None
-    assert sys is not None
+    assert sys.__stderr__ is not None
     faulthandler.dump_traceback_later(40 * seconds, exit=True, file=sys.__stderr__)
     try:
         yield

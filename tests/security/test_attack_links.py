@@ -14,7 +14,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import LinkError
 from omnibench.features import FeatureKey, FeatureStore
-from omnibench.record import as_bytes, blank, checksum, read_record
+from omnibench.record import as_bytes, blank, checksum, load_record
 from omnibench.record_files import predictions_path
 from omnibench.store import RecordStore
 from tests.conftest import Bench
@@ -125,7 +125,9 @@ def pretrained(tmp_path: Path, unit: Unit) -> Path:
     }
     unit = replace(
         unit,
-        **{"task": "pretraining", "adaptation": "dinov2-global", "options": {"knn": "x"}},
+        task="pretraining",
+        adaptation="dinov2-global",
+        options={"knn": "x"},
         recipe=recipe | {"centring": "softmax"},
         backbone=BackboneCard(id="test_vit", source="random:test_vit"),
     )
@@ -222,8 +224,7 @@ def test_a_link_in_a_report_s_file_s_place_is_replaced(
 def test_a_malformed_pretraining_takes_no_command_down(
     bench: Bench, pretrained: Path, tmp_path: Path, notes: dict[str, Any]
 ) -> None:
-    record = read_record(pretrained)
-    assert record is not None
+    record = load_record(pretrained)
     notes = {**record["notes"], **notes} if notes else {}
     pretrained.write_bytes(as_bytes({**record, "notes": notes, "adopted": "../x"}))
     status, _, err = bench("list", "backbones")
@@ -238,7 +239,7 @@ def test_weights_of_a_pretraining_that_are_not_as_they_were_left_are_not_exporte
     weights = pretrained.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1] + b"x")
     files = {"safetensors": checksum(b"other")}
-    pretrained.write_bytes(as_bytes({**read_record(pretrained), "files": files}))
+    pretrained.write_bytes(as_bytes({**load_record(pretrained), "files": files}))
     status, _, err = bench("export", "abababab", tmp_path / "out")
     assert (status, "safetensors is damaged: it is not as it was written" in err) == (1, True), err
     assert not (tmp_path / "out").exists()

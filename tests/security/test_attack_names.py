@@ -38,11 +38,9 @@ def test_an_id_is_letters_digits_and_three_marks(bench: Bench, tmp_path: Path, n
         status, out, err = bench("plan", path)
         assert (status, out) == (2, "")
         assert re.search(rf"attack\.yaml: {where}: String should match pattern", err), err
-    for kind in (BackboneCard, DatasetCard):
+    for kind, fields in ((BackboneCard, {"source": "random:x"}), (DatasetCard, {"reader": "a:b"})):
         with pytest.raises(ValueError, match="String should match pattern"):
-            kind(id=name, source="random:x") if kind is BackboneCard else kind(
-                id=name, reader="a:b"
-            )
+            kind.model_validate({"id": name, **fields})
 
 
 class Page(HTMLParser):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnibench.record import as_bytes, read_record
+from omnibench.record import as_bytes, load_record, read_record
 from omnibench.record_files import predictions_path
 from tests.conftest import Bench
 
@@ -116,11 +116,11 @@ def test_run_heals_what_is_damaged(
     assert bench("run", path)[0] == 0
     [record] = (tmp_path / "results" / "records").rglob("rep-*.json")
     file = record if damaged == "record" else predictions_path(record)
-    whole: Any = read_record(record)["metrics"]
+    whole = load_record(record)["metrics"]
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
     assert "0 done, 0 failed, 1 missing" in bench("status", path)[1]
     assert bench("run", path)[0] == 0
     assert "1 done" in bench("status", path)[1]
-    assert read_record(record)["metrics"] == whole
+    assert load_record(record)["metrics"] == whole

@@ -155,6 +155,7 @@ def test_a_safetensors_header_that_lies_is_refused(
 
 def test_a_checkpoint_of_other_things_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
+    content: object
     for content in ({1: torch.ones(1)}, {"a": 1}, [torch.ones(1)], {"model": {"a": {}}}):
         torch.save(content, path)
         with pytest.raises(WeightsError, match="holds no state dict"):

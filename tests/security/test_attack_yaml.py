@@ -3,6 +3,7 @@
 import re
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,10 +100,10 @@ def test_aliases_that_multiply_to_a_billion_take_neither_time_nor_memory(
     laughs = LAUGHS
     for name, last in zip("bcdefghi", "abcdefgh", strict=True):
         laughs = f"&{name} [{laughs}{f', *{last}' * 9}]"
-    value = f"{{epochs: {laughs}}}" if field == "recipe" else laughs
+    given: dict[str, Any] = {field: f"{{epochs: {laughs}}}" if field == "recipe" else laughs}
     tracemalloc.start()
     try:
-        status, out, err = bench("plan", written(tmp_path / "attack.yaml", **{field: value}))
+        status, out, err = bench("plan", written(tmp_path / "attack.yaml", **given))
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()

@@ -27,7 +27,7 @@ class Bench:
         self,
         backbone: str,
         shift: int,
-        definitions: tuple[str] = (FOREGROUND, MACRO, "dataset"),
+        definitions: tuple[str, ...] = (FOREGROUND, MACRO, "dataset"),
         distances: bool = True,
     ) -> None:
         """Three repetitions of a linear probe on 30 images of 15 patients."""

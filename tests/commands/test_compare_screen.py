@@ -1,6 +1,7 @@
 """The one screen of `compare`: effect, equivalence, new images and runs, overall, conclusion."""
 
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from omnibench.commands.compare_screen import (
     improvement_words,
     over_datasets_words,
 )
+from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
 from omnibench.stats.details import Detail, details
 from omnibench.stats.units import COLUMNS
@@ -116,7 +118,7 @@ def test_a_margin_is_a_number_of_points_above_0(bench: Bench, tmp_path: Path, ma
     assert "is not a number of points above 0" in err
 
 
-def nothing(digest: Any) -> None:
+def nothing(digest: str) -> Stored:
     raise AssertionError("no predictions are needed here")
 
 
@@ -135,7 +137,7 @@ def long_table(
 
 
 def found(
-    values: pd.DataFrame, margin: float | None = None, lower: set[str] = ()
+    values: pd.DataFrame, margin: float | None = None, lower: Collection[str] = ()
 ) -> tuple[Any, Any]:
     comparisons = compare_pairs(values, nothing, [("a", "b")])
     return comparisons, details(

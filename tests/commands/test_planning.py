@@ -30,7 +30,7 @@ def suite(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def recorded(suite: Path, tmp_path: Path) -> tuple[tuple[Unit, Unit, Unit, Unit], RecordStore]:
+def recorded(suite: Path, tmp_path: Path) -> tuple[tuple[Unit, ...], RecordStore]:
     """The suite's units, two of whose cells are done and one failed; and their store."""
     store = RecordStore(tmp_path / "results")
     units = load(str(suite), Sources(tmp_path / "data", tmp_path / "results")).units
@@ -46,7 +46,7 @@ def recorded(suite: Path, tmp_path: Path) -> tuple[tuple[Unit, Unit, Unit, Unit]
 def test_plan_and_status_say_what_is_there(
     bench: Bench,
     suite: Path,
-    recorded: tuple[tuple[Unit, Unit, Unit, Unit], RecordStore],
+    recorded: tuple[tuple[Unit, ...], RecordStore],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(omnibench.index, "SETTLED_NS", -1_000_000_000)
@@ -70,7 +70,7 @@ def test_plan_and_status_say_what_is_there(
 
 
 def test_progress_tells_what_states_tell(
-    recorded: tuple[tuple[Unit, Unit, Unit, Unit], RecordStore],
+    recorded: tuple[tuple[Unit, ...], RecordStore],
 ) -> None:
     units, store = recorded
     plain = [state.as_dict() for state in states(units, store)]

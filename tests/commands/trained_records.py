@@ -26,7 +26,7 @@ def write_suite(
     report: str = "baseline: base",
     jitter: float = 0.3,
     repetitions: int = 4,
-    precisions: tuple[tuple[str, str], tuple[str, str]] = (),
+    precisions: tuple[tuple[str, str], ...] = (),
 ) -> Path:
     """Write suite and records; return the suite's path.
 

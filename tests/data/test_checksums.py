@@ -155,7 +155,7 @@ def test_absent_file_is_named(tmp_path: Path) -> None:
 
 
 def _remember(job: tuple[Path, Path]) -> str:
-    checksums.SETTLED_NS = -1_000_000_000  # in a process of its own
+    pytest.MonkeyPatch().setattr(checksums, "SETTLED_NS", -1_000_000_000)  # in a process of its own
     return sha256_of(*job)
 
 

@@ -188,12 +188,12 @@ def test_a_cut_keeps_captions_and_cases_with_their_images(tmp_path: Path) -> Non
             line = {"image": f"{value}.png", "split": split, "caption": f"is {value}"}
             lines.append(line | {"group": value // 2})
     cut = limited(read(card_of(write(tmp_path / "own.jsonl", lines)), tmp_path), 7)
-    for split in cut.splits.values():
-        assert split.groups is not None
-        values = split.images.read(0, 7)[:, 0, 0]
-        assert len(split) == len(values) == 7
-        assert captions_of(split) == tuple(f"is {value}" for value in values)
-        assert split.groups.tolist() == [str(value // 2) for value in values]
+    for part in cut.splits.values():
+        assert part.groups is not None
+        values = part.images.read(0, 7)[:, 0, 0]
+        assert len(part) == len(values) == 7
+        assert captions_of(part) == tuple(f"is {value}" for value in values)
+        assert part.groups.tolist() == [str(value // 2) for value in values]
 
 
 def test_a_cut_of_the_phantom_keeps_its_captions(tmp_path: Path) -> None:

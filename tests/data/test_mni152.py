@@ -62,11 +62,13 @@ def test_slices_are_cut_from_the_volume_head_up(dataset: Dataset) -> None:
     assert package is not None
     assert package.submodule_search_locations is not None
     folder = Path(package.submodule_search_locations[0]) / "datasets" / "data"
-    kinds = ("t1", "gm", "wm")
-    t1, grey, white = (
-        nibabel.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz").get_fdata()
-        for kind in kinds
-    )
+
+    def volume(kind: str) -> NDArray[Any]:
+        image = nibabel.load(folder / f"mni_icbm152_{kind}_tal_nlin_sym_09a_converted.nii.gz")
+        assert isinstance(image, nibabel.Nifti1Image)
+        return image.get_fdata()
+
+    t1, grey, white = (volume(kind) for kind in ("t1", "gm", "wm"))
     images = dataset.splits["val"].images.read(0, 9)
     assert images.sum() == t1[:, rows_of_splits()["val"]].sum()  # nothing of the brain is cut off
     rng = np.random.default_rng(0)

@@ -15,7 +15,7 @@ from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.doctor import machine, needs, software
+from omnibench.doctor import machine, software
 from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weights_bytes
 
 Usage = namedtuple("Usage", "total used free")
@@ -113,9 +113,10 @@ def pending(unit: Unit) -> Unit:
 
 
 def test_bytes_to_fetch_by_hand(pending: Unit, tmp_path: Path) -> None:
-    assert weights_bytes(VIT) == 4 * 12 * 12 * 384**2  # 85 MB: timm's file has 88
+    weights = weights_bytes(VIT)
+    assert weights == 4 * 12 * 12 * 384**2  # 85 MB: timm's file has 88
     assert dataset_bytes(IMAGES) == 15 * 100 * 100 * 2
-    both = weights_bytes(VIT) + 2 * 15 * 100 * 100 * 2
+    both = weights + 2 * 15 * 100 * 100 * 2
     assert to_fetch([pending, pending], tmp_path) == (both, [])
     (tmp_path / "i.npz").write_bytes(b"")
     assert to_fetch([pending], tmp_path) == (weights_bytes(VIT), [])
@@ -129,7 +130,7 @@ def test_disk_fails_where_it_would_run_full(
     context = Context(tmp_path / "results", tmp_path / "data")
     for free, verdict in ((2**40, "PASS"), (2**30, "FAIL")):
         usage = Usage(2**41, 0, free)
-        monkeypatch.setattr(needs.shutil, "disk_usage", lambda folder, usage=usage: usage)
+        monkeypatch.setattr(shutil, "disk_usage", lambda folder, usage=usage: usage)
         found = disk([pending], context)
         assert found.verdict == verdict
         assert bool(found.fix) == (verdict == "FAIL")

@@ -14,7 +14,7 @@ import omnibench.index
 from omnibench.cell import Unit
 from omnibench.doctor.results import look_over
 from omnibench.leases import Leases
-from omnibench.record import SCHEMA, as_bytes, blank, read_record
+from omnibench.record import SCHEMA, as_bytes, blank, load_record
 from omnibench.states import progress
 from omnibench.store import RecordStore
 from tests.conftest import Bench
@@ -102,10 +102,10 @@ def test_each_kind_of_damage_is_named_by_its_file(
 
 def test_records_of_other_versions_and_cells_are_named(tmp_path: Path, paths: list[Path]) -> None:
     first, second, third = paths
-    record: Any = read_record(first)
+    record: Any = load_record(first)
     first.write_bytes(as_bytes({**record, "schema": SCHEMA + 1}))
-    second.write_bytes(as_bytes({**read_record(second), "digest": "f" * 64}))
-    older = {key: value for key, value in read_record(third).items() if key != "checksum"}
+    second.write_bytes(as_bytes({**load_record(second), "digest": "f" * 64}))
+    older = {key: value for key, value in load_record(third).items() if key != "checksum"}
     third.write_text(json.dumps({**older, "schema": 1}))
     assert [verdict for verdict, _ in found(tmp_path).values()] == ["WARN", "FAIL", "WARN"]
     messages = " ".join(message for _, message in found(tmp_path).values())

@@ -98,11 +98,12 @@ def facts_of(folder: Path, name: Any, card: Any, monkeypatch: pytest.MonkeyPatch
     records: Any = [session.store.read(cell) for cell in probe.cells]
     key = feature_key(probe.at_precision(context.precision), "test", "embed")
     fresh = Context(folder / "no-results", folder / "no-data")
-    assert records is not None
+    features = FeatureStore(context.features).open(key)
+    assert features is not None
     return {
         "recipes": [dict(unit.recipe) for unit in units],
         "precision": records[0]["environment"]["precision"],
-        "features": FeatureStore(context.features).open(key).array().tolist(),
+        "features": features.array().tolist(),
         "metrics": [record["metrics"] for record in records],
         "loaded": records[0]["digests"]["backbone"],
         "hours": [estimate([unit], fresh)["seconds"] for unit in units],

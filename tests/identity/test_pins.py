@@ -1,6 +1,7 @@
 """A cell's digest is the same on every machine and in every version that computes the same."""
 
 import json
+import platform
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,7 +33,7 @@ def test_digests_do_not_depend_on_the_machine(
 ) -> None:
     """As `plan` gives them, with and without bf16, with and without a GPU."""
     own = "bf16" if bf16 else "fp32"
-    monkeypatch.setattr(omnibench.recipe.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(platform, "system", lambda: "Linux")
     monkeypatch.setattr(Path, "read_text", faked(Path.read_text, f"flags: avx512_{own}"))
     monkeypatch.setattr(Path, "exists", faked_exists(Path.exists, gpu))
     omnibench.recipe.native_precision.cache_clear()
@@ -81,8 +82,9 @@ def test_a_new_field_with_a_neutral_default_changes_no_digest(
         extended = {k: with_a_new_field(adaptation) for k, adaptation in task.adaptations.items()}
         monkeypatch.setattr(type(task), "adaptations", extended)
     assert digest_lines() == pinned()
-    field = next(iter(tasks.get("classification").adaptations.values())).recipes["small"].neutral
-    assert field == 0
+    adaptation = next(iter(tasks.get("classification").adaptations.values()))
+    extended_recipe: Any = adaptation.recipes["small"]
+    assert extended_recipe.neutral == 0
 
 
 def with_a_new_field(adaptation: Any) -> Any:

@@ -177,7 +177,9 @@ def test_a_failed_cell_is_a_row(places: Any, folder: Path) -> None:
     suite = {**SUITE, "backbones": [*SUITE["backbones"], bad], "matrix": [entry]}
     cells = omnibench.run(suite, **places).set_index("backbone")
     assert list(cells["state"]) == ["done", "done", "failed"]
-    assert "bad.pth cannot be read as weights" in cells.loc["bad", "error"]
+    error = cells.loc["bad", "error"]
+    assert isinstance(error, str)
+    assert "bad.pth cannot be read as weights" in error
     row = omnibench.results(suite, **places).set_index("backbone").loc["bad"]
     assert (row["status"], row["metric"]) == ("failed", "")
     assert np.isnan(row["value"])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from omnibench import estimate as module
 from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
@@ -21,7 +20,7 @@ FLOPS = forward_flops(VIT, 224)
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
-    monkeypatch.setattr(module.Rates, "from_context", lambda context: Rates("cpu", measured))
+    monkeypatch.setattr(Rates, "from_context", lambda context: Rates("cpu", measured))
     return Context(tmp_path / "results", tmp_path / "data")
 
 

@@ -167,7 +167,9 @@ def test_a_malformed_manifest_is_never_used(
 ) -> None:
     get(store, Counting())
     folder = tmp_path / KEY.digest
-    malformed = {**read_manifest(folder), **change}
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    malformed = {**manifest, **change}
     if has_checksum:
         write_manifest(folder, malformed)
     else:

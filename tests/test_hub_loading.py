@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import timm
 import torch
-from huggingface_hub import constants, file_download
+from huggingface_hub import constants
 from safetensors.torch import save
 
 from omnibench import catalogue, hub_access
@@ -143,7 +143,7 @@ def test_check_fetches_and_loads(filled: StubHub, bench: Bench) -> None:
 def test_a_download_that_was_cut_goes_on_where_it_broke_off(
     filled: StubHub, bench: Bench, monkeypatch: pytest.MonkeyPatch, cuts: list[int]
 ) -> None:
-    monkeypatch.setattr(file_download.time, "sleep", lambda seconds: None)  # its pauses
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)  # its pauses
     monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)  # it counts whole ones alone
     filled.cuts = list(cuts)
     content = filled.repositories["me/timm"]["model.safetensors"]
@@ -157,7 +157,7 @@ def test_a_download_that_was_cut_goes_on_where_it_broke_off(
 def test_a_hub_that_dies_in_the_middle_is_one_sentence_and_leaves_nothing(
     filled: StubHub, bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_download.time, "sleep", lambda seconds: filled.server_close())
+    monkeypatch.setattr(time, "sleep", lambda seconds: filled.server_close())
     filled.cuts = [1000]
     status, out, err = bench("weights", "fetch", "hub-timm")
     assert (status, out) == (1, "")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import omnibench.index
-from omnibench.cell import Unit
+from omnibench.cell import Cell, Unit
 from omnibench.index import Index
 from omnibench.record import as_bytes, blank
 from omnibench.store import RecordStore
@@ -47,9 +47,14 @@ def look(store: RecordStore, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> Cal
     """
 
     def look(asked: Unit = unit) -> tuple[list[Any], int]:
-        read, reads = store.read, []
+        read, reads = store.read, list[Cell]()
+
+        def counted(cell: Cell) -> dict[str, Any] | None:
+            reads.append(cell)
+            return read(cell)
+
         with monkeypatch.context() as patch:
-            patch.setattr(store, "read", lambda cell: [reads.append(cell), read(cell)][1])
+            patch.setattr(store, "read", counted)
             index = Index(store)
             found = index.summaries(asked)
             index.save()

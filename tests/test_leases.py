@@ -106,8 +106,13 @@ def test_age_is_told_by_the_file_systems_clock(
 def test_a_lease_elsewhere_is_compared_with_that_clock_once_for_each_touch(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = []
-    monkeypatch.setattr(leases, "file_system_time", lambda folder: asked.append(folder) or 1000.0)
+    asked = list[Path]()
+
+    def told(folder: Path) -> float:
+        asked.append(folder)
+        return 1000.0
+
+    monkeypatch.setattr(leases, "file_system_time", told)
     lease, other = Leases(results).take("a"), Leases(results)
     assert lease is not None
     elsewhere(lease, 0)
@@ -287,8 +292,13 @@ def test_a_dead_holder_elsewhere_is_followed_whatever_its_clock_says(
     assert lease is not None
     elsewhere(lease, -days * 86_400)
     monkeypatch.setattr(leases, "EXPIRY", 0.2)
-    other, taken = Leases(results), []
-    wait_until(lambda: taken.append(other.take("a")) or taken[-1] is not None)
+    other, taken = Leases(results), list[Any]()
+
+    def has_taken() -> bool:
+        taken.append(other.take("a"))
+        return taken[-1] is not None
+
+    wait_until(has_taken)
 
 
 def test_a_stopped_holder_is_named_and_stolen_from(results: Path) -> None:

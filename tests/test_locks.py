@@ -4,7 +4,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from filelock import FileLock, Timeout
@@ -24,11 +23,14 @@ with locked(Path(sys.argv[1])):
 
 
 @pytest.fixture
-def holder(tmp_path: Path) -> Iterator[subprocess.Popen[Any]]:
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(tmp_path / "lock")],
-        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
+    assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     yield process
     process.kill()
@@ -43,7 +45,7 @@ def test_a_lock_is_free_after_its_block(tmp_path: Path) -> None:
 
 
 def test_a_lock_of_the_same_inode_on_another_device_is_another(
-    holder: subprocess.Popen[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lock = tmp_path / "lock"
     assert f"process {holder.pid} " in omnibench.locks._holder_of(lock)
@@ -53,7 +55,7 @@ def test_a_lock_of_the_same_inode_on_another_device_is_another(
 
 @pytest.mark.parametrize("stopped", [False, True])
 def test_a_wait_names_the_holder_and_a_stopped_one_with_the_way_out(
-    holder: subprocess.Popen[Any],
+    holder: subprocess.Popen[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     when_logged: WhenLogged,

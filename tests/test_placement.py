@@ -12,6 +12,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import StoreError
+from omnibench.files import write_atomically
 from omnibench.placement import MAPS, TOKENS, disk_rate, kept_in_memory, row_bytes
 
 VIT_SMALL = BackboneCard(id="v", source="random:x", width=384, depth=12, patch=14)
@@ -98,7 +99,7 @@ def test_the_disk_is_measured_once(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(placement, "PROBE_BYTES", 2**20)
     written = []
 
-    def write(path: Path, content: bytes, plain: Any = placement.write_atomically) -> None:
+    def write(path: Path, content: bytes, plain: Any = write_atomically) -> None:
         written.append(path.name)
         plain(path, content)
 

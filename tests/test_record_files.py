@@ -13,7 +13,7 @@ import pytest
 import omnibench.index
 from omnibench.cell import Unit
 from omnibench.errors import StoreError
-from omnibench.record import as_bytes, blank, read_record
+from omnibench.record import as_bytes, blank, load_record, read_record
 from omnibench.record_files import checked_file, complaint_about, predictions_path
 from omnibench.states import progress
 from omnibench.store import RecordStore
@@ -76,9 +76,14 @@ def test_a_file_that_is_cut_short_or_gone_makes_the_cell_missing(
 def test_files_are_read_whole_once_and_then_known_by_their_times(
     store: RecordStore, unit: Unit, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read = []
+    read = list[Any]()
+
+    def complaint(*given: Any) -> str:
+        read.append(given)
+        return ""
+
     with monkeypatch.context() as patch:
-        patch.setattr(omnibench.record_files, "_complaint", lambda *given: read.append(given) or "")
+        patch.setattr(omnibench.record_files, "_complaint", complaint)
         assert [state(store, unit) for _ in range(3)] == ["done"] * 3
     assert len(read) == len(FILES)
 
@@ -91,11 +96,7 @@ def test_damage_that_times_do_not_tell_is_known_once_someone_has_read_it(
     os.utime(predictions, ns=(0, 0))
     flip(predictions, 40)
     os.utime(predictions, ns=(0, 0))
-    assert read_record is not None
-    assert read_record is not None
-    assert read_record is not None
-    assert read_record is not None
-    assert complaint_about(path, read_record(path))
+    assert complaint_about(path, load_record(path))
     assert predictions.stat().st_mtime_ns > 0
 
 

@@ -99,7 +99,8 @@ def test_a_package_that_cannot_be_loaded_is_named_and_the_others_stay(
         grocer_shelf="fruits = None\n",
     )
     fruits: Registry[int] = Registry("fruit", "fruits")
-    importlib.import_module("grocer_shelf").fruits = fruits
+    shelf: Any = importlib.import_module("grocer_shelf")
+    shelf.fruits = fruits
     assert list(fruits) == ["plum"]
     assert "the entry point pear of fruits in grocer could not be loaded" in caplog.text
     assert caplog.text.rstrip().endswith("no")

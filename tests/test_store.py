@@ -27,7 +27,9 @@ def test_a_record_and_its_predictions_come_back(tmp_path: Path, unit: Unit) -> N
         f"records/{unit.name}/rep-1-{cell.digest[:8]}.json"
     )
     files = {"predictions.npz": checksum(path.with_suffix(".predictions.npz").read_bytes())}
-    assert {**store.read(cell), "checksum": None} == {**record, "files": files, "checksum": None}
+    read = store.read(cell)
+    assert read is not None
+    assert {**read, "checksum": None} == {**record, "files": files, "checksum": None}
     assert read_predictions(path)["test_logits"].shape == (2, 3)
     assert [p for p, _ in store.all()] == [path]
 

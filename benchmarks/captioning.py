@@ -146,7 +146,7 @@ class _Released:
             logits.flatten(0, 1), labels.flatten().to(self.device)
         )
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
 
 

@@ -122,7 +122,7 @@ class _Way:
     def step(self, index: int) -> None:
         """Run our step on crops made beforehand: teacher, student, optimiser, moving average."""
         self.optimiser.zero_grad(set_to_none=True)
-        self._losses().backward()  # type: ignore[no-untyped-call]
+        self._losses().backward()
         self._finish()
 
     def _losses(self) -> Tensor:
@@ -151,7 +151,7 @@ class _Way:
                 patch.object(student.backbone, "forward", lambda *_: held),
                 patch.object(teacher.backbone, "forward", lambda *_: tokens),
             ):
-                self._losses().backward()  # type: ignore[no-untyped-call]
+                self._losses().backward()
 
         return step
 

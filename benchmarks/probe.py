@@ -74,7 +74,7 @@ def _plain_head(features: torch.Tensor, labels: torch.Tensor) -> None:
             batch = order[start : start + BATCH]
             loss = nn.functional.cross_entropy(head(features[batch]), labels[batch])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimiser.step()
         schedule.step()
 

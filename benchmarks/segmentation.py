@@ -144,7 +144,7 @@ class _Released:
         self.head.train()
         loss = functional.cross_entropy(*self.logits(index))
         self.optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         self.optimiser.step()
 
     def evaluate(self, index: int) -> None:

@@ -94,7 +94,7 @@ def _plain(adaptation: str, images: Pixels, labels: Labelled, device: str) -> fl
         truth = torch.from_numpy(labels[list(rows)]).to(device)
         loss = nn.functional.cross_entropy(model(pixels.to(device)), truth)
         optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         nn.utils.clip_grad_norm_(trained, 1.0)
         optimiser.step()
 

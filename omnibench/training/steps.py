@@ -92,7 +92,7 @@ class Steps:
                 continue
             with autocast(self.recipe.precision, self.job.device):
                 loss = self.job.loss(Batch(step, part, place, rows))
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             total += loss.detach().float().cpu()
         if not self._checked and len(mine[0]):
             check_reached(self.job.model)

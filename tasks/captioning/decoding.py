@@ -26,7 +26,7 @@ def generate(bart: Any, encoded: Tensor, decoding: str, tokenizer: CaptionTokeni
         encoded: states of BART's encoder [B, M, D].
     """
     beams, most = parse(decoding)
-    config = GenerationConfig(  # type: ignore[no-untyped-call]
+    config = GenerationConfig(
         num_beams=beams,
         max_new_tokens=most,
         do_sample=False,

@@ -106,5 +106,5 @@ def _from_folder(adaptation: str, folder: Path) -> Any:
             "the model's own config.json and weights there"
         )
     # A decoding is what its name says: no min_length or penalty that the folder has beside it.
-    bart.generation_config = GenerationConfig()  # type: ignore[no-untyped-call]
+    bart.generation_config = GenerationConfig()
     return bart

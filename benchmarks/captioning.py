@@ -13,12 +13,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from omnibench.tasks.captioning.captioner import Captioner
-from omnibench.tasks.captioning.cases import Cases
-from omnibench.tasks.captioning.decoding import generate
-from omnibench.tasks.captioning.recipes import OMNIRAD
-from omnibench.tasks.captioning.tokenizer import learn
-from omnibench.tasks.captioning.trial import CaptioningTrial
 from transformers import BartConfig, BartForConditionalGeneration
 
 from benchmarks import Measure, best_seconds, image_rates
@@ -32,6 +26,12 @@ from omnibench.device import usable_cores
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.recipe import native_precision
+from omnibench.tasks.captioning.captioner import Captioner
+from omnibench.tasks.captioning.cases import Cases
+from omnibench.tasks.captioning.decoding import generate
+from omnibench.tasks.captioning.recipes import OMNIRAD
+from omnibench.tasks.captioning.tokenizer import learn
+from omnibench.tasks.captioning.trial import CaptioningTrial
 from omnibench.training.precision import DTYPES
 
 CARD = BackboneCard(id="speed", source="random:vit_base_patch14_dinov2", pool="cls")

@@ -12,11 +12,6 @@ from unittest.mock import patch
 import numpy as np
 import timm
 import torch
-from omnibench.tasks.pretraining.crops import Cropper, Crops
-from omnibench.tasks.pretraining.distillation import Distillation, dino_terms
-from omnibench.tasks.pretraining.network import MaskedViT
-from omnibench.tasks.pretraining.recipes import OMNIRAD
-from omnibench.tasks.pretraining.targets import Targets, sinkhorn_knopp
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -26,6 +21,11 @@ from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preproces
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.memory import keep_freed_memory
 from omnibench.recipe import native_precision
+from omnibench.tasks.pretraining.crops import Cropper, Crops
+from omnibench.tasks.pretraining.distillation import Distillation, dino_terms
+from omnibench.tasks.pretraining.network import MaskedViT
+from omnibench.tasks.pretraining.recipes import OMNIRAD
+from omnibench.tasks.pretraining.targets import Targets, sinkhorn_knopp
 from omnibench.training.precision import autocast
 
 NAME, PATCH, IMAGES = "vit_small_patch14_dinov2", 14, 8

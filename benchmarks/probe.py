@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from omnibench.tasks.classification import linear
 from torch import nn
 
 from benchmarks import Measure, best_seconds
@@ -22,6 +21,7 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import forward_rows, micro_batch
 from omnibench.execute import execute_unit
 from omnibench.recipe import resolve_recipe
+from omnibench.tasks.classification import linear
 
 SPLITS = {"train": 546, "val": 78, "test": 156}
 WIDTH, CLASSES, REPETITIONS, EPOCHS, BATCH = 384, 2, 5, 40, 128

@@ -12,10 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from omnibench.tasks.segmentation.cases import Cases
-from omnibench.tasks.segmentation.heads import UNet
-from omnibench.tasks.segmentation.recipes import OMNIRAD
-from omnibench.tasks.segmentation.trial import SegmentationTrial, on_frozen
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -29,6 +25,10 @@ from omnibench.data.reader import local_card
 from omnibench.device import usable_cores
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
+from omnibench.tasks.segmentation.cases import Cases
+from omnibench.tasks.segmentation.heads import UNet
+from omnibench.tasks.segmentation.recipes import OMNIRAD
+from omnibench.tasks.segmentation.trial import SegmentationTrial, on_frozen
 
 CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS = 448, 8, 2

@@ -12,10 +12,6 @@ import numpy as np
 import timm
 import torch
 from numpy.typing import NDArray
-from omnibench.tasks.classification.cases import Cases
-from omnibench.tasks.classification.classifier import Classifier
-from omnibench.tasks.classification.finetune import ClassificationTrial
-from omnibench.tasks.classification.recipes import TrainedRecipe
 from PIL import Image
 from torch import nn
 from torchvision import transforms
@@ -35,6 +31,10 @@ from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.estimate import TRAINED
 from omnibench.recipe import native_precision
+from omnibench.tasks.classification.cases import Cases
+from omnibench.tasks.classification.classifier import Classifier
+from omnibench.tasks.classification.finetune import ClassificationTrial
+from omnibench.tasks.classification.recipes import TrainedRecipe
 from omnibench.training.job import Batch
 
 SMALL, CLASSES = 28, 2

@@ -5,11 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from omnibench.tasks.captioning.captioner import Captioner
-from omnibench.tasks.captioning.cases import Cases
-from omnibench.tasks.captioning.recipes import FROM_SCRATCH
-from omnibench.tasks.captioning.tokenizer import learn
-from omnibench.tasks.captioning.trial import CaptioningTrial
 from transformers import BartConfig, BartForConditionalGeneration
 
 from omnibench.cards import DatasetCard
@@ -17,6 +12,11 @@ from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.encoders.frozen import PassFacts
 from omnibench.encoders.kept import HeldRows
 from omnibench.encoders.tokens import UnitTokens
+from omnibench.tasks.captioning.captioner import Captioner
+from omnibench.tasks.captioning.cases import Cases
+from omnibench.tasks.captioning.recipes import FROM_SCRATCH
+from omnibench.tasks.captioning.tokenizer import learn
+from omnibench.tasks.captioning.trial import CaptioningTrial
 
 SAID = (
     "Axial CT of the chest with a small cyst in the left lung",

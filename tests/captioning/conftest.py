@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from omnibench.tasks.captioning import metrics
 from PIL import Image
 
 from omnibench.cards import BackboneCard
@@ -18,6 +17,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.jsonl import card_of
 from omnibench.recipe import resolve_recipe
+from omnibench.tasks.captioning import metrics
 from tests.captioning.captioning_models import BRIGHT, DARK, SPLITS, narrow
 
 FAST = {

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
-from omnibench.tasks.captioning.bleu import bleu
 from sacrebleu.metrics.bleu import BLEU
 
+from omnibench.tasks.captioning.bleu import bleu
 from tests.captioning.captioning_texts import pairs
 
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from numpy.typing import NDArray
-from omnibench.tasks.captioning import metrics
-from omnibench.tasks.captioning.metrics import METRICS
 
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import case
 from omnibench.task import score
+from omnibench.tasks.captioning import metrics
+from omnibench.tasks.captioning.metrics import METRICS
 from tests.captioning.captioning_texts import pairs
 
 TRUTH = [caption(case("metrics", index)) for index in range(40)]

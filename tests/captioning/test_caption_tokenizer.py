@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from omnibench.tasks.captioning.tokenizer import LARGEST_VOCABULARY, PROBE, from_folder, learn
 from transformers import GPT2Tokenizer, PreTrainedTokenizerFast, RobertaTokenizer
 
 from omnibench.errors import WeightsError
+from omnibench.tasks.captioning.tokenizer import LARGEST_VOCABULARY, PROBE, from_folder, learn
 from tests.captioning.captioning_models import SAID, made_up
 
 CAPTIONS = (

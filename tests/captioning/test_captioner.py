@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.captioning.captioner import Captioner, PatchMerger
-from omnibench.tasks.captioning.cases import IGNORED
-from omnibench.tasks.captioning.trial import CaptioningTrial
 from torch import Tensor
 from torch.nn import functional
 
+from omnibench.tasks.captioning.captioner import Captioner, PatchMerger
+from omnibench.tasks.captioning.cases import IGNORED
+from omnibench.tasks.captioning.trial import CaptioningTrial
 from omnibench.training.job import Batch
 from tests.captioning.captioning_models import WIDTH, made_up, tiny_bart
 

@@ -10,10 +10,6 @@ import numpy as np
 import pytest
 import torch
 from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
-from omnibench.tasks.captioning import metrics, trial
-from omnibench.tasks.captioning.meteor import meteor
-from omnibench.tasks.captioning.metrics import METRICS
-from omnibench.tasks.captioning.sheet import caption_sheet
 from torch import Tensor
 
 from omnibench.catalogue import tasks
@@ -26,6 +22,10 @@ from omnibench.execute import execute_unit
 from omnibench.record_files import predictions_path, read_predictions
 from omnibench.store import RecordStore
 from omnibench.task import reported_of, score
+from omnibench.tasks.captioning import metrics, trial
+from omnibench.tasks.captioning.meteor import meteor
+from omnibench.tasks.captioning.metrics import METRICS
+from omnibench.tasks.captioning.sheet import caption_sheet
 from omnibench.training.checkpoint import Checkpoints
 from tests.captioning.captioning_models import BRIGHT, DARK, SPLITS, save_folder
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from omnibench.tasks.captioning.cider import cider_d
 from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
 
+from omnibench.tasks.captioning.cider import cider_d
 from tests.captioning.captioning_texts import pairs
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import GenerationConfig
+
 from omnibench.tasks.captioning import trial as trial_module
 from omnibench.tasks.captioning.decoding import generate, parse
 from omnibench.tasks.captioning.language import load_language_model
 from omnibench.tasks.captioning.trial import BATCH, CaptioningTrial
-from transformers import GenerationConfig
-
 from tests.captioning.captioning_models import SAID, made_up, save_folder
 
 DECODINGS = ("b1-t8", "b1-t24", "b4-t8", "b4-t24", "b5-t8", "b5-t24")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from omnibench.tasks.captioning.diversity import (
     distinct,
     distinct_captions,

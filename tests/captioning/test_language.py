@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub import constants
-from omnibench.tasks.captioning.language import folder_of, load_language_model
-from omnibench.tasks.captioning.tokenizer import learn
 from safetensors.torch import load_file, save_file
 from transformers import BartModel
 
@@ -19,6 +17,8 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import MissingWeightsError, WeightsError
+from omnibench.tasks.captioning.language import folder_of, load_language_model
+from omnibench.tasks.captioning.tokenizer import learn
 from tests.captioning.captioning_models import SAID, save_folder, tiny_bart
 
 

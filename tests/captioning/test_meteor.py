@@ -13,13 +13,13 @@ import nltk
 import numpy as np
 import pytest
 from nltk.corpus import LazyCorpusLoader, WordNetCorpusReader
-from omnibench.tasks.captioning import meteor as meteor_module
-from omnibench.tasks.captioning.meteor import meteor
-from omnibench.tasks.captioning.metrics import METRICS
 
 from omnibench.catalogue import datasets, tasks
 from omnibench.context import default_data
 from omnibench.record import as_bytes
+from omnibench.tasks.captioning import meteor as meteor_module
+from omnibench.tasks.captioning.meteor import meteor
+from omnibench.tasks.captioning.metrics import METRICS
 from tests.conftest import Bench
 
 REFERENCE = (

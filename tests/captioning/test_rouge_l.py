@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from omnibench.tasks.captioning.rouge import UnicodeTokenizer, rouge_l
 from rouge_score.rouge_scorer import RougeScorer
 
+from omnibench.tasks.captioning.rouge import UnicodeTokenizer, rouge_l
 from tests.captioning.captioning_texts import pairs
 
 

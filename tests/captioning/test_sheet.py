@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from omnibench.tasks.captioning.sheet import LINE, LINES, MARGIN, TILE, WIDTH, caption_sheet
 from PIL import Image, ImageDraw
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Split
+from omnibench.tasks.captioning.sheet import LINE, LINES, MARGIN, TILE, WIDTH, caption_sheet
 
 LONG = "There is a large heterogeneous mass in the right upper lobe with spiculated margins. " * 12
 

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from omnibench.tasks.captioning.slots import slot_matches
 
 from omnibench.data.phantom import KINDS
 from omnibench.data.phantom.captions import SIZES, caption, place
 from omnibench.data.phantom.cases import case
 from omnibench.data.phantom.slots import SLOTS, slots_of
+from omnibench.tasks.captioning.slots import slot_matches
 
 CASES = [case("slots", index) for index in range(600)]
 FOUND = (

@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.classification.classifier import Classifier
-from omnibench.tasks.classification.finetune import ClassificationTrial
-from omnibench.tasks.classification.recipes import OMNIRAD
 from torch import nn
 
 from omnibench.adapt.trainable import attach
@@ -24,6 +21,9 @@ from omnibench.encoders.build import load_trainable
 from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
 from omnibench.store import RecordStore
+from omnibench.tasks.classification.classifier import Classifier
+from omnibench.tasks.classification.finetune import ClassificationTrial
+from omnibench.tasks.classification.recipes import OMNIRAD
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.steps import Steps
 

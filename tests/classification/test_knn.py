@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.classification.knn import as_logits, vote_shares
 from sklearn.neighbors import KNeighborsClassifier
 from torch import Tensor
 
 from omnibench.errors import RequestError
+from omnibench.tasks.classification.knn import as_logits, vote_shares
 
 
 @pytest.fixture

@@ -3,6 +3,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch import nn
+
+from omnibench.errors import NumericError
 from omnibench.tasks.classification.linear import (
     INIT_STD,
     Seeds,
@@ -10,9 +13,6 @@ from omnibench.tasks.classification.linear import (
     as_targets,
     train_heads,
 )
-from torch import nn
-
-from omnibench.errors import NumericError
 
 FIELDS: dict[str, Any] = {"epochs": 6, "batch": 16, "weight_decay": 0.05}
 

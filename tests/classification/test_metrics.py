@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn import metrics as sk
+
+from omnibench.stats.rates import softmax
 from omnibench.tasks.classification.metrics import (
     omnibench_classification,
     omnirad_classification,
     omnirad_classification_4dp,
 )
-from sklearn import metrics as sk
-
-from omnibench.stats.rates import softmax
 
 
 @st.composite

@@ -9,7 +9,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from omnibench.tasks.captioning import meteor
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
@@ -17,6 +16,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.doctor import machine, software
 from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weights_bytes
+from omnibench.tasks.captioning import meteor
 
 Usage = namedtuple("Usage", "total used free")
 

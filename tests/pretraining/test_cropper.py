@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.pretraining.crops import Cropper
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.tasks.pretraining.crops import Cropper
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 from tests.pretraining.tiny_networks import DEPTH, PATCH, recipe
 
 STATISTICS = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 import torch
-from omnibench.tasks.pretraining import losses
-from omnibench.tasks.pretraining.heads import Head
-from omnibench.tasks.pretraining.losses import cross_entropy, koleo
-from omnibench.tasks.pretraining.targets import sinkhorn_knopp
 from torch import Tensor
 from torch.nn import functional
 from torch.nn.utils.parametrizations import weight_norm
 
+from omnibench.tasks.pretraining import losses
+from omnibench.tasks.pretraining.heads import Head
+from omnibench.tasks.pretraining.losses import cross_entropy, koleo
+from omnibench.tasks.pretraining.targets import sinkhorn_knopp
 from tests.pretraining import straight_line
 
 ROWS, WIDTH, PROTOTYPES, AIMS = 7, 5, 12, 4

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from omnibench.tasks.pretraining import held
 
 from omnibench.data.pool import open_pool
 from omnibench.data.sources import resolve
+from omnibench.tasks.pretraining import held
 
 
 @pytest.mark.parametrize("memory", [2**30, 1000])

@@ -7,10 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.pretraining.knn import NEIGHBOURS, TEMPERATURE, OnlineKnn
-from omnibench.tasks.pretraining.network import MaskedViT
-from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
-from omnibench.tasks.pretraining.watch import PATIENCE, Watch, effective_rank, teacher_facts
 from scipy.stats import entropy
 from sklearn.metrics import roc_auc_score
 from sklearn.neighbors import KNeighborsClassifier
@@ -18,6 +14,10 @@ from torch import Tensor
 
 from omnibench.data import sources
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.tasks.pretraining.knn import NEIGHBOURS, TEMPERATURE, OnlineKnn
+from omnibench.tasks.pretraining.network import MaskedViT
+from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
+from omnibench.tasks.pretraining.watch import PATIENCE, Watch, effective_rank, teacher_facts
 from tests.pretraining.tiny_networks import SIDE, every, model, recipe
 from tests.target_values import labels_of
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
+
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.groups import Course, parameter_groups
 from omnibench.tasks.pretraining.recipes import OMNIRAD
-from torch import Tensor
-
 from tests.pretraining.tiny_networks import crops, model, network, recipe
 
 EPOCH = 5

@@ -5,12 +5,12 @@ import math
 from typing import Any
 
 import pytest
-from omnibench.tasks.pretraining.distillation import Distillation
 
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
+from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.training.checkpoint import Checkpoints
 from tests.pretraining.pretraining_units import checkpoints, lines, outcome, pretraining
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from omnibench.tasks.pretraining.masks import draw_masks
 from scipy.ndimage import label
 from scipy.stats import ks_2samp
+
+from omnibench.tasks.pretraining.masks import draw_masks
 
 GRID = (16, 16)
 TINY = [(1, 1), (1, 2), (1, 9), (2, 2), (2, 3), (3, 3), (4, 4), (5, 2)]

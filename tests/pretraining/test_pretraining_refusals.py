@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 import timm
 import torch
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
-from omnibench.tasks.pretraining.start import start_of
 from PIL import Image
 
 from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.errors import DataError, RequestError
+from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+from omnibench.tasks.pretraining.start import start_of
 from tests.pretraining.pretraining_units import FAST, outcome, pretraining
 
 

@@ -13,8 +13,6 @@ import numpy as np
 import pytest
 import timm
 import torch
-from omnibench.tasks.pretraining.metrics import FIGURES, KNN
-from omnibench.tasks.pretraining.trainer import Trainer
 from safetensors.torch import load, load_file
 
 from omnibench.cards import BackboneCard
@@ -26,6 +24,8 @@ from omnibench.encoders.coverage import tensors_digest
 from omnibench.execute import execute_unit
 from omnibench.store import RecordStore
 from omnibench.task import Outcome
+from omnibench.tasks.pretraining.metrics import FIGURES, KNN
+from omnibench.tasks.pretraining.trainer import Trainer
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.steps import Steps
 from tests.pretraining.pretraining_units import FAST, checkpoints, lines, outcome, pretraining

@@ -3,6 +3,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from omnibench.tasks.pretraining.schedules import cosine, linear
 
 

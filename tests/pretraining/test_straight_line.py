@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+
 from omnibench.tasks.pretraining.crops import Crops
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, Distillation, dino_terms
 from omnibench.tasks.pretraining.network import MaskedViT, draw_paths
 from omnibench.tasks.pretraining.recipes import PretrainingRecipe
-
 from tests.pretraining import straight_line
 from tests.pretraining.tiny_networks import crops, model, network, recipe
 

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM
-from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
 from scipy.special import logsumexp
 from torch import Tensor
 
+from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM
+from omnibench.tasks.pretraining.targets import sinkhorn_knopp, softmax
 from tests.pretraining import straight_line
 from tests.pretraining.tiny_networks import crops, every, model, recipe
 

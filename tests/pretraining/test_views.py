@@ -4,6 +4,10 @@ from typing import Any
 
 import pytest
 import torch
+from scipy.stats import kstest
+from torch import Tensor
+from torchvision.transforms.v2 import functional as reference
+
 from omnibench.tasks.pretraining.views import (
     GLOBAL_BLUR_AS_RUN,
     Draws,
@@ -11,9 +15,6 @@ from omnibench.tasks.pretraining.views import (
     global_views,
     local_view,
 )
-from scipy.stats import kstest
-from torch import Tensor
-from torchvision.transforms.v2 import functional as reference
 
 DRAWS = 3000
 SCALE = (0.32, 1.0)

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import timm
 import torch
+
 from omnibench.tasks.pretraining.crops import GLOBAL, Crops
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.masks import draw_masks

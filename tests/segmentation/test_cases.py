@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from omnibench.tasks.segmentation.cases import Cases, nearest
-from omnibench.tasks.segmentation.counts import counts_of
-from omnibench.tasks.segmentation.distances import surface_distances
 from PIL import Image
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.errors import DataError
+from omnibench.tasks.segmentation.cases import Cases, nearest
+from omnibench.tasks.segmentation.counts import counts_of
+from omnibench.tasks.segmentation.distances import surface_distances
 from tests.segmentation.conftest import array_of
 from tests.target_values import masks_of
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omnibench.tasks.segmentation.counts import counts_of
 
 from omnibench.errors import DataError
+from omnibench.tasks.segmentation.counts import counts_of
 
 
 @settings(max_examples=100)

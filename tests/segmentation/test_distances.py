@@ -6,11 +6,11 @@ import torch
 from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 from monai.metrics.surface_dice import compute_surface_dice
 from monai.metrics.utils import get_mask_edges
-from omnibench.tasks.segmentation.distances import boundary, surface_distances
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
 from omnibench.errors import DataError
+from omnibench.tasks.segmentation.distances import boundary, surface_distances
 
 SIZE = (40, 52)
 

@@ -3,6 +3,10 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
+from torch.nn import functional
+
+from omnibench.errors import RequestError
 from omnibench.tasks.segmentation.decoder import Decoder
 from omnibench.tasks.segmentation.heads import UNet, check_input_size
 from omnibench.tasks.segmentation.hybrid import (
@@ -17,10 +21,6 @@ from omnibench.tasks.segmentation.hybrid import (
 )
 from omnibench.tasks.segmentation.prior import ConvolutionalPrior, FusedPyramid, Fusion
 from omnibench.tasks.segmentation.width import decoder_width
-from torch import nn
-from torch.nn import functional
-
-from omnibench.errors import RequestError
 
 CNN = [(40, 8), (112, 16), (320, 32)]  # widths and strides of efficientnet-lite0
 TINY = [(24, 8, 8), (24, 4, 4), (24, 2, 2)]  # a CNN's maps at 64 px, as `head` takes them

@@ -2,6 +2,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.metrics import omnirad_batch16
 

@@ -3,6 +3,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
+
+from omnibench.cards import DatasetCard
+from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.overlay import (
@@ -13,10 +17,6 @@ from omnibench.tasks.segmentation.overlay import (
     overlay_sheet,
     paint,
 )
-from PIL import Image
-
-from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Masks, Split
 
 
 def test_colours_tell_right_over_missed_and_the_wrong_class() -> None:

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 from monai.metrics.meandice import compute_dice
 from monai.metrics.meaniou import compute_iou
 from numpy.typing import NDArray
-from omnibench.tasks.segmentation.counts import counts_of
-from omnibench.tasks.segmentation.metrics import METRICS, miou
 from sklearn import metrics as sk
 from torch import Tensor
 from torchmetrics.functional.classification import (
@@ -20,6 +18,8 @@ from torchmetrics.functional.classification import (
 )
 
 from omnibench.task import score
+from omnibench.tasks.segmentation.counts import counts_of
+from omnibench.tasks.segmentation.metrics import METRICS, miou
 
 # Metrics of a definition share one pass, and so its functions.
 BY_DEFINITION = {metric.definition: metric for metric in METRICS}

@@ -4,11 +4,6 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from omnibench.tasks.segmentation.cases import Cases
-from omnibench.tasks.segmentation.heads import Linear
-from omnibench.tasks.segmentation.recipes import LINEAR
-from omnibench.tasks.segmentation.segmenter import Segmenter
-from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -16,6 +11,11 @@ from torch.nn import functional
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.tasks.segmentation.cases import Cases
+from omnibench.tasks.segmentation.heads import Linear
+from omnibench.tasks.segmentation.recipes import LINEAR
+from omnibench.tasks.segmentation.segmenter import Segmenter
+from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
 from omnibench.training.job import Batch
 from tests.segmentation.conftest import array_of
 from tests.target_values import masks_of

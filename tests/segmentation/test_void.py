@@ -6,14 +6,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from omnibench.tasks.segmentation.cases import Cases
-from omnibench.tasks.segmentation.counts import counts_of
-from omnibench.tasks.segmentation.distances import surface_distances
-from omnibench.tasks.segmentation.heads import Linear
-from omnibench.tasks.segmentation.overlay import paint
-from omnibench.tasks.segmentation.recipes import LINEAR
-from omnibench.tasks.segmentation.segmenter import Segmenter
-from omnibench.tasks.segmentation.trial import Built, SegmentationTrial
 from PIL import Image
 from torch.nn import functional
 
@@ -22,6 +14,14 @@ from omnibench.data.declaration import VOID
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import DataError
 from omnibench.task import score
+from omnibench.tasks.segmentation.cases import Cases
+from omnibench.tasks.segmentation.counts import counts_of
+from omnibench.tasks.segmentation.distances import surface_distances
+from omnibench.tasks.segmentation.heads import Linear
+from omnibench.tasks.segmentation.overlay import paint
+from omnibench.tasks.segmentation.recipes import LINEAR
+from omnibench.tasks.segmentation.segmenter import Segmenter
+from omnibench.tasks.segmentation.trial import Built, SegmentationTrial
 from omnibench.training.job import Batch
 
 SIDE, COUNT = 32, 6

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,9 @@ WhenLogged = Callable[[str, Callable[[], object]], None]
 # No example fails for having taken long.
 settings.register_profile("no clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no clock")
+
+# Tests send it to themselves, and what is started under nohup inherits that it is ignored.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # Before torch is imported: threads that spin while they wait for each other take ten times as long
 # on a machine that does something else, too.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from omnibench.builders import builder_digest, require_unchanged, sources
+from omnibench.builders import builder_digest, code_digest, require_unchanged, sources
 from omnibench.errors import RequestError
 
 PLAIN = {
@@ -224,3 +224,28 @@ def test_a_hundred_builders_take_less_than_a_fifth_of_a_second(write: Any) -> No
     digests = {builder_digest(f"many:Net{k}") for k in range(100)}
     assert len(digests) == 100
     assert time.process_time() - began < 0.2
+
+
+def test_code_from_outside_counts_with_its_source_and_that_of_its_helper(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    helper = tmp_path / "helper_of_adapting.py"
+    helper.write_text("SCALE = 1\n")
+    (tmp_path / "adapting.py").write_text(
+        "from helper_of_adapting import SCALE\ndef attach(): ...\n"
+    )
+    first = code_digest("adapting:attach")
+    assert first is not None and first == code_digest("adapting:attach")
+    helper.write_text("SCALE = 2\n")
+    assert code_digest("adapting:attach") != first
+    assert code_digest("omnibench.adapt.low_rank:attach") is None  # its version tells it
+
+
+def test_what_is_written_in_no_module_is_refused_with_the_way_out() -> None:
+    class Written:
+        pass
+
+    Written.__module__ = "__main__"
+    with pytest.raises(RequestError, match=r"put it into a file of its own.* --plugin"):
+        code_digest(Written)

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.record import blank
+from omnibench.scoring import score
 from omnibench.session import Places, Session
-from omnibench.task import score
 
 CLASSES = 5
 

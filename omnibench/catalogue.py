@@ -35,12 +35,14 @@ datasets: Registry[DatasetCard] = Registry("dataset", "omnibench.datasets")
 readers: "Registry[Reader]" = Registry(
     "reader", "omnibench.readers", "omnibench.data.reader:check_reader"
 )
-tasks: "Registry[Task]" = Registry("task", "omnibench.tasks", "omnibench.task:check_task")
+tasks: "Registry[Task]" = Registry("task", "omnibench.tasks", "omnibench.contracts:check_task")
 adaptations: "Registry[Adaptation]" = Registry(
-    "adaptation", "omnibench.adaptations", "omnibench.task:check_adaptation"
+    "adaptation", "omnibench.adaptations", "omnibench.contracts:check_adaptation"
 )
 # By "task:definition/name"; a task's own are not among them.
-metrics: "Registry[Metric]" = Registry("metric", "omnibench.metrics", "omnibench.task:check_metric")
+metrics: "Registry[Metric]" = Registry(
+    "metric", "omnibench.metrics", "omnibench.contracts:check_metric"
+)
 figures: "Registry[Figure]" = Registry(
     "figure", "omnibench.figures", "omnibench.report.figures.drawing:check_figure"
 )

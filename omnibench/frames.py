@@ -11,9 +11,10 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
 from omnibench.record_files import read_predictions
+from omnibench.scoring import VALUES, by_decoding, metrics_of, values_per_case
 from omnibench.stats.cases import Stored
 from omnibench.stats.units import COLUMNS, split_decoding, undecoded
-from omnibench.task import VALUES, Metric, by_decoding, metrics_of, values_per_case
+from omnibench.task import Metric
 
 KEPT_BYTES = 256 * 2**20
 

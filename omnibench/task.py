@@ -1,20 +1,16 @@
 """What a task is: its adaptations, its metrics, and how a unit of it is run. No torch here."""
 
 import functools
-import inspect
-import numbers
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from omnibench import options as adaptation_options
-from omnibench.catalogue import adaptations, metrics, tasks
-from omnibench.errors import ExtensionError, OmnibenchError, RequestError
+from omnibench.catalogue import adaptations, tasks
 from omnibench.recipe import Recipe
 from omnibench.validation import validate
 
@@ -32,7 +28,6 @@ Ability = Literal["embed", "maps", "tokens"]
 # What an adaptation needs of a backbone: its frozen features, or the module itself.
 Needs = Literal["embed", "maps", "tokens", "module"]
 Direction = Literal["up", "down"]
-TEXTS, VALUES = "test_text", "values:"
 POINTS = "points"  # of fractions, which are printed x 100
 
 
@@ -300,223 +295,6 @@ def _adaptations(task: Task, version: int) -> Mapping[str, Adaptation]:
     }
 
 
-def metrics_of(task: str) -> tuple[Metric, ...]:
-    """Return a task's metrics, its own first, then those registered for it.
-
-    Raises:
-        RequestError: there is no such task.
-    """
-    own = tasks.get(task).metrics
-    return (*own, *(metrics.get(key) for key in metrics if key.partition(":")[0] == task))
-
-
-def reported_of(task: str) -> tuple[str, ...]:
-    """Return the ids of a task's metrics that get a table, the primary first."""
-    return tuple(metric.id for metric in metrics_of(task) if metric.reported)
-
-
 def makes_backbones(task: str) -> bool:
     """Return whether the cells of a task leave backbones; not of one that is not known."""
     return task in tasks and tasks.get(task).makes_backbones
-
-
-def score(task: str, predictions: Predictions) -> dict[str, float | None]:
-    """Return {"definition/name": value} of every metric of a task; undefined ones are None.
-
-    Of generated texts every decoding has its own: "definition@b5-t64/name".
-
-    Raises:
-        ExtensionError: a metric raises, or gives no number; or one from outside no row of numbers.
-    """
-    known = metrics_of(task)
-    registered = known[len(tasks.get(task).metrics) :]
-    decodings = by_decoding(predictions)
-    for decoded in decodings.values():
-        # A task's own are looked at by its tests; these would fail in the report, too late.
-        for metric, name, values in _computed(registered, "per_case", decoded):
-            _row(metric, name, values)
-    return {
-        f"{metric.definition}{suffix}/{name}": _number(metric, name, value)
-        for suffix, decoded in decodings.items()
-        for metric, name, value in _computed(known, "compute", decoded)
-    }
-
-
-def case_values(task: str, predictions: Predictions) -> dict[str, NDArray[Any]]:
-    """Return {"values:definition/name": [N]} of the metrics that are means over cases.
-
-    Raises:
-        ExtensionError: a metric raises, or gives no row of numbers.
-    """
-    return {
-        f"{VALUES}{metric.definition}{suffix}/{name}": _row(metric, name, values)
-        for suffix, decoded in by_decoding(predictions).items()
-        for metric, name, values in _computed(metrics_of(task), "per_case", decoded)
-    }
-
-
-def values_per_case(
-    task: str, definition: str, predictions: Predictions
-) -> dict[str, NDArray[Any]]:
-    """Return name -> [N] of those metrics of a definition that are means over cases."""
-    own = [metric for metric in metrics_of(task) if metric.definition == definition]
-    return {
-        name: _row(metric, name, values)
-        for metric, name, values in _computed(own, "per_case", predictions)
-    }
-
-
-def _computed(
-    chosen: Sequence[Metric], function: Literal["compute", "per_case"], predictions: Predictions
-) -> Iterator[tuple[Metric, str, Any]]:
-    """Yield (metric, name, what its function gives), each function called once."""
-    passes: dict[Any, Any] = {}
-    for metric in chosen:
-        compute = getattr(metric, function)
-        if compute is None:
-            continue
-        if compute not in passes:
-            try:
-                passes[compute] = compute(predictions)
-            except (OmnibenchError, MemoryError):
-                raise
-            except Exception as error:
-                raise ExtensionError(
-                    f"the metric {metric.id}: its `{function}` ({file_of(compute)}) raised "
-                    f"{type(error).__name__}: {error}"
-                ) from error
-        values = passes[compute]
-        if not isinstance(values, Mapping):
-            yield metric, metric.name, values
-            continue
-        sharing = [other for other in chosen if getattr(other, function) is compute]
-        for name, value in values.items():
-            if metric.covers(name):
-                yield metric, name, value
-            elif not any(other.covers(name) for other in sharing):
-                raise ExtensionError(
-                    f"the metric {metric.id}: its `{function}` ({file_of(compute)}) gave '{name}', "
-                    "which no metric of its pass is called; register one of that name"
-                )
-
-
-def _number(metric: Metric, name: str, value: Any) -> float | None:
-    if value is None or (isinstance(value, numbers.Real) and not isinstance(value, bool)):
-        return None if value is None else float(value)
-    raise ExtensionError(
-        f"the metric {metric.definition}/{name}: its `compute` ({file_of(metric.compute)}) gave a "
-        f"{type(value).__name__}, where a number or None is due"
-    )
-
-
-def _row(metric: Metric, name: str, values: Any) -> NDArray[Any]:
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        return values
-    form = (
-        f"shape {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
-    )
-    raise ExtensionError(
-        f"the metric {metric.definition}/{name}: its `per_case` ({file_of(metric.per_case)}) gave "
-        f"{form}, where an array [N] of one number a case is due"
-    )
-
-
-def file_of(thing: Any) -> str:
-    """Return the file that a function, a class or an object's class is written in."""
-    thing = inspect.unwrap(getattr(thing, "func", thing))
-    if not (inspect.isfunction(thing) or inspect.isclass(thing) or inspect.ismethod(thing)):
-        thing = type(thing)
-    try:
-        return inspect.getsourcefile(thing) or "no file"
-    except (TypeError, OSError):
-        return "no file"
-
-
-def check_task(task: Task) -> None:
-    """Refuse a task that lacks a member.
-
-    Raises:
-        RequestError: naming file and member.
-    """
-    where = f"the task '{getattr(task, 'name', None)}' ({file_of(task)})"
-    if not isinstance(task, Task):
-        raise RequestError(f"{where} is no omnibench.Task; derive its class from that")
-    _require(where, "name", task.name if hasattr(task, "name") else None, str)
-    _require(where, "version", task.version, int)
-    _require(where, "metrics", task.metrics, tuple)
-    for metric in task.metrics:
-        check_metric(metric)
-    kind = type(task)
-    if kind.prepare is Task.prepare and kind.run is Task.run:
-        raise RequestError(f"{where} has no `prepare`, nor a `run` of its own")
-    if not task.own and not task.offers:
-        raise RequestError(f"{where} has no adaptation: give it `own` ones, or what it `offers`")
-    if task.offers and "small" not in task.recipes:
-        raise RequestError(f"{where} has no recipe `small` in `recipes` for what it offers")
-    if unknown := sorted(map(str, set(task.offers) - set(get_args(Needs)))):
-        raise RequestError(
-            f"{where}: `offers` has '{unknown[0]}', none of {', '.join(get_args(Needs))}"
-        )
-    for name, adaptation in task.own.items():
-        _require(where, f"own['{name}']", adaptation, Adaptation)
-        if not adaptation.recipes:
-            raise RequestError(f"{where}: own['{name}'] has no `recipes`")
-
-
-def check_adaptation(adaptation: Adaptation) -> None:
-    """Refuse an adaptation that is registered and lacks a member.
-
-    Raises:
-        RequestError: naming file and member.
-    """
-    _require("an adaptation", "it", adaptation, Adaptation)
-    attach = adaptation.attach
-    source = "" if isinstance(attach, str) else f" ({file_of(attach)})"
-    where = f"the adaptation '{adaptation.name}'{source if attach is not None else ''}"
-    if not (callable(attach) or (isinstance(attach, str) and ":" in attach)):
-        raise RequestError(f"{where} has no `attach`; give it a function (encoder, options)")
-    if adaptation.needs is None:
-        raise RequestError(f"{where} has no `needs`; name what of a backbone it works on")
-    if adaptation.needs not in get_args(Needs):
-        raise RequestError(
-            f"{where}: `needs` is '{adaptation.needs}', none of {', '.join(get_args(Needs))}"
-        )
-    if adaptation.recipes:
-        raise RequestError(
-            f"{where} has `recipes`, which its tasks have; give `defaults` for what differs"
-        )
-
-
-def check_metric(metric: Metric) -> None:
-    """Refuse a metric that lacks a member.
-
-    Raises:
-        RequestError: naming file and member.
-    """
-    _require("a metric", "it", metric, Metric)
-    where = f"the metric '{metric.id}' ({file_of(metric.compute)})"
-    if not metric.definition or not metric.name or "@" in metric.id or ":" in metric.id:
-        raise RequestError(f"{where}: `id` is not of the form definition/name")
-    for member in ("compute", "per_case"):
-        function = getattr(metric, member)
-        if not callable(function) and (member == "compute" or function is not None):
-            raise RequestError(f"{where}: `{member}` is no function of predictions")
-    if metric.direction not in ("up", "down"):
-        raise RequestError(f"{where}: `direction` is '{metric.direction}', neither up nor down")
-
-
-def _require(where: str, member: str, value: Any, kind: type) -> None:
-    if not isinstance(value, kind):
-        raise RequestError(f"{where}: `{member}` is {value!r:.60}, where a {kind.__name__} is due")
-
-
-def by_decoding(predictions: Predictions) -> dict[str, Predictions]:
-    """What each decoding predicted, by its suffix "@b5-t64"; without decodings, {"": all}.
-
-    The texts of a decoding are `test_text@b5-t64` in predictions and `test_text` in its part.
-    """
-    suffixes = [name.removeprefix(TEXTS) for name in predictions if name.startswith(f"{TEXTS}@")]
-    if not suffixes:
-        return {"": predictions}
-    shared = {name: array for name, array in predictions.items() if "@" not in name}
-    return {suffix: {**shared, TEXTS: predictions[f"{TEXTS}{suffix}"]} for suffix in suffixes}

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from omnibench.catalogue import tasks
-from omnibench.task import Metric, metrics_of
+from omnibench.scoring import metrics_of
+from omnibench.task import Metric
 
 COLUMNS = (
     "task", "dataset", "backbone", "adaptation", "repetition", "definition", "metric", "view",

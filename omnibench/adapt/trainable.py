@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from omnibench.contracts import file_of
 from omnibench.encoders import TrainableEncoder
 from omnibench.errors import ExtensionError, OmnibenchError
 from omnibench.registry import import_attribute
-from omnibench.task import Adaptation, file_of
+from omnibench.task import Adaptation
 
 Attach = Callable[[TrainableEncoder, Mapping[str, Any]], "Trainable"]
 

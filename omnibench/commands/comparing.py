@@ -27,6 +27,7 @@ from omnibench.frames import (
 )
 from omnibench.record_files import complaint_about
 from omnibench.registry import did_you_mean
+from omnibench.scoring import reported_of
 from omnibench.session import Places, Session
 from omnibench.states import Filters, matching
 from omnibench.stats.across import by_dataset, overall
@@ -36,7 +37,7 @@ from omnibench.stats.details import Detail, details, on_new_runs
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
-from omnibench.task import POINTS, reported_of
+from omnibench.task import POINTS
 from omnibench.terminal import echo, echo_json
 
 log = logging.getLogger("omnibench")

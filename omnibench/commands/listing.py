@@ -5,9 +5,9 @@ from typing import Any
 from omnibench import catalogue
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
+from omnibench.scoring import metrics_of, reported_of
 from omnibench.session import Places, Session
 from omnibench.suite import shipped
-from omnibench.task import metrics_of, reported_of
 from omnibench.terminal import columns, echo, echo_json
 
 KINDS = ("backbones", "datasets", "tasks", "adaptations", "suites")

@@ -9,11 +9,12 @@ from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
 from omnibench.frames import units_by_metric, values_of
 from omnibench.report.words import beyond_points
+from omnibench.scoring import reported_of
 from omnibench.session import Places, Session
 from omnibench.states import states
 from omnibench.stats.power import MOST, repetitions_needed
 from omnibench.stats.units import Score, undecoded
-from omnibench.task import POINTS, reported_of
+from omnibench.task import POINTS
 from omnibench.terminal import columns, echo, echo_json
 
 HEADER = (

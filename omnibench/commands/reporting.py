@@ -15,9 +15,9 @@ from omnibench.report.gather import gather
 from omnibench.report.latent_report import write_latent
 from omnibench.report.page.write import FIGURES, make_page, write_page
 from omnibench.report.write import tables_in_words, write_tables
+from omnibench.scoring import score
 from omnibench.session import Places, Session
 from omnibench.states import states
-from omnibench.task import score
 from omnibench.terminal import echo
 from omnibench.tidy import tidy, to_parquet
 from omnibench.unregistered import unregistered

@@ -27,6 +27,7 @@ from omnibench.report.published import published_results
 from omnibench.report.reproduction import reproduction_tables
 from omnibench.report.results import Results
 from omnibench.report.study import Study
+from omnibench.scoring import reported_of
 from omnibench.states import CellState
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
@@ -36,7 +37,7 @@ from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
-from omnibench.task import POINTS, makes_backbones, reported_of
+from omnibench.task import POINTS, makes_backbones
 
 
 def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:

@@ -4,8 +4,9 @@ import math
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
 
+from omnibench.contracts import file_of
 from omnibench.errors import one_line
-from omnibench.task import POINTS, file_of
+from omnibench.task import POINTS
 
 UNDEFINED = "undefined"
 # What a suite calls a correction -> what a sentence calls it.

@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import ExtensionError
-from omnibench.task import Outcome, Predictions, score
+from omnibench.scoring import score
+from omnibench.task import Outcome, Predictions
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Batch, cell_job
 from omnibench.training.loop import Fitted, fit

@@ -18,7 +18,8 @@ from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.errors import RequestError
-from omnibench.task import Adaptation, Predictions, case_values
+from omnibench.scoring import case_values
+from omnibench.task import Adaptation, Predictions
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
 from omnibench.training.precision import DTYPES, autocast

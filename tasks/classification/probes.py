@@ -13,7 +13,8 @@ from torch import Tensor
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.encoders.frozen import UnitFeatures, unit_features
-from omnibench.task import Outcome, score
+from omnibench.scoring import score
+from omnibench.task import Outcome
 
 from .cases import Cases, cases_of, validation_macro_f1
 from .knn import as_logits, vote_shares

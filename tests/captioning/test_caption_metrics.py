@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import case
-from omnibench.task import score
+from omnibench.scoring import score
 from omnibench.tasks.captioning import metrics
 from omnibench.tasks.captioning.metrics import METRICS
 from tests.captioning.captioning_texts import pairs

@@ -20,8 +20,8 @@ from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.record_files import predictions_path, read_predictions
+from omnibench.scoring import reported_of, score
 from omnibench.store import RecordStore
-from omnibench.task import reported_of, score
 from omnibench.tasks.captioning import metrics, trial
 from omnibench.tasks.captioning.meteor import meteor
 from omnibench.tasks.captioning.metrics import METRICS

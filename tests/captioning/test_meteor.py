@@ -132,7 +132,8 @@ import numpy as np
 
 from omnibench import DatasetCard, register_dataset, register_task
 from omnibench.recipe import Recipe
-from omnibench.task import Adaptation, Metric, Outcome, Task, score
+from omnibench.scoring import score
+from omnibench.task import Adaptation, Metric, Outcome, Task
 from omnibench.tasks.captioning.meteor import meteor
 
 

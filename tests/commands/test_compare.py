@@ -10,7 +10,7 @@ import pytest
 
 from omnibench.cli import main
 from omnibench.record_files import read_predictions
-from omnibench.task import score
+from omnibench.scoring import score
 
 FOREGROUND, MACRO = "per-image-foreground", "per-image-macro"
 

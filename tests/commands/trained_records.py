@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from omnibench.record import blank
+from omnibench.scoring import score
 from omnibench.session import Places, Session
-from omnibench.task import score
 
 SUITE = """
 name: trained

@@ -14,10 +14,10 @@ from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
 from omnibench.commands import reporting
 from omnibench.record import blank
+from omnibench.scoring import score
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 from omnibench.suite import ReportSection
-from omnibench.task import score
 
 ATTACK = "</script><img src=x onerror=alert(1)> % & _ # $ { } ~ ^ \\ < > \" '"
 PNG = base64.b64decode(

@@ -8,7 +8,7 @@ import numpy as np
 
 from omnibench.cell import Cell
 from omnibench.record import blank
-from omnibench.task import score
+from omnibench.scoring import score
 
 
 class Bomb:

@@ -17,7 +17,7 @@ from torchmetrics.functional.classification import (
     multiclass_recall,
 )
 
-from omnibench.task import score
+from omnibench.scoring import score
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.metrics import METRICS, miou
 

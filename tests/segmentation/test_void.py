@@ -13,7 +13,7 @@ from omnibench.data import npz, pairs
 from omnibench.data.declaration import VOID
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import DataError
-from omnibench.task import score
+from omnibench.scoring import score
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.distances import surface_distances

@@ -1,0 +1,143 @@
+"""What a task's metrics make of its predictions. No torch here."""
+
+import numbers
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from omnibench.catalogue import metrics, tasks
+from omnibench.contracts import file_of
+from omnibench.errors import ExtensionError, OmnibenchError
+from omnibench.task import Metric, Predictions
+
+TEXTS, VALUES = "test_text", "values:"
+
+
+def metrics_of(task: str) -> tuple[Metric, ...]:
+    """Return a task's metrics, its own first, then those registered for it.
+
+    Raises:
+        RequestError: there is no such task.
+    """
+    own = tasks.get(task).metrics
+    return (*own, *(metrics.get(key) for key in metrics if key.partition(":")[0] == task))
+
+
+def reported_of(task: str) -> tuple[str, ...]:
+    """Return the ids of a task's metrics that get a table, the primary first."""
+    return tuple(metric.id for metric in metrics_of(task) if metric.reported)
+
+
+def score(task: str, predictions: Predictions) -> dict[str, float | None]:
+    """Return {"definition/name": value} of every metric of a task; undefined ones are None.
+
+    Of generated texts every decoding has its own: "definition@b5-t64/name".
+
+    Raises:
+        ExtensionError: a metric raises, or gives no number; or one from outside no row of numbers.
+    """
+    known = metrics_of(task)
+    registered = known[len(tasks.get(task).metrics) :]
+    decodings = by_decoding(predictions)
+    for decoded in decodings.values():
+        # A task's own are looked at by its tests; these would fail in the report, too late.
+        for metric, name, values in _computed(registered, "per_case", decoded):
+            _row(metric, name, values)
+    return {
+        f"{metric.definition}{suffix}/{name}": _number(metric, name, value)
+        for suffix, decoded in decodings.items()
+        for metric, name, value in _computed(known, "compute", decoded)
+    }
+
+
+def case_values(task: str, predictions: Predictions) -> dict[str, NDArray[Any]]:
+    """Return {"values:definition/name": [N]} of the metrics that are means over cases.
+
+    Raises:
+        ExtensionError: a metric raises, or gives no row of numbers.
+    """
+    return {
+        f"{VALUES}{metric.definition}{suffix}/{name}": _row(metric, name, values)
+        for suffix, decoded in by_decoding(predictions).items()
+        for metric, name, values in _computed(metrics_of(task), "per_case", decoded)
+    }
+
+
+def values_per_case(
+    task: str, definition: str, predictions: Predictions
+) -> dict[str, NDArray[Any]]:
+    """Return name -> [N] of those metrics of a definition that are means over cases."""
+    own = [metric for metric in metrics_of(task) if metric.definition == definition]
+    return {
+        name: _row(metric, name, values)
+        for metric, name, values in _computed(own, "per_case", predictions)
+    }
+
+
+def _computed(
+    chosen: Sequence[Metric], function: Literal["compute", "per_case"], predictions: Predictions
+) -> Iterator[tuple[Metric, str, Any]]:
+    """Yield (metric, name, what its function gives), each function called once."""
+    passes: dict[Any, Any] = {}
+    for metric in chosen:
+        compute = getattr(metric, function)
+        if compute is None:
+            continue
+        if compute not in passes:
+            try:
+                passes[compute] = compute(predictions)
+            except (OmnibenchError, MemoryError):
+                raise
+            except Exception as error:
+                raise ExtensionError(
+                    f"the metric {metric.id}: its `{function}` ({file_of(compute)}) raised "
+                    f"{type(error).__name__}: {error}"
+                ) from error
+        values = passes[compute]
+        if not isinstance(values, Mapping):
+            yield metric, metric.name, values
+            continue
+        sharing = [other for other in chosen if getattr(other, function) is compute]
+        for name, value in values.items():
+            if metric.covers(name):
+                yield metric, name, value
+            elif not any(other.covers(name) for other in sharing):
+                raise ExtensionError(
+                    f"the metric {metric.id}: its `{function}` ({file_of(compute)}) gave '{name}', "
+                    "which no metric of its pass is called; register one of that name"
+                )
+
+
+def _number(metric: Metric, name: str, value: Any) -> float | None:
+    if value is None or (isinstance(value, numbers.Real) and not isinstance(value, bool)):
+        return None if value is None else float(value)
+    raise ExtensionError(
+        f"the metric {metric.definition}/{name}: its `compute` ({file_of(metric.compute)}) gave a "
+        f"{type(value).__name__}, where a number or None is due"
+    )
+
+
+def _row(metric: Metric, name: str, values: Any) -> NDArray[Any]:
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        return values
+    form = (
+        f"shape {list(values.shape)}" if isinstance(values, np.ndarray) else type(values).__name__
+    )
+    raise ExtensionError(
+        f"the metric {metric.definition}/{name}: its `per_case` ({file_of(metric.per_case)}) gave "
+        f"{form}, where an array [N] of one number a case is due"
+    )
+
+
+def by_decoding(predictions: Predictions) -> dict[str, Predictions]:
+    """What each decoding predicted, by its suffix "@b5-t64"; without decodings, {"": all}.
+
+    The texts of a decoding are `test_text@b5-t64` in predictions and `test_text` in its part.
+    """
+    suffixes = [name.removeprefix(TEXTS) for name in predictions if name.startswith(f"{TEXTS}@")]
+    if not suffixes:
+        return {"": predictions}
+    shared = {name: array for name, array in predictions.items() if "@" not in name}
+    return {suffix: {**shared, TEXTS: predictions[f"{TEXTS}{suffix}"]} for suffix in suffixes}

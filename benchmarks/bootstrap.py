@@ -30,7 +30,7 @@ def measure(device: str) -> Iterator[Measure]:
         metrics = {"macro-f1": SINGLE_LABEL["macro-f1"]}
         alone = np.arange(CASES)
         compare_resampled(
-            *(resampled_scores(hot[labels], hot[one][None], alone, metrics) for one in (a, b))
+            *(resampled_scores(hot[labels], hot[item][None], alone, metrics) for item in (a, b))
         )
 
     bootstrap.forget_resamples()

@@ -49,7 +49,9 @@ class StubHub(ThreadingHTTPServer):
     @property
     def downloads(self) -> list[Asked]:
         """The downloads of large files."""
-        return [one for one in self.asked if one.method == "GET" and one.path.startswith("large/")]
+        return [
+            item for item in self.asked if item.method == "GET" and item.path.startswith("large/")
+        ]
 
 
 class Handler(BaseHTTPRequestHandler):

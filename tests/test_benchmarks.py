@@ -18,10 +18,10 @@ from omnibench.rates import forward_flops
 @pytest.mark.parametrize("reference", PARTS.values(), ids=PARTS.keys())
 def test_every_part_is_there(reference: Any) -> None:
     module, _, function = reference.partition(":")
-    found = find_spec(module)
-    assert found is not None
-    assert found.origin is not None
-    source = Path(found.origin).read_text(encoding="utf-8")  # the import costs seconds
+    actual = find_spec(module)
+    assert actual is not None
+    assert actual.origin is not None
+    source = Path(actual.origin).read_text(encoding="utf-8")  # the import costs seconds
     assert f"\ndef {function}(device: str) -> Iterator[Measure]:\n" in source
 
 

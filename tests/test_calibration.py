@@ -55,9 +55,9 @@ def test_a_gpu_is_named_and_never_asked(context: Context, monkeypatch: pytest.Mo
     remember(gpu, "frozen", {"bf16": 2e12})
     remember(context, "frozen", {"bf16": 2e9})
     monkeypatch.setattr(calibration, "describe", None)
-    found = recall(replace(context, device="cuda:1"))
-    assert found.frozen == {"bf16": 2e12}
-    assert "(Some GPU)" in found.basis
+    actual = recall(replace(context, device="cuda:1"))
+    assert actual.frozen == {"bf16": 2e12}
+    assert "(Some GPU)" in actual.basis
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"cpu": 3}', '{"cpu": {"device": "x"}}'])

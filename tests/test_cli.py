@@ -248,16 +248,16 @@ def broken_plugin(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_check_catches_a_broken_module_by_name(
     bench: Bench, broken_plugin: Path, name: str, status: int, message: str
 ) -> None:
-    found, out, _ = bench("check", name, "--plugin", broken_plugin)
-    assert found == status, out
+    actual, out, _ = bench("check", name, "--plugin", broken_plugin)
+    assert actual == status, out
     assert message in out
 
 
 def test_check_and_doctor_as_json(bench: Bench) -> None:
-    found = json.loads(bench("check", "random-vit-tiny", "--json")[1])
-    assert all(set(row) == {"name", "verdict", "message", "fix"} for row in found)
-    assert "maps equal the full forward" in {row["name"] for row in found}
-    assert {row["verdict"] for row in found} <= {"PASS", "WARN"}
+    actual = json.loads(bench("check", "random-vit-tiny", "--json")[1])
+    assert all(set(row) == {"name", "verdict", "message", "fix"} for row in actual)
+    assert "maps equal the full forward" in {row["name"] for row in actual}
+    assert {row["verdict"] for row in actual} <= {"PASS", "WARN"}
     names = {row["name"] for row in json.loads(bench("doctor", "demo", "--json")[1])}
     assert {"device", "folder results", "disk"} <= names
 

@@ -39,21 +39,23 @@ def test_flops_of_vit_small() -> None:
 def test_fine_tuning_costs_three_passes_an_image_at_the_rate_of_training(
     pending: Unit, context: Context
 ) -> None:
-    found = estimate([replace(pending, adaptation="full", short="full")], context)
+    actual = estimate([replace(pending, adaptation="full", short="full")], context)
     epoch = 100 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
-    assert found["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
-    assert found["basis"] == "measured on this machine (here) on 2026-01-01"
+    assert actual["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
+    assert actual["basis"] == "measured on this machine (here) on 2026-01-01"
 
 
 def test_a_head_under_augmentation_costs_frozen_passes(pending: Unit, context: Context) -> None:
-    found = estimate([replace(pending, adaptation="head", short="head")], context)
-    assert found["seconds"] == pytest.approx(3 * (4 * 110 * FLOPS / 1e11 + RECORD_SECONDS), abs=0.1)
+    actual = estimate([replace(pending, adaptation="head", short="head")], context)
+    assert actual["seconds"] == pytest.approx(
+        3 * (4 * 110 * FLOPS / 1e11 + RECORD_SECONDS), abs=0.1
+    )
 
 
 def test_frozen_probes_share_one_pass(pending: Unit, context: Context) -> None:
     knn = replace(pending, adaptation="knn", short="knn", repetitions=(0,))
-    found = estimate([pending, knn], context)
-    assert found["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 4 * RECORD_SECONDS, abs=0.1)
+    actual = estimate([pending, knn], context)
+    assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 4 * RECORD_SECONDS, abs=0.1)
 
 
 def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: Context) -> None:
@@ -70,5 +72,5 @@ def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: C
     training = 4 * (100 * 3 * bart / 5e10 + 10 * bart / 1e11)
     generation = 20 * (64 + 5 * 128) * bart / 64 / 1e11
     frozen = 130 * FLOPS / 1e11
-    found = estimate([caption], context)
-    assert found["seconds"] == pytest.approx(training + generation + frozen, rel=0.01)
+    actual = estimate([caption], context)
+    assert actual["seconds"] == pytest.approx(training + generation + frozen, rel=0.01)

@@ -151,7 +151,10 @@ def test_a_download_that_was_cut_goes_on_where_it_broke_off(
     assert status == 0
     assert Path(out.split(": ")[1].strip()).read_bytes() == content
     places = np.cumsum(cuts).tolist()
-    assert [one.range for one in filled.downloads] == [None, *(f"bytes={at}-" for at in places)]
+    assert [download.range for download in filled.downloads] == [
+        None,
+        *(f"bytes={at}-" for at in places),
+    ]
 
 
 def test_a_hub_that_dies_in_the_middle_is_one_sentence_and_leaves_nothing(
@@ -233,8 +236,10 @@ def test_a_gated_repository_says_how_to_get_in_and_lets_in_who_may(
     filled.asked.clear()
     monkeypatch.setenv("HF_TOKEN", filled.token)
     assert bench("weights", "fetch", "hub-timm")[0] == 0
-    assert [one.login for one in filled.downloads] == [None]  # of another host: not told the token
-    assert f"Bearer {filled.token}" in [one.login for one in filled.asked]
+    assert [download.login for download in filled.downloads] == [
+        None
+    ]  # of another host: not told the token
+    assert f"Bearer {filled.token}" in [download.login for download in filled.asked]
 
 
 def test_a_missing_revision_is_named(filled: StubHub, bench: Bench) -> None:

@@ -56,9 +56,9 @@ def look(store: RecordStore, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> Cal
         with monkeypatch.context() as patch:
             patch.setattr(store, "read", counted)
             index = Index(store)
-            found = index.summaries(asked)
+            actual = index.summaries(asked)
             index.save()
-        for cell, summary in zip(asked.cells, found, strict=True):
+        for cell, summary in zip(asked.cells, actual, strict=True):
             record = read(cell)
             assert (summary is None) == (record is None)
             if record is not None:
@@ -66,7 +66,7 @@ def look(store: RecordStore, unit: Unit, monkeypatch: pytest.MonkeyPatch) -> Cal
                     del record["error"]["traceback"]
                 assert summary is not None
                 assert {key: summary[key] for key in KEPT} == {key: record[key] for key in KEPT}
-        return [summary and summary["status"] for summary in found], len(reads)
+        return [summary and summary["status"] for summary in actual], len(reads)
 
     return look
 

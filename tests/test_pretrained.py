@@ -115,13 +115,13 @@ def test_a_failed_pretraining_blocks_its_backbone_alone(bench: Bench, suite: Pat
     assert status == 1
     assert "recipe.batch 64 exceeds the training split's 33 images" in err
     assert "pretraining/npz-two_npz-more/test_vit/dinov2-global did not end" in err
-    found = {c["backbone"]: c for c in cells(bench, suite)}
-    assert {name: c["state"] for name, c in found.items()} == {
+    actual = {c["backbone"]: c for c in cells(bench, suite)}
+    assert {name: c["state"] for name, c in actual.items()} == {
         "test_vit": "failed",
         "control": "done",
         "mine": "blocked",
     }
-    assert "its pretraining failed; run again with --retry-failed" in found["mine"]["needs"][0]
+    assert "its pretraining failed; run again with --retry-failed" in actual["mine"]["needs"][0]
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_two_processes_write_the_records_of_one(bench: Bench, suite: Path, tmp_p
     alone = sorted((tmp_path / "results" / "records").rglob("rep-*.json"))
     assert len(alone) == 3
     for path in alone:
-        one = json.loads(path.read_text())
+        item = json.loads(path.read_text())
         both = json.loads((tmp_path / "both" / path.relative_to(tmp_path / "results")).read_text())
-        assert both["digest"] == one["digest"]
-        assert both["metrics"] == pytest.approx(one["metrics"], abs=1e-4, nan_ok=True)
+        assert both["digest"] == item["digest"]
+        assert both["metrics"] == pytest.approx(item["metrics"], abs=1e-4, nan_ok=True)

@@ -68,8 +68,8 @@ def test_grimmer_of_unrounded_runs_is_what_enumeration_finds(
     for digits in range(101):
         for std in range(60):
             mean = Printed(Fraction(digits, 100), half)
-            found = grimmer(mean, Printed(Fraction(std, 100), half), images, n, None, (ddof,))
-            assert found == ((mean.value, std) in possible), (digits, std)
+            actual = grimmer(mean, Printed(Fraction(std, 100), half), images, n, None, (ddof,))
+            assert actual == ((mean.value, std) in possible), (digits, std)
 
 
 def test_grimmer_of_rounded_runs_never_rules_out_what_enumeration_finds() -> None:

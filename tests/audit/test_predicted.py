@@ -13,16 +13,16 @@ PRINTED = Summary(91.83, 0.32, 5)
 
 
 def test_five_printed_runs_expect_five_own_ones() -> None:
-    found = predicted(Summary(92.0, 1.5, 5), PRINTED)
-    assert found.margin == pytest.approx(2.776445 * 0.32 * (1 / 5 + 1 / 5) ** 0.5, rel=1e-6)
-    assert (found.n, found.inside) == (5, True)
+    actual = predicted(Summary(92.0, 1.5, 5), PRINTED)
+    assert actual.margin == pytest.approx(2.776445 * 0.32 * (1 / 5 + 1 / 5) ** 0.5, rel=1e-6)
+    assert (actual.n, actual.inside) == (5, True)
     assert not predicted(Summary(92.4, 1.5, 5), PRINTED).inside  # .57 away, .562 allowed
 
 
 def test_three_printed_runs_allow_more() -> None:
-    found = predicted(Summary(92.4, None, 1), Summary(91.83, 0.32, 3))
-    assert found.margin == pytest.approx(4.302653 * 0.32 * (1 / 3 + 1) ** 0.5, rel=1e-6)
-    assert found.inside
+    actual = predicted(Summary(92.4, None, 1), Summary(91.83, 0.32, 3))
+    assert actual.margin == pytest.approx(4.302653 * 0.32 * (1 / 3 + 1) ** 0.5, rel=1e-6)
+    assert actual.inside
 
 
 def test_nineteen_of_twenty_means_of_the_same_runs_are_inside() -> None:

@@ -25,8 +25,8 @@ def test_deviation_over_datasets_and_runs_gives_their_number_away(n: int) -> Non
     rng = np.random.default_rng(n)
     values = rng.normal(rng.normal(85, 7, size=(6, 1)), 0.4, size=(6, n))
     printed = round(values.std(ddof=1), 3)
-    found = {one.name: one.n for one in spreads(printed, 0.0005, members_of(values, 3))}
-    assert found == {"SD over datasets x runs (ddof=1)": (n,)}
+    actual = {value.name: value.n for value in spreads(printed, 0.0005, members_of(values, 3))}
+    assert actual == {"SD over datasets x runs (ddof=1)": (n,)}
 
 
 @pytest.mark.parametrize(
@@ -42,22 +42,22 @@ def test_deviation_over_datasets_and_runs_gives_their_number_away(n: int) -> Non
 def test_each_reading_is_found_under_its_name(name: str, value: Callable[..., Any]) -> None:
     rng = np.random.default_rng(8)
     values = rng.normal(rng.normal(85, 7, size=(6, 1)), 2.0, size=(6, 4))
-    found = {one.name: one.n for one in spreads(value(values), 5e-7, members_of(values, 6))}
-    assert list(found) == [name]
-    assert found[name] == ((4,) if "runs" in name else ())
+    actual = {item.name: item.n for item in spreads(value(values), 5e-7, members_of(values, 6))}
+    assert list(actual) == [name]
+    assert actual[name] == ((4,) if "runs" in name else ())
 
 
 def test_with_ddof_0_throughout_the_runs_cannot_be_told() -> None:
     rng = np.random.default_rng(9)
     values = rng.normal(rng.normal(85, 7, size=(6, 1)), 2.0, size=(6, 4))
     members = [Member(v.mean(), v.std(), 5e-7, 5e-7) for v in values]
-    found = {one.name: one.n for one in spreads(values.std(), 5e-7, members)}
-    assert found == {"SD over datasets x runs (ddof=0)": ()}
+    actual = {member.name: member.n for member in spreads(values.std(), 5e-7, members)}
+    assert actual == {"SD over datasets x runs (ddof=0)": ()}
 
 
 def test_members_without_deviations_allow_no_reading_over_runs() -> None:
-    found = spreads(5.0, 0.005, [Member(80, None, 0.005), Member(90, None, 0.005)])
-    assert [one.name for one in found] == [
+    actual = spreads(5.0, 0.005, [Member(80, None, 0.005), Member(90, None, 0.005)])
+    assert [item.name for item in actual] == [
         "SD over datasets (ddof=0)",
         "standard error over datasets",  # of two datasets, the same number
     ]
@@ -67,22 +67,24 @@ def test_rounding_never_rules_out_the_truth() -> None:
     rng = np.random.default_rng(10)
     for _ in range(200):
         values = rng.normal(rng.normal(85, 3, size=(4, 1)), 1.0, size=(4, 3))
-        found = spreads(round(values.std(ddof=1), 1), 0.05, members_of(values, 1))
-        assert any(3 in one.n for one in found if one.name == "SD over datasets x runs (ddof=1)")
+        actual = spreads(round(values.std(ddof=1), 1), 0.05, members_of(values, 1))
+        assert any(
+            3 in item.n for item in actual if item.name == "SD over datasets x runs (ddof=1)"
+        )
 
 
 def test_shipped_table_11_holds_three_runs() -> None:
     rows = [row for path in find_tables("omnirad") for row in read_table(path)]
-    found = [aggregate(row, rows) for row in rows if row.members]
-    miou = [one for one in found if one.row.metric == "miou"]
+    actual = [aggregate(row, rows) for row in rows if row.members]
+    miou = [item for item in actual if item.row.metric == "miou"]
     assert len(miou) == 14
-    assert {one.datasets for one in miou} == {8}
-    assert [one.n for one in miou].count([3]) == 13
-    assert [one.row.model for one in miou if not one.n] == ["DINO base"]
-    assert {one.spread for one in miou if one.n} == {"SD over datasets x runs (ddof=1)"}
-    assert all(one.mean_follows for one in miou)
-    others = [one for one in found if one.row.metric != "miou"]
+    assert {item.datasets for item in miou} == {8}
+    assert [item.n for item in miou].count([3]) == 13
+    assert [item.row.model for item in miou if not item.n] == ["DINO base"]
+    assert {item.spread for item in miou if item.n} == {"SD over datasets x runs (ddof=1)"}
+    assert all(item.mean_follows for item in miou)
+    others = [item for item in actual if item.row.metric != "miou"]
     assert len(others) == 28
-    assert all(one.n == [] and one.spread is None for one in others)
-    assert implied_n(5, [], found) == 3
-    assert implied_n(3, [], found) is None
+    assert all(item.n == [] and item.spread is None for item in others)
+    assert implied_n(5, [], actual) == 3
+    assert implied_n(3, [], actual) is None

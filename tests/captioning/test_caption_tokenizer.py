@@ -78,12 +78,12 @@ def test_cut_captions_are_counted_by_split_and_named(caplog: pytest.LogCaptureFi
 
 def test_tokenizer_json_is_read_as_transformers_reads_it(learnt: Any, tmp_path: Path) -> None:
     learnt.backend.save(str(tmp_path / "tokenizer.json"))
-    found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
+    actual = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
     theirs: Any = PreTrainedTokenizerFast(tokenizer_file=str(tmp_path / "tokenizer.json"))
     for caption in CAPTIONS:
         ids = theirs(caption, add_special_tokens=False)["input_ids"]
-        assert found.encode(caption, 512) == [0, *ids, 2]
-        assert found.decode([0, *ids, 2]) == theirs.decode(ids).strip()
+        assert actual.encode(caption, 512) == [0, *ids, 2]
+        assert actual.decode([0, *ids, 2]) == theirs.decode(ids).strip()
 
 
 def test_vocabulary_and_merges_are_read_as_transformers_reads_them(
@@ -91,19 +91,19 @@ def test_vocabulary_and_merges_are_read_as_transformers_reads_them(
 ) -> None:
     vocabulary, merges = parts_of(learnt)
     put_parts(tmp_path, vocabulary, merges)
-    found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
+    actual = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
     theirs = RobertaTokenizer(vocab=vocabulary, merges=merges)  # BART's
     for caption in CAPTIONS:
-        assert found.encode(caption, 512) == theirs(caption)["input_ids"]
-        assert found.encode(caption, 512) == learnt.encode(caption, 512)
-        assert found.decode(found.encode(caption, 512)) == caption.strip()
+        assert actual.encode(caption, 512) == theirs(caption)["input_ids"]
+        assert actual.encode(caption, 512) == learnt.encode(caption, 512)
+        assert actual.decode(actual.encode(caption, 512)) == caption.strip()
 
 
 def test_tokenizer_json_goes_before_vocabulary_and_merges(learnt: Any, tmp_path: Path) -> None:
     learnt.backend.save(str(tmp_path / "tokenizer.json"))
     put_parts(tmp_path, {"a": 0}, [])
-    found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
-    assert found.backend.to_str() == learnt.backend.to_str()
+    actual = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
+    assert actual.backend.to_str() == learnt.backend.to_str()
 
 
 def test_a_file_saved_after_use_neither_cuts_nor_pads(learnt: Any, tmp_path: Path) -> None:
@@ -113,9 +113,9 @@ def test_a_file_saved_after_use_neither_cuts_nor_pads(learnt: Any, tmp_path: Pat
     used("a", max_length=4, truncation=True, padding="max_length")
     used.save_pretrained(tmp_path)
     assert json.loads(path.read_text())["truncation"]["max_length"] == 4
-    found = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
+    actual = from_folder(tmp_path, **IDS, vocabulary=learnt.size)
     for caption in CAPTIONS:
-        assert found.encode(caption, 512) == learnt.encode(caption, 512)
+        assert actual.encode(caption, 512) == learnt.encode(caption, 512)
 
 
 def test_a_tokenizer_that_returns_nothing_is_refused_by_name(learnt: Any, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_gpt2s_own_files(real_data: Path, tmp_path: Path) -> None:
     """Its end stands for begin and padding too."""
     shutil.copy(real_data / "bpe" / "encoder.json", tmp_path / "vocab.json")
     shutil.copy(real_data / "bpe" / "vocab.bpe", tmp_path / "merges.txt")
-    found = from_folder(tmp_path, bos=50256, eos=50256, pad=50256, vocabulary=50257)
+    actual = from_folder(tmp_path, bos=50256, eos=50256, pad=50256, vocabulary=50257)
     vocabulary = json.loads((tmp_path / "vocab.json").read_text(encoding="utf-8"))
     lines = (tmp_path / "merges.txt").read_text(encoding="utf-8").split("\n")[1:]
     merges: Any = [tuple(line.split(" ")) for line in lines if line]
@@ -164,6 +164,6 @@ def test_gpt2s_own_files(real_data: Path, tmp_path: Path) -> None:
     theirs = GPT2Tokenizer(vocab=vocabulary, merges=merges)
     for caption in CAPTIONS:
         ids = theirs(caption)["input_ids"]
-        assert found.encode(caption, 512) == [50256, *ids, 50256]
-        assert found.decode([50256, *ids, 50256]) == caption.strip()
-    assert found.encode("Axial CT of the chest", 512)[1:-1] == [31554, 498, 16356, 286, 262, 7721]
+        assert actual.encode(caption, 512) == [50256, *ids, 50256]
+        assert actual.decode([50256, *ids, 50256]) == caption.strip()
+    assert actual.encode("Axial CT of the chest", 512)[1:-1] == [31554, 498, 16356, 286, 262, 7721]

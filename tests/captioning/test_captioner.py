@@ -45,11 +45,11 @@ def test_the_patch_merger_is_its_formula(scale: str, root: Any) -> None:
     merger = PatchMerger(12, 4, scale)
     drawn(merger.norm)
     tokens = torch.randn(2, 7, 12)
-    found = merger(tokens)
-    assert found.shape == (2, 4, 12)
-    torch.testing.assert_close(found, merged(merger, tokens, root))
+    actual = merger(tokens)
+    assert actual.shape == (2, 4, 12)
+    torch.testing.assert_close(actual, merged(merger, tokens, root))
     other = merged(merger, tokens, math.sqrt(12) / root)
-    assert not torch.allclose(found, other, atol=1e-2)
+    assert not torch.allclose(actual, other, atol=1e-2)
 
 
 def test_how_projection_and_queries_are_drawn() -> None:
@@ -76,10 +76,10 @@ def by_transformers(trial: CaptioningTrial, split: str, rows: Any) -> Any:
 
 @pytest.fixture
 def trial() -> CaptioningTrial:
-    found = made_up(20, init_std=0.3)
-    drawn(found.model.norm)
-    drawn(found.model.merger.norm)
-    return found
+    actual = made_up(20, init_std=0.3)
+    drawn(actual.model.norm)
+    drawn(actual.model.merger.norm)
+    return actual
 
 
 def part(rows: Any, whole: list[int]) -> Batch:
@@ -93,8 +93,8 @@ def test_loss_and_logits_are_transformers_own(trial: CaptioningTrial) -> None:
     tokens = trial.tokens.read("train", np.array(rows))
     assert tokens.shape == (5, 5, WIDTH)
     said = labels != IGNORED  # behind a caption's end the two read different fillers
-    found = trial.model(tokens, read)
-    torch.testing.assert_close(found[said], expected.logits[said], rtol=1e-4, atol=1e-4)
+    actual = trial.model(tokens, read)
+    torch.testing.assert_close(actual[said], expected.logits[said], rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(trial.loss(part(rows, rows)), expected.loss)
 
 

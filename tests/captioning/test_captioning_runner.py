@@ -137,11 +137,11 @@ def test_stored_texts_tell_everything_and_are_scored_again(make: Any) -> None:
 
 
 def test_the_model_learns_which_caption_is_which(make: Any) -> None:
-    (found,) = outcomes(*make(**LEARNING))
+    (actual,) = outcomes(*make(**LEARNING))
     for decoding in ("b1-t12", "b4-t12"):
-        texts = found.predictions[f"test_text@{decoding}"]
+        texts = actual.predictions[f"test_text@{decoding}"]
         assert (texts == TRUTH).mean() >= 0.8
-        assert found.metrics[f"omnibench-captioning@{decoding}/bleu-4"] > 0.7
+        assert actual.metrics[f"omnibench-captioning@{decoding}/bleu-4"] > 0.7
 
 
 def test_a_training_cut_short_ends_with_the_same_texts(
@@ -237,8 +237,8 @@ def test_the_mergers_scale_is_the_options(make: Any, trained: list[Any]) -> None
 
 def test_bfloat16_learns_which_caption_is_which(make: Any) -> None:
     """Training under autocast, generation in bfloat16 outright, tokens kept as 16 bits."""
-    (found,) = outcomes(*make(precision="bf16", decodings=("b4-t12",), **LEARNING))
-    assert (found.predictions["test_text@b4-t12"] == TRUTH).mean() >= 0.8
+    (actual,) = outcomes(*make(precision="bf16", decodings=("b4-t12",), **LEARNING))
+    assert (actual.predictions["test_text@b4-t12"] == TRUTH).mean() >= 0.8
 
 
 def test_a_dataset_without_captions_is_refused(
@@ -275,16 +275,16 @@ def test_without_wordnet_all_but_meteor_is_there(
     monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path))
-    (found,) = outcomes(*make(place="without"))
-    absent = {key for key, value in found.metrics.items() if value is None}
+    (actual,) = outcomes(*make(place="without"))
+    absent = {key for key, value in actual.metrics.items() if value is None}
     assert absent - {k for k, v in full.metrics.items() if v is None} == {
         f"{id_}@{decoding}/meteor"
         for id_ in ("omnirad-captioning", "omnibench-captioning")
         for decoding in ("b1-t12", "b4-t12")
     }
-    assert found.metrics.keys() == full.metrics.keys()
-    assert not [key for key in found.predictions if key.endswith("/meteor")]
-    assert found.files["captions.png"].startswith(b"\x89PNG")
+    assert actual.metrics.keys() == full.metrics.keys()
+    assert not [key for key in actual.predictions if key.endswith("/meteor")]
+    assert actual.files["captions.png"].startswith(b"\x89PNG")
 
 
 def test_more_tokens_than_the_model_has_positions_are_refused(make: Any) -> None:

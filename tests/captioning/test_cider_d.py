@@ -44,9 +44,9 @@ def by_arrays(references: Any, texts: Any) -> Any:
 @settings(max_examples=150)
 @given(pairs())
 def test_another_implementation_agrees(case: Any) -> None:
-    found = cider_d(*case)
-    np.testing.assert_allclose(found, by_arrays(*case), atol=1e-9)
-    assert (found >= 0).all() and (found <= 10 + 1e-9).all()
+    actual = cider_d(*case)
+    np.testing.assert_allclose(actual, by_arrays(*case), atol=1e-9)
+    assert (actual >= 0).all() and (actual <= 10 + 1e-9).all()
 
 
 def test_by_hand() -> None:
@@ -56,11 +56,11 @@ def test_by_hand() -> None:
     (1, 1) ln 2: 2 / (sqrt 5 sqrt 2). Bigrams: (aa, ab) against (ab, b mass): 1 / (sqrt 2 sqrt 2).
     No trigram is shared and no text has four words; lengths are equal.
     """
-    found = cider_d(["a b mass", "c mass"], ["a a b", "c mass mass mass"])
-    assert found[0] == pytest.approx(10 / 4 * (2 / math.sqrt(10) + 1 / 2))
+    actual = cider_d(["a b mass", "c mass"], ["a a b", "c mass mass mass"])
+    assert actual[0] == pytest.approx(10 / 4 * (2 / math.sqrt(10) + 1 / 2))
     # Second: "c" alone weighs, cosine 1; "c mass" is one of the bigrams c mass, mass mass (twice).
     # The latter isn't in any reference and weighs 2 ln 2: 1 / sqrt 5; two words too many.
-    assert found[1] == pytest.approx(10 / 4 * (1 + 1 / math.sqrt(5)) * math.exp(-4 / 72))
+    assert actual[1] == pytest.approx(10 / 4 * (1 + 1 / math.sqrt(5)) * math.exp(-4 / 72))
 
 
 def test_a_copy_scores_ten_if_long_enough_for_all_orders() -> None:
@@ -81,13 +81,13 @@ def test_what_every_reference_holds_weighs_nothing() -> None:
 
 
 def test_an_empty_caption_scores_0() -> None:
-    found = cider_d(["a small cyst there", "no lesion is seen"], ["", "no lesion is seen"])
-    assert found == pytest.approx([0, 10])
+    actual = cider_d(["a small cyst there", "no lesion is seen"], ["", "no lesion is seen"])
+    assert actual == pytest.approx([0, 10])
 
 
 def test_order_of_captions_does_not_matter() -> None:
     references = ["a cyst in the lung", "no lesion in the lung", "a mass in the liver"]
     texts = ["a cyst in the liver", "no lesion", "a mass"]
     assert all(a != b for a, b in pairwise(references))
-    found = cider_d(references, texts)
-    np.testing.assert_allclose(cider_d(references[::-1], texts[::-1]), found[::-1])
+    actual = cider_d(references, texts)
+    np.testing.assert_allclose(cider_d(references[::-1], texts[::-1]), actual[::-1])

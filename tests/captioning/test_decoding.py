@@ -19,7 +19,7 @@ DECODINGS = ("b1-t8", "b1-t24", "b4-t8", "b4-t24", "b5-t8", "b5-t24")
 def one_by_one(bart: Any, visual: Any, decoding: Any, tokenizer: Any) -> list[Any]:
     """Token ids of `transformers`' generate from one image's merged tokens at a time."""
     beams, most = decoding[1:].split("-t")
-    found = []
+    actual = []
     for image in visual:
         ids = bart.generate(
             inputs_embeds=image[None],
@@ -37,8 +37,8 @@ def one_by_one(bart: Any, visual: Any, decoding: Any, tokenizer: Any) -> list[An
             eos_token_id=tokenizer.eos,
             pad_token_id=tokenizer.pad,
         )
-        found.append(ids[0].tolist())
-    return found
+        actual.append(ids[0].tolist())
+    return actual
 
 
 def unpadded(rows: Any, pad: Any) -> list[Any]:
@@ -69,8 +69,8 @@ def test_generation_is_transformers_own_one_image_at_a_time(
     encoded = bart.get_encoder()(inputs_embeds=visual).last_hidden_state
     kept = encoded.clone()
     with torch.no_grad():
-        found = generate(bart, encoded, decoding, tokenizer)
-    assert unpadded(found, tokenizer.pad) == one_by_one(bart, visual, decoding, tokenizer)
+        actual = generate(bart, encoded, decoding, tokenizer)
+    assert unpadded(actual, tokenizer.pad) == one_by_one(bart, visual, decoding, tokenizer)
     assert torch.equal(encoded, kept)  # the next decoding reads the same states
 
 
@@ -107,11 +107,11 @@ def test_a_folders_own_generation_settings_change_nothing(tmp_path: Path) -> Non
     encoded = torch.randn(4, 3, 16)
     said = {}
     for name in ("plain", "tuned"):
-        found = load_language_model("folder", tmp_path / name, ())
-        bart = found.bart.eval()
-        bart.final_logits_bias[0, found.tokenizer.eos] += 0.5
+        actual = load_language_model("folder", tmp_path / name, ())
+        bart = actual.bart.eval()
+        bart.final_logits_bias[0, actual.tokenizer.eos] += 0.5
         said[name] = [
-            generate(bart, encoded, decoding, found.tokenizer) for decoding in ("b1-t24", "b4-t24")
+            generate(bart, encoded, decoding, actual.tokenizer) for decoding in ("b1-t24", "b4-t24")
         ]
     assert said["plain"] == said["tuned"]
     assert min(map(len, said["plain"][1])) < 20
@@ -153,7 +153,7 @@ def test_texts_are_the_generated_ids_in_words() -> None:
     visual = made.model.merger(made.model.norm(made.model.project(tokens)))
     ids = one_by_one(made.model.bart, visual.detach(), "b4-t12", made.cases.tokenizer)
     special = (made.cases.tokenizer.bos, made.cases.tokenizer.eos)
-    words = [[one for one in row if one not in special] for row in ids]
+    words = [[item for item in row if item not in special] for row in ids]
     expected = [made.cases.tokenizer.backend.decode(row).strip() for row in words]
     assert made.texts(("b4-t12",), lambda *_: None) == {"b4-t12": expected}
 

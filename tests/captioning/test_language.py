@@ -48,12 +48,12 @@ def test_bart_small_is_drawn_by_the_seed() -> None:
 def test_a_folder_loads_with_its_digest(tmp_path: Path, half: bool) -> None:
     """Weights kept in half precision, as those of BART-large, are trained in fp32 too."""
     saved = save_folder(tmp_path, half=half)
-    found = load_language_model("folder", tmp_path, ())
-    assert found.bart.dtype == torch.float32
-    assert states_equal(found.bart, saved.float())
-    assert found.digest == tensors_digest(saved.float())
-    assert found.tokenizer.encode(SAID[0], 99) == learn(SAID * 2).encode(SAID[0], 99)
-    assert found.bart.config.decoder_start_token_id == found.tokenizer.bos
+    actual = load_language_model("folder", tmp_path, ())
+    assert actual.bart.dtype == torch.float32
+    assert states_equal(actual.bart, saved.float())
+    assert actual.digest == tensors_digest(saved.float())
+    assert actual.tokenizer.encode(SAID[0], 99) == learn(SAID * 2).encode(SAID[0], 99)
+    assert actual.bart.config.decoder_start_token_id == actual.tokenizer.bos
 
 
 def test_a_folder_does_not_depend_on_the_state_of_the_generator(tmp_path: Path) -> None:
@@ -183,8 +183,8 @@ def test_where_a_units_model_lies(unit: Unit, tmp_path: Path, no_hub: Any) -> No
     folder.mkdir(parents=True)
     saved = save_folder(folder)
     assert folder_of(base, card, context) == folder
-    found = load_language_model("bart-base", folder, ())
-    assert found.digest == tensors_digest(saved)
+    actual = load_language_model("bart-base", folder, ())
+    assert actual.digest == tensors_digest(saved)
 
 
 @pytest.mark.parametrize("absent", ["model.safetensors", "tokenizer.json", "config.json", None])

@@ -65,8 +65,8 @@ def test_by_hand(with_wordnet: Any) -> None:
     """A synonym, a stem, m of m in one run: 1 - .5 / m^3; nothing alike and nothing said: 0."""
     references = ["a car", "two masses", "one two three four", "a mass", "a mass"]
     texts = ["a auto", "two mass", "One two three four", "nothing alike", ""]
-    found = meteor(references, texts)
-    assert found == pytest.approx([1 - 1 / 16, 1 - 1 / 16, 1 - 1 / 128, 0, 0])
+    actual = meteor(references, texts)
+    assert actual == pytest.approx([1 - 1 / 16, 1 - 1 / 16, 1 - 1 / 128, 0, 0])
 
 
 @pytest.mark.real_data

@@ -23,8 +23,8 @@ def test_of_ascii_texts_rouge_l_is_rouge_scores(case: Any) -> None:
 def test_by_hand() -> None:
     """In order in both: "a mass the lung", 4 of 5 and 4 of 6 words; then nothing said; no stem."""
     references = ["A mass in the lung.", "a mass", "masses"]
-    found = rouge_l(references, ["a solid mass of the lung", "", "mass"])
-    assert found == pytest.approx([2 * 4 / 11, 0, 0])
+    actual = rouge_l(references, ["a solid mass of the lung", "", "mass"])
+    assert actual == pytest.approx([2 * 4 / 11, 0, 0])
 
 
 @pytest.mark.parametrize(

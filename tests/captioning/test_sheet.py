@@ -65,10 +65,10 @@ ROWS = (
 
 
 def test_a_row_an_image_from_the_best_to_the_worst(drawn: list[Any]) -> None:
-    found = sheet(VALUES)
-    found.load()
-    assert (found.format, found.mode) == ("PNG", "RGB")
-    assert found.size == (WIDTH, MARGIN + 9 * (TILE + MARGIN))
+    actual = sheet(VALUES)
+    actual.load()
+    assert (actual.format, actual.mode) == ("PNG", "RGB")
+    assert actual.size == (WIDTH, MARGIN + 9 * (TILE + MARGIN))
     titles = [line for *_, line in drawn if "image " in line]
     assert titles == [
         f"{kind}: image {index}, METEOR {VALUES[index]:.3f}, b4-t8" for kind, index in ROWS
@@ -78,7 +78,7 @@ def test_a_row_an_image_from_the_best_to_the_worst(drawn: list[Any]) -> None:
     assert sum(line == "reference: A mass." for *_, line in drawn) == 9
     for row, (_, index) in enumerate(ROWS):
         middle = MARGIN + row * (TILE + MARGIN) + TILE // 2
-        assert found.getpixel((MARGIN + TILE // 2, middle)) == (10 * index,) * 3
+        assert actual.getpixel((MARGIN + TILE // 2, middle)) == (10 * index,) * 3
 
 
 def test_without_meteor_rouge_l_takes_its_place(drawn: list[Any]) -> None:
@@ -105,7 +105,7 @@ def test_words_stay_on_the_sheet(drawn: list[Any]) -> None:
 
 
 def test_fewer_images_than_places_colour_and_nothing_said(drawn: list[Any]) -> None:
-    found = sheet([0.5, 0.7], said=["", "Größe ≈ 3 µm²"], shape=(16, 16, 3))
-    assert found.size == (WIDTH, MARGIN + 6 * (TILE + MARGIN))
+    actual = sheet([0.5, 0.7], said=["", "Größe ≈ 3 µm²"], shape=(16, 16, 3))
+    assert actual.size == (WIDTH, MARGIN + 6 * (TILE + MARGIN))
     lines = [line for *_, line in drawn]
     assert lines.count("generated: (nothing)") == lines.count("generated: Größe ≈ 3 µm²") == 3

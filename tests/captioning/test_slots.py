@@ -46,7 +46,7 @@ def test_slots_are_the_inverse_of_the_grammar() -> None:
 def test_the_cases_tell_the_slots_apart() -> None:
     """Every value of every slot occurs, so none of them is found by always saying the same."""
     values = {slot: {facts(shown)[slot] for shown in CASES} for slot in SLOTS}
-    assert {slot: len(found) for slot, found in values.items() if slot != "place"} == {
+    assert {slot: len(actual) for slot, actual in values.items() if slot != "place"} == {
         "modality": 4, "plane": 5, "organ": 5, "side": 3, "lesion": 5, "size": 4,
     }  # fmt: skip
     assert len(values["place"]) > 30

@@ -72,8 +72,8 @@ def make(tmp_path: Path) -> Callable[..., Any]:
 
 
 def outcome(unit: Unit, context: Context) -> Any:
-    (found,) = tasks.get("classification").run(unit, context)
-    return found
+    (actual,) = tasks.get("classification").run(unit, context)
+    return actual
 
 
 @pytest.mark.parametrize("adaptation", ["head", "full", "lora"])
@@ -82,15 +82,15 @@ def test_every_adaptation_learns_and_trains_what_it_says(
     make: Any, adaptation: str, source: str
 ) -> None:
     unit, context = make(adaptation, source=source, input_size=64, epochs=4)
-    found = outcome(unit, context)
-    assert found.metrics["omnirad-classification/auc"] > 0.8
-    total, trainable = found.cost["total_parameters"], found.cost["trainable_parameters"]
+    actual = outcome(unit, context)
+    assert actual.metrics["omnirad-classification/auc"] > 0.8
+    total, trainable = actual.cost["total_parameters"], actual.cost["trainable_parameters"]
     assert trainable > 0
     assert (trainable > total) if adaptation == "full" else (trainable < total / 2)
     log = RecordStore(context.results).path(unit.cells[0]).with_suffix(".epochs.jsonl")
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
-    assert found.notes["chosen"]["epoch"] == max(
+    assert actual.notes["chosen"]["epoch"] == max(
         range(4), key=lambda e: (lines[e]["validation"]["macro-f1"], e)
     )
     assert not list((context.results / "checkpoints").glob("*/*"))

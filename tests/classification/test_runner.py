@@ -71,9 +71,9 @@ def outcomes(unit: Unit, context: Context) -> list[Any]:
 
 def test_a_linear_unit_learns_what_the_images_show(make: Any) -> None:
     unit, context = make()
-    found = outcomes(unit, context)
-    assert [outcome.repetition for outcome in found] == [0, 1, 2]
-    for outcome in found:
+    actual = outcomes(unit, context)
+    assert [outcome.repetition for outcome in actual] == [0, 1, 2]
+    for outcome in actual:
         arrays = outcome.predictions
         assert arrays["test_logits"].shape == (30, 2)
         assert arrays["val_labels"].shape == (24,)
@@ -84,7 +84,7 @@ def test_a_linear_unit_learns_what_the_images_show(make: Any) -> None:
         assert outcome.notes["chosen"]["lr"] in unit.recipe["lr"]
         assert outcome.digests["backbone"].startswith("sha256:")
         assert outcome.cost["flops"] > 0
-    seeds_differ = found[0].predictions["test_logits"] != found[1].predictions["test_logits"]
+    seeds_differ = actual[0].predictions["test_logits"] != actual[1].predictions["test_logits"]
     assert seeds_differ.any()
 
 
@@ -125,9 +125,9 @@ def test_knn_is_one_outcome_and_chooses_k(make: Any) -> None:
 
 @pytest.mark.parametrize("adaptation", ["linear", "knn"])
 def test_multi_label_has_an_auc_for_every_label(make: Any, adaptation: str) -> None:
-    found = outcomes(*make(adaptation, repetitions=(0,), multi_label=True))
-    metrics = found[0].metrics
-    assert found[0].predictions["test_logits"].shape == (30, 3)
+    actual = outcomes(*make(adaptation, repetitions=(0,), multi_label=True))
+    metrics = actual[0].metrics
+    assert actual[0].predictions["test_logits"].shape == (30, 3)
     per_label = [metrics[f"omnirad-classification/auc-{label}"] for label in range(3)]
     assert metrics["omnirad-classification/auc"] == pytest.approx(np.mean(per_label))
     assert per_label[0] > 0.9

@@ -131,10 +131,10 @@ def test_the_papers_claims_retested(
     welch3: float,
 ) -> None:
     expected = {("welch", 5): welch5, ("student", 5): student5, ("welch", 3): welch3}
-    found = p_values(shipped, dataset)
+    actual = p_values(shipped, dataset)
     for key, p in expected.items():
         digits = len(str(p).partition(".")[2])
-        assert round(found[key], digits) == p
+        assert round(actual[key], digits) == p
     rows = [row for row in shipped["comparisons"] if row["dataset"] == dataset]
     assert {(row["a"], row["b"]) for row in rows} == {(a, b)}
 
@@ -306,8 +306,8 @@ def test_lower_is_better_where_the_table_says_so(
     variants = [{**OURS, "better": "lower"}, {**OURS, "model": "ours-2", "mean": "80.00"}]
     rivals = [{**RIVAL, "better": "lower"}, {**RIVAL, "model": "rival-2", "mean": "99.00"}]
     rows = [{"better": "lower", **row} for row in (*variants, *rivals)]
-    found = json.loads(audit(write("a.csv", *rows, columns=columns), "--json"))["comparisons"]
-    assert {(row["a"], row["b"]) for row in found} == {("ours-2", "rival")}
+    actual = json.loads(audit(write("a.csv", *rows, columns=columns), "--json"))["comparisons"]
+    assert {(row["a"], row["b"]) for row in actual} == {("ours-2", "rival")}
 
 
 @pytest.mark.parametrize(

@@ -94,8 +94,8 @@ def test_a_row_for_each_definition_and_one_of_them_by_name(bench: Bench) -> None
         assert row["difference"] == pytest.approx(row["mean_a"] - row["mean_b"])
     assert rows["dataset", "dice"]["p"] is None
     assert rows["dataset", "dice"]["note"] == "dice as dataset has no case-level test"
-    one = bench.rows("a", "bb", "--metric", f"{MACRO}/dice")
-    assert one == {(MACRO, "dice"): rows[MACRO, "dice"]}
+    item = bench.rows("a", "bb", "--metric", f"{MACRO}/dice")
+    assert item == {(MACRO, "dice"): rows[MACRO, "dice"]}
 
 
 def test_the_table_names_definitions_and_units(

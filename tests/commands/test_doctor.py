@@ -25,19 +25,19 @@ def rows(bench: Bench, *arguments: str) -> tuple[int, list[dict[str, str]]]:
 
 
 def test_every_missing_piece_of_the_captioning_study_once(bench: Bench) -> None:
-    status, found = rows(bench, "omnirad-captioning")
+    status, actual = rows(bench, "omnirad-captioning")
     assert status == 1
-    assert all(set(row) == {"name", "verdict", "message", "fix"} for row in found)
-    names = [row["name"] for row in found]
+    assert all(set(row) == {"name", "verdict", "message", "fix"} for row in actual)
+    names = [row["name"] for row in actual]
     assert len(names) == len(set(names))
-    missing = {row["name"]: row["fix"] for row in found if row["message"] == "absent"}
+    missing = {row["name"]: row["fix"] for row in actual if row["message"] == "absent"}
     assert set(missing) - {"WordNet", "LaTeX"} == {
         *("data rocov2", "weights bart-base", "weights clip-base-openai", "weights dinov2-base"),
         *("weights dinov3-base", "weights radio-dino-base", "weights omnirad-base"),
     }
     assert "tokenizer.json" in missing["weights bart-base"]
     assert "bench.py weights fetch bart-base" in missing["weights bart-base"]
-    assert all(row["fix"] for row in found if row["verdict"] != "PASS")
+    assert all(row["fix"] for row in actual if row["verdict"] != "PASS")
 
 
 def test_wordnet_is_asked_for_by_captions_alone(bench: Bench) -> None:
@@ -46,11 +46,11 @@ def test_wordnet_is_asked_for_by_captions_alone(bench: Bench) -> None:
 
 
 def test_the_machine_in_general(bench: Bench) -> None:
-    status, found = rows(bench)
-    names = {row["name"] for row in found}
+    status, actual = rows(bench)
+    names = {row["name"] for row in actual}
     assert {"python", "device", "folder results", "folder data", "LaTeX", "WordNet"} <= names
     assert {"disk", "extra demo"} <= names
-    assert status == int(any(row["verdict"] == "FAIL" for row in found))
+    assert status == int(any(row["verdict"] == "FAIL" for row in actual))
 
 
 def test_an_unknown_suite_is_a_wrong_request(bench: Bench) -> None:

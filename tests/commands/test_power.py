@@ -22,10 +22,10 @@ def test_the_plan_is_statsmodels_in_points_of_the_primary_metric(
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5, "other": 1.2}, jitter=0.1)
     status, out, _ = bench("power", suite, "--margin", "2", "--json")
     assert status == 0
-    found = json.loads(out)
-    assert (found["suite"], found["baseline"], found["margin"]) == ("trained", "base", 2.0)
+    actual = json.loads(out)
+    assert (actual["suite"], actual["baseline"], actual["margin"]) == ("trained", "base", 2.0)
     assert set(rows_of(out)) == {("full", "good"), ("full", "other")}
-    for row in found["rows"]:
+    for row in actual["rows"]:
         assert (row["metric"], row["n"], row["paired"], row["note"]) == ("macro-f1", 4, True, "")
         exact = TTestPower().solve_power(effect_size=2 / row["sd"], alpha=0.05, power=0.8)
         assert row["to_detect"] == np.ceil(exact)
@@ -68,9 +68,9 @@ def test_what_repetitions_do_not_decide_is_said(bench: Bench, tmp_path: Path) ->
     assert "phantom, linear, macro-f1, good: tested over cases: more test cases decide" in out
     assert "phantom, knn, macro-f1, good: tested over cases" in out
     suite = write_suite(tmp_path / "once", {"base": 1.0, "good": 1.5}, repetitions=1)
-    found = bench("power", suite, "--margin", "2", "--results", tmp_path / "once" / "results")[1]
-    assert "one repetition tells nothing about their spread; run two" in found
-    assert found.splitlines()[-1] == "No comparison here is decided by repetitions."
+    actual = bench("power", suite, "--margin", "2", "--results", tmp_path / "once" / "results")[1]
+    assert "one repetition tells nothing about their spread; run two" in actual
+    assert actual.splitlines()[-1] == "No comparison here is decided by repetitions."
 
 
 def test_a_metric_that_is_not_in_points_is_left_out_with_a_sentence(

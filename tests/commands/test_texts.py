@@ -63,12 +63,12 @@ def bench(
     monkeypatch.setenv("OMNIBENCH_RESULTS", str(tmp_path))
     units = [unit("base"), unit("good")]
     suite = SimpleNamespace(
-        **{"name": "s", "datasets": {}, "backbones": [one.backbone for one in units]},
+        **{"name": "s", "datasets": {}, "backbones": [item.backbone for item in units]},
         report=ReportSection(baseline="base"),
     )
     monkeypatch.setattr(Session, "suite", lambda self, name: (suite, units))
-    for shift, one in enumerate(units):
-        for cell in one.cells:
+    for shift, item in enumerate(units):
+        for cell in item.cells:
             value = 0.1 + 0.2 * shift + cell.repetition**2 / 100
             metrics = {}
             for i, decoding in enumerate(DECODINGS):
@@ -81,7 +81,7 @@ def bench(
                     "schema": 1,
                     "digest": cell.digest,
                     "status": "done",
-                    "spec": one.spec(cell.repetition),
+                    "spec": item.spec(cell.repetition),
                 },
                 **{"metrics": metrics, "cost": {}, "environment": {}, "digests": {}},
                 **{"pairing": f"p{cell.repetition}", "error": None},

@@ -164,8 +164,8 @@ def test_processes_share_one_memory(tmp_path: Path) -> None:
     for path in paths:
         path.write_bytes(path.name.encode())
     with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
-        found = list(pool.map(_remember, [(path, tmp_path) for path in paths]))
-    assert found == [hashlib.sha256(path.name.encode()).hexdigest() for path in paths]
+        actual = list(pool.map(_remember, [(path, tmp_path) for path in paths]))
+    assert actual == [hashlib.sha256(path.name.encode()).hexdigest() for path in paths]
     assert set(in_memory(tmp_path)) == {f"sha256 {path}" for path in paths}
 
 

@@ -39,12 +39,12 @@ def test_colours_of_every_mode(tmp_path: Path) -> None:
     for name, image in (("rgb", colour), ("rgba", clear), ("p", palette), ("l", grey)):
         image.save(tmp_path / f"{name}.png")
     images = FolderImages(tmp_path, ("rgb.png", "rgba.png", "p.png", "l.png"), (4, 4, 6, 3))
-    found = images.read(0, 4)
-    np.testing.assert_array_equal(found[0], pixels)
-    np.testing.assert_array_equal(found[1], pixels)
-    np.testing.assert_array_equal(found[2], palette.convert("RGBA").convert("RGB"))
-    np.testing.assert_array_equal(found[3], np.stack([np.asarray(grey)] * 3, axis=-1))
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images)).read(0, 4), found)
+    actual = images.read(0, 4)
+    np.testing.assert_array_equal(actual[0], pixels)
+    np.testing.assert_array_equal(actual[1], pixels)
+    np.testing.assert_array_equal(actual[2], palette.convert("RGBA").convert("RGB"))
+    np.testing.assert_array_equal(actual[3], np.stack([np.asarray(grey)] * 3, axis=-1))
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(images)).read(0, 4), actual)
 
 
 def test_black_and_white_becomes_0_and_255(tmp_path: Path) -> None:

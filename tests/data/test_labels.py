@@ -16,9 +16,9 @@ FINDINGS = BINARY.model_copy(update={"id": "f", "labels": "multi-label"})
 @pytest.mark.parametrize("dtype", ["uint8", "int64", ">i2", "bool", "uint64"])
 @pytest.mark.parametrize("shape", [(4,), (4, 1)])
 def test_classes_become_one_column_of_int64(dtype: str, shape: tuple[int, ...]) -> None:
-    found = labels_of(np.array([0, 1, 1, 0]).astype(dtype).reshape(shape), 4, "x")
-    assert found.dtype == np.int64
-    assert found.tolist() == [0, 1, 1, 0]
+    actual = labels_of(np.array([0, 1, 1, 0]).astype(dtype).reshape(shape), 4, "x")
+    assert actual.dtype == np.int64
+    assert actual.tolist() == [0, 1, 1, 0]
 
 
 def test_columns_stay() -> None:

@@ -30,9 +30,9 @@ def dataset(values: Masks, classes: tuple[str, ...] = (), side: int = 4) -> Data
 
 def filled(**values: list[int]) -> Masks:
     """Masks [N, 4, 4]: of each split one a value, which its last pixel has; the rest is 0."""
-    content = {split: np.zeros((len(found), 4, 4), np.uint8) for split, found in values.items()}
-    for split, found in values.items():
-        content[split][:, -1, -1] = found
+    content = {split: np.zeros((len(actual), 4, 4), np.uint8) for split, actual in values.items()}
+    for split, actual in values.items():
+        content[split][:, -1, -1] = actual
     return content
 
 
@@ -52,15 +52,15 @@ def test_values_become_classes_over_all_splits_at_once() -> None:
 
 
 def test_declared_indices_stay_and_absent_classes_keep_their_place() -> None:
-    found = class_indexed(dataset(filled(train=[0, 2], test=[2]), ("background", "organ", "cyst")))
-    assert found.card.mask_classes == ("background", "organ", "cyst")
-    assert corners(found, "train") == [0, 2]
+    actual = class_indexed(dataset(filled(train=[0, 2], test=[2]), ("background", "organ", "cyst")))
+    assert actual.card.mask_classes == ("background", "organ", "cyst")
+    assert corners(actual, "train") == [0, 2]
 
 
 def test_two_declared_classes_may_be_0_and_255() -> None:
-    found = class_indexed(dataset(filled(train=[0], test=[255, 0]), ("background", "lesion")))
-    assert found.card.mask_classes == ("background", "lesion")
-    assert corners(found, "test") == [1, 0]
+    actual = class_indexed(dataset(filled(train=[0], test=[255, 0]), ("background", "lesion")))
+    assert actual.card.mask_classes == ("background", "lesion")
+    assert corners(actual, "test") == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -157,8 +157,8 @@ def test_splits_without_masks_or_with_masks_of_another_size_are_refused() -> Non
 def test_colour_images_have_flat_masks() -> None:
     images = ArrayImages(np.zeros((2, 4, 4, 3), np.uint8))
     part = Split(images, {"masks": data.Masks(ArrayImages(filled(train=[0, 1])["train"]))})
-    found = class_indexed(Dataset(dataset({}).card, {"train": part}))
-    assert found.card.mask_classes == ("0", "1")
+    actual = class_indexed(Dataset(dataset({}).card, {"train": part}))
+    assert actual.card.mask_classes == ("0", "1")
 
 
 def test_reading_by_blocks_rows_and_slices(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,13 +167,13 @@ def test_reading_by_blocks_rows_and_slices(monkeypatch: pytest.MonkeyPatch) -> N
     expected = rng.integers(0, 3, (7, 4, 4))
     own = dataset({"train": values[expected]})
     monkeypatch.setattr(masks, "BLOCK_PIXELS", 33)  # two masks a block
-    found = masks_of(class_indexed(own).splits["train"])
-    assert found.shape == (7, 4, 4)
-    assert found.read(0, 1).dtype == np.uint8
-    np.testing.assert_array_equal(found.read(2, 9), expected[2:])
+    actual = masks_of(class_indexed(own).splits["train"])
+    assert actual.shape == (7, 4, 4)
+    assert actual.read(0, 1).dtype == np.uint8
+    np.testing.assert_array_equal(actual.read(2, 9), expected[2:])
     rows = np.array([6, 0, 6])
-    np.testing.assert_array_equal(found.read_rows(rows), expected[rows])
-    np.testing.assert_array_equal(pickle.loads(pickle.dumps(found)).read(0, 7), expected)
+    np.testing.assert_array_equal(actual.read_rows(rows), expected[rows])
+    np.testing.assert_array_equal(pickle.loads(pickle.dumps(actual)).read(0, 7), expected)
     late = filled(train=[0, 1, 0, 1, 0, 5])
     with pytest.raises(DataError, match="image 5 of train holds 5"):
         class_indexed(dataset(late, ("a", "b")))
@@ -184,6 +184,6 @@ def test_any_foreground_value_becomes_1(
 ) -> None:
     for split in ("train", "val", "test"):
         arrays[f"{split}_label"] = arrays[f"{split}_images"] // 100  # 0, 1, 2
-    found = read_foreground(card_of(save(arrays)), tmp_path).splits["test"]
-    assert "labels" in found.targets
-    np.testing.assert_array_equal(masks_of(found).read(0, 5), arrays["test_label"] > 0)
+    actual = read_foreground(card_of(save(arrays)), tmp_path).splits["test"]
+    assert "labels" in actual.targets
+    np.testing.assert_array_equal(masks_of(actual).read(0, 5), arrays["test_label"] > 0)

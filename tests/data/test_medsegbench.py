@@ -103,9 +103,9 @@ def test_a_file_with_foreground_of_other_values(
     own = card.model_copy(
         update={"path": str(path), "resolution": 8, "splits": {}, "files": {}, "urls": {}}
     )
-    found = masks_of(class_indexed(load(own, tmp_path)).splits["val"])
-    assert found is not None
-    np.testing.assert_array_equal(found.read(0, 2), content["val_label"] > 0)
+    actual = masks_of(class_indexed(load(own, tmp_path)).splits["val"])
+    assert actual is not None
+    np.testing.assert_array_equal(actual.read(0, 2), content["val_label"] > 0)
 
 
 def test_registering_imports_neither_numpy_nor_torch() -> None:

@@ -32,8 +32,8 @@ def mask_values(dataset: Dataset, split: str) -> NDArray[np.uint8]:
 
 def test_no_two_splits_are_neighbours() -> None:
     rows = rows_of_splits()
-    assert {split: len(found) for split, found in rows.items()} == CARD.splits
-    owners = sorted((row, split) for split, found in rows.items() for row in found)
+    assert {split: len(actual) for split, actual in rows.items()} == CARD.splits
+    owners = sorted((row, split) for split, actual in rows.items() for row in actual)
     for (row, split), (following, other) in pairwise(owners):
         assert following - row == (1 if split == other else GAP + 1)
 

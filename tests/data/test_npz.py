@@ -67,10 +67,10 @@ def test_small_datasets_are_held_in_memory(arrays: Arrays, save: Save, tmp_path:
     arrays["val_groups"] = np.array([7, 7, 8, 9])
     dataset = read(card_of(save(arrays)), tmp_path / "data")
     for split in SPLITS:
-        found = dataset.splits[split]
-        assert isinstance(found.images, ArrayImages)
-        np.testing.assert_array_equal(found.images.array, arrays[f"{split}_images"])
-        assert labels_of(found).tolist() == arrays[f"{split}_labels"][:, 0].tolist()
+        actual = dataset.splits[split]
+        assert isinstance(actual.images, ArrayImages)
+        np.testing.assert_array_equal(actual.images.array, arrays[f"{split}_images"])
+        assert labels_of(actual).tolist() == arrays[f"{split}_labels"][:, 0].tolist()
         expected = hashlib.sha256(arrays[f"{split}_images"].tobytes()).hexdigest()
         assert dataset.digests[f"{split}_images"] == f"sha256:{expected}"
     groups = [dataset.splits[split].groups for split in SPLITS]
@@ -238,9 +238,9 @@ def test_a_wrong_checksum_is_refused_with_the_way_out(
     wrong = official(id="wrong", files={"set/official.npz": "md5:" + "0" * 32})
     known: Registry[DatasetCard] = Registry("dataset")
     monkeypatch.setattr(catalogue, "datasets", known)
-    found = right.files["set/official.npz"]
+    actual = right.files["set/official.npz"]
     with pytest.raises(
-        DataError, match=rf"not the file of 'wrong'.*{found} where md5:000.*npz:.*official\.npz"
+        DataError, match=rf"not the file of 'wrong'.*{actual} where md5:000.*npz:.*official\.npz"
     ):
         read(wrong, tmp_path)
     known.add("official", right)
@@ -263,11 +263,11 @@ def test_real_medmnist(real_data: Path, tmp_path: Path, name: str, splits: Any) 
     assert card.splits == splits
     dataset = read(card, tmp_path)
     with np.load(path) as content:
-        for split, found in dataset.splits.items():
+        for split, actual in dataset.splits.items():
             np.testing.assert_array_equal(
-                found.images.read(0, len(found)), content[f"{split}_images"]
+                actual.images.read(0, len(actual)), content[f"{split}_images"]
             )
-            np.testing.assert_array_equal(labels_of(found), content[f"{split}_labels"][:, 0])
+            np.testing.assert_array_equal(labels_of(actual), content[f"{split}_labels"][:, 0])
 
 
 @pytest.mark.real_data
@@ -390,8 +390,8 @@ def test_every_uint8_survives_as_a_float(dtype: str) -> None:
 
 @given(st.floats(0, 1))
 def test_floats_are_rounded_to_the_nearest(value: float) -> None:
-    found = image_values(np.full((1, 1, 1), value), 0, "x")
-    assert abs(float(found[0, 0, 0]) - value * 255) <= 0.5
+    actual = image_values(np.full((1, 1, 1), value), 0, "x")
+    assert abs(float(actual[0, 0, 0]) - value * 255) <= 0.5
 
 
 def test_uint8_is_not_copied() -> None:

@@ -198,10 +198,10 @@ def test_luminance_is_pillow_s() -> None:
 )
 def test_resizing_is_pillow_s_within_a_level(height: int, width: int, size: int) -> None:
     images = noise(3, height, width)
-    found = resized(images, size)
-    assert found.dtype == np.uint8
-    assert found.shape == (3, size, size)
-    assert levels(found, np.stack([pillow(image, size) for image in images])) <= 1
+    actual = resized(images, size)
+    assert actual.dtype == np.uint8
+    assert actual.shape == (3, size, size)
+    assert levels(actual, np.stack([pillow(image, size) for image in images])) <= 1
 
 
 @pytest.mark.parametrize("size", [168, 224])
@@ -254,8 +254,8 @@ def test_the_place_may_be_taken_by_another_dataset(arrays: Any, save: Save, tmp_
     save(arrays)
     damaged(folder(tmp_path / "x", 10, 11), 1)
     pool = open_pool(pool_card(["images:x", "npz:own.npz"], tmp_path), tmp_path)
-    found = pool.read(np.array([1, 2]), 8)
-    np.testing.assert_array_equal(found, arrays["train_images"][[0, 0]])
+    actual = pool.read(np.array([1, 2]), 8)
+    np.testing.assert_array_equal(actual, arrays["train_images"][[0, 0]])
 
 
 @pytest.mark.parametrize(
@@ -307,8 +307,8 @@ def test_threads_count_an_unreadable_image_once(
     damaged(folder(tmp_path / "x", *range(10, 18)), 2, 3, 5)
     pool = open_pool(pool_card(["images:x"], tmp_path), tmp_path, limit=3)
     with caplog.at_level(logging.WARNING, "omnibench"), ThreadPoolExecutor(8) as threads:
-        found = list(threads.map(lambda _: flat(pool, *range(8)), range(40)))
-    assert found == [[10, 11, 14, 14, 14, 16, 16, 17]] * 40
+        actual = list(threads.map(lambda _: flat(pool, *range(8)), range(40)))
+    assert actual == [[10, 11, 14, 14, 14, 16, 16, 17]] * 40
     assert len(caplog.messages) == len(pool.unreadable) == 3
 
 

@@ -86,8 +86,8 @@ def test_images_are_resized_as_those_of_folders(tmp_path: Path) -> None:
     )
     card = SMALL.model_copy(update={"channels": 1})
     expected = Image.fromarray(pixels).resize((8, 8), Image.Resampling.BILINEAR)
-    found = sources.load(card, tmp_path).splits["val"].images.read(1, 2)
-    np.testing.assert_array_equal(found[0], np.asarray(expected))
+    actual = sources.load(card, tmp_path).splits["val"].images.read(1, 2)
+    np.testing.assert_array_equal(actual[0], np.asarray(expected))
 
 
 def test_images_are_decoded_once(

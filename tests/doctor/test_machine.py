@@ -34,8 +34,8 @@ def torch_with(available: bool, major: int = 9) -> SimpleNamespace:
 def test_without_an_nvidia_device_torch_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "best_device", lambda: "cpu")
     monkeypatch.setitem(sys.modules, "torch", None)  # an import of it would fail
-    found = machine.device()
-    assert (found.verdict, found.message[:4]) == ("WARN", "cpu,")
+    actual = machine.device()
+    assert (actual.verdict, actual.message[:4]) == ("WARN", "cpu,")
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_a_gpu_is_looked_at_through_torch(
 ) -> None:
     monkeypatch.setattr(machine, "best_device", lambda: "cuda")
     monkeypatch.setitem(sys.modules, "torch", torch)
-    found = machine.device()
-    assert found.verdict == verdict
-    assert word in found.message
-    assert bool(found.fix) == (verdict != "PASS")
+    actual = machine.device()
+    assert actual.verdict == verdict
+    assert word in actual.message
+    assert bool(actual.fix) == (verdict != "PASS")
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 def test_each_need_once() -> None:
     needs = ["weights a: run this", "data b: put it there", "weights a: run that"]
-    found = list(absent(needs))
-    assert [(one.name, one.fix) for one in found] == [
+    actual = list(absent(needs))
+    assert [(item.name, item.fix) for item in actual] == [
         ("weights a", "run this"),
         ("data b", "put it there"),
     ]
@@ -131,7 +131,7 @@ def test_disk_fails_where_it_would_run_full(
     for free, verdict in ((2**40, "PASS"), (2**30, "FAIL")):
         usage = Usage(2**41, 0, free)
         monkeypatch.setattr(shutil, "disk_usage", lambda folder, usage=usage: usage)
-        found = disk([pending], context)
-        assert found.verdict == verdict
-        assert bool(found.fix) == (verdict == "FAIL")
-        assert "at most 0.1 GB to fetch and unpack" in found.message
+        actual = disk([pending], context)
+        assert actual.verdict == verdict
+        assert bool(actual.fix) == (verdict == "FAIL")
+        assert "at most 0.1 GB to fetch and unpack" in actual.message

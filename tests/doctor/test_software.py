@@ -27,14 +27,14 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def test_what_is_missing_or_too_old_is_named_once(machine: dict[str, str]) -> None:
-    found = {finding.name: finding for finding in software.software()}
-    assert found["package timm"].message == "0.9 is older than 1.0.25"
-    assert found["package typer"].message == "not installed"
-    assert {found[name].verdict for name in ("package timm", "package typer")} == {"FAIL"}
-    assert found["package timm"].fix == "make setup"
-    assert "packages" not in found
-    assert found["pinned versions"].verdict == "WARN"
-    assert "torch 2.15.0+cu130 instead of 2.14.0" in found["pinned versions"].message
+    actual = {finding.name: finding for finding in software.software()}
+    assert actual["package timm"].message == "0.9 is older than 1.0.25"
+    assert actual["package typer"].message == "not installed"
+    assert {actual[name].verdict for name in ("package timm", "package typer")} == {"FAIL"}
+    assert actual["package timm"].fix == "make setup"
+    assert "packages" not in actual
+    assert actual["pinned versions"].verdict == "WARN"
+    assert "torch 2.15.0+cu130 instead of 2.14.0" in actual["pinned versions"].message
 
 
 def test_a_machine_with_everything_has_one_line_for_all(
@@ -42,9 +42,9 @@ def test_a_machine_with_everything_has_one_line_for_all(
 ) -> None:
     machine |= {"timm": "1.0.31", "typer": "0.20"}
     monkeypatch.setattr(software, "pins", lambda path: {"torch": ["2.14.0", "2.15.0"]})
-    found = {finding.name: finding for finding in software.software()}
-    assert {finding.verdict for finding in found.values()} == {"PASS"}
-    assert found["packages"].message == "all 3 are there, none too old"
+    actual = {finding.name: finding for finding in software.software()}
+    assert {finding.verdict for finding in actual.values()} == {"PASS"}
+    assert actual["packages"].message == "all 3 are there, none too old"
 
 
 def test_extras_are_optional(machine: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:

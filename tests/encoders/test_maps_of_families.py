@@ -217,7 +217,7 @@ def test_a_cnns_maps_are_the_ends_of_its_stages(identifier: str) -> None:
     encoder = TimmEncoder(module, PREPARE, "mean")
     levels = levels_of(encoder, card)
     assert (levels.layers, levels.tokens) == ((8, 16, 32), False)
-    stages = next(found for family, found in STAGES.items() if family in name)
+    stages = next(actual for family, actual in STAGES.items() if family in name)
     pixels = PREPARE(IMAGES[:1])
     expected = hooked(module, stages, lambda: module.forward_features(pixels))
     maps = encoder.maps(IMAGES[:1], levels.layers)
@@ -255,11 +255,11 @@ def test_a_transformers_models_maps_are_its_layers_outputs(
     encoder: Any = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path / "results").encoder
     levels = levels_of(encoder, card)
     assert levels.layers == (3, 7, 11)
-    found = encoder.module
+    actual = encoder.module
     parts = [f"{layers}.{index}" for index in levels.layers]
     pixels = encoder.preprocess(IMAGES)
     options = {"interpolate_pos_encoding": True} if kind == "ViT" else {}
-    states = hooked(found, parts, partial(found, pixel_values=pixels, **options))
+    states = hooked(actual, parts, partial(actual, pixel_values=pixels, **options))
     for own, state in zip(encoder.maps(IMAGES, levels.layers), states, strict=True):
         assert own.shape == (2, 48, SIZE // 16, SIZE // 16)
         assert torch.equal(own, as_map(state, prefix, 16))

@@ -27,8 +27,8 @@ from tests.waiting import wait_until
 
 def records(context: Any) -> dict[Any, Any]:
     """Backbone and repetition -> record."""
-    found = [record for _, record in RecordStore(context.results).all()]
-    return {(r["spec"]["backbone"], r["spec"]["repetition"]): r for r in found}
+    actual = [record for _, record in RecordStore(context.results).all()]
+    return {(r["spec"]["backbone"], r["spec"]["repetition"]): r for r in actual}
 
 
 def test_two_slots_leave_the_records_of_one_process_whatever_dies(
@@ -167,9 +167,9 @@ def test_what_another_unit_makes_is_waited_for_and_its_failure_is_told(
     results = {f.unit.backbone.id: f.repetitions for f in run(units, replace(context, jobs=2))}
     assert results["b"] == {0: None, 1: None, 2: None}
     assert "did not end, whose weights it needs" in (results["c"][0] or "")
-    found = records(context)
-    assert found["b", 0]["started"] >= found["a", 2]["finished"]
-    assert ("c", 0) not in found
+    actual = records(context)
+    assert actual["b", 0]["started"] >= actual["a", 2]["finished"]
+    assert ("c", 0) not in actual
 
 
 @pytest.mark.parametrize(

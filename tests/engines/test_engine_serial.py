@@ -70,8 +70,8 @@ def toy_unit(unit: Unit) -> Unit:
 
 
 def records(context: Context) -> dict[int, dict[str, Any]]:
-    found = [record for _, record in RecordStore(context.results).all()]
-    return {record["spec"]["repetition"]: record for record in found}
+    actual = [record for _, record in RecordStore(context.results).all()]
+    return {record["spec"]["repetition"]: record for record in actual}
 
 
 def test_every_repetition_leaves_a_record_with_all_keys(
@@ -351,11 +351,11 @@ def command(suite: Path, place: str) -> list[str]:
 
 
 def metrics(folder: Path) -> dict[str, dict[str, Any]]:
-    found = {}
+    actual = {}
     for path in folder.rglob("rep-*.json"):
         record = json.loads(path.read_text())
-        found[record["digest"]] = {"path": path.name, **record["metrics"]}
-    return found
+        actual[record["digest"]] = {"path": path.name, **record["metrics"]}
+    return actual
 
 
 def test_killed_runs_and_two_at_once_end_in_the_same_numbers(suite: Path) -> None:

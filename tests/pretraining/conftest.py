@@ -17,10 +17,10 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Some images of phantom as an npz: drawn once, where the dataset itself is drawn each time."""
     folder = tmp_path_factory.mktemp("phantom")
     arrays: dict[str, Any] = {}
-    for split, found in sources.load(sources.resolve("phantom"), folder).splits.items():
+    for split, actual in sources.load(sources.resolve("phantom"), folder).splits.items():
         count = {"train": 80, "val": 40, "test": 8}[split]
-        arrays[f"{split}_images"] = found.images.read(0, count)
-        arrays[f"{split}_labels"] = labels_of(found)[:count, None]
+        arrays[f"{split}_images"] = actual.images.read(0, count)
+        arrays[f"{split}_labels"] = labels_of(actual)[:count, None]
     np.savez(folder / "images.npz", **arrays)
     return f"npz:{folder / 'images.npz'}"
 

@@ -59,18 +59,18 @@ def pretraining(
 
 
 def outcome(unit: Unit, context: Context) -> Outcome:
-    (found,) = tasks.get("pretraining").run(unit, context)
-    return found
+    (actual,) = tasks.get("pretraining").run(unit, context)
+    return actual
 
 
 def lines(unit: Unit, context: Context) -> list[dict[str, Any]]:
     """The log of a unit's steps, without the figures that are of the clock."""
     path = RecordStore(context.results).path(unit.cells[0]).with_suffix(".steps.jsonl")
-    found = [json.loads(line) for line in path.read_text().splitlines()]
-    for line in found:
+    actual = [json.loads(line) for line in path.read_text().splitlines()]
+    for line in actual:
         assert (line.pop("images_per_s") > 0) == (line["step"] > 0)
         assert (line.pop("seconds_left") is None) == (line["step"] == 0)
-    return found
+    return actual
 
 
 def checkpoints(unit: Unit, context: Context) -> Path:

@@ -186,9 +186,9 @@ def loss(
     for group in groups:
         for view in (0, images):
             spread = spread + len(group) / images * koleo(tokens[[view + k for k in group]])
-    found = {
+    actual = {
         "dino": recipe.dino_weight * dino / (images * terms),
         "ibot": recipe.ibot_weight * ibot / (2 * images),
         "koleo": recipe.koleo_weight * spread,
     }
-    return found, {"dino": said, "ibot": said_of_patches}
+    return actual, {"dino": said, "ibot": said_of_patches}

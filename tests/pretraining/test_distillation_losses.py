@@ -27,11 +27,11 @@ def setting(
     def noise(*shape: Any) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=dtype)
 
-    found = functional.normalize(noise(rows, WIDTH), dim=1).requires_grad_()
+    actual = functional.normalize(noise(rows, WIDTH), dim=1).requires_grad_()
     prototypes = noise(PROTOTYPES, WIDTH).requires_grad_()
     targets = sinkhorn_knopp(noise(AIMS, PROTOTYPES), 0.5)
     of = torch.randint(0, AIMS, (rows, answers), generator=generator)
-    return found, prototypes, targets, of, noise(rows).abs()
+    return actual, prototypes, targets, of, noise(rows).abs()
 
 
 def naive(
@@ -70,21 +70,21 @@ def test_a_block_of_less_than_a_row_is_a_row(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_finite_differences_agree() -> None:
-    found, prototypes, targets, of, weights = setting(rows=3, answers=2)
+    actual, prototypes, targets, of, weights = setting(rows=3, answers=2)
     assert torch.autograd.gradcheck(
         lambda z, w: cross_entropy(z, w, targets, of, weights, 0.5),
-        (found, prototypes),
+        (actual, prototypes),
         eps=1e-6,
         atol=1e-7,
     )
 
 
 def test_no_rows_give_zero_and_no_gradient() -> None:
-    found, prototypes, targets, of, weights = setting(rows=0)
-    total = cross_entropy(found, prototypes, targets, of, weights, 0.1)
+    actual, prototypes, targets, of, weights = setting(rows=0)
+    total = cross_entropy(actual, prototypes, targets, of, weights, 0.1)
     total.backward()
     assert total == 0
-    assert found.grad.shape == (0, WIDTH)
+    assert actual.grad.shape == (0, WIDTH)
     assert not prototypes.grad.any()
 
 
@@ -106,9 +106,9 @@ def test_nothing_of_rows_by_prototypes_is_kept_for_the_backward_pass() -> None:
 
 
 def test_sharp_logits_do_not_overflow() -> None:
-    found, prototypes, targets, of, weights = setting(dtype=torch.float32)
-    total = cross_entropy(found, 1e3 * prototypes, targets, of, weights, 0.01)
-    exact = [given.double() if given.is_floating_point() else given for given in (found, of)]
+    actual, prototypes, targets, of, weights = setting(dtype=torch.float32)
+    total = cross_entropy(actual, 1e3 * prototypes, targets, of, weights, 0.01)
+    exact = [given.double() if given.is_floating_point() else given for given in (actual, of)]
     logits = exact[0] @ (1e3 * prototypes.double()).T / 0.01
     aims = targets.distributions(of[:, 0]).double()
     expected = (weights * -(aims * logits.log_softmax(dim=1)).sum(dim=1)).sum()
@@ -139,9 +139,9 @@ def test_koleo_is_brute_force(count: int) -> None:
 
 def test_koleo_of_two_equal_tokens_is_large_and_finite() -> None:
     tokens = torch.ones(4, 6, requires_grad=True)
-    found = koleo(tokens)
-    found.backward()
-    assert float(found.detach()) > 10
+    actual = koleo(tokens)
+    actual.backward()
+    assert float(actual.detach()) > 10
     assert tokens.grad is not None
     assert tokens.grad.isfinite().all()
 

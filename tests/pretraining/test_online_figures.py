@@ -36,12 +36,12 @@ def brute_rank(tokens: Any) -> Any:
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
 def test_facts_are_brute_force(answer: Any) -> None:
     logits, tokens = noise(40, PROTOTYPES), noise(40, 6, seed=1) + 1
-    found = teacher_facts(answer(logits.clone(), 0.3), tokens)
+    actual = teacher_facts(answer(logits.clone(), 0.3), tokens)
     aims = every(answer(logits.clone(), 0.3)).double().numpy()
     mean = (logits.double() / 0.3).softmax(dim=1).mean(dim=0).numpy()
     units = tokens.double().numpy()
     units = units / np.linalg.norm(units, axis=1, keepdims=True)
-    assert found == {
+    assert actual == {
         "teacher_entropy": pytest.approx(entropy(aims, axis=1).mean(), rel=1e-5),
         "kl_uniform": pytest.approx(entropy(mean, np.full(PROTOTYPES, 1 / PROTOTYPES)), rel=1e-4),
         "feature_std": pytest.approx(math.sqrt(units.var(axis=0).sum()), rel=1e-5),
@@ -90,10 +90,10 @@ def test_a_collapse_is_named_when_its_sign_has_lasted(tmp_path: Path, sign: str,
     assert watch.collapse(line(), PROTOTYPES) is None  # and the count begins again
     for _ in range(PATIENCE - 1):
         assert watch.collapse(line(**{sign: True}), PROTOTYPES) is None
-    found = watch.collapse(line(**{sign: True}), PROTOTYPES)
-    assert found is not None
-    assert found.startswith(name)
-    assert list(watch.signs) == [found]
+    actual = watch.collapse(line(**{sign: True}), PROTOTYPES)
+    assert actual is not None
+    assert actual.startswith(name)
+    assert list(watch.signs) == [actual]
 
 
 def test_a_healthy_training_shows_no_sign(tmp_path: Path) -> None:
@@ -112,9 +112,9 @@ def test_signs_are_counted_each_by_itself(tmp_path: Path) -> None:
 
 
 def test_facts_of_a_collapse_are_at_their_ends() -> None:
-    found = line(uniform=True)
-    assert found["teacher_entropy"] == pytest.approx(math.log(PROTOTYPES))
-    assert found["kl_uniform"] == pytest.approx(0, abs=1e-6)
+    actual = line(uniform=True)
+    assert actual["teacher_entropy"] == pytest.approx(math.log(PROTOTYPES))
+    assert actual["kl_uniform"] == pytest.approx(0, abs=1e-6)
     assert line(single=True)["kl_uniform"] == pytest.approx(math.log(PROTOTYPES), rel=1e-3)
     assert line(constant=True)["feature_std"] < 1e-3
     assert line()["feature_std"] == pytest.approx(1, abs=0.1)
@@ -144,7 +144,7 @@ def test_online_knn_is_scikit_learns_on_the_same_features(phantom: str, tmp_path
     vit = model(recipe(), spread=0.5).teacher.backbone.vit
     statistics = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
     preprocess = Preprocess(SIDE, *statistics, torch.device("cpu"), torch.float32)
-    found = OnlineKnn(phantom, tmp_path, preprocess, "fp32").evaluate(MaskedViT(vit))
+    actual = OnlineKnn(phantom, tmp_path, preprocess, "fp32").evaluate(MaskedViT(vit))
     splits = sources.load(sources.resolve(phantom), tmp_path).splits
     features, labels = {}, {}
     for split in ("train", "val"):
@@ -161,7 +161,7 @@ def test_online_knn_is_scikit_learns_on_the_same_features(phantom: str, tmp_path
     shares = voter.predict_proba(features["val"])
     accuracy = float((voter.classes_[shares.argmax(axis=1)] == labels["val"]).mean())
     auc = roc_auc_score(labels["val"], shares, multi_class="ovr", average="macro")
-    assert found == {
+    assert actual == {
         "knn_accuracy": pytest.approx(accuracy, abs=1e-9),
         "knn_auc": pytest.approx(auc, abs=1e-3),
     }

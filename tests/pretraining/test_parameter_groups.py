@@ -65,16 +65,16 @@ EXPECTED = {
 
 def test_every_parameter_has_dinov2s_rate_and_decay() -> None:
     student = model(recipe(layer_scale=0.1)).student
-    found = {}
+    actual = {}
     for group in parameter_groups(student, recipe(layer_scale=0.1)):
         for parameter in group["params"]:
-            assert parameter not in found
-            found[parameter] = (group["rate"], group["decay"], group["last"])
+            assert parameter not in actual
+            actual[parameter] = (group["rate"], group["decay"], group["last"])
     names = dict(student.named_parameters())
     assert names.keys() == EXPECTED.keys()
     for name, parameter in names.items():
-        assert found.pop(parameter) == pytest.approx(EXPECTED[name]), name
-    assert not found
+        assert actual.pop(parameter) == pytest.approx(EXPECTED[name]), name
+    assert not actual
 
 
 def test_without_layer_decay_the_patch_embedding_alone_is_slower() -> None:

@@ -38,9 +38,9 @@ def test_a_collapse_ends_the_run_by_its_name(phantom: str, context: Context) -> 
     assert error["kind"] == "collapse"
     assert error["message"].startswith("the training collapsed by step 5: uniform targets")
     assert "sharpen the teacher" in error["message"]
-    found = lines(unit, context)
-    assert [line["step"] for line in found] == [1, 2, 3, 4, 5]
-    assert all(line["teacher_entropy"] > 0.99 * math.log(64) for line in found)
+    actual = lines(unit, context)
+    assert [line["step"] for line in actual] == [1, 2, 3, 4, 5]
+    assert all(line["teacher_entropy"] > 0.99 * math.log(64) for line in actual)
     # Tried again, it goes on from its last epoch, which it had kept with the signs it had seen.
     kept = Checkpoints(checkpoints(unit, context)).load()
     assert kept is not None
@@ -69,9 +69,9 @@ def test_a_loss_that_is_no_number_names_the_last_good_checkpoint(
     original, seen = Distillation.losses, []
 
     def losses(self: Any, *given: Any) -> dict[Any, Any]:
-        found = original(self, *given)
+        actual = original(self, *given)
         seen.append(1)
-        return {n: v * (math.nan if len(seen) == step + 1 else 1) for n, v in found.items()}
+        return {n: v * (math.nan if len(seen) == step + 1 else 1) for n, v in actual.items()}
 
     monkeypatch.setattr(Distillation, "losses", losses)
     unit = pretraining(phantom)

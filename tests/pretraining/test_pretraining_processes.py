@@ -89,14 +89,14 @@ def test_two_processes_give_the_steps_of_one(
 ) -> None:
     alone = outcome(unit(kind, phantom), context)
     expected = lines(unit(kind, phantom), context)
-    found = lines(unit(kind, phantom), Context(together / kind, together))
-    assert [line["step"] for line in found] == [line["step"] for line in expected]
-    assert found[-1]["step"] == 10
-    assert found[0].pop("knn_accuracy") == expected[0].pop("knn_accuracy")  # before any step
-    for ours, theirs in zip(found[1:], expected[1:], strict=True):
+    actual = lines(unit(kind, phantom), Context(together / kind, together))
+    assert [line["step"] for line in actual] == [line["step"] for line in expected]
+    assert actual[-1]["step"] == 10
+    assert actual[0].pop("knn_accuracy") == expected[0].pop("knn_accuracy")  # before any step
+    for ours, theirs in zip(actual[1:], expected[1:], strict=True):
         for name in (*FIGURES, "gradient_norm", "teacher_entropy", "kl_uniform", "feature_std"):
             assert ours[name] == pytest.approx(theirs[name], rel=1e-5, abs=1e-5), name
-    assert found[-1]["knn_accuracy"] == pytest.approx(expected[-1]["knn_accuracy"], abs=0.05)
+    assert actual[-1]["knn_accuracy"] == pytest.approx(expected[-1]["knn_accuracy"], abs=0.05)
     weights = load_file(together / kind / "teacher.safetensors")
     for name, value in load(alone.files["safetensors"]).items():
         assert (weights[name] - value).abs().max() < 1e-4, name

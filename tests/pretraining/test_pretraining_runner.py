@@ -64,8 +64,8 @@ def plain(
     torch.set_num_threads(1)
     context = Context(folder, folder)
     unit = everything(phantom)
-    found = outcome(unit, context)
-    return lines(unit, context), found
+    actual = outcome(unit, context)
+    return lines(unit, context), actual
 
 
 def everything(phantom: str, **recipe: Any) -> Unit:
@@ -167,20 +167,20 @@ def test_a_run_killed_before_its_record_only_reads_its_last_checkpoint(
 def test_the_log_has_the_steps_that_were_asked_for_and_its_figures(
     plain: tuple[list[dict[str, Any]], Outcome],
 ) -> None:
-    found, ended = plain
-    assert [line["step"] for line in found] == [0, 3, 4, 6, 8]
-    assert ["knn_auc" in line for line in found] == [True, False, True, False, True]
-    assert found[0].keys() == {"step", *KNN}
-    for line in found[1:]:
+    actual, ended = plain
+    assert [line["step"] for line in actual] == [0, 3, 4, 6, 8]
+    assert ["knn_auc" in line for line in actual] == [True, False, True, False, True]
+    assert actual[0].keys() == {"step", *KNN}
+    for line in actual[1:]:
         assert line.keys() - set(KNN) == {"step", *FIGURES}
         assert line["loss"] == pytest.approx(line["dino"] + line["ibot"] + line["koleo"])
         assert np.isfinite([line[name] for name in FIGURES]).all()
     assert ended.metrics == {
-        "pretraining-course/loss": found[-1]["loss"],
-        "pretraining-course/teacher-entropy": found[-1]["teacher_entropy"],
-        "feature-spread/effective-rank": found[-1]["effective_rank"],
-        "online-knn/accuracy": found[-1]["knn_accuracy"],
-        "online-knn/auc": found[-1]["knn_auc"],
+        "pretraining-course/loss": actual[-1]["loss"],
+        "pretraining-course/teacher-entropy": actual[-1]["teacher_entropy"],
+        "feature-spread/effective-rank": actual[-1]["effective_rank"],
+        "online-knn/accuracy": actual[-1]["knn_accuracy"],
+        "online-knn/auc": actual[-1]["knn_auc"],
     }
     assert ended.files["curves.png"].startswith(b"\x89PNG")
     assert ended.notes["collapse"] == []
@@ -203,9 +203,9 @@ def test_a_line_is_the_mean_of_its_steps(
 def test_what_is_watched_changes_nothing(
     plain: tuple[list[dict[str, Any]], Outcome], phantom: str, context: Context
 ) -> None:
-    found = outcome(pretraining(phantom, local_crops=1, centring="mean", log_steps=5), context)
-    assert found.digests == plain[1].digests
-    assert found.metrics["online-knn/accuracy"] is None
+    actual = outcome(pretraining(phantom, local_crops=1, centring="mean", log_steps=5), context)
+    assert actual.digests == plain[1].digests
+    assert actual.metrics["online-knn/accuracy"] is None
 
 
 def test_without_knn_steps_neighbours_are_asked_after_each_epoch(
@@ -230,10 +230,10 @@ def test_recomputed_activations_and_layer_scale_change_no_loss(
     for name, again in (("kept", False), ("recomputed", True)):
         unit = pretraining(phantom, checkpoint_activations=again, **told)
         place = replace(context, results=context.results / name)
-        found = outcome(unit, place)
+        actual = outcome(unit, place)
         logs.append(lines(unit, place))
     assert logs[0] == logs[1]
-    gammas = [v for n, v in load(found.files["safetensors"]).items() if n.endswith(".gamma")]
+    gammas = [v for n, v in load(actual.files["safetensors"]).items() if n.endswith(".gamma")]
     assert len(gammas) == 12
     assert all((gamma - 1e-5).abs().max() < 0.01 for gamma in gammas)
 

@@ -29,9 +29,9 @@ def ours(made: Any, shown: Any, answers: Any, told: PretrainingRecipe, size: int
     made.zero_grad()
     sums = dict[str, Any]()
     for images in torch.arange(told.batch).split(size):
-        found = made.losses(shown.of_images(images), answers, images, told.batch)
-        sum(found.values()).backward()
-        for name, value in found.items():
+        actual = made.losses(shown.of_images(images), answers, images, told.batch)
+        sum(actual.values()).backward()
+        for name, value in actual.items():
             sums[name] = sums.get(name, 0.0) + value.item()
     return sums
 
@@ -51,8 +51,8 @@ def same_step(
         [group.tolist() for group in groups],
     )
     sum(expected.values()).backward()
-    found = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, size)
-    assert found == pytest.approx({n: v.item() for n, v in expected.items()}, rel=1e-10, abs=1e-12)
+    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, size)
+    assert actual == pytest.approx({n: v.item() for n, v in expected.items()}, rel=1e-10, abs=1e-12)
     for name, parameter in made.student.named_parameters():
         theirs = student[name].grad
         if theirs is None:
@@ -114,9 +114,9 @@ def test_the_global_terms_weigh_what_the_recipe_says(scale: str, local: int, sha
 def test_a_step_without_masks_or_koleo_has_terms_of_zero() -> None:
     told = recipe(mask_share=0.0, koleo_weight=0.0)
     made, shown = model(told), crops(told)
-    found = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, 3)
-    assert found["dino"] > 0
-    assert found["ibot"] == found["koleo"] == 0
+    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, 3)
+    assert actual["dino"] > 0
+    assert actual["ibot"] == actual["koleo"] == 0
     assert made.student.backbone.mask_token.grad is not None
     assert not made.student.backbone.mask_token.grad.any()
 

@@ -35,11 +35,11 @@ def in_logarithms(logits: Any, temperature: float) -> Tensor:
 @pytest.mark.parametrize("temperature", [0.04, 0.07, 1.0, 100.0])
 def test_sinkhorn_is_the_textbooks(rows: int, columns: int, temperature: float) -> None:
     logits = noise(rows, columns, spread=0.3)
-    found = sinkhorn_knopp(logits.clone(), temperature)
+    actual = sinkhorn_knopp(logits.clone(), temperature)
     expected = straight_line.sinkhorn(logits, temperature)
-    assert torch.allclose(every(found), expected, rtol=1e-11, atol=1e-15)
+    assert torch.allclose(every(actual), expected, rtol=1e-11, atol=1e-15)
     assert torch.allclose(
-        found.distributions(torch.tensor([rows - 1, 0])), expected[[-1, 0]], rtol=1e-11
+        actual.distributions(torch.tensor([rows - 1, 0])), expected[[-1, 0]], rtol=1e-11
     )
     assert torch.allclose(expected.sum(dim=1), torch.ones(rows, dtype=torch.float64))
 
@@ -49,9 +49,9 @@ def test_sinkhorn_is_the_textbooks(rows: int, columns: int, temperature: float) 
 def test_float32_holds_cosines_at_the_teachers_temperatures(spread: float, shift: float) -> None:
     logits = noise(24, 50, dtype=torch.float32, spread=spread).clamp(-1, 1)
     expected = in_logarithms(logits, 0.04).exp().float()
-    found = every(sinkhorn_knopp(logits + shift, 0.04))
+    actual = every(sinkhorn_knopp(logits + shift, 0.04))
     # Of a logit of 500, float32 keeps 3e-5: a thousandth of the answer.
-    assert torch.allclose(found, expected, rtol=1e-4 if not shift else 5e-3, atol=1e-6)
+    assert torch.allclose(actual, expected, rtol=1e-4 if not shift else 5e-3, atol=1e-6)
 
 
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
@@ -62,40 +62,40 @@ def test_rows_sum_to_one_whatever_the_logits(
 ) -> None:
     logits = noise(20, 30, dtype=torch.float32, spread=spread)
     logits[0] -= 50 * spread  # a row far below all others
-    found = answer(logits, temperature)
-    assert torch.allclose(every(found).sum(dim=1), torch.ones(20), atol=1e-5)
-    assert found.entropies().isfinite().all()
-    assert float(found.usage().sum()) == pytest.approx(20, rel=1e-5)
+    actual = answer(logits, temperature)
+    assert torch.allclose(every(actual).sum(dim=1), torch.ones(20), atol=1e-5)
+    assert actual.entropies().isfinite().all()
+    assert float(actual.usage().sum()) == pytest.approx(20, rel=1e-5)
 
 
 def test_float64_keeps_to_the_textbook_at_a_hundredth() -> None:
     logits = noise(20, 30).clamp(-1, 1)
-    found = every(sinkhorn_knopp(logits.clone(), 0.01))
-    assert torch.allclose(found, in_logarithms(logits, 0.01).exp(), rtol=1e-9, atol=1e-300)
+    actual = every(sinkhorn_knopp(logits.clone(), 0.01))
+    assert torch.allclose(actual, in_logarithms(logits, 0.01).exp(), rtol=1e-9, atol=1e-300)
 
 
 @pytest.mark.parametrize("temperature", [0.04, 1.0])
 def test_softmax_is_torchs(temperature: float) -> None:
     logits, centre = noise(9, 14), noise(1, 14, seed=1)[0]
     for given in (None, centre):
-        found = every(softmax(logits.clone(), temperature, given))
+        actual = every(softmax(logits.clone(), temperature, given))
         shifted = logits if given is None else logits - given
-        assert torch.allclose(found, (shifted / temperature).softmax(dim=1), rtol=1e-11)
+        assert torch.allclose(actual, (shifted / temperature).softmax(dim=1), rtol=1e-11)
 
 
 @pytest.mark.parametrize("answer", [sinkhorn_knopp, lambda x, t: softmax(x, t, None)])
 def test_entropies_and_usage_are_brute_force(answer: Any) -> None:
     logits = noise(11, 6)
-    found = answer(logits.clone(), 0.5)
-    p = every(found)
-    assert torch.allclose(found.entropies(), -(p * p.log()).sum(dim=1), rtol=1e-11)
+    actual = answer(logits.clone(), 0.5)
+    p = every(actual)
+    assert torch.allclose(actual.entropies(), -(p * p.log()).sum(dim=1), rtol=1e-11)
     unbalanced = (logits / 0.5).softmax(dim=1)
-    assert torch.allclose(found.usage(), unbalanced.sum(dim=0), rtol=1e-11)
+    assert torch.allclose(actual.usage(), unbalanced.sum(dim=0), rtol=1e-11)
 
 
 def test_nothing_masked_gives_no_distributions() -> None:
-    for found in (sinkhorn_knopp(noise(0, 5), 0.1), softmax(noise(0, 5), 0.1, None)):
-        assert every(found).shape == (0, 5)
+    for actual in (sinkhorn_knopp(noise(0, 5), 0.1), softmax(noise(0, 5), 0.1, None)):
+        assert every(actual).shape == (0, 5)
 
 
 def test_the_centre_is_the_closed_form_over_several_steps() -> None:

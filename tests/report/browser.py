@@ -122,16 +122,16 @@ class Browser:
 
     def complaints(self) -> list[Any]:
         """Exceptions, console errors and warnings, and what the security policy refused."""
-        found = []
+        actual = []
         for event in self.events:
             method, facts = event.get("method"), event.get("params", {})
             if method == "Runtime.exceptionThrown":
-                found.append(facts["exceptionDetails"])
+                actual.append(facts["exceptionDetails"])
             elif method == "Runtime.consoleAPICalled" and facts["type"] in ("error", "warning"):
-                found.append(facts)
+                actual.append(facts)
             elif method == "Log.entryAdded" and facts["entry"]["level"] in ("error", "warning"):
-                found.append(facts["entry"])
-        return found
+                actual.append(facts["entry"])
+        return actual
 
     def requests(self) -> list[Any]:
         """Every address that was asked for, but those inside the page."""

@@ -83,9 +83,9 @@ class Results:
             raising=False,
         )
         monkeypatch.setattr(Session, "suite", lambda self_, name: (self.suite, self.units))
-        for one in self.units:
-            for cell in one.cells:
-                self.put(one, cell)
+        for item in self.units:
+            for cell in item.cells:
+                self.put(item, cell)
 
     def put(self, one: Unit, cell: Cell) -> None:
         """`lost` has failed with full, is blocked with knn, and lacks linear's last two."""

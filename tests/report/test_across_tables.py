@@ -81,15 +81,15 @@ def test_every_number_against_scipy_and_statsmodels(study: Study, runs: Callable
          for a, b in combinations(range(4), 2)]  # fmt: skip
     corrected = multipletests(p, method="holm")[1]
     assert [row[2:4] for row in pairs.texts] == [
-        (f"{one:.3f}".lstrip("0"), f"{other:.3f}".lstrip("0"))
-        for one, other in zip(p, corrected, strict=True)
+        (f"{item:.3f}".lstrip("0"), f"{other:.3f}".lstrip("0"))
+        for item, other in zip(p, corrected, strict=True)
     ]
     assert pairs.texts[0][0] == "random-vit \N{MINUS SIGN} a"
     assert "corrected by Holm over the family of 6 tested pairs" in pairs.caption
     (_, pairs) = tables(study, correction="benjamini-hochberg")
     assert "corrected by Benjamini-Hochberg over" in pairs.caption
     corrected = multipletests(p, method="fdr_bh")[1]
-    assert [row[3] for row in pairs.texts] == [f"{one:.3f}".lstrip("0") for one in corrected]
+    assert [row[3] for row in pairs.texts] == [f"{item:.3f}".lstrip("0") for item in corrected]
 
 
 def test_the_same_values_give_the_same_tables(study: Study, runs: Callable[..., Any]) -> None:
@@ -113,14 +113,14 @@ def test_what_is_incomplete_is_left_out_by_name(study: Study, runs: Callable[...
     study.add("undefined", [0.9, float("nan"), 0.9], dataset="d0")
     study.add("undefined", [0.9] * 3, dataset="d1").add("undefined", [0.9] * 3, dataset="d2")
     study.add("gone", [float("nan")] * 3, dataset="empty")
-    (one,) = found(study)
-    assert list(one.runs) == list(MODELS)
-    assert one.datasets == ("d0", "d1", "d2")
-    assert one.left == (
+    (item,) = found(study)
+    assert list(item.runs) == list(MODELS)
+    assert item.datasets == ("d0", "d1", "d2")
+    assert item.left == (
         "No backbone has a mean on empty, which is left out.",
         "Left out, for want of a mean on the datasets in brackets: gone (d1, d2); undefined (d0).",
     )
-    assert all(sentence in tables(study)[0].caption for sentence in one.left)
+    assert all(sentence in tables(study)[0].caption for sentence in item.left)
     (without, _) = tables(study, baseline="gone")
     assert "P(better" not in str(without.heads)
     assert "gone is not complete, so nothing is compared with it." in without.caption
@@ -179,7 +179,7 @@ def test_each_adaptation_stands_alone(study: Study, runs: Callable[..., Any]) ->
     for d in range(2):
         for name in ("a", "b"):
             study.add(name, [0.4], dataset=f"d{d}", adaptation="knn")
-    assert [one.adaptation for one in found(study)] == ["linear", "knn"]
+    assert [item.adaptation for item in found(study)] == ["linear", "knn"]
 
 
 def test_too_many_pairs_are_refused_by_number(

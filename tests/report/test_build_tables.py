@@ -19,12 +19,12 @@ from tests.report.by_hand import Study
 
 
 def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Result:
-    (found,) = [
+    (actual,) = [
         cell
         for column, row, cell in table.cells
         if (column, row.backbone, row.adaptation) == (dataset, backbone, adaptation)
     ]
-    result: Result = found
+    result: Result = actual
     return result
 
 
@@ -178,8 +178,8 @@ def standings(**by_backbone: str) -> pd.DataFrame:
 def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study: Study) -> None:
     for name, value in (("a", 0.9), ("b", 0.88), ("c", 0.87), ("d", 0.5), ("e", 0.4)):
         study.add(name, [value, value])
-    found = standings(a="best", b="untested", c="tied", d="behind", e="tied")
-    (table,) = study.results(standings=found)
+    actual = standings(a="best", b="untested", c="tied", d="behind", e="tied")
+    (table,) = study.results(standings=actual)
     assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
     assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
     text = caption(table)

@@ -9,9 +9,9 @@ from tests.report.by_hand import Study
 
 
 def tables(study: Study, correction: str = "holm") -> Any:
-    found = study.results(baseline="random-vit")
+    actual = study.results(baseline="random-vit")
     reported = SimpleNamespace(
-        **{"baseline": "random-vit", "correction": correction, "shown": found},
+        **{"baseline": "random-vit", "correction": correction, "shown": actual},
         comparisons=study.comparisons,
         unit_of=lambda score: "points",
     )

@@ -180,7 +180,7 @@ def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small: Texts) ->
     expected = small.study.expected
     assert expected is not None
     narrow = expected["adaptation"] == "bart-base"
-    expected["decodings"] = [DECODINGS[:1] if one else DECODINGS for one in narrow]
+    expected["decodings"] = [DECODINGS[:1] if item else DECODINGS for item in narrow]
     assert expected is not None
     (table,) = small.results(expected, backbones=["base", "good", "late"])
     assert [(r.backbone, r.adaptation, r.decoding, r.cells[0].state) for r in table.rows] == [

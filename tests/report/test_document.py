@@ -38,8 +38,8 @@ def reported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Any, Path]:
     folder = tmp_path_factory.mktemp("results")
     with pytest.MonkeyPatch.context() as patch:
         results: Any = Results(folder, patch)
-    found = gather(results.suite, states(results.units, results.store), results.store)
-    return found, draw_figures(found, folder / FIGURES), folder
+    actual = gather(results.suite, states(results.units, results.store), results.store)
+    return actual, draw_figures(actual, folder / FIGURES), folder
 
 
 def write(study: Any, figures: Any, folder: Path) -> Any:
@@ -87,7 +87,7 @@ def test_a_report_compiles_and_nothing_runs_off_the_page(reported: tuple[Any, An
     assert "LaTeX Warning" not in log
     assert not re.search(r"\.\d+pk>", log)  # all fonts are outlines
     included = re.findall(r"<\./?(figures/[^>]*\.pdf)>", log)
-    assert sorted(included) == sorted(f"figures/{one.stem}.pdf" for one in figures.drawings)
+    assert sorted(included) == sorted(f"figures/{drawing.stem}.pdf" for drawing in figures.drawings)
 
 
 @needs_latex

@@ -60,9 +60,9 @@ def study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 
 def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
     figures = draw_figures(study(), tmp_path)
-    found = {one.stem: one for one in figures.drawings}
+    actual = {item.stem: item for item in figures.drawings}
     assert figures.failures == []
-    assert list(found) == [
+    assert list(actual) == [
         "forest-classification",
         "seeds-classification",
         "cost-classification",
@@ -71,13 +71,13 @@ def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
         "reliability-classification-dots",
         "curves-classification-dots",
     ]
-    for one in found.values():
-        json.dumps(one.data, allow_nan=False)
-        assert len(one.alt) > 40
-        pdf, png = drawing.write(one, tmp_path)
+    for item in actual.values():
+        json.dumps(item.data, allow_nan=False)
+        assert len(item.alt) > 40
+        pdf, png = drawing.write(item, tmp_path)
         assert pdf.read_bytes().startswith(b"%PDF")
         with Image.open(png) as image:
-            assert image.width == round(160 * one.size[0])
+            assert image.width == round(160 * item.size[0])
             assert np.asarray(image.convert("L")).std() > 5  # something is on it
 
 
@@ -93,30 +93,30 @@ def test_without_baseline_epochs_or_logits_those_figures_are_absent(
         if record is not None and record["status"] == "done":
             arrays = read_predictions(store.path(cell))
             store.write(cell, record, {n: a for n, a in arrays.items() if n != "test_logits"})
-    stems = [one.stem for one in draw_figures(study(baseline=None), tmp_path).drawings]
+    stems = [drawing.stem for drawing in draw_figures(study(baseline=None), tmp_path).drawings]
     assert stems == ["seeds-classification", "cost-classification"]
 
 
 def test_unchanged_figures_are_not_drawn_again(
     study: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    one = draw_figures(study(), tmp_path).drawings[0]
-    first = [path.read_bytes() for path in drawing.write(one, tmp_path)]
+    item = draw_figures(study(), tmp_path).drawings[0]
+    first = [path.read_bytes() for path in drawing.write(item, tmp_path)]
     monkeypatch.setattr(drawing, "_render", lambda *_: pytest.fail("drawn again"))
-    assert [path.read_bytes() for path in drawing.write(one, tmp_path)] == first
+    assert [path.read_bytes() for path in drawing.write(item, tmp_path)] == first
 
 
 def test_the_same_records_draw_the_same_bytes(study: Made, tmp_path: Path) -> None:
     made = study()
-    for one in draw_figures(made, tmp_path).drawings:
-        first, second = (drawing.write(one, tmp_path / name) for name in "ab")
-        assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second], one.stem
+    for item in draw_figures(made, tmp_path).drawings:
+        first, second = (drawing.write(item, tmp_path / name) for name in "ab")
+        assert [p.read_bytes() for p in first] == [p.read_bytes() for p in second], item.stem
 
 
 def test_confusion_and_f1_against_scikit_learn(study: Made) -> None:
-    (found,) = classified(study())
-    assert found.classes == ("no_dot", "dot & $x$", ATTACK)
-    one: Any = next(u for u in found.units if u.name == "good · linear")
+    (actual,) = classified(study())
+    assert actual.classes == ("no_dot", "dot & $x$", ATTACK)
+    item: Any = next(u for u in actual.units if u.name == "good · linear")
     store, counts, scores = study.results.store, np.zeros((3, 3)), []
     for unit in study.results.units:
         if (unit.backbone.id, unit.short) != ("good", "linear"):
@@ -126,13 +126,13 @@ def test_confusion_and_f1_against_scikit_learn(study: Made) -> None:
                 truth, answer = arrays["test_labels"], arrays["test_logits"].argmax(axis=1)
             counts += confusion_matrix(truth, answer)
             scores.append(f1_score(truth, answer, average=None))
-    assert one is not None
-    assert np.array_equal(one.counts, counts)
-    assert np.allclose(one.f1, np.mean(scores, axis=0))
-    assert one.sizes is not None
-    assert one.sizes.sum() == 3 * CASES
-    assert one.hits is not None
-    assert one.hits.sum() == np.trace(counts)
+    assert item is not None
+    assert np.array_equal(item.counts, counts)
+    assert np.allclose(item.f1, np.mean(scores, axis=0))
+    assert item.sizes is not None
+    assert item.sizes.sum() == 3 * CASES
+    assert item.hits is not None
+    assert item.hits.sum() == np.trace(counts)
 
 
 def test_the_front_is_what_no_other_beats() -> None:
@@ -156,39 +156,39 @@ def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
     """Demsar 2006, section 3.2.2: four models on 14 datasets, CD 1.25 at .05."""
     rng = np.random.default_rng(3)
     values = rng.normal(size=(4, 14)) / 10 + np.array([0, 0.05, 0.3, 0.33])[:, None]
-    (one,) = rank_diagrams(over_datasets(values, "abcd"))
+    (item,) = rank_diagrams(over_datasets(values, "abcd"))
     means = rankdata(-values, axis=0).mean(axis=1)
-    assert one.stem == "ranks-classification-linear"
-    assert dict(one.data["ranks"]) == {
+    assert item.stem == "ranks-classification-linear"
+    assert dict(item.data["ranks"]) == {
         name: pytest.approx(mean, abs=1e-5) for name, mean in zip("abcd", means, strict=True)
     }
-    assert one.data["reach"] == pytest.approx(1.25, abs=0.005)
+    assert item.data["reach"] == pytest.approx(1.25, abs=0.005)
     places = sorted(means)
-    runs = [(a, b) for a, b in combinations(places, 2) if b - a < one.data["reach"]]
+    runs = [(a, b) for a, b in combinations(places, 2) if b - a < item.data["reach"]]
     longest = [
         (a, b) for a, b in runs if not any(c <= a and b <= d for c, d in runs if (c, d) != (a, b))
     ]
-    bars = [bar[:2] for bar in one.data["bars"] if bar[2] == drawing.colour(0)]
+    bars = [bar[:2] for bar in item.data["bars"] if bar[2] == drawing.colour(0)]
     assert np.array(bars) == pytest.approx(np.array(longest), abs=1e-5)
     assert len(bars) > 1
-    assert "Iman and Davenport" in one.caption
-    assert "datasets are few" not in one.caption
+    assert "Iman and Davenport" in item.caption
+    assert "datasets are few" not in item.caption
     assert "orange bars, those of which Wilcoxon's test tells no two apart, after Holm" in (
-        one.caption
+        item.caption
     )
-    _, png = drawing.write(one, tmp_path)
+    _, png = drawing.write(item, tmp_path)
     with Image.open(png) as image:
         assert np.asarray(image.convert("L")).std() > 5
 
 
 def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_path: Path) -> None:
     names = [f"{ATTACK}-{k}-{'x' * 200}" for k in range(5)]
-    (one,) = rank_diagrams(over_datasets(np.arange(10).reshape(5, 2), names))
-    assert "2 datasets are few" in one.caption
-    assert "orange" not in one.caption
+    (item,) = rank_diagrams(over_datasets(np.arange(10).reshape(5, 2), names))
+    assert "2 datasets are few" in item.caption
+    assert "orange" not in item.caption
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert drawing.write(one, tmp_path)
+        assert drawing.write(item, tmp_path)
 
 
 @pytest.mark.parametrize(("models", "datasets"), [(2, 8), (5, 1)])
@@ -223,8 +223,8 @@ def test_a_figure_from_outside_stands_in_page_and_document(
     study: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalogue.figures, "_entries", dict(catalogue.figures._entries))
-    one = Drawing("mine", "Mine & theirs", "what it shows", "A line.", (2, 2), {"x": 1}, line)
-    catalogue.register_figure(Figure("mine", "Mine", lambda study: [one] * (study.name != "")))
+    item = Drawing("mine", "Mine & theirs", "what it shows", "A line.", (2, 2), {"x": 1}, line)
+    catalogue.register_figure(Figure("mine", "Mine", lambda study: [item] * (study.name != "")))
     study()
     assert "<summary>Mine &amp; theirs</summary>" in (tmp_path / "out/report.html").read_text()
     assert r"\includegraphics{figures/mine.pdf}" in (tmp_path / "out/report.tex").read_text()

@@ -37,10 +37,10 @@ class Document(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[Any]) -> None:
-        one = (tag, dict(attrs), list[Any]())
-        self.elements.append(one)
+        item = (tag, dict(attrs), list[Any]())
+        self.elements.append(item)
         if tag not in VOID:
-            self.open.append(one)
+            self.open.append(item)
 
     def handle_endtag(self, tag: str) -> None:
         if tag in VOID or not self.open or self.open.pop()[0] != tag:
@@ -51,7 +51,7 @@ class Document(HTMLParser):
             texts.append(data)
 
     def all(self, *tags: str) -> list[Any]:
-        return [one for one in self.elements if one[0] in tags]
+        return [element for element in self.elements if element[0] in tags]
 
     def texts(self, *tags: str) -> list[str]:
         return [" ".join("".join(texts).split()) for _, _, texts in self.all(*tags)]
@@ -195,8 +195,8 @@ def test_what_is_said_over_datasets_has_its_section(
     for d in range(6):
         for k, name in enumerate(("a", "b", "c")):
             study.add(name, [0.1 * k + 0.01 * d, 0.2 * k], dataset=f"d{d}")
-    found = list(completed(study.results(), study.values))
-    tables = across_tables(found, "a", "holm")
+    actual = list(completed(study.results(), study.values))
+    tables = across_tables(actual, "a", "holm")
     document = Document(to_html(Page("x", [], [], [], across=tables)).decode())
     assert (document.broken, document.open) == ([], [])
     assert "Across datasets: classification: auc, linear" in document.texts("h3")

@@ -62,7 +62,7 @@ class Study:
         **other: int,
     ) -> "Study":
         """A unit with its record; without features, the store has lost them."""
-        one = Unit(
+        item = Unit(
             task="classification",
             dataset=DatasetCard(
                 id=dataset, reader="a:b", tasks=("classification",), classes=classes
@@ -76,8 +76,8 @@ class Study:
             sources={"dataset": dataset, "backbone": backbone},
             repetitions=(0,),
         )
-        self.units.append(one)
-        (cell,) = one.cells
+        self.units.append(item)
+        (cell,) = item.cells
         record = {
             **blank(cell),
             **{"status": "done", "metrics": {"omnirad-classification/auc": 0.5}},
@@ -86,7 +86,7 @@ class Study:
         arrays = {"test_labels": labels, "test_logits": np.zeros((len(labels), 2), np.float32)}
         self.store.write(cell, record, arrays)
         if features is not None:
-            self.keep(one, features)
+            self.keep(item, features)
         return self
 
     def keep(self, unit: Unit, features: NDArray[Any]) -> None:
@@ -103,8 +103,8 @@ class Study:
         return gather("s", states(self.units, self.store), self.store, self.context)
 
     def write(self) -> Latent:
-        found = states(self.units, self.store)
-        return write_latent("s", found, self.store, self.context, self.folder / "reports")
+        actual = states(self.units, self.store)
+        return write_latent("s", actual, self.store, self.context, self.folder / "reports")
 
 
 @pytest.fixture
@@ -432,9 +432,9 @@ def test_umap_repeats_itself_without_warnings_and_without_torch(tmp_path: Path) 
         [sys.executable, "-c", UMAP, str(tmp_path)], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    assert found["before"] == []
-    assert not found["torch"]
-    assert found["same"]
-    assert found["shape"] == [60, 2]
-    assert found["apart"] > 2
+    actual = json.loads(done.stdout)
+    assert actual["before"] == []
+    assert not actual["torch"]
+    assert actual["same"]
+    assert actual["shape"] == [60, 2]
+    assert actual["apart"] > 2

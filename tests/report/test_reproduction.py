@@ -28,7 +28,7 @@ def asked(unit: Unit) -> Callable[..., Any]:
         task: str = "classification",
         repetitions: int = 5,
     ) -> list[Any]:
-        one = replace(
+        item = replace(
             unit,
             task=task,
             dataset=DatasetCard(id=dataset, reader="a:b", tasks=(task,)),
@@ -37,7 +37,7 @@ def asked(unit: Unit) -> Callable[..., Any]:
             short=adaptation,
             repetitions=tuple(range(repetitions)),
         )
-        return [CellState(cell, "missing") for cell in one.cells]
+        return [CellState(cell, "missing") for cell in item.cells]
 
     return asked
 
@@ -93,8 +93,8 @@ def test_a_mean_outside_for_five_runs_may_be_inside_for_three(
 
 
 def test_what_is_not_finished_is_listed_as_missing(study: Study, asked: Callable[..., Any]) -> None:
-    found = reproduction_tables("omnirad", [], asked("organamnist", "omnirad-base", "head"))
-    (table,) = found
+    actual = reproduction_tables("omnirad", [], asked("organamnist", "omnirad-base", "head"))
+    (table,) = actual
     assert table.title == "Reproduction: omnirad, Table 8"
     (row,) = table.texts
     assert row[:6] == ("omnirad-base", "head", "organamnist", "macro-f1", "0 of 5", "missing")

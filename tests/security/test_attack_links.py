@@ -53,11 +53,11 @@ def test_a_folder_that_leads_out_is_refused(
     [(_, record)] = plant(path)
     parts = record.relative_to(tmp_path / "results").parts
     target = swap(tmp_path.joinpath("results", *parts[: depth + 1]), outside)
-    before = {one: one.read_bytes() for one in target.rglob("*") if one.is_file()}
+    before = {item: item.read_bytes() for item in target.rglob("*") if item.is_file()}
     status, _, err = bench(command, path, *(["--force"] if command == "run" else []))
     assert (status, LINK.format(tmp_path / "results") in err) == (2, True), err
     assert "Traceback" not in err
-    assert {one: one.read_bytes() for one in target.rglob("*") if one.is_file()} == before
+    assert {item: item.read_bytes() for item in target.rglob("*") if item.is_file()} == before
 
 
 def test_a_record_that_is_a_link_out_is_refused(

@@ -125,7 +125,7 @@ def test_fusing_equals_the_literal_reading_and_so_do_its_gradients(
     fused: tuple[int, int],
     size: tuple[int, int],
 ) -> None:
-    found = {}
+    actual = {}
     for name, forward in (("ours", Fusion.forward), ("literal", literally)):
         torch.manual_seed(0)
         fusion = Fusion(6, 4, 7).double().train(training)
@@ -143,25 +143,25 @@ def test_fusing_equals_the_literal_reading_and_so_do_its_gradients(
         tensors = {"out": out, "maps": maps.grad, "prior": other.grad}
         tensors |= {key: p.grad for key, p in fusion.named_parameters()}
         tensors |= dict(fusion.named_buffers())
-        found[name] = tensors
-    assert len(found["ours"]) == 9
-    for key, value in found["literal"].items():
+        actual[name] = tensors
+    assert len(actual["ours"]) == 9
+    for key, value in actual["literal"].items():
         assert value is not None
         assert value.abs().max() > 0.01 or "num_batches" in key
-        torch.testing.assert_close(found["ours"][key], value, rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(actual["ours"][key], value, rtol=1e-10, atol=1e-10)
 
 
 def test_positions_are_sines_and_cosines_of_column_and_row() -> None:
     width, rows, columns = 24, 3, 5
-    found = positions(width, rows, columns)
-    assert found.shape == (rows * columns, width)
+    actual = positions(width, rows, columns)
+    assert actual.shape == (rows * columns, width)
     for row in range(rows):
         for column in range(columns):
             expected = []
             for place in (column, row):
                 angles = [place / 10000 ** (k / 6) for k in range(6)]
                 expected += [math.sin(a) for a in angles] + [math.cos(a) for a in angles]
-            assert found[row * columns + column].tolist() == pytest.approx(expected, abs=1e-6)
+            assert actual[row * columns + column].tolist() == pytest.approx(expected, abs=1e-6)
 
 
 def test_attention_is_a_post_norm_layer_with_positions_on_queries_and_keys_alone() -> None:

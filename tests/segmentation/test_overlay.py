@@ -35,7 +35,7 @@ def test_colours_tell_right_over_missed_and_the_wrong_class() -> None:
 
 def test_the_best_the_median_and_the_worst() -> None:
     dice = np.array([0.5, 0.9, 0.1, 0.7, 0.3, 0.8, 0.2, 0.6, 0.4])
-    chosen = {name: found.tolist() for name, found in chosen_images(dice).items()}
+    chosen = {name: actual.tolist() for name, actual in chosen_images(dice).items()}
     assert chosen == {"best": [1, 5, 3], "median": [7, 0, 8], "worst": [2, 6, 4]}
 
 
@@ -51,7 +51,7 @@ def test_the_best_the_median_and_the_worst() -> None:
 def test_equals_come_in_file_order_and_few_images_are_all_shown(
     dice: list[Any], best: list[int], median: list[int], worst: list[int]
 ) -> None:
-    chosen = {name: found.tolist() for name, found in chosen_images(np.array(dice)).items()}
+    chosen = {name: actual.tolist() for name, actual in chosen_images(np.array(dice)).items()}
     assert chosen == {"best": best, "median": median, "worst": worst}
 
 

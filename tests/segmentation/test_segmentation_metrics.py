@@ -75,15 +75,15 @@ def test_per_image_rates_equal_scikit_learns(background: bool, case: Any) -> Non
         for label in range(0 if background else 1, classes):
             p, t = (predicted[image] == label).ravel(), (truth[image] == label).ravel()
             if not (p | t).any():
-                found = [1.0] * 4
+                actual = [1.0] * 4
             else:
-                found = [
+                actual = [
                     sk.precision_score(t, p, zero_division=0),
                     sk.recall_score(t, p, zero_division=0),
                     sk.recall_score(~t, ~p, zero_division=1),
                     sk.f1_score(t, p, zero_division=0),
                 ]
-            for name, value in zip(values, found, strict=True):
+            for name, value in zip(values, actual, strict=True):
                 values[name].append(value)
     ours = compute(OVERLAPS[background], predicted, truth, classes)
     for name, each in values.items():

@@ -56,8 +56,8 @@ def test_every_adaptation_leaves_a_whole_record(make: Any, adaptation: str, sour
 
 
 def test_the_decoder_learns_a_bright_disc(make: Any) -> None:
-    (found,) = outcomes(*make("decoder", source="random:test_efficientnet", epochs=15))
-    assert found.metrics["per-image-foreground/dice"] > 0.8
+    (actual,) = outcomes(*make("decoder", source="random:test_efficientnet", epochs=15))
+    assert actual.metrics["per-image-foreground/dice"] > 0.8
 
 
 @pytest.mark.parametrize("adaptation", ["decoder", "full"])
@@ -130,8 +130,8 @@ def test_a_size_that_does_not_divide_is_refused_with_the_nearest(
 
 def test_scoring_at_another_size_counts_other_pixels(make: Any) -> None:
     for score_at, side in (("stride8", 8), ("native", 48)):
-        (found,) = outcomes(*make("linear", score_at, score_at=score_at))
-        assert (found.predictions["test_counts"].sum(axis=2) == side**2).all()
+        (actual,) = outcomes(*make("linear", score_at, score_at=score_at))
+        assert (actual.predictions["test_counts"].sum(axis=2) == side**2).all()
 
 
 def test_maps_in_bfloat16_are_kept_in_half_the_bytes(make: Any, tmp_path: Path) -> None:

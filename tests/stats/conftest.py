@@ -68,12 +68,12 @@ class Records:
         **arrays: NDArray[Any],
     ) -> None:
         """One record for each repetition of logits [R, N, C]."""
-        for k, one in enumerate(logits):
+        for k, item in enumerate(logits):
             digest = self.store(
-                f"{dataset}/{backbone}/{k}", test_logits=one, test_labels=labels, **arrays
+                f"{dataset}/{backbone}/{k}", test_logits=item, test_labels=labels, **arrays
             )
             for definition, names in DEFINITIONS.items():
-                for name, value in sklearn_metrics(one, labels).items():
+                for name, value in sklearn_metrics(item, labels).items():
                     if name in names:
                         self.row(backbone, k, name, value, dataset, varies, definition, digest)
 

@@ -29,47 +29,47 @@ def test_iqm_interval_is_the_stratified_bootstrap_done_one_by_one(
     sizes: tuple[int, int, int],
 ) -> None:
     scores = runs(0, sizes)
-    found = aggregate_iqm(scores)
+    actual = aggregate_iqm(scores)
     rng = np.random.default_rng(9)
     drawn = [
         stats.trim_mean(np.concatenate([rng.choice(v, size=len(v)) for v in scores.values()]), 0.25)
         for _ in range(4000)
     ]
-    assert found.value == pytest.approx(stats.trim_mean(np.concatenate([*scores.values()]), 0.25))
-    assert (found.low, found.high) == pytest.approx(
-        tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.05 * (found.high - found.low)
+    assert actual.value == pytest.approx(stats.trim_mean(np.concatenate([*scores.values()]), 0.25))
+    assert (actual.low, actual.high) == pytest.approx(
+        tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.05 * (actual.high - actual.low)
     )
-    assert aggregate_iqm(scores) == found  # seeded
+    assert aggregate_iqm(scores) == actual  # seeded
 
 
 def test_improvement_is_mann_whitneys_u() -> None:
     a, b = runs(1, (5, 3, 8), 0.05), runs(2, (5, 4, 6))
-    found = probability_of_improvement(a, b)
+    actual = probability_of_improvement(a, b)
     shares = [
         stats.mannwhitneyu(a[name], b[name]).statistic / (len(a[name]) * len(b[name])) for name in a
     ]
-    assert found.value == pytest.approx(np.mean(shares))
-    assert found.low < found.value < found.high
+    assert actual.value == pytest.approx(np.mean(shares))
+    assert actual.low < actual.value < actual.high
     down = probability_of_improvement(a, b, lower_is_better=True)
-    assert down.value == pytest.approx(1 - found.value)
+    assert down.value == pytest.approx(1 - actual.value)
     assert probability_of_improvement(a, a).value == pytest.approx(0.5)  # ties count one half
 
 
 def test_improvement_interval_is_the_bootstrap_done_one_by_one() -> None:
     a, b = runs(3, (5, 4)), runs(4, (4, 6))
-    found = probability_of_improvement(a, b)
+    actual = probability_of_improvement(a, b)
     rng = np.random.default_rng(5)
     drawn = []
     for _ in range(4000):
         pairs = [(rng.choice(a[n], len(a[n])), rng.choice(b[n], len(b[n]))) for n in a]
         drawn.append(np.mean([np.mean(x[:, None] > y) for x, y in pairs]))
     low, high = np.quantile(drawn, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
+    assert (actual.low, actual.high) == pytest.approx((low, high), abs=0.03)
 
 
 def test_better_everywhere_is_certain() -> None:
-    found = probability_of_improvement(runs(5, shift=5), runs(6))
-    assert (found.value, found.low, found.high) == (1, 1, 1)
+    actual = probability_of_improvement(runs(5, shift=5), runs(6))
+    assert (actual.value, actual.low, actual.high) == (1, 1, 1)
 
 
 @pytest.mark.parametrize(

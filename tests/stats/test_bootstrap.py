@@ -86,11 +86,11 @@ def test_multi_label_metrics_are_scikit_learns() -> None:
     rng = np.random.default_rng(0)
     truth, guess = rng.random((2, 50, 4)) < 0.3
     truth[:, 3] = guess[:, 3] = False  # a label neither shown nor predicted
-    found = bootstrap_counts(truth, guess[None], truth[None], np.arange(50), MULTI_LABEL, 50)
+    actual = bootstrap_counts(truth, guess[None], truth[None], np.arange(50), MULTI_LABEL, 50)
     f1 = f1_score(truth, guess, average="macro", zero_division=0)
     perfect = f1_score(truth, truth, average="macro", zero_division=0)
-    assert found["macro-f1"].difference == pytest.approx(f1 - perfect)
-    assert found["accuracy"].difference == pytest.approx(np.mean(truth == guess) - 1)
+    assert actual["macro-f1"].difference == pytest.approx(f1 - perfect)
+    assert actual["accuracy"].difference == pytest.approx(np.mean(truth == guess) - 1)
 
 
 def resampled_differences(
@@ -116,10 +116,10 @@ def test_is_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
     for weights in np.concatenate(list(bootstrap._draw_resamples(len(members), 120))):
         patients = np.repeat(np.arange(len(members)), weights)
         draws.append(np.concatenate([members[g] for g in patients]))
-    found = bootstrap_counts(
+    actual = bootstrap_counts(
         one_hot(labels, 3), one_hot(a, 3), one_hot(b, 3), cluster, SINGLE_LABEL, 120
     )
-    for name, result in found.items():
+    for name, result in actual.items():
         differences = np.array(resampled_differences(name, labels, a, b, draws))
         (observed,) = resampled_differences(name, labels, a, b, [np.arange(60)])
         assert result.difference == pytest.approx(observed)
@@ -141,33 +141,33 @@ def test_means_are_the_bootstrap_done_case_by_case(by_patient: bool) -> None:
     for weights in np.concatenate(list(bootstrap._draw_resamples(len(members), 120))):
         drawn = np.concatenate([np.tile(members[g], w) for g, w in enumerate(weights)])
         means.append(d[drawn.astype(int)].mean(axis=0))
-    for one, column, values in zip(
+    for item, column, values in zip(
         map(answered, bootstrap_means(d, cluster, 120)), np.transpose(means), d.T, strict=True
     ):
-        assert one.difference == pytest.approx(values.mean())
+        assert item.difference == pytest.approx(values.mean())
         low, high = np.quantile(column, [0.025, 0.975])
-        assert (one.low, one.high) == pytest.approx((low, high))
+        assert (item.low, item.high) == pytest.approx((low, high))
         p = 2 * (min(np.sum(column <= 0), np.sum(column >= 0)) + 1) / 121
-        assert one.p == pytest.approx(min(1, p))
+        assert item.p == pytest.approx(min(1, p))
 
 
 def test_means_agree_with_scipy_and_with_the_normal_law() -> None:
     d = np.random.default_rng(5).exponential(0.1, size=400) - 0.09
-    (found,) = map(answered, bootstrap_means(d[:, None], np.arange(400)))
+    (actual,) = map(answered, bootstrap_means(d[:, None], np.arange(400)))
     theirs = stats.bootstrap(
         (d,), np.mean, method="percentile", n_resamples=10_000, rng=np.random.default_rng(6)
     )
     error = d.std() / 20
     assert tuple(theirs.confidence_interval) == pytest.approx(
-        (found.low, found.high), abs=0.06 * error
+        (actual.low, actual.high), abs=0.06 * error
     )
     z = stats.norm.ppf(0.975)
-    assert (found.low, found.high) == pytest.approx(
+    assert (actual.low, actual.high) == pytest.approx(
         (d.mean() - z * error, d.mean() + z * error), abs=0.15 * error
     )
-    assert found.p == pytest.approx(2 * stats.norm.sf(abs(d.mean()) / error), abs=0.02)
+    assert actual.p == pytest.approx(2 * stats.norm.sf(abs(d.mean()) / error), abs=0.02)
     (again,) = map(answered, bootstrap_means(d[:, None], np.arange(400)))
-    assert (again.low, again.high, again.p) == (found.low, found.high, found.p)
+    assert (again.low, again.high, again.p) == (actual.low, actual.high, actual.p)
 
 
 def test_patients_who_agree_within_themselves_widen_the_interval() -> None:
@@ -176,7 +176,7 @@ def test_patients_who_agree_within_themselves_widen_the_interval() -> None:
         map(answered, bootstrap_means(d, cluster))
         for cluster in (np.arange(200), np.arange(200) // 5)
     )
-    widths = [one.high - one.low for one in (alone, by_patient)]
+    widths = [item.high - item.low for item in (alone, by_patient)]
     assert widths[1] / widths[0] == pytest.approx(np.sqrt(5), rel=0.05)
 
 
@@ -197,26 +197,26 @@ def test_kept_and_streamed_resamples_are_the_same(monkeypatch: pytest.MonkeyPatc
     kept = bootstrap_counts(*args)
     monkeypatch.setattr(bootstrap, "_KEPT", 0)
     monkeypatch.setattr(bootstrap, "_CHUNK", 999)
-    assert [vars(one) | {"effect": 0} for one in bootstrap_counts(*args).values()] == [
-        vars(one) | {"effect": 0} for one in kept.values()
+    assert [vars(value) | {"effect": 0} for value in bootstrap_counts(*args).values()] == [
+        vars(value) | {"effect": 0} for value in kept.values()
     ]
 
 
 def test_the_smallest_p_is_that_of_the_resamples() -> None:
     labels = np.arange(200) % 2
     right, often_wrong = labels[None], np.where(np.arange(200) % 3, 1 - labels, labels)[None]
-    found = bootstrap_counts(
+    actual = bootstrap_counts(
         one_hot(labels, 2), one_hot(right, 2), one_hot(often_wrong, 2), np.arange(200), SINGLE_LABEL
     )
-    assert found["accuracy"].p == pytest.approx(2 / 10_001)
+    assert actual["accuracy"].p == pytest.approx(2 / 10_001)
 
 
 def test_equal_predictions_are_refused_not_tested() -> None:
     labels = np.arange(20) % 2
     same = one_hot(labels[None], 2)
-    found = bootstrap_counts(same[0], same, same, np.arange(20), SINGLE_LABEL)
-    assert all(isinstance(one, RefusedError) for one in found.values())
-    assert "same in every resample" in str(found["accuracy"])
+    actual = bootstrap_counts(same[0], same, same, np.arange(20), SINGLE_LABEL)
+    assert all(isinstance(value, RefusedError) for value in actual.values())
+    assert "same in every resample" in str(actual["accuracy"])
 
 
 def test_under_the_null_five_percent_are_rejected() -> None:
@@ -225,8 +225,8 @@ def test_under_the_null_five_percent_are_rejected() -> None:
     for _ in range(500):
         labels = rng.integers(2, size=150)
         a, b = (one_hot(predictions(rng, labels, 2, 0.4, 2), 2) for _ in range(2))
-        found = bootstrap_counts(one_hot(labels, 2), a, b, np.arange(150), SINGLE_LABEL, 1000)
-        for name, result in found.items():
+        actual = bootstrap_counts(one_hot(labels, 2), a, b, np.arange(150), SINGLE_LABEL, 1000)
+        for name, result in actual.items():
             rejected[name].append(result.p < 0.05)
     for name, decisions in rejected.items():
         assert 0.025 <= np.mean(decisions) <= 0.075, name
@@ -253,35 +253,35 @@ def test_the_error_is_the_closed_form_of_a_crossed_design(paired: bool) -> None:
     """Var = s_cases^2 / N + s_runs^2 / R, the runs' of both models where they are unpaired."""
     rng = np.random.default_rng(0)
     a, b = crossed(rng, 5, 200, 0.1, 0.5), crossed(rng, 5, 200, 0.1, 0.5)
-    found: Any = hierarchical_means(a, b, np.arange(200), paired)
+    actual: Any = hierarchical_means(a, b, np.arange(200), paired)
     case = (a.mean(axis=0) - b.mean(axis=0)).var() / 200
     means = [(a - b).mean(axis=1)] if paired else [a.mean(axis=1), b.mean(axis=1)]
     run = [m.var(ddof=1) / 5 for m in means]
     total = case + sum(run)
     df = total**2 / (case**2 / 199 + sum(v**2 / 4 for v in run))
-    assert found.high - found.low == pytest.approx(
+    assert actual.high - actual.low == pytest.approx(
         2 * stats.t.ppf(0.975, df) * math.sqrt(total), rel=0.04
     )
-    assert found.difference == pytest.approx(a.mean() - b.mean())
-    error = (found.high - found.low) / 2 / stats.t.ppf(0.975, df)
-    assert found.p == pytest.approx(2 * stats.t.sf(abs(found.difference) / error, df), abs=0.01)
+    assert actual.difference == pytest.approx(a.mean() - b.mean())
+    error = (actual.high - actual.low) / 2 / stats.t.ppf(0.975, df)
+    assert actual.p == pytest.approx(2 * stats.t.sf(abs(actual.difference) / error, df), abs=0.01)
 
 
 def test_without_variation_of_cases_it_is_the_paired_t() -> None:
     rng = np.random.default_rng(1)
     d = np.tile(rng.normal(0.2, 0.1, size=(4, 1)), (1, 50))
-    found: Any = hierarchical_means(d, np.zeros((4, 50)), np.arange(50), True)
+    actual: Any = hierarchical_means(d, np.zeros((4, 50)), np.arange(50), True)
     theirs = stats.ttest_1samp(d[:, 0], 0)
-    assert found.p == pytest.approx(theirs.pvalue, rel=0.02)
+    assert actual.p == pytest.approx(theirs.pvalue, rel=0.02)
 
 
 def test_without_variation_of_repetitions_it_is_the_case_bootstrap() -> None:
     rng = np.random.default_rng(2)
     d = np.tile(rng.normal(0.1, 1, size=(1, 300)), (3, 1))
-    found: Any = hierarchical_means(d, np.zeros((3, 300)), np.arange(300) // 3, True)
+    actual: Any = hierarchical_means(d, np.zeros((3, 300)), np.arange(300) // 3, True)
     (cases,) = map(answered, bootstrap_means(d[0][:, None], np.arange(300) // 3))
-    assert found.low == pytest.approx(cases.low, abs=0.02)
-    assert found.high == pytest.approx(cases.high, abs=0.02)
+    assert actual.low == pytest.approx(cases.low, abs=0.02)
+    assert actual.high == pytest.approx(cases.high, abs=0.02)
 
 
 def test_counts_are_scikit_learns_and_wider_than_cases_alone() -> None:
@@ -290,13 +290,13 @@ def test_counts_are_scikit_learns_and_wider_than_cases_alone() -> None:
     wrong = [rng.random((3, 150)) < share for share in (0.2, 0.4)]
     a, b = (np.where(w, rng.integers(3, size=w.shape), labels) for w in wrong)
     hot = np.eye(3, dtype=bool)
-    found: Any = hierarchical_counts(
+    actual: Any = hierarchical_counts(
         hot[labels], hot[a], hot[b], np.arange(150), SINGLE_LABEL, True, 2000
     )
     f1 = [np.mean([f1_score(labels, p, average="macro") for p in model]) for model in (a, b)]
-    assert found["macro-f1"].difference == pytest.approx(f1[0] - f1[1])
-    assert found["macro-f1"].low < f1[0] - f1[1] < found["macro-f1"].high
-    assert "cases and repetitions, seeds shared" in found["accuracy"].test
+    assert actual["macro-f1"].difference == pytest.approx(f1[0] - f1[1])
+    assert actual["macro-f1"].low < f1[0] - f1[1] < actual["macro-f1"].high
+    assert "cases and repetitions, seeds shared" in actual["accuracy"].test
 
 
 @pytest.mark.parametrize(("seed_sd", "repetitions"), [(0.02, 3), (0.1, 3), (0.1, 5)])
@@ -333,5 +333,5 @@ def test_refusals_name_what_is_wrong(
 
 
 def test_no_variation_at_all_is_refused() -> None:
-    found = hierarchical_means(np.ones((3, 9)), np.zeros((3, 9)), np.arange(9), True)
-    assert isinstance(found, RefusedError)
+    actual = hierarchical_means(np.ones((3, 9)), np.zeros((3, 9)), np.arange(9), True)
+    assert isinstance(actual, RefusedError)

@@ -41,11 +41,11 @@ def test_frozen_probes_are_tested_over_cases(
     labels = np.arange(156) % 2
     for seed, name in enumerate(("good", "poor", "base")):
         records.add(name, make_logits(seed, labels, signal=[3, 0.2, 1][seed]), labels)
-    found = as_frame(
+    actual = as_frame(
         compare_pairs(records.values, records.predictions, [("good", "base"), ("poor", "base")])
     )
-    assert set(found.columns) >= DESIGN
-    auc = single(found, metric="auc", backbone_a="good")
+    assert set(actual.columns) >= DESIGN
+    auc = single(actual, metric="auc", backbone_a="good")
     assert auc["test"] == "DeLong (mean of 3 repetitions)"
     assert auc["low"] < auc["difference"] < auc["high"]
     assert auc["n_a"] == auc["n_b"] == 3
@@ -53,7 +53,7 @@ def test_frozen_probes_are_tested_over_cases(
     assert auc["p"] < 0.001
     scores = records.values.query("metric == 'auc'").set_index(["backbone", "repetition"])["value"]
     assert auc["p_seed"] == pytest.approx(stats.ttest_rel(scores["good"], scores["base"]).pvalue)
-    for (_, metric), family in found.groupby(["definition", "metric"]):
+    for (_, metric), family in actual.groupby(["definition", "metric"]):
         theirs = multipletests(family["p"], method="holm")[1]
         assert family["p_corrected"].to_numpy() == pytest.approx(theirs), metric
         assert (family["family"] == 2).all()
@@ -129,9 +129,9 @@ def test_refusals_are_rows_with_a_reason(records: Records) -> None:
     records.row("a", 0, "auc", 0.9, dataset="alone")
     records.row("a", 0, "accuracy", 0.9, dataset="once")
     records.row("b", 0, "accuracy", 0.8, dataset="once")
-    found = as_frame(compare_pairs(records.values, nothing, [("a", "b")]))
+    actual = as_frame(compare_pairs(records.values, nothing, [("a", "b")]))
     reasons = {
-        (r["dataset"], r["definition"], r["metric"]): r["note"] for r in found.to_dict("records")
+        (r["dataset"], r["definition"], r["metric"]): r["note"] for r in actual.to_dict("records")
     }
     never = (
         ", and different definitions are never compared; `bench.py rescore SUITE` computes every "
@@ -145,10 +145,10 @@ def test_refusals_are_rows_with_a_reason(records: Records) -> None:
         ("alone", "def", "auc"): "no auc of b",
         ("once", "def", "accuracy"): "a test over repetitions needs two of each; there are 1 and 1",
     }
-    assert (found["test"] == "none").all()
-    assert found[["p", "p_corrected", "low", "high"]].isna().all(axis=None)
-    assert (found["family"] == 0).all()
-    assert single(found, dataset="once")["difference"] == pytest.approx(0.1)
+    assert (actual["test"] == "none").all()
+    assert actual[["p", "p_corrected", "low", "high"]].isna().all(axis=None)
+    assert (actual["family"] == 0).all()
+    assert single(actual, dataset="once")["difference"] == pytest.approx(0.1)
 
 
 def test_frozen_refusals(records: Records, make_logits: Callable[..., Any]) -> None:
@@ -160,13 +160,15 @@ def test_frozen_refusals(records: Records, make_logits: Callable[..., Any]) -> N
             records.rows.append(row | {"metric": "ece", "value": 0.1})
         if row["metric"] == "accuracy" and row["backbone"] == "a":
             row["value"] += 0.01  # no longer what the predictions say
-    found = as_frame(compare_pairs(records.values, records.predictions, [("a", "b")]))
+    actual = as_frame(compare_pairs(records.values, records.predictions, [("a", "b")]))
     assert (
-        single(found, metric="ece")["note"]
+        single(actual, metric="ece")["note"]
         == "ece as omnirad-classification has no case-level test"
     )
-    assert "the stored predictions give a difference of" in single(found, metric="accuracy")["note"]
-    assert single(found, metric="auc")["note"] == ""
+    assert (
+        "the stored predictions give a difference of" in single(actual, metric="accuracy")["note"]
+    )
+    assert single(actual, metric="auc")["note"] == ""
     lost = as_frame(compare_pairs(records.values, dict[str, Stored]().__getitem__, [("a", "b")]))
     assert lost["note"].str.contains("no test predictions of record|no case-level").all()
 
@@ -193,9 +195,9 @@ def test_unknown_correction_and_empty_values(records: Records) -> None:
     empty = pd.DataFrame(columns=list(COLUMNS))
     with pytest.raises(RequestError, match="unknown correction 'bonferoni'"):
         compare_pairs(empty, nothing, [], correction="bonferoni")
-    found = as_frame(compare_pairs(empty, nothing, [("a", "b")]))
-    assert found.empty
-    assert set(found.columns) >= DESIGN
+    actual = as_frame(compare_pairs(empty, nothing, [("a", "b")]))
+    assert actual.empty
+    assert set(actual.columns) >= DESIGN
     assert overall([], ()) == []
 
 
@@ -229,19 +231,19 @@ def test_a_frozen_probe_is_tested_under_each_definition_that_is_a_mean_over_case
 
     left = {}
     for name, of_cases in values.items():
-        for k, one in enumerate(of_cases):
+        for k, item in enumerate(of_cases):
             digest = f"{name}{k}"
             for definition, value in (
-                ("per-image", one.mean()),
-                ("macro", (one / 2).mean()),
+                ("per-image", item.mean()),
+                ("macro", (item / 2).mean()),
                 ("pooled", 0.6 + k / 100),
             ):
                 records.row(name, k, "dice", value, varies="head seed", definition=definition,
                             digest=digest)  # fmt: skip
-            by_definition = {"per-image": {"dice": one}, "macro": {"dice": one / 2}}
+            by_definition = {"per-image": {"dice": item}, "macro": {"dice": item / 2}}
             left[digest] = stored(by_definition)
-    found = as_frame(compare_pairs(records.values, left.__getitem__, [("a", "b")]))
-    image, macro, pooled = (single(found, definition=d) for d in ("per-image", "macro", "pooled"))
+    actual = as_frame(compare_pairs(records.values, left.__getitem__, [("a", "b")]))
+    image, macro, pooled = (single(actual, definition=d) for d in ("per-image", "macro", "pooled"))
     assert image["test"] == macro["test"] == "paired bootstrap (mean of 2 repetitions)"
     assert image["difference"] == pytest.approx(values["a"].mean() - values["b"].mean())
     assert (macro["low"], macro["high"]) == pytest.approx((image["low"] / 2, image["high"] / 2))

@@ -40,7 +40,7 @@ def test_binary_is_the_classical_delong(seed: int, n: int, levels: int) -> None:
     truth = rng.permutation(np.arange(n) % 3 == 0)
     scores = rng.integers(levels, size=(2, n)) / 7  # many ties
     aucs, covariance = brute_force_covariance(scores, truth)
-    parts = [auc_influence(one[None, :, None], truth[:, None], apart(n)) for one in scores]
+    parts = [auc_influence(score[None, :, None], truth[:, None], apart(n)) for score in scores]
     influence = np.array([part[1] for part in parts])
     assert np.allclose([part[0] for part in parts], aucs, atol=1e-12)
     assert np.allclose(influence @ influence.T, covariance, rtol=0, atol=1e-10)

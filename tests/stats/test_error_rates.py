@@ -50,9 +50,9 @@ def test_paired_t_and_t_reject_five_percent(n: int) -> None:
     ("n", "low", "high"), [(3, 0.028, 0.040), (5, 0.038, 0.055), (10, 0.043, 0.057)]
 )
 def test_welch_is_conservative_at_three(n: int, low: float, high: float) -> None:
-    found = [welch_t(a, b) for a, b in draws(n)]
-    assert low <= rate(one.p < 0.05 for one in found) <= high  # 3.4 % at n = 3
-    assert 0.94 <= rate(one.low <= 0 <= one.high for one in found) <= 0.97
+    actual = [welch_t(a, b) for a, b in draws(n)]
+    assert low <= rate(item.p < 0.05 for item in actual) <= high  # 3.4 % at n = 3
+    assert 0.94 <= rate(item.low <= 0 <= item.high for item in actual) <= 0.97
 
 
 @pytest.mark.parametrize("n", SIZES)
@@ -105,8 +105,8 @@ def test_exact_paired_tests_over_every_sign(test: Callable[..., Any], n: int, si
 def test_exact_unpaired_test_over_every_exchange(n: int) -> None:
     pooled = np.random.default_rng(n).normal(size=2 * n)
     chosen = [list(c) for c in combinations(range(2 * n), n)]
-    found = [permutation(pooled[c], np.delete(pooled, c)) for c in chosen]
-    assert 0.02 <= rate(one.p < 0.05 for one in found) <= 0.05
+    actual = [permutation(pooled[c], np.delete(pooled, c)) for c in chosen]
+    assert 0.02 <= rate(item.p < 0.05 for item in actual) <= 0.05
 
 
 def test_exact_unpaired_test_of_ten_over_every_exchange() -> None:
@@ -122,21 +122,21 @@ def test_exact_unpaired_test_of_ten_over_every_exchange() -> None:
     p = np.minimum(1, 2 * np.minimum(*tails) / len(sums))
     assert 0.049 <= np.mean(p < 0.05) <= 0.05
     for k in (0, 5000, len(sums) // 2):
-        found = permutation(pooled[chosen[k]], np.delete(pooled, chosen[k]))
-        assert found.p == pytest.approx(p[k])
+        actual = permutation(pooled[chosen[k]], np.delete(pooled, chosen[k]))
+        assert actual.p == pytest.approx(p[k])
 
 
 @pytest.mark.parametrize("test", [wilcoxon, sign_flips])
 @pytest.mark.parametrize("n", [6, 10])
 def test_intervals_of_exact_paired_tests_cover(test: Callable[..., Any], n: int) -> None:
     names = NAMES[:n]
-    found = [test(a, b, names, names) for a, b in draws(n, count=2000)]
-    assert rate(one.low <= 0 <= one.high for one in found) >= 0.94
+    actual = [test(a, b, names, names) for a, b in draws(n, count=2000)]
+    assert rate(item.low <= 0 <= item.high for item in actual) >= 0.94
 
 
 def test_intervals_of_the_exact_unpaired_test_cover() -> None:
-    found = [permutation(a, b) for a, b in draws(5, count=1500)]
-    assert rate(one.low <= 0 <= one.high for one in found) >= 0.94
+    actual = [permutation(a, b) for a, b in draws(5, count=1500)]
+    assert rate(item.low <= 0 <= item.high for item in actual) >= 0.94
 
 
 @pytest.mark.parametrize("n", [3, 5])

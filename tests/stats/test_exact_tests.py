@@ -45,15 +45,15 @@ def test_wilcoxon_with_ties_is_brute_force(whole: list[int]) -> None:
 
 def test_wilcoxon_interval_is_what_the_test_does_not_reject() -> None:
     d = np.random.default_rng(0).normal(1, 1, size=9)
-    found = paired(wilcoxon, d)
+    actual = paired(wilcoxon, d)
     for centre, rejected in (
-        (found.low - 1e-6, True),
-        (found.low + 1e-6, False),
-        (found.high - 1e-6, False),
-        (found.high + 1e-6, True),
+        (actual.low - 1e-6, True),
+        (actual.low + 1e-6, False),
+        (actual.high - 1e-6, False),
+        (actual.high + 1e-6, True),
     ):
         assert (stats.wilcoxon(d - centre, method="exact").pvalue <= 0.05) == rejected
-    assert found.low < found.difference < found.high
+    assert actual.low < actual.difference < actual.high
     # Hollander, Wolfe & Chicken, depression factors: estimate -.46, p = .039.
     x = [1.83, 0.50, 1.62, 2.48, 1.68, 1.88, 1.55, 3.06, 1.30]
     y = [0.878, 0.647, 0.598, 2.05, 1.06, 1.29, 1.06, 3.14, 1.29]
@@ -71,9 +71,9 @@ def test_sign_flips_are_scipys(n: int) -> None:
         permutation_type="samples",
         n_resamples=np.inf,
     )
-    found = paired(sign_flips, d)
-    assert found.p == pytest.approx(theirs.pvalue)
-    assert found.difference == pytest.approx(d.mean())
+    actual = paired(sign_flips, d)
+    assert actual.p == pytest.approx(theirs.pvalue)
+    assert actual.difference == pytest.approx(d.mean())
 
 
 @pytest.mark.parametrize(("n_a", "n_b"), [(4, 4), (3, 6), (5, 5)])
@@ -97,12 +97,12 @@ def one_sided(a: NDArray[Any], b: NDArray[Any]) -> float:
 def test_intervals_are_what_the_tests_do_not_reject(n_b: int) -> None:
     rng = np.random.default_rng(5)
     a, b = rng.normal(1, 1, size=5), rng.normal(size=n_b)
-    found = permutation(a, b)
+    actual = permutation(a, b)
     for shift, rejected in (
-        (found.low - 1e-6, True),
-        (found.low + 1e-6, False),
-        (found.high - 1e-6, False),
-        (found.high + 1e-6, True),
+        (actual.low - 1e-6, True),
+        (actual.low + 1e-6, False),
+        (actual.high - 1e-6, False),
+        (actual.high + 1e-6, True),
     ):
         assert (one_sided(a - shift, b) <= 0.025) == rejected
     d = rng.normal(1, 1, size=8)

@@ -35,49 +35,49 @@ def samples(
 @pytest.mark.parametrize(("n_a", "n_b"), [(3, 3), (5, 8), (2, 2)])
 def test_g_and_its_interval_by_the_noncentral_t(n_a: int, n_b: int) -> None:
     a, b = samples(0, n_a, n_b)
-    found = hedges_g(a, b)
+    actual = hedges_g(a, b)
     df = n_a + n_b - 2
     pooled = math.sqrt(((n_a - 1) * a.var(ddof=1) + (n_b - 1) * b.var(ddof=1)) / df)
     j = math.gamma(df / 2) / (math.sqrt(df / 2) * math.gamma((df - 1) / 2))
-    assert found.g == pytest.approx(j * (a.mean() - b.mean()) / pooled)
+    assert actual.g == pytest.approx(j * (a.mean() - b.mean()) / pooled)
     t = stats.ttest_ind(a, b).statistic
     scale = math.sqrt(1 / n_a + 1 / n_b)
-    assert stats.nct.cdf(t, df, found.low / scale) == pytest.approx(0.975, abs=1e-5)
-    assert stats.nct.cdf(t, df, found.high / scale) == pytest.approx(0.025, abs=1e-5)
+    assert stats.nct.cdf(t, df, actual.low / scale) == pytest.approx(0.975, abs=1e-5)
+    assert stats.nct.cdf(t, df, actual.high / scale) == pytest.approx(0.025, abs=1e-5)
 
 
 def test_paired_g_is_of_the_differences() -> None:
     a, b = samples(1)
-    found = hedges_g_paired(a, b, NAMES[:5], NAMES[:5])
+    actual = hedges_g_paired(a, b, NAMES[:5], NAMES[:5])
     d = a - b
-    assert found.g == pytest.approx(
+    assert actual.g == pytest.approx(
         math.gamma(2) / (math.sqrt(2) * math.gamma(1.5)) * d.mean() / d.std(ddof=1)
     )
     t = stats.ttest_rel(a, b).statistic
-    assert stats.nct.cdf(t, 4, found.low * math.sqrt(5)) == pytest.approx(0.975, abs=1e-5)
-    assert found.unit == "SD of the differences"
+    assert stats.nct.cdf(t, 4, actual.low * math.sqrt(5)) == pytest.approx(0.975, abs=1e-5)
+    assert actual.unit == "SD of the differences"
 
 
 @pytest.mark.parametrize("n", [3, 10])
 def test_g_is_unbiased_and_its_interval_covers(n: int) -> None:
     rng = np.random.default_rng(2)
-    found = [hedges_g(a + 0.8, b) for a, b in rng.normal(size=(3000, 2, n))]
-    assert np.mean([one.g for one in found]) == pytest.approx(0.8, abs=0.07)
-    assert 0.94 <= np.mean([one.low <= 0.8 <= one.high for one in found]) <= 0.96
+    actual = [hedges_g(a + 0.8, b) for a, b in rng.normal(size=(3000, 2, n))]
+    assert np.mean([item.g for item in actual]) == pytest.approx(0.8, abs=0.07)
+    assert 0.94 <= np.mean([item.low <= 0.8 <= item.high for item in actual]) <= 0.96
     paired = [
         hedges_g_paired(d + 0.8, np.zeros(n), NAMES[:n], NAMES[:n])
         for d in rng.normal(size=(3000, n))
     ]
-    assert np.mean([one.g for one in paired]) == pytest.approx(0.8, abs=0.07)
-    assert 0.94 <= np.mean([one.low <= 0.8 <= one.high for one in paired]) <= 0.96
+    assert np.mean([item.g for item in paired]) == pytest.approx(0.8, abs=0.07)
+    assert 0.94 <= np.mean([item.low <= 0.8 <= item.high for item in paired]) <= 0.96
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_tost_is_statsmodels(seed: int) -> None:
     a, b = samples(seed, shift=0.1)
-    found = tost_paired(a, b, NAMES[:5], NAMES[:5], 1.5)
-    assert found.p == pytest.approx(ttost_paired(a, b, -1.5, 1.5)[0])
-    assert (found.p < 0.05) == (found.low > -1.5 and found.high < 1.5)
+    actual = tost_paired(a, b, NAMES[:5], NAMES[:5], 1.5)
+    assert actual.p == pytest.approx(ttost_paired(a, b, -1.5, 1.5)[0])
+    assert (actual.p < 0.05) == (actual.low > -1.5 and actual.high < 1.5)
     a, b = samples(seed, 4, 7, shift=0.1)
     welch = tost_welch(a, b, 1.5)
     assert welch.p == pytest.approx(ttost_ind(a, b, -1.5, 1.5, usevar="unequal")[0])
@@ -87,8 +87,8 @@ def test_tost_is_statsmodels(seed: int) -> None:
 def test_tost_at_the_margin_errs_in_at_most_five_percent() -> None:
     draws = np.random.default_rng(3).normal(size=(3000, 2, 10))
     names = NAMES[:10]
-    found = [tost_paired(a + 2.0, b, names, names, 2.0).p < 0.05 for a, b in draws]
-    assert 0.04 <= np.mean(found) <= 0.06
+    actual = [tost_paired(a + 2.0, b, names, names, 2.0).p < 0.05 for a, b in draws]
+    assert 0.04 <= np.mean(actual) <= 0.06
 
 
 @pytest.mark.parametrize(("n", "effect"), [(3, 3.07), (5, 2.02), (10, 1.33)])
@@ -96,8 +96,8 @@ def test_minimum_detectable_effects_are_those_of_statistics_md(n: int, effect: f
     assert minimum_detectable_effect(n) == pytest.approx(effect, abs=0.006)  # n = 10: 1.3249
     theirs = TTestIndPower().solve_power(nobs1=n, alpha=0.05, power=0.8)
     assert minimum_detectable_effect(n) == pytest.approx(theirs, abs=1e-3)
-    one = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8)
-    assert minimum_detectable_effect(n, paired=True) == pytest.approx(one, abs=1e-3)
+    item = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8)
+    assert minimum_detectable_effect(n, paired=True) == pytest.approx(item, abs=1e-3)
 
 
 @pytest.mark.parametrize("effect", [0.3, 0.8, 2.0, 6.0, 60.0])
@@ -122,8 +122,8 @@ def test_power_of_two_pairs_by_simulation(effect: float) -> None:
     """Where statsmodels has nan: 12.7 errors are asked for, so even large effects may be missed."""
     d = effect + np.random.default_rng(5).normal(size=(40_000, 2))
     t = np.abs(d.mean(axis=1)) / (d.std(axis=1, ddof=1) / math.sqrt(2))
-    found = np.mean(t > stats.t.ppf(0.975, 1))
-    assert power_of_t(effect, 2, True) == pytest.approx(found, abs=0.01)
+    actual = np.mean(t > stats.t.ppf(0.975, 1))
+    assert power_of_t(effect, 2, True) == pytest.approx(actual, abs=0.01)
 
 
 @pytest.mark.parametrize("paired", [True, False])

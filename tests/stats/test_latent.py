@@ -37,10 +37,10 @@ def clusters(rng: np.random.Generator) -> tuple[NDArray[Any], NDArray[Any]]:
 
 def test_distances_are_scikit_learns(clusters: tuple[NDArray[Any], NDArray[Any]]) -> None:
     features, _ = clusters
-    found: Any = cosine_distances(features)
-    np.testing.assert_allclose(found, sklearn_distances(features), atol=1e-6)
-    assert found is not None
-    assert not found.diagonal().any()
+    actual: Any = cosine_distances(features)
+    np.testing.assert_allclose(actual, sklearn_distances(features), atol=1e-6)
+    assert actual is not None
+    assert not actual.diagonal().any()
 
 
 def test_near_directions_keep_their_distance(rng: np.random.Generator) -> None:
@@ -71,9 +71,9 @@ def test_rows_without_a_direction_have_no_distances(
 def test_purity_is_that_of_a_brute_force(clusters: tuple[NDArray[Any], NDArray[Any]]) -> None:
     features, labels = clusters
     shares = []
-    for i, one in enumerate(features):
+    for i, item in enumerate(features):
         cosines = [
-            (one @ other / np.linalg.norm(one) / np.linalg.norm(other), j)
+            (item @ other / np.linalg.norm(item) / np.linalg.norm(other), j)
             for j, other in enumerate(features)
             if j != i
         ]
@@ -90,9 +90,9 @@ def test_purity_of_clusters_far_apart_is_one(rng: np.random.Generator) -> None:
     distances = cosine_distances(features)
     assert distances is not None
     assert purity(distances, labels, K) == 1
-    found = silhouette(distances, labels)
-    assert found is not None
-    assert found > 0.99
+    actual = silhouette(distances, labels)
+    assert actual is not None
+    assert actual > 0.99
 
 
 def test_chance_is_the_mean_purity_of_shuffled_labels(
@@ -101,8 +101,8 @@ def test_chance_is_the_mean_purity_of_shuffled_labels(
     features, labels = clusters
     distances = cosine_distances(features)
     assert distances is not None
-    found: Any = [purity(distances, rng.permutation(labels), K) for _ in range(400)]
-    assert chance_purity(labels) == pytest.approx(np.mean(found), abs=0.005)
+    actual: Any = [purity(distances, rng.permutation(labels), K) for _ in range(400)]
+    assert chance_purity(labels) == pytest.approx(np.mean(actual), abs=0.005)
     shares = np.bincount(labels) / len(labels)
     assert chance_purity(labels) == pytest.approx((shares**2).sum(), abs=1 / len(labels))
     assert chance_purity(np.array([0, 0, 1, 1])) == pytest.approx(1 / 3)
@@ -114,15 +114,15 @@ def test_chance_within_groups_is_the_mean_purity_of_labels_shuffled_in_them(
     groups = np.repeat([0, 1], [60, 20])
     labels = np.where(groups == 0, rng.integers(0, 2, 80), rng.integers(2, 5, 80))
     features = 5 * np.eye(8)[groups] + 0.1 * rng.normal(size=(80, 8))
-    distances, found = cosine_distances(features), list[float]()
+    distances, actual = cosine_distances(features), list[float]()
     for _ in range(400):
         for group in (0, 1):
             labels[groups == group] = rng.permutation(labels[groups == group])
         assert distances is not None
-        one = purity(distances, labels, K)
-        assert one is not None
-        found.append(one)
-    assert chance_purity_within(labels, groups) == pytest.approx(np.mean(found), abs=0.005)
+        item = purity(distances, labels, K)
+        assert item is not None
+        actual.append(item)
+    assert chance_purity_within(labels, groups) == pytest.approx(np.mean(actual), abs=0.005)
     assert chance_purity_within(groups, groups) == 1
     assert chance_purity_within(labels, np.zeros(80)) is None
     assert chance_purity_within(labels, np.arange(80)) is None
@@ -146,8 +146,8 @@ def test_trustworthiness_is_scikit_learns(
         expected = sklearn_trustworthiness(features, embedding, n_neighbors=k, metric="cosine")
         distances = cosine_distances(features)
         assert distances is not None
-        found = trustworthiness(distances, embedding, k)
-        assert found == pytest.approx(expected, abs=1e-12)
+        actual = trustworthiness(distances, embedding, k)
+        assert actual == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_faithful_picture_is_trusted_and_a_random_one_is_not(rng: np.random.Generator) -> None:
@@ -193,8 +193,8 @@ def test_cka_ignores_rotation_scale_and_shift_but_not_every_linear_map(
 def test_chance_is_the_mean_cka_of_shuffled_images(rng: np.random.Generator) -> None:
     a, b = rng.normal(size=(30, 40)), rng.normal(size=(30, 4)) * np.arange(1, 5)
     _, chance = linear_cka([a, b])
-    found = [hsic_cka(a, b[rng.permutation(30)]) for _ in range(600)]
-    assert chance[0, 1] == pytest.approx(np.mean(found), abs=0.005)
+    actual = [hsic_cka(a, b[rng.permutation(30)]) for _ in range(600)]
+    assert chance[0, 1] == pytest.approx(np.mean(actual), abs=0.005)
     assert chance[0, 1] > 0.2
 
 
@@ -210,12 +210,12 @@ def test_cka_of_what_does_not_vary_is_undefined(rng: np.random.Generator) -> Non
 def test_what_is_undefined_is_none(clusters: tuple[NDArray[Any], NDArray[Any]]) -> None:
     features, labels = clusters
     distances = cosine_distances(features)
-    one = np.zeros(90, int)
+    item = np.zeros(90, int)
     assert distances is not None
-    assert purity(distances, one, K) is None
-    assert chance_purity(one) is None
+    assert purity(distances, item, K) is None
+    assert chance_purity(item) is None
     assert distances is not None
-    assert silhouette(distances, one) is None
+    assert silhouette(distances, item) is None
     assert distances is not None
     assert silhouette(distances, np.arange(90)) is None
     assert distances is not None

@@ -19,30 +19,30 @@ def right(
 
 @pytest.mark.parametrize("table", [(50, 9, 1, 3), (10, 3, 4, 0), (80, 12, 12, 5), (0, 6, 0, 0)])
 def test_few_discordant_cases_are_statsmodels_exact(table: tuple[int, int, int, int]) -> None:
-    found = mcnemar(*right(*table))
+    actual = mcnemar(*right(*table))
     both, only_a, only_b, neither = table
     expected = theirs([[both, only_a], [only_b, neither]], exact=True)
-    assert found.p == pytest.approx(expected.pvalue)
-    assert found.difference == pytest.approx((only_a - only_b) / sum(table))
-    assert found.test == "McNemar (exact)"
+    assert actual.p == pytest.approx(expected.pvalue)
+    assert actual.difference == pytest.approx((only_a - only_b) / sum(table))
+    assert actual.test == "McNemar (exact)"
 
 
 @pytest.mark.parametrize("table", [(50, 19, 6, 3), (10, 30, 40, 0), (5, 18, 13, 5)])
 def test_many_are_statsmodels_chi_square(table: tuple[int, int, int, int]) -> None:
-    found = mcnemar(*right(*table))
+    actual = mcnemar(*right(*table))
     both, only_a, only_b, neither = table
     expected = theirs([[both, only_a], [only_b, neither]], exact=False, correction=True)
-    assert found.p == pytest.approx(expected.pvalue)
+    assert actual.p == pytest.approx(expected.pvalue)
 
 
 def test_interval_covers_as_it_says() -> None:
     rng = np.random.default_rng(0)
-    found = []
+    actual = []
     for _ in range(2000):
         kind = rng.choice(4, p=[0.6, 0.2, 0.1, 0.1], size=200)
-        one = mcnemar(kind < 2, (kind == 0) | (kind == 2), np.arange(200))
-        found.append(one.low <= 0.1 <= one.high)
-    assert 0.94 <= np.mean(found) <= 0.965
+        item = mcnemar(kind < 2, (kind == 0) | (kind == 2), np.arange(200))
+        actual.append(item.low <= 0.1 <= item.high)
+    assert 0.94 <= np.mean(actual) <= 0.965
 
 
 def test_under_the_null_at_most_five_percent_are_rejected() -> None:

@@ -51,8 +51,8 @@ def test_what_repetitions_cannot_decide_says_why(records: Records) -> None:
     add(records, a=[0.9, np.nan], b=[0.8, 0.7], dataset="nan")
     add(records, a=[0.9, 0.8], b=[0.8, 0.7], dataset="constant")
     records.row("a", 0, "auc", 0.9, dataset="alone")
-    found = repetitions_needed(records.values, "base", 0.01).set_index("dataset")
-    assert found["needed"].isna().all()
+    actual = repetitions_needed(records.values, "base", 0.01).set_index("dataset")
+    assert actual["needed"].isna().all()
     for name, reason in {
         "frozen": "test cases decide",
         "once": "one repetition",
@@ -60,7 +60,7 @@ def test_what_repetitions_cannot_decide_says_why(records: Records) -> None:
         "constant": "do not vary",
         "alone": "base has no auc as def here",
     }.items():
-        assert reason in str(found.loc[name, "note"])
+        assert reason in str(actual.loc[name, "note"])
 
 
 def test_a_margin_far_below_the_spread_is_out_of_reach(records: Records) -> None:

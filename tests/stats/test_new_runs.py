@@ -34,30 +34,30 @@ def two(records: Records, make_logits: Callable[..., Any]) -> dict[str, NDArray[
 
 def answers(records: Records, predictions: Callable[..., Any] | None = None) -> dict[str, Any]:
     rows = compare_pairs(records.values, records.predictions, [("a", "b")])
-    found = on_new_runs(records.values, rows, predictions or records.predictions)
-    return {row.metric: answer for row, answer in zip(rows, found, strict=True)}
+    actual = on_new_runs(records.values, rows, predictions or records.predictions)
+    return {row.metric: answer for row, answer in zip(rows, actual, strict=True)}
 
 
 def test_metrics_of_decisions_are_resampled_by_patient_and_repetition(
     records: Records, two: dict[str, NDArray[Any]]
 ) -> None:
-    found = answers(records)
+    actual = answers(records)
     hot = np.eye(3, dtype=bool)
     a, b = (hot[two[name].argmax(axis=2)] for name in "ab")
     expected = hierarchical_counts(hot[LABELS], a, b, np.arange(90) // 2, SINGLE_LABEL, True)
     for metric in SINGLE_LABEL:
-        assert found[metric] == expected[metric], metric
+        assert actual[metric] == expected[metric], metric
     f1 = [
-        np.mean([f1_score(LABELS, one.argmax(axis=1), average="macro") for one in two[name]])
+        np.mean([f1_score(LABELS, item.argmax(axis=1), average="macro") for item in two[name]])
         for name in "ab"
     ]
-    assert found["macro-f1"].difference == pytest.approx(f1[0] - f1[1])
+    assert actual["macro-f1"].difference == pytest.approx(f1[0] - f1[1])
 
 
 def test_the_brier_score_is_a_mean_over_cases(
     records: Records, two: dict[str, NDArray[Any]]
 ) -> None:
-    found = answers(records)["brier"]
+    actual = answers(records)["brier"]
     errors = []
     for name in "ab":
         powers = np.exp(two[name].astype(np.float64))
@@ -65,12 +65,12 @@ def test_the_brier_score_is_a_mean_over_cases(
         errors.append(((shares - np.eye(3)[LABELS]) ** 2).sum(axis=2))
     a, b = errors
     expected: Any = hierarchical_means(a, b, np.arange(90) // 2, True)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (actual.low, actual.high) == pytest.approx((expected.low, expected.high))
 
 
 def test_what_has_no_such_test_says_so(records: Records, two: dict[str, NDArray[Any]]) -> None:
-    found = answers(records)
-    assert str(found["auc"]) == "it has no test over cases and repetitions"
+    actual = answers(records)
+    assert str(actual["auc"]) == "it has no test over cases and repetitions"
 
 
 def test_one_repetition_tells_nothing_about_a_new_run(
@@ -91,9 +91,9 @@ def test_seeds_of_their_own_are_not_paired(records: Records, two: dict[str, NDAr
 def test_predictions_that_are_gone_or_of_another_number_are_refused(
     records: Records, two: dict[str, NDArray[Any]]
 ) -> None:
-    found = answers(records, {}.__getitem__)
-    assert all(isinstance(one, RefusedError) for one in found.values())
-    assert "no test predictions of record" in str(found["accuracy"])
+    actual = answers(records, {}.__getitem__)
+    assert all(isinstance(value, RefusedError) for value in actual.values())
+    assert "no test predictions of record" in str(actual["accuracy"])
     for row in records.rows:
         if row["backbone"] == "a":
             row["value"] += 0.01 * (1 + row["repetition"])

@@ -19,7 +19,7 @@ METRICS = {"auc", "brier", *SINGLE_LABEL}
 
 def cases(logits: NDArray[Any], labels: NDArray[Any], **arrays: NDArray[Any]) -> Cases:
     stored = {"test_labels": labels, "test_case": np.arange(len(labels))} | arrays
-    return read([Stored({"test_logits": one} | stored) for one in logits])
+    return read([Stored({"test_logits": logit} | stored) for logit in logits])
 
 
 def read(parts: list[Stored], scores: Collection[tuple[str, str]] = ()) -> Cases:
@@ -27,9 +27,9 @@ def read(parts: list[Stored], scores: Collection[tuple[str, str]] = ()) -> Cases
 
 
 def compare(a: Any, b: Cases, metrics: set[str]) -> dict[str, Any]:
-    found = compare_cases(a, b, {("def", metric) for metric in metrics})
-    assert {definition for definition, _ in found} <= {"def"}
-    return {metric: one for (_, metric), one in found.items()}
+    actual = compare_cases(a, b, {("def", metric) for metric in metrics})
+    assert {definition for definition, _ in actual} <= {"def"}
+    return {metric: item for (_, metric), item in actual.items()}
 
 
 def images(
@@ -72,18 +72,18 @@ def test_mean_by_patient_is_statsmodels_cluster_robust() -> None:
     rng = np.random.default_rng(0)
     d, cluster = rng.normal(0.2, 1, size=60), rng.integers(15, size=60)
     fit = OLS(d, np.ones(60)).fit(cov_type="cluster", cov_kwds={"groups": cluster}, use_t=True)
-    found = paired_mean(d, np.zeros(60), cluster)
-    assert found.p == pytest.approx(fit.pvalues[0])
-    assert (found.low, found.high) == pytest.approx(tuple(fit.conf_int()[0]))
+    actual = paired_mean(d, np.zeros(60), cluster)
+    assert actual.p == pytest.approx(fit.pvalues[0])
+    assert (actual.low, actual.high) == pytest.approx(tuple(fit.conf_int()[0]))
 
 
 def test_every_metric_has_its_test_and_says_how(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(60) % 3
     a = cases(make_logits(0, labels, 2, 3), labels, test_group=np.arange(60) // 2)
     b = cases(make_logits(1, labels, 3, 3), labels, test_group=np.arange(60) // 2)
-    found = compare(a, b, {*METRICS, "ece"})
+    actual = compare(a, b, {*METRICS, "ece"})
     how = " by patient (means of 2 and 3 repetitions)"
-    assert {name: one.test for name, one in found.items()} == {
+    assert {name: item.test for name, item in actual.items()} == {
         "accuracy": f"paired bootstrap{how}",
         "balanced-accuracy": f"paired bootstrap{how}",
         "macro-f1": f"paired bootstrap{how}",
@@ -103,21 +103,21 @@ def test_accuracies_of_one_decision_a_case_are_statsmodels_mcnemar(
 ) -> None:
     labels = np.arange(200) % 3
     logits = [make_logits(s, labels, 1, 3, signal) for s, signal in enumerate((2.0, 1.0))]
-    a, b = (cases(one, labels) for one in logits)
-    right = [one[0].argmax(axis=1) == labels for one in logits]
+    a, b = (cases(logit, labels) for logit in logits)
+    right = [logit[0].argmax(axis=1) == labels for logit in logits]
     table = [[np.sum((right[0] == x) & (right[1] == y)) for y in (1, 0)] for x in (1, 0)]
-    found = compare(a, b, {"accuracy", "macro-f1"})
+    actual = compare(a, b, {"accuracy", "macro-f1"})
     few = table[0][1] + table[1][0] < 25
-    assert found["accuracy"].p == pytest.approx(mcnemar(table, exact=few).pvalue)
-    assert found["accuracy"].test.startswith("McNemar")
-    assert found["accuracy"].difference == pytest.approx(right[0].mean() - right[1].mean())
-    assert found["macro-f1"].test == "paired bootstrap"
+    assert actual["accuracy"].p == pytest.approx(mcnemar(table, exact=few).pvalue)
+    assert actual["accuracy"].test.startswith("McNemar")
+    assert actual["accuracy"].difference == pytest.approx(right[0].mean() - right[1].mean())
+    assert actual["macro-f1"].test == "paired bootstrap"
     assert "smallest p possible" in str(compare(a, cases(flipped(logits[0]), labels), {"accuracy"}))
     # Patients with several cases, several repetitions and several labels a case have no such table.
-    shared = [cases(one, labels, test_group=np.arange(200) // 2) for one in logits]
-    twice = [cases(np.concatenate([one, one]), labels) for one in logits]
-    for one, other in (shared, twice):
-        assert "bootstrap" in compare(one, other, {"accuracy"})["accuracy"].test
+    shared = [cases(logit, labels, test_group=np.arange(200) // 2) for logit in logits]
+    twice = [cases(np.concatenate([logit, logit]), labels) for logit in logits]
+    for logit, other in (shared, twice):
+        assert "bootstrap" in compare(logit, other, {"accuracy"})["accuracy"].test
 
 
 def flipped(logits: NDArray[Any]) -> NDArray[Any]:
@@ -131,18 +131,18 @@ def test_multi_label(make_logits: Callable[..., Any]) -> None:
     rng = np.random.default_rng(1)
     labels = (rng.random((80, 3)) < 0.4).astype(np.int64)
     a, b = (cases(rng.normal(size=(2, 80, 3)) + s * labels, labels) for s in (2, 1))
-    found = compare(a, b, METRICS)
-    assert set(found) == {"accuracy", "macro-f1", "auc"}
-    assert all(isinstance(one, Answer) and one.difference > 0 for one in found.values())
+    actual = compare(a, b, METRICS)
+    assert set(actual) == {"accuracy", "macro-f1", "auc"}
+    assert all(isinstance(value, Answer) and value.difference > 0 for value in actual.values())
 
 
 def test_an_absent_class_leaves_the_auc_undefined_by_name(make_logits: Callable[..., Any]) -> None:
     labels = np.arange(40) % 2
     a, b = (cases(make_logits(s, labels, classes=3), labels) for s in (0, 1))
-    found = compare(a, b, {"auc", "accuracy"})
-    assert isinstance(found["auc"], RefusedError)
-    assert "no test case is of class [2]" in str(found["auc"])
-    assert isinstance(found["accuracy"], Answer)
+    actual = compare(a, b, {"auc", "accuracy"})
+    assert isinstance(actual["auc"], RefusedError)
+    assert "no test case is of class [2]" in str(actual["auc"])
+    assert isinstance(actual["accuracy"], Answer)
 
 
 def test_constant_scores_are_refused_where_nothing_varies(make_logits: Callable[..., Any]) -> None:
@@ -223,14 +223,14 @@ def test_means_over_cases_are_tested_by_definition_and_by_patient() -> None:
     rng = np.random.default_rng(2)
     a, b = (np.clip(rng.normal(m, 0.1, size=(3, 50)), 0, 1) for m in (0.8, 0.7))
     scores = {("per-image", "dice"), ("pooled", "dice"), ("per-image", "auc")}
-    found = compare_cases(images(a), images(b), scores)
-    assert set(found) == {("per-image", "dice")}
-    one: Any = found["per-image", "dice"]
-    assert one.test == "paired bootstrap (mean of 3 repetitions)"
-    assert one.difference == pytest.approx(a.mean() - b.mean())
+    actual = compare_cases(images(a), images(b), scores)
+    assert set(actual) == {("per-image", "dice")}
+    item: Any = actual["per-image", "dice"]
+    assert item.test == "paired bootstrap (mean of 3 repetitions)"
+    assert item.difference == pytest.approx(a.mean() - b.mean())
     patients: Any = {"test_group": np.arange(50) // 2}
-    (one,) = compare_cases(images(a, **patients), images(b[:1], **patients), scores).values()
-    assert one.test == "paired bootstrap by patient (means of 3 and 1 repetitions)"
+    (item,) = compare_cases(images(a, **patients), images(b[:1], **patients), scores).values()
+    assert item.test == "paired bootstrap by patient (means of 3 and 1 repetitions)"
 
 
 def test_values_of_other_cases_or_patients_are_refused() -> None:
@@ -249,8 +249,8 @@ def test_values_of_other_cases_or_patients_are_refused() -> None:
 
 def test_a_metric_that_some_case_lacks_is_refused_with_their_number() -> None:
     values = np.array([[0.5, np.nan, np.nan, 1.0]])
-    (one,) = compare_cases(images(values), images(values * 0.9), {("per-image", "dice")}).values()
-    assert str(one) == "dice is undefined in 2 test cases"
+    (item,) = compare_cases(images(values), images(values * 0.9), {("per-image", "dice")}).values()
+    assert str(item) == "dice is undefined in 2 test cases"
 
 
 def test_values_are_computed_for_the_definitions_asked_for_only() -> None:
@@ -261,7 +261,7 @@ def test_values_are_computed_for_the_definitions_asked_for_only() -> None:
         return {"dice": np.zeros(3), "iou": np.ones(3)}
 
     stored = Stored({"test_case": np.arange(3)}, per_case)
-    found = read([stored], [("x", "dice"), ("x", "iou")])
-    assert set(found.values) == {("x", "dice"), ("x", "iou")}
+    actual = read([stored], [("x", "dice"), ("x", "iou")])
+    assert set(actual.values) == {("x", "dice"), ("x", "iou")}
     assert asked == ["x"]
     assert set(read([stored], [("y", "iou")]).values) == {("y", "iou")}

@@ -92,11 +92,11 @@ def test_a_frozen_probe_with_its_label_bears_it(records: Records) -> None:
 def test_datasets_are_one_family(records: Records) -> None:
     for shift, dataset in enumerate("defg"):
         add(records, b=np.add(B, 0.01 * shift), dataset=dataset)
-    found = compare(records, "welch", correction="benjamini-hochberg")
-    assert found["p_corrected"].to_numpy() == pytest.approx(
-        multipletests(found["p"], method="fdr_bh")[1]
+    actual = compare(records, "welch", correction="benjamini-hochberg")
+    assert actual["p_corrected"].to_numpy() == pytest.approx(
+        multipletests(actual["p"], method="fdr_bh")[1]
     )
-    assert (found["family"] == 4).all()
+    assert (actual["family"] == 4).all()
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_refusals_are_rows_with_a_reason(
     records: Records, test: str, change: Any, reason: str
 ) -> None:
     add(records, **change)
-    found = compare(records, test)
-    assert found["p"].isna().all()
-    assert found["note"].str.contains(reason).all()
+    actual = compare(records, test)
+    assert actual["p"].isna().all()
+    assert actual["note"].str.contains(reason).all()
 
 
 def test_other_definitions_and_names_are_refused(records: Records) -> None:

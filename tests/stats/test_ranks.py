@@ -45,17 +45,17 @@ def test_friedman_is_scipys_and_iman_davenport_a_two_way_anova_of_ranks(
     datasets: int, models: int, digits: int
 ) -> None:
     scores = table(1, datasets, models, digits)
-    found = friedman(scores)
+    actual = friedman(scores)
     theirs = stats.friedmanchisquare(*scores.to_numpy().T)
-    assert (found.chi_square, found.p_chi_square) == pytest.approx(
+    assert (actual.chi_square, actual.p_chi_square) == pytest.approx(
         (theirs.statistic, theirs.pvalue)
     )
     r = stats.rankdata(scores, axis=1)
     between = datasets * ((r.mean(axis=0) - r.mean()) ** 2).sum()
     rest = ((r - r.mean()) ** 2).sum() - between
     f = (between / (models - 1)) / (rest / ((models - 1) * (datasets - 1)))
-    assert found.f == pytest.approx(f)
-    assert found.p == pytest.approx(stats.f.sf(f, models - 1, (models - 1) * (datasets - 1)))
+    assert actual.f == pytest.approx(f)
+    assert actual.p == pytest.approx(stats.f.sf(f, models - 1, (models - 1) * (datasets - 1)))
 
 
 def test_demsars_worked_example() -> None:
@@ -84,8 +84,8 @@ def test_demsars_worked_example() -> None:
 )
 def test_critical_values_are_the_published_ones(models: int, q: float) -> None:
     """Demsar 2006, table 5a."""
-    found = critical_difference(models, 10) / math.sqrt(models * (models + 1) / 60)
-    assert found == pytest.approx(q, abs=1e-3)
+    actual = critical_difference(models, 10) / math.sqrt(models * (models + 1) / 60)
+    assert actual == pytest.approx(q, abs=1e-3)
 
 
 def test_eight_models_on_eight_datasets_have_a_critical_difference_of_3_71() -> None:
@@ -94,9 +94,9 @@ def test_eight_models_on_eight_datasets_have_a_critical_difference_of_3_71() -> 
 
 def test_total_agreement_has_the_exact_p() -> None:
     scores = pd.DataFrame([[1.0, 2, 3]] * 4)
-    found = friedman(scores)
-    assert found.f == math.inf
-    assert found.p == pytest.approx(6.0**-3)
+    actual = friedman(scores)
+    assert actual.f == math.inf
+    assert actual.p == pytest.approx(6.0**-3)
 
 
 def test_pairs_are_scipys_with_statsmodels_holm() -> None:

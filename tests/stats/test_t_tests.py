@@ -151,13 +151,13 @@ def test_against_a_single_number() -> None:
 def test_one_sample_errs_three_times_as_often_as_it_says_and_prediction_does_not() -> None:
     rng = np.random.default_rng(0)
     draws = rng.normal(size=(4000, 4))
-    found = {one_sample: 0, prediction: 0}
+    actual = {one_sample: 0, prediction: 0}
     for draw in draws:
         a = Summary(draw[:3].mean(), draw[:3].std(ddof=1), 3)
-        for test in found:
-            found[test] += test(a, Summary(draw[3], None, 1)).p < 0.05
-    assert found[one_sample] / 4000 == pytest.approx(0.16, abs=0.02)
-    assert found[prediction] / 4000 == pytest.approx(0.05, abs=0.015)
+        for test in actual:
+            actual[test] += test(a, Summary(draw[3], None, 1)).p < 0.05
+    assert actual[one_sample] / 4000 == pytest.approx(0.16, abs=0.02)
+    assert actual[prediction] / 4000 == pytest.approx(0.05, abs=0.015)
 
 
 def test_equivalence_is_statsmodels() -> None:

@@ -32,24 +32,24 @@ def test_a_column_is_scipys_paired_t_against_the_best_corrected(
     records: Records, correction: str
 ) -> None:
     add(records)
-    found = tied_with_best(records.values, nothing, correction=correction).set_index("backbone")
+    actual = tied_with_best(records.values, nothing, correction=correction).set_index("backbone")
     others = ["near", "far", "middle"]
     p = [stats.ttest_rel(SCORES[name], SCORES["best"]).pvalue for name in others]
     method = {"holm": "holm", "benjamini-hochberg": "fdr_bh"}[correction]
     expected = multipletests(p, method=method)[1]
-    assert found.loc[others, "p_corrected"].to_numpy() == pytest.approx(expected)
-    assert found["standing"].to_dict() == {
+    assert actual.loc[others, "p_corrected"].to_numpy() == pytest.approx(expected)
+    assert actual["standing"].to_dict() == {
         "near": "tied", "best": "best", "far": "behind", "middle": "behind",
     }  # fmt: skip
-    assert (found["best"] == "best").all()
-    assert found.loc["far", "mean"] == pytest.approx(np.mean(SCORES["far"]))
+    assert (actual["best"] == "best").all()
+    assert actual.loc["far", "mean"] == pytest.approx(np.mean(SCORES["far"]))
 
 
 def test_each_column_has_its_own_best_and_direction(records: Records) -> None:
     add(records)
     add(records, "hd95", dataset="e")
-    found = tied_with_best(records.values, nothing, lower_is_better={"def/hd95"})
-    bests = found.groupby("metric")["best"].first().to_dict()
+    actual = tied_with_best(records.values, nothing, lower_is_better={"def/hd95"})
+    bests = actual.groupby("metric")["best"].first().to_dict()
     assert bests == {"auc": "best", "hd95": "far"}
     only = tied_with_best(records.values, nothing, {("def", "auc")})
     assert set(only["metric"]) == {"auc"}
@@ -58,21 +58,21 @@ def test_each_column_has_its_own_best_and_direction(records: Records) -> None:
 def test_what_cannot_be_tested_is_neither_tied_nor_behind(records: Records) -> None:
     for name, value in (("a", 0.9), ("same", 0.9), ("b", 0.8)):
         records.row(name, 0, "auc", value)
-    found = tied_with_best(records.values, nothing).set_index("backbone")
-    assert found["standing"].to_dict() == {"a": "best", "same": "tied", "b": "untested"}
-    assert "needs two of each" in str(found.loc["b", "note"])
+    actual = tied_with_best(records.values, nothing).set_index("backbone")
+    assert actual["standing"].to_dict() == {"a": "best", "same": "tied", "b": "untested"}
+    assert "needs two of each" in str(actual.loc["b", "note"])
 
 
 def test_a_mean_over_fewer_repetitions_is_never_taken_in_silence(records: Records) -> None:
     add(records)
     for k, value in enumerate([0.99, 0.99, np.nan, 0.99, 0.99]):
         records.row("holed", k, "auc", value)
-    found: Any = tied_with_best(records.values, nothing).set_index("backbone")
-    assert (found["best"] == "best").all()
-    assert found is not None
-    assert np.isnan(found.loc["holed", "mean"])
-    assert found.loc["holed", "standing"] == "untested"
-    assert "undefined in repetitions [2]" in found.loc["holed", "note"]
+    actual: Any = tied_with_best(records.values, nothing).set_index("backbone")
+    assert (actual["best"] == "best").all()
+    assert actual is not None
+    assert np.isnan(actual.loc["holed", "mean"])
+    assert actual.loc["holed", "standing"] == "untested"
+    assert "undefined in repetitions [2]" in actual.loc["holed", "note"]
 
 
 def test_an_empty_table_is_an_empty_answer(records: Records) -> None:

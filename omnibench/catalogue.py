@@ -92,11 +92,16 @@ def register_metric(task: str, metric: "Metric") -> "Metric":
     """Make a metric of a task's predictions known.
 
     Raises:
-        RequestError: there is no such task, or it has a metric of this id already.
+        RequestError: there is no such task, or it has a metric of this id already, or another task
+            has one in another unit.
     """
+    from omnibench.contracts import check_meaning, check_metric
+
     name = _name(metric, "metric", "id")
     if any(name == own.id for own in tasks.get(task).metrics):
         raise RequestError(f"the metric '{name}' is {task}'s own; give yours another id")
+    check_metric(metric)
+    check_meaning(metric, task)
     metrics.add(f"{task}:{name}", metric)
     return metric
 

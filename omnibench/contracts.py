@@ -3,6 +3,7 @@
 import inspect
 from typing import Any, get_args
 
+from omnibench.catalogue import metrics, tasks
 from omnibench.errors import RequestError
 from omnibench.task import Adaptation, Metric, Needs, Task
 
@@ -32,6 +33,7 @@ def check_task(task: Task) -> None:
     _require(where, "metrics", task.metrics, tuple)
     for metric in task.metrics:
         check_metric(metric)
+        check_meaning(metric, task.name)
     kind = type(task)
     if kind.prepare is Task.prepare and kind.run is Task.run:
         raise RequestError(f"{where} has no `prepare`, nor a `run` of its own")
@@ -89,6 +91,25 @@ def check_metric(metric: Metric) -> None:
             raise RequestError(f"{where}: `{member}` is no function of predictions")
     if metric.direction not in ("up", "down"):
         raise RequestError(f"{where}: `direction` is '{metric.direction}', neither up nor down")
+
+
+def check_meaning(metric: Metric, task: str) -> None:
+    """Refuse a metric that has the id of another task's and another unit or direction.
+
+    A table of several tasks tells what a number is in by its id.
+
+    Raises:
+        RequestError: naming the other task.
+    """
+    others = [(name, own) for name in tasks for own in tasks.get(name).metrics]
+    others += [(key.partition(":")[0], metrics.get(key)) for key in metrics]
+    for name, other in others:
+        same = (other.unit, other.direction) == (metric.unit, metric.direction)
+        if name != task and other.id == metric.id and not same:
+            raise RequestError(
+                f"the metric '{metric.id}' ({file_of(metric.compute)}) is in {other.unit} and "
+                f"improves {other.direction}wards where {name} has it; give yours another id"
+            )
 
 
 def _require(where: str, member: str, value: Any, kind: type) -> None:

@@ -15,9 +15,12 @@ from omnibench.catalogue import (
     backbones,
     datasets,
     load_plugin,
+    metrics,
+    register_metric,
     tasks,
 )
 from omnibench.errors import RequestError
+from omnibench.task import Metric
 from tests.conftest import WhenLogged
 from tests.waiting import HUNG_SECONDS
 
@@ -252,3 +255,15 @@ def test_an_installed_package_registers_through_its_entry_point(tmp_path: Path) 
     assert (
         "the entry point broken of omnibench.backbones in their-backbones could not" in done.stderr
     )
+
+
+def test_an_id_of_two_tasks_is_in_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables of several tasks tell what a number is in by its id."""
+    monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
+    there = tasks.get("segmentation").metrics[0]
+    same = Metric(there.id, lambda predictions: None)
+    assert register_metric("classification", same) is same
+    with pytest.raises(RequestError, match=r"in points and improves upwards where .* has it"):
+        register_metric("pretraining", Metric(there.id, lambda predictions: None, "mm"))
+    with pytest.raises(RequestError, match="give yours another id"):
+        register_metric("pretraining", Metric(there.id, lambda p: None, direction="down"))

@@ -96,13 +96,14 @@ def check_metric(metric: Metric) -> None:
 def check_meaning(metric: Metric, task: str) -> None:
     """Refuse a metric that has the id of another task's and another unit or direction.
 
-    A table of several tasks tells what a number is in by its id.
+    A table of several tasks tells what a number is in by its id. The later of two is refused, so
+    that only what is taken in so far is looked at.
 
     Raises:
         RequestError: naming the other task.
     """
-    others = [(name, own) for name in tasks for own in tasks.get(name).metrics]
-    others += [(key.partition(":")[0], metrics.get(key)) for key in metrics]
+    others = [(name, own) for name, known in tasks.taken_in().items() for own in known.metrics]
+    others += [(key.partition(":")[0], known) for key, known in metrics.taken_in().items()]
     for name, other in others:
         same = (other.unit, other.direction) == (metric.unit, metric.direction)
         if name != task and other.id == metric.id and not same:

@@ -146,6 +146,10 @@ class Registry(Generic[T]):
             )
         return names
 
+    def taken_in(self) -> dict[str, T]:
+        """Return the entries that are checked so far, by name; loads and imports nothing."""
+        return {name: entry for name, entry in self._entries.items() if not isinstance(entry, str)}
+
     def __contains__(self, name: object) -> bool:
         if name not in self._entries:
             self._load()

@@ -260,7 +260,7 @@ def test_an_installed_package_registers_through_its_entry_point(tmp_path: Path) 
 def test_an_id_of_two_tasks_is_in_one_unit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tables of several tasks tell what a number is in by its id."""
     monkeypatch.setattr(metrics, "_entries", dict(metrics._entries))
-    there = tasks.get("segmentation").metrics[0]
+    there = tasks.get("segmentation").metrics[0]  # given out, so taken in
     same = Metric(there.id, lambda predictions: None)
     assert register_metric("classification", same) is same
     with pytest.raises(RequestError, match=r"in points and improves upwards where .* has it"):

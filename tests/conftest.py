@@ -99,24 +99,32 @@ def unit() -> Unit:
     )
 
 
+class Acting(logging.Handler):
+    """Acts on a message that begins so; what the act raises goes to who logs."""
+
+    def __init__(self, start: str, action: Callable[[], object]) -> None:
+        super().__init__()
+        self._start, self._action = start, action
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Act, or not."""
+        if record.getMessage().startswith(self._start):
+            self._action()
+
+
 @pytest.fixture
 def when_logged(caplog: pytest.LogCaptureFixture) -> Iterator[WhenLogged]:
-    """Act when omnibench logs a message that begins so."""
-    log, filters = logging.getLogger("omnibench"), list[Callable[[logging.LogRecord], bool]]()
-    caplog.set_level("INFO", log.name)
+    """Act when omnibench logs a message that begins so, once caplog has it."""
+    caplog.set_level("INFO", "omnibench")
+    root, acting = logging.getLogger(), list[Acting]()
 
     def when_logged(start: str, action: Callable[[], object]) -> None:
-        def act(record: logging.LogRecord) -> bool:
-            if record.getMessage().startswith(start):
-                action()
-            return True
-
-        filters.append(act)
-        log.addFilter(act)
+        acting.append(Acting(start, action))
+        root.addHandler(acting[-1])
 
     yield when_logged
-    for act in filters:
-        log.removeFilter(act)
+    for handler in acting:
+        root.removeHandler(handler)
 
 
 @pytest.fixture

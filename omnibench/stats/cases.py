@@ -154,6 +154,14 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
     return Cases(1, ids, stored.arrays.get("test_group"), values, logits)
 
 
+def bare(cases: Cases) -> Cases:
+    """Return what tells test cases apart, without what was predicted for them."""
+    logits = cases.logits
+    if logits is not None:
+        logits = replace(logits, values=np.empty((0, *logits.values.shape[1:])))
+    return replace(cases, values={}, logits=logits)
+
+
 def refuse_other_cases(a: Cases, b: Cases, who: str) -> None:
     """Raise RefusedError unless cases, labels and patients are identical, in order."""
     if not np.array_equal(a.ids, b.ids):

@@ -53,6 +53,8 @@ class Comparison:
     family: int = 0
     effect: float = math.nan
     p_seed: float = math.nan
+    error: float = math.nan
+    df: float = math.nan
     note: str = ""
 
 

@@ -36,7 +36,8 @@ class Answer:
         difference: a - b in the metric's own unit.
         low, high: 95 % interval of the difference.
         p: two-sided, in (0, 1].
-        effect: Hedges g where the test is over repetitions; NaN for case-level tests.
+        effect: Hedges g where the test is over repetitions; else NaN.
+        error, df: standard error and degrees of freedom of a t test; NaN of others.
     """
 
     test: str
@@ -45,6 +46,8 @@ class Answer:
     high: float
     p: float
     effect: float = math.nan
+    error: float = math.nan
+    df: float = math.nan
 
 
 def finite(*samples: Floats) -> tuple[Floats, ...]:

@@ -1,5 +1,6 @@
 """Gather a long table of values into units: all repetitions of one model on one dataset."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,6 +37,15 @@ def split_decoding(definition: str) -> tuple[str, str]:
 def undecoded(score: Score) -> str:
     """Return "definition/metric" as a task lists it, whichever the decoding."""
     return f"{split_decoding(score[0])[0]}/{score[1]}"
+
+
+def primary_score(scores: Iterable[Score], metric: str | None) -> Score | None:
+    """Return which score is of a task's primary metric: of several decodings, the last one.
+
+    Args:
+        metric: "definition/name" without a decoding; None of a task without one.
+    """
+    return next((s for s in reversed([*scores]) if undecoded(s) == metric), None)
 
 
 @dataclass(eq=False)

@@ -20,7 +20,7 @@ PARTS = {
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",
     "packing": "benchmarks.packing:measure",
-    "statistics": "benchmarks.bootstrap:measure",
+    "statistics": "benchmarks.statistics:measure",
     "report": "benchmarks.reports:measure",
     "scale": "benchmarks.scale:measure",
     "engine": "benchmarks.engine:measure",

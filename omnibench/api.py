@@ -8,6 +8,7 @@ a builder, stands in a file: named under `plugins`, or installed. A notebook's c
 """
 
 import contextlib
+import logging
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,8 +27,10 @@ from omnibench.suite import SuiteSource, shipped
 from omnibench.tidy import tidy
 
 if TYPE_CHECKING:
+    from omnibench.commands.running import Run
     from omnibench.encoders import Encoder
 
+log = logging.getLogger("omnibench")
 Globs = str | Sequence[str]
 Plugins = Sequence[str | Path]
 Folder = str | Path | None
@@ -111,6 +114,8 @@ def run(
     retry_failed: bool = False,
     force: bool = False,
     max_failures: int | None = None,
+    until_decided: bool = False,
+    max_repetitions: int | None = None,
     address: str | None = None,
     profile: Folder = None,
     results: Folder = None,
@@ -130,6 +135,9 @@ def run(
         time_limit, memory_limit: of a unit, in seconds and GiB.
         retry_failed, force: compute again what failed, or everything.
         max_failures: failed cells after which it stops.
+        until_decided: whether repetitions are added in rounds until the comparisons with the
+            suite's baseline are decided, equivalent or hopeless; max_repetitions: at most, 10 for
+            None.
         address, profile: of a running Ray cluster; file of what a SLURM job asks for.
 
     Returns:
@@ -140,7 +148,6 @@ def run(
         KeyboardInterrupt: it was interrupted; what is finished stays.
     """
     from omnibench.commands.options import RunOptions
-    from omnibench.commands.progress import display
     from omnibench.commands.running import prepared
     from omnibench.interrupts import Interrupted
 
@@ -153,17 +160,23 @@ def run(
         retry_failed=retry_failed,
         force=force,
         max_failures=max_failures,
+        until_decided=until_decided,
+        max_repetitions=max_repetitions,
         address=address,
         profile=None if profile is None else Path(profile),
     )
     filters = _filters(tasks, datasets, backbones, adaptations, repetitions)
+    session = _session(results, data, plugins)
     try:
-        with (
-            prepared(suite, filters, _session(results, data, plugins), options) as run,
-            display(run.pending, err=True) as shown,
-            _without_script(),
-        ):
-            return _cells(run.ended(run.compute(shown)))
+        if until_decided:
+            from omnibench.commands.rounds import rounds
+
+            cells: list[CellState] = []
+            for run in rounds(suite, filters, session, options, log.info):
+                cells = _computed(run)
+            return _cells(cells)
+        with prepared(suite, filters, session, options) as run:
+            return _cells(_computed(run))
     except Interrupted as interrupted:
         # Whoever handled this signal before the run is to handle it now.
         signal.raise_signal(interrupted.number)
@@ -203,6 +216,7 @@ def compare(
     b: str,
     *,
     metric: str | None = None,
+    suite: str | None = None,
     margin: float | None = None,
     tasks: Globs = (),
     datasets: Globs = (),
@@ -216,32 +230,26 @@ def compare(
     Args:
         metric: a metric, under every definition it has, or "definition/metric"; None for what
             the tasks report.
+        suite: whose families p is corrected over, its baseline being a or b; None for the pair's
+            own, where nothing is corrected.
         margin: of equivalence, in points.
         tasks, datasets, adaptations, results, data, plugins: as of `plan`.
 
     Returns:
         A row for each dataset, adaptation and metric, with the fields of
-        `omnibench.stats.pair.Comparison`: means, difference a - b, its interval, test, p, corrected
-        p. With a margin also `equivalent`: True, False, or None where it could not be tested.
+        `omnibench.stats.pair.Comparison`: means, difference a - b, its interval, p and verdict for
+        new images and runs; beside them the test over runs on these test images. `equivalent` is
+        None without a margin, and where it could not be tested.
 
     Raises:
         RequestError: a backbone has no finished record, or the two have nothing in common.
     """
-    from omnibench.commands.comparing import Compared
+    from omnibench.commands.comparing import Compared, Request
     from omnibench.stats.compare import as_frame
 
-    compared = Compared.from_records(
-        a,
-        b,
-        metric,
-        _filters(tasks, datasets, (), adaptations, ()),
-        _session(results, data, plugins),
-        margin,
-    )
-    frame = as_frame(compared.rows)
-    if margin is not None:
-        frame["equivalent"] = [detail.equivalent for detail in compared.details()]
-    return frame
+    filters = _filters(tasks, datasets, (), adaptations, ())
+    request = Request(a, b, filters, metric, suite, margin)
+    return as_frame(Compared.from_request(request, _session(results, data, plugins)).rows)
 
 
 def load_encoder(
@@ -307,6 +315,14 @@ def _filters(
         for globs in (tasks, datasets, backbones, adaptations)
     )
     return Filters(tasks, datasets, backbones, adaptations, tuple(repetitions))
+
+
+def _computed(run: "Run") -> list[CellState]:
+    """Compute a run; return the states of its cells."""
+    from omnibench.commands.progress import display
+
+    with display(run.pending, err=True) as shown, _without_script():
+        return run.ended(run.compute(shown))
 
 
 def _cells(states: Sequence[CellState]) -> pd.DataFrame:

@@ -111,6 +111,9 @@ def compare(
     metric: Annotated[
         str | None, typer.Option("--metric", help="As in macro-f1, or definition/metric.")
     ] = None,
+    suite: Annotated[
+        str | None, typer.Option("--suite", help="Take p from the families of this suite.")
+    ] = None,
     margin: Annotated[
         float | None, typer.Option("--margin", help="Of equivalence, in points of the metric.")
     ] = None,
@@ -119,7 +122,7 @@ def compare(
     """Compare two backbones on every unit both have records of."""
     from omnibench.commands import comparing
 
-    comparing.compare(a, b, metric, filters, places, json, margin)
+    comparing.compare(comparing.Request(a, b, filters, metric, suite, margin), places, json)
 
 
 @_command()

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
@@ -11,11 +12,21 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
 from omnibench.record_files import read_predictions
-from omnibench.scoring import VALUES, by_decoding, metrics_of, values_per_case
+from omnibench.scoring import (
+    VALUES,
+    by_decoding,
+    computed_again,
+    metrics_of,
+    reported_of,
+    values_per_case,
+)
 from omnibench.stats.cases import Stored
+from omnibench.stats.compare import Rules
+from omnibench.stats.pair import Place
 from omnibench.stats.units import COLUMNS, split_decoding, undecoded
-from omnibench.task import Metric
+from omnibench.task import POINTS, Metric
 
+TEST = "test_"  # arrays of one entry a test case begin so
 KEPT_BYTES = 256 * 2**20
 
 Loaded = tuple[str, int, int | None]  # backbone, input size, repetition where it decides
@@ -88,9 +99,53 @@ def predictions_of(
                 task, name, by_decoding(arrays).get(decoding and f"@{decoding}", {})
             )
 
-        return Stored(arrays, per_case)
+        def recompute(definition: str, chosen: NDArray[np.bool_]) -> Mapping[str, float | None]:
+            name, decoding = split_decoding(definition)
+            decoded = by_decoding(arrays).get(decoding and f"@{decoding}", {})
+            part = {
+                key: array[chosen] if key.startswith(TEST) and len(array) == len(chosen) else array
+                for key, array in decoded.items()
+            }
+            return computed_again(task, name, part)
+
+        return Stored(arrays, per_case, recompute)
 
     return read
+
+
+def rules_of(
+    values: pd.DataFrame,
+    correction: str = "holm",
+    margin: float | None = None,
+    named: Iterable[str] = (),
+    looks: Mapping[Place, tuple[int, ...]] | None = None,
+) -> Rules:
+    """Return by what the comparisons of a long table are judged.
+
+    A task's primary metric is the first one that it reports and that is defined anywhere here.
+
+    Args:
+        correction: of the p of a family, as a suite names it.
+        margin: of equivalence, in points of the primary metrics; those in other units have none.
+        named: further metrics whose answer is worth the time it takes, as "definition/name".
+        looks: of a suite.
+    """
+    defined = values[values["value"].notna()]
+    rows = zip(defined["task"], defined["definition"], defined["metric"], strict=True)
+    there = {(task, undecoded((definition, metric))) for task, definition, metric in set(rows)}
+    primary = {
+        task: first
+        for task in dict.fromkeys(defined["task"])
+        if (first := next((id for id in reported_of(task) if (task, id) in there), None))
+    }
+    units = units_by_metric(values)
+    margins = (
+        {}
+        if margin is None
+        else {id: margin / 100 for id in primary.values() if units.get(id, POINTS) == POINTS}
+    )
+    again = frozenset((*primary.values(), *named))
+    return Rules(primary, improving_downwards(values), margins, correction, again, looks or {})
 
 
 def mixed_precisions(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:

@@ -76,6 +76,15 @@ def values_per_case(
     }
 
 
+def computed_again(task: str, definition: str, predictions: Predictions) -> dict[str, float | None]:
+    """Return name -> value of the metrics of a definition, as of a part of the test cases."""
+    own = [metric for metric in metrics_of(task) if metric.definition == definition]
+    return {
+        name: _number(metric, name, value)
+        for metric, name, value in _computed(own, "compute", predictions)
+    }
+
+
 def _computed(
     chosen: Sequence[Metric], function: Literal["compute", "per_case"], predictions: Predictions
 ) -> Iterator[tuple[Metric, str, Any]]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from omnibench.suite import Suite, SuiteSource
 
 
+MONITORED = "monitoring"  # folder of what says how many repetitions suites were given in rounds
+
+
 @dataclass(frozen=True)
 class Places:
     """The files and folders that every command is given."""
@@ -73,7 +76,8 @@ class Session:
         """Return a suite and the units that the filters leave.
 
         Backbones of a plug-in join the suite's own, and so does a registered one that
-        `--backbones` names in full.
+        `--backbones` names in full. A suite that is run until it is decided has the repetitions
+        that it was given so far.
         """
         from omnibench.sources import Sources
         from omnibench.states import Filters, select
@@ -82,4 +86,9 @@ class Session:
         filters = filters or Filters()
         named = tuple(name for name in filters.backbones if name in backbones)
         suite = load_suite(source, Sources(self.data, self.results), (*self.plugged, *named))
+        if (self.results / MONITORED / f"{suite.name}.json").exists():
+            from omnibench.monitoring import monitoring_of
+
+            monitoring = monitoring_of(suite.name, self.results)
+            suite = suite if monitoring is None else monitoring.applied(suite)
         return suite, select(suite, filters)

@@ -4,7 +4,7 @@ import contextlib
 import fnmatch
 import functools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -102,13 +102,21 @@ REPORT_FILES = ("report", "headlines", "latent")
 
 @dataclass(frozen=True)
 class Suite:
-    """A suite whose every name is resolved."""
+    """A suite whose every name is resolved.
+
+    Attributes:
+        looks: (task, dataset, adaptation) -> the numbers of repetitions at which these may be
+            looked at, where they are given in rounds until they are decided.
+        monitored: of the same, how far that is, in words.
+    """
 
     name: str
     report: ReportSection
     backbones: tuple[BackboneCard, ...]
     units: tuple[Unit, ...]
     plugins: tuple[Path, ...] = ()
+    looks: Mapping[tuple[str, str, str], tuple[int, ...]] = field(default_factory=dict)
+    monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
 
     @property
     def datasets(self) -> dict[str, DatasetCard]:

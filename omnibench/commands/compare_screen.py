@@ -1,28 +1,27 @@
 """The screen of `compare`: a row a comparison, a line a metric, the conclusion in one sentence."""
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from omnibench.report.comparisons import metric_names
-from omnibench.report.words import number, probability
+from omnibench.report.words import VERDICTS, listed, number, probability
+from omnibench.stats.across import Overall
 from omnibench.stats.details import Detail, improvement
 from omnibench.stats.exact_tests import wilcoxon
-from omnibench.stats.pair import Comparison
-from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.pair import HEAD_SEED, Comparison
+from omnibench.stats.result import RefusedError
 from omnibench.stats.units import undecoded
 from omnibench.task import POINTS
 from omnibench.terminal import columns
 
-Rows = list[dict[str, Any]]
-
 _EQUIVALENT = {True: "shown", False: "not shown", None: "-"}
-_ANEW = "new images and runs"
+# Verdicts on a, as seen from the one that is ahead.
+_AHEAD = {"better": "is better than", "worse": "is worse than"}
+_LEVEL = "Conclusion (new images and runs, 5 % level)"
 
 
 @dataclass(frozen=True)
@@ -30,81 +29,81 @@ class Screen:
     """Prints how backbones a and b compare.
 
     Attributes:
-        rows, sums: as in the JSON.
-        details, anew: of each row; `anew` the hierarchical bootstrap's.
-        words: of each sum.
+        details: of each row, what its repetitions say.
+        sums: on average over datasets; words: what is said of each group of rows beside it.
         units: "definition/name" -> what the values of a metric are in.
+        family: whose p these are, as a sentence.
         margin: of equivalence, in points; None where it was not asked for.
     """
 
     a: str
     b: str
-    rows: Rows
-    sums: Rows
+    rows: Sequence[Comparison]
+    sums: Sequence[Overall]
     details: Sequence[Detail]
-    anew: Sequence[Answer | RefusedError]
     words: Sequence[str]
     units: Mapping[str, str]
+    family: str
     margin: float | None
 
     def lines(self) -> Iterator[str]:
         """Yield the screen from top to bottom."""
-        names = metric_names((row["definition"], row["metric"]) for row in self.rows)
-        labels = [names[row["definition"], row["metric"]] for row in self.rows]
+        names = metric_names(row.score for row in self.rows)
+        labels = [names[row.score] for row in self.rows]
         yield columns([self._row(k, label) for k, label in enumerate(labels)], self._header())
-        if self._any_anew:
-            yield (
-                f"'{_ANEW}': 95 % interval of the difference by the hierarchical bootstrap over "
-                "cases and repetitions, not corrected"
-            )
+        yield (
+            "difference, low (95 %), high, p and verdict: for new images and new runs; over runs, "
+            "p (runs), Hedges g and P(better): on these test images alone, which decides nothing"
+        )
+        yield self.family
         for row, label in zip(self.rows, labels, strict=True):
-            if row["test"] == "none":
-                yield f"not tested: {row['dataset']}, {row['adaptation']}, {label}: {row['note']}"
-        for row, words in zip(self.sums, self.words, strict=True):
-            unit = self._unit(row)
-            yield (
-                f"{row['adaptation']}, {names[row['definition'], row['metric']]}: {self.a} is "
-                f"ahead on {row['wins']} and behind on {row['losses']} of {row['datasets']} "
-                f"datasets, {_number(row['mean_difference'], unit)} {unit} on average; {words}"
-            )
-        yield conclusion(self.a, self.b, self.details, self.margin)
-
-    @property
-    def _any_anew(self) -> bool:
-        return any(isinstance(result, Answer) for result in self.anew)
+            if row.test == "none":
+                yield f"not tested: {row.dataset}, {row.adaptation}, {label}: {row.note}"
+        for total, words in zip(self.sums, self.words, strict=True):
+            if total.datasets > 1:
+                yield f"{self._sum(total, names[total.score])}; {words}"
+        yield conclusion(self.a, self.b, self.rows, self.sums)
 
     def _header(self) -> tuple[str, ...]:
         first = ("task", "dataset", "adaptation", "metric", "n", self.a, self.b, "difference")
-        further = ("low", "high", "unit", "test", "p", "p (Holm)", "Hedges g", "P(better)")
-        anew = [_ANEW] * self._any_anew
-        return (*first, *further, *anew, *["equivalent"] * (self.margin is not None))
+        deciding = ("low", "high", "unit", "p", "p (corrected)", "verdict")
+        margin = ("equivalent",) * (self.margin is not None)
+        return (*first, *deciding, *margin, "over runs", "p (runs)", "Hedges g", "P(better)")
 
     def _row(self, index: int, label: str) -> tuple[str, ...]:
-        row, detail, anew = self.rows[index], self.details[index], self.anew[index]
+        row, detail = self.rows[index], self.details[index]
         unit = self._unit(row)
-        values = ("mean_a", "mean_b", "difference", "low", "high")
+        values = (row.mean_a, row.mean_b, row.difference, row.low, row.high)
         return (
-            *(row["task"], row["dataset"], row["adaptation"], label),
-            f"{row['n_a']}/{row['n_b']}",
-            *(_number(row[key], unit) for key in values),
-            *(unit, row["test"], _p(row["p"]), _p(row["p_corrected"]), _effect(detail)),
+            *(row.task, row.dataset, row.adaptation, label),
+            f"{row.n_a}/{row.n_b}",
+            *(_number(value, unit) for value in values),
+            *(unit, _p(row.p), _p(row.p_corrected), row.verdict),
+            *[_EQUIVALENT[row.equivalent]] * (self.margin is not None),
+            *("-" if row.test_runs == "none" else row.test_runs, _p(row.p_runs), _effect(detail)),
             "-" if detail.chance is None else f"{detail.chance:.2f}",
-            *[_interval(anew, unit)] * self._any_anew,
-            *[_EQUIVALENT[detail.equivalent]] * (self.margin is not None),
         )
 
-    def _unit(self, row: Mapping[str, Any]) -> str:
-        return self.units.get(undecoded((row["definition"], row["metric"])), POINTS)
+    def _sum(self, total: Overall, name: str) -> str:
+        unit = self._unit(total)
+        text = (
+            f"{total.adaptation}, {name}: {self.a} is ahead on {total.wins} and behind on "
+            f"{total.losses} of {total.datasets} datasets, "
+            f"{_number(total.mean_difference, unit)} {unit} on average"
+        )
+        if math.isnan(total.p):
+            return text
+        text += f" [{_number(total.low, unit)}, {_number(total.high, unit)}], p {_p(total.p)}"
+        if not math.isnan(total.p_corrected):
+            text += f", corrected {_p(total.p_corrected)}: {total.verdict}"
+        return text
+
+    def _unit(self, row: Comparison | Overall) -> str:
+        return self.units.get(undecoded(row.score), POINTS)
 
 
-def _number(value: float | None, unit: str) -> str:
-    return "-" if value is None else number(value, unit)
-
-
-def _interval(result: Answer | RefusedError, unit: str) -> str:
-    if isinstance(result, RefusedError):
-        return "-"
-    return f"[{number(result.low, unit)}, {number(result.high, unit)}]"
+def _number(value: float, unit: str) -> str:
+    return "-" if math.isnan(value) else number(value, unit)
 
 
 def _effect(detail: Detail) -> str:
@@ -112,8 +111,8 @@ def _effect(detail: Detail) -> str:
     return "-" if g is None else f"{g.g:.2f} [{g.low:.2f}, {g.high:.2f}]"
 
 
-def _p(value: float | None) -> str:
-    if value is None:
+def _p(value: float) -> str:
+    if math.isnan(value):
         return "-"
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
 
@@ -121,7 +120,7 @@ def _p(value: float | None) -> str:
 def improvement_words(
     a: str, b: str, values: pd.DataFrame, rows: Sequence[Comparison], lower_is_better: bool
 ) -> str:
-    """Say how likely a run of a beats one of b, or why that is not told.
+    """Say how likely a run of a beats one of b on these test images, or why that is not told.
 
     Args:
         values: the long table.
@@ -131,14 +130,15 @@ def improvement_words(
         chance = improvement(values, rows, lower_is_better)
     except RefusedError as reason:
         return f"probability of improvement not told: {reason}"
+    label = f" ({HEAD_SEED})" if any(HEAD_SEED in row.test_runs for row in rows) else ""
     return (
-        f"a run of {a} beats one of {b} with probability {chance.value:.2f} "
-        f"[{chance.low:.2f}, {chance.high:.2f}] over {chance.datasets} datasets"
+        f"on these test images a run of {a} beats one of {b}{label} with probability "
+        f"{chance.value:.2f} [{chance.low:.2f}, {chance.high:.2f}] over {chance.datasets} datasets"
     )
 
 
 def over_datasets_words(rows: Iterable[Comparison]) -> str:
-    """Say what Wilcoxon's test over datasets finds, or why it cannot; "" of one dataset.
+    """Say what Wilcoxon's test says with datasets as the sample, or why it cannot; "" of one.
 
     Args:
         rows: comparisons of one metric and adaptation.
@@ -150,36 +150,46 @@ def over_datasets_words(rows: Iterable[Comparison]) -> str:
     try:
         p = wilcoxon(np.array([*differences.values()]), np.zeros(len(names)), names, names).p
     except RefusedError as reason:
-        return f"over datasets: {reason}"
-    return f"over datasets Wilcoxon p {probability(p)}"
+        return f"datasets as the sample: {reason}"
+    return f"datasets as the sample: Wilcoxon p {probability(p)}"
 
 
-def conclusion(a: str, b: str, details: Iterable[Detail], margin: float | None) -> str:
-    """Return one plain sentence on all comparisons of a with b, none left out.
+def conclusion(a: str, b: str, rows: Sequence[Comparison], sums: Sequence[Overall]) -> str:
+    """Return one plain sentence on the primary metrics of all comparisons, none left out.
 
-    Args:
-        margin: in points; None where equivalence was not asked for.
+    With several datasets the verdict is on their average, else on the one.
     """
-    counts = Counter(detail.verdict for detail in details)
-    tested = counts.total() - counts["untested"]
-    if not tested:
-        return f"Conclusion: none of {counts.total()} comparisons of {a} with {b} could be tested."
-    parts = [f"better in {counts['better']}", f"worse in {counts['worse']}"]
-    if margin is not None:
-        parts.append(f"equivalent within {margin:g} points in {counts['equivalent']}")
-    text = f"Conclusion: {_verdict(a, b, counts, tested)}: {a} is {', '.join(parts)} and "
-    text += f"undecided in {counts['open']} of {tested} comparisons (5 % level, differences "
-    text += "corrected, equivalence not)" if margin is not None else "corrected)"
-    return text + (f"; {counts['untested']} could not be tested." if counts["untested"] else ".")
+    primary = [row for row in rows if row.primary]
+    if not primary:
+        return f"{_LEVEL}: none, as no primary metric is among these; other metrics are described."
+    groups: dict[str, list[str]] = {}
+    for total in sums:
+        own = [
+            row
+            for row in primary
+            if (row.task, row.adaptation, row.score) == (total.task, total.adaptation, total.score)
+        ]
+        if not own:
+            continue
+        if not math.isnan(total.p):
+            verdict, where = total.verdict, f"on average over {total.datasets} datasets"
+            groups.setdefault(_words(a, b, verdict), []).append(
+                f"{total.task} with {total.adaptation} {where}"
+            )
+        for row in own if math.isnan(total.p) else ():
+            groups.setdefault(_words(a, b, row.verdict), []).append(
+                f"{row.task} with {row.adaptation} on {row.dataset}"
+            )
+    return f"{_LEVEL}: {'; '.join(f'{what} in {listed(some)}' for what, some in groups.items())}."
 
 
-def _verdict(a: str, b: str, counts: Counter[str], tested: int) -> str:
-    if counts["better"] and counts["worse"]:
-        return f"neither of {a} and {b} is better throughout"
-    if counts["better"] or counts["worse"]:
-        first, second = (a, b) if counts["better"] else (b, a)
-        everywhere = counts["better"] + counts["worse"] == tested
-        return f"{first} is better than {second}{'' if everywhere else ' in part'}"
-    if counts["equivalent"] == tested:
-        return f"{a} matches {b}"
-    return f"these records do not tell {a} and {b} apart"
+def _words(a: str, b: str, verdict: str) -> str:
+    if verdict in _AHEAD:
+        return f"{a} {_AHEAD[verdict]} {b}"
+    if verdict == "identical":
+        return f"{a} and {b} are identical on every test image"
+    if verdict == "equivalent":
+        return f"{a} matches {b} within the margin"
+    if verdict == "untested":
+        return f"{a} and {b} could not be tested"
+    return f"{a} and {b} are not told apart ({VERDICTS[verdict]})"

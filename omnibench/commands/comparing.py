@@ -11,17 +11,12 @@ from typing import Any
 import pandas as pd
 
 from omnibench.catalogue import tasks
-from omnibench.commands.compare_screen import (
-    Rows,
-    Screen,
-    improvement_words,
-    over_datasets_words,
-)
+from omnibench.commands.compare_screen import Screen, improvement_words, over_datasets_words
 from omnibench.errors import RequestError
 from omnibench.frames import (
-    improving_downwards,
     mixed_precisions,
     predictions_of,
+    rules_of,
     units_by_metric,
     values_of,
 )
@@ -29,16 +24,15 @@ from omnibench.record_files import complaint_about
 from omnibench.registry import did_you_mean
 from omnibench.scoring import reported_of
 from omnibench.session import Places, Session
-from omnibench.states import Filters, matching
-from omnibench.stats.across import by_dataset, overall
-from omnibench.stats.cases import Predictions
-from omnibench.stats.compare import compare_pairs
-from omnibench.stats.details import Detail, details, on_new_runs
+from omnibench.states import Filters, matching, states
+from omnibench.stats.across import Overall, by_dataset, overall
+from omnibench.stats.compare import Rules, compare_pairs
+from omnibench.stats.details import Detail, details
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
-from omnibench.task import POINTS
 from omnibench.terminal import echo, echo_json
+from omnibench.verdicts import tests_of
 
 log = logging.getLogger("omnibench")
 Records = list[tuple[Path, dict[str, Any]]]
@@ -49,53 +43,140 @@ class Compared:
     """Two backbones, wherever both have finished records.
 
     Attributes:
-        records: paths and contents, of recipes that both were run with.
-        values: their long table; predictions: what they stored for their test cases.
+        records: paths and contents.
+        values: their long table.
         rows: one for each dataset, adaptation and metric.
-        margin: of equivalence, in points; None where it was not asked for.
+        sums: one for each task, adaptation and metric, on average over datasets.
+        rules: by which they are judged.
+        family: whose p these are, as a sentence.
     """
 
     records: Records
     values: pd.DataFrame
-    predictions: Predictions
     rows: list[Comparison]
-    margin: float | None
+    sums: list[Overall]
+    rules: Rules
+    family: str
 
     @classmethod
-    def from_records(
-        cls,
-        a: str,
-        b: str,
-        metric: str | None,
-        filters: Filters,
-        session: Session,
-        margin: float | None = None,
-    ) -> "Compared":
+    def from_request(cls, request: "Request", session: Session) -> "Compared":
         """Compare two backbones on every unit that both have records of.
-
-        Args:
-            metric: a metric, under every definition it has; "definition/metric", of generated
-                texts in every decoding; or "definition@b5-t64/metric". None for what tasks report.
-            margin: of equivalence, in points.
 
         Raises:
             RequestError: the request cannot be answered; the message says how it could be.
         """
+        margin = request.margin
         if margin is not None and not (margin > 0 and math.isfinite(margin)):
             raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
-        if a == b:
-            raise RequestError(f"'{a}' cannot be compared with itself; name another backbone")
-        records = shared_records(session.store, a, b, filters)
+        if request.a == request.b:
+            raise RequestError(
+                f"'{request.a}' cannot be compared with itself; name another backbone"
+            )
+        if request.suite is not None:
+            return cls._in_suite(request, request.suite, session)
+        return cls._alone(request, session)
+
+    @classmethod
+    def _alone(cls, request: "Request", session: Session) -> "Compared":
+        """Compare two backbones as a family of their own."""
+        a, b = request.a, request.b
+        records = shared_records(session.store, a, b, request.filters)
         if not records:
             raise RequestError(_why_none(a, b, session))
         values, predictions = values_of(records, {}), predictions_of(records)
-        rows = compare_pairs(values, predictions, [(a, b)], _wanted(metric, values))
-        return cls(records, values, predictions, rows, margin)
+        wanted = _wanted(request.metric, values)
+        rules = rules_of(values, margin=request.margin, named=_named(request.metric, wanted))
+        rows = compare_pairs(values, predictions, [(a, b)], rules, wanted)
+        family = (
+            f"The family of each p is {a} and {b} alone, so nothing is corrected; `--suite NAME` "
+            "takes p from the family of a suite."
+        )
+        return cls(records, values, rows, overall(rows, rules), rules, family)
+
+    @classmethod
+    def _in_suite(cls, request: "Request", source: str, session: Session) -> "Compared":
+        """Compare a backbone with a suite's baseline, as its report does."""
+        a, b = request.a, request.b
+        suite, units = session.suite(source)
+        baseline = suite.report.baseline
+        if baseline not in (a, b):
+            raise RequestError(
+                f"the suite '{suite.name}' compares with its baseline ({baseline or 'none'}), "
+                f"which is neither {a} nor {b}; leave --suite out, and the two are a family of "
+                "their own"
+            )
+        for name in (a, b):
+            if name not in {card.id for card in suite.backbones}:
+                known = [card.id for card in suite.backbones]
+                raise RequestError(
+                    f"the suite '{suite.name}' has no backbone '{name}'{did_you_mean(name, known)}"
+                )
+        store = session.store
+        cells = states(units, store)
+        records = [(store.path(cell.cell), cell.record) for cell in cells if cell.record]
+        values = values_of(records, {card.id: card for card in suite.backbones})
+        scores = _wanted(request.metric, values) if len(values) else set()
+        named = _named(request.metric, scores)
+        rules = rules_of(values, suite.report.correction, request.margin, named, suite.looks)
+        primary = {s for s in _scores(values) if undecoded(s) in rules.primary.values()}
+        tested = tests_of(
+            suite, cells, values, predictions_of(records), rules, scores | primary
+        ).comparisons
+        chosen = [c for c in tested if c.score in scores and {c.backbone_a, c.backbone_b} == {a, b}]
+        # A sum over datasets belongs to the suite, whatever the filters show of it.
+        sums = [
+            row
+            for row in overall([c for c in tested if c.score in scores], rules)
+            if {row.backbone_a, row.backbone_b} == {a, b}
+        ]
+        rows = [c for c in chosen if min(c.n_a, c.n_b) and _passes(c, request.filters)]
+        if not rows:
+            raise RequestError(
+                f"the suite '{suite.name}' has no dataset and adaptation that the filters leave "
+                f"and that both {a} and {b} have finished; run it first"
+            )
+        places = {(row.task, row.adaptation, *row.score) for row in rows}
+        sums = [s for s in sums if (s.task, s.adaptation, *s.score) in places]
+        if baseline == a:
+            rows, sums = [row.reversed for row in rows], [row.reversed for row in sums]
+        family = (
+            f"The family of each p is that of the suite {suite.name}: its backbones compared with "
+            f"{baseline} in the primary metric of one dataset with one adaptation."
+        )
+        return cls(records, values, rows, sums, rules, family)
 
     def details(self) -> list[Detail]:
-        """Return the effect, the chance and the equivalence of each row."""
-        margins = _margins(self.values, self.margin)
-        return details(self.values, self.rows, margins, improving_downwards(self.values))
+        """Return what the repetitions of each row say."""
+        return details(self.values, self.rows, self.rules.lower_is_better)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked.
+
+    Attributes:
+        metric: a metric, under every definition it has; "definition/metric", of generated texts in
+            every decoding; or "definition@b5-t64/metric". None for what tasks report.
+        suite: whose families the p are of; None for the pair's own.
+        margin: of equivalence, in points; None where it was not asked for.
+    """
+
+    a: str
+    b: str
+    filters: Filters
+    metric: str | None = None
+    suite: str | None = None
+    margin: float | None = None
+
+
+def _passes(row: Comparison, filters: Filters) -> bool:
+    name = row.adaptation
+    chosen = (
+        (filters.tasks, row.task),
+        (filters.datasets, row.dataset),
+        (filters.adaptations, name),
+    )
+    return all(not globs or matching((text,), globs) for globs, text in chosen)
 
 
 def _why_none(a: str, b: str, session: Session) -> str:
@@ -112,42 +193,37 @@ def _why_none(a: str, b: str, session: Session) -> str:
     )
 
 
-def compare(
-    a: str,
-    b: str,
-    metric: str | None,
-    filters: Filters,
-    places: Places,
-    as_json: bool,
-    margin: float | None = None,
-) -> None:
+def compare(request: Request, places: Places, as_json: bool) -> None:
     """Print how two backbones compare on every unit that both have records of.
-
-    Args:
-        metric, margin: as of `Compared.from_records`; the JSON has nothing of the margin.
 
     Raises:
         RequestError: the request cannot be answered; the message says how it could be.
     """
-    compared = Compared.from_records(a, b, metric, filters, Session.open(places), margin)
+    compared = Compared.from_request(request, Session.open(places))
     values = compared.values
-    downwards = improving_downwards(values)
-    rows, sums = _rows(compared.rows), _rows(overall(compared.rows, downwards))
     if as_json:
-        echo_json({"a": a, "b": b, "rows": rows, "overall": sums})
+        rows, sums = _rows(compared.rows), _rows(compared.sums)
+        echo_json(
+            {
+                **{"a": request.a, "b": request.b, "suite": request.suite},
+                **{"rows": rows, "overall": sums},
+            }
+        )
         return
+    downwards = compared.rules.lower_is_better
     screen = Screen(
-        a=a,
-        b=b,
-        rows=rows,
-        sums=sums,
+        a=request.a,
+        b=request.b,
+        rows=compared.rows,
+        sums=compared.sums,
         details=compared.details(),
-        anew=on_new_runs(values, compared.rows, compared.predictions),
         words=[
-            _words(a, b, values, group, downwards) for group in by_dataset(compared.rows).values()
+            _words(request.a, request.b, values, group, downwards)
+            for group in by_dataset(compared.rows).values()
         ],
         units=units_by_metric(values),
-        margin=margin,
+        family=compared.family,
+        margin=request.margin,
     )
     mixed = mixed_precisions(record for _, record in compared.records)
     for (task, dataset), sentence in mixed.items():
@@ -163,19 +239,16 @@ def _words(
     rows: Sequence[Comparison],
     downwards: Collection[str],
 ) -> str:
-    chance = improvement_words(
-        a, b, values, rows, undecoded((rows[0].definition, rows[0].metric)) in downwards
-    )
+    chance = improvement_words(a, b, values, rows, undecoded(rows[0].score) in downwards)
     return "; ".join(filter(None, (chance, over_datasets_words(rows))))
 
 
-def _margins(values: pd.DataFrame, margin: float | None) -> dict[Score, float]:
-    """Return the margin as a fraction, for the metrics that are in points."""
-    if margin is None:
-        return {}
-    units = units_by_metric(values)
-    scores = set(zip(values["definition"], values["metric"], strict=True))
-    return {s: margin / 100 for s in scores if units.get(undecoded(s), POINTS) == POINTS}
+def _named(metric: str | None, wanted: Iterable[Score]) -> list[str]:
+    return [] if metric is None else [undecoded(score) for score in wanted]
+
+
+def _scores(values: pd.DataFrame) -> set[Score]:
+    return set(zip(values["definition"], values["metric"], strict=True))
 
 
 def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
@@ -184,7 +257,7 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
     Raises:
         RequestError: no record has any.
     """
-    scores = set(zip(values["definition"], values["metric"], strict=True))
+    scores = _scores(values)
     if metric is None:
         reported = {key for name in tasks for key in reported_of(name)}
         return {score for score in scores if undecoded(score) in reported}
@@ -206,7 +279,7 @@ def _spelled(score: Score, like: str) -> str:
     return "/".join(score) if "@" in like else undecoded(score)
 
 
-def _rows(rows: Iterable[Any]) -> Rows:
+def _rows(rows: Iterable[Any]) -> list[dict[str, Any]]:
     """Return dataclasses as JSON takes them: NaN becomes null."""
     return [{name: _plain(value) for name, value in vars(row).items()} for row in rows]
 

@@ -133,6 +133,12 @@ class RunOptions:
     retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False
     force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False
     max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None
+    until_decided: Annotated[
+        bool, typer.Option("--until-decided", help="Add repetitions until all is decided.")
+    ] = False
+    max_repetitions: Annotated[
+        int | None, typer.Option("--max-repetitions", min=2, help="With --until-decided; 10.")
+    ] = None
     steal: Annotated[
         bool, typer.Option("--steal", help="Take over units of stopped (Ctrl-Z) runs here.")
     ] = False

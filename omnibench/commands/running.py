@@ -172,8 +172,17 @@ def _prepare(
 def run(name: str, filters: Filters, places: Places, options: RunOptions) -> int:
     """Run a suite's missing cells and print how far it is; returns the exit status."""
     session = Session.open(places)
-    with prepared(name, filters, session, options) as run:
-        return _run(run)
+    if options.max_repetitions is not None and not options.until_decided:
+        raise RequestError("--max-repetitions is of --until-decided")
+    if not options.until_decided:
+        with prepared(name, filters, session, options) as run:
+            return _run(run)
+    from omnibench.commands.rounds import rounds
+
+    for run in rounds(name, filters, session, options, echo):
+        if status := _run(run):
+            return status
+    return 0
 
 
 def _run(run: Run) -> int:

@@ -1,141 +1,47 @@
-"""What a task's first metric says over several datasets, as tables; what is complete enters."""
+"""What a task's primary metric says over several datasets, as tables."""
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from functools import cached_property, partial
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 import pandas as pd
 
-from omnibench.report.results import ResultRow, Results
+from omnibench.report.complete import Complete, controls, subject
 from omnibench.report.table import DASH, Table
-from omnibench.report.words import CORRECTED, bare_probability, number, probability, span
-from omnibench.stats.across import aggregate_iqm, probability_of_improvement
-from omnibench.stats.pair import FROZEN
+from omnibench.report.words import (
+    CORRECTED,
+    bare_probability,
+    number,
+    probability,
+    ranged,
+)
+from omnibench.stats.across import Overall, aggregate_iqm, probability_of_improvement
+from omnibench.stats.pair import FROZEN, HEAD_SEED
 from omnibench.stats.ranks import critical_difference, friedman, ranks, wilcoxon_pairs
-from omnibench.stats.result import RefusedError
-from omnibench.task import makes_backbones
+from omnibench.stats.result import ALPHA, RefusedError
 
 FEW = 5  # datasets; below, hardly any difference of ranks can be told
 MOST = 40  # backbones whose pairs are all tested: 780
 RESAMPLES = 2_000
 PAIR = "pair"  # over the first column of a table of pairs
-
-Runs = dict[tuple[str, str], dict[str, list[float]]]  # adaptation, backbone -> dataset -> values
-
-
-@dataclass(frozen=True, eq=False)
-class Complete:
-    """The backbones that one adaptation was run with on all of several datasets.
-
-    Attributes:
-        results: of the metric.
-        varies: what differs between repetitions.
-        datasets: those on which some backbone has a mean.
-        runs: backbone -> dataset -> values of its repetitions.
-        left: what is left out, in sentences.
-    """
-
-    results: Results
-    adaptation: str
-    varies: str
-    datasets: tuple[str, ...]
-    runs: Mapping[str, Mapping[str, list[float]]]
-    left: tuple[str, ...]
-
-    @cached_property
-    def means(self) -> pd.DataFrame:
-        """Return the mean over repetitions, one row a dataset, one column a backbone."""
-        means = {
-            name: [sum(runs[dataset]) / len(runs[dataset]) for dataset in self.datasets]
-            for name, runs in self.runs.items()
-        }
-        return pd.DataFrame(means, index=list(self.datasets))
-
-    @property
-    def falling(self) -> bool:
-        """Return whether less is better."""
-        return self.results.metric in self.results.lower_is_better
-
-    @property
-    def title(self) -> str:
-        """Return task, metric and adaptation."""
-        return f"{self.results.title}, {self.adaptation}"
+RANK = "mean rank"  # over the second column of a table of ranks
 
 
-def completed(tables: Iterable[Results], values: pd.DataFrame) -> Iterator[Complete]:
-    """Yield what is complete of each task and adaptation that the suite runs on several datasets.
-
-    What a task that makes backbones starts from is no rival of what it makes: it has none.
-
-    Args:
-        tables: of each task's first metric.
-        values: the long table of `units.COLUMNS`.
-    """
-    for table in tables:
-        if makes_backbones(table.task):
-            continue
-        runs = _runs(table, values)
-        for adaptation in dict.fromkeys(row.adaptation for row in table.rows):
-            rows = [row for row in table.rows if row.adaptation == adaptation]
-            block = _complete(table, adaptation, rows, runs)
-            if block is not None:
-                yield block
-
-
-def _runs(table: Results, values: pd.DataFrame) -> Runs:
-    some = values[
-        (values["task"] == table.task)
-        & (values["definition"] == table.definition)
-        & (values["metric"] == table.metric)
-    ]
-    runs: Runs = {}
-    columns = (some[name] for name in ("adaptation", "backbone", "dataset", "value"))
-    for adaptation, backbone, dataset, value in zip(*columns, strict=True):
-        runs.setdefault((adaptation, backbone), {}).setdefault(dataset, []).append(value)
-    return runs
-
-
-def _complete(
-    table: Results, adaptation: str, rows: list[ResultRow], runs: Runs
-) -> Complete | None:
-    states = {
-        row.backbone: {
-            column: cell.state for column, cell in zip(table.columns, row.cells, strict=True)
-        }
-        for row in rows
-    }
-    planned = [c for c in table.columns if any(s[c] != "unplanned" for s in states.values())]
-    if len(planned) < 2:
-        return None
-    datasets = tuple(c for c in planned if any(s[c] == "done" for s in states.values()))
-    left = []
-    without = [name for name in planned if name not in datasets]
-    if without:
-        left.append(f"No backbone has a mean on {', '.join(without)}, which is left out.")
-    lacking = {
-        backbone: [name for name in datasets if columns[name] != "done"]
-        for backbone, columns in states.items()
-    }
-    incomplete = "; ".join(f"{name} ({', '.join(some)})" for name, some in lacking.items() if some)
-    if incomplete:
-        left.append(f"Left out, for want of a mean on the datasets in brackets: {incomplete}.")
-    entered = {name: runs[adaptation, name] for name, names in lacking.items() if not names}
-    varies = next((row.varies for row in rows if row.varies), "nothing")
-    return Complete(table, adaptation, varies, datasets, entered, tuple(left))
-
-
-def across_tables(blocks: Iterable[Complete], baseline: str | None, correction: str) -> list[Table]:
-    """Return a table of ranks and aggregates and one of all pairs, for each task and adaptation.
+def across_tables(
+    blocks: Iterable[Complete], sums: Sequence[Overall], baseline: str | None, correction: str
+) -> list[Table]:
+    """Return for each task and adaptation: verdicts, ranks and aggregates, and all pairs.
 
     Where a statistic is refused its reason stands in the caption.
 
     Args:
-        correction: of the pairs' p, as a suite names it.
+        sums: pairs with the baseline on average over datasets.
+        correction: of the p, as a suite names it.
     """
-    tables = []
+    tables: list[Table] = []
     for block in blocks:
         title = f"Across datasets: {block.title}"
+        tables += _verdicts(block, sums, correction)
         try:
             places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
         except RefusedError as reason:
@@ -147,8 +53,42 @@ def across_tables(blocks: Iterable[Complete], baseline: str | None, correction: 
     return tables
 
 
+def _verdicts(block: Complete, sums: Sequence[Overall], correction: str) -> Iterator[Table]:
+    """Yield the table of mean differences from the baseline, where any is tested."""
+    place = (block.results.task, block.adaptation, block.results.definition, block.results.metric)
+    rows = [
+        row
+        for row in sums
+        if (row.task, row.adaptation, *row.score) == place and math.isfinite(row.p)
+    ]
+    if not rows:
+        return
+    unit = block.results.unit
+    texts = tuple(
+        (
+            row.backbone_a,
+            str(row.datasets),
+            number(row.mean_difference, unit, signed=True),
+            f"{number(row.low, unit)} to {number(row.high, unit)}",
+            bare_probability(row.p),
+            bare_probability(row.p_corrected),
+            row.verdict,
+        )
+        for row in rows
+    )
+    baseline = rows[0].backbone_b
+    caption = (
+        f"{block.results.metric} in {unit}: mean over datasets of the difference from {baseline}, "
+        "for new images and new runs on these datasets, which are fixed. p corrected by "
+        f"{CORRECTED[correction]} over the {ranged((row.family for row in rows), 'backbone')} "
+        f"compared with {baseline} with this adaptation."
+    )
+    heads = ("backbone", "datasets", "difference", "95 % interval", "p", "corrected p", "verdict")
+    yield Table.from_texts(f"Differences over datasets: {block.title}", heads, texts, caption)
+
+
 def _standings(block: Complete, title: str, places: pd.Series, baseline: str | None) -> Table:
-    heads = ["backbone", "mean rank", "interquartile mean", "95 % interval"]
+    heads = ["backbone", RANK, "interquartile mean", "95 % interval"]
     columns = {"interquartile mean": partial(_interquartile_mean, block)}
     if baseline is not None and baseline in block.runs:
         heads += [f"P(better than {baseline})", "95 % interval of P"]
@@ -171,7 +111,7 @@ def _standings(block: Complete, title: str, places: pd.Series, baseline: str | N
         *tests(block),
         *(f"Refused for {', '.join(names)}: {why}." for why, names in refused.items()),
         *block.left,
-        *_controls(block),
+        *controls(block),
     ]
     return Table.from_texts(title, tuple(heads), tuple(rows), " ".join(caption))
 
@@ -190,18 +130,6 @@ def _improvement(block: Complete, baseline: str, name: str) -> tuple[str, str]:
     return f"{made.value:.2f}", f"{made.low:.2f} to {made.high:.2f}"
 
 
-def subject(block: Complete) -> Iterator[str]:
-    """Yield a sentence: metric, definition, datasets, repetitions and what varies."""
-    results = block.results
-    counts = {len(values) for runs in block.runs.values() for values in runs.values()}
-    n = "n = 1" if counts == {1} else f"n = {span(counts)} repetitions, {block.varies} varies"
-    yield (
-        f"{results.metric} in {results.unit} ({'lower' if block.falling else 'higher'} is better), "
-        f"metric definition {results.definition}, over {len(block.datasets)} datasets "
-        f"({', '.join(block.datasets)}); {n}."
-    )
-
-
 def _measures(block: Complete, baseline: str | None, resampled: bool) -> Iterator[str]:
     yield "Mean rank: of the means over repetitions, 1 is best, ties share theirs."
     yield (
@@ -210,17 +138,18 @@ def _measures(block: Complete, baseline: str | None, resampled: bool) -> Iterato
     )
     if baseline in block.runs:
         yield (
-            f"P(better than {baseline}): how likely a run beats one of {baseline} on one of these "
-            "datasets, a tie counting half; not corrected."
+            f"P(better than {baseline}){f' ({HEAD_SEED})' if block.varies in FROZEN else ''}: how "
+            f"likely a run beats one of {baseline} on the test images of one of these datasets, "
+            "ties counting half; not corrected, and no verdict."
         )
     elif baseline is not None:
         yield f"{baseline} is not complete, so nothing is compared with it."
     if not resampled:
         return
-    seeds = " (head seed only)" if block.varies in FROZEN else ""
+    seeds = f" ({HEAD_SEED})" if block.varies in FROZEN else ""
     yield (
         f"Intervals: 95 % percentiles of {RESAMPLES:,} resamples of the repetitions{seeds} within "
-        "each dataset, too narrow for few repetitions; they say nothing of other datasets."
+        "each dataset, too narrow for few repetitions; they are for these test images."
     )
 
 
@@ -272,15 +201,19 @@ def _pairs(block: Complete, title: str, correction: str) -> Table:
         "test is refused. Wilcoxon's signed-rank test of the means over repetitions, exact, "
         f"two-sided; p corrected by {CORRECTED[correction]} over the family of {tested} tested "
         "pairs of this table.",
+        *_floor(len(block.datasets), tested, correction),
         *block.left,
-        *_controls(block),
+        *controls(block),
     ]
     heads = (PAIR, "difference", "p", "corrected p", "note")
     return Table.from_texts(title, heads, rows, " ".join(caption))
 
 
-def _controls(block: Complete) -> Iterator[str]:
-    controls = {row.backbone for row in block.results.rows if row.control}.intersection(block.runs)
-    if controls:
-        names = ", ".join(sorted(controls))
-        yield f"Random controls are one fixed draw of weights each: {names}."
+def _floor(datasets: int, tested: int, correction: str) -> Iterator[str]:
+    """Yield a sentence where no pair can reach p < .05, however far apart it is."""
+    smallest = 0.5 ** (datasets - 1) * (tested if correction == "holm" else 1)
+    if smallest >= ALPHA:
+        yield (
+            f"No pair can reach p < .05 here: with {datasets} datasets and {tested} pairs the "
+            f"smallest corrected p possible is {bare_probability(min(smallest, 1.0))}."
+        )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pandas as pd
 
 from omnibench.report.results import Result, ResultRow, Results
+from omnibench.stats.compare import Standings
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Key, Unit, split_decoding, undecoded, units_of
 
@@ -40,15 +41,15 @@ class Verdicts:
     """What the statistics say.
 
     Attributes:
-        comparisons: what `compare_pairs` returned for pairs (backbone, baseline).
+        comparisons: of pairs (backbone, baseline).
         baseline: the backbone that daggers refer to.
-        standings: what `tied_with_best` returned.
+        standings: of units among those of their column.
         correction: of the p-values, as a suite names it.
     """
 
     comparisons: Collection[Comparison] = ()
     baseline: str | None = None
-    standings: pd.DataFrame | None = None
+    standings: Standings = field(default_factory=dict)
     correction: str = "holm"
 
 
@@ -107,7 +108,6 @@ def build_results(
         for c in verdicts.comparisons
         if c.backbone_b == verdicts.baseline
     }
-    standings = _standings(verdicts.standings)
     every = []
     for task, keys in _by_task([*states, *units]).items():
         recorded = {key: units[key] for key in keys if key in units}
@@ -124,7 +124,7 @@ def build_results(
                 cell = _result(units.get(key), states.get(key, []), score, compared.get(place))
                 columns.setdefault(key[1], {})[key[3], key[2]] = replace(
                     cell,
-                    standing=standings.get(place, ""),
+                    standing=verdicts.standings.get(place),
                     seen=remarks.seen.get((key[3], key[1]), ()),
                 )
             columns = {
@@ -162,15 +162,6 @@ def _expected(expected: pd.DataFrame | None, fact: str) -> dict[Key, list[Any]]:
     return facts
 
 
-def _standings(frame: pd.DataFrame | None) -> dict[tuple[str, ...], str]:
-    """Return each standing by task, dataset, adaptation, backbone, definition and metric."""
-    if frame is None:
-        return {}
-    names = ("task", "dataset", "adaptation", "backbone", "definition", "metric")
-    places = zip(*(frame[name] for name in names), strict=True)
-    return dict(zip(places, frame["standing"], strict=True))
-
-
 def _by_task(keys: Iterable[Key]) -> dict[str, list[Key]]:
     tasks: dict[str, list[Key]] = {}
     for key in dict.fromkeys(keys):
@@ -195,7 +186,7 @@ def _result(
 
 
 def ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Result]:
-    """Mark the best mean, those not told apart from it, and the second; a lone cell is neither.
+    """Mark the best mean and the second; a lone cell is neither, nor is one that lacks runs.
 
     Backbones are ranked with one adaptation (and decoding), as nothing else is tested; where there
     is one backbone alone, what is done with it is.
@@ -212,19 +203,16 @@ def ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Resu
 
 
 def _ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Result]:
-    means = {label: round(c.mean, _DECIMALS) for label, c in column.items() if c.state == "done"}
+    means = {
+        label: round(c.mean, _DECIMALS)
+        for label, c in column.items()
+        if c.state == "done" and not c.partial
+    }
     if len(means) < 2:
         return column
     best = sorted(set(means.values()), reverse=not falling)[:2]
     ranks = {label: best.index(mean) + 1 for label, mean in means.items() if mean in best}
-    return {
-        label: replace(
-            cell,
-            rank=ranks.get(label, 0),
-            leading=ranks.get(label) == 1 or cell.standing == "tied",
-        )
-        for label, cell in column.items()
-    }
+    return {label: replace(cell, rank=ranks.get(label, 0)) for label, cell in column.items()}
 
 
 def _labels(keys: Iterable[Key], backbones: Sequence[str]) -> list[Label]:
@@ -262,8 +250,8 @@ def _rows(
 def gather_decodings(every: Iterable[Results]) -> list[Results]:
     """Join the metrics of one task, definition and dataset of generated texts; keep the others.
 
-    A row is a decoding of a model, a column a metric. Best and second are those of a column over
-    all its decodings; the comparisons stay those within one decoding.
+    A row is a decoding of a model, a column a metric. Best and second, standings and comparisons
+    are those within one adaptation and decoding.
 
     Args:
         every: one for each task, definition (with its decoding) and metric.

@@ -1,8 +1,8 @@
 """What a table's caption must say so that its numbers become a claim."""
 
 from omnibench.report.results import Results
-from omnibench.report.words import CORRECTED, span
-from omnibench.stats.pair import FROZEN
+from omnibench.report.words import CORRECTED, counted, listed, questions, ranged, span
+from omnibench.stats.pair import Comparison
 from omnibench.task import POINTS
 
 
@@ -105,45 +105,85 @@ def _undefined(results: Results) -> str:
 
 
 def _marks(results: Results) -> str:
-    cells = [cell for _, _, cell in results.cells]
-    if not any(cell.rank for cell in cells):
-        return ""
+    """Return what bold and underlined mean, where they occur, and what has neither and why."""
+    cells = [cell for _, _, cell in results.cells if cell.state == "done"]
     same = f"adaptation{' and decoding' if results.decoded else ''}"
     if len({row.backbone for row in results.rows if not row.published}) == 1:
         same = "backbone"
-    text = f"Bold: best mean of the column with the same {same}, picked on the test images"
-    if any(cell.standing for cell in cells):
-        text += (
-            "; and all that are not told apart from it (p >= .05 after "
-            f"{CORRECTED[results.correction]}'s correction over them); underlined: second mean."
+    within = f"of the column with the same {same}"
+    bold = [cell for cell in cells if cell.leading]
+    in_a_set = any(cell.standing for cell in bold)
+    parts = []
+    if in_a_set:
+        parts.append(
+            f"Bold: what may be the best {within}, by a 95 % confidence set for new images and new "
+            "runs."
         )
-        untested = sum(cell.standing == "untested" for cell in cells)
-        return text + (f" Not tested against their best: {untested}." if untested else "")
-    return f"{text}; underlined: second; neither claims significance."
+    if not all(cell.standing for cell in bold):
+        where = "Bold where such a set was not computed" if in_a_set else "Bold"
+        parts.append(
+            f"{where}: best mean {within}, picked on the test images, which claims no significance."
+        )
+    if any(cell.rank == 2 for cell in cells):
+        parts.append(f"Underlined: second mean {within}, which claims nothing.")
+    undecided = [
+        f"{column} ({', '.join(filter(None, (row.adaptation, row.decoding)))})"
+        for column, row, cell in results.cells
+        if cell.standing is not None and cell.standing.place == "undecided"
+    ]
+    if undecided:
+        parts.append(f"Undecided, as none can be ruled out as the best: {listed(undecided)}.")
+    untested = [cell for cell in cells if cell.standing and cell.standing.place == "untested"]
+    for some, what in (
+        ([cell for cell in cells if cell.partial], "Neither bold nor ranked, for want of runs"),
+        (untested, "Not tested for the best"),
+    ):
+        parts += [f"{what}: {counted(len(some), 'cell')}."] if some else []
+    return " ".join(parts)
 
 
 def _tests(results: Results) -> str:
-    if results.baseline is None:
-        return ""
     compared = [cell.against for _, _, cell in results.cells if cell.against is not None]
-    tested = [comparison for comparison in compared if comparison.test != "none"]
-    if not compared:
+    if results.baseline is None or not compared:
         return ""
-    if not tested:
-        return f"Not tested against {results.baseline}, for reasons given in the CSV."
-    family = span({comparison.family for comparison in tested})
+    tested = [comparison for comparison in compared if comparison.test != "none"]
+    parts = []
+    if tested:
+        parts = [
+            _daggers(results, tested),
+            f"Differences are tested for {questions(c.test for c in tested)}, two-sided, on the "
+            "same test images (paired).",
+        ]
+    runs = sorted({c.test_runs for c in compared if c.test_runs != "none"})
+    if runs:
+        parts.append(f"On these test images alone, over runs: {listed(runs)}, in the CSV.")
+    same = sum(comparison.verdict == "identical" for comparison in tested)
+    if same:
+        cells = counted(same, "cell")
+        parts.append(f"Identical to {results.baseline} on every test image: {cells}.")
+    rest = len(compared) - len(tested)
+    if rest:
+        some = f": {counted(rest, 'cell')}" if tested else ""
+        parts.append(f"Not tested against {results.baseline}{some}, for reasons given in the CSV.")
+    return " ".join(parts)
+
+
+def _daggers(results: Results, tested: list[Comparison]) -> str:
+    """Return what a dagger marks, over which family, and in which columns if not in all."""
+    deciding = [comparison for comparison in tested if comparison.primary]
+    if not deciding:
+        return "Described, not decided: verdicts and daggers are on the task's primary metric."
     text = (
-        f"† differs from {results.baseline}{' in the same decoding' if results.decoded else ''}: "
-        f"p < .05 after {CORRECTED[results.correction]}'s correction over the family of {family} "
-        f"comparisons of {'one metric and decoding' if results.decoded else 'this metric'}."
+        f"† differs from {results.baseline}: p < .05 after {CORRECTED[results.correction]}'s "
+        f"correction over its family, the {ranged((c.family for c in deciding), 'backbone')} "
+        f"compared with {results.baseline} on one dataset with one adaptation"
     )
-    tests = ", ".join(sorted({comparison.test for comparison in tested}))
-    text += f" Tests, two-sided: {tests}."
-    if any(row.varies in FROZEN for row in results.rows):
-        text += " Frozen probes are compared on the same test cases (paired), not over repetitions."
-    if len(tested) < len(compared):
-        text += f" Not tested: {len(compared) - len(tested)}, for reasons given in the CSV."
-    return text
+    if looks := [c.looks for c in deciding if c.looks]:
+        text += f", and for each of {ranged(looks, 'planned look')} while runs were added"
+    if len(deciding) == len(tested):
+        return f"{text}."
+    metrics = listed(f"{c.metric} ({c.definition})" for c in deciding)
+    return f"{text}, in {metrics} alone; all else is described, not decided."
 
 
 def _seen(results: Results) -> str:

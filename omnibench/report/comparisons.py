@@ -8,11 +8,13 @@ from omnibench.report.results import Results
 from omnibench.report.table import DASH, Cell, Column, Table
 from omnibench.report.words import (
     CORRECTED,
+    VERDICTS,
     bare_probability,
     listed,
     number,
     probability,
-    span,
+    questions,
+    ranged,
 )
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, split_decoding
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from omnibench.report.study import Study
 
 EQUIVALENCE = {True: "shown", False: "not shown"}
-HEADS = ("compared", "difference", "95 % interval", "p", "corrected p", "Hedges g")
+HEADS = (
+    *("compared", "difference", "95 % interval", "p", "corrected p", "verdict"),
+    *("p, these images", "Hedges g"),
+)
+SHORT = {"described": DASH, "untested": "not tested"}  # a verdict in a column
 
 
 def worth_a_sentence(
@@ -73,7 +79,6 @@ def sentences(study: "Study") -> list[str]:
             names[c.definition, c.metric],
             study.unit_of((c.definition, c.metric)),
             study.correction,
-            study.equivalence.get(c),
         )
         for c in chosen
     ]
@@ -84,29 +89,40 @@ def sentence(
     metric: str | None = None,
     unit: str = POINTS,
     correction: str = "holm",
-    equivalent: bool | None = None,
 ) -> str:
-    """Return one sentence: where, what, the difference with its interval, the test and its p.
+    """Return where, what, the difference with its interval, p and verdict, and the runs' test.
 
     Args:
         metric: what to call the metric, if not by its name alone.
         unit: what its values are in.
         correction: of its p, as a suite names it.
-        equivalent: whether equivalence is shown within the suite's margin; None without one.
     """
     c = comparison
     text = f"{c.dataset}, {metric or c.metric}, {c.adaptation}: {c.backbone_a} - {c.backbone_b} = "
     text += number(c.difference, unit, signed=True)
     text += f" {unit}" if math.isfinite(c.difference) else ""
     if c.test == "none":
-        return f"{text}, not tested: {c.note}."
-    text += f" [{number(c.low, unit)}, {number(c.high, unit)}], {c.test} p {probability(c.p)}"
-    text += f", {CORRECTED[correction]}-corrected p {probability(c.p_corrected)}"
-    if not math.isnan(c.effect):
-        text += f", Hedges g {c.effect:.2f}"
-    if equivalent is not None:
-        text += f", equivalence {EQUIVALENCE[equivalent]} within the margin"
-    return f"{text} ({c.note})." if c.note else f"{text}."
+        return f"{text}, not tested: {c.note}.{_over_runs(c)}"
+    text += f" [{number(c.low, unit)}, {number(c.high, unit)}] for {c.test}, p {probability(c.p)}"
+    if c.primary:
+        text += (
+            f", {CORRECTED[correction]}-corrected p {probability(c.p_corrected)} over its family"
+        )
+        text += f" of {c.family}: {VERDICTS[c.verdict]}"
+        if c.equivalent is not None:
+            text += f", equivalence {EQUIVALENCE[c.equivalent]} within the margin"
+    else:
+        text += f": {VERDICTS[c.verdict]}"
+    text += f" ({c.note})" if c.note else ""
+    return f"{text}.{_over_runs(c)}"
+
+
+def _over_runs(c: Comparison) -> str:
+    """Return a sentence on the test over repetitions; "" without one."""
+    if c.test_runs == "none":
+        return ""
+    effect = f", Hedges g {c.effect:.2f}" if math.isfinite(c.effect) else ""
+    return f" On these test images over runs: {c.test_runs}, p {probability(c.p_runs)}{effect}."
 
 
 def left_out(study: "Study", verb: str = "said") -> list[str]:
@@ -147,10 +163,14 @@ def _texts(c: Comparison, unit: str) -> tuple[str, ...]:
         numbers = (
             difference,
             f"{number(c.low, unit)} to {number(c.high, unit)}",
-            probability(c.p).removeprefix("= "),
-            probability(c.p_corrected).removeprefix("= "),
-            f"{c.effect:.2f}" if math.isfinite(c.effect) else DASH,
+            bare_probability(c.p),
+            bare_probability(c.p_corrected) or DASH,
+            SHORT.get(c.verdict, c.verdict),
         )
+    numbers += (
+        bare_probability(c.p_runs) or DASH,
+        f"{c.effect:.2f}" if math.isfinite(c.effect) else DASH,
+    )
     return (name, *(text.replace("-", "\N{MINUS SIGN}") for text in numbers))
 
 
@@ -162,11 +182,20 @@ def _caption(study: "Study", name: str, group: Sequence[Comparison]) -> str:
     )
     tested = [c for c in group if c.test != "none"]
     if tested:
+        what = questions(c.test for c in tested)
+        text += f" Interval and p: for {what}, two-sided, not corrected."
+    deciding = [c for c in tested if c.primary]
+    if deciding:
         text += (
-            f" Two-sided tests: {listed(sorted({c.test for c in tested}))}. Corrected by "
-            f"{CORRECTED[study.correction]} over {span(c.family for c in tested)} comparisons; "
-            "the intervals are not corrected. Hedges g: of tests over repetitions only."
+            f" Corrected by {CORRECTED[study.correction]} over the "
+            f"{ranged((c.family for c in deciding), 'backbone')} compared with {study.baseline} on "
+            "one dataset with one adaptation."
         )
+    elif tested:
+        text += " Described, not decided: this is not the task's primary metric."
+    runs = sorted({c.test_runs for c in group if c.test_runs != "none"})
+    if runs:
+        text += f" p, these images, and Hedges g: over repetitions alone, by {listed(runs)}."
     reasons = sorted({c.note for c in group if c.test == "none"})
     return f"{text} Not tested: {'; '.join(reasons)}." if reasons else text
 
@@ -175,30 +204,29 @@ def comparison_table(
     comparisons: Sequence[Comparison],
     names: Mapping[Score, str],
     units: Mapping[Score, str],
-    equivalence: Mapping[Comparison, bool],
 ) -> Table:
     """Return a row for each comparison, all of them with one baseline, for the page.
 
     Args:
         names: what each metric is called.
         units: what the values of each metric are in, where that is not points.
-        equivalence: whether it is shown within the suite's margin; empty without one.
     """
     columns = [
         *(Column("backbone"), Column("dataset"), Column("metric"), Column("adaptation")),
         *(Column("difference", "number"), Column("95 % interval", "number")),
         *(Column("p", "number", True), Column("corrected p", "number", True)),
-        *(Column("Hedges g", "number"), Column("test"), Column("note")),
+        *(Column("verdict"), Column("for"), Column("p, these images", "number", True)),
+        *(Column("Hedges g", "number"), Column("over runs by"), Column("note")),
     ]
+    with_margin = any(c.equivalent is not None for c in comparisons)
+    if with_margin:
+        columns.append(Column("equivalence"))
     rows = []
     for c in comparisons:
-        score = (c.definition, c.metric)
-        row = _compared(c, names[score], units.get(score, POINTS))
-        if equivalence:
-            row.append(Cell(EQUIVALENCE[equivalence[c]] if c in equivalence else ""))
+        row = _compared(c, names[c.score], units.get(c.score, POINTS))
+        if with_margin:
+            row.append(Cell("" if c.equivalent is None else EQUIVALENCE[c.equivalent]))
         rows.append(row)
-    if equivalence:
-        columns.append(Column("equivalence"))
     baselines = listed(c.backbone_b for c in comparisons)
     return Table.from_cells(f"Differences from {baselines}", columns, rows)
 
@@ -214,8 +242,10 @@ def _compared(c: Comparison, metric: str, unit: str) -> list[Cell]:
         Cell(interval, "number", _finite(c.low)),
         Cell.from_number(_finite(c.p), bare_probability(c.p)),
         Cell.from_number(_finite(c.p_corrected), bare_probability(c.p_corrected)),
+        *(Cell(SHORT.get(c.verdict, c.verdict)), Cell(DASH if c.test == "none" else c.test)),
+        Cell.from_number(_finite(c.p_runs), bare_probability(c.p_runs)),
         Cell.from_number(_finite(c.effect), f"{c.effect:.2f}"),
-        Cell("not tested" if c.test == "none" else c.test),
+        Cell(DASH if c.test_runs == "none" else c.test_runs),
         Cell(c.note),
     ]
 

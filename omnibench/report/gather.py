@@ -1,7 +1,6 @@
 """From a suite's records to the study that its report shows."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -9,9 +8,9 @@ import pandas as pd
 from omnibench.catalogue import tasks
 from omnibench.contamination import seen
 from omnibench.frames import (
-    improving_downwards,
     mixed_precisions,
     predictions_of,
+    rules_of,
     units_by_metric,
     values_of,
 )
@@ -29,15 +28,11 @@ from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.scoring import reported_of
 from omnibench.states import CellState
-from omnibench.stats.cases import Stored
-from omnibench.stats.compare import compare_pairs
-from omnibench.stats.details import details
-from omnibench.stats.pair import Comparison
-from omnibench.stats.tied import tied_with_best
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
-from omnibench.task import POINTS, makes_backbones
+from omnibench.task import makes_backbones
+from omnibench.verdicts import tests_of
 
 
 def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
@@ -53,12 +48,13 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
     values = values_of(records, {card.id: card for card in suite.backbones})
     predictions = predictions_of(records)
     report = suite.report
-    comparisons, standings = _tests(values, predictions, suite)
+    rules = rules_of(values, report.correction, report.equivalence_margin, looks=suite.looks)
+    tested = tests_of(suite, states, values, predictions, rules, ranked=_printed(values))
     every = build_results(
         values,
-        Verdicts(comparisons, report.baseline, standings, report.correction),
+        Verdicts(tested.comparisons, report.baseline, tested.standings, report.correction),
         Plan(_expected(states), [card.id for card in suite.backbones]),
-        Scales(units_by_metric(values), improving_downwards(values)),
+        Scales(units_by_metric(values), rules.lower_is_better),
         Remarks(
             notes={card.id: card.note for card in suite.datasets.values() if card.note},
             seen={
@@ -72,14 +68,15 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
     )
     chosen = _chosen(every)
     keys = {(results.definition, results.metric) for results in chosen}
-    study = Study(
+    return Study(
         name=suite.name,
         baseline=report.baseline,
         correction=report.correction,
         states=states,
         store=store,
         values=values,
-        comparisons=[c for c in comparisons if (c.definition, c.metric) in keys],
+        comparisons=[c for c in tested.comparisons if c.score in keys],
+        rules=rules,
         chosen=chosen,
         shown=gather_decodings(chosen),
         every=gather_decodings(every),
@@ -95,39 +92,8 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         ],
         predictions=predictions,
         margin=report.equivalence_margin,
+        monitored=suite.monitored,
     )
-    return replace(study, equivalence=_equivalence(study))
-
-
-def _tests(
-    values: pd.DataFrame, predictions: Callable[[str], Stored], suite: Suite
-) -> tuple[list[Comparison], pd.DataFrame]:
-    """Return comparisons with the baseline in every metric, standings in the printed ones."""
-    # What a task that makes backbones starts from is no rival of what it makes.
-    rated = values[~values["task"].map(makes_backbones).astype(bool)]
-    baseline, correction = suite.report.baseline, suite.report.correction
-    rivals = [card.id for card in suite.backbones if card.id != baseline]
-    pairs = [(rival, baseline) for rival in rivals] if baseline else []
-    printed = _printed(rated)
-    return (
-        compare_pairs(rated, predictions, pairs, correction=correction),
-        tied_with_best(rated, predictions, printed, improving_downwards(values), correction),
-    )
-
-
-def _equivalence(study: Study) -> dict[Comparison, bool]:
-    """Return whether it is shown within the suite's margin, of primary metrics in points."""
-    if study.margin is None:
-        return {}
-    primary = {(t.task, t.definition, t.metric) for t in study.primary.values() if t.unit == POINTS}
-    chosen = [c for c in study.comparisons if (c.task, c.definition, c.metric) in primary]
-    margins = {(c.definition, c.metric): study.margin / 100 for c in chosen}
-    pairs = zip(
-        chosen,
-        details(study.values, chosen, margins, improving_downwards(study.values)),
-        strict=True,
-    )
-    return {c: detail.equivalent for c, detail in pairs if detail.equivalent is not None}
 
 
 def _printed(values: pd.DataFrame) -> set[Score]:

@@ -104,8 +104,8 @@ def to_commands(name: str, headlines: Sequence[Headline], correction: str) -> st
     head = (
         f"% {_plain(name)}: the headline numbers, made by omnibench report",
         r"% \...Mean{} and \...Std{} are in the unit named; \...Difference{} is from the baseline,",
-        r"% with the 95 % interval \...Low{} to \...High{}; \...P{} is the corrected p with its",
-        "% relation, as in $p = .012$. All stand in text and in formulas.",
+        r"% with the 95 % interval \...Low{} to \...High{} for new images and runs; \...P{} is its",
+        "% corrected p with its relation, as in $p = .012$. All stand in text and in formulas.",
     )
     lines = (line for headline in headlines for line in _lines(headline, correction))
     return "\n".join([*head, *lines]) + "\n"
@@ -147,7 +147,9 @@ def _lines(headline: Headline, correction: str) -> Iterable[str]:
     if headline.difference:
         against = cell.against
         tested = against is not None and against.test != "none"
-        how = f"{against.test}, {correction} over {against.family}" if against and tested else ""
+        how = ""
+        if against and tested:
+            how = f"for {against.test}, {correction} over {against.family}: {against.verdict}"
         why = against.note if against and not tested else ""
         yield _plain(
             f"% its difference from {results.baseline}: {how or why or 'not compared'}; "
@@ -182,16 +184,16 @@ def _plain(text: str) -> str:
 
 
 def by_column(numbers: Iterable[Headline]) -> list[list[Headline]]:
-    """Return the finished cells of each task and dataset."""
+    """Return the finished cells of each task and dataset, without those that lack repetitions."""
     columns: dict[tuple[str, str], list[Headline]] = {}
     for headline in numbers:
-        if headline.cell.state == "done":
+        if headline.cell.state == "done" and not headline.cell.partial:
             columns.setdefault((headline.results.task, headline.column), []).append(headline)
     return list(columns.values())
 
 
 def best_of(column: Sequence[Headline]) -> str:
-    """Return LaTeX: the best mean, its difference from the baseline, and who is tied with it.
+    """Return LaTeX: the best mean, its difference from the baseline, and who may be better.
 
     Args:
         column: finished cells of one dataset, at least one.
@@ -211,8 +213,12 @@ def best_of(column: Sequence[Headline]) -> str:
             f"; difference from {baseline}: {best.command('Difference')}{{}} "
             f"[{best.command('Low')}, {best.command('High')}], corrected $p$ {best.command('P')}"
         )
-    tied = [headline.row for headline in column if headline.cell.leading and headline is not best]
-    if tied:
-        names = ", ".join(f"{row.backbone} ({row.adaptation})" for row in tied)
-        text += breakable(f"; not told apart from it: {names}")
+    others = [headline for headline in column if headline is not best]
+    groups = [headline for headline in others if headline.row.adaptation == best.row.adaptation]
+    standing = best.cell.standing
+    if standing is not None and standing.place == "undecided":
+        text += "; none of this adaptation can be ruled out as the best"
+    rivals = [headline.row.backbone for headline in groups if headline.cell.leading]
+    if best.cell.leading and rivals and standing is not None:
+        text += breakable(f"; {', '.join(rivals)} may be the best of this adaptation, too")
     return f"{text}."

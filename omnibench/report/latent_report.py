@@ -229,7 +229,7 @@ def _recipe(space: Space) -> str:
     assert space.setting is not None
     size, normalization, precision, limit = space.setting
     words = f"{size} pixels, normalisation {normalization}, precision {precision}"
-    return f"{words}, the first {limit} images of a split" if limit else words
+    return f"{words}, at most {limit} images of a split, one fixed random draw" if limit else words
 
 
 def _undefined(rows: Iterable[tuple[str, ...]]) -> str:

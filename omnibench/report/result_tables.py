@@ -8,25 +8,28 @@ from omnibench.report.captions import caption
 from omnibench.report.columns import RowFacts, further_columns
 from omnibench.report.results import SETTINGS, Result, ResultRow, Results
 from omnibench.report.table import DASH, Cell, Column, Mark, Row, Table
-from omnibench.report.words import listed, number, probability
+from omnibench.report.words import VERDICTS, listed, number, probability
+from omnibench.stats.best import Standing
 from omnibench.stats.pair import FROZEN, Comparison
 from omnibench.stats.t_tests import t_tails
 
 SHOWN_DIGESTS = 6
 Place = tuple[str, str, str]  # task, backbone, adaptation
 _COMPARED = (
-    *("difference", "low", "high", "test", "p", "p_corrected", "family", "effect", "p_seed"),
-    "note",
+    *("difference", "low", "high", "test", "p", "p_corrected", "family", "verdict", "equivalent"),
+    *("test_runs", "low_runs", "high_runs", "p_runs", "effect", "note"),
 )
 COLUMNS = (
     *("task", "dataset", "backbone", "adaptation", "control", "published", "definition"),
     *("metric", "beams", "max_tokens", "state", "mean", "std", "n", "expected", "varies"),
-    *("rank", "standing", "baseline", *_COMPARED, "seen", "digests"),
+    *("rank", "standing", "rank_low", "rank_high", "baseline", *_COMPARED, "seen", "digests"),
 )
 STANDINGS = {
-    "tied": "Not told apart from the best mean of its column and adaptation.",
-    "behind": "Behind the best mean of its column and adaptation after correction.",
-    "untested": "Not tested against the best mean of its column and adaptation.",
+    "best": "May be the best of its column and adaptation (95 % confidence set).",
+    "behind": "Not the best of its column and adaptation (95 % confidence set).",
+    "undecided": "None of its column and adaptation can be ruled out as the best.",
+    "incomplete": "It lacks repetitions, so it takes no part in the ranks.",
+    "untested": "Not tested for the best of its column and adaptation.",
 }
 
 
@@ -102,10 +105,12 @@ def _cell(results: Results, column: str, row: ResultRow, cell: Result) -> Cell:
 def long_table(every: Iterable[Results]) -> Table:
     """Return one row a cell with `COLUMNS`, as the CSV holds them; what does not exist is empty.
 
-    Values are fractions, or in the unit of their metric (pixels). `p_seed` is the paired t over
-    head seeds alone; `rank` is 1 for the best mean of a column, 2 for the second; `standing` is
-    that among the same adaptation and decoding; `seen` (collections that the backbone's pretraining
-    shares with the test images) and `digests` are separated by spaces.
+    Values are fractions, or in the unit of their metric (pixels). `test`, `p` and `verdict` are for
+    new images and new runs; `test_runs` and `p_runs` over repetitions on these test images. `rank`
+    is 1 for the best mean of a column, 2 for the second; `standing` says whether it may be the best
+    among the same adaptation and decoding, `rank_low` and `rank_high` bound its rank there. `seen`
+    (collections that the backbone's pretraining shares with the test images) and `digests` are
+    separated by spaces.
     """
     lines = [
         _line(results, column, row, cell)
@@ -136,7 +141,7 @@ def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mappin
         "expected": cell.expected,
         "varies": row.varies,
         "rank": cell.rank or None,
-        "standing": cell.standing or None,
+        **_standing(cell.standing),
         "seen": " ".join(cell.seen),
         "digests": " ".join(cell.digests),
     }
@@ -144,6 +149,7 @@ def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mappin
     if cell.against is not None:
         line["baseline"] = results.baseline
         line |= {name: getattr(cell.against, name) for name in _COMPARED}
+        line["family"] = cell.against.family or None
     return line
 
 
@@ -174,7 +180,7 @@ def _facts(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterato
     if cell.state == "undefined":
         yield "The metric is undefined in at least one repetition."
     else:
-        yield from _standing(results, row, cell, unit)
+        yield from _ranked(results, row, cell, unit)
     if cell.against is not None:
         yield from _comparison(cell.against, unit)
     elif row.backbone == results.baseline:
@@ -200,18 +206,35 @@ def _repetitions(results: Results, row: ResultRow, cell: Result) -> str:
     return f"n = {cell.n}{of} repetitions; {row.varies} varies."
 
 
-def _standing(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
+def _standing(standing: Standing | None) -> Mapping[str, Any]:
+    if standing is None:
+        return {}
+    return {
+        "standing": standing.place,
+        "rank_low": standing.low,
+        "rank_high": standing.high,
+    }
+
+
+def _ranked(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
     if cell.rank:
         place = ("Best", "Second")[cell.rank - 1]
         yield f"{place} mean of its column and adaptation, picked on the test images."
-    if cell.standing in STANDINGS:
-        yield STANDINGS[cell.standing]
+    if cell.standing is not None:
+        yield STANDINGS[cell.standing.place]
+        if cell.standing.low is not None:
+            first, last, models = cell.standing.low, cell.standing.high, cell.standing.models
+            rank = f"{first}" if first == last else f"{first} to {last}"
+            yield f"Rank {rank} of {models} (95 % interval, new images and new runs)."
     if cell.std and cell.n > 1 and not results.members:
         error = cell.std / math.sqrt(cell.n)
         _, margin = t_tails(cell.mean, error, cell.n - 1)
         low, high = (number(cell.mean + sign * margin, unit) for sign in (-1, 1))
         only = f" ({row.varies} only)" if row.varies in FROZEN else ""
-        yield f"95 % t interval of the mean over repetitions{only}: {low} to {high} {unit}."
+        yield (
+            f"95 % t interval of the mean over repetitions{only}, on these test images: {low} to "
+            f"{high} {unit}."
+        )
 
 
 def _comparison(c: Comparison, unit: str) -> Iterator[str]:
@@ -225,15 +248,15 @@ def _comparison(c: Comparison, unit: str) -> Iterator[str]:
     if c.test == "none":
         yield f"Not tested: {c.note.rstrip('.')}."
         return
-    yield f"Test: {c.test}, two-sided."
-    yield (
-        f"p {probability(c.p)} raw, p {probability(c.p_corrected)} corrected over {c.family} "
-        f"comparison{'s' if c.family != 1 else ''}."
-    )
-    if math.isfinite(c.effect):
-        yield f"Hedges g {c.effect:.2f}."
-    if math.isfinite(c.p_seed):
-        yield f"Paired t over repetitions (head seed only): p {probability(c.p_seed)}."
+    yield f"Verdict: {VERDICTS[c.verdict]}."
+    yield f"Tested for {c.test}, two-sided: p {probability(c.p)}."
+    if c.primary:
+        yield f"Corrected over its family of {c.family}: p {probability(c.p_corrected)}."
+    if c.equivalent is not None:
+        yield f"Equivalence within the margin: {'shown' if c.equivalent else 'not shown'}."
+    if c.test_runs != "none":
+        text = f"On these test images, over repetitions: {c.test_runs}, p {probability(c.p_runs)}"
+        yield f"{text}, Hedges g {c.effect:.2f}." if math.isfinite(c.effect) else f"{text}."
     if c.note:
         yield f"{c.note[:1].upper()}{c.note[1:].rstrip('.')}."
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from omnibench.stats.best import Standing
 from omnibench.stats.pair import Comparison
 from omnibench.task import POINTS
-
-SIGNIFICANT = 0.05
 
 State = Literal["done", "undefined", "failed", "missing", "unplanned"]
 SETTINGS = ("beams", "max tokens")
@@ -25,10 +24,9 @@ class Result:
         std: sample standard deviation (ddof = 1); None for a single repetition.
         n, expected: repetitions that are there and that were asked for.
         rank: 1 for the best mean of its column and adaptation, 2 for the second, equal ones alike;
-            else 0.
-        standing: against the best mean of the same column, adaptation and decoding, as
-            `stats.tied` says it: best, tied, behind or untested; "" where it was not tested.
-        leading: whether it is that best mean or not told apart from it.
+            else 0, as where repetitions are missing.
+        standing: among the backbones of the same column, adaptation and decoding; None where that
+            was not asked.
         against: the comparison with the baseline; None for the baseline itself or without one.
         seen: collections of images that both its test images and its backbone's pretraining
             data come from.
@@ -42,8 +40,7 @@ class Result:
     n: int = 0
     expected: int = 0
     rank: int = 0
-    standing: str = ""
-    leading: bool = False
+    standing: Standing | None = None
     against: Comparison | None = None
     seen: tuple[str, ...] = ()
     digests: tuple[str, ...] = ()
@@ -52,7 +49,12 @@ class Result:
     @property
     def significant(self) -> bool:
         """Return whether it differs from the baseline after correction."""
-        return self.against is not None and self.against.p_corrected < SIGNIFICANT
+        return self.against is not None and self.against.verdict in ("better", "worse")
+
+    @property
+    def leading(self) -> bool:
+        """Return whether it may be the best of its column; unless asked, whether its mean is."""
+        return self.rank == 1 if self.standing is None else self.standing.place == "best"
 
     @property
     def partial(self) -> bool:

@@ -7,17 +7,20 @@ from typing import Any
 
 import pandas as pd
 
-from omnibench.report.across import Complete, across_tables, completed
+from omnibench.report.across import across_tables
 from omnibench.report.columns import RowFacts
+from omnibench.report.complete import Complete, completed
 from omnibench.report.latent_report import Latent
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
 from omnibench.report.table import Table
 from omnibench.report.words import beyond_points
 from omnibench.states import CellState
+from omnibench.stats.across import Overall, overall
 from omnibench.stats.cases import Stored
+from omnibench.stats.compare import Rules
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Score, split_decoding
+from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.task import POINTS
 from omnibench.unregistered import Unregistered
@@ -38,9 +41,11 @@ class Study:
         published: results of published studies in their own shape, one's own beside them.
         predictions: digest of a record -> what it stored.
         reproduction: each published number that one's own stands beside, compared.
+        rules: by which they are judged.
         margin: declared for equivalence, in points of the primary metric.
+        monitored: (task, dataset, adaptation) -> how far a family is that was given repetitions in
+            rounds, in words.
         unregistered: backbones whose records lie beside these and that nothing registers now.
-        equivalence: of comparisons of a primary metric whether it is shown within the margin.
     """
 
     name: str
@@ -50,6 +55,7 @@ class Study:
     store: RecordStore
     values: pd.DataFrame
     comparisons: Sequence[Comparison]
+    rules: Rules
     chosen: Sequence[Results]
     shown: Sequence[Results]
     every: Sequence[Results]
@@ -58,7 +64,7 @@ class Study:
     published: Sequence[Results] = ()
     reproduction: Sequence[Table] = ()
     margin: float | None = None
-    equivalence: Mapping[Comparison, bool] = field(default_factory=dict)
+    monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
 
     @property
@@ -72,18 +78,13 @@ class Study:
 
     @property
     def primary(self) -> dict[str, Results]:
-        """Return the results of each task's first metric that has a mean anywhere.
-
-        Of texts under the last decoding.
-        """
-        first: dict[str, tuple[Score, Results]] = {}
-        for results in self.chosen:
-            if all(cell.state != "done" for _, _, cell in results.cells):
-                continue
-            score = (split_decoding(results.definition)[0], results.metric)
-            if results.task not in first or first[results.task][0] == score:
-                first[results.task] = (score, results)
-        return {task: results for task, (_, results) in first.items()}
+        """Return the results of each task's primary metric, of texts under the last decoding."""
+        return {
+            results.task: results
+            for results in self.chosen
+            if self.rules.primary.get(results.task)
+            == undecoded((results.definition, results.metric))
+        }
 
     @property
     def units(self) -> dict[Score, str]:
@@ -120,4 +121,9 @@ class Study:
     @cached_property
     def across(self) -> list[Table]:
         """Return what is said over several datasets; made once, as its bootstrap takes a while."""
-        return across_tables(self.complete, self.baseline, self.correction)
+        return across_tables(self.complete, self.overall, self.baseline, self.correction)
+
+    @cached_property
+    def overall(self) -> list[Overall]:
+        """Return each pair on average over datasets, in the primary metrics."""
+        return overall((c for c in self.comparisons if c.primary), self.rules)

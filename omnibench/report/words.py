@@ -6,9 +6,19 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from omnibench.contracts import file_of
 from omnibench.errors import one_line
+from omnibench.stats.deciding import NEW_IMAGES, NEW_RUNS
 from omnibench.task import POINTS
 
 UNDEFINED = "undefined"
+VERDICTS = {
+    "better": "better",
+    "worse": "worse",
+    "equivalent": "equivalent within the margin",
+    "undecided": "undecided",
+    "identical": "identical on every test image",
+    "described": "described only, as this is not the task's primary metric",
+    "untested": "not tested",
+}
 # What a suite calls a correction -> what a sentence calls it.
 CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
@@ -50,6 +60,20 @@ def span(numbers: Iterable[int]) -> str:
     values: Sequence[int] = sorted(numbers)
     low, high = values[0], values[-1]
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def ranged(numbers: Iterable[int], noun: str) -> str:
+    """Return "1 backbone", "2 to 5 backbones"."""
+    values = list(numbers)
+    return f"{span(values)} {noun}{'' if max(values) == 1 else 's'}"
+
+
+def questions(tests: Iterable[str]) -> str:
+    """Return what comparisons are tested for; where that differs, which of them for what."""
+    distinct = sorted(set(tests))
+    if distinct == [NEW_IMAGES, NEW_RUNS]:
+        return f"{NEW_RUNS} (single repetitions for {NEW_IMAGES} alone)"
+    return listed(distinct)
 
 
 def beyond_points(units: Mapping[str, str]) -> list[str]:

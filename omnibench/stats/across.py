@@ -1,21 +1,24 @@
-"""Sum up over datasets: wins and losses, interquartile mean, probability of improvement.
+"""Sum up over datasets: mean difference, interquartile mean, probability of improvement.
 
-Repetitions are resampled within each dataset (stratified), datasets are fixed: what is said holds
-for these datasets with new runs, not for new datasets. The random state is fixed. After Agarwal et
-al. 2021.
+Datasets are fixed: what is said holds for these datasets, not for new ones. For the interquartile
+mean and the probability of improvement repetitions are resampled within each dataset (stratified),
+so that they are for these test images; the random state is fixed. After Agarwal et al. 2021.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.pair import Comparison
-from omnibench.stats.result import CONFIDENCE, Floats, RefusedError, finite
-from omnibench.stats.units import undecoded
+from omnibench.stats.compare import Rules
+from omnibench.stats.correction import correction_named
+from omnibench.stats.pair import TURNED, Comparison, Verdict, direction
+from omnibench.stats.result import ALPHA, CONFIDENCE, NO_SPREAD, Floats, RefusedError, finite
+from omnibench.stats.t_tests import t_tails
+from omnibench.stats.units import Score, undecoded
 
 RESAMPLES = 10_000
 _SEED = 2
@@ -140,12 +143,21 @@ def _summary(observed: float, drawn: Floats, datasets: int) -> Aggregate:
 
 @dataclass(frozen=True)
 class Overall:
-    """One pair of backbones in one metric, with one adaptation, over datasets.
+    """One pair of backbones in one metric, with one adaptation, on average over datasets.
+
+    The datasets are these: nothing is said of others. On each of them new images and new runs are
+    allowed for, as in its own comparison.
 
     Attributes:
         datasets: how many were compared; those without a difference are counted in `missing`.
         mean_difference: unweighted, a - b, as a fraction; NaN where nothing was compared.
-        wins, losses: of a; ties are neither.
+        wins, losses: datasets on which a's mean is better or worse; ties are neither.
+        low, high: 95 % interval of the mean difference; NaN unless two datasets and all that were
+            compared are tested.
+        p: two-sided.
+        p_corrected: over its family, the backbones compared with b in the primary metric with
+            this adaptation.
+        verdict: as of a Comparison; "untested" of a single dataset.
     """
 
     task: str
@@ -159,6 +171,32 @@ class Overall:
     mean_difference: float
     wins: int
     losses: int
+    low: float = math.nan
+    high: float = math.nan
+    p: float = math.nan
+    p_corrected: float = math.nan
+    family: int = 0
+    verdict: Verdict = "untested"
+
+    @property
+    def score(self) -> Score:
+        """Return definition and metric."""
+        return self.definition, self.metric
+
+    @property
+    def reversed(self) -> "Overall":
+        """Return the same of b and a."""
+        return replace(
+            self,
+            backbone_a=self.backbone_b,
+            backbone_b=self.backbone_a,
+            mean_difference=-self.mean_difference,
+            wins=self.losses,
+            losses=self.wins,
+            low=-self.high,
+            high=-self.low,
+            verdict=TURNED.get(self.verdict, self.verdict),
+        )
 
 
 def by_dataset(
@@ -177,24 +215,51 @@ def by_dataset(
     return groups
 
 
-def overall(comparisons: Iterable[Comparison], lower_is_better: Collection[str]) -> list[Overall]:
-    """Sum up each group of `by_dataset`, in its order.
-
-    Args:
-        lower_is_better: metrics that improve downwards, as "definition/name".
-    """
-    sums = []
-    for key, rows in by_dataset(comparisons).items():
-        differences = [row.difference for row in rows if not math.isnan(row.difference)]
-        gains = [-d if undecoded(key[2:4]) in lower_is_better else d for d in differences]
-        sums.append(
-            Overall(
-                *key,
-                datasets=len(differences),
-                missing=len(rows) - len(differences),
-                mean_difference=fmean(differences) if differences else math.nan,
-                wins=sum(gain > 0 for gain in gains),
-                losses=sum(gain < 0 for gain in gains),
-            )
-        )
+def overall(comparisons: Iterable[Comparison], rules: Rules) -> list[Overall]:
+    """Sum up each group of `by_dataset`, in its order."""
+    sums = [_overall(key, rows, rules) for key, rows in by_dataset(comparisons).items()]
+    families: dict[tuple[str, ...], list[int]] = {}
+    for position, row in enumerate(sums):
+        if not math.isnan(row.p) and row.verdict != "described":
+            key = (row.task, row.adaptation, row.definition, row.metric, row.backbone_b)
+            families.setdefault(key, []).append(position)
+    for positions in families.values():
+        p = np.array([sums[k].p for k in positions], dtype=np.float64)
+        corrected = correction_named(rules.correction)(p).tolist()
+        for k, adjusted in zip(positions, corrected, strict=True):
+            row = replace(sums[k], p_corrected=adjusted, family=len(positions))
+            falling = undecoded(row.score) in rules.lower_is_better
+            if adjusted < ALPHA:
+                row = replace(row, verdict=direction(row.mean_difference, falling))
+            sums[k] = row
     return sums
+
+
+def _overall(key: tuple[str, ...], rows: Sequence[Comparison], rules: Rules) -> Overall:
+    task, adaptation, definition, metric, a, b = key
+    differences = [row.difference for row in rows if not math.isnan(row.difference)]
+    falling = undecoded((definition, metric)) in rules.lower_is_better
+    gains = [-d if falling else d for d in differences]
+    made = Overall(
+        *(task, adaptation, definition, metric, a, b),
+        datasets=len(differences),
+        missing=len(rows) - len(differences),
+        mean_difference=fmean(differences) if differences else math.nan,
+        wins=sum(gain > 0 for gain in gains),
+        losses=sum(gain < 0 for gain in gains),
+    )
+    compared = [row for row in rows if not math.isnan(row.difference)]
+    if len(compared) < 2 or any(row.test == "none" for row in compared):
+        return made
+    if all(row.verdict == "identical" for row in compared):
+        return replace(made, low=0.0, high=0.0, p=1.0, verdict="identical")
+    variances = [(row.error / len(compared)) ** 2 for row in compared]
+    total = sum(variances)
+    if math.sqrt(total) <= NO_SPREAD:
+        return made
+    df = total**2 / sum(v**2 / row.df for v, row in zip(variances, compared, strict=True))
+    p, margin = t_tails(made.mean_difference, math.sqrt(total), df)
+    p = min(p * max(1, *(row.looks for row in compared)), 1.0)  # for each look at them, the sum
+    verdict: Verdict = "undecided" if all(row.primary for row in compared) else "described"
+    low, high = made.mean_difference - margin, made.mean_difference + margin
+    return replace(made, low=low, high=high, p=p, verdict=verdict)

@@ -1,6 +1,6 @@
 """Read and check the stored test predictions of a unit, once."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,9 @@ from omnibench.stats.units import Score
 Array = NDArray[Any]
 
 
+Recompute = Callable[[str, Bools], Mapping[str, float | None]]
+
+
 @dataclass(frozen=True, eq=False)
 class Stored:
     """What one record left for its test cases.
@@ -24,10 +27,12 @@ class Stored:
             test_labels.
         per_case: definition -> metric -> [N] values whose mean is the metric; none of a
             definition that is no mean over cases. Nothing is computed before it is called.
+        recompute: (definition, chosen cases [N]) -> metric -> value on these alone.
     """
 
     arrays: Mapping[str, Array]
     per_case: Callable[[str], Mapping[str, Array]] = lambda definition: {}
+    recompute: Recompute = lambda definition, chosen: {}
 
 
 Predictions = Callable[[str], Stored]  # of a record's digest
@@ -85,6 +90,7 @@ class Cases:
         groups: [N] patient ids, or None where they are not known.
         values: of each metric that is a mean over cases, [R, N] of repetitions and cases.
         logits: None where the task stores none.
+        recompute: of each repetition, as of Stored.
     """
 
     repetitions: int
@@ -92,6 +98,7 @@ class Cases:
     groups: Array | None
     values: Mapping[Score, Floats]
     logits: Logits | None
+    recompute: Sequence[Recompute] = ()
 
     @property
     def cluster(self) -> NDArray[np.intp]:
@@ -127,6 +134,7 @@ def read_cases(
             if all(score in part.values for part in parts)
         },
         logits=first.logits and replace(first.logits, values=np.concatenate(logits)),
+        recompute=tuple(recompute for part in parts for recompute in part.recompute),
     )
 
 
@@ -151,7 +159,8 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
     for (_, metric), of_cases in values.items():
         if of_cases.shape[1:] != ids.shape:
             raise RefusedError(f"the test predictions {where} are not one {metric} a case")
-    return Cases(1, ids, stored.arrays.get("test_group"), values, logits)
+    groups = stored.arrays.get("test_group")
+    return Cases(1, ids, groups, values, logits, (stored.recompute,))
 
 
 def bare(cases: Cases) -> Cases:
@@ -159,7 +168,7 @@ def bare(cases: Cases) -> Cases:
     logits = cases.logits
     if logits is not None:
         logits = replace(logits, values=np.empty((0, *logits.values.shape[1:])))
-    return replace(cases, values={}, logits=logits)
+    return replace(cases, values={}, logits=logits, recompute=())
 
 
 def refuse_other_cases(a: Cases, b: Cases, who: str) -> None:

@@ -1,55 +1,80 @@
-"""Compare backbones pair by pair over every dataset and adaptation, corrected by family."""
+"""Compare backbones pair by pair and stand them in order, place by place; correct by family."""
 
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, replace
 
 import numpy as np
 import pandas as pd
 
-from omnibench.errors import RequestError
-from omnibench.stats.cases import Cases, Predictions, read_cases
+from omnibench.stats.best import Standing, standings
+from omnibench.stats.cases import Cases, Predictions, bare, read_cases, refuse_other_cases
 from omnibench.stats.correction import correction_named
-from omnibench.stats.exact_tests import permutation, sign_flips, wilcoxon
+from omnibench.stats.influence import Influence, Summary, influences
 from omnibench.stats.pair import (
     FROZEN,
     Comparison,
+    Outcome,
     Place,
     compare_units,
-    described,
-    refuse_incomparable,
-    scores_of_either,
+    judged,
+    looked_at,
+    refuse_disagreeing,
 )
-from omnibench.stats.result import Answer, Floats, RefusedError
-from omnibench.stats.t_tests import one_sample_t, paired_t, prediction_t, welch_t
-from omnibench.stats.units import Score, Unit, units_of
+from omnibench.stats.result import RefusedError
+from omnibench.stats.units import Key, Score, Unit, primary_score, undecoded, units_of
 
-PAIRED: Mapping[str, Callable[[Floats, Floats, Sequence[str], Sequence[str]], Answer]] = {
-    "paired-t": paired_t,
-    "wilcoxon": wilcoxon,
-    "sign-flips": sign_flips,
-}
-UNPAIRED: Mapping[str, Callable[[Floats, Floats], Answer]] = {
-    "welch": welch_t,
-    "permutation": permutation,
-    "prediction": prediction_t,
-    "one-sample": one_sample_t,
-}
-LABEL = "head seed only"
+Standings = dict[tuple[str, str, str, str, str, str], Standing]  # a unit's key and a score
+
+
+@dataclass(frozen=True)
+class Rules:
+    """By what comparisons are judged.
+
+    Attributes:
+        primary: task -> "definition/name" of the metric that verdicts are about.
+        lower_is_better: metrics that improve downwards, as "definition/name".
+        margins: "definition/name" -> margin of equivalence, in the metric's own unit.
+        correction: of the p of a family.
+        recomputed: metrics, as "definition/name", that are computed again without parts of the test
+            images, where they are no means over them; of the others nothing tells, to save time.
+        looks: (task, dataset, adaptation) -> at which numbers of repetitions its family may be
+            looked at, which its p allow for; those without were looked at once.
+    """
+
+    primary: Mapping[str, str] = field(default_factory=dict)
+    lower_is_better: Collection[str] = ()
+    margins: Mapping[str, float] = field(default_factory=dict)
+    correction: str = "holm"
+    recomputed: Collection[str] = ()
+    looks: Mapping[Place, tuple[int, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Tests:
+    """What a suite's records say of its backbones.
+
+    Attributes:
+        comparisons: one for each pair, place, definition and metric.
+        standings: of each unit in each metric that was asked for.
+    """
+
+    comparisons: list[Comparison]
+    standings: Standings
 
 
 def compare_pairs(
     values: pd.DataFrame,
     predictions: Predictions,
     pairs: Iterable[tuple[str, str]],
+    rules: Rules,
     scores: Collection[Score] | None = None,
-    correction: str = "holm",
 ) -> list[Comparison]:
     """Compare the backbones of each pair on every dataset, with every adaptation.
 
-    Frozen probes are tested over test cases, trained models over repetitions: paired t where the
-    two share their seeds, Welch's t elsewhere. What cannot be tested is a row with p = NaN and the
-    reason in its note.
+    A family is all the pairs that share their second backbone, in the primary metric of one dataset
+    with one adaptation. Its p do not depend on which other places there are, nor on `scores`. What
+    cannot be tested is a row with p = NaN and the reason in its note.
 
     Args:
         values: the long table of `units.COLUMNS`.
@@ -66,61 +91,45 @@ def compare_pairs(
         StoreError: two records claim the same repetition of a unit.
         RequestError: unknown correction.
     """
-
-    @functools.lru_cache(maxsize=2)  # the two of a pair; a shared baseline stays
-    def read(unit: Unit) -> Cases:
-        wanted = [score for score in unit.scores if scores is None or score in scores]
-        return read_cases(unit.digests, predictions, wanted)
-
-    def compare(place: Place, pair: tuple[str, str], a: Unit, b: Unit) -> Iterator[Comparison]:
-        return compare_units(place, pair, a, b, scores, read)
-
-    return _compare_all(values, pairs, compare, correction)
+    return compare_all(
+        values, predictions, pairs, rules, scores, ranked=(), expected={}
+    ).comparisons
 
 
-def compare_repetitions(
+def compare_all(
     values: pd.DataFrame,
+    predictions: Predictions,
     pairs: Iterable[tuple[str, str]],
-    test: str,
-    scores: Collection[Score] | None = None,
-    correction: str = "holm",
-    label: str = "",
-) -> list[Comparison]:
-    """Compare the backbones of each pair on every dataset by one test over repetitions.
-
-    What each test assumes stands with its function. What it cannot answer is a row with p = NaN and
-    the reason in its note.
+    rules: Rules,
+    scores: Collection[Score] | None,
+    ranked: Collection[Score],
+    expected: Mapping[Key, int],
+) -> Tests:
+    """Compare pairs as `compare_pairs` does, and stand the backbones of each place in order.
 
     Args:
-        values, pairs, scores: as in `compare_pairs`.
-        test: a name of `PAIRED` or `UNPAIRED`.
-        label: `LABEL`, with which frozen probes are tested too, and which their rows then bear.
-            Their repetitions differ in next to nothing, so almost any difference is significant.
-
-    Returns:
-        The comparisons, as `compare_pairs`.
-
-    Raises:
-        StoreError: two records claim the same repetition of a unit.
-        RequestError: unknown test, label or correction.
+        ranked: the metrics whose models are stood in order.
+        expected: repetitions that each unit was to have. One with fewer is not stood in order; a
+            pair of which one is not among them is not compared. {} where that is not known.
     """
-    known = [*PAIRED, *UNPAIRED]
-    if test not in known:
-        raise RequestError(f"unknown test over repetitions '{test}'; known: {', '.join(known)}")
-    if label not in ("", LABEL):
-        raise RequestError(f"unknown label '{label}'; the only one is '{LABEL}'")
-
-    def compare(place: Place, pair: tuple[str, str], a: Unit, b: Unit) -> Iterator[Comparison]:
-        for score in scores_of_either(a, b, scores):
-            row = described(place, score, pair, a, b)
-            try:
-                refuse_incomparable(row, a, b)
-                answer = vars(_test(a, b, score, test, label))
-                yield replace(row, **answer)
-            except RefusedError as reason:
-                yield replace(row, note=str(reason))
-
-    return _compare_all(values, pairs, compare, correction)
+    pairs = list(pairs)
+    places: dict[Place, dict[str, Unit]] = {}
+    for (task, dataset, adaptation, backbone), unit in units_of(values).items():
+        places.setdefault((task, dataset, adaptation), {})[backbone] = unit
+    comparisons: list[Comparison] = []
+    stood: Standings = {}
+    for place, models in places.items():
+        reader = _Reader(predictions, scores, frozenset(ranked), rules.recomputed)
+        asked = {key[3]: n for key, n in expected.items() if key[:3] == place}
+        planned = [pair for pair in pairs if not expected or all(b in asked for b in pair)]
+        comparisons += _compared(place, models, planned, rules, scores, reader.read)
+        for score in ranked:
+            if any(score in unit.scores for unit in models.values()):
+                column = _column(models, asked, score, reader)
+                falling = undecoded(score) in rules.lower_is_better
+                for name, standing in _stood(column, falling).items():
+                    stood[*place, name, *score] = standing
+    return Tests(_corrected(comparisons, rules), stood)
 
 
 def as_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
@@ -129,44 +138,125 @@ def as_frame(comparisons: Iterable[Comparison]) -> pd.DataFrame:
     return pd.DataFrame([vars(row) for row in comparisons], columns=names)
 
 
-def _compare_all(
-    values: pd.DataFrame,
+class _Reader:
+    """Reads the units of one place: the influences of two at a time, the summaries of all."""
+
+    def __init__(
+        self,
+        predictions: Predictions,
+        scores: Collection[Score] | None,
+        ranked: Collection[Score],
+        recomputed: Collection[str],
+    ) -> None:
+        self._predictions, self._scores, self._ranked = predictions, scores, ranked
+        self._recomputed = recomputed
+        self._summaries: dict[Unit, dict[Score, Summary]] = {}
+        self._cases: Cases | None = None
+        self.read = functools.lru_cache(maxsize=2)(self._read)  # a baseline stays
+
+    def summaries(self, unit: Unit) -> Mapping[Score, Summary]:
+        """Return what standings need of a unit's metrics, where its predictions tell."""
+        if unit not in self._summaries:
+            self.read(unit)
+        return self._summaries[unit]
+
+    def _read(self, unit: Unit) -> Mapping[Score, Outcome]:
+        wanted = [
+            score
+            for score in unit.scores
+            if self._scores is None or score in self._scores or score in self._ranked
+        ]
+        outcomes: dict[Score, Outcome]
+        try:
+            cases = read_cases(unit.digests, self._predictions, wanted)
+            if self._cases is None:
+                self._cases = bare(cases)
+            refuse_other_cases(self._cases, cases, "the models of this dataset")
+            again = [score for score in wanted if undecoded(score) in self._recomputed]
+            outcomes = {**influences(cases, wanted, again=again)}
+        except RefusedError as reason:
+            outcomes = dict.fromkeys(wanted, reason)
+        self._summaries[unit] = {
+            score: outcome.summary
+            for score, outcome in outcomes.items()
+            if isinstance(outcome, Influence)
+            and score in self._ranked
+            and _agrees(outcome, unit, score)
+        }
+        return outcomes
+
+
+def _agrees(outcome: Influence, unit: Unit, score: Score) -> bool:
+    try:
+        refuse_disagreeing("it", outcome, unit.values(*score))
+    except RefusedError:
+        return False
+    return True
+
+
+def _compared(
+    place: Place,
+    models: Mapping[str, Unit],
     pairs: Iterable[tuple[str, str]],
-    compare: Callable[[Place, tuple[str, str], Unit, Unit], Iterable[Comparison]],
-    correction: str,
-) -> list[Comparison]:
-    """Compare every pair in every place, and correct p within each family.
+    rules: Rules,
+    scores: Collection[Score] | None,
+    read: Callable[[Unit], Mapping[Score, Outcome]],
+) -> Iterator[Comparison]:
+    absent = Unit("", False)
+    every = dict.fromkeys(score for unit in models.values() for score in unit.scores)
+    first = primary_score(every, rules.primary.get(place[0]))
+    for pair in pairs:
+        a, b = units = (models.get(pair[0], absent), models.get(pair[1], absent))
+        both = bool(a.scores) and bool(b.scores)
+        outcomes = (read(a), read(b)) if both else ({}, {})
+        for row in compare_units(place, pair, units, outcomes, scores):
+            yield replace(row, primary=row.score == first)
 
-    A family is all comparisons of one task, definition and metric.
-    """
-    correct = correction_named(correction)
-    units, pairs, absent = units_of(values), list(pairs), Unit("", False)
-    rows: list[Comparison] = []
-    for place in dict.fromkeys(key[:3] for key in units):
-        for pair in pairs:
-            a, b = (units.get((*place, backbone), absent) for backbone in pair)
-            rows += compare(place, pair, a, b)
-    families: dict[tuple[str, str, str], list[int]] = {}
+
+def _column(
+    models: Mapping[str, Unit], asked: Mapping[str, int], score: Score, reader: _Reader
+) -> dict[str, Summary | Standing]:
+    """Return the models that have a metric: those that take part by their summary."""
+    column: dict[str, Summary | Standing] = {}
+    for name, unit in models.items():
+        n = len(unit.scores.get(score, {}))
+        if n == 0:
+            continue
+        if n < asked.get(name, 0):
+            column[name] = Standing("incomplete")
+        elif n == 1 and unit.varies not in FROZEN:
+            column[name] = Standing("untested")
+        else:
+            column[name] = reader.summaries(unit).get(score, Standing("untested"))
+    return column
+
+
+def _stood(column: Mapping[str, Summary | Standing], falling: bool) -> dict[str, Standing]:
+    taking_part = {name: each for name, each in column.items() if isinstance(each, Summary)}
+    others = {name: each for name, each in column.items() if isinstance(each, Standing)}
+    return {**standings(taking_part, falling), **others}
+
+
+def _corrected(rows: list[Comparison], rules: Rules) -> list[Comparison]:
+    """Return comparisons with the p of each family corrected, and with their verdicts."""
+    correct = correction_named(rules.correction)
+    families: dict[tuple[object, ...], list[int]] = {}
     for position, row in enumerate(rows):
-        families.setdefault((row.task, row.definition, row.metric), []).append(position)
+        if row.primary and row.test != "none":
+            families.setdefault((row.place, row.score, row.backbone_b), []).append(position)
+    rows = list(rows)
     for positions in families.values():
-        p = np.array([rows[k].p for k in positions], dtype=np.float64)
-        size = int(np.count_nonzero(~np.isnan(p)))
+        looks = rules.looks.get(rows[positions[0]].place, ())
+        p = np.array([looked_at(rows[k], rows[k].p, looks) for k in positions], dtype=np.float64)
         for k, adjusted in zip(positions, correct(p).tolist(), strict=True):
-            rows[k] = replace(rows[k], p_corrected=adjusted, family=size)
-    return rows
-
-
-def _test(a: Unit, b: Unit, score: Score, test: str, label: str) -> Answer:
-    frozen = a.varies in FROZEN
-    if frozen and label != LABEL:
-        raise RefusedError(
-            f"repetitions of a frozen probe differ in {a.varies} alone, so they are tested over "
-            f"cases (compare_pairs), or under the label '{LABEL}'"
+            count = len(looks) if rows[k].runs > 0 else 0
+            rows[k] = replace(rows[k], p_corrected=adjusted, family=len(positions), looks=count)
+    return [
+        judged(
+            row,
+            rules.margins.get(undecoded(row.score)),
+            undecoded(row.score) in rules.lower_is_better,
+            rules.looks.get(row.place, ()),
         )
-    values = a.values(*score), b.values(*score)
-    if test in PAIRED:
-        answer = PAIRED[test](*values, a.pairing(*score), b.pairing(*score))
-    else:
-        answer = UNPAIRED[test](*values)
-    return replace(answer, test=f"{answer.test} ({LABEL})") if frozen else answer
+        for row in rows
+    ]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from omnibench.stats.influence import Influence, Summary
-from omnibench.stats.result import ALPHA, NO_SPREAD, SMALLEST_P, Answer, Floats, RefusedError
+from omnibench.stats.result import NO_SPREAD, SMALLEST_P, Answer, Floats, RefusedError
 from omnibench.stats.t_tests import t_tails
 
 NEW_RUNS, NEW_IMAGES = "new images and runs", "new images"
@@ -64,7 +64,7 @@ def contrasts(a: Summary, others: Sequence[Summary]) -> Contrasts:
         runs = sum(part for part, _ in parts)
         variance[k] += max(0.0, runs - a.of_both - b.of_both)
         degrees[k] += sum(part**2 / df for part, df in parts)
-    some = degrees > 0
+    some = (degrees > 0) & (variance > 0)  # identical models differ in nothing
     df = np.where(some, variance**2 / np.where(some, degrees, 1.0), patients - 1)
     return Contrasts(a.mean - means, np.sqrt(variance), df)
 
@@ -137,11 +137,6 @@ def equivalence_p(difference: float, error: float, df: float, margin: float) -> 
     if error <= NO_SPREAD:
         return SMALLEST_P if reach < 0 else 1.0
     return max(float(stdtr(df, reach / error)), SMALLEST_P)
-
-
-def equivalent(difference: float, error: float, df: float, margin: float) -> bool:
-    """Tell whether two models are shown to differ by less than the margin, at the 5 % level."""
-    return equivalence_p(difference, error, df, margin) < ALPHA
 
 
 def _of_runs(a: Summary, b: Summary) -> tuple[float, float]:

@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.stats.case_tests import auc_influence
+from omnibench.errors import OmnibenchError
 from omnibench.stats.cases import Cases, Logits
+from omnibench.stats.delong import auc_influence
 from omnibench.stats.result import Floats, RefusedError
 from omnibench.stats.units import Score
 
+BLOCKS = 20  # of patients, where a metric is computed again without each
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
@@ -87,13 +89,20 @@ class Influence:
 Influences = dict[Score, Influence | RefusedError]
 
 
-def influences(cases: Cases, scores: Collection[Score], chosen: Bools | None = None) -> Influences:
+def influences(
+    cases: Cases,
+    scores: Collection[Score],
+    chosen: Bools | None = None,
+    again: Collection[Score] = (),
+) -> Influences:
     """Return the influences of each metric; one without any way to tell is left out.
 
     Args:
         cases: what the repetitions of one unit predicted.
         scores: the metrics wanted.
         chosen: [N] of which cases the metric is taken; None for all.
+        again: those of them that may be computed again without blocks of patients, which takes
+            `BLOCKS` times as long as they do.
     """
     picked = np.ones(len(cases.ids), np.bool_) if chosen is None else chosen
     refused = _refused(cases, picked)
@@ -106,9 +115,45 @@ def influences(cases: Cases, scores: Collection[Score], chosen: Bools | None = N
         except RefusedError as reason:
             every[score] = reason
             continue
+        if influence is None and score in again:
+            influence = _by_blocks(cases, score, picked)
         if influence is not None:
             every[score] = influence
     return every
+
+
+def _by_blocks(cases: Cases, score: Score, picked: Bools) -> Influence | None:
+    """Return a metric's influences by leaving out blocks of patients; None where it has no value.
+
+    The blocks are one fixed draw, the same for every model. A row has an entry a block, which takes
+    the place of a patient.
+
+    Source:
+        Delete-a-group jackknife: Shao & Tu 1995, The jackknife and bootstrap, section 2.3.
+    """
+    definition, metric = score
+    people = np.unique(cases.cluster[picked])
+    blocks = min(BLOCKS, len(people))
+    place = np.full(int(cases.cluster.max()) + 1, -1)
+    place[people] = np.random.default_rng(0).permutation(len(people)) % blocks
+    block_of = np.where(picked, place[cases.cluster], -1)
+    values, changes = [], []
+    for recompute in cases.recompute:
+        chosen = [picked, *(picked & (block_of != block) for block in range(blocks))]
+        try:
+            computed = [recompute(definition, some).get(metric) for some in chosen]
+        except OmnibenchError as error:
+            raise RefusedError(f"{metric} cannot be computed again: {error}") from error
+        defined = [value for value in computed if value is not None]
+        if len(defined) < len(chosen):
+            return None
+        values.append(defined[0])
+        changes.append(defined[0] - np.array(defined[1:]))
+    if not values:
+        return None
+    moved = np.stack(changes)
+    moved = (moved - moved.mean(axis=1, keepdims=True)) * ((blocks - 1) / blocks)
+    return Influence(np.array(values), moved, blocks)
 
 
 def _refused(cases: Cases, picked: Bools) -> RefusedError | None:

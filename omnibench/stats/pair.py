@@ -1,22 +1,32 @@
-"""Compare two units: by the test that answers for each metric, or saying why none does."""
+"""Compare two units in each metric: on new images and runs, and on these test images over runs."""
 
 import math
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from omnibench.stats.cases import Cases
-from omnibench.stats.over_cases import Outcome, compare_cases
-from omnibench.stats.result import Answer, RefusedError
+import numpy as np
+
+from omnibench.stats.deciding import decide, equivalence_p, identical
+from omnibench.stats.influence import Influence
+from omnibench.stats.monitoring import Course, sequential_p
+from omnibench.stats.result import ALPHA, Floats, RefusedError
 from omnibench.stats.t_tests import paired_t, prediction_t, welch_t
 from omnibench.stats.units import Score, Unit, split_decoding
 
 Place = tuple[str, str, str]  # task, dataset, adaptation
+Outcome = Influence | RefusedError
+Verdict = Literal[
+    "better", "worse", "equivalent", "undecided", "identical", "described", "untested"
+]
 
-# Repetitions of these differ in next to nothing: a test over them would call any difference
-# significant, so it is the test cases that are taken as the sample.
+TURNED: Mapping[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+
+# Repetitions of these differ in next to nothing: what is over them is over head seeds only.
 FROZEN = frozenset({"head seed", "nothing"})
+HEAD_SEED = "head seed only"
 
-# The recorded difference and the one recomputed from predictions agree in every printed digit.
+# Recorded values and those computed from predictions agree in every printed digit.
 _AGREE = 5e-5
 
 
@@ -26,11 +36,23 @@ class Comparison:
 
     Attributes:
         n_a, n_b: repetitions; 0 where there is no record.
-        test: the test's name; "none" where it was refused, and `note` says why.
-        p_corrected: over the family of all tests of this task, definition and metric.
-        family: how many tests that family has.
-        effect: Hedges g of a test over repetitions; NaN for case-level tests.
-        p_seed: "paired t (head seed only)" of a frozen probe, beside its case-level p.
+        test: what the difference, its interval and p are for: "new images and runs", or "new
+            images" of single repetitions; "none" where it was refused, and `note` says why.
+        error, df: standard error and degrees of freedom of that test.
+        runs: what a single run of each adds to the variance of the difference; NaN of single runs.
+        primary: whether it is of the metric that verdicts are about.
+        p_corrected: over its family, which is the backbones compared with b in the primary metric
+            of one dataset with one adaptation; NaN of other metrics, which have no verdict.
+        family: how many comparisons that family has.
+        looks: at how many numbers of repetitions it may be looked at, which its p_corrected allows
+            for; 0 where they were fixed beforehand.
+        verdict: on a: "better" or "worse" (p_corrected < .05), "equivalent" (within the margin),
+            "undecided", "identical" (on every test image, in every repetition), "described" (of
+            another than the primary metric), or "untested".
+        equivalent: whether the two are shown to differ by less than the margin; None without one.
+        test_runs, p_runs: the test over repetitions on these test images, and its p.
+        low_runs, high_runs: its interval.
+        effect: Hedges g of it.
     """
 
     task: str
@@ -51,59 +73,116 @@ class Comparison:
     p: float = math.nan
     p_corrected: float = math.nan
     family: int = 0
-    effect: float = math.nan
-    p_seed: float = math.nan
+    looks: int = 0
+    verdict: Verdict = "untested"
+    equivalent: bool | None = None
+    primary: bool = False
     error: float = math.nan
     df: float = math.nan
+    runs: float = math.nan
+    test_runs: str = "none"
+    low_runs: float = math.nan
+    high_runs: float = math.nan
+    p_runs: float = math.nan
+    effect: float = math.nan
     note: str = ""
+
+    @property
+    def score(self) -> Score:
+        """Return definition and metric."""
+        return self.definition, self.metric
+
+    @property
+    def reversed(self) -> "Comparison":
+        """Return the comparison of b with a."""
+        return replace(
+            self,
+            backbone_a=self.backbone_b,
+            backbone_b=self.backbone_a,
+            n_a=self.n_b,
+            n_b=self.n_a,
+            mean_a=self.mean_b,
+            mean_b=self.mean_a,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            verdict=TURNED.get(self.verdict, self.verdict),
+            low_runs=-self.high_runs,
+            high_runs=-self.low_runs,
+            effect=-self.effect,
+        )
+
+    @property
+    def place(self) -> Place:
+        """Return what the two share."""
+        return self.task, self.dataset, self.adaptation
 
 
 def compare_units(
     place: Place,
     backbones: tuple[str, str],
-    a: Unit,
-    b: Unit,
-    scores: Collection[Score] | None,
-    read: Callable[[Unit], Cases],
+    units: tuple[Unit, Unit],
+    influences: tuple[Mapping[Score, Outcome], Mapping[Score, Outcome]],
+    scores: Collection[Score] | None = None,
 ) -> Iterator[Comparison]:
-    """Yield one comparison for each definition and metric that either unit has.
+    """Yield one comparison for each definition and metric that either unit has; none is corrected.
 
     Args:
         place: what the two share.
+        influences: of each unit's metrics, as far as their predictions tell.
         scores: the (definition, metric) pairs wanted; None for all.
-        read: unit -> its stored predictions, called for frozen probes only.
     """
-    wanted = scores_of_either(a, b, scores)
-    over_cases = _over_cases(a, b, [s for s in wanted if s in a.scores and s in b.scores], read)
-    for score in wanted:
+    a, b = units
+    for score in scores_of_either(a, b, scores):
         row = described(place, score, backbones, a, b)
         try:
             refuse_incomparable(row, a, b)
-            if a.varies in FROZEN:
-                row = replace(row, p_seed=_head_seed_p(a, b, score))
-                absent = RefusedError(f"{row.metric} as {row.definition} has no case-level test")
-                answer = agreeing(over_cases.get(score, absent), row.difference)
-            else:
-                answer = _over_repetitions(a, b, score)
-            yield replace(
-                row, test=answer.test, low=answer.low, high=answer.high, p=answer.p,
-                effect=answer.effect,
-                note=f"{row.n_a} against {row.n_b} repetitions" if row.n_a != row.n_b else "",
-            )  # fmt: skip
+        except RefusedError as reason:
+            yield replace(row, note=str(reason))
+            continue
+        row = _on_these_images(row, a, b)
+        try:
+            yield _on_new_images(row, (a, b), (influences[0].get(score), influences[1].get(score)))
         except RefusedError as reason:
             yield replace(row, note=str(reason))
 
 
-def _over_cases(
-    a: Unit, b: Unit, scores: Collection[Score], read: Callable[[Unit], Cases]
-) -> dict[Score, Outcome]:
-    """Test two frozen probes over cases, all metrics from one reading."""
-    if a.varies != b.varies or a.varies not in FROZEN or not scores:
-        return {}
-    try:
-        return compare_cases(read(a), read(b), scores)
-    except RefusedError as reason:
-        return dict.fromkeys(scores, reason)
+def looked_at(row: Comparison, p: float, looks: tuple[int, ...]) -> float:
+    """Return a p of a comparison that allows for all looks at it; () where there is one alone."""
+    return sequential_p(p, course_of(row, looks)) if looks and row.runs > 0 else p
+
+
+def course_of(row: Comparison, looks: tuple[int, ...]) -> Course:
+    """Return how the variance of a tested comparison falls over looks."""
+    return Course(max(0.0, row.error**2 - row.runs / min(row.n_a, row.n_b)), row.runs, looks)
+
+
+def judged(
+    row: Comparison, margin: float | None, lower_is_better: bool, looks: tuple[int, ...] = ()
+) -> Comparison:
+    """Return a corrected comparison with its verdict.
+
+    Args:
+        looks: at which numbers of repetitions it may be looked at.
+        margin: of equivalence, in the metric's own unit; None without one.
+    """
+    if row.test == "none":
+        return row
+    if margin is not None:
+        p = equivalence_p(row.difference, row.error, row.df, margin)
+        row = replace(row, equivalent=looked_at(row, p, looks) < ALPHA)
+    if row.verdict == "identical":
+        return row
+    if not row.primary:
+        return replace(row, verdict="described")
+    if row.p_corrected < ALPHA:
+        return replace(row, verdict=direction(row.difference, lower_is_better))
+    return replace(row, verdict="equivalent" if row.equivalent else "undecided")
+
+
+def direction(difference: float, lower_is_better: bool) -> Verdict:
+    """Return whether a difference that is shown makes a better or worse."""
+    return "worse" if (difference > 0) == lower_is_better else "better"
 
 
 def scores_of_either(a: Unit, b: Unit, scores: Collection[Score] | None) -> list[Score]:
@@ -152,35 +231,77 @@ def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
         )
 
 
-def agreeing(outcome: Outcome, difference: float) -> Answer:
-    """Return a test of stored predictions, provided that it is of the records' difference.
+def _on_new_images(
+    row: Comparison, units: tuple[Unit, Unit], outcomes: tuple[Outcome | None, Outcome | None]
+) -> Comparison:
+    """Return a comparison with the test that decides.
 
     Raises:
-        RefusedError: it is not, or it was refused itself.
+        RefusedError: there is no answer.
     """
-    if isinstance(outcome, RefusedError):
-        raise outcome
-    if not math.isclose(outcome.difference, difference, rel_tol=0, abs_tol=_AGREE):
+    models: list[Influence] = []
+    for backbone, unit, outcome in zip(
+        (row.backbone_a, row.backbone_b), units, outcomes, strict=True
+    ):
+        if outcome is None:
+            raise RefusedError(
+                f"{row.metric} as {row.definition} is no mean over test images, and nothing tells "
+                "how it would differ on others"
+            )
+        if isinstance(outcome, RefusedError):
+            raise outcome
+        refuse_disagreeing(backbone, outcome, unit.values(*row.score))
+        models.append(outcome)
+    a, b = models
+    if a.rows.shape[1] != b.rows.shape[1]:
+        raise RefusedError("the two models were not tested on the same cases")
+    if units[0].varies not in FROZEN and row.n_a == row.n_b == 1:
         raise RefusedError(
-            f"the stored predictions give a difference of {outcome.difference:+.4f} where the "
-            f"records say {difference:+.4f}"
+            "one run of each does not tell how others would do; raise the suite's repetitions"
         )
-    return outcome
+    answer = decide(a, b)
+    notes = [f"{row.n_a} against {row.n_b} repetitions"] * (row.n_a != row.n_b)
+    return replace(
+        row,
+        **{name: getattr(answer, name) for name in ("test", "low", "high", "p", "error", "df")},
+        runs=sum(model.summary.of_runs * len(model.values) for model in models),
+        verdict="identical" if identical(a, b) else "untested",
+        note="; ".join(notes),
+    )
 
 
-def _over_repetitions(a: Unit, b: Unit, score: Score) -> Answer:
-    values = a.values(*score), b.values(*score)
-    pairings = a.pairing(*score), b.pairing(*score)
-    if pairings[0] == pairings[1]:
-        return paired_t(*values, *pairings)
-    if 1 == min(map(len, values)) < max(map(len, values)):
-        return prediction_t(*values)
-    return welch_t(*values)
+def refuse_disagreeing(backbone: str, influence: Influence, recorded: Floats) -> None:
+    """Raise RefusedError where stored predictions give other values than the records hold."""
+    if len(influence.values) != len(recorded):
+        raise RefusedError(f"{backbone} has predictions of another number of repetitions")
+    apart = np.abs(influence.values - recorded)
+    if apart.max() > _AGREE:
+        k = int(apart.argmax())
+        raise RefusedError(
+            f"the stored predictions of {backbone} give {influence.values[k]:.4f} where the record "
+            f"of repetition {k} says {recorded[k]:.4f}"
+        )
 
 
-def _head_seed_p(a: Unit, b: Unit, score: Score) -> float:
-    pairings = a.pairing(*score), b.pairing(*score)
+def _on_these_images(row: Comparison, a: Unit, b: Unit) -> Comparison:
+    """Return a comparison with the test over repetitions, where there is one."""
+    values = a.values(*row.score), b.values(*row.score)
+    pairings = a.pairing(*row.score), b.pairing(*row.score)
     try:
-        return paired_t(a.values(*score), b.values(*score), *pairings).p
+        if pairings[0] == pairings[1]:
+            answer = paired_t(*values, *pairings)
+        elif 1 == min(map(len, values)) < max(map(len, values)):
+            answer = prediction_t(*values)
+        else:
+            answer = welch_t(*values)
     except RefusedError:
-        return math.nan
+        return row
+    label = f" ({HEAD_SEED})" if a.varies in FROZEN else ""
+    return replace(
+        row,
+        test_runs=answer.test + label,
+        low_runs=answer.low,
+        high_runs=answer.high,
+        p_runs=answer.p,
+        effect=answer.effect,
+    )

@@ -3,8 +3,6 @@
 Rates are fractions of 1. "Scores" rank cases; the higher, the more a case is a positive.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -123,67 +121,6 @@ def squared_errors(truth: NDArray[Any], probabilities: Floats) -> Floats:
     """
     errors: Floats = ((probabilities - truth) ** 2).sum(axis=-1)
     return errors
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Counts over the cases of each of B resamples, for the M models' decisions on K classes.
-
-    In a multi-label task the classes are the labels, and a case counts in each that it shows.
-
-    Attributes:
-        cases: [B] number of cases.
-        truth: [K, B] cases of each class.
-        predicted: [M, K, B] cases predicted as each class.
-        hits: [M, K, B] cases of each class predicted as such.
-    """
-
-    cases: Floats
-    truth: Floats
-    predicted: Floats
-    hits: Floats
-
-
-Metric = Callable[[Counts], Floats]  # -> [M, B], as fractions
-
-
-def _counted_accuracy(counts: Counts) -> Floats:
-    shares: Floats = counts.hits.sum(axis=1) / counts.cases
-    return shares
-
-
-def _counted_balanced_accuracy(counts: Counts) -> Floats:
-    present = counts.truth > 0
-    recalls: Floats = _ratio(counts.hits, counts.truth).sum(axis=1) / present.sum(axis=0)
-    return recalls
-
-
-def _counted_macro_f1(counts: Counts) -> Floats:
-    sizes = counts.truth + counts.predicted
-    f1: Floats = f1_scores(counts.hits, sizes).sum(axis=1) / (sizes > 0).sum(axis=1)
-    return f1
-
-
-def _counted_decisions(counts: Counts) -> Floats:
-    """Return the share of right decisions over all cases and labels (MedMNIST's accuracy)."""
-    wrong = counts.truth + counts.predicted - 2 * counts.hits
-    shares: Floats = (1 - wrong / counts.cases).mean(axis=1)
-    return shares
-
-
-def _counted_label_f1(counts: Counts) -> Floats:
-    """Return the mean F1 over labels, 0 for one neither shown nor predicted (scikit-learn's)."""
-    f1: Floats = f1_scores(counts.hits, counts.truth + counts.predicted).mean(axis=1)
-    return f1
-
-
-# Metrics as functions of counts, so that resampled cases need only be counted.
-SINGLE_LABEL: dict[str, Metric] = {
-    "accuracy": _counted_accuracy,
-    "balanced-accuracy": _counted_balanced_accuracy,
-    "macro-f1": _counted_macro_f1,
-}
-MULTI_LABEL: dict[str, Metric] = {"accuracy": _counted_decisions, "macro-f1": _counted_label_f1}
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:

@@ -1,8 +1,7 @@
-"""The one screen of `compare`: effect, equivalence, new images and runs, overall, conclusion."""
+"""The one screen of `compare`: two questions, one verdict, whose family, the conclusion."""
 
 import json
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +15,19 @@ from omnibench.commands.compare_screen import (
     improvement_words,
     over_datasets_words,
 )
+from omnibench.errors import StoreError
+from omnibench.stats.across import Overall
 from omnibench.stats.cases import Stored
-from omnibench.stats.compare import compare_pairs
-from omnibench.stats.details import Detail, details
+from omnibench.stats.compare import Rules, compare_pairs
+from omnibench.stats.details import details
+from omnibench.stats.pair import Comparison, Verdict
 from omnibench.stats.units import COLUMNS
 from tests.commands.trained_records import write_suite
 from tests.conftest import Bench
 
 CONTRACT = {
     *("task", "dataset", "adaptation", "metric", "n_a", "n_b", "mean_a", "mean_b", "difference"),
-    *("low", "high", "test", "p", "p_corrected", "effect"),
+    *("low", "high", "test", "p", "p_corrected", "verdict", "p_runs", "effect"),
 }
 
 
@@ -43,15 +45,16 @@ def test_a_clear_lead_is_one_screen_and_one_sentence(bench: Bench, tmp_path: Pat
     assert status == 0
     row = table(out)["macro-f1"]
     assert "paired t" in row
-    assert row[-3] == "1.00"
-    assert row[-1] == "not shown"  # far apart is not equivalent
-    low, high = (float(bound) for bound in row[-2].strip("[]").split(", "))
+    assert row[-1] == "1.00"
+    assert ("better" in row, "not shown" in row) == (True, True)  # far apart is not equivalent
+    low, high = (float(bound) for bound in row[-2].partition("[")[2].strip("]").split(", "))
     assert 0 < low < high
-    assert "by the hierarchical bootstrap over cases and repetitions" in out
-    assert "a run of good beats one of base with probability 1.00 [1.00, 1.00]" in out
-    last = out.splitlines()[-1]
-    assert last.startswith("Conclusion: good is better than base: good is better in 3, worse in 0")
-    assert "equivalent within 2 points in 0" in last
+    assert "for new images and new runs; over runs" in out
+    assert "The family of each p is good and base alone, so nothing is corrected" in out
+    assert out.splitlines()[-1] == (
+        "Conclusion (new images and runs, 5 % level): good is better than base in classification "
+        "with full on phantom."
+    )
 
 
 def test_a_mixed_precision_is_named_and_the_comparison_goes_on(
@@ -73,41 +76,87 @@ def test_without_a_margin_nothing_is_called_equivalent(bench: Bench, tmp_path: P
     _, out, _ = bench("compare", "same", "base")
     assert "equivalent" not in out
     _, out, _ = bench("compare", "same", "base", "--margin", "30")
-    assert "Conclusion: same matches base" in out
-    assert table(out)["auc"][-1] == "shown"
+    assert "same matches base within the margin in classification with full on phantom" in out
+    assert "shown" in table(out)["macro-f1"]
+    assert "shown" not in table(out)["auc"]  # the margin is of the primary metric
 
 
-def test_the_margin_is_told_in_words_and_leaves_the_json_alone(
+def test_the_margin_adds_equivalence_and_leaves_the_other_numbers_alone(
     bench: Bench, tmp_path: Path
 ) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 2.0})
     plain = json.loads(bench("compare", "good", "base", "--json")[1])
     asked = json.loads(bench("compare", "good", "base", "--margin", "1", "--json")[1])
+    assert [row.pop("equivalent") for row in plain["rows"]] == [None] * 3
+    assert False in [row.pop("equivalent") for row in asked["rows"]]
     assert plain == asked
-    assert set(plain) == {"a", "b", "rows", "overall"}
+    assert set(plain) == {"a", "b", "suite", "rows", "overall"}
     assert all(row.keys() >= CONTRACT for row in plain["rows"])
-    assert {row["test"] for row in plain["rows"]} == {"paired t"}
+    assert {row["test"] for row in plain["rows"]} == {"new images and runs"}
+    assert {row["test_runs"] for row in plain["rows"]} == {"paired t"}
 
 
-def test_a_frozen_probe_has_both_intervals_and_no_seed_effect(bench: Bench, tmp_path: Path) -> None:
+def test_what_is_over_head_seeds_is_labelled_wherever_it_stands(
+    bench: Bench, tmp_path: Path
+) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 1.4}, "linear", jitter=0.01)
     _, out, _ = bench("compare", "good", "base", "--margin", "1")
     row = table(out)["macro-f1"]
-    assert any("paired bootstrap (mean of 4 repetitions)" in cell for cell in row)
-    assert row[-4] == "-"  # Hedges g
-    assert 0.5 < float(row[-3]) <= 1  # probability that a run is better
-    assert row[-2].startswith("[")
-    assert table(out)["auc"][-2] == "-"
+    assert "paired t (head seed only)" in row
+    assert 0.5 < float(row[-1]) <= 1  # probability that a run is better
 
 
-def test_one_cell_each_is_mcnemar_and_tells_nothing_of_new_runs(
-    bench: Bench, tmp_path: Path
-) -> None:
+def test_one_cell_each_tells_nothing_of_new_runs(bench: Bench, tmp_path: Path) -> None:
     write_suite(tmp_path, {"base": 1.0, "good": 2.0}, "knn")
     _, out, _ = bench("compare", "good", "base")
-    assert any("McNemar" in cell for cell in table(out)["accuracy"])
-    assert "hierarchical" not in out
-    assert "probability of improvement not told: no dataset has two repetitions of each" in out
+    rows = json.loads(bench("compare", "good", "base", "--json")[1])["rows"]
+    assert {(row["test"], row["test_runs"]) for row in rows} == {("new images", "none")}
+    assert table(out)["accuracy"][-3:] == ["-", "-", "-"]
+
+
+def test_p_of_a_suite_is_the_reports_whatever_is_filtered(bench: Bench, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 1.3, "poor": 0.8, "same": 1.0})
+    bench("report", suite)
+    [path] = (tmp_path / "results" / "reports").glob("*/*.csv")
+    printed = pd.read_csv(path)
+    rows_of_good = printed[(printed["backbone"] == "good") & (printed["metric"] == "macro-f1")]
+    [shown] = rows_of_good[rows_of_good["definition"] == "omnirad-classification"].to_dict(
+        "records"
+    )
+    assert shown["family"] == 3
+    for filters in ((), ("--tasks", "classification"), ("--metric", "macro-f1")):
+        for order, sign in (("good", "base"), 1), (("base", "good"), -1):
+            asked = ("compare", *order, "--suite", suite, *filters, "--json")
+            rows = json.loads(bench(*asked)[1])["rows"]
+            [row] = [
+                row
+                for row in rows
+                if (row["definition"], row["metric"]) == ("omnirad-classification", "macro-f1")
+            ]
+            for name in ("p", "p_corrected", "family", "p_runs"):
+                assert row[name] == pytest.approx(shown[name])
+            assert row["difference"] == pytest.approx(sign * shown["difference"])
+    alone = json.loads(bench("compare", "good", "base", "--json")[1])["rows"][0]
+    assert (alone["p_corrected"], alone["family"]) == (alone["p"], 1)
+    assert alone["p"] == pytest.approx(shown["p"])
+    _, out, _ = bench("compare", "good", "base", "--suite", suite)
+    assert "its backbones compared with base in the primary metric" in out
+
+
+@pytest.mark.parametrize(
+    ("pair", "words"),
+    [
+        (("good", "same"), "compares with its baseline (base), which is neither good nor same"),
+        (("godo", "base"), "has no backbone 'godo'; did you mean good?"),
+    ],
+)
+def test_what_is_no_comparison_of_the_suite_is_refused(
+    bench: Bench, tmp_path: Path, pair: tuple[str, str], words: str
+) -> None:
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 2.0, "same": 1.0})
+    status, out, err = bench("compare", *pair, "--suite", suite)
+    assert (status, out) == (2, "")
+    assert words in err
 
 
 @pytest.mark.parametrize("margin", ["0", "-1", "nan", "inf"])
@@ -119,7 +168,7 @@ def test_a_margin_is_a_number_of_points_above_0(bench: Bench, tmp_path: Path, ma
 
 
 def nothing(digest: str) -> Stored:
-    raise AssertionError("no predictions are needed here")
+    raise StoreError("there are none")
 
 
 def long_table(
@@ -136,104 +185,104 @@ def long_table(
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def found(
-    values: pd.DataFrame, margin: float | None = None, lower: Collection[str] = ()
-) -> tuple[Any, Any]:
-    comparisons = compare_pairs(values, nothing, [("a", "b")])
-    return comparisons, details(
-        values, comparisons, {} if margin is None else {("def", "auc"): margin}, lower
-    )
+def compared(values: pd.DataFrame, lower: Collection[str] = ()) -> list[Comparison]:
+    return compare_pairs(values, nothing, [("a", "b")], Rules(lower_is_better=lower))
 
 
 FAR = {"a": [0.90, 0.91, 0.905, 0.902], "b": [0.80, 0.812, 0.804, 0.801]}
-SAME = {"a": [0.900, 0.901, 0.902, 0.903], "b": [0.9002, 0.9009, 0.9021, 0.9029]}
 NOISY = {"a": [0.90, 0.80, 0.95, 0.85], "b": [0.85, 0.90, 0.80, 0.93]}
 ONCE = {"a": [0.9], "b": [0.8]}
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_verdicts(shared: bool) -> None:
-    values = long_table({"far": FAR, "same": SAME, "noisy": NOISY, "once": ONCE}, shared=shared)
-    comparisons, all_of_them = found(values, 0.005)
-    datasets = [row.dataset for row in comparisons]
-    by_dataset = dict(zip(datasets, all_of_them, strict=True))
-    verdicts = {name: detail.verdict for name, detail in by_dataset.items()}
-    assert verdicts == {
-        "far": "better", "same": "equivalent", "noisy": "open", "once": "untested",
-    }  # fmt: skip
-    far = by_dataset["far"].effect
-    assert far.low < far.g < far.high
-    assert far.unit == ("SD of the differences" if shared else "pooled SD")
-    assert comparisons[datasets.index("far")].effect == pytest.approx(far.g)
-    assert by_dataset["far"].equivalent is False
-    assert by_dataset["far"].chance == 1
-    expected = stats.mannwhitneyu(NOISY["a"], NOISY["b"]).statistic / 16
-    assert by_dataset["noisy"].chance == pytest.approx(expected)
-    assert by_dataset["once"].chance is None
-    assert found(values)[1][1].verdict == "open"  # no margin, no claim
-    assert (
-        found(long_table({"far": FAR}, metric="hd95"), 0.5, {"def/hd95"})[1][0].verdict == "worse"
+def test_effect_and_chance_are_over_runs(shared: bool) -> None:
+    values = long_table({"far": FAR, "noisy": NOISY, "once": ONCE}, shared=shared)
+    comparisons = compared(values)
+    far, noisy, once = details(values, comparisons, ())
+    assert far.effect is not None
+    assert far.effect.low < far.effect.g < far.effect.high
+    assert far.effect.unit == ("SD of the differences" if shared else "pooled SD")
+    assert comparisons[0].effect == pytest.approx(far.effect.g)
+    assert far.chance == 1
+    assert noisy.chance == pytest.approx(stats.mannwhitneyu(*NOISY.values()).statistic / 16)
+    assert (once.effect, once.chance) == (None, None)
+    (turned,) = details(long_table({"far": FAR}), comparisons[:1], {"def/auc"})
+    assert turned.chance == 0
+
+
+def row(dataset: str, verdict: Verdict, adaptation: str = "full", primary: bool = True) -> Any:
+    return Comparison(
+        *("classification", dataset, adaptation, "def", "auc", "a", "b", 3, 3, 0.9, 0.8, 0.1),
+        verdict=verdict,
+        primary=primary,
     )
 
 
-def of(**counts: Any) -> list[Any]:
-    return [Detail(None, None, verdict) for verdict, n in counts.items() for _ in range(n)]
+def total(rows: list[Comparison], p: float, verdict: Verdict) -> Overall:
+    first = rows[0]
+    place = (first.task, first.adaptation, first.definition, first.metric, "a", "b")
+    return Overall(*place, len(rows), 0, 0.1, len(rows), 0, p=p, verdict=verdict)
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "words"),
+    ("verdict", "words"),
     [
-        ({"better": 2}, "a is better than b: a is better in 2, worse in 0"),
-        ({"worse": 1, "open": 1}, "b is better than a in part: a is better in 0, worse in 1"),
-        ({"better": 1, "worse": 1}, "neither of a and b is better throughout"),
-        ({"equivalent": 3}, "a matches b: "),
-        ({"open": 1, "equivalent": 1}, "these records do not tell a and b apart"),
-        ({"open": 1, "untested": 2}, "1 of 1 comparisons (5 % level, differences"),
-        ({"untested": 2}, "none of 2 comparisons of a with b could be tested"),
+        ("better", "a is better than b in classification with full on d."),
+        ("worse", "a is worse than b in classification with full on d."),
+        ("equivalent", "a matches b within the margin in"),
+        ("undecided", "a and b are not told apart (undecided) in"),
+        ("identical", "a and b are identical on every test image in"),
+        ("untested", "a and b could not be tested in"),
     ],
 )
-def test_one_sentence_leaves_nothing_out(verdicts: dict[str, int], words: str) -> None:
-    text = conclusion("a", "b", of(**verdicts), 0.5)
+def test_one_sentence_for_one_dataset(verdict: Verdict, words: str) -> None:
+    rows = [row("d", verdict)]
+    text = conclusion("a", "b", rows, [total(rows, np.nan, "untested")])
     assert words in text
-    assert text.startswith("Conclusion: ")
-    assert text.endswith(".")
-    assert "equivalent" not in conclusion("a", "b", of(open=1), None)
+    assert text.startswith("Conclusion (new images and runs, 5 % level): ")
+
+
+def test_several_datasets_are_one_verdict_and_other_metrics_none() -> None:
+    rows = [row("one", "better"), row("two", "undecided")]
+    other = [row("one", "worse", "lora")]
+    text = conclusion(
+        "a", "b", [*rows, *other], [total(rows, 0.2, "undecided"), total(other, np.nan, "untested")]
+    )
+    assert "not told apart (undecided) in classification with full on average over 2 datas" in text
+    assert "a is worse than b in classification with lora on one" in text
+    assert "better" not in text
+    secondary = [row("one", "described", primary=False)]
+    text = conclusion("a", "b", secondary, [total(secondary, 0.01, "described")])
+    assert "none, as no primary metric is among these" in text
 
 
 def test_improvement_is_told_with_its_interval_or_why_not() -> None:
     values = long_table({"far": FAR, "once": ONCE})
-    comparisons, _ = found(values)
-    text = improvement_words("a", "b", values, comparisons, False)
-    assert text == "a run of a beats one of b with probability 1.00 [1.00, 1.00] over 1 datasets"
-    assert "probability 0.00" in improvement_words("a", "b", values, comparisons, True)
+    text = improvement_words("a", "b", values, compared(values), False)
+    assert text == (
+        "on these test images a run of a beats one of b with probability 1.00 [1.00, 1.00] over 1 "
+        "datasets"
+    )
+    assert "probability 0.00" in improvement_words("a", "b", values, compared(values), True)
+    frozen = long_table({"far": FAR}, varies="head seed")
+    assert "b (head seed only) with" in improvement_words("a", "b", frozen, compared(frozen), True)
     alone = long_table({"once": ONCE})
-    text = improvement_words("a", "b", alone, found(alone)[0], False)
+    text = improvement_words("a", "b", alone, compared(alone), False)
     assert text == "probability of improvement not told: no dataset has two repetitions of each"
 
 
 def test_undefined_values_are_untested_not_averaged() -> None:
     values = long_table({"d": {"a": [0.9, np.nan, 0.8], "b": [0.7, 0.8, 0.75]}})
-    comparisons, (only,) = found(values, 0.5)
+    [only] = compared(values)
     assert only.verdict == "untested"
-    assert "not told" in improvement_words("a", "b", values, comparisons, False)
+    assert "not told" in improvement_words("a", "b", values, [only], False)
 
 
 def test_wilcoxon_over_datasets_or_its_floor() -> None:
     scores = {f"d{k}": {"a": [0.9, 0.91 + k / 50], "b": [0.8, 0.82]} for k in range(7)}
-    comparisons, _ = found(long_table(scores))
+    comparisons = compared(long_table(scores))
     p = stats.wilcoxon([row.difference for row in comparisons], method="exact").pvalue
-    assert over_datasets_words(comparisons) == f"over datasets Wilcoxon p = {p:.3f}".replace(
-        "0.", "."
-    )
+    words = over_datasets_words(comparisons)
+    assert words == f"datasets as the sample: Wilcoxon p = {p:.3f}".replace("0.", ".")
     assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(comparisons[:5])
     assert over_datasets_words(comparisons[:1]) == ""
-
-
-def test_a_dataset_whose_own_test_is_refused_still_counts_over_datasets() -> None:
-    values = long_table({"far": FAR, "once": ONCE})
-    refused = {"test": "none", "p": np.nan, "note": "refused"}
-    comparisons = [
-        replace(row, **refused) if row.dataset == "far" else row for row in found(values)[0]
-    ]
-    assert "over 1 datasets" in improvement_words("a", "b", values, comparisons, False)
-    assert "over datasets" in over_datasets_words(comparisons)

@@ -4,14 +4,24 @@ import hashlib
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from omnibench.report import study
 from omnibench.report.build import Plan, Remarks, Scales, Verdicts, build_results
 from omnibench.report.result_tables import result_table
 from omnibench.report.table import Table
-from omnibench.stats.pair import Comparison
+from omnibench.stats.best import Place, Standing
+from omnibench.stats.cases import Stored
+from omnibench.stats.compare import Rules, Standings
+from omnibench.stats.deciding import NEW_RUNS
+from omnibench.stats.pair import Comparison, judged
 from omnibench.stats.units import COLUMNS
+
+PRIMARY = "auc"
+CASES, SPREAD = 40, 0.05  # of `predictions`
+RULES = Rules({"classification": f"def/{PRIMARY}"})
 
 
 class Study:
@@ -19,6 +29,7 @@ class Study:
 
     def __init__(self) -> None:
         self.rows, self.comparisons, self.asked = list[Any](), list[Any](), list[Any]()
+        self.standings: Standings = {}
 
     def add(
         self,
@@ -55,16 +66,23 @@ class Study:
         dataset: str = "d",
         adaptation: str = "linear",
         metric: str = "auc",
-        **other: float | str,
+        **other: float | str | bool,
     ) -> "Study":
-        given: dict[str, Any] = {"difference": 0.1, "family": 2, **other}
-        given.setdefault("test", "DeLong (mean of 3 repetitions)")
-        self.comparisons.append(
-            Comparison(
-                *("classification", dataset, adaptation, "def", metric, a, b, 3, 3, 0.9, 0.8),
-                **given,
-            )
-        )
+        """Add a comparison for new images and runs, with the verdict that its numbers make."""
+        given: dict[str, Any] = {"test": NEW_RUNS, "primary": metric == PRIMARY, **other}
+        decided = given["primary"] and given["test"] != "none"
+        given = {"difference": 0.1, "family": 2 if decided else 0, **given}
+        place = (given.pop("task", "classification"), dataset, adaptation)
+        score = (given.pop("definition", "def"), metric)
+        row = Comparison(*place, *score, a, b, 3, 3, 0.9, 0.8, **given)
+        self.comparisons.append(row if "verdict" in given else judged(row, None, False))
+        return self
+
+    def stand(self, place: Place, *backbones: str, dataset: str = "d", **ranks: int) -> "Study":
+        """Say where backbones stand among the linear probes of a dataset."""
+        for name in backbones:
+            key = ("classification", dataset, "linear", name, "def", PRIMARY)
+            self.standings[key] = Standing(place, **ranks)
         return self
 
     def ask(
@@ -83,6 +101,17 @@ class Study:
     def values(self) -> pd.DataFrame:
         return pd.DataFrame(self.rows, columns=list(COLUMNS))
 
+    def predictions(self, digest: str) -> Stored:
+        """What a record would have stored: values of each case, whose means are its metrics."""
+        known: dict[str, dict[str, NDArray[Any]]] = {}
+        for row in self.rows:
+            if row["digest"] == digest:
+                seed = [int(digest[:8], 16), len(known.setdefault(row["definition"], {}))]
+                noise = SPREAD * np.random.default_rng(seed).normal(size=CASES)
+                of_cases = row["value"] + noise - noise.mean()
+                known[row["definition"]][row["metric"]] = of_cases
+        return Stored({"test_case": np.arange(CASES)}, lambda name: known.get(name, {}))
+
     @property
     def expected(self) -> pd.DataFrame | None:
         names = ["task", "dataset", "backbone", "adaptation", "repetition", "state"]
@@ -90,7 +119,7 @@ class Study:
 
     def results(self, **options: Any) -> Any:
         """What `build_results` makes of it; the options are the fields of its parts."""
-        assert self is not None
+        options = {"standings": self.standings, **options}
         return build_results(self.values, *parts(self.comparisons, self.expected, options))
 
     def tables(self, **options: Any) -> list[Table]:
@@ -105,6 +134,7 @@ class Study:
             "baseline": baseline,
             "correction": "holm",
             "states": [],
+            "rules": RULES,
         }
         given |= {"store": None, "values": self.values, "comparisons": self.comparisons}
         given |= {"chosen": results, "shown": results, "every": every or results}

@@ -72,6 +72,8 @@ class Results:
         self.folder, self.store = folder, RecordStore(folder)
         self.units = [unit(b, a) for b in CARDS for a in VARIES]
         self.suite = SimpleNamespace(
+            looks={},
+            monitored={},
             **{"name": "dots-suite", "datasets": {"dots": DATASET}},
             backbones=list(CARDS.values()),
             report=ReportSection(baseline="base"),

@@ -11,11 +11,13 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.report import across
-from omnibench.report.across import Complete, across_tables, completed
+from omnibench.report.across import across_tables
+from omnibench.report.complete import Complete, completed
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import escape, to_markdown
 from omnibench.report.table import DASH
-from tests.report.by_hand import Study
+from omnibench.stats.across import overall
+from tests.report.by_hand import RULES, Study
 from tests.report.page_records import ATTACK
 
 MODELS = ("random-vit", "a", "b", "c")
@@ -44,7 +46,7 @@ def found(study: Study, **options: set[str]) -> list[Complete]:
 def tables(
     study: Study, baseline: str = "random-vit", correction: str = "holm", **options: set[str]
 ) -> list[Any]:
-    return across_tables(found(study, **options), baseline, correction)
+    return across_tables(found(study, **options), [], baseline, correction)
 
 
 def test_every_number_against_scipy_and_statsmodels(study: Study, runs: Callable[..., Any]) -> None:
@@ -90,6 +92,31 @@ def test_every_number_against_scipy_and_statsmodels(study: Study, runs: Callable
     assert "corrected by Benjamini-Hochberg over" in pairs.caption
     corrected = multipletests(p, method="fdr_bh")[1]
     assert [row[3] for row in pairs.texts] == [f"{item:.3f}".lstrip("0") for item in corrected]
+
+
+def test_verdicts_over_datasets_against_the_formulas(study: Study) -> None:
+    """The mean of differences, with Satterthwaite's degrees of freedom for its error."""
+    differences, errors, dfs = (0.04, 0.01, 0.07), (0.03, 0.02, 0.015), (4.0, 9.0, 30.0)
+    for k, facts in enumerate(zip(differences, errors, dfs, strict=True)):
+        study.add("random-vit", [0.5, 0.51], f"d{k}").add("a", [0.6, 0.62], f"d{k}")
+        numbers: Any = dict(zip(("difference", "error", "df"), facts, strict=True))
+        study.compare("a", dataset=f"d{k}", p=0.1, p_corrected=0.1, **numbers)
+    sums = overall(study.comparisons, RULES)
+    first, *_ = across_tables(found(study), sums, "random-vit", "holm")
+    mean, variances = np.mean(differences), (np.array(errors) / 3) ** 2
+    error = np.sqrt(variances.sum())
+    df = variances.sum() ** 2 / (variances**2 / dfs).sum()
+    low, high = stats.t.interval(0.95, df, mean, error)
+    p = f"{2 * stats.t.sf(mean / error, df):.3f}".lstrip("0")
+    assert first.title == "Differences over datasets: classification: auc, linear"
+    assert first.texts == (
+        ("a", "3", f"{100 * mean:+.2f}", f"{100 * low:.2f} to {100 * high:.2f}", p, p, "better"),
+    )
+    assert first.caption == (
+        "auc in points: mean over datasets of the difference from random-vit, for new images and "
+        "new runs on these datasets, which are fixed. p corrected by Holm over the 1 backbone "
+        "compared with random-vit with this adaptation."
+    )
 
 
 def test_the_same_values_give_the_same_tables(study: Study, runs: Callable[..., Any]) -> None:
@@ -140,6 +167,22 @@ def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(
         assert fact in standings.caption
     assert pairs.texts == ()
     assert pairs.caption.startswith("No pair is tested: the Wilcoxon test of 3 pairs that differ")
+
+
+@pytest.mark.parametrize(("datasets", "smallest"), [(6, ".188"), (8, None)])
+def test_pairs_that_cannot_be_told_apart_are_announced(
+    study: Study, runs: Callable[..., Any], datasets: int, smallest: str | None
+) -> None:
+    """Of 6 datasets two of four models, however far apart, have p = 6 x 2 / 2^6 after Holm."""
+    runs(datasets)
+    _, pairs = tables(study)
+    sentence = f"the smallest corrected p possible is {smallest}." if smallest else "No pair can"
+    assert (sentence in pairs.caption) == (smallest is not None)
+    if smallest:
+        lowest = min(float(row[3].removeprefix("< ")) for row in pairs.texts)
+        assert lowest >= float(smallest)
+    # Benjamini-Hochberg's smallest is that of one test, which can be below .05.
+    assert "No pair can" not in tables(study, correction="benjamini-hochberg")[1].caption
 
 
 def test_unequal_repetitions_are_said(study: Study, runs: Callable[..., Any]) -> None:

@@ -2,7 +2,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from omnibench.errors import StoreError
@@ -13,9 +12,8 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import result_table
 from omnibench.report.results import Result
 from omnibench.report.write import tables_in_words
-from omnibench.stats.cases import Stored
 from omnibench.stats.compare import compare_pairs
-from tests.report.by_hand import Study
+from tests.report.by_hand import RULES, Study
 
 
 def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Result:
@@ -136,9 +134,9 @@ def test_caption_says_what_a_claim_needs(demo: Study) -> None:
         "metric definition def.",
         "knn: n = 1, nothing varies; linear: n = 2 to 3, head seed varies.",
         "(a/b): only a of b repetitions are there.",
-        "† differs from random-vit: p < .05 after Holm's correction over the family of 2",
-        "DeLong (mean of 3 repetitions)",
-        "same test cases (paired)",
+        "† differs from random-vit: p < .05 after Holm's correction over its family, the 2 "
+        "backbones compared with random-vit on one dataset with one adaptation.",
+        "tested for new images and runs, two-sided, on the same test images (paired).",
         "Random controls are one fixed draw of weights each: random-vit.",
         "d: a generated test bench.",
     ):
@@ -160,32 +158,28 @@ def test_from_values_to_daggers(study: Study) -> None:
     for dataset in ("d", "e"):
         study.add("good", [0.9, 0.91, 0.92], dataset, varies="training seed")
         study.add("random-vit", [0.5, 0.53, 0.51], dataset, varies="training seed")
-    frame = compare_pairs(study.values, dict[str, Stored]().__getitem__, [("good", "random-vit")])
-    (table,) = build_results(study.values, Verdicts(frame, "random-vit"))
+    rows = compare_pairs(study.values, study.predictions, [("good", "random-vit")], RULES)
+    (table,) = build_results(study.values, Verdicts(rows, "random-vit"))
     assert all(cell(table, "good", d).significant for d in "de")
-    assert "paired t" in caption(table)
-    assert "Frozen" not in caption(table)
+    assert "tested for new images and runs, two-sided" in caption(table)
+    assert "On these test images alone, over runs: paired t, in the CSV." in caption(table)
+    assert "head seed" not in caption(table)
 
 
-def standings(**by_backbone: str) -> pd.DataFrame:
-    """What `tied_with_best` says of the linear probes on d."""
-    place = {"task": "classification", "dataset": "d", "adaptation": "linear"}
-    place |= {"definition": "def", "metric": "auc"}
-    rows = [place | {"backbone": name, "standing": s} for name, s in by_backbone.items()]
-    return pd.DataFrame(rows)
-
-
-def test_the_whole_group_that_is_not_told_apart_from_the_best_leads(study: Study) -> None:
+def test_the_whole_confidence_set_of_the_best_leads(study: Study) -> None:
     for name, value in (("a", 0.9), ("b", 0.88), ("c", 0.87), ("d", 0.5), ("e", 0.4)):
         study.add(name, [value, value])
-    actual = standings(a="best", b="untested", c="tied", d="behind", e="tied")
-    (table,) = study.results(standings=actual)
+    study.stand("best", "a", "c", "e").stand("untested", "b").stand("behind", "d")
+    (table,) = study.results()
     assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
     assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
     text = caption(table)
-    assert "Bold: best mean of the column with the same adaptation, picked on the test" in text
-    assert "not told apart from it (p >= .05 after Holm's correction over them)" in text
-    assert "Not tested against their best: 1." in text
+    assert (
+        "Bold: what may be the best of the column with the same adaptation, by a 95 % confidence "
+        "set for new images and new runs. Underlined: second mean of the column" in text
+    )
+    assert "Not tested for the best: 1 cell." in text
+    assert "picked on the test images" not in text
 
 
 def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
@@ -193,7 +187,7 @@ def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
 ) -> None:
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     study.add("a", [0.9, 0.9], adaptation="full")
-    (table,) = study.results(standings=standings(a="best", b="tied"))
+    (table,) = study.stand("best", "a", "b").results()
     leading = [(r.backbone, r.adaptation) for _, r, cell in table.cells if cell.leading]
     assert leading == [("a", "linear"), ("b", "linear")]  # full: a alone is best of nothing
     study.rows = [row for row in study.rows if row["backbone"] == "a"]

@@ -15,13 +15,13 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table, result_table
 from omnibench.report.table import Table
 from omnibench.report.write import tables_in_words
-from omnibench.stats.cases import Stored
-from omnibench.stats.compare import compare_pairs
+from omnibench.stats.compare import Rules, compare_pairs
 from omnibench.stats.pair import Comparison
 from tests.report.by_hand import Study, parts
 
 DECODINGS: Any = ("b1-t64", "b5-t128")
 METRICS: Any = ("meteor", "bleu")
+RULES = Rules({"captioning": "cap/meteor"})
 TRAINED = {"task": "captioning", "varies": "training seed"}
 
 
@@ -55,7 +55,7 @@ class Texts:
     @property
     def comparisons(self) -> list[Comparison]:
         pairs = [(rival, "base") for rival in self.rivals]
-        return compare_pairs(self.study.values, dict[str, Stored]().__getitem__, pairs)
+        return compare_pairs(self.study.values, self.study.predictions, pairs, RULES)
 
     def results(self, expected: pd.DataFrame | None = None, **options: Any) -> Any:
         given = {"baseline": "base"} | options
@@ -77,7 +77,7 @@ def small(texts: Texts) -> Texts:
     return texts.add("base", [0.1, 0.11, 0.12]).add("good", [0.2, 0.21, 0.221])
 
 
-def test_a_row_for_each_decoding_and_a_column_for_each_metric(small: Texts) -> None:
+def test_a_row_for_each_decoding_a_column_for_each_metric_and_one_decides(small: Texts) -> None:
     lines = to_markdown("s", small.tables()).splitlines()
     assert lines[2:10] == [
         "## captioning: cap on roco",
@@ -86,8 +86,8 @@ def test_a_row_for_each_decoding_and_a_column_for_each_metric(small: Texts) -> N
         "| --- | --- | ---: | ---: | ---: | ---: |",
         "| base | bart-small | 1 | 64 | <u>11.00</u> ± 1.00 | <u>12.00</u> ± 1.00 |",
         "| base | bart-small | 5 | 128 | <u>12.00</u> ± 1.00 | <u>13.00</u> ± 1.00 |",
-        "| good | bart-small | 1 | 64 | **21.03** ± 1.05† | **22.03** ± 1.05† |",
-        "| good | bart-small | 5 | 128 | **22.03** ± 1.05† | **23.03** ± 1.05† |",
+        "| good | bart-small | 1 | 64 | **21.03** ± 1.05 | **22.03** ± 1.05 |",
+        "| good | bart-small | 5 | 128 | **22.03** ± 1.05† | **23.03** ± 1.05 |",
     ]
 
 
@@ -97,7 +97,7 @@ def test_the_same_table_in_latex(small: Texts) -> None:
     assert r"\label{tab:s-captioning-roco-cap}" in lines
     heads = r"\multicolumn{2}{c}{meteor} & \multicolumn{2}{c}{bleu} \\"
     assert rf"backbone & adaptation & beams & max tokens & {heads}" in lines
-    best = r"\textbf{22.03} & 1.05$^{\dagger}$ & \textbf{23.03} & 1.05$^{\dagger}$ \\"
+    best = r"\textbf{22.03} & 1.05$^{\dagger}$ & \textbf{23.03} & 1.05 \\"
     at = lines.index(rf"good & bart-small & 5 & 128 & {best}")
     assert re.fullmatch(r"% roco: \w{8} \w{8} \w{8}", lines[at + 1])  # once, not for each metric
     assert not lines[at + 2].startswith("%")
@@ -109,8 +109,12 @@ def test_the_csv_has_the_columns_of_the_published_table(small: Texts) -> None:
     last = rows[-1]
     assert (last["dataset"], last["definition"], last["metric"]) == ("roco", "cap", "bleu")
     assert (last["beams"], last["max_tokens"], last["rank"]) == ("5", "128", "1")
-    assert (last["test"], last["family"]) == ("paired t", "1")
-    assert float(last["p_corrected"]) < 0.05
+    assert (last["test"], last["test_runs"]) == ("new images and runs", "paired t")
+    assert (last["verdict"], last["family"], last["p_corrected"]) == ("described", "", "")
+    (decided,) = [row for row in rows if row["family"]]
+    assert (decided["metric"], decided["beams"], decided["family"]) == ("meteor", "5", "1")
+    assert (decided["verdict"], decided["p_corrected"]) == ("better", decided["p"])
+    assert float(decided["p"]) < 0.05
 
 
 def test_caption_says_what_a_claim_needs(small: Texts) -> None:
@@ -121,9 +125,10 @@ def test_caption_says_what_a_claim_needs(small: Texts) -> None:
         "metric definition cap.",
         "bart-small: n = 3, training seed varies.",
         "The decodings of a backbone and adaptation are of the same trained models.",
-        "† differs from base in the same decoding: p < .05 after Holm's correction over the family "
-        "of 1 comparisons of one metric and decoding.",
-        "Tests, two-sided: paired t.",
+        "† differs from base: p < .05 after Holm's correction over its family, the 1 backbone "
+        "compared with base on one dataset with one adaptation, in meteor (cap@b5-t128) alone; all "
+        "else is described, not decided.",
+        "On these test images alone, over runs: paired t, in the CSV.",
         "roco: a test bench.",
     ):
         assert part in text
@@ -192,9 +197,15 @@ def test_what_was_not_asked_for_is_no_row_and_what_is_absent_is(small: Texts) ->
     ]
 
 
-def test_families_are_those_of_one_decoding(small: Texts) -> None:
+def test_the_family_is_of_the_first_metric_under_the_last_decoding(small: Texts) -> None:
     small.add("fair", [0.1, 0.12, 0.14])
-    assert {row.family for row in small.comparisons} == {2}
+    families = {(row.definition, row.metric): row.family for row in small.comparisons}
+    assert families == {
+        ("cap@b1-t64", "meteor"): 0,
+        ("cap@b1-t64", "bleu"): 0,
+        ("cap@b5-t128", "meteor"): 2,
+        ("cap@b5-t128", "bleu"): 0,
+    }
 
 
 def test_one_sentence_a_pair_not_one_a_decoding(small: Texts) -> None:

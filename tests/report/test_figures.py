@@ -20,8 +20,8 @@ from omnibench import catalogue
 from omnibench.commands import reporting
 from omnibench.errors import RequestError
 from omnibench.record_files import read_predictions
-from omnibench.report.across import completed
 from omnibench.report.columns import FurtherColumn
+from omnibench.report.complete import completed
 from omnibench.report.figures import drawing, ranks
 from omnibench.report.figures.answers import classified
 from omnibench.report.figures.drawing import Drawing, Figure, draw_figures

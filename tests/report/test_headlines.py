@@ -77,7 +77,7 @@ def test_comments_say_what_it_is_and_whose(demo: Study) -> None:
     against = next(line for line in lines if line.startswith("% its difference"))
     base = " ".join(r["digest"][:8] for r in demo.rows if r["backbone"] == "random-vit")[:26]
     assert against == (
-        "% its difference from random-vit: DeLong (mean of 3 repetitions), holm over 2; "
+        "% its difference from random-vit: for new images and runs, holm over 2: better; "
         f"records {base} of the baseline"
     )
 
@@ -133,13 +133,26 @@ def test_best_mean_with_its_comparison(demo: Study) -> None:
     assert "difference" not in second
 
 
-def test_lower_may_be_better_and_the_tied_are_named(study: Study) -> None:
-    study.add("a_1", [0.5], metric="loss").add("b", [0.7], metric="loss")
-    (table,) = study.results(lower_is_better=["def/loss"])
-    rows = [replace(row, cells=(replace(row.cells[0], leading=True),)) for row in table.rows]
-    (said,) = sentences(replace(table, rows=tuple(rows)))
-    assert r"a\_1 (linear) with \obAOneLinearDLossMean{} points" in said
-    assert said.endswith("; not told apart from it: b (linear).")
+def test_lower_may_be_better_and_who_may_be_the_best_is_named(study: Study) -> None:
+    study.add("a_1", [0.5]).add("b_2", [0.7]).add("c", [0.9])
+    study.stand("best", "a_1", "b_2").stand("behind", "c")
+    (text,) = sentences(*study.results(lower_is_better=["def/auc"]))
+    assert r"a\_1 (linear) with \obAOneLinearDAucMean{} points" in text
+    assert text.endswith(r"; b\_2 may be the best of this adaptation, too.")
+
+
+def test_an_undecided_column_says_so_after_its_best_mean(study: Study) -> None:
+    study.add("a", [0.5]).add("b", [0.7]).stand("undecided", "a", "b")
+    (text,) = sentences(*study.results())
+    assert text.endswith("; none of this adaptation can be ruled out as the best.")
+    assert "b (linear) with" in text
+
+
+def test_what_lacks_repetitions_is_no_best_mean(study: Study) -> None:
+    study.add("short", [0.9]).add("whole", [0.7, 0.71, 0.72, 0.73, 0.74])
+    study.ask("short", ["done"] + ["missing"] * 4).ask("whole", ["done"] * 5)
+    (text,) = sentences(*study.results())
+    assert "whole (linear) with" in text
 
 
 def test_a_column_without_a_number_has_no_best(study: Study) -> None:

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import sys
-from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnibench.report.across import across_tables, completed
+from omnibench.report.across import across_tables
 from omnibench.report.comparisons import comparison_table
+from omnibench.report.complete import completed
 from omnibench.report.page import pictures
 from omnibench.report.page.pictures import MOST, Image, data_address, record_pictures
 from omnibench.report.page.render import FOLDER, Page, to_html
@@ -132,17 +132,34 @@ def test_every_value_tells_what_it_rests_on(page: tuple[Results, str, Document])
     (good,) = [text for text in said if text.startswith("good linear on dots, auc.")]
     for part in (
         "n = 3 repetitions; head seed varies.",
-        "95 % t interval of the mean over repetitions (head seed only): ",
+        "95 % t interval of the mean over repetitions (head seed only), on these test images: ",
         "Difference from base: +",
         "95 % interval +",
-        "Test: DeLong by patient (mean of 3 repetitions), two-sided.",
-        "raw, p < .001 corrected over 4 comparisons.",
-        "Paired t over repetitions (head seed only): p ",
+        "Verdict: described only, as this is not the task's primary metric.",
+        "Tested for new images and runs, two-sided: p < .001.",
+        "On these test images, over repetitions: paired t (head seed only), p ",
         "Metric definition: omnirad-classification.",
         "Records: ",
     ):
         assert part in good
+    assert "Corrected" not in good
+    (good,) = [text for text in said if text.startswith("good linear on dots, macro-f1.")]
+    for part in (
+        "May be the best of its column and adaptation (95 % confidence set).",
+        "Rank 1 of 2 (95 % interval, new images and new runs).",
+        "Verdict: better.",
+        "Corrected over its family of 2: p ",
+    ):
+        assert part in good
     assert any("It is the baseline" in text for text in said)
+
+
+def test_the_marks_are_explained_above_the_tables(page: tuple[Results, str, Document]) -> None:
+    _, _, document = page
+    (hint,) = [text for text in document.texts("p") if text.startswith("Point at a value")]
+    assert "Bold is what may be the best of a column with one adaptation" in hint
+    assert "† differs from the baseline on new images and runs, after correction;" in hint
+    assert "told apart" not in hint
 
 
 def test_gaps_are_shown_as_such(page: tuple[Results, str, Document]) -> None:
@@ -196,7 +213,7 @@ def test_what_is_said_over_datasets_has_its_section(
         for k, name in enumerate(("a", "b", "c")):
             study.add(name, [0.1 * k + 0.01 * d, 0.2 * k], dataset=f"d{d}")
     actual = list(completed(study.results(), study.values))
-    tables = across_tables(actual, "a", "holm")
+    tables = across_tables(actual, [], "a", "holm")
     document = Document(to_html(Page("x", [], [], [], across=tables)).decode())
     assert (document.broken, document.open) == ([], [])
     assert "Across datasets: classification: auc, linear" in document.texts("h3")
@@ -216,15 +233,16 @@ def test_comparisons_put_their_numbers_first(study: Study) -> None:
     study.compare("good", p=0.2, p_corrected=0.4, low=-1.0, high=3.5, difference=1.5)
     study.compare("lost", test="none", difference=float("nan"), note="no auc of lost")
     score = ("def", "auc")
-    grid = comparison_table(study.comparisons, {score: "auc"}, {score: "pixels"}, {})
+    grid = comparison_table(study.comparisons, {score: "auc"}, {score: "pixels"})
     assert grid.title == "Differences from random-vit"
     assert list(grid.heads[4:8]) == ["difference", "95 % interval", "p", "corrected p"]
     first, second = map(list, grid.texts)
-    assert first[:8] == [
-        *("good", "d", "auc", "linear", "+1.50 pixels", "-1.00 to 3.50", ".200", ".400")
+    assert first[:10] == [
+        *("good", "d", "auc", "linear", "+1.50 pixels", "-1.00 to 3.50", ".200", ".400"),
+        *("undecided", "new images and runs"),
     ]
     dash = "\N{EN DASH}"
-    assert second[4:] == [dash, dash, dash, dash, dash, "not tested", "no auc of lost"]
+    assert second[4:] == [*(dash,) * 4, "not tested", *(dash,) * 4, "no auc of lost"]
 
 
 def test_the_same_records_give_the_same_bytes(page: tuple[Results, str, Document]) -> None:
@@ -303,19 +321,19 @@ def test_a_whole_report_imports_no_torch_and_draws_nothing_twice(tmp_path: Path)
     assert done.returncode == 0, done.stderr
 
 
-def test_the_leading_group_the_second_and_what_was_seen_are_marked(demo: Study) -> None:
-    (table,) = demo.results(baseline="random-vit", seen={("fair", "d"): ("busi",)})
-    rows = tuple(
-        replace(row, cells=tuple(replace(c, leading=row.backbone == "fair") for c in row.cells))
-        for row in table.rows
-    )
-    printed = result_table(replace(table, rows=rows))
-    (fair,) = [row.cells for row in printed.rows if row.cells[0].text == "fair"]
-    assert fair[2].marks == ("best", "second", "seen")
-    assert fair[2].signs == "\N{DOUBLE DAGGER} (2/3)"
-    assert "The backbone's pretraining data hold images of its source: busi." in fair[2].details
+def test_the_confidence_set_the_second_and_what_was_seen_are_marked(demo: Study) -> None:
+    demo.stand("best", "good", "random-vit", low=1, high=2, models=2).stand("incomplete", "fair")
+    seen = {(name, "d"): ("busi",) for name in ("fair", "random-vit")}
+    (printed,) = demo.tables(baseline="random-vit", seen=seen)
+    cells = {row.cells[0].text: row.cells[2] for row in printed.rows[::-1]}
+    second, fair = cells["random-vit"], cells["fair"]
+    assert second.marks == ("best", "second", "seen")
+    assert "Rank 1 to 2 of 2 (95 % interval, new images and new runs)." in second.details
+    assert "The backbone's pretraining data hold images of its source: busi." in second.details
+    assert fair.signs == "\N{DOUBLE DAGGER} (2/3)"
+    assert "It lacks repetitions, so it takes no part in the ranks." in fair.details
     text = to_html(Page("s", [], [printed], [])).decode()
-    assert '<span class="mean best second">81.00</span>' in text
+    assert '<span class="mean best second">52.00</span>' in text
 
 
 def test_published_numbers_tell_whose_they_are(study: Study) -> None:

@@ -386,6 +386,8 @@ def test_the_command_prints_and_writes_it(
 ) -> None:
     cards = {unit.backbone.id: unit.backbone for unit in two.units}
     suite = SimpleNamespace(
+        looks={},
+        monitored={},
         **{"name": "s", "datasets": {}, "backbones": list(cards.values())},
         report=ReportSection(),
     )

@@ -10,12 +10,15 @@ import pytest
 
 from omnibench.record import as_bytes
 from omnibench.report import gather
-from omnibench.report.across import across_tables, completed
-from omnibench.report.page.methods import CORRECTIONS as NAMED
-from omnibench.report.page.methods import choices, over_datasets, recipe_words
+from omnibench.report.across import across_tables
+from omnibench.report.complete import completed
+from omnibench.report.page.methods import choices, recipe_words
+from omnibench.report.page.testing import CORRECTIONS as NAMED
+from omnibench.report.page.testing import over_datasets
 from omnibench.report.study import Study as Reported
-from omnibench.report.words import counted, listed, span
+from omnibench.report.words import counted, listed, questions, ranged, span
 from omnibench.stats.correction import CORRECTIONS
+from omnibench.stats.deciding import NEW_IMAGES, NEW_RUNS
 from omnibench.suite import ReportSection
 from tests.report.by_hand import Study
 from tests.report.page_records import Results
@@ -48,8 +51,14 @@ def test_facts(prose: tuple[Results, Callable[..., Any]]) -> None:
         "linear 1 to 3 times (head seed varies), knn once (deterministic) and full 3 times",
         "suite seed 7.",
         "paired across backbones.",
-        "by DeLong by patient, paired bootstrap by patient and paired t.",
-        "Holm&#39;s step-down procedure over families of 4 comparisons",
+        "Differences from base were tested two-sided for new images and runs (single repetitions "
+        "for new images alone), with 95 % intervals by the t distribution",
+        "Repetitions of frozen probes differ in the head&#39;s seed alone.",
+        "Verdicts are on each task&#39;s primary metric (macro-f1).",
+        "Holm&#39;s step-down procedure over families of 1 to 2 comparisons: the backbones "
+        "compared with base on one dataset with one adaptation",
+        "Other metrics are described by their intervals, which are not corrected.",
+        "Runs alone were compared on these test images by paired t",
         "6 comparisons could not be tested",
         "Software: torch 2.15.0, timm 1.0.31 and Python 3.11.1. Device: cpu: a &lt; b.",
     ):
@@ -71,7 +80,7 @@ def test_every_correction_is_named(prose: tuple[Results, Callable[..., Any]]) ->
     results, written = prose
     results.suite.report = ReportSection(baseline="base", correction="benjamini-hochberg")
     text = written()
-    assert "Benjamini and Hochberg&#39;s step-up procedure over families of 4" in text
+    assert "Benjamini and Hochberg&#39;s step-up procedure over families of 1 to 2" in text
     assert "Holm" not in text
 
 
@@ -88,8 +97,8 @@ def test_what_is_said_over_datasets() -> None:
     def said(study: Study, baseline: str | None = "a") -> list[str]:
         complete = list(completed(study.results(), study.values))
         options: dict[str, Any] = {"baseline": baseline, "correction": "holm"}
-        across = across_tables(complete, **options)
-        reported = SimpleNamespace(complete=complete, across=across, **options)
+        across = across_tables(complete, [], **options)
+        reported = SimpleNamespace(complete=complete, across=across, overall=[], **options)
         return list(over_datasets(cast("Reported", reported)))
 
     def made(names: str, datasets: int, repetitions: int) -> Study:
@@ -118,6 +127,11 @@ def test_words() -> None:
     ]  # fmt: skip
     assert [counted(1, "image"), counted(1234, "image")] == ["1 image", "1,234 images"]
     assert [span([3, 3]), span([5, 2])] == ["3", "2 to 5"]
+    assert [ranged([n, 1], "pair") for n in (1, 4)] == ["1 pair", "1 to 4 pairs"]
+    assert [questions([NEW_RUNS] * 2), questions([NEW_IMAGES])] == [NEW_RUNS, NEW_IMAGES]
+    assert questions([NEW_IMAGES, NEW_RUNS]) == (
+        "new images and runs (single repetitions for new images alone)"
+    )
 
 
 def test_recipes_name_every_value_that_occurs() -> None:
@@ -125,7 +139,8 @@ def test_recipes_name_every_value_that_occurs() -> None:
         {"spec": {"recipe": {"epochs": 1, "limit": None, "lr": 1e-4}}, "notes": {}},
         {"spec": {"recipe": {"epochs": 1, "limit": 64, "lr": 1e-4}}, "notes": {}},
     ]
-    words = "the first 64 images of each split (where limited), 1 epoch, learning rate 0.0001"
+    words = "at most 64 images of each split, one fixed random draw (where limited), 1 epoch, "
+    words += "learning rate 0.0001"
     assert recipe_words(records) == words
     assert choices(records) == ""
     records[0]["notes"]["chosen"] = {"epoch": 3, "val_loss": 0.5}

@@ -50,11 +50,11 @@ def test_structure(demo: Study) -> None:
         r"\toprule",
         r"backbone & adaptation & \multicolumn{2}{c}{d} & \multicolumn{2}{c}{e} \\",
         r"\midrule",
-        r"random-vit & linear & 52.00 & 2.00 & 60.00 & 0.00 \\",
+        r"random-vit & linear & \underline{52.00} & 2.00 & 60.00 & 0.00 \\",
         r"good & linear & \textbf{92.00} & 2.65$^{\dagger}$"
         r" & \multicolumn{2}{c}{\textit{failed}} \\",
         r"good & knn & \multicolumn{2}{c}{70.00} & \multicolumn{2}{c}{--} \\",
-        r"fair & linear & \underline{81.00} & 1.41 (2/3) & \multicolumn{2}{c}{--} \\",
+        r"fair & linear & 81.00 & 1.41 (2/3) & \multicolumn{2}{c}{--} \\",
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",

@@ -1,5 +1,6 @@
 import re
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,11 +54,11 @@ def test_structure(demo: Study) -> None:
         "",
         "| backbone | adaptation | d | e |",
         "| --- | --- | ---: | ---: |",
-        "| random-vit | linear | 52.00 ± 2.00 | 60.00 ± 0.00 |",
+        "| random-vit | linear | <u>52.00</u> ± 2.00 | 60.00 ± 0.00 |",
         "| good | linear | **92.00** ± 2.65† | failed |",
         "| good | knn | 70.00 | \N{EN DASH} |",
     ]
-    assert lines[9] == "| fair | linear | <u>81.00</u> ± 1.41 (2/3) | \N{EN DASH} |"
+    assert lines[9] == "| fair | linear | 81.00 ± 1.41 (2/3) | \N{EN DASH} |"
 
 
 def test_a_pipe_in_a_name_breaks_no_row(study: Study) -> None:
@@ -71,16 +72,20 @@ def test_sentences(demo: Study) -> None:
     demo.compare(
         "fair", dataset="e", test="none", difference=float("nan"), note="no auc of random-vit"
     )
-    demo.compare("x", p=0.2, p_corrected=0.6, low=0, high=1, effect=1.234, note="3 against 2")
+    over_runs: Any = {"test_runs": "Welch's t", "p_runs": 0.04, "effect": 1.234}
+    demo.compare("x", p=0.2, p_corrected=0.6, low=0, high=1, note="3 against 2", **over_runs)
     first, _, refused, noted = map(sentence, demo.comparisons)
     assert first == (
-        "d, auc, linear: good - random-vit = +12.30 points [4.50, 20.10], DeLong (mean of 3 "
-        "repetitions) p = .001, Holm-corrected p = .002."
+        "d, auc, linear: good - random-vit = +12.30 points [4.50, 20.10] for new images and runs, "
+        "p = .001, Holm-corrected p = .002 over its family of 2: better."
     )
     assert refused == (
         "e, auc, linear: fair - random-vit = undefined, not tested: no auc of random-vit."
     )
-    assert noted.endswith("Holm-corrected p = .600, Hedges g 1.23 (3 against 2).")
+    assert noted.endswith(
+        "Holm-corrected p = .600 over its family of 2: undecided (3 against 2). On these test "
+        "images over runs: Welch's t, p = .040, Hedges g 1.23."
+    )
     text = tables_in_words(demo.reported([]))
     assert "## Significance\n\n- d, auc, linear: good - random-vit = +12.30 points" in text
     assert "nan" not in text

@@ -24,7 +24,7 @@ def test_csv_holds_every_cell_in_full_precision(demo: Study) -> None:
     assert float(good["mean"]) == (0.9 + 0.91 + 0.95) / 3
     assert (good["n"], good["rank"], good["baseline"]) == ("3", "1", "random-vit")
     assert (good["p"], good["p_corrected"], good["family"]) == ("0.001", "0.002", "2")
-    assert good["test"] == "DeLong (mean of 3 repetitions)"
+    assert (good["test"], good["verdict"]) == ("new images and runs", "better")
     assert [len(digest) for digest in good["digests"].split()] == [64] * 3
     failed = by_name["good", "e", "linear"]
     assert (failed["state"], failed["mean"], failed["expected"]) == ("failed", "", "3")

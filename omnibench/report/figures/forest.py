@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, row_axis
-from omnibench.report.results import SIGNIFICANT, Results
+from omnibench.report.results import Results
 from omnibench.report.study import Study
+from omnibench.report.words import counted
 from omnibench.stats.pair import Comparison
 from omnibench.task import POINTS
 
@@ -17,7 +18,7 @@ MOST = 60
 
 
 def forests(study: Study) -> Iterator[Drawing]:
-    """Yield one figure for each task that has tests of its first metric."""
+    """Yield one figure for each task that has tests of its primary metric."""
     for task, results in study.primary.items():
         comparisons = [
             c
@@ -37,7 +38,7 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
         {
             "name": f"{c.backbone_a} · {c.adaptation} · {c.dataset}",
             "values": [rounded(scale * v) for v in (c.low, c.difference, c.high)],
-            "marked": c.p_corrected < SIGNIFICANT,
+            "marked": c.verdict in ("better", "worse"),
         }
         for c in shown
     ]
@@ -62,10 +63,11 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
     return Drawing(
         stem=f"forest-{results.task}",
         title=f"Differences from {study.baseline}: {results.title}",
-        alt=f"Forest plot of {len(rows)} differences of {results.metric} from {study.baseline}, "
-        f"each with its 95 % interval; {apart} of them have a corrected p below .05. The table of "
-        "comparisons gives the numbers.",
-        caption="Difference with its 95 % interval, not corrected for the number of comparisons; "
+        alt=f"Forest plot of {counted(len(rows), 'difference')} of {results.metric} from "
+        f"{study.baseline}, with 95 % intervals; corrected p below .05: {apart} of {len(rows)}. "
+        "The table of comparisons gives the numbers.",
+        caption="Difference with its 95 % interval for new images and new runs, not corrected for "
+        "the number of comparisons; "
         f"filled where the corrected p is below .05. Definition {results.definition}.{band}{left}",
         size=(WIDTH, 0.7 + ROW * len(rows)),
         data={

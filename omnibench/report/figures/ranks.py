@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from omnibench.report.across import MOST, Complete, subject, tests
+from omnibench.report.across import MOST, tests
+from omnibench.report.complete import Complete, subject
 from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, shortened
 from omnibench.report.study import Study
 from omnibench.report.words import CORRECTED

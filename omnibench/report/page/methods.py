@@ -1,31 +1,21 @@
 """The methods of a study in words, from its records alone: what was not done is left out."""
 
-import math
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from omnibench.catalogue import tasks
-from omnibench.report.across import PAIR, RESAMPLES
-from omnibench.report.results import SIGNIFICANT
+from omnibench.report.page.testing import comparison_words, over_datasets
 from omnibench.report.study import Study
-from omnibench.report.table import DASH
-from omnibench.report.words import CORRECTED, counted, listed, span
+from omnibench.report.words import counted, listed, span
 from omnibench.states import CellState
-from omnibench.stats.pair import FROZEN
 from omnibench.stats.units import split_decoding
 from omnibench.task import makes_backbones
-
-CORRECTIONS = {
-    "holm": "Holm's step-down procedure",
-    "benjamini-hochberg": "Benjamini and Hochberg's step-up procedure",
-}
 
 # Fields in their order in a sentence; the others stand in the records.
 PHRASES = {
     "input_size": "images of {} pixels",
-    "limit": "the first {} images of each split",
+    "limit": "at most {} images of each split, one fixed random draw",
     "epochs": "{} epochs",
     "batch": "batches of {}",
     "lr": "learning rate {}",
@@ -35,8 +25,6 @@ PHRASES = {
     "normalization": "normalised by {} statistics",
 }
 OWNERS = {"backbone": "each backbone's own", "imagenet": "ImageNet's"}
-
-_MEANS = re.compile(r" \(means? of [^)]*\)")  # how many repetitions a case's value averages
 
 Done = Sequence[tuple[CellState, Mapping[str, Any]]]
 
@@ -53,7 +41,7 @@ def methods(study: Study, tested: Mapping[tuple[str, str], int]) -> list[str]:
         by_task.setdefault(state.cell.unit.task, []).append((state, record))
     paragraphs = [" ".join(_design(study, done))]
     paragraphs += [" ".join(_task(study, task, some, tested)) for task, some in by_task.items()]
-    paragraphs += [" ".join(part) for part in (_repetitions(study, done), _tests(study))]
+    paragraphs += [" ".join(part) for part in (_repetitions(study, done), comparison_words(study))]
     paragraphs += [" ".join(over_datasets(study)), _software(done)]
     return [text for text in paragraphs if text]
 
@@ -169,39 +157,6 @@ def _paired(study: Study) -> bool:
     return bool(len(shared)) and bool((shared["pairing"] == 1).all())
 
 
-def _tests(study: Study) -> Iterator[str]:
-    tested = [c for c in study.comparisons if c.test != "none"]
-    if not tested:
-        yield "No difference from a baseline was tested."
-        return
-    yield (
-        f"Differences from {study.baseline} were tested two-sided, with 95 % intervals, by "
-        f"{listed(sorted({_MEANS.sub('', c.test) for c in tested}))}."
-    )
-    varies = {
-        (row.backbone, row.adaptation): row.varies for table in study.chosen for row in table.rows
-    }
-    if any(varies.get((c.backbone_a, c.adaptation)) in FROZEN for c in tested):
-        yield (
-            "Frozen probes, whose repetitions differ in next to nothing, were compared over the "
-            "same test cases, and trained models over repetitions."
-        )
-    how = CORRECTIONS[study.correction]
-    yield (
-        f"P values were corrected by {how} over families of {span(c.family for c in tested)} "
-        "comparisons: all those of one task, definition and metric; a dagger marks a corrected "
-        f"p below {f'{SIGNIFICANT:g}'.removeprefix('0')}."
-    )
-    if any(math.isfinite(c.effect) for c in tested):
-        yield "Effect sizes over repetitions are Hedges g with the exact small-sample factor."
-    if len(tested) < len(study.comparisons):
-        yield (
-            f"{counted(len(study.comparisons) - len(tested), 'comparison')} could not be tested, "
-            "for the reasons given beside them."
-        )
-    yield from study.beyond_margin
-
-
 def _software(done: Done) -> str:
     environments = [record["environment"] for _, record in done]
     packages: dict[str, list[str]] = {}
@@ -219,32 +174,6 @@ def _software(done: Done) -> str:
         return f"{text} Tables and tests were made by omnibench {version('omnibench')}.".strip()
     except PackageNotFoundError:
         return text
-
-
-def over_datasets(study: Study) -> Iterator[str]:
-    """Yield sentences for the methods; none where nothing was complete on several datasets."""
-    standings = [table for table in study.across if table.rows and table.heads[0] != PAIR]
-    if not standings:
-        return
-    text = "Over datasets, backbones that are complete on all of them were ranked by their means"
-    if any(len(block.means.columns) > 2 for block in study.complete):
-        text += (
-            " and compared by Friedman's test with Iman and Davenport's F and by Nemenyi's "
-            "critical difference at .05"
-        )
-    yield f"{text}."
-    if any(table.heads[0] == PAIR for table in study.across if table.rows):
-        yield (
-            "Every two were compared by the exact Wilcoxon signed-rank test over datasets, its p "
-            f"corrected by {CORRECTED[study.correction]} over all pairs of an adaptation."
-        )
-    if any(texts[2] != DASH for table in standings for texts in table.texts):
-        improved = any(len(table.heads) > 4 for table in standings)
-        what = f" and probabilities of improvement over {study.baseline}" if improved else ""
-        yield (
-            f"Interquartile means{what} have 95 % intervals of a bootstrap of the repetitions "
-            f"within each dataset ({RESAMPLES:,} resamples)."
-        )
 
 
 def recipe_words(records: Iterable[Mapping[str, Any]]) -> str:

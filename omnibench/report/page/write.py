@@ -48,9 +48,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         summary=_summary(study),
         results=study.tables,
         methods=methods(study, tested),
-        comparisons=comparison_table(compared, names, study.units, study.equivalence)
-        if compared
-        else None,
+        comparisons=comparison_table(compared, names, study.units) if compared else None,
         comparison_notes=left_out(study, "compared"),
         across=study.across,
         reproduction=study.reproduction,

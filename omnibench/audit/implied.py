@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from omnibench.audit.grim import decides, grim, grimmer, possible_n
 from omnibench.audit.published import Row, in_order
 from omnibench.audit.spreads import NONE_FITS, RUNS, Member, Spread, spreads
+from omnibench.audit.uncertainty import half_unit
 
 # No study repeats more often, and beyond it GRIM rules nothing out.
 _MOST_RUNS = 50
@@ -100,11 +101,12 @@ def aggregate(row: Row, context: Iterable[Row]) -> Aggregate:
     if not row.std or len(below) < 2 or {part.unit for part in below} != {row.unit}:
         return Aggregate(row)
     members = [
-        Member(part.value, part.deviation, _half(part.mean), _half(part.std)) for part in below
+        Member(part.value, part.deviation, half_unit(part.mean), half_unit(part.std))
+        for part in below
     ]
     mean = sum(member.mean for member in members) / len(members)
-    slack = sum(member.mean_half for member in members) / len(members) + _half(row.mean)
-    readings = spreads(float(row.std), _half(row.std), members)
+    slack = sum(member.mean_half for member in members) / len(members) + half_unit(row.mean)
+    readings = spreads(float(row.std), half_unit(row.std), members)
     return Aggregate(row, tuple(readings), len(below), math.isclose(mean, row.value, abs_tol=slack))
 
 
@@ -151,8 +153,3 @@ def by_table(rows: Iterable[Row]) -> str:
 
 def _few(n: int | None) -> bool:
     return n is not None and n <= _MOST_RUNS
-
-
-def _half(text: str) -> float:
-    """Return half a unit of the last printed decimal."""
-    return 0.5 * 10.0 ** -len(text.partition(".")[2]) if text else 0.0

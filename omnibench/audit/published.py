@@ -1,34 +1,13 @@
-"""Read published tables from CSV: a row a number, as results/published/README.md describes."""
+"""Describe one published number with all that its table says of it."""
 
-import csv
-import io
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from omnibench.audit.grim import Printed
-from omnibench.errors import RequestError
-from omnibench.files import open_regular
-from omnibench.registry import did_you_mean
+from omnibench.audit.uncertainty import RUNS, Range, Uncertainty, uncertainty
 from omnibench.stats.t_tests import Summary
-
-REQUIRED = ("table", "dataset", "model", "role", "metric", "definition", "mean", "std", "n")
-# Column -> what stands for it where it is absent or empty.
-OPTIONAL = {
-    "study": "", "dataset_id": "", "backbone_id": "", "task": "", "test_images": "",
-    "unit": "percent", "primary": "1", "better": "higher",
-    "beams": "", "max_tokens": "", "members": "", "adaptation": "", "citation": "",
-}  # fmt: skip
-_NAMED = ("table", "dataset", "model", "metric")
-_CHOICES = {
-    "role": ("own", "rerun", "cited"),
-    "primary": ("1", "0"),
-    "better": ("higher", "lower"),
-}
-_WHOLE = ("n", "test_images")
-_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 @dataclass(frozen=True)
@@ -43,7 +22,10 @@ class Row:
         members: tables that an aggregate is made of; () of any other row.
         task, dataset_id, backbone_id: what they are called here; "" where they have no name.
         citation: of a cited number, as the study gives it.
-        source: the file it stands in.
+        source, line: the file and the line it stands in.
+        unit_given: whether the table says the unit, or it was taken for one.
+        se, interval, level, over: a standard error, the bounds of an interval with its level, and
+            what they are over, for `uncertainty`.
     """
 
     study: str
@@ -67,6 +49,12 @@ class Row:
     backbone_id: str
     citation: str
     source: Path
+    line: int = 0
+    unit_given: bool = True
+    se: str = ""
+    interval: tuple[str, str] = ("", "")
+    level: float = 0.95
+    over: str = ""
 
     @cached_property
     def value(self) -> float:
@@ -84,6 +72,21 @@ class Row:
         """Return the standard deviation in the mean's unit; None where none is printed."""
         return float(self.std) if self.std else None
 
+    @cached_property
+    def uncertainty(self) -> Uncertainty | None:
+        """Return what is printed beside the mean; None where nothing is."""
+        return uncertainty(self.std, self.se, self.interval, self.level, self.over)
+
+    @property
+    def over_runs(self) -> Uncertainty | None:
+        """Return what is printed beside the mean if it is over runs."""
+        return self.uncertainty if self.uncertainty and self.uncertainty.over == RUNS else None
+
+    @property
+    def mean_range(self) -> Range:
+        """Return the mean with the least and the largest that print so."""
+        return Range.from_text(self.mean)
+
     @property
     def merit(self) -> float:
         """Return the mean, signed so that more is better."""
@@ -91,7 +94,9 @@ class Row:
 
     def summary(self, n: int | None) -> Summary:
         """Return what a test takes, with n repetitions."""
-        return Summary(self.value, self.deviation, n, self.definition)
+        known = self.over_runs
+        std = known.std(n).value if known and n is not None and n > 1 else self.deviation
+        return Summary(self.value, std, n, self.definition)
 
     @property
     def is_accuracy(self) -> bool:
@@ -106,101 +111,6 @@ class Row:
     def printed(self, text: str) -> Printed:
         """Return a mean or std of this row as a fraction, with its rounding."""
         return Printed.from_text(text, percent=self.unit == "percent")
-
-
-def read_table(path: Path) -> list[Row]:
-    """Read one CSV.
-
-    Raises:
-        RequestError: it cannot be read, lacks a column, has no rows, a cell is wrong, or a number
-            stands twice: named with its line and column.
-    """
-    try:
-        # utf-8-sig: spreadsheets put a byte order mark before the first column's name.
-        with io.TextIOWrapper(open_regular(path), "utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            header = list(reader.fieldnames or ())
-            lines = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RequestError(f"{path} cannot be read as CSV: {reason}") from None
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice:
-        raise RequestError(f"{path} has the column '{twice[0]}' twice")
-    for name in REQUIRED:
-        if name not in header:
-            raise RequestError(
-                f"{path} has no column '{name}'{did_you_mean(name, header)}; it needs "
-                f"{', '.join(REQUIRED)} (results/published/README.md describes them)"
-            )
-    if not lines:
-        raise RequestError(f"{path} has no rows")
-    rows: dict[tuple[str, ...], Row] = {}
-    for line, cells in lines:
-        row = _row(cells, path, f"{path}: line {line}")
-        if row.place in rows:
-            raise RequestError(
-                f"{path}: line {line}: {row.metric} of {row.model} on {row.dataset} in table "
-                f"{row.table} stands twice"
-            )
-        rows[row.place] = row
-    return list(rows.values())
-
-
-def _row(cells: Mapping[str | None, str | list[str] | None], source: Path, place: str) -> Row:
-    if None in cells or None in cells.values():
-        raise RequestError(f"{place} has not as many cells as the header")
-    texts = {str(name): str(cell).strip() for name, cell in cells.items()}
-    texts = {**OPTIONAL, **{name: text for name, text in texts.items() if text}}
-    for name in _NAMED:
-        if not texts.get(name):
-            raise RequestError(f"{place}: {name} is empty")
-    for name, choices in _CHOICES.items():
-        if texts.get(name) not in choices:
-            raise RequestError(
-                f"{place}: {name} is '{texts.get(name, '')}', not one of {', '.join(choices)}"
-            )
-    mean, std = texts.get("mean", ""), texts.get("std", "")
-    for name, text in (("mean", mean), ("std", std)):
-        if not _NUMBER.fullmatch(text) and (text or name == "mean"):
-            raise RequestError(f"{place}: {name} is '{text}', not a number such as 91.67")
-    if std.startswith("-"):
-        raise RequestError(f"{place}: std is '{std}', below 0")
-    n, test_images = (_whole(texts.get(name, ""), f"{place}: {name}") for name in _WHOLE)
-    decoding = f"@b{texts['beams']}-t{texts['max_tokens']}" if texts["beams"] else ""
-    return Row(
-        study=texts["study"],
-        table=texts["table"],
-        dataset=texts["dataset"],
-        model=texts["model"],
-        role=texts["role"],
-        metric=texts["metric"],
-        definition=texts.get("definition", "") + decoding,
-        adaptation=texts["adaptation"],
-        unit=texts["unit"],
-        primary=texts["primary"] == "1",
-        higher_is_better=texts["better"] == "higher",
-        mean=mean,
-        std=std,
-        n=n,
-        test_images=test_images,
-        members=tuple(part.strip() for part in texts["members"].split(";") if part.strip()),
-        task=texts["task"],
-        dataset_id=texts["dataset_id"],
-        backbone_id=texts["backbone_id"],
-        citation=texts["citation"],
-        source=source,
-    )
-
-
-def _whole(text: str, place: str) -> int | None:
-    """Read a count of at least 1; None of an empty cell. A data frame makes "5.0" of 5."""
-    text = text.removesuffix(".0")
-    if not text:
-        return None
-    if not re.fullmatch("0*[1-9][0-9]{0,8}", text):
-        raise RequestError(f"{place} is '{text}', not a whole number from 1")
-    return int(text)
 
 
 def in_order(texts: Iterable[str]) -> list[str]:

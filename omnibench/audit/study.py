@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omnibench.audit.implied import Aggregate, Allowed, aggregate, allowed, claimed_n, implied_n
-from omnibench.audit.published import Row, read_table
+from omnibench.audit.published import Row
+from omnibench.audit.reading import read_table
 from omnibench.audit.retest import Contest, Retest, contests, retest
 from omnibench.errors import RequestError
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from omnibench.audit import published
+from omnibench.audit.reading import read_table
 from omnibench.audit.shipped import find_tables
 from omnibench.report.build import ranked
 from omnibench.report.results import Result, ResultRow, Results
@@ -23,7 +24,7 @@ def published_results(study: str, tables: Sequence[Results]) -> list[Results]:
         study: a shipped one.
         tables: one's own, one for each definition (with its decoding) and metric.
     """
-    rows = [row for path in find_tables(study) for row in published.read_table(path)]
+    rows = [row for path in find_tables(study) for row in read_table(path)]
     by_table = {name: list(group) for name, group in groupby(rows, lambda row: row.table)}
     shaped = (
         _shaped(f"{study}, Table {name}", group, members_of(group, by_table), tables)

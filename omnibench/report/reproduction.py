@@ -7,6 +7,7 @@ from itertools import groupby
 
 from omnibench.audit import published
 from omnibench.audit.implied import aggregate, allowed, by_table, claimed_n, implied_n
+from omnibench.audit.reading import read_table
 from omnibench.audit.reproduction import Prediction, own_margin, predicted
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS
@@ -65,7 +66,7 @@ def reproduced(
     study: str, tables: Sequence[Results], states: Sequence[CellState]
 ) -> Iterator[Reproduced]:
     """Yield each published table of a shipped study, with arguments as `reproduction_tables`."""
-    everything = [row for path in find_tables(study) for row in published.read_table(path)]
+    everything = [row for path in find_tables(study) for row in read_table(path)]
     claimed, implied = _repetitions(everything)
     by_name = {name: list(group) for name, group in groupby(everything, lambda row: row.table)}
     planned = Counter(_place_of(state) for state in states)

@@ -8,7 +8,8 @@ from math import floor
 import pytest
 
 from omnibench.audit.grim import Printed, decides, grim, grimmer, possible_n
-from omnibench.audit.published import Row, read_table
+from omnibench.audit.published import Row
+from omnibench.audit.reading import read_table
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS
 

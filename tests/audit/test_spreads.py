@@ -6,7 +6,7 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibench.audit.implied import aggregate, implied_n
-from omnibench.audit.published import read_table
+from omnibench.audit.reading import read_table
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.spreads import Member, spreads
 

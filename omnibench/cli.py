@@ -143,7 +143,8 @@ def power(
 @_command()
 def audit(
     tables: Annotated[
-        list[str], typer.Argument(metavar="CSV...", help="Files, folders or a shipped study.")
+        list[str],
+        typer.Argument(metavar="TABLE...", help="Files, folders of CSVs or a shipped study."),
     ],
     margin: Annotated[
         float, typer.Option("--margin", help="Of equivalence, in points of the metric.")
@@ -151,12 +152,39 @@ def audit(
     unrounded: Annotated[
         bool, typer.Option("--unrounded", help="GRIM: runs were averaged unrounded.")
     ] = False,
+    against: Annotated[
+        str, typer.Option("--against", metavar="MODEL", help="Compare each other model with it.")
+    ] = "",
+    own: Annotated[
+        list[str] | None,
+        typer.Option("--own", metavar="MODEL", help="Glob of the study's own models; repeated."),
+    ] = None,
+    n: Annotated[
+        int | None, typer.Option("--n", help="Repetitions, where the table does not say.")
+    ] = None,
+    test_images: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--test-images", metavar="[DATASET=]N", help="Test images, if the table is silent."
+        ),
+    ] = None,
+    metric: Annotated[
+        str | None, typer.Option("--metric", help="What the numbers are, if the table is silent.")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option("--unit", help="percent or fraction, if the table is silent.")
+    ] = None,
+    spread: Annotated[
+        str | None, typer.Option("--spread", help="What stands behind ±: std, se or ci.")
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Say what published tables of means, stds and n can and cannot support."""
+    """Say what published tables can and cannot support: CSV, Markdown, LaTeX, as pasted."""
+    from omnibench.audit.facts import Facts
     from omnibench.commands import auditing
 
-    auditing.audit(tables, margin, unrounded, json)
+    facts = Facts.from_options(n, test_images or (), own or (), metric, unit, spread)
+    auditing.audit(tables, margin, unrounded, against, facts, json)
 
 
 @_command()

@@ -1,21 +1,17 @@
 """Say what an audit shows, one plain sentence each: first of printed numbers, then of claims."""
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from omnibench.audit.counts import is_single
 from omnibench.audit.implied import Aggregate, by_table, fits
 from omnibench.audit.published import Row, in_order
-from omnibench.audit.retest import Effect, Retest
+from omnibench.audit.retest import Effect
 from omnibench.audit.spreads import NONE_FITS
 from omnibench.audit.study import FOUR_DECIMALS, Audit
-from omnibench.stats.power import minimum_detectable_effect
+from omnibench.audit.uncertainty import IMAGES, RUNS
+from omnibench.audit.verdicts import MOST_NAMED, few, verdicts
 from omnibench.stats.result import ALPHA
-
-TITLES = {
-    "welch": "Welch", "student": "Student",
-    "one-sample": "one-sample t", "prediction": "prediction t",
-}  # fmt: skip
 
 
 def findings(audit: Audit, effects: Sequence[Effect], margin: float) -> Iterator[str]:
@@ -29,31 +25,18 @@ def findings(audit: Audit, effects: Sequence[Effect], margin: float) -> Iterator
     yield from _aggregates(audit)
     yield from _implied(audit)
     yield from _untestable(audit)
+    yield from _one_run(audit)
+    yield from _conversions(audit)
     yield from _across_definitions(audit)
     yield from _picked(audit)
-    yield from _significance(audit)
-    yield from _single(audit)
-    yield from _equivalence(effects, margin)
-    yield from _power(audit)
-    for test in audit.tests:
-        if test.note:
-            yield f"Not tested: {test.a.dataset}, {TITLES[test.test]}: {test.note}."
-
-
-def probability(p: float) -> str:
-    """Return p as in ".035"; four decimals below .01; "-" for a test that was refused."""
-    if math.isnan(p):
-        return "-"
-    if p < 0.00005:
-        return "<.0001"
-    text = f"{p:.3f}" if p >= 0.01 else f"{p:.4f}"
-    return text.removeprefix("0") if p < 0.9995 else "1"
-
-
-def runs(n: tuple[int, int], test: str) -> str:
-    """Return "5", or "5/3" where the two differ; a single number has no n of its own."""
-    same = n[0] == n[1] or test in ("one-sample", "prediction")
-    return str(n[0]) if same else f"{n[0]}/{n[1]}"
+    yield from _counts(audit)
+    yield from verdicts(audit, effects, margin)
+    if not audit.tests and not audit.count_tests:
+        yield (
+            "Nothing is compared: no two models have comparable numbers with a spread over runs or "
+            "an interval each, or accuracies of a known number of test images (--metric accuracy, "
+            "--test-images and --n say what the table does not)."
+        )
 
 
 def _counted(audit: Audit) -> Iterator[str]:
@@ -129,12 +112,85 @@ def _untestable(audit: Audit) -> Iterator[str]:
         if entry.row.role != "cited":
             tables.setdefault(entry.row.table, []).append(entry.row)
     for table, rows in tables.items():
-        bare = [row for row in rows if not row.std]
+        bare = [row for row in rows if not row.uncertainty]
         if bare:
+            counted = [row for row in bare if is_single(row)]
+            what = "nothing about them can be tested"
+            if counted:
+                what = (
+                    f"over runs {what}; {len(counted)} are accuracies of a known number of images "
+                    "and are counted"
+                )
             yield (
                 f"Table {table}: {len(bare)} of {len(rows)} numbers are printed without ±, so "
-                "nothing about them can be tested."
+                f"{what}."
             )
+
+
+def _one_run(audit: Audit) -> Iterator[str]:
+    """Yield the rows whose spread cannot be what it seems."""
+    rows = [entry.row for entry in audit.rows if entry.row.n == 1 and entry.row.over_runs]
+    if rows:
+        names = in_order(f"{row.model} on {row.dataset} (line {row.line})" for row in rows)
+        yield (
+            f"n = 1 is claimed with a spread for {few(names)}: one run has none, so "
+            "what stands there is not over runs, and the mean is taken as a single number."
+        )
+
+
+def _conversions(audit: Audit) -> Iterator[str]:
+    """Yield how a standard error or an interval is taken."""
+    known = {
+        (row.uncertainty.kind, row.uncertainty.over)
+        for row in (entry.row for entry in audit.rows)
+        if row.uncertainty
+    }
+    sentences = {
+        ("se", RUNS): "A standard error over runs is taken for std / sqrt(n), std with ddof = 1.",
+        ("se", IMAGES): "A standard error over test images is taken as known exactly.",
+        (
+            "ci",
+            RUNS,
+        ): "An interval over runs is taken for Student's, mean ± t(n - 1) std / sqrt(n).",
+        (
+            "ci",
+            IMAGES,
+        ): "An interval over test images is taken for a normal one: its standard error "
+        "is half its width / z, whatever its shape.",
+        (
+            "ci",
+            "",
+        ): "An interval that does not say what it is over is not taken as over runs but as "
+        "that number's own, over its test images: its standard error is half its width / z.",
+    }
+    yield from (sentences[kind] for kind in sentences if kind in known)
+
+
+def _counts(audit: Audit) -> Iterator[str]:
+    """Yield what single accuracies show as counts of images."""
+    for sentence in audit.uncounted[:MOST_NAMED]:
+        yield f"Refused: {sentence}, so it is neither counted nor compared."
+    if len(audit.uncounted) > MOST_NAMED:
+        yield f"Refused: {len(audit.uncounted) - MOST_NAMED} more such accuracies."
+    if any(count.row.n is None for count in audit.counts):
+        yield "A single accuracy without n is taken for one run (assumed)."
+    shown = [test for test in audit.count_tests if test.corrected.largest < ALPHA]
+    if audit.count_tests:
+        yield (
+            "Over images, unpaired (Fisher): p after Holm over the study's comparisons is below "
+            f".05, for all k that print so, on {len(shown)} of {len(audit.count_tests)}. It takes "
+            "the two models as tested on different images, and one training of each as all there "
+            "is."
+        )
+    paired = [test for test in audit.count_tests if test.mid is not None]
+    never = [test for test in paired if test.mid and test.mid.least >= ALPHA]
+    always = [test for test in paired if test.mid and test.mid.largest < ALPHA]
+    if paired:
+        yield (
+            f"Over images, paired (McNemar, mid-p, uncorrected): of {len(paired)} comparisons "
+            f"{len(always)} are below .05 however the models' errors overlap, {len(never)} cannot "
+            f"be, and of {len(paired) - len(always) - len(never)} only predictions could tell."
+        )
 
 
 def _across_definitions(audit: Audit) -> Iterator[str]:
@@ -171,96 +227,3 @@ def _picked(audit: Audit) -> Iterator[str]:
                 f"{contest.best.dataset}: {' and '.join(names)} are tied as the strongest; in a "
                 "family the dataset counts once, with the larger p."
             )
-
-
-def _significance(audit: Audit) -> Iterator[str]:
-    families: dict[tuple[str, str], list[Retest]] = {}
-    for test in sorted(audit.tests, key=lambda test: test.basis):  # claimed before implied
-        families.setdefault((test.test, test.basis), []).append(test)
-    for (name, _), tests in families.items():
-        answered = [test for test in tests if test.answer]
-        if not answered:
-            continue
-        n = " or ".join(in_order(runs(test.n, name) for test in answered))
-        worst = _worst(answered)
-        raw = [test for test in worst if test.p < ALPHA]
-        still = [test for test in raw if test.p_corrected < ALPHA]
-        lost = [test for test in raw if test.p_corrected >= ALPHA]
-        sentence = (
-            f"{TITLES[name]}, n = {n}: uncorrected p < .05 on {len(raw)} of {len(worst)} "
-            f"{_things(worst)} shown"
-        )
-        if raw:
-            sentence += f"; after Holm over the study's {answered[0].family} it stays on "
-            sentence += _listed(still, worst) or "none"
-        yield f"{sentence}, and is lost on {_listed(lost, worst)}." if lost else f"{sentence}."
-
-
-def _worst(tests: Iterable[Retest]) -> list[Retest]:
-    """Return one test for each contest: of tied rivals the one with the largest p."""
-    contests: dict[tuple[str, ...], list[Retest]] = {}
-    for test in tests:
-        contests.setdefault(_contest(test), []).append(test)
-    return [max(tied, key=lambda test: test.p) for tied in contests.values()]
-
-
-def _contest(test: Retest) -> tuple[str, ...]:
-    return test.a.table, test.a.dataset, test.a.metric, test.a.definition
-
-
-def _things(tests: Sequence[Retest]) -> str:
-    """Return what contests are called: "datasets", unless a dataset has several."""
-    datasets = {test.a.dataset for test in tests}
-    return "datasets" if len(datasets) == len({_contest(test) for test in tests}) else "comparisons"
-
-
-def _place(test: Retest, tests: Sequence[Retest]) -> str:
-    named = _things(tests) == "comparisons"
-    return f"{test.a.dataset} {test.a.metric}" if named else test.a.dataset
-
-
-def _listed(tests: Sequence[Retest], among: Sequence[Retest]) -> str:
-    return ", ".join(
-        f"{_place(test, among)} ({'ahead' if test.a.merit > test.b.merit else 'BEHIND'}, "
-        f"p {probability(test.p_corrected)})"
-        for test in tests
-    )
-
-
-def _single(audit: Audit) -> Iterator[str]:
-    if any(test.test == "one-sample" for test in audit.tests):
-        yield (
-            "A one-sample t-test takes a single published run as known exactly; at a nominal 5 % "
-            "it errs in 16 % (n = 3), 32 % (n = 5), 51 % (n = 10). Read the prediction t instead."
-        )
-
-
-def _equivalence(effects: Sequence[Effect], margin: float) -> Iterator[str]:
-    for basis in in_order(effect.test.basis for effect in effects):
-        undecided = [
-            effect
-            for effect in effects
-            if effect.test.basis == basis
-            and not effect.test.p_corrected < ALPHA
-            and not math.isnan(effect.p_equivalent)
-        ]
-        if not undecided:
-            continue
-        n = " or ".join(in_order(runs(effect.test.n, "welch") for effect in undecided))
-        tests = [effect.test for effect in undecided]
-        failed = {_place(e.test, tests) for e in undecided if e.p_equivalent >= ALPHA}
-        datasets = in_order(_place(test, tests) for test in tests)
-        shown = [name for name in datasets if name not in failed]
-        yield (
-            f'No difference shown is not "matches": at n = {n} equivalence within ±{margin:g} '
-            f"points (TOST, uncorrected) is shown on {', '.join(shown) or 'none'} of the "
-            f"{len(datasets)} {_things(tests)} without a significant difference"
-            f"{'; not on ' + ', '.join(n for n in datasets if n in failed) if failed else ''}."
-        )
-
-
-def _power(audit: Audit) -> Iterator[str]:
-    if any(test.test == "welch" for test in audit.tests):
-        counts = [n for n in (audit.claimed, audit.implied) if n is not None]
-        sizes = ", ".join(f"{minimum_detectable_effect(n):.2f} SD at n = {n}" for n in counts)
-        yield f"Power: of one pair, uncorrected, 80 % power needs a true difference of {sizes}."

@@ -4,25 +4,29 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from omnibench.audit.findings import TITLES, findings, probability, runs
+from omnibench.audit.counts import Count, CountTest
+from omnibench.audit.facts import Facts
 from omnibench.audit.implied import Allowed
-from omnibench.audit.published import in_order
-from omnibench.audit.retest import Effect, Retest, effects
+from omnibench.audit.retest import Retest
+from omnibench.audit.rounding import Bounds
 from omnibench.audit.shipped import find_tables
 from omnibench.audit.study import FOUR_DECIMALS, Audit, audit_studies
+from omnibench.audit.verdicts import runs
+from omnibench.commands.audit_screen import ROUNDED, UNROUNDED, show
 from omnibench.errors import RequestError
-from omnibench.terminal import columns, echo, echo_json
-
-ROUNDED = "each run rounded to four decimals first"
-UNROUNDED = "runs averaged unrounded"
+from omnibench.terminal import echo_json
 
 
-def audit(names: Sequence[str], margin: float, unrounded: bool, as_json: bool) -> None:
-    """Audit the tables of CSVs, folders of them, or shipped studies.
+def audit(
+    names: Sequence[str], margin: float, unrounded: bool, against: str, facts: Facts, as_json: bool
+) -> None:
+    """Audit the tables of files, folders of CSVs, or shipped studies.
 
     Args:
         margin: of equivalence, in points.
         unrounded: whether GRIM takes single runs as averaged unrounded.
+        against: the model that the others are compared with; "" for none.
+        facts: what stands for what the tables leave out.
 
     Raises:
         RequestError: a table cannot be found or read, or the margin is not above 0.
@@ -30,28 +34,33 @@ def audit(names: Sequence[str], margin: float, unrounded: bool, as_json: bool) -
     if not (margin > 0 and math.isfinite(margin)):
         raise RequestError(f"--margin: {margin:g} is not a number of points above 0")
     paths = [path for name in names for path in find_tables(name)]
-    audits = audit_studies(paths, None if unrounded else FOUR_DECIMALS)
+    audits = audit_studies(paths, None if unrounded else FOUR_DECIMALS, facts, against)
     if as_json:
-        echo_json(
-            {
-                "rows": [_row(entry, audit.decimals) for audit in audits for entry in audit.rows],
-                "aggregates": [
-                    {
-                        "table": _table(aggregate.row.table),
-                        "model": aggregate.row.model,
-                        "metric": aggregate.row.metric,
-                        "spread": aggregate.spread,
-                        "n": aggregate.n,
-                    }
-                    for audit in audits
-                    for aggregate in audit.aggregates
-                ],
-                "comparisons": [_comparison(test) for audit in audits for test in audit.tests],
-            }
-        )
+        echo_json(_json(audits))
         return
-    for audit in audits:
-        _print(audit, effects(audit.tests, margin), margin)
+    for study in audits:
+        show(study, margin)
+
+
+def _json(audits: Sequence[Audit]) -> dict[str, Any]:
+    return {
+        "assumed": list(dict.fromkeys(text for audit in audits for text in audit.assumed)),
+        "rows": [_row(entry, audit.decimals) for audit in audits for entry in audit.rows],
+        "aggregates": [
+            {
+                "table": _table(aggregate.row.table),
+                "model": aggregate.row.model,
+                "metric": aggregate.row.metric,
+                "spread": aggregate.spread,
+                "n": aggregate.n,
+            }
+            for audit in audits
+            for aggregate in audit.aggregates
+        ],
+        "comparisons": [_comparison(test) for audit in audits for test in audit.tests],
+        "counts": [_count(count) for audit in audits for count in audit.counts],
+        "count_comparisons": [_counted(test) for audit in audits for test in audit.count_tests],
+    }
 
 
 def _row(entry: Allowed, decimals: int | None) -> dict[str, Any]:
@@ -82,102 +91,49 @@ def _comparison(test: Retest) -> dict[str, Any]:
         "difference": round(test.a.value - test.b.value, 10),
         "test": test.test,
         "n": int(n) if n.isdecimal() else n,
-        "p": None if math.isnan(test.p) else test.p,
-        "p_corrected": None if math.isnan(test.p_corrected) else test.p_corrected,
+        "p": _number(test.p),
+        "p_corrected": _number(test.p_corrected),
+        "n_is": test.basis.split()[0],
+        "over": test.over,
+        "p_range": _pair(test.bounds),
+        "p_corrected_range": _pair(test.bounds_corrected),
     }
+
+
+def _count(count: Count) -> dict[str, Any]:
+    return {
+        "table": _table(count.row.table),
+        "dataset": count.row.dataset,
+        "model": count.row.model,
+        "k": [count.least, count.most],
+        "images": count.images,
+        "wilson": list(count.interval),
+    }
+
+
+def _counted(test: CountTest) -> dict[str, Any]:
+    return {
+        "table": _table(test.a.row.table),
+        "dataset": test.a.row.dataset,
+        "a": test.a.row.model,
+        "b": test.b.row.model,
+        "newcombe": list(test.interval),
+        "fisher": _pair(test.fisher),
+        "fisher_corrected": _pair(test.corrected),
+        "images_apart": list(test.apart) if test.apart else None,
+        "mcnemar_mid": _pair(test.mid),
+        "mcnemar_exact": _pair(test.exact),
+    }
+
+
+def _pair(bounds: Bounds | None) -> list[float] | None:
+    return None if bounds is None or math.isnan(bounds.largest) else list(bounds)
+
+
+def _number(p: float) -> float | None:
+    return None if math.isnan(p) else p
 
 
 def _table(name: str) -> int | str:
     """Return a table's number, or its name where it has none."""
     return int(name) if name.isdecimal() and name.isascii() and len(name) < 9 else name
-
-
-def _print(audit: Audit, sizes: Sequence[Effect], margin: float) -> None:
-    tables = in_order(entry.row.table for entry in audit.rows)
-    echo(f"{audit.study or 'unnamed study'}: table {', '.join(tables)}\n")
-    _print_grim(audit)
-    _print_aggregates(audit)
-    _print_effects(sizes, margin)
-    _print_tests(audit)
-    for sentence in findings(audit, sizes, margin):
-        echo(f"- {sentence}")
-    echo()
-
-
-def _print_grim(audit: Audit) -> None:
-    rounding = UNROUNDED if audit.decimals is None else ROUNDED
-    rows = [
-        (
-            entry.row.table,
-            entry.row.dataset,
-            entry.row.model,
-            f"{entry.row.mean} ± {entry.row.std}" if entry.row.std else entry.row.mean,
-            entry.row.n,
-            ", ".join(map(str, entry.n_possible or [])) or "none",
-        )
-        for entry in audit.rows
-        if entry.grim is False
-    ]
-    header = ("table", "dataset", "model", "accuracy", "n claimed", "n possible (GRIM)")
-    _echo(f"Accuracies that the claimed n makes impossible ({rounding})", rows, header)
-
-
-def _print_aggregates(audit: Audit) -> None:
-    rows = [
-        (
-            aggregate.row.table,
-            aggregate.row.model,
-            aggregate.row.metric,
-            aggregate.row.std,
-            aggregate.spread,
-            ", ".join(map(str, aggregate.n)) or "can't be told",
-        )
-        for aggregate in audit.aggregates
-        if aggregate.spread is not None
-    ]
-    header = ("table", "model", "metric", "±", "what it is", "n")
-    _echo("What the ± of an aggregate is", rows, header)
-
-
-def _print_effects(sizes: Sequence[Effect], margin: float) -> None:
-    rows = []
-    for effect in sizes:
-        answer = effect.test.answer
-        if answer is not None:
-            rows.append(
-                (
-                    effect.test.a.dataset,
-                    effect.test.b.model,
-                    runs(effect.test.n, "welch"),
-                    f"{answer.difference:+.2f}",
-                    f"[{answer.low:+.2f}, {answer.high:+.2f}]",
-                    "-" if math.isnan(answer.effect) else f"{answer.effect:+.2f}",
-                    "-" if math.isnan(effect.detectable) else f"{effect.detectable:.2f}",
-                    probability(effect.p_equivalent),
-                )
-            )
-    header = ("dataset", "b", "n", "a - b", "95 % (Welch)", "g", "detectable", f"TOST ±{margin:g}")
-    _echo("Differences, and what n runs could have detected (80 % power)", rows, header)
-
-
-def _print_tests(audit: Audit) -> None:
-    kinds = sorted({(t.basis, list(TITLES).index(t.test), t.test) for t in audit.tests})
-    cells = {(t.a, t.b, t.basis, t.test): t for t in audit.tests}
-    heads = []
-    for basis, _, kind in kinds:
-        alike = [t for t in audit.tests if (t.basis, t.test) == (basis, kind)]
-        counts = in_order(runs(t.n, kind) for t in alike)
-        heads.append(f"{TITLES[kind]} {f'n={counts[0]}' if len(counts) == 1 else f'{basis} n'}")
-    rows = []
-    for a, b in dict.fromkeys((t.a, t.b) for t in audit.tests):
-        tests = [cells.get((a, b, basis, kind)) for basis, _, kind in kinds]
-        p = [f"{probability(t.p)} ({probability(t.p_corrected)})" if t else "-" for t in tests]
-        rows.append((f"{a.dataset} {a.metric}", a.model, b.model, *p))
-    families = in_order(str(t.family) for t in audit.tests)
-    title = f"p, in brackets after Holm over the {' or '.join(families)} comparisons of the study"
-    _echo(title, rows, ("dataset", "a", "b", *heads))
-
-
-def _echo(title: str, rows: Sequence[Sequence[Any]], header: Sequence[str]) -> None:
-    if rows:
-        echo(f"{title}:\n{columns(rows, header)}\n")

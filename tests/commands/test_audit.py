@@ -89,7 +89,9 @@ def p_values(
 
 
 def test_json_holds_what_its_contract_names(shipped: dict[str, list[dict[str, Any]]]) -> None:
-    assert set(shipped) == {"rows", "aggregates", "comparisons"}
+    further = {"assumed", "counts", "count_comparisons"}
+    assert set(shipped) == {"rows", "aggregates", "comparisons"} | further
+    assert all(shipped[name] == [] for name in further)  # the study says all that is needed
     names = [
         "table",
         "dataset",
@@ -108,7 +110,19 @@ def test_json_holds_what_its_contract_names(shipped: dict[str, list[dict[str, An
         list(row) == ["table", "model", "metric", "spread", "n"] for row in shipped["aggregates"]
     )
     names = ["table", "dataset", "metric", "a", "b", "difference", "test", "n", "p", "p_corrected"]
+    names += ["n_is", "over", "p_range", "p_corrected_range"]
     assert all(list(row) == names for row in shipped["comparisons"])
+    assert {row["over"] for row in shipped["comparisons"]} == {"runs"}
+
+
+def test_every_printed_p_lies_in_its_range(shipped: dict[str, list[dict[str, Any]]]) -> None:
+    for row in shipped["comparisons"]:
+        for key in ("p", "p_corrected"):
+            least, largest = row[f"{key}_range"]
+            assert least <= row[key] <= largest
+    ranges = p_values(shipped, "USforKidneyMSBench", "p_corrected_range")
+    unsettled = ranges["student", 3]
+    assert unsettled[0] < 0.05 < unsettled[1]  # type: ignore[index]
 
 
 @pytest.mark.parametrize(
@@ -196,7 +210,8 @@ def test_unrounded_runs_are_the_other_assumption(audit: Callable[..., Any]) -> N
 
 def test_text_prints_the_table_of_p_values_and_each_finding(audit: Callable[..., Any]) -> None:
     text = audit("omnirad")
-    lines = {line.split()[0]: line for line in text.splitlines() if "macro-f1" in line}
+    printed = [line for line in text.splitlines() if "macro-f1" in line]
+    lines = {line.split()[0]: line for line in reversed(printed)}  # the first of two tables
     assert ".385 (1)" in lines["BreastMNIST"]
     assert ".0032 (.035)    .0015 (.016)    .035 (.384)" in lines["OrganSMNIST"]
     for sentence in (
@@ -211,6 +226,9 @@ def test_text_prints_the_table_of_p_values_and_each_finding(audit: Callable[...,
         "Best variant picked on the test set",
         'No difference shown is not "matches"',
         "2.02 SD at n = 5, 3.07 SD at n = 3",
+        "Student, n = 3: the digits not printed leave open whether p after Holm is below .05 on "
+        "USforKidneyMSBench",
+        "of further runs on these test images",
     ):
         assert sentence in text
 
@@ -288,6 +306,7 @@ def test_no_variance_is_a_row_without_p_and_a_sentence(
     table = write("a.csv", {**OURS, "std": "0.00"}, {**RIVAL, "std": "0.00"})
     rows = json.loads(audit(table, "--json"))["comparisons"]
     assert [row["p"] for row in rows] == [None, None]
+    assert rows[0]["p_range"][0] < 1e-300 < rows[0]["p_range"][1] < 1e-6  # 1 point, std below .005
     assert "Not tested: d, Welch: neither model varies" in audit(table)
 
 

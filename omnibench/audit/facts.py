@@ -107,6 +107,20 @@ def completed(rows: Iterable[Row], facts: Facts) -> tuple[list[Row], list[str]]:
     return rows, sentences
 
 
+def unused(facts: Facts, sentences: Iterable[str]) -> list[str]:
+    """Return a sentence for each option that no sentence on what was assumed names."""
+    options = {
+        "--n": facts.n, "--test-images": facts.images, "--own": facts.own,
+        "--metric": facts.metric, "--unit": facts.unit, "--spread": facts.spread,
+    }  # fmt: skip
+    everything = " ".join(sentences)
+    return [
+        f"{option} changes nothing: the tables say it themselves, or have no use for it"
+        for option, value in options.items()
+        if value and f"({option})" not in everything
+    ]
+
+
 def _not_own(role: str) -> str:
     return "rerun" if role == "own" else role
 

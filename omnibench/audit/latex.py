@@ -1,7 +1,7 @@
 """Take LaTeX tables apart into lines of cells, as they are typeset."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from omnibench.errors import RequestError
@@ -18,6 +18,8 @@ _RULES = re.compile(
 )
 _SPAN = re.compile(r"\\multicolumn\s*\{\s*([0-9]+)\s*\}")
 _TALL = re.compile(r"\\multirow\s*(?:\[[^\]]*\])?\s*\{\s*(-?[0-9]+)\s*\}")
+
+_MOST_COLUMNS = 1000  # that a column repeated as *{n}{...} stands for
 
 
 class Line(NamedTuple):
@@ -36,11 +38,15 @@ def tables(text: str, path: str) -> list[tuple[list[Line], int]]:
         RequestError: a tabular does not end, or its braces do not match.
     """
     text = _COMMENT.sub(lambda match: match[1], text)
-    return [_table(body, number, path) for body, number in _bodies(text, path)]
+    return [
+        (_joined(lines, _before_signs(columns)), heads)
+        for columns, body, number in _bodies(text, path)
+        for lines, heads in [_table(body, number, path)]
+    ]
 
 
-def _bodies(text: str, path: str) -> Iterator[tuple[str, int]]:
-    """Yield each outermost tabular's content, and the line on which it begins."""
+def _bodies(text: str, path: str) -> Iterator[tuple[str, str, int]]:
+    """Yield each outermost tabular's columns, its content, and the line on which that begins."""
     place = 0
     while begin := BEGIN.search(text, place):
         number = text.count("\n", 0, begin.start()) + 1
@@ -54,15 +60,55 @@ def _bodies(text: str, path: str) -> Iterator[tuple[str, int]]:
             else:
                 depth, end, place = depth - 1, closed.start(), closed.end()
         start = begin.end()
+        columns = ""
         groups = 2 if begin[1] in ("tabular*", "tabularx", "tabulary") else 1
         while groups:
             start += len(text[start:]) - len(text[start:].lstrip())
             if text[start : start + 1] not in ("[", "{"):
                 break
             groups -= text[start] == "{"
-            start = _closing(text, start, path)
+            opening, start = start, _closing(text, start, path)
+            columns = text[opening + 1 : start - 1]
         body = text[start:end]
-        yield _flat(body), text.count("\n", 0, start) + 1
+        yield columns, _flat(body), text.count("\n", 0, start) + 1
+
+
+def _before_signs(columns: str) -> list[int]:
+    """Return the columns that a ± between columns follows, as in "l r@{$\\pm$}l"."""
+    while repeated := re.search(r"\*\s*\{([0-9]+)\}\s*\{((?:[^{}]|\{[^{}]*\})*)\}", columns):
+        expanded = repeated[2] * min(int(repeated[1]), _MOST_COLUMNS)
+        columns = columns[: repeated.start()] + expanded + columns[repeated.end() :]
+    parts = re.findall(
+        r"[@!><]\s*\{(?:[^{}]|\{(?:[^{}]|\{[^{}]*\})*\})*\}|"
+        r"[a-zA-Z]\s*(?:\[[^\]]*\])?\s*(?:\{[^{}]*\})?",
+        columns,
+    )
+    before: list[int] = []
+    count = 0
+    for part in parts:
+        if part[0].isalpha():
+            count += 1
+        elif part[0] in "@!" and re.search(r"\\pm(?![a-zA-Z])|±", part):
+            before.append(count - 1)
+    return before
+
+
+def _joined(lines: list[Line], before: Sequence[int]) -> list[Line]:
+    """Return lines in which a mean and what stands behind its ± are one cell."""
+    return [line._replace(cells=tuple(_with_signs(line.cells, before))) for line in lines]
+
+
+def _with_signs(cells: Sequence[str], before: Sequence[int]) -> Iterator[str]:
+    skipped = False
+    for index, cell in enumerate(cells):
+        if skipped:
+            skipped = False
+        elif index in before and index + 1 < len(cells):
+            size = cells[index + 1]
+            yield cell if size in ("", cell) else rf"{cell} $\pm$ {size}"
+            skipped = True
+        else:
+            yield cell
 
 
 def _flat(body: str) -> str:

@@ -7,7 +7,7 @@ from omnibench.audit.facts import Facts
 from omnibench.audit.grids import Grid
 from omnibench.audit.headings import canonical
 from omnibench.audit.markup import name, plain
-from omnibench.audit.printed import Reading, columns_of, number
+from omnibench.audit.printed import Reading, columns_of, number, place
 from omnibench.audit.published import Row
 from omnibench.audit.wide import wide_texts
 from omnibench.errors import RequestError
@@ -38,13 +38,12 @@ def read_grid(grid: Grid, facts: Facts) -> Reading:
     marks: dict[str, str] = {}
     rows: dict[tuple[str, ...], Row] = {}
     for line, column, cells in texts:
-        place = f"{grid.source}: line {line}, column '{column}'" if column else ""
-        place = place or f"{grid.source}: line {line}"
-        _one_mark(cells.get("mark", ""), place, marks)
-        row = row_from_texts(cells, grid.source, line, place)
+        where = place(grid, line, column) if column else f"{grid.source}: line {line}"
+        _one_mark(cells.get("mark", ""), where, marks)
+        row = row_from_texts(cells, grid.source, line, where)
         if row.place in rows:
             raise RequestError(
-                f"{place}: {row.metric} of {row.model} on {row.dataset} in table {row.table} "
+                f"{where}: {row.metric} of {row.model} on {row.dataset} in table {row.table} "
                 f"stands twice, on line {rows[row.place].line} too"
             )
         rows[row.place] = row
@@ -89,7 +88,7 @@ def _long(
                 f"{grid.source}: line {line.number}: mean is '{texts['mean']}', not a number such "
                 "as 91.67"
             )
-        printed = columns_of(cell, facts, reading)
+        printed = columns_of(cell, facts, reading, place(grid, line.number, "mean"))
         texts.update({key: text for key, text in printed.items() if not texts.get(key)})
         texts["mean"] = cell.mean
         texts["metric"] = canonical(texts["metric"])

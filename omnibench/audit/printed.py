@@ -29,8 +29,12 @@ class Reading:
             self.assumed.append(sentence)
 
 
-def columns_of(cell: Value, facts: Facts, reading: Reading) -> dict[str, str]:
-    """Return the columns that a cell fills."""
+def columns_of(cell: Value, facts: Facts, reading: Reading, place: str) -> dict[str, str]:
+    """Return the columns that a cell fills.
+
+    Raises:
+        RequestError: a whole number stands in brackets behind one with decimals: named by place.
+    """
     texts = {"mean": cell.mean, "mark": cell.mark, "unit": "percent" if cell.percent else ""}
     texts |= {"ci_low": cell.low, "ci_high": cell.high}
     if cell.level:
@@ -38,6 +42,11 @@ def columns_of(cell: Value, facts: Facts, reading: Reading) -> dict[str, str]:
     if cell.low and not cell.level:
         reading.assume("an interval without a level is one of 95 %")
     if cell.size:
+        if cell.bracketed and "." in cell.mean and "." not in cell.size and not facts.spread:
+            raise RequestError(
+                f"{place}: {cell.mean} ({cell.size}) may be a spread of {cell.size} or of so many "
+                "last digits, a rank or a reference; write what it is, or say --spread"
+            )
         spread = facts.spread or "std"
         where = "one number in brackets" if cell.bracketed else "what follows ±"
         why = " (--spread)" if facts.spread else "; --spread says else"
@@ -63,7 +72,11 @@ def number(text: str, grid: Grid, line: int, column: str, model: str = "") -> Va
     try:
         return value(text)
     except RequestError as reason:
-        of = f" ({model})" if model else ""
-        raise RequestError(
-            f"{grid.source}: line {line}{of}, column '{column}': '{printable(text)[:60]}' {reason}"
-        ) from None
+        shown = printable(text)[:60]
+        raise RequestError(f"{place(grid, line, column, model)}: '{shown}' {reason}") from None
+
+
+def place(grid: Grid, line: int, column: str, model: str = "") -> str:
+    """Return where a cell stands, in words."""
+    of = f" ({model})" if model else ""
+    return f"{grid.source}: line {line}{of}, column '{column}'"

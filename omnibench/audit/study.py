@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omnibench.audit.contests import Contest, contests
 from omnibench.audit.counts import Count, CountTest, count_tests
-from omnibench.audit.facts import Facts, completed
+from omnibench.audit.facts import Facts, completed, unused
 from omnibench.audit.implied import Aggregate, Allowed, aggregate, allowed, claimed_n, implied_n
 from omnibench.audit.published import Row, in_order
 from omnibench.audit.reading import NOTHING, read_tables
@@ -83,6 +83,7 @@ def audit_studies(
     everything, units = in_one_unit(everything)
     completed_rows = iter(everything)
     sentences = tuple(in_order([*assumed, *further, *units]))
+    sentences += tuple(unused(facts, sentences))
     return [
         _audit_study(study, [next(completed_rows) for _ in group], decimals, against, sentences)
         for (_, study), group in groups.items()

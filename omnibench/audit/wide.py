@@ -23,7 +23,7 @@ from omnibench.audit.headings import (
 )
 from omnibench.audit.latex import Line
 from omnibench.audit.markup import name, plain
-from omnibench.audit.printed import Reading, columns_of, number
+from omnibench.audit.printed import Reading, columns_of, number, place
 from omnibench.audit.published import in_order
 from omnibench.errors import RequestError
 
@@ -62,7 +62,7 @@ def wide_texts(
             cell = number(line.cells[index], grid, line.number, title, entry.name)
             if cell is None:
                 continue
-            printed = columns_of(cell, facts, reading)
+            printed = columns_of(cell, facts, reading, place(grid, line.number, title, entry.name))
             for part in (STD, SE):
                 beside = spreads.get((top.key, part))
                 if beside is not None:
@@ -190,8 +190,8 @@ def _entries(
             raise RequestError(f"{grid.source}: line {line.number} has numbers and no model")
         entries.append((Entry(label, dataset, line), section))
     counts = Counter((entry.name, entry.dataset) for entry, _ in entries)
-    for place, (entry, over) in enumerate(entries):
+    for index, (entry, over) in enumerate(entries):
         if over and counts[entry.name, entry.dataset] > 1:
             reading.assume(f"table {grid.name}: models of one name are told apart by '{over}'")
-            entries[place] = entry._replace(name=f"{entry.name} ({over})"), over
+            entries[index] = entry._replace(name=f"{entry.name} ({over})"), over
     return [entry for entry, _ in entries]

@@ -292,3 +292,32 @@ def test_a_column_of_datasets_beside_one_of_models_is_read(paste: Paste) -> None
         ("B", "D"),
         ("A", "E"),
     ]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        r"l r@{\,$\pm$\,}l r@{\,$\pm$\,}l",
+        r"l*{2}{r@{${}\pm{}$}l}",
+        r"lS[table-format=2.1]!{±}Sr@{$\pm$}p{1cm}",
+    ],
+)
+def test_a_sign_between_latex_columns_joins_them(paste: Paste, columns: str) -> None:
+    text = (
+        rf"\begin{{tabular}}{{{columns}}} Model & \multicolumn{{2}}{{c}}{{D}} & "
+        r"\multicolumn{2}{c}{E} \\ \midrule A & \textbf{80.1} & 0.3\dagger & "
+        r"\multicolumn{2}{c}{--} \\ B & 79.0 & 0.5 & 70.0 & \\ \end{tabular}"
+    )
+    rows = rows_of(paste("a.tex", text))
+    assert [(row.model, row.dataset, row.mean, row.std) for row in rows] == [
+        ("A", "D", "80.1", "0.3"),
+        ("B", "D", "79.0", "0.5"),
+        ("B", "E", "70.0", ""),
+    ]
+
+
+def test_a_whole_number_in_brackets_behind_decimals_is_ambiguous(paste: Paste) -> None:
+    path = paste("a.md", "| Model | D |\n|-|-|\n| A | 80.1 (3) |\n")
+    with pytest.raises(RequestError, match=r"line 3 \(A\), column 'D': 80.1 \(3\) may be a spread"):
+        rows_of(path)
+    assert rows_of(path, Facts(spread="std"))[0].std == "3"

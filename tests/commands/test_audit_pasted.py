@@ -244,3 +244,11 @@ def test_options_that_are_wrong_are_named(
     audit: Audit, options: tuple[str, ...], message: str
 ) -> None:
     assert message in audit(BENCHMARK, *options, status=2)
+
+
+def test_an_option_that_changes_nothing_is_named(audit: Audit) -> None:
+    text = "| Model | D Acc (%) |\n|-|-|\n| A | 80.1 |\n| B | 79.0 |\n"
+    output = audit(text, "--metric", "AUC", "--unit", "fraction", "--spread", "se")
+    for option in ("--metric", "--unit", "--spread"):
+        assert f"{option} changes nothing" in output
+    assert "--n changes nothing" not in output

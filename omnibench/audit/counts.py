@@ -19,6 +19,7 @@ from omnibench.stats.result import CONFIDENCE, SMALLEST_P, Floats, RefusedError
 
 Interval = tuple[float, float]
 
+_MOST_IMAGES = 1_000_000
 _MOST_COUNTS = 3  # of one accuracy that are looked at, least and largest among them
 
 
@@ -76,9 +77,14 @@ def count(row: Row) -> Count:
     """Return which k of the row's test images print as its accuracy does.
 
     Raises:
-        RefusedError: none does.
+        RefusedError: none does, or the images are more than a million.
     """
     images = row.test_images or 0
+    if images > _MOST_IMAGES:
+        raise RefusedError(
+            f"the accuracy {row.mean} of {row.model} on {row.dataset} is of {images} images, more "
+            f"than the {_MOST_IMAGES} that are counted here"
+        )
     printed = row.printed(row.mean)
     least, most = math.ceil(printed.low * images), min(math.floor(printed.high * images), images)
     if least > most or printed.value < 0:

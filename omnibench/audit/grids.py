@@ -14,6 +14,7 @@ from omnibench.errors import RequestError
 from omnibench.files import read_regular
 
 SEPARATORS = ("\t", ";", ",")
+_LONGEST = 2000  # characters of a cell
 _PIPE = re.compile(r"(?<!\\)\|")
 _RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*")
 
@@ -83,6 +84,11 @@ def _grid(path: Path, name: str, lines: Sequence[Line], heads: int, separator: s
             raise RequestError(
                 f"{path}: line {line.number} has not as many cells as the header: {len(texts)}, "
                 f"not {width}"
+            )
+        elif max(map(len, texts)) > _LONGEST:
+            raise RequestError(
+                f"{path}: line {line.number} has a cell of more than {_LONGEST} characters, which "
+                "is no number and no name"
             )
         elif any(texts):
             rows.append(Line(line.number, tuple(texts)))

@@ -130,25 +130,38 @@ def _table(body: str, number: int, path: str) -> tuple[list[Line], int]:
         cells: list[str] = []
         for part in _split(source, "&", path, raw.number):
             span = _SPAN.search(part)
-            cells += [part.strip()] * (int(span[1]) if span else 1)
+            cells += [part.strip()] * (_few(span[1], path, raw.number) if span else 1)
         for column, (left, text) in list(hanging.items()):
             if column < len(cells) and not cells[column]:
                 cells[column] = text
             hanging[column] = (left - 1, text)
             if left == 1:
                 del hanging[column]
-        _hang(cells, lines, hanging)
+        _hang(cells, lines, hanging, path)
         lines.append(Line(raw.number, tuple(_bare(cell) for cell in cells)))
     return lines, max(heads, 1)
 
 
-def _hang(cells: list[str], lines: list[Line], hanging: dict[int, tuple[int, str]]) -> None:
+def _few(text: str, path: str, number: int) -> int:
+    """Return how many columns or lines a cell reaches over.
+
+    Raises:
+        RequestError: no table has so many.
+    """
+    if len(text) > 4:
+        raise RequestError(f"{path}: a cell on line {number} reaches over {text} columns or lines")
+    return int(text)
+
+
+def _hang(
+    cells: list[str], lines: list[Line], hanging: dict[int, tuple[int, str]], path: str
+) -> None:
     """Note the cells that reach over lines below, and fill in those that reach over lines above."""
     for column, cell in enumerate(cells):
         tall = _TALL.search(cell)
         if not tall:
             continue
-        height = int(tall[1])
+        height = _few(tall[1], path, lines[-1].number if lines else 1)
         if height > 1:
             hanging[column] = (height - 1, cell)
         for index in range(len(lines) + height + 1, len(lines)) if height < 0 else ():

@@ -48,7 +48,8 @@ def read_grid(grid: Grid, facts: Facts) -> Reading:
             )
         rows[row.place] = row
     if not rows:
-        raise RequestError(f"{grid.source}: table {grid.name} has no rows of numbers")
+        why = "".join(f"; {sentence}" for sentence in reading.assumed)
+        raise RequestError(f"{grid.source}: table {grid.name} has no rows of numbers{why}")
     reading.rows = list(rows.values())
     return reading
 

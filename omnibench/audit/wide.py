@@ -93,7 +93,13 @@ def _title(texts: Sequence[str]) -> str:
 def _parted(grid: Grid) -> tuple[list[Line], list[Line]]:
     """Part headings from the lines below: those of the format, and further ones of words."""
     heads = min(grid.heads, len(grid.lines))
-    while 0 < heads < len(grid.lines) and _is_head(grid.lines[heads].cells):
+    corner, *first = grid.lines[0].cells
+    if any(mark in cell for mark in ".,±" for cell in first) and all(map(is_value, first)):
+        raise RequestError(
+            f"{grid.source}: line {grid.lines[0].number} holds numbers where the table needs its "
+            "headings: datasets or metrics"
+        )
+    while 0 < heads < len(grid.lines) and _is_head(grid.lines[heads].cells, corner):
         heads += 1
     body = list(grid.lines[heads:])
     if not body:
@@ -101,8 +107,14 @@ def _parted(grid: Grid) -> tuple[list[Line], list[Line]]:
     return list(grid.lines[:heads]), body
 
 
-def _is_head(cells: Sequence[str]) -> bool:
-    """Tell whether a line is one of words over several columns, and of nothing like a number."""
+def _is_head(cells: Sequence[str], corner: str) -> bool:
+    """Tell whether a line below the first is a heading too: of words, and names no model.
+
+    Args:
+        corner: the first cell of the first line.
+    """
+    if corner and cells[0] not in ("", corner):
+        return False
     rest = [cell for cell in cells[1:] if not is_absent(cell)]
     like_numbers = any(re.match(r"\W*[0-9]*[.,][0-9]", plain(cell)) for cell in rest)
     return bool(rest) and len(set(cells)) > 1 and not like_numbers and not any(map(is_value, rest))

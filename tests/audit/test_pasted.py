@@ -209,6 +209,22 @@ def test_two_hundred_models_by_fifty_datasets_are_read(paste: Paste) -> None:
         ),
         ("a.csv", "M,D\nA,0.90 (0.93-0.95)\n", "interval 0.93 to 0.95 does not hold the mean 0.90"),
         ("a.csv", "M,D\n,80.1\n", "line 2 has numbers and no model"),
+        ("a.csv", "A,80.1,79\nB,80.2,79.1\n", "line 1 holds numbers where .* headings"),
+        (
+            "a.md",
+            f"| M | D |\n|-|-|\n| A | {'1 ' * 2000} |\n",
+            "line 3 has a cell of more than 2000 characters",
+        ),
+        (
+            "a.tex",
+            r"\begin{tabular}{lc} M & \multicolumn{99999}{c}{D} \\ A & 1 \\ \end{tabular}",
+            "line 1 reaches over 99999 columns",
+        ),
+        (
+            "a.md",
+            "| M | D |\n|-|-|\n| A | bad |\n",
+            "has no rows of numbers; .* passed over as no scores: column D",
+        ),
         ("a.csv", "M,D\n", "has headings and no numbers"),
         ("a.csv", "M,D\nA,-\n", "has no rows of numbers"),
         ("a.md", "no table here\n", "holds no table"),

@@ -25,7 +25,7 @@ def findings(audit: Audit, effects: Sequence[Effect], margin: float) -> Iterator
     yield from _aggregates(audit)
     yield from _implied(audit)
     yield from _untestable(audit)
-    yield from _one_run(audit)
+    yield from _spreads_of_one_run(audit)
     yield from _conversions(audit)
     yield from _across_definitions(audit)
     yield from _picked(audit)
@@ -127,7 +127,7 @@ def _untestable(audit: Audit) -> Iterator[str]:
             )
 
 
-def _one_run(audit: Audit) -> Iterator[str]:
+def _spreads_of_one_run(audit: Audit) -> Iterator[str]:
     """Yield the rows whose spread cannot be what it seems."""
     rows = [entry.row for entry in audit.rows if entry.row.n == 1 and entry.row.over_runs]
     if rows:

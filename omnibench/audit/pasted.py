@@ -39,7 +39,7 @@ def read_grid(grid: Grid, facts: Facts) -> Reading:
     rows: dict[tuple[str, ...], Row] = {}
     for line, column, cells in texts:
         where = place(grid, line, column) if column else f"{grid.source}: line {line}"
-        _one_mark(cells.get("mark", ""), where, marks)
+        _refuse_mixed_marks(cells.get("mark", ""), where, marks)
         row = row_from_texts(cells, grid.source, line, where)
         if row.place in rows:
             raise RequestError(
@@ -60,7 +60,7 @@ def _column_names(cells: Sequence[str]) -> list[str]:
     return [text if _NAMES.get(text) in texts else _NAMES.get(text, text) for text in texts]
 
 
-def _one_mark(mark: str, place: str, marks: dict[str, str]) -> None:
+def _refuse_mixed_marks(mark: str, place: str, marks: dict[str, str]) -> None:
     """Refuse decimal commas beside decimal points: one of them is a slip or parts thousands."""
     marks.setdefault(mark, place)
     if "." in marks and "," in marks:

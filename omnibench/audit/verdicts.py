@@ -137,17 +137,17 @@ def _unsettled(audit: Audit) -> Iterator[str]:
             families.setdefault((test.test, test.basis), []).append(test)
     for (name, _), tests in families.items():
         places = _Places(tests)
-        open_ones = [
+        unsettled = [
             f"{places.name(test)} (p {span(test.bounds_corrected)})"
             for test in tests
             if not test.is_settled
         ]
         n = " or ".join(in_order(runs(test.n, name) for test in tests))
         over = f"n = {n}" if tests[0].over == RUNS else "over images"
-        if open_ones:
+        if unsettled:
             yield (
                 f"Rounding, {TITLES[name]}, {over}: the digits not printed leave open whether p "
-                f"after Holm is below .05 on {few(in_order(open_ones))}; the other verdicts hold "
+                f"after Holm is below .05 on {few(in_order(unsettled))}; the other verdicts hold "
                 "for all digits that print so."
             )
         else:
@@ -223,9 +223,9 @@ def _refused(audit: Audit) -> Iterator[str]:
     reasons: dict[tuple[str, str], list[str]] = {}
     for test in audit.tests:
         if test.note:
-            open_still = not math.isnan(test.bounds.largest)
+            has_range = not math.isnan(test.bounds.largest)
             more = " at the printed digits; the table has its range over all that print so"
-            key = TITLES[test.test], test.note + (more if open_still else "")
+            key = TITLES[test.test], test.note + (more if has_range else "")
             reasons.setdefault(key, []).append(places.name(test))
     for (title, reason), names in reasons.items():
         yield f"Not tested: {few(in_order(names))}, {title}: {reason}."

@@ -50,23 +50,51 @@ def contrasts(a: Summary, others: Sequence[Summary]) -> Contrasts:
         Crossed variances: Owen 2007, The pigeonhole bootstrap, in closed form; unequal variances
         and degrees of freedom: Welch 1947, Satterthwaite 1946.
     """
+    of_patients, moving = over_patients(a, others)
+    patients = np.array([min(a.patients, b.patients) for b in others], np.float64)
+    runs = np.array([[_of_runs(a, b), _of_runs(b, a)] for b in others])  # [K, 2, variance and df]
+    variance, df = crossed(
+        of_patients,
+        df_of_patients(patients, moving),
+        runs[:, :, 0].T,
+        runs[:, :, 1].T,
+        np.array([a.of_both + b.of_both for b in others]),
+    )
     means = np.array([b.mean for b in others])
+    return Contrasts(a.mean - means, np.sqrt(variance), df)
+
+
+def over_patients(a: Summary, others: Sequence[Summary]) -> tuple[Floats, Floats]:
+    """Return each difference's variance over patients, and how many of them move it: [K] each."""
     moved = a.row - np.stack([b.row for b in others])  # [K, G]
     patients = np.array([min(a.patients, b.patients) for b in others], np.float64)
     of_patients = (moved**2).sum(axis=1) * patients / (patients - 1)
     sizes = np.abs(moved - np.median(moved, axis=1, keepdims=True))
     squares = np.maximum((sizes**2).sum(axis=1), NO_SPREAD**2)
-    moving = math.pi / 2 * sizes.sum(axis=1) ** 2 / squares
-    variance = of_patients.copy()
-    degrees = variance**2 / np.minimum(patients - 1, np.maximum(1.0, moving - 1))
-    for k, b in enumerate(others):
-        parts = _of_runs(a, b), _of_runs(b, a)
-        runs = sum(part for part, _ in parts)
-        variance[k] += max(0.0, runs - a.of_both - b.of_both)
-        degrees[k] += sum(part**2 / df for part, df in parts)
+    return of_patients, math.pi / 2 * sizes.sum(axis=1) ** 2 / squares
+
+
+def df_of_patients(patients: Floats, moving: Floats) -> Floats:
+    """Return the degrees of freedom of a variance over patients, at least 1."""
+    df: Floats = np.minimum(patients - 1, np.maximum(1.0, moving - 1))
+    return df
+
+
+def crossed(
+    of_patients: Floats, df_patients: Floats, of_runs: Floats, df_runs: Floats, of_both: Floats
+) -> tuple[Floats, Floats]:
+    """Return the variance of a difference over patients and runs, and its degrees of freedom.
+
+    Args:
+        of_patients: [K] variances of the difference over patients.
+        of_runs: [2, K] variances of the two models' means over repetitions.
+        df_patients, df_runs: their degrees of freedom, above 0.
+        of_both: [K] what both hold.
+    """
+    variance = of_patients + np.maximum(0.0, of_runs.sum(axis=0) - of_both)
+    degrees = of_patients**2 / df_patients + (of_runs**2 / df_runs).sum(axis=0)
     some = (degrees > 0) & (variance > 0)  # identical models differ in nothing
-    df = np.where(some, variance**2 / np.where(some, degrees, 1.0), patients - 1)
-    return Contrasts(a.mean - means, np.sqrt(variance), df)
+    return variance, np.where(some, variance**2 / np.where(some, degrees, 1.0), df_patients)
 
 
 def decide(a: Influence, b: Influence) -> Answer:

@@ -134,7 +134,7 @@ def power(
     places: PlaceOptions,
     json: Json = False,
 ) -> None:
-    """Say how many repetitions would decide between each backbone and the suite's baseline."""
+    """Say how many repetitions or test images would decide against the suite's baseline."""
     from omnibench.commands import powering
 
     powering.power(suite, margin, places, json)

@@ -1,4 +1,4 @@
-"""Hedges g, TOST and power against statsmodels, closed forms and simulation."""
+"""Hedges g and TOST against statsmodels, closed forms and simulation."""
 
 import math
 from collections.abc import Callable
@@ -8,17 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import stats
-from statsmodels.stats.power import TTestIndPower, TTestPower
 from statsmodels.stats.weightstats import ttost_ind, ttost_paired
 
 from omnibench.stats.hedges import hedges_g, hedges_g_paired
-from omnibench.stats.power import (
-    minimum_detectable_effect,
-    power_of_t,
-    power_of_tost,
-    repetitions_to_detect,
-    repetitions_to_match,
-)
 from omnibench.stats.result import RefusedError
 from omnibench.stats.t_tests import tost_paired, tost_welch
 
@@ -91,64 +83,6 @@ def test_tost_at_the_margin_errs_in_at_most_five_percent() -> None:
     assert 0.04 <= np.mean(actual) <= 0.06
 
 
-@pytest.mark.parametrize(("n", "effect"), [(3, 3.07), (5, 2.02), (10, 1.33)])
-def test_minimum_detectable_effects_are_those_of_statistics_md(n: int, effect: float) -> None:
-    assert minimum_detectable_effect(n) == pytest.approx(effect, abs=0.006)  # n = 10: 1.3249
-    theirs = TTestIndPower().solve_power(nobs1=n, alpha=0.05, power=0.8)
-    assert minimum_detectable_effect(n) == pytest.approx(theirs, abs=1e-3)
-    item = TTestPower().solve_power(nobs=n, alpha=0.05, power=0.8)
-    assert minimum_detectable_effect(n, paired=True) == pytest.approx(item, abs=1e-3)
-
-
-@pytest.mark.parametrize("effect", [0.3, 0.8, 2.0, 6.0, 60.0])
-def test_power_is_statsmodels(effect: float) -> None:
-    for n in (2, 4, 12):
-        unpaired = TTestIndPower().power(effect, n, 0.05)
-        paired = TTestPower().power(effect, n, 0.05)
-        if np.isfinite(unpaired):
-            assert power_of_t(effect, n, False) == pytest.approx(unpaired, abs=1e-6)
-        if np.isfinite(paired):
-            assert power_of_t(effect, n, True) == pytest.approx(paired, abs=1e-6)
-    for is_paired, tool in ((False, TTestIndPower()), (True, TTestPower())):
-        needed = repetitions_to_detect(effect, is_paired)
-        assert needed is not None
-        assert power_of_t(effect, needed, is_paired) >= 0.8
-        if needed > 3:
-            assert tool.power(effect, needed - 1, 0.05) < 0.8
-
-
-@pytest.mark.parametrize("effect", [4.0, 8.0, 30.0])
-def test_power_of_two_pairs_by_simulation(effect: float) -> None:
-    """Where statsmodels has nan: 12.7 errors are asked for, so even large effects may be missed."""
-    d = effect + np.random.default_rng(5).normal(size=(40_000, 2))
-    t = np.abs(d.mean(axis=1)) / (d.std(axis=1, ddof=1) / math.sqrt(2))
-    actual = np.mean(t > stats.t.ppf(0.975, 1))
-    assert power_of_t(effect, 2, True) == pytest.approx(actual, abs=0.01)
-
-
-@pytest.mark.parametrize("paired", [True, False])
-@pytest.mark.parametrize(("margin", "n"), [(3.0, 4), (1.2, 10), (2.0, 5)])
-def test_power_of_tost_by_simulation(margin: float, n: int, paired: bool) -> None:
-    draws = np.random.default_rng(4).normal(size=(40_000, 2, n))
-    if paired:
-        d, df = draws[:, 0], n - 1
-        mean, error = d.mean(axis=1), d.std(axis=1, ddof=1) / math.sqrt(n)
-    else:
-        mean = draws[:, 0].mean(axis=1) - draws[:, 1].mean(axis=1)
-        error = np.sqrt(draws.var(axis=2, ddof=1).mean(axis=1) * 2 / n)
-        df = 2 * n - 2
-    shown = np.abs(mean) + stats.t.ppf(0.95, df) * error < margin
-    assert power_of_tost(margin, n, paired) == pytest.approx(shown.mean(), abs=0.01)
-    needed = repetitions_to_match(margin, paired)
-    assert needed is not None
-    assert power_of_tost(margin, needed, paired) >= 0.8 > power_of_tost(margin, needed - 1, paired)
-
-
-def test_what_a_thousand_repetitions_cannot_show_is_none() -> None:
-    assert repetitions_to_detect(0.01, True) is None
-    assert repetitions_to_match(0.01, False) is None
-
-
 @pytest.mark.parametrize(
     ("call", "reason"),
     [
@@ -162,7 +96,6 @@ def test_what_a_thousand_repetitions_cannot_show_is_none() -> None:
         (lambda: tost_welch(np.ones(3), np.ones(3), 1), "neither model varies"),
         (lambda: tost_welch(np.ones(1), np.arange(3.0), 1), "1 and 3"),
         (lambda: tost_welch(np.arange(3.0), np.arange(3.0), 0), "is above 0"),
-        (lambda: power_of_t(1.0, 1, True), "needs two"),
     ],
 )
 def test_refusals_name_what_is_wrong(call: Callable[..., Any], reason: str) -> None:

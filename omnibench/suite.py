@@ -9,7 +9,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from omnibench.audit.shipped import shipped_studies
 from omnibench.cards import BackboneCard, DatasetCard
@@ -56,6 +56,16 @@ class Entry(_Model):
     repetitions: Annotated[int, Field(ge=1)] | None = None
 
 
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] >= ends[1]:
+        raise ValueError(f"the first threshold, {ends[0]}, is not below the last, {ends[1]}")
+    return ends
+
+
+Threshold = Annotated[float, Field(gt=0, lt=1)]
+Thresholds = Annotated[tuple[Threshold, Threshold], AfterValidator(_rising)]
+
+
 class ReportSection(_Model):
     """How the suite's report compares.
 
@@ -65,12 +75,15 @@ class ReportSection(_Model):
             "benjamini-hochberg" the share of false ones among those found.
         equivalence_margin: in points of the primary metric.
         published: studies whose published numbers stand beside one's own.
+        decision_curves: first and last threshold of the net benefit that is drawn of tasks with two
+            classes; None for no such figure.
     """
 
     baseline: str | None = None
     correction: Literal["holm", "benjamini-hochberg"] = "holm"
     equivalence_margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     published: list[str] = Field(default_factory=list)
+    decision_curves: Thresholds | None = None
 
 
 class SuiteFile(_Model):
@@ -97,7 +110,7 @@ SuiteSource = str | Path | Mapping[str, Any]
 MOST_CELLS = 250_000
 
 # Stems of what lies beside a suite's own tables in its report's folder.
-REPORT_FILES = ("report", "headlines", "latent")
+REPORT_FILES = ("report", "headlines", "latent", "calibration")
 
 
 @dataclass(frozen=True)

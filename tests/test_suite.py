@@ -51,6 +51,15 @@ def test_the_matrix_is_every_combination_and_knn_has_one_cell(read: Any) -> None
     assert suite.units[0].sources["dataset"] == "phantom@1"
 
 
+def test_thresholds_of_decision_curves_are_two_rising_probabilities(read: Any) -> None:
+    assert read(GOOD).report.decision_curves is None
+    asked = GOOD.replace("{baseline:", "{decision_curves: [0.05, 0.5], baseline:")
+    assert read(asked).report.decision_curves == (0.05, 0.5)
+    for wrong in ("[0.5, 0.05]", "[0, 0.5]", "[0.1, 1]", "[0.1]", "0.1"):
+        with pytest.raises(RequestError, match=r"report\.decision_curves"):
+            read(asked.replace("[0.05, 0.5]", wrong))
+
+
 def test_the_correction_is_holm_or_benjamini_and_hochberg(read: Any) -> None:
     assert read(GOOD).report.correction == "holm"
     asked = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")

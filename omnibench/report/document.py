@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from omnibench.files import write_atomically
+from omnibench.report.calibration import calibration_table
 from omnibench.report.comparisons import difference_tables
 from omnibench.report.figures.drawing import Figures
 from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
@@ -106,7 +107,9 @@ def _tables(study: Study) -> Iterator[str]:
     for number, table in enumerate(study.tables, 1):
         yield _head("subsection", table.title)
         yield fitted(table, f"tab:{number}")
-    levels = [("subsection", table) for table in (*study.across, *difference_tables(study))]
+    calibration = map(calibration_table, study.calibrated)
+    further = (*study.across, *difference_tables(study), *calibration)
+    levels = [("subsection", table) for table in further]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]
     for number, (level, table) in enumerate(levels, 1):
         label = f"tab:plain-{number}"

@@ -93,6 +93,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         predictions=predictions,
         margin=report.equivalence_margin,
         monitored=suite.monitored,
+        decision_curves=report.decision_curves,
     )
 
 

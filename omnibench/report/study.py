@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from omnibench.report.across import across_tables
+from omnibench.report.calibration import Calibrated, calibrated
 from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
 from omnibench.report.latent_report import Latent
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
+from omnibench.report.stored_logits import LogitUnits, with_logits
 from omnibench.report.table import Table
 from omnibench.report.words import beyond_points
 from omnibench.states import CellState
@@ -46,6 +48,7 @@ class Study:
         monitored: (task, dataset, adaptation) -> how far a family is that was given repetitions in
             rounds, in words.
         unregistered: backbones whose records lie beside these and that nothing registers now.
+        decision_curves: first and last threshold of what is drawn; None where none is.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Study:
     margin: float | None = None
     monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
+    decision_curves: tuple[float, float] | None = None
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
@@ -127,3 +131,13 @@ class Study:
     def overall(self) -> list[Overall]:
         """Return each pair on average over datasets, in the primary metrics."""
         return overall((c for c in self.comparisons if c.primary), self.rules)
+
+    @cached_property
+    def logits(self) -> list[LogitUnits]:
+        """Return the tasks and datasets whose models stored logits."""
+        return list(with_logits(self.finished, self.predictions))
+
+    @cached_property
+    def calibrated(self) -> list[Calibrated]:
+        """Return the calibration of every model that stored logits, by dataset."""
+        return [dataset for units in self.logits if (dataset := calibrated(units)) is not None]

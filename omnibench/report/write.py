@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from omnibench.files import write_atomically
+from omnibench.report import calibration
 from omnibench.report.comparisons import left_out, sentences
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
@@ -15,6 +16,8 @@ from omnibench.report.table import Table
 def write_tables(study: Study, folder: Path) -> list[Path]:
     """Write `<name>.tex`, `<name>.csv` and `<name>.md` into a folder and return their paths.
 
+    Beside them stands `calibration.csv`, where logits are stored.
+
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
     """
@@ -24,6 +27,9 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         "md": tables_in_words(study),
     }
     paths = {folder / f"{study.name}.{kind}": text for kind, text in contents.items()}
+    if study.calibrated:
+        table = calibration.long_table(study.calibrated)
+        paths[folder / f"{calibration.STEM}.csv"] = to_csv(table)
     for path, text in paths.items():
         write_atomically(path, text.encode())
     return list(paths)
@@ -36,4 +42,9 @@ def tables_in_words(study: Study) -> str:
 
 def _further(study: Study) -> list[Table]:
     """Return the tables that stand after the results."""
-    return [*study.across, *study.latent.tables, *study.reproduction]
+    return [
+        *study.across,
+        *map(calibration.calibration_table, study.calibrated),
+        *study.latent.tables,
+        *study.reproduction,
+    ]

@@ -89,16 +89,22 @@ def log_odds(logits: Logits, column: int) -> Floats:
     return odds
 
 
+def probabilities(logits: Logits, column: int) -> Floats:
+    """Return the probabilities [R, N] that repetitions give a class or a label."""
+    return _sigmoid(log_odds(logits, column))
+
+
 def _error(logits: Logits, patients: Patients) -> Part:
     if logits.multi_label:
-        probabilities = _sigmoid(logits.values)
-        labels = zip(np.moveaxis(probabilities, 2, 0), logits.truth.T, strict=True)
         return _mean(
-            [_repeated(squared_calibration_error, p, y, patients) for p, y in labels],
+            [
+                _repeated(squared_calibration_error, probabilities(logits, k), truth, patients)
+                for k, truth in enumerate(logits.truth.T)
+            ]
         )
-    probabilities = logits.probabilities
-    right = probabilities.argmax(axis=2) == logits.labels
-    return _repeated(squared_calibration_error, probabilities.max(axis=2), right, patients)
+    shares = logits.probabilities
+    right = shares.argmax(axis=2) == logits.labels
+    return _repeated(squared_calibration_error, shares.max(axis=2), right, patients)
 
 
 def _squared_errors(logits: Logits) -> Floats:

@@ -69,6 +69,7 @@ def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
         "confusion-classification-dots",
         "class-f1-classification-dots",
         "reliability-classification-dots",
+        *(f"class-reliability-classification-dots-{name}" for name in ("linear", "knn", "full")),
         "curves-classification-dots",
     ]
     for item in actual.values():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from omnibench.errors import StoreError
 from omnibench.files import write_atomically
+from omnibench.report.calibration import calibration_table
 from omnibench.report.comparisons import comparison_table, left_out, names_of, worth_a_sentence
 from omnibench.report.figures.drawing import WIDTH, Figures
 from omnibench.report.page import facts
@@ -51,6 +52,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         comparisons=comparison_table(compared, names, study.units) if compared else None,
         comparison_notes=left_out(study, "compared"),
         across=study.across,
+        calibration=list(map(calibration_table, study.calibrated)),
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -1,0 +1,78 @@
+"""The units of a suite that stored logits, dataset by dataset, read when they are looked at."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from omnibench.cards import DatasetCard
+from omnibench.states import CellState
+from omnibench.stats.cases import Cases, Predictions, read_cases
+from omnibench.stats.result import RefusedError
+
+if TYPE_CHECKING:
+    from omnibench.report.study import Study
+
+MOST_DATASETS, MOST_MODELS = 6, 12  # of figures
+
+Model = tuple[str, str]  # backbone, adaptation
+Models = Mapping[Model, Cases]
+Finished = Iterable[tuple[CellState, Mapping[str, Any]]]  # done cells with their records
+
+
+@dataclass(frozen=True, eq=False)
+class LogitUnits:
+    """What one task's models stored for one dataset.
+
+    Attributes:
+        models: repetition -> digest of its record, of each model.
+        predictions: digest -> what that record left.
+    """
+
+    task: str
+    dataset: DatasetCard
+    models: Mapping[Model, Mapping[int, str]]
+    predictions: Predictions
+
+    def read(self) -> Iterator[tuple[Model, Cases | RefusedError]]:
+        """Yield each model with what it predicted, or why that cannot be used."""
+        for model, digests in self.models.items():
+            try:
+                yield model, read_cases(digests, self.predictions)
+            except RefusedError as reason:
+                yield model, reason
+
+    def names(self, count: int) -> tuple[str, ...]:
+        """Return the names of so many classes, or their numbers where the card names others."""
+        names = self.dataset.classes
+        return names if len(names) == count else tuple(map(str, range(count)))
+
+
+def with_logits(finished: Finished, predictions: Predictions) -> Iterator[LogitUnits]:
+    """Yield each task and dataset whose first readable record holds logits."""
+    places: dict[tuple[str, str], dict[Model, dict[int, str]]] = {}
+    cards = {}
+    for state, record in finished:
+        unit = state.cell.unit
+        models = places.setdefault((unit.task, unit.dataset.id), {})
+        repetitions = models.setdefault((unit.backbone.id, unit.short), {})
+        repetitions[state.cell.repetition] = record["digest"]
+        cards[unit.dataset.id] = unit.dataset
+    for (task, dataset), models in places.items():
+        units = LogitUnits(task, cards[dataset], models, predictions)
+        first = next((cases for _, cases in units.read() if isinstance(cases, Cases)), None)
+        if first is not None and first.logits is not None:
+            yield units
+
+
+def some_models(study: "Study") -> Iterator[tuple[LogitUnits, Models, str]]:
+    """Yield each dataset to be drawn, its models, and what a caption says of those left out."""
+    undrawn = max(0, len(study.logits) - MOST_DATASETS)
+    for units in study.logits[:MOST_DATASETS]:
+        usable = ((model, cases) for model, cases in units.read() if isinstance(cases, Cases))
+        models = dict(islice(usable, MOST_MODELS))
+        left = len(units.models) - len(models)
+        omitted = f" {left} further units are left out." if left else ""
+        if undrawn:
+            omitted += f" {undrawn} further datasets are not drawn."
+        yield units, models, omitted

@@ -5,6 +5,7 @@
     labels: multi-class            # or binary, multi-label, ordinal
     mask_values: {0: background, 1: lesion, 255: lesion}
     ignore: [254]                  # left out of the loss and of every metric
+    columns: [sex, age, site]      # for subgroups in a report, as `columns` says
     strict: true                   # warnings about the data become refusals
 
 A mask value is a number (a grey level, or an index of a palette), a range "128..255", or a colour
@@ -61,6 +62,7 @@ class Declaration(BaseModel):
         labels: how a label reads; see `DatasetCard.labels`.
         mask_values: mask value -> name of its class; several values may be one class.
         ignore: mask values of pixels that are left out of the loss and of every metric.
+        columns: names of what is read of each image for comparisons of subgroups.
         strict: refuse what is otherwise a warning.
     """
 
@@ -69,11 +71,17 @@ class Declaration(BaseModel):
     labels: Literal["binary", "multi-class", "multi-label", "ordinal"] | None = None
     mask_values: dict[MaskValue, str] = Field(default_factory=dict)
     ignore: tuple[MaskValue, ...] = ()
+    columns: tuple[str, ...] = ()
     strict: bool = False
 
     def digest(self, source: str) -> str:
-        """Return a source digest with what is declared in it; without a declaration as it is."""
-        declared = self.model_dump(mode="json", exclude_defaults=True, exclude={"strict"})
+        """Return a source digest with what is declared in it; without a declaration as it is.
+
+        Neither `strict` nor `columns` decides a number of a cell.
+        """
+        declared = self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"strict", "columns"}
+        )
         if not declared:
             return source
         declared["mask_values"] = list(self.mask_values.items())  # their order numbers the classes
@@ -161,8 +169,13 @@ def refuse_unused(path: Path, used: Collection[str]) -> None:
     if declared:
         raise DataError(
             f"{declaration_path(path)} declares {' and '.join(declared)}, which says nothing of "
-            f"{path.name} ({' and '.join(used) or 'only strict'} would); remove it"
+            f"{path.name} ({_listed(used) or 'only strict'} would); remove it"
         )
+
+
+def _listed(names: Collection[str]) -> str:
+    *first, last = names or ("",)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def coding_of(declaration: Declaration) -> Coding:

@@ -12,6 +12,7 @@ from pathlib import Path
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Labels, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
+from omnibench.data.columns import table_columns
 from omnibench.data.declaration import read_declaration
 from omnibench.data.labels import Kind, primary_metric
 from omnibench.data.listing import SUFFIXES, beside_splits, ending, instead, visible
@@ -46,10 +47,11 @@ def card_of(path: Path) -> DatasetCard:
     So `channels` and `resolution` are left out; the card that `read` returns has them.
 
     Raises:
-        DataError: as `listing_of`.
+        DataError: as `listing_of` and `table_columns`.
     """
     listing = listing_of(path)
     kind = _kind(path, listing)
+    table_columns(path, read_declaration(path).columns, listing.files)  # refused before a run
     return local_card(
         "folder",
         path,
@@ -67,7 +69,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     Its digest is `source_digest`: hashing every decoded image would double the work.
 
     Raises:
-        DataError: as `listing_of`, or an image is unreadable or of more than 8 bits.
+        DataError: as `card_of`, or an image is unreadable or of more than 8 bits.
     """
     import numpy as np
 
@@ -77,10 +79,12 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     listing = listing_of(root)
     channels, height, width = survey(root, listing.names)
     pixel = (3,) if channels == 3 else ()
+    columns = table_columns(root, read_declaration(root).columns, listing.files)
     splits = {
         split: Split(
             images=FolderImages(root, files, (len(files), height, width, *pixel)),
             targets={"labels": Labels(np.array(listing.labels[split], np.int64))},
+            columns=columns.get(split, {}),
         )
         for split, files in listing.files.items()
     }
@@ -219,5 +223,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
-    declares=("labels",),
+    declares=("labels", "columns"),
 )

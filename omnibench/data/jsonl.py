@@ -2,13 +2,15 @@
 
 `image` is a file name, looked for beside the file and then in its `images/`. `split` is train, val
 or test; "validation" and "valid" are read as val. `group`, else `uid`, else `patient`, names the
-case an image belongs to: on every line or on none. Other keys and blank lines are left alone.
+case an image belongs to: on every line or on none. Keys that `columns:` names in the declaration
+beside it are columns (see `columns`): a text, a number, true or false, or null where it is not
+known. Other keys and blank lines are left alone.
 """
 
 import json
 import os
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
@@ -16,6 +18,8 @@ from typing import Any
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Reader, Split, Texts, local_card
 from omnibench.data.checksums import sha256_of_folder
+from omnibench.data.columns import Columns, as_columns
+from omnibench.data.declaration import declaration_path, read_declaration
 from omnibench.errors import DataError
 from omnibench.files import open_regular
 
@@ -32,6 +36,7 @@ class Line:
         image: relative to the file's folder.
         caption: without line breaks.
         group: the case it belongs to, where the line names one.
+        columns: the text of each declared column, "" where it is not known.
     """
 
     number: int
@@ -39,6 +44,7 @@ class Line:
     split: str
     caption: str
     group: str | None
+    columns: tuple[str, ...] = ()
 
 
 def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
@@ -46,12 +52,14 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
 
     Raises:
         DataError: the file is absent, a line is broken or names an image that is not there, some
-            lines name a case and others do not, or a split is empty.
+            lines name a case and others do not, a declared column stands on no line or is that of
+            the cases, or a split is empty.
     """
+    names = _column_names(path)
     try:
         with open_regular(path) as file:
             lines = [
-                _line(path, number, text)
+                _line(path, number, text, names)
                 for number, text in enumerate(file, start=1)
                 if text.strip()
             ]
@@ -65,6 +73,12 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
             f"{path} names no case ({', '.join(GROUP_KEYS)}) on line {ungrouped[0]}, but on others;"
             " name it on every line or on none"
         )
+    for k, name in enumerate(names):
+        if not any(line.columns[k] for line in lines):
+            raise DataError(
+                f"{path} has no '{name}' on any line, though {declaration_path(path)} declares it; "
+                "write it there or correct the name"
+            )
     by_split = {split: tuple(line for line in lines if line.split == split) for split in SPLITS}
     for split, rows in by_split.items():
         if not rows:
@@ -75,12 +89,46 @@ def lines_of(path: Path) -> dict[str, tuple[Line, ...]]:
     return by_split
 
 
+def _column_names(path: Path) -> tuple[str, ...]:
+    """Return the declared columns.
+
+    Raises:
+        DataError: one is that of the cases, or what a line must have.
+    """
+    names = read_declaration(path).columns
+    for name in names:
+        if name in (*GROUP_KEYS, "image", "split", "caption"):
+            raise DataError(
+                f"{declaration_path(path)} declares the column '{name}', which tells images or "
+                "patients apart; name what subgroups have in common"
+            )
+    return names
+
+
+def columns_of(path: Path, lines: dict[str, tuple[Line, ...]]) -> dict[str, Columns]:
+    """Return the declared columns of each split.
+
+    Raises:
+        DataError: as `columns.checked`.
+    """
+    names = _column_names(path)
+    written = {
+        split: {name: [line.columns[k] for line in rows] for k, name in enumerate(names)}
+        for split, rows in lines.items()
+    }
+    groups = {
+        split: [line.group for line in rows if line.group is not None]
+        for split, rows in lines.items()
+    }
+    return as_columns(written, groups, str(path))
+
+
 def one_line(caption: str) -> str:
     """Return the caption with each run of blanks and line breaks as one, none at the ends."""
     return " ".join(caption.split())
 
 
-def _line(path: Path, number: int, content: bytes) -> Line:
+def _line(path: Path, number: int, content: bytes, names: Sequence[str]) -> Line:
     where = f"{path}, line {number}"
     try:
         entry = json.loads(content.decode("utf-8-sig"))
@@ -95,8 +143,22 @@ def _line(path: Path, number: int, content: bytes) -> Line:
     if split not in SPLIT_NAMES:
         raise DataError(f"{where} has the split '{split}'; write train, val or test")
     return Line(
-        number, _place(where, path.parent, image), SPLIT_NAMES[split], caption, _group(where, entry)
+        number,
+        _place(where, path.parent, image),
+        SPLIT_NAMES[split],
+        caption,
+        _group(where, entry),
+        tuple(_column(where, entry, name) for name in names),
     )
+
+
+def _column(where: str, entry: dict[str, Any], name: str) -> str:
+    value = entry.get(name)
+    if value is None or value == "":
+        return ""
+    if isinstance(value, bool | int | float):
+        return str(value).lower()
+    return one_line(_text(where, entry, name))
 
 
 def _text(where: str, entry: dict[str, Any], key: str) -> str:
@@ -155,9 +217,10 @@ def card_of(path: Path) -> DatasetCard:
     So `channels` and `resolution` are left out; the card that `read` returns has them.
 
     Raises:
-        DataError: as `lines_of`.
+        DataError: as `lines_of` and `columns_of`.
     """
     lines = lines_of(path)
+    columns_of(path, lines)  # refused before a run
     return local_card(
         "jsonl",
         path,
@@ -173,7 +236,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     Images of several sizes are brought to one as `image_files.survey` says.
 
     Raises:
-        DataError: as `lines_of`, or an image is unreadable or of more than 8 bits.
+        DataError: as `card_of`, or an image is unreadable or of more than 8 bits.
     """
     import numpy as np
 
@@ -185,6 +248,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     channels, height, width = survey(path.parent, tuple(names))
     pixel = (3,) if channels == 3 else ()
     splits = {}
+    columns = columns_of(path, lines)
     for split, rows in lines.items():
         groups = [line.group for line in rows if line.group is not None]
         splits[split] = Split(
@@ -195,6 +259,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             ),
             targets={"captions": Texts(tuple(line.caption for line in rows))},
             groups=np.array(groups, np.str_) if groups else None,
+            columns=columns[split],
         )
     card = card.model_copy(
         update={"channels": channels, "resolution": height if height == width else None}
@@ -224,4 +289,11 @@ def training_files(path: Path) -> tuple[Path, tuple[str, ...]]:
     return path.parent, tuple(dict.fromkeys(line.image for line in lines_of(path)["train"]))
 
 
-READER = Reader("jsonl", card_of, read, source_digest=source_digest, training_files=training_files)
+READER = Reader(
+    "jsonl",
+    card_of,
+    read,
+    source_digest=source_digest,
+    training_files=training_files,
+    declares=("columns",),
+)

@@ -6,6 +6,7 @@ For each split of train, val and test:
 - `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
 - `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
 - `{split}_groups`, optional: [N] patient or study ids.
+- `{split}_column_NAME`, optional: [N] texts or numbers, of which `columns` says what they serve.
 
 Layouts are told from headers alone, images converted piece by piece. Images that take more than
 IN_MEMORY bytes are unpacked once to plain files and read there; smaller ones are held in memory.
@@ -33,6 +34,7 @@ from omnibench.data import (
     local_card,
 )
 from omnibench.data.checksums import checksum_like, sha256_of
+from omnibench.data.columns import Columns, checked
 from omnibench.data.declaration import declaration_of, read_declaration, refuse_unused
 from omnibench.data.labels import (
     Kind,
@@ -58,12 +60,14 @@ class Layout:
         size: (H, W) of every image and mask.
         labels, masks: empty where the dataset has none.
         groups: of the splits that have them.
+        columns: of each split, by name.
     """
 
     images: Mapping[str, Member]
     labels: Mapping[str, Member]
     masks: Mapping[str, Member]
     groups: Mapping[str, Member]
+    columns: Mapping[str, Mapping[str, Member]]
     channels: Literal[1, 3]
     size: tuple[int, int]
 
@@ -113,7 +117,8 @@ def layout_of(archive: Archive, channels: int | None = None) -> Layout:
     for split, member in masks.items():
         _check_mask(where, member, (images[split].shape[0], height, width))
     groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
-    return Layout(images, labels, masks, groups, depth, (height, width))
+    columns = {split: archive.members(f"{split}_column_") for split in SPLITS}
+    return Layout(images, labels, masks, groups, columns, depth, (height, width))
 
 
 def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
@@ -273,6 +278,7 @@ def card_of(path: Path) -> DatasetCard:
         kind, classes = None, tuple[str, ...]()
         if layout.labels:
             kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
+        _columns(archive, layout)  # refused before a run
     used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
     refuse_unused(path, used)
     return local_card(
@@ -316,6 +322,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             images = dict(packed)
             digests = {name: array.checksum for name, array in packed.items()}
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
+        columns = _columns(archive, layout)
     digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
     targets: dict[str, dict[str, Target]] = {split: {} for split in SPLITS}
     for split, values in labels.items():
@@ -327,6 +334,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             images=images[f"{split}_images"],
             targets=targets[split],
             groups=groups.get(split),
+            columns=columns[split],
         )
         for split in SPLITS
     }
@@ -413,6 +421,28 @@ def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:
             "number or string for each image"
         )
     return archive.array(member.name).astype(np.str_)
+
+
+def _columns(archive: Archive, layout: Layout) -> dict[str, Columns]:
+    """Return the columns of each split: texts, or float64; truth values are texts."""
+    columns: dict[str, Columns] = {}
+    for split, members in layout.columns.items():
+        columns[split] = {}
+        for name, member in members.items():
+            if member.dtype.kind not in "iufbU" or member.shape != (layout.counts[split],):
+                raise DataError(
+                    f"{archive.path}: {member.name} is {member.dtype} {list(member.shape)}; save "
+                    "one number or text for each image"
+                )
+            texts = member.dtype.kind in "bU"
+            values = archive.array(member.name)
+            columns[split][name] = values.astype(np.str_ if texts else np.float64)
+    named = [split for split, members in layout.columns.items() if members]
+    groups = {
+        split: _groups(archive, layout, split).tolist() for split in named if split in layout.groups
+    }
+    checked(columns, groups, str(archive.path))
+    return columns
 
 
 def _held(streams: dict[str, Stream]) -> tuple[dict[str, Images], dict[str, str]]:

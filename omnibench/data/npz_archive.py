@@ -99,6 +99,12 @@ class Archive:
         with self._opened(name) as (member, _):
             return member
 
+    def members(self, prefix: str) -> dict[str, Member]:
+        """Return what the headers of the arrays say whose names start so, by the names' rest."""
+        names = sorted(name.removesuffix(".npy") for name in self._names if name.endswith(".npy"))
+        members = {name: self.member(name) for name in names if name.startswith(prefix)}
+        return {n.removeprefix(prefix): member for n, member in members.items() if member}
+
     def array(self, name: str) -> NDArray[Any]:
         """Return the whole array."""
         with self._opened(name) as (member, stream):

@@ -12,6 +12,7 @@ from pathlib import Path
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Masks, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
+from omnibench.data.columns import table_columns
 from omnibench.data.declaration import coding_of, read_declaration
 from omnibench.data.listing import SUFFIXES, beside_splits, ending, instead, visible
 from omnibench.errors import DataError
@@ -40,9 +41,10 @@ def card_of(path: Path) -> DatasetCard:
     So `channels`, `resolution` and `mask_classes` are left out; `read` tells the first two.
 
     Raises:
-        DataError: as `pairs_of`.
+        DataError: as `pairs_of` and `table_columns`.
     """
     pairs = pairs_of(path)
+    table_columns(path, read_declaration(path).columns, pairs.images)  # refused before a run
     return local_card(
         "pairs",
         path,
@@ -60,7 +62,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     Its digest is `source_digest`: hashing every decoded image would double the work.
 
     Raises:
-        DataError: as `pairs_of`, an image is unreadable or of more than 8 bits, or a mask is not
+        DataError: as `card_of`, an image is unreadable or of more than 8 bits, or a mask is not
             what `image_files.check_mask` wants.
     """
     from omnibench.data.image_files import (
@@ -89,6 +91,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     if not declaration.mask_values:
         check_palettes(root, list(together))
     colours = coding_of(declaration).colours
+    columns = table_columns(root, declaration.columns, pairs.images)
     pixel = (3,) if channels == 3 else ()
     splits = {}
     for split in SPLITS:
@@ -98,6 +101,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             targets={
                 "masks": Masks(FolderMasks(root, masks, (len(masks), height, width), colours))
             },
+            columns=columns.get(split, {}),
         )
     card = card.model_copy(
         update={"channels": channels, "resolution": height if height == width else None}
@@ -217,5 +221,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
-    declares=("mask_values", "ignore"),
+    declares=("mask_values", "ignore", "columns"),
 )

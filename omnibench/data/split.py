@@ -36,6 +36,8 @@ class Split:
         study: [N] ids of the studies that images are of, where a case has several images.
         view: [N] names of what each image of a study shows, such as "CC" and "MLO".
         place: [N] numbers of the places that images have in their study.
+        columns: what else is known of each image, by name, such as sex, age and site: [N] texts, ""
+            where unknown, or float64, NaN where unknown. It decides no number of a cell.
 
     Raises:
         DataError: a field or a target has another number of entries than there are images, or its
@@ -48,6 +50,7 @@ class Split:
     study: NDArray[np.str_] | None = None
     view: NDArray[np.str_] | None = None
     place: NDArray[np.number[Any]] | None = None
+    columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in fields(self):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from omnibench.data import Dataset, Texts
+from omnibench.data.columns import stored
 
 from .tokenizer import CaptionTokenizer
 
@@ -77,6 +78,7 @@ class Cases:
         arrays: dict[str, NDArray[Any]] = {"test_case": np.arange(len(split), dtype=np.int64)}
         if split.groups is not None:
             arrays["test_group"] = split.groups.astype(object)
+        arrays |= stored(split)
         arrays["test_reference"] = np.array(references, object)
         arrays["test_reference_cut"] = np.array(cut, object)
         for name, generated in texts.items():

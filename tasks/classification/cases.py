@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Dataset, Labels
+from omnibench.data.columns import stored
 from omnibench.data.subset import unit_dataset
 from omnibench.errors import DataError
 from omnibench.stats.rates import confusion, macro_f1
@@ -72,7 +73,7 @@ class Cases:
         return {"auc_undefined": "; ".join(reasons)} if reasons else {}
 
     def predictions(self, logits: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-        """The arrays stored beside a record: logits, labels, case and, where known, group."""
+        """The arrays stored beside a record: logits, labels, case; group and columns."""
         arrays: dict[str, NDArray[Any]] = {}
         for name in ("val", "test"):
             split = self.dataset.splits[name]
@@ -81,7 +82,7 @@ class Cases:
             arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
-        return arrays
+        return arrays | stored(self.dataset.splits["test"])
 
 
 def cases_of(unit: Unit, context: Context) -> Cases:

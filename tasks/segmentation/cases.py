@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from omnibench import data
 from omnibench.data import Dataset, Images
+from omnibench.data.columns import stored
 from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.images import is_native, name_of, native
 from omnibench.data.masks import class_indexed
@@ -128,7 +129,7 @@ class Cases:
         )
 
     def predictions(self, predict: Predict) -> dict[str, NDArray[Any]]:
-        """The arrays stored beside a record: counts, case and, where known, group; distances.
+        """The arrays stored beside a record: counts, case, distances; group and columns.
 
         Masks are predicted and compared a block at a time: at their own size they may be large.
         """
@@ -145,7 +146,7 @@ class Cases:
             arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
-        return arrays
+        return arrays | stored(self.dataset.splits["test"])
 
     def _blocks(self, split: str) -> Iterator[NDArray[np.int64]]:
         rows = np.arange(self.count(split))

@@ -106,11 +106,11 @@ def test_the_digest_changes_with_what_decides_numbers_alone(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("kind", "text", "key", "used"),
     [
-        ("pairs", "labels: binary", "labels", "mask_values and ignore would"),
-        ("folder", "mask_values: {0: a, 1: b}", "mask_values", "labels would"),
-        ("folder", "ignore: [255]", "ignore", "labels would"),
+        ("pairs", "labels: binary", "labels", "mask_values, ignore and columns would"),
+        ("folder", "mask_values: {0: a, 1: b}", "mask_values", "labels and columns would"),
+        ("folder", "ignore: [255]", "ignore", "labels and columns would"),
         ("images", "labels: binary", "labels", "only strict would"),
-        ("jsonl", "{labels: binary, ignore: [9]}", "labels and ignore", "only strict would"),
+        ("jsonl", "{labels: binary, ignore: [9]}", "labels and ignore", "columns would"),
     ],
 )
 def test_a_key_that_a_kind_of_data_does_not_use_is_refused_by_name(

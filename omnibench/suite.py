@@ -9,7 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from omnibench.audit.shipped import shipped_studies
 from omnibench.cards import BackboneCard, DatasetCard
@@ -24,6 +31,7 @@ from omnibench.recipe import resolve_recipe
 from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
+from omnibench.subgrouping import Subgrouping, each_once, subgrouping
 from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
 from omnibench.yaml_file import read_yaml
@@ -65,6 +73,10 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 Thresholds = Annotated[tuple[Threshold, Threshold], AfterValidator(_rising)]
 
+Subgroupings = Annotated[
+    list[Annotated[Subgrouping, BeforeValidator(subgrouping)]], AfterValidator(each_once)
+]
+
 
 class ReportSection(_Model):
     """How the suite's report compares.
@@ -75,6 +87,7 @@ class ReportSection(_Model):
             "benjamini-hochberg" the share of false ones among those found.
         equivalence_margin: in points of the primary metric.
         published: studies whose published numbers stand beside one's own.
+        subgroups: columns of the data by whose levels or bands models are compared.
         decision_curves: first and last threshold of the net benefit that is drawn of tasks with two
             classes; None for no such figure.
     """
@@ -83,6 +96,7 @@ class ReportSection(_Model):
     correction: Literal["holm", "benjamini-hochberg"] = "holm"
     equivalence_margin: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     published: list[str] = Field(default_factory=list)
+    subgroups: Subgroupings = Field(default_factory=list)
     decision_curves: Thresholds | None = None
 
 
@@ -110,7 +124,7 @@ SuiteSource = str | Path | Mapping[str, Any]
 MOST_CELLS = 250_000
 
 # Stems of what lies beside a suite's own tables in its report's folder.
-REPORT_FILES = ("report", "headlines", "latent", "calibration")
+REPORT_FILES = ("report", "headlines", "latent", "calibration", "subgroups")
 
 
 @dataclass(frozen=True)

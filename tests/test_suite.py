@@ -60,6 +60,29 @@ def test_thresholds_of_decision_curves_are_two_rising_probabilities(read: Any) -
             read(asked.replace("[0.05, 0.5]", wrong))
 
 
+def test_subgroups_are_columns_with_or_without_rising_edges(read: Any) -> None:
+    assert read(GOOD).report.subgroups == []
+    asked = GOOD.replace("{baseline:", "{subgroups: [sex, {age: [0, 40.5, 60]}], baseline:")
+    sex, age = read(asked).report.subgroups
+    assert (sex.column, sex.edges) == ("sex", None)
+    assert (age.column, age.edges) == ("age", (0, 40.5, 60))
+    assert [name for name, _, _ in age.bands] == ["< 0", "0-40.5", "40.5-60", ">= 60"]
+    for wrong, message in (
+        ("[40, 0]", r"report\.subgroups\[1\]: the edges of 'age' do not rise"),
+        ("[0, 0]", "do not rise"),
+        ("[]", "are numbers in a list"),
+        ("[a]", "are numbers in a list"),
+        ("[.nan]", "are numbers in a list"),
+        ("60", "are numbers in a list"),
+    ):
+        with pytest.raises(RequestError, match=message):
+            read(asked.replace("[0, 40.5, 60]", wrong))
+    with pytest.raises(RequestError, match="write a column's name"):
+        read(asked.replace("sex", "[sex]"))
+    with pytest.raises(RequestError, match="the column 'age' stands twice"):
+        read(asked.replace("sex", "age"))
+
+
 def test_the_correction_is_holm_or_benjamini_and_hochberg(read: Any) -> None:
     assert read(GOOD).report.correction == "holm"
     asked = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")

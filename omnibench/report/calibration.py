@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from omnibench.report.stored_logits import LogitUnits, Model
+from omnibench.report.stored_units import Model, StoredUnits
 from omnibench.report.table import Cell, Column, Table
 from omnibench.report.words import listed, number, span
 from omnibench.stats.calibration import Calibration, calibration
@@ -78,7 +78,7 @@ class Calibrated:
     left: Sequence[str]
 
 
-def calibrated(units: LogitUnits) -> Calibrated | None:
+def calibrated(units: StoredUnits) -> Calibrated | None:
     """Return the calibration of each model of a dataset; None where no logits can be used."""
     rows, left = list[Row](), list[str]()
     classes: tuple[str, ...] = ()

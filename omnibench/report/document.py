@@ -108,7 +108,7 @@ def _tables(study: Study) -> Iterator[str]:
         yield _head("subsection", table.title)
         yield fitted(table, f"tab:{number}")
     calibration = map(calibration_table, study.calibrated)
-    further = (*study.across, *difference_tables(study), *calibration)
+    further = (*study.across, *difference_tables(study), *study.subgroup_tables, *calibration)
     levels = [("subsection", table) for table in further]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]
     for number, (level, table) in enumerate(levels, 1):

@@ -94,6 +94,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         margin=report.equivalence_margin,
         monitored=suite.monitored,
         decision_curves=report.decision_curves,
+        subgroups=report.subgroups,
     )
 
 

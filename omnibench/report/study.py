@@ -14,7 +14,9 @@ from omnibench.report.complete import Complete, completed
 from omnibench.report.latent_report import Latent
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
-from omnibench.report.stored_logits import LogitUnits, with_logits
+from omnibench.report.stored_units import StoredUnits, stored_units, with_logits
+from omnibench.report.subgroup_tables import subgroup_tables
+from omnibench.report.subgroups import Subgrouped, subgrouped
 from omnibench.report.table import Table
 from omnibench.report.words import beyond_points
 from omnibench.states import CellState
@@ -24,7 +26,8 @@ from omnibench.stats.compare import Rules
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
-from omnibench.task import POINTS
+from omnibench.subgrouping import Subgrouping
+from omnibench.task import POINTS, makes_backbones
 from omnibench.unregistered import Unregistered
 
 
@@ -48,6 +51,7 @@ class Study:
         monitored: (task, dataset, adaptation) -> how far a family is that was given repetitions in
             rounds, in words.
         unregistered: backbones whose records lie beside these and that nothing registers now.
+        subgroups: by which columns models are compared.
         decision_curves: first and last threshold of what is drawn; None where none is.
     """
 
@@ -70,6 +74,7 @@ class Study:
     monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
     decision_curves: tuple[float, float] | None = None
+    subgroups: Sequence[Subgrouping] = ()
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
@@ -133,11 +138,33 @@ class Study:
         return overall((c for c in self.comparisons if c.primary), self.rules)
 
     @cached_property
-    def logits(self) -> list[LogitUnits]:
+    def stored(self) -> list[StoredUnits]:
+        """Return the finished models of each task and dataset."""
+        return list(stored_units(self.finished, self.predictions))
+
+    @cached_property
+    def logits(self) -> list[StoredUnits]:
         """Return the tasks and datasets whose models stored logits."""
-        return list(with_logits(self.finished, self.predictions))
+        return list(with_logits(self.stored))
 
     @cached_property
     def calibrated(self) -> list[Calibrated]:
         """Return the calibration of every model that stored logits, by dataset."""
         return [dataset for units in self.logits if (dataset := calibrated(units)) is not None]
+
+    @cached_property
+    def subgrouped(self) -> tuple[list[Subgrouped], list[str]]:
+        """Return every printed metric by every column, and a sentence for each that is lacking."""
+        if not self.subgroups:
+            return [], []
+        stored = [units for units in self.stored if not makes_backbones(units.task)]
+        return subgrouped(stored, self.subgroups, self.chosen, self.baseline)
+
+    @cached_property
+    def subgroup_tables(self) -> list[Table]:
+        """Return the primary metric of each dataset by each column."""
+        tables, lacking = self.subgrouped
+        primary = self.primary
+        return subgroup_tables(
+            [table for table in tables if table.results is primary.get(table.results.task)], lacking
+        )

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from omnibench.files import write_atomically
-from omnibench.report import calibration
+from omnibench.report import calibration, subgroup_tables
 from omnibench.report.comparisons import left_out, sentences
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
@@ -16,7 +16,8 @@ from omnibench.report.table import Table
 def write_tables(study: Study, folder: Path) -> list[Path]:
     """Write `<name>.tex`, `<name>.csv` and `<name>.md` into a folder and return their paths.
 
-    Beside them stands `calibration.csv`, where logits are stored.
+    Beside them stand `calibration.csv`, where logits are stored, and `subgroups.csv`, where columns
+    are.
 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
@@ -30,6 +31,9 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     if study.calibrated:
         table = calibration.long_table(study.calibrated)
         paths[folder / f"{calibration.STEM}.csv"] = to_csv(table)
+    if subgroups := study.subgrouped[0]:
+        table = subgroup_tables.long_table(subgroups)
+        paths[folder / f"{subgroup_tables.STEM}.csv"] = to_csv(table)
     for path, text in paths.items():
         write_atomically(path, text.encode())
     return list(paths)
@@ -44,6 +48,7 @@ def _further(study: Study) -> list[Table]:
     """Return the tables that stand after the results."""
     return [
         *study.across,
+        *study.subgroup_tables,
         *map(calibration.calibration_table, study.calibrated),
         *study.latent.tables,
         *study.reproduction,

@@ -18,7 +18,7 @@ from omnibench.report.figures import drawing
 from omnibench.report.figures.class_reliability import class_reliability
 from omnibench.report.figures.decision_curves import decision_curves
 from omnibench.report.figures.drawing import Drawing
-from omnibench.report.stored_logits import LogitUnits
+from omnibench.report.stored_units import StoredUnits
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.stats.cases import Stored
@@ -31,7 +31,7 @@ def units(
     logits: dict[tuple[str, str], NDArray[np.float32]],
     labels: NDArray[np.int64],
     classes: tuple[str, ...] = (),
-) -> LogitUnits:
+) -> StoredUnits:
     """Return units of [R, N, C] logits, of two cases a patient."""
     stored = {}
     for model, repetitions in logits.items():
@@ -41,10 +41,10 @@ def units(
             stored[f"{model}{k}"] = Stored(arrays | {"test_logits": values, "test_labels": labels})
     card = DatasetCard(id="dots", reader="a:b", tasks=("classification",), classes=classes)
     models = {m: {k: f"{m}{k}" for k in range(len(rows))} for m, rows in logits.items()}
-    return LogitUnits("classification", card, models, stored.__getitem__)
+    return StoredUnits("classification", card, models, stored.__getitem__)
 
 
-def binary(classes: tuple[str, ...] = ("no", "yes")) -> LogitUnits:
+def binary(classes: tuple[str, ...] = ("no", "yes")) -> StoredUnits:
     rng = np.random.default_rng(0)
     labels = (rng.random(CASES) < 0.3).astype(np.int64)
     odds = rng.normal(-0.8, 1, (2, CASES)) + 1.5 * labels
@@ -52,13 +52,13 @@ def binary(classes: tuple[str, ...] = ("no", "yes")) -> LogitUnits:
     return units({("good", "linear"): logits, ("base", "linear"): 0 * logits}, labels, classes)
 
 
-def table_of(some: LogitUnits) -> Table:
+def table_of(some: StoredUnits) -> Table:
     dataset = calibrated(some)
     assert dataset is not None
     return calibration_table(dataset)
 
 
-def drawn_of(some: LogitUnits, figure: Any, ends: tuple[float, float] | None) -> list[Drawing]:
+def drawn_of(some: StoredUnits, figure: Any, ends: tuple[float, float] | None) -> list[Drawing]:
     study = cast(Study, SimpleNamespace(logits=[some], decision_curves=ends))
     return list(figure(study))
 
@@ -144,7 +144,7 @@ def test_decision_curves_are_drawn_where_the_suite_wants_them(tmp_path: Path) ->
 def test_logits_that_cannot_be_used_are_named() -> None:
     some = binary()
     broken = {**some.models, ("lost", "linear"): {0: "absent"}}
-    table = table_of(LogitUnits(some.task, some.dataset, broken, some.predictions))
+    table = table_of(StoredUnits(some.task, some.dataset, broken, some.predictions))
     assert len(table.rows) == 2
     assert "lost · linear is left out: no test predictions of record absent" in table.caption
 

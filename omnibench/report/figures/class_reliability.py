@@ -13,7 +13,7 @@ from omnibench.report.figures.drawing import (
     rounded,
     shortened,
 )
-from omnibench.report.stored_logits import LogitUnits, some_models
+from omnibench.report.stored_units import StoredUnits, some_models
 from omnibench.report.study import Study
 from omnibench.stats.calibration import columns_of, probabilities
 from omnibench.stats.cases import Cases
@@ -40,7 +40,7 @@ def class_reliability(study: Study) -> Iterator[Drawing]:
 
 
 def _reliability(
-    units: LogitUnits, adaptation: str, models: Mapping[str, Cases], omitted: str
+    units: StoredUnits, adaptation: str, models: Mapping[str, Cases], omitted: str
 ) -> Drawing:
     first = next(iter(models.values())).logits
     assert first is not None

@@ -12,7 +12,7 @@ from omnibench.report.figures.drawing import (
     marker,
     rounded,
 )
-from omnibench.report.stored_logits import LogitUnits, Model, Models, some_models
+from omnibench.report.stored_units import Model, Models, StoredUnits, some_models
 from omnibench.report.study import Study
 from omnibench.stats.calibration import patients_of, probabilities
 from omnibench.stats.decision_curves import Curve, net_benefit, thresholds, treat_all
@@ -57,7 +57,7 @@ def _curves(models: Models, positive: Bools, at: Floats) -> tuple[dict[Model, Cu
 
 
 def _drawing(
-    units: LogitUnits, curves: dict[Model, Curve], prevalence: float, at: Floats, omitted: str
+    units: StoredUnits, curves: dict[Model, Curve], prevalence: float, at: Floats, omitted: str
 ) -> Drawing:
     everyone = treat_all(prevalence, at)
     backbones = list(dict.fromkeys(backbone for backbone, _ in curves))

@@ -25,6 +25,7 @@ class Page:
         summary: sentences under the title.
         results: the printed tables.
         across: what is said over several datasets.
+        subgroups: of each dataset whose columns are stored.
         calibration: of each dataset's classifiers.
         comparisons, failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
@@ -41,6 +42,7 @@ class Page:
     comparisons: Table | None = None
     comparison_notes: Sequence[str] = ()
     across: Sequence[Table] = ()
+    subgroups: Sequence[Table] = ()
     calibration: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()

@@ -52,6 +52,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         comparisons=comparison_table(compared, names, study.units) if compared else None,
         comparison_notes=left_out(study, "compared"),
         across=study.across,
+        subgroups=study.subgroup_tables,
         calibration=list(map(calibration_table, study.calibrated)),
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),

@@ -1,6 +1,6 @@
-"""The units of a suite that stored logits, dataset by dataset, read when they are looked at."""
+"""What the units of a suite stored, dataset by dataset, read when it is looked at."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from omnibench.cards import DatasetCard
 from omnibench.states import CellState
 from omnibench.stats.cases import Cases, Predictions, read_cases
 from omnibench.stats.result import RefusedError
+from omnibench.stats.units import Score
 
 if TYPE_CHECKING:
     from omnibench.report.study import Study
@@ -21,7 +22,7 @@ Finished = Iterable[tuple[CellState, Mapping[str, Any]]]  # done cells with thei
 
 
 @dataclass(frozen=True, eq=False)
-class LogitUnits:
+class StoredUnits:
     """What one task's models stored for one dataset.
 
     Attributes:
@@ -34,11 +35,15 @@ class LogitUnits:
     models: Mapping[Model, Mapping[int, str]]
     predictions: Predictions
 
-    def read(self) -> Iterator[tuple[Model, Cases | RefusedError]]:
-        """Yield each model with what it predicted, or why that cannot be used."""
+    def read(self, scores: Collection[Score] = ()) -> Iterator[tuple[Model, Cases | RefusedError]]:
+        """Yield each model with what it predicted, or why that cannot be used.
+
+        Args:
+            scores: the metrics whose values of each case are wanted, where they have any.
+        """
         for model, digests in self.models.items():
             try:
-                yield model, read_cases(digests, self.predictions)
+                yield model, read_cases(digests, self.predictions, scores)
             except RefusedError as reason:
                 yield model, reason
 
@@ -48,8 +53,8 @@ class LogitUnits:
         return names if len(names) == count else tuple(map(str, range(count)))
 
 
-def with_logits(finished: Finished, predictions: Predictions) -> Iterator[LogitUnits]:
-    """Yield each task and dataset whose first readable record holds logits."""
+def stored_units(finished: Finished, predictions: Predictions) -> Iterator[StoredUnits]:
+    """Yield each task and dataset with its finished models."""
     places: dict[tuple[str, str], dict[Model, dict[int, str]]] = {}
     cards = {}
     for state, record in finished:
@@ -59,13 +64,18 @@ def with_logits(finished: Finished, predictions: Predictions) -> Iterator[LogitU
         repetitions[state.cell.repetition] = record["digest"]
         cards[unit.dataset.id] = unit.dataset
     for (task, dataset), models in places.items():
-        units = LogitUnits(task, cards[dataset], models, predictions)
+        yield StoredUnits(task, cards[dataset], models, predictions)
+
+
+def with_logits(stored: Iterable[StoredUnits]) -> Iterator[StoredUnits]:
+    """Yield those whose first readable record holds logits."""
+    for units in stored:
         first = next((cases for _, cases in units.read() if isinstance(cases, Cases)), None)
         if first is not None and first.logits is not None:
             yield units
 
 
-def some_models(study: "Study") -> Iterator[tuple[LogitUnits, Models, str]]:
+def some_models(study: "Study") -> Iterator[tuple[StoredUnits, Models, str]]:
     """Yield each dataset to be drawn, its models, and what a caption says of those left out."""
     undrawn = max(0, len(study.logits) - MOST_DATASETS)
     for units in study.logits[:MOST_DATASETS]:

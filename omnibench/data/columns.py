@@ -2,8 +2,9 @@
 
 A report compares subgroups by them. They decide no number of a cell, so that no digest holds them.
 In `omnibench.csv`, beside `omnibench.yaml` in a folder, the column `image` holds names of images
-from the folder on, and `columns:` in the YAML file names which others are read. What is empty is
-not known. Names of patients, and whatever else tells one patient from all others, are refused.
+from the folder on, and `columns:` in the YAML file names which others are read. What is empty, or
+written as in `UNKNOWN`, is not known. Names of patients, and whatever else tells one patient from
+all others, are refused.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ TABLE, IMAGE = "omnibench.csv", "image"
 STORED = "test_column:"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 MOST_TEXTS, LONGEST = 20, 64
+UNKNOWN = ("n/a", "N/A", "NA", "nan", "NaN", "null", "unknown", "Unknown", "?")
 
 Written = Mapping[str, Sequence[str]]  # column -> the text of each image
 Columns = dict[str, "NDArray[Any]"]  # column -> [N] texts, "" unknown, or float64, NaN unknown
@@ -108,9 +110,9 @@ def as_columns(
 
     columns: dict[str, Columns] = {split: {} for split in written}
     for name in dict.fromkeys(name for texts in written.values() for name in texts):
-        stripped = {split: [t.strip() for t in texts[name]] for split, texts in written.items()}
-        known = [text for texts in stripped.values() for text in texts if text]
-        numeric = bool(known) and all(_number(text) is not None for text in known)
+        stripped = {split: list(map(known, texts[name])) for split, texts in written.items()}
+        every = [text for texts in stripped.values() for text in texts if text]
+        numeric = bool(every) and all(_number(text) is not None for text in every)
         for split, texts in stripped.items():
             if numeric:
                 values = [_number(text) for text in texts]
@@ -121,6 +123,12 @@ def as_columns(
                 columns[split][name] = np.array(texts, np.str_)
     checked(columns, groups, where)
     return columns
+
+
+def known(text: str) -> str:
+    """Return a text without blanks at its ends; "" of what stands for unknown."""
+    stripped = text.strip()
+    return "" if stripped in UNKNOWN else stripped
 
 
 def _number(text: str) -> float | None:
@@ -170,7 +178,7 @@ def _refuse_names(values: Sequence[str | float], what: str) -> None:
     if different > MOST_TEXTS:
         raise DataError(
             f"{what} holds {different} different texts, where a subgroup is one of at most "
-            f"{MOST_TEXTS}; group them, or leave it out"
+            f"{MOST_TEXTS}; group them, correct what is meant as a number, or leave it out"
         )
     if any(len(text) > LONGEST for text in texts):
         raise DataError(f"{what} holds texts of more than {LONGEST} characters; shorten them")

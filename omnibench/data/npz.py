@@ -34,7 +34,7 @@ from omnibench.data import (
     local_card,
 )
 from omnibench.data.checksums import checksum_like, sha256_of
-from omnibench.data.columns import Columns, checked
+from omnibench.data.columns import Columns, checked, known
 from omnibench.data.declaration import declaration_of, read_declaration, refuse_unused
 from omnibench.data.labels import (
     Kind,
@@ -434,9 +434,11 @@ def _columns(archive: Archive, layout: Layout) -> dict[str, Columns]:
                     f"{archive.path}: {member.name} is {member.dtype} {list(member.shape)}; save "
                     "one number or text for each image"
                 )
-            texts = member.dtype.kind in "bU"
             values = archive.array(member.name)
-            columns[split][name] = values.astype(np.str_ if texts else np.float64)
+            if member.dtype.kind in "bU":
+                columns[split][name] = np.array([known(str(v)) for v in values.tolist()], np.str_)
+            else:
+                columns[split][name] = values.astype(np.float64)
     named = [split for split, members in layout.columns.items() if members]
     groups = {
         split: _groups(archive, layout, split).tolist() for split in named if split in layout.groups

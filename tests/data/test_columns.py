@@ -233,3 +233,33 @@ def test_stored_columns_come_back_as_they_were_from_arrays_and_from_lines(
         assert actual["sex"].tolist() == list("FMFMF")
         assert actual["sex"].dtype.kind == "U"
         np.testing.assert_array_equal(actual["age"], split.columns["age"])
+
+
+def test_what_is_written_for_unknown_is_unknown() -> None:
+    texts = {"test": {"age": ["60", "N/A", "NA", "?"], "sex": ["F", "unknown", "F", " M "]}}
+    columns = as_columns(texts, {}, "here")["test"]
+    assert np.isnan(columns["age"]).tolist() == [False, True, True, True]
+    assert columns["sex"].tolist() == ["F", "", "F", "M"]
+
+
+@pytest.mark.real_data
+def test_real_columns_of_sex_age_and_region(real_data: Path, tmp_path: Path) -> None:
+    """MedPix as it was published: ages as texts, "N/A" where unknown, patients as `uid`."""
+    source = real_data / "medpix" / "captions.jsonl"
+    lines = [json.loads(line) for line in source.read_text(encoding="utf-8").splitlines()]
+    some = [line for split in SEX for line in [x for x in lines if x["split"] == split][:60]]
+    root = tmp_path / "medpix"
+    for line in some:
+        (root / "images").mkdir(parents=True, exist_ok=True)
+        place = source.parent / line["image"]
+        place = place if place.is_file() else source.parent / "images" / line["image"]
+        (root / "images" / line["image"]).write_bytes(place.read_bytes())
+    path = root / "captions.jsonl"
+    path.write_text("".join(f"{json.dumps(line)}\n" for line in some), encoding="utf-8")
+    declare(path, "columns: [sex, age, location_category]")
+    columns = dataset_of("jsonl", path, tmp_path / "data").splits["test"].columns
+    test = [line for line in some if line["split"] == "test"]
+    assert set(columns["sex"].tolist()) <= {"female", "male", ""}
+    known = [k for k, line in enumerate(test) if line["age"] != "N/A"]
+    assert columns["age"][known].tolist() == [float(test[k]["age"]) for k in known]
+    assert columns["location_category"].tolist() == [line["location_category"] for line in test]

@@ -194,11 +194,17 @@ def stored(split: Split) -> Columns:
 
 
 def columns_in(predictions: Mapping[str, NDArray[Any]]) -> Columns:
-    """Return the columns among stored predictions, by name; texts as text arrays."""
+    """Return the columns among stored predictions by name, as `Split.columns` has them.
+
+    What is neither a row of texts, of numbers nor of truth values is left out.
+    """
     import numpy as np
 
-    return {
-        name.removeprefix(STORED): values.astype(np.str_) if values.dtype == object else values
-        for name, values in predictions.items()
-        if name.startswith(STORED)
-    }
+    columns: Columns = {}
+    for key, values in predictions.items():
+        if key.startswith(STORED) and values.ndim == 1:
+            if values.dtype.kind in "OUb":
+                columns[key.removeprefix(STORED)] = values.astype(np.str_)
+            elif values.dtype.kind in "iuf":
+                columns[key.removeprefix(STORED)] = values.astype(np.float64)
+    return columns

@@ -21,7 +21,7 @@ from omnibench.stats.units import Score
 from omnibench.subgrouping import Subgrouping
 
 LEAST_CASES, LEAST_PATIENTS = 10, 5  # of a group with intervals
-MOST_NUMBERS = 20  # that are groups each, without bands
+MOST_LEVELS = 20  # texts or numbers that are groups each
 UNKNOWN = "unknown"
 
 Outcome = Answer | RefusedError
@@ -62,15 +62,18 @@ def groups_of(
         cluster: [N] index of each case's patient.
 
     Raises:
-        RefusedError: edges are given for texts, or numbers without edges are more than 20.
+        RefusedError: edges are given for texts, or there are more than 20 texts, or numbers without
+            edges.
     """
     if values.dtype.kind == "U":
         if grouping.edges is not None:
             raise RefusedError("it holds texts, which have no bands; name it without edges")
         names = values
+        if (count := len(np.unique(names))) > MOST_LEVELS:
+            raise RefusedError(f"it holds {count} different texts, more than {MOST_LEVELS}")
     elif grouping.edges is None:
         known = np.unique(values[~np.isnan(values)])
-        if len(known) > MOST_NUMBERS:
+        if len(known) > MOST_LEVELS:
             raise RefusedError(
                 f"it holds {len(known)} different numbers; give the edges of bands, as in "
                 f"{{{grouping.column}: [0, 40, 60]}}"

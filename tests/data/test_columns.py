@@ -235,6 +235,20 @@ def test_stored_columns_come_back_as_they_were_from_arrays_and_from_lines(
         np.testing.assert_array_equal(actual["age"], split.columns["age"])
 
 
+def test_arrays_of_other_forms_are_no_columns() -> None:
+    stored = {
+        "test_column:a": np.array([True, False]),
+        "test_column:b": np.array([1, 2], np.int8),
+        "test_column:c": np.zeros((2, 2)),
+        "test_column:d": np.array([b"x", b"y"]),
+        "test_case": np.arange(2),
+    }
+    columns = columns_in(stored)
+    assert list(columns) == ["a", "b"]
+    assert columns["a"].tolist() == ["True", "False"]
+    assert columns["b"].dtype == np.float64
+
+
 def test_what_is_written_for_unknown_is_unknown() -> None:
     texts = {"test": {"age": ["60", "N/A", "NA", "?"], "sex": ["F", "unknown", "F", " M "]}}
     columns = as_columns(texts, {}, "here")["test"]

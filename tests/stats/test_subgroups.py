@@ -47,6 +47,8 @@ def test_numbers_without_edges_are_levels_as_long_as_they_are_few() -> None:
     assert [g.name for g in groups] == ["2", "10"]
     with pytest.raises(RefusedError, match=r"30 different numbers; give .* \{age: \[0, 40, 60\]\}"):
         groups_of(Subgrouping("age"), np.arange(30.0), np.arange(30))
+    with pytest.raises(RefusedError, match="30 different texts, more than 20"):
+        groups_of(Subgrouping("who"), np.array([f"p{k}" for k in range(30)]), np.arange(30))
     with pytest.raises(RefusedError, match="texts, which have no bands"):
         groups_of(Subgrouping("sex", (1.0,)), np.array(["F"]), np.arange(1))
 

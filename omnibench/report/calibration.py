@@ -38,7 +38,7 @@ class Row:
     @property
     def name(self) -> str:
         """Return backbone and adaptation."""
-        return " · ".join(self.model)
+        return " with ".join(self.model)
 
     @property
     def measures(self) -> dict[str, tuple[Measure, str]]:
@@ -89,7 +89,7 @@ def calibrated(units: StoredUnits) -> Calibrated | None:
                 raise cases
             measured = calibration(cases)
         except RefusedError as reason:
-            left.append(f"{' · '.join(model)} is left out: {reason}.")
+            left.append(f"{' with '.join(model)} is left out: {reason}.")
             continue
         assert cases.logits is not None
         if not rows:

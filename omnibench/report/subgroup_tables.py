@@ -144,7 +144,7 @@ def _undefined(table: Subgrouped) -> Iterator[str]:
                 reason = f"no interaction, as {row.interaction}"
             else:
                 continue
-            reasons.setdefault((row.group.name, reason), []).append(" · ".join(model))
+            reasons.setdefault((row.group.name, reason), []).append(" with ".join(model))
     for (group, reason), models in reasons.items():
         yield f"{group}: {reason} ({listed(models)})."
 

@@ -98,7 +98,7 @@ def _with_column(
     left = []
     first: tuple[Cases, NDArray[Any]] | None = None
     for model, predicted in cases.items():
-        name = " · ".join(model)
+        name = " with ".join(model)
         if isinstance(predicted, RefusedError):
             left.append(f"{name} is left out: {predicted}.")
             continue

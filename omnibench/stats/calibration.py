@@ -84,7 +84,10 @@ def log_odds(logits: Logits, column: int) -> Floats:
     values = logits.values.astype(np.float64)
     if logits.multi_label:
         return values[:, :, column]
-    rest = np.logaddexp.reduce(np.delete(values, column, axis=2), axis=2)
+    # As log-sum-exp; a probability near 1 has too few digits to tell its odds from.
+    others = np.delete(values, column, axis=2)
+    largest = others.max(axis=2)
+    rest = largest + np.log(np.exp(others - largest[:, :, None]).sum(axis=2))
     odds: Floats = values[:, :, column] - rest
     return odds
 

@@ -66,7 +66,7 @@ def _refuse_few(truth: Bools, patients: Patients) -> None:
             raise RefusedError(f"there is no test case {which}")
         if count < FEWEST:
             raise RefusedError(f"there are {count} test cases {which}, fewer than {FEWEST}")
-        if len(np.unique(patients.cluster[some])) < 2:
+        if np.ptp(patients.cluster[some]) == 0:
             raise RefusedError(f"the test cases {which} are of one patient")
 
 
@@ -79,6 +79,7 @@ def _fit(design: Floats, offset: Floats, truth: Bools, patients: Patients) -> tu
         design: [N, P]; offset: [N], added to the log-odds.
     """
     beta: Floats = np.zeros(design.shape[1])
+    likelihood = _likelihood(offset, truth)
     for _ in range(_STEPS):
         predicted = _probabilities(design @ beta + offset)
         # Where every probability is 0 or 1 to the last digit there would be no curvature.
@@ -87,23 +88,19 @@ def _fit(design: Floats, offset: Floats, truth: Bools, patients: Patients) -> tu
         step = np.asarray(np.linalg.solve(curvature, design.T @ (truth - predicted)), np.float64)
         if np.abs(step).max() < _DONE:
             break
-        beta += _shortened(step, beta, design, offset, truth)
+        # Halved until the likelihood does not fall.
+        for _ in range(_HALVINGS):
+            moved = _likelihood(design @ (beta + step) + offset, truth)
+            if moved >= likelihood:
+                break
+            step /= 2
+        beta, likelihood = beta + step, moved
     predicted = _probabilities(design @ beta + offset)
     outer = design[:, :, None] * design[:, None, :]
     scores = patients.sums(design * (truth - predicted)[:, None])
     information = patients.sums(outer * (predicted * (1 - predicted))[:, None, None])
     rest = information.sum(axis=0) - information + _FLAT * np.eye(len(beta))
     return beta, -np.linalg.solve(rest, scores[:, :, None])[:, :, 0]
-
-
-def _shortened(step: Floats, beta: Floats, design: Floats, offset: Floats, truth: Bools) -> Floats:
-    """Return the step, halved until the likelihood does not fall."""
-    before = _likelihood(design @ beta + offset, truth)
-    for _ in range(_HALVINGS):
-        if _likelihood(design @ (beta + step) + offset, truth) >= before:
-            break
-        step = step / 2
-    return step
 
 
 def _probabilities(log_odds: Floats) -> Floats:

@@ -78,7 +78,7 @@ def test_two_classes_are_told_of_the_second() -> None:
         "on 80 test cases of 40 patients.",
         "(n = 2) with its 95 % interval over patients",
         "the log-odds of the class yes",
-        "yes: no slope, as all cases have the same probability of it (base · linear).",
+        "yes: no slope, as all cases have the same probability of it (base with linear).",
     ):
         assert part in table.caption
     assert "secret" not in table.caption
@@ -146,7 +146,7 @@ def test_logits_that_cannot_be_used_are_named() -> None:
     broken = {**some.models, ("lost", "linear"): {0: "absent"}}
     table = table_of(StoredUnits(some.task, some.dataset, broken, some.predictions))
     assert len(table.rows) == 2
-    assert "lost · linear is left out: no test predictions of record absent" in table.caption
+    assert "lost with linear is left out: no test predictions of record absent" in table.caption
 
 
 def test_the_tables_stand_in_page_latex_markdown_and_beside_them(

@@ -121,8 +121,8 @@ def test_a_column_that_is_absent_or_of_other_cases_is_said_in_one_sentence(made:
     made.store_columns({}, only=("good", "knn"))
     made.store_columns({"sex": SEX[::-1]}, only=("good", "full"))
     (table,) = made.study(Subgrouping("sex")).subgroup_tables
-    assert "good · knn is left out: its predictions hold no sex." in table.caption
-    assert "good · full is left out: its sex is not that of the other models." in table.caption
+    assert "good with knn is left out: its predictions hold no sex." in table.caption
+    assert "good with full is left out: its sex is not that of the other models." in table.caption
     assert ("good", "full") not in {row[:2] for row in table.texts}
 
 

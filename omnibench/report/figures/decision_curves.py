@@ -52,7 +52,7 @@ def _curves(models: Models, positive: Bools, at: Floats) -> tuple[dict[Model, Cu
             shares = probabilities(cases.logits, 1)
             curves[model] = net_benefit(shares, positive, patients_of(cases), at)
         except RefusedError as reason:
-            left += f" {' · '.join(model)} is left out: {reason}."
+            left += f" {' with '.join(model)} is left out: {reason}."
     return curves, left
 
 

@@ -59,13 +59,14 @@ def standings(models: Mapping[str, Summary], lower_is_better: bool) -> dict[str,
         return places
     sign = -1.0 if lower_is_better else 1.0
     covariance = _covariance(finite)
+    normal = _drawn(covariance)
     count = len(finite)
     means = {name: sign * model.mean for name, model in finite.items()}
     beaten, ranks = dict[str, bool](), dict[str, tuple[int, int]]()
     for k, name in enumerate(finite):
         rivals = [model for other, model in finite.items() if other != name]
         ahead = contrasts(finite[name], rivals)
-        drawn = _drawn(covariance, k)
+        drawn = _leads(normal, covariance, k)
         z = sign * _as_normal(ahead)
         beaten[name] = _share(drawn.max(axis=1), float(-z.min())) < ALPHA
         largest = np.abs(drawn).max(axis=1)
@@ -89,19 +90,23 @@ def _covariance(models: Mapping[str, Summary]) -> Floats:
     return rows @ rows.T * (patients / (patients - 1)) + np.diag(own)
 
 
-def _drawn(covariance: Floats, k: int) -> Floats:
-    """Draw the standardised leads of all others over model k where none differs: [draws, K - 1]."""
-    rng = np.random.default_rng(_SEED)
-    size = len(covariance)
+def _drawn(covariance: Floats) -> Floats:
+    """Draw the means of all models where none differs: [draws, K]."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
-    normal = rng.standard_normal((_DRAWS, size)) @ root.T
-    leads = np.delete(normal, k, axis=1) - normal[:, [k]]
-    others = np.delete(np.arange(size), k)
+    rng = np.random.default_rng(_SEED)
+    drawn: Floats = rng.standard_normal((_DRAWS, len(covariance))) @ root.T
+    return drawn
+
+
+def _leads(drawn: Floats, covariance: Floats, k: int) -> Floats:
+    """Return the standardised leads of all others over model k: [draws, K - 1]."""
+    leads = np.delete(drawn, k, axis=1) - drawn[:, [k]]
+    others = np.delete(np.arange(len(covariance)), k)
     variance = covariance[others, others] + covariance[k, k] - 2 * covariance[others, k]
     spread = np.sqrt(np.maximum(variance, 0.0))
-    drawn: Floats = leads / np.where(spread > NO_SPREAD, spread, np.inf)
-    return drawn
+    standardised: Floats = leads / np.where(spread > NO_SPREAD, spread, np.inf)
+    return standardised
 
 
 def _as_normal(ahead: Contrasts) -> Floats:

@@ -1,7 +1,8 @@
 """Measure what omnibench costs on this machine: the parts of `bench.py speed`.
 
 Both sides of a ratio are measured in one run, so that the machine's load falls out of it. The
-package comes with a checkout and not with the wheel.
+package comes with a checkout and not with the wheel. `deciding.py` is no part of it: it simulates
+how often tests of `omnibench.stats` err.
 """
 
 import time

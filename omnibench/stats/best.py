@@ -66,10 +66,11 @@ def standings(models: Mapping[str, Summary], lower_is_better: bool) -> dict[str,
     for k, name in enumerate(finite):
         rivals = [model for other, model in finite.items() if other != name]
         ahead = contrasts(finite[name], rivals)
-        drawn = _leads(normal, covariance, k)
+        leads = _leads(normal, covariance, k)
+        highest = leads.max(axis=0)
         z = sign * _as_normal(ahead)
-        beaten[name] = _share(drawn.max(axis=1), float(-z.min())) < ALPHA
-        largest = np.abs(drawn).max(axis=1)
+        beaten[name] = _share(highest, float(-z.min())) < ALPHA
+        largest = np.maximum(highest, -leads.min(axis=0))
         apart = np.array([_share(largest, abs(float(each))) < ALPHA for each in z])
         better, worse = int((apart & (z < 0)).sum()), int((apart & (z > 0)).sum())
         ranks[name] = (1 + better, count - worse)
@@ -91,22 +92,23 @@ def _covariance(models: Mapping[str, Summary]) -> Floats:
 
 
 def _drawn(covariance: Floats) -> Floats:
-    """Draw the means of all models where none differs: [draws, K]."""
+    """Draw the means of all models where none differs: [K, draws]."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     rng = np.random.default_rng(_SEED)
-    drawn: Floats = rng.standard_normal((_DRAWS, len(covariance))) @ root.T
+    drawn: Floats = root @ rng.standard_normal((len(covariance), _DRAWS))
     return drawn
 
 
 def _leads(drawn: Floats, covariance: Floats, k: int) -> Floats:
-    """Return the standardised leads of all others over model k: [draws, K - 1]."""
-    leads = np.delete(drawn, k, axis=1) - drawn[:, [k]]
+    """Return the standardised leads of all others over model k: [K - 1, draws]."""
     others = np.delete(np.arange(len(covariance)), k)
     variance = covariance[others, others] + covariance[k, k] - 2 * covariance[others, k]
     spread = np.sqrt(np.maximum(variance, 0.0))
-    standardised: Floats = leads / np.where(spread > NO_SPREAD, spread, np.inf)
-    return standardised
+    leads = drawn[others]
+    leads -= drawn[k]
+    leads /= np.where(spread > NO_SPREAD, spread, np.inf)[:, None]
+    return leads
 
 
 def _as_normal(ahead: Contrasts) -> Floats:

@@ -20,7 +20,8 @@ class Column:
     """A study of several models of which the first is the best, by `standings` and the old rule.
 
     Attributes:
-        lead: of the first before all others, which are equal.
+        lead: of the first before all others, which are equal. Without one each is the best, and
+            "covered" is the share of them that a rule names.
     """
 
     world: World
@@ -44,12 +45,13 @@ class Column:
             for standing, (low, high) in zip(stood.values(), true_ranks, strict=True)
         ]
         bold = _bold([each.values for each in drawn])
+        bests = slice(1 if self.lead else None)
         return {
-            "covered": places[0] != "behind",
+            "covered": float(np.mean([place != "behind" for place in places[bests]])),
             "alone": places[0] == "best" and places.count("best") == 1,
             "undecided": "undecided" in places,
             "ranks": float(np.mean(ranked)),
-            "old: covered": bold[0],
+            "old: covered": float(np.mean(bold[bests])),
             "old: alone": bold[0] and sum(bold) == 1,
             "old: undecided": all(bold),
         }

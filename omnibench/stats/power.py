@@ -67,7 +67,7 @@ def power_over_runs(
 
     Pairing halves the degrees of freedom and takes the correlation out of the error. At n = 3, for
     the difference that Student's test finds with 80 % power (3.07 standard deviations), the paired
-    test has .52 and Welch's .69 without a correlation, and .83 and .76 at one of .6. Welch's test
+    test has .52 and Welch's .70 without a correlation, and .83 and .76 at one of .6. Welch's test
     is the weaker than Student's as its degrees of freedom are estimated.
 
     Args:

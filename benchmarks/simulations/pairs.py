@@ -8,13 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.simulations import below, simulate
+from benchmarks.simulations.before import RESAMPLES, hierarchical, over_cases
 from benchmarks.simulations.worlds import MEAN, World, influence
-from omnibench.stats.bootstrap import compare_resampled, hierarchical_counts, resampled_scores
-from omnibench.stats.case_tests import compare_aucs
 from omnibench.stats.cases import Cases
 from omnibench.stats.deciding import decide
 from omnibench.stats.influence import Influence
-from omnibench.stats.rates import SINGLE_LABEL
 from omnibench.stats.result import Answer, RefusedError
 from omnibench.stats.t_tests import paired_t, welch_t
 
@@ -22,7 +20,6 @@ METRICS = ("accuracy", "macro-f1", "auc")
 WELCH, PAIRED, OVER_CASES, HIERARCHICAL, NOW = TESTS = (
     "Welch t over runs", "paired t over runs", "over cases", "hierarchical bootstrap", "decide",
 )  # fmt: skip
-_RESAMPLES = {OVER_CASES: 1000, HIERARCHICAL: 400}
 _SEARCH = 400  # studies that a lead is searched with
 
 
@@ -98,40 +95,34 @@ def _decided(a: Cases, b: Cases, metric: str) -> tuple[Answer, dict[str, float]]
     }
     if metric == "auc":
         p |= {OVER_CASES: _delong(x, y), HIERARCHICAL: math.nan}
-    elif metric == MEAN:
+    elif metric in (MEAN, "macro-f1"):
         p |= {OVER_CASES: math.nan, HIERARCHICAL: math.nan}
     return answer, p
 
 
 def _delong(a: Influence, b: Influence) -> float:
     """Return the p of DeLong's test by patient, whose variance has no factor for few of them."""
-    scale = math.sqrt(a.patients / (a.patients - 1))
-    sides = [(x.summary.mean, x.summary.row * scale) for x in (a, b)]
-    return p_of(lambda: compare_aucs(sides[0], sides[1], np.arange(a.rows.shape[1])))
+    moved = (a.summary.row - b.summary.row) * math.sqrt(a.patients / (a.patients - 1))
+    error = math.sqrt(float(np.sum(moved**2)))
+    difference = abs(a.summary.mean - b.summary.mean)
+    return math.erfc(difference / error / math.sqrt(2)) if error > 0 else math.nan
 
 
 def _bootstrapped(a: Cases, b: Cases, wanted: bool) -> Iterator[tuple[str, float]]:
-    """Yield the p of both bootstraps of metrics of decisions; NaN where they are not wanted."""
+    """Yield the p of both bootstraps of accuracy; NaN where they are not wanted."""
     if a.logits is None or b.logits is None:
         return
-    metrics = {name: SINGLE_LABEL[name] for name in METRICS if name in SINGLE_LABEL}
-    truth, cluster = a.logits.truth, a.cluster
-    answers: dict[str, Mapping[str, Answer | RefusedError]] = {}
+    right = [
+        (each.decisions & each.truth).sum(axis=2).astype(np.float64)
+        for each in (a.logits, b.logits)
+        if wanted
+    ]
+    p = dict.fromkeys((OVER_CASES, HIERARCHICAL), math.nan)
     if wanted:
-        ours, others = a.logits.decisions, b.logits.decisions
-        over_cases = [
-            resampled_scores(truth, each, cluster, metrics, _RESAMPLES[OVER_CASES])
-            for each in (ours, others)
-        ]
-        answers[OVER_CASES] = compare_resampled(*over_cases)
-        if a.repetitions > 1:
-            answers[HIERARCHICAL] = hierarchical_counts(
-                truth, ours, others, cluster, metrics, False, _RESAMPLES[HIERARCHICAL]
-            )
-    for test in (OVER_CASES, HIERARCHICAL):
-        for name in metrics:
-            answer = answers.get(test, {}).get(name)
-            yield f"{name}: {test}", answer.p if isinstance(answer, Answer) else math.nan
+        p[OVER_CASES] = over_cases(right[0], right[1], a.cluster, RESAMPLES[OVER_CASES])
+    if wanted and a.repetitions > 1:
+        p[HIERARCHICAL] = hierarchical(right[0], right[1], a.cluster, RESAMPLES[HIERARCHICAL])
+    yield from ((f"accuracy: {test}", value) for test, value in p.items())
 
 
 def p_of(test: Callable[[], Answer]) -> float:

@@ -3,11 +3,10 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from omnibench.report.results import SIGNIFICANT
 from omnibench.report.subgroups import Subgrouped
 from omnibench.report.table import Cell, Column, Row, Table
 from omnibench.report.words import bare_probability, listed, number
-from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.result import ALPHA, Answer, RefusedError
 from omnibench.stats.subgroups import LEAST_CASES, LEAST_PATIENTS, InGroup, Outcome, worst
 
 STEM, TITLE = "subgroups", "Subgroups"
@@ -120,7 +119,7 @@ def _comparison(table: Subgrouped, column: str) -> Iterator[str]:
     yield (
         f"Difference from {table.baseline} within the group, and the interaction: that difference "
         "less the difference in all other test cases. p: two-sided, of no interaction; cases of "
-        f"one patient count together across groups. p below {SIGNIFICANT:.2f} in one group and "
+        f"one patient count together across groups. p below {ALPHA:.2f} in one group and "
         "not in another is no interaction."
     )
     yield (

@@ -179,7 +179,7 @@ def multiplicity(studies: int, seed: int, pool: Executor) -> str:
     worlds = [(f"{cases} cases", Classifiers(cases)) for cases in SIZES[:2]]
     worlds += [(f"{p} patients x {i} images", Classifiers(p * i, p)) for p, i in DESIGNS[1:2]]
     plans = [
-        Plan((name, metric, str(runs)), Family(world, runs, 9, metric), studies // 2)
+        Plan((name, metric, str(runs)), Family(world, runs, 9, metric), studies // 4)
         for name, world in worlds
         for metric in ("accuracy", "auc")
         for runs in RUNS

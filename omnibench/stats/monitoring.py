@@ -117,8 +117,11 @@ def _boundary(level: float, course: Course) -> float:
     """Return the normal value whose sequential p is a level; by bisection."""
     from scipy.special import ndtri
 
-    low, high = level / (2 * len(course.looks)), level
-    for _ in range(40):
+    low, high = math.log(level / (2 * len(course.looks))), math.log(level)
+    for _ in range(12):  # to a thousandth of the level
         middle = (low + high) / 2
-        low, high = (middle, high) if sequential_p(middle, course) < level else (low, middle)
-    return float(-ndtri(low / 2))
+        if sequential_p(math.exp(middle), course) < level:
+            low = middle
+        else:
+            high = middle
+    return float(-ndtri(math.exp(low) / 2))

@@ -2,6 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 ORDERS = 4
 
@@ -28,21 +33,45 @@ def bleu(references: Sequence[str], texts: Sequence[str]) -> Bleu:
     """
     from sacrebleu.metrics.bleu import BLEU  # not at import: `list` must start in a blink
 
-    # `force` only silences the warning about captions that end in " .".
-    metric = BLEU(tokenize="13a", smooth_method="none", max_ngram_order=ORDERS, force=True)
-    counted = metric.corpus_score(texts, [references])
-    cumulative = (
+    counted = np.zeros(2 * ORDERS + 2, np.int64)
+    for pair in zip(references, texts, strict=True):
+        counted += _counted(*pair)
+    matches, grams = counted[:ORDERS].tolist(), counted[ORDERS : 2 * ORDERS].tolist()
+    length, reference_length = counted[2 * ORDERS :].tolist()
+    scored = [
         BLEU.compute_bleu(
-            counted.counts[:n],
-            counted.totals[:n],
-            counted.sys_len,
-            counted.ref_len,
+            matches[:n],
+            grams[:n],
+            length,
+            reference_length,
             smooth_method="none",
             max_ngram_order=n,
-        ).score
+        )
         for n in range(1, ORDERS + 1)
-    )
+    ]
     return Bleu(
-        tuple(score / 100 for score in cumulative),
-        tuple(precision / 100 for precision in counted.precisions),
+        tuple(score.score / 100 for score in scored),
+        tuple(precision / 100 for precision in scored[-1].precisions),
+    )
+
+
+@lru_cache(maxsize=1 << 16)  # several definitions and comparisons count the same pairs
+def _counted(reference: str, text: str) -> NDArray[np.int64]:
+    """Return matches and n-grams of each order, and the tokens of text and reference."""
+    score = _metric().sentence_score(text, [reference])
+    counts = [*score.counts, *score.totals, score.sys_len, score.ref_len]
+    return np.array(counts, np.int64)
+
+
+@cache
+def _metric() -> Any:
+    from sacrebleu.metrics.bleu import BLEU
+
+    # `force` and `effective_order` only silence warnings: of sentences nothing but counts is taken.
+    return BLEU(
+        tokenize="13a",
+        smooth_method="none",
+        max_ngram_order=ORDERS,
+        force=True,
+        effective_order=True,
     )

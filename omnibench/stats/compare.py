@@ -120,12 +120,12 @@ def compare_all(
     stood: Standings = {}
     for place, models in places.items():
         reader = _Reader(predictions, scores, frozenset(ranked), rules.recomputed)
-        asked = {key[3]: n for key, n in expected.items() if key[:3] == place}
-        planned = [pair for pair in pairs if not expected or all(b in asked for b in pair)]
+        due = {key[3]: n for key, n in expected.items() if key[:3] == place}
+        planned = [pair for pair in pairs if not expected or all(name in due for name in pair)]
         comparisons += _compared(place, models, planned, rules, scores, reader.read)
         for score in ranked:
             if any(score in unit.scores for unit in models.values()):
-                column = _column(models, asked, score, reader)
+                column = _column(models, due, score, reader)
                 falling = undecoded(score) in rules.lower_is_better
                 for name, standing in _stood(column, falling).items():
                     stood[*place, name, *score] = standing
@@ -214,7 +214,7 @@ def _compared(
 
 
 def _column(
-    models: Mapping[str, Unit], asked: Mapping[str, int], score: Score, reader: _Reader
+    models: Mapping[str, Unit], due: Mapping[str, int], score: Score, reader: _Reader
 ) -> dict[str, Summary | Standing]:
     """Return the models that have a metric: those that take part by their summary."""
     column: dict[str, Summary | Standing] = {}
@@ -222,7 +222,7 @@ def _column(
         n = len(unit.scores.get(score, {}))
         if n == 0:
             continue
-        if n < asked.get(name, 0):
+        if n < due.get(name, 0):
             column[name] = Standing("incomplete")
         elif n == 1 and unit.varies not in FROZEN:
             column[name] = Standing("untested")

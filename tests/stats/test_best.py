@@ -105,3 +105,23 @@ def test_identical_models_share_their_place() -> None:
     column = models(rng, [5.0, 0.0], 5)
     twins = {"a": column["m0"], "b": column["m0"], "c": column["m1"]}
     assert places(standings(twins, False)) == ["best", "best", "behind"]
+
+
+def test_a_spread_out_model_does_not_tie_all_others() -> None:
+    """Means of .99, .80 and .95, of .900 +- .001 and of .700 +- .002: the last is not the best."""
+    rows = np.zeros(PATIENTS)
+    values = {"wide": [0.99, 0.80, 0.95], "quiet": [0.899, 0.9, 0.901], "low": [0.698, 0.7, 0.702]}
+    column = {name: Summary(np.array(runs), rows, 0.0, PATIENTS) for name, runs in values.items()}
+    stood = standings(column, False)
+    assert {name: each.place for name, each in stood.items()} == {
+        "wide": "best", "quiet": "best", "low": "behind",
+    }  # fmt: skip
+    assert (stood["low"].low, stood["low"].high) == (2, 3)
+
+
+def test_eight_models_of_three_runs_are_never_all_bold() -> None:
+    """One better by 2 SD of a run: before, all eight were bold in 73 of 100 studies."""
+    rng = np.random.default_rng(6)
+    studies = [places(standings(models(rng, [2.0, *[0.0] * 7]), False)) for _ in range(100)]
+    assert not any(set(study) == {"best"} for study in studies)
+    assert sum(study[0] in ("best", "undecided") for study in studies) > 94

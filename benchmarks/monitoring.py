@@ -1,6 +1,6 @@
 """Simulate `run --until-decided`: how often it errs, and how many repetitions it takes.
 
-    .venv/bin/python -m benchmarks.monitoring --studies 2000
+    .venv/bin/python -m benchmarks.monitoring --studies 1000
 
 A study is a family of rivals and a baseline whose runs vary with SD 1; patients add a part to each
 rival's difference that no repetition takes away. Variances are estimated at each look. "Peeking"
@@ -26,8 +26,8 @@ from omnibench.stats.monitoring import (
 from omnibench.terminal import echo
 
 RIVALS = 3
-DIFFERENCES = (0.0, 0.5, 1.0, 2.0, 4.0)  # of the first rival, in SDs of a run; the others have none
-PATIENTS = (0.0, 0.5, 1.0)  # SD over test sets of a difference, in SDs of a run
+DIFFERENCES = (0.0, 1.0, 2.0, 4.0)  # of the first rival, in SDs of a run; the others have none
+PATIENTS = (0.0, 0.5)  # SD over test sets of a difference, in SDs of a run
 
 
 @dataclass
@@ -44,7 +44,7 @@ class Ended:
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=2000)
+    parser.add_argument("--studies", type=int, default=1000)
     parser.add_argument("--first", type=int, default=3)
     parser.add_argument("--most", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)

@@ -27,6 +27,8 @@ def _patterns(mark: str) -> tuple[re.Pattern[str], ...]:
         rf"\( ?{mean} ?± ?{size} ?\) ?(?P<outer>%)?",
         rf"{mean} ?\( ?± ?{size} ?\) ?(?P<outer>%)?",
         rf"{mean} ?(?P<bracket>\() ?{size} ?\) ?(?P<outer>%)?",
+        # LaTeX writes an en dash as two hyphens; behind a bound below 0 the second is a minus.
+        rf"{mean} ?[\[(] ?{_LEVEL}(?P<low>\+?{digits}) ?%? ?-{{2,3}} ?{high} ?[\])] ?(?P<outer>%)?",
         rf"{mean} ?[\[(] ?{_LEVEL}{low} ?{between} ?{high} ?[\])] ?(?P<outer>%)?",
     )
     return tuple(re.compile(text, re.IGNORECASE) for text in texts)

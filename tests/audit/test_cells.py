@@ -48,6 +48,8 @@ def test_a_mean_with_its_spread_is_read_in_any_dress(text: str) -> None:
         ("80.1 (0.3)", Value("80.1", "0.3", bracketed=True, mark=".")),
         ("80,1 (0,3)", Value("80.1", "0.3", bracketed=True, mark=",")),
         (".887 (.884-.889)", Value("0.887", low="0.884", high="0.889", mark=".")),
+        (".887 (.884--.889)", Value("0.887", low="0.884", high="0.889", mark=".")),
+        ("0.2 [-0.1--0.3]", Value("0.2", low="-0.1", high="-0.3", mark=".")),  # refused as swapped
         (".887 (.884\u2013.889)", Value("0.887", low="0.884", high="0.889", mark=".")),
         ("0.887 [0.884, 0.889]", Value("0.887", low="0.884", high="0.889", mark=".")),
         ("0,887 [0,884; 0,889]", Value("0.887", low="0.884", high="0.889", mark=",")),

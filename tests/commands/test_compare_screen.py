@@ -117,7 +117,7 @@ def test_one_cell_each_tells_nothing_of_new_runs(bench: Bench, tmp_path: Path) -
 def test_p_of_a_suite_is_the_reports_whatever_is_filtered(bench: Bench, tmp_path: Path) -> None:
     suite = write_suite(tmp_path, {"base": 1.0, "good": 1.3, "poor": 0.8, "same": 1.0})
     bench("report", suite)
-    [path] = (tmp_path / "results" / "reports").glob("*/*.csv")
+    [path] = (tmp_path / "results" / "reports").glob("*/trained.csv")
     printed = pd.read_csv(path)
     rows_of_good = printed[(printed["backbone"] == "good") & (printed["metric"] == "macro-f1")]
     [shown] = rows_of_good[rows_of_good["definition"] == "omnirad-classification"].to_dict(

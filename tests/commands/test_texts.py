@@ -68,6 +68,7 @@ def bench(
     suite = SimpleNamespace(
         **{"name": "s", "datasets": {}, "backbones": [item.backbone for item in units]},
         report=ReportSection(baseline="base"),
+        **{"looks": {}, "monitored": {}},
     )
     monkeypatch.setattr(Session, "suite", lambda self, name: (suite, units))
     for shift, item in enumerate(units):

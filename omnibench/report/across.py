@@ -11,6 +11,7 @@ from omnibench.report.table import DASH, Table
 from omnibench.report.words import (
     CORRECTED,
     bare_probability,
+    counted,
     number,
     probability,
     ranged,
@@ -77,11 +78,15 @@ def _verdicts(block: Complete, sums: Sequence[Overall], correction: str) -> Iter
         for row in rows
     )
     baseline = rows[0].backbone_b
+    single = all(len(values) == 1 for runs in block.runs.values() for values in runs.values())
+    most = max(row.looks for row in rows)
+    looks = f", and for each of {counted(most, 'look')} while runs were added" if most else ""
     caption = (
         f"{block.results.metric} in {unit}: mean over datasets of the difference from {baseline}, "
-        "for new images and new runs on these datasets, which are fixed. p corrected by "
+        f"for new images{'' if single else ' and new runs'} on these datasets, which are fixed. p "
+        "corrected by "
         f"{CORRECTED[correction]} over the {ranged((row.family for row in rows), 'backbone')} "
-        f"compared with {baseline} with this adaptation."
+        f"compared with {baseline} with this adaptation{looks}."
     )
     heads = ("backbone", "datasets", "difference", "95 % interval", "p", "corrected p", "verdict")
     yield Table.from_texts(f"Differences over datasets: {block.title}", heads, texts, caption)

@@ -156,7 +156,8 @@ class Overall:
             compared are tested.
         p: two-sided.
         p_corrected: over its family, the backbones compared with b in the primary metric with
-            this adaptation.
+            this adaptation, and for each look at a dataset.
+        looks: the most at any of the datasets; 0 where repetitions were fixed beforehand.
         verdict: as of a Comparison; "untested" of a single dataset.
     """
 
@@ -176,6 +177,7 @@ class Overall:
     p: float = math.nan
     p_corrected: float = math.nan
     family: int = 0
+    looks: int = 0
     verdict: Verdict = "untested"
 
     @property
@@ -224,7 +226,7 @@ def overall(comparisons: Iterable[Comparison], rules: Rules) -> list[Overall]:
             key = (row.task, row.adaptation, row.definition, row.metric, row.backbone_b)
             families.setdefault(key, []).append(position)
     for positions in families.values():
-        p = np.array([sums[k].p for k in positions], dtype=np.float64)
+        p = np.array([min(sums[k].p * max(1, sums[k].looks), 1.0) for k in positions])
         corrected = correction_named(rules.correction)(p).tolist()
         for k, adjusted in zip(positions, corrected, strict=True):
             row = replace(sums[k], p_corrected=adjusted, family=len(positions))
@@ -259,7 +261,7 @@ def _overall(key: tuple[str, ...], rows: Sequence[Comparison], rules: Rules) -> 
         return made
     df = total**2 / sum(v**2 / row.df for v, row in zip(variances, compared, strict=True))
     p, margin = t_tails(made.mean_difference, math.sqrt(total), df)
-    p = min(p * max(1, *(row.looks for row in compared)), 1.0)  # for each look at them, the sum
+    looks = max(row.looks for row in compared)
     verdict: Verdict = "undecided" if all(row.primary for row in compared) else "described"
     low, high = made.mean_difference - margin, made.mean_difference + margin
-    return replace(made, low=low, high=high, p=p, verdict=verdict)
+    return replace(made, low=low, high=high, p=p, looks=looks, verdict=verdict)

@@ -23,7 +23,8 @@ class Standing:
     Attributes:
         place: "best" for a member of the confidence set of the best; "behind" for one outside;
             "undecided" where the set holds every model that takes part; "incomplete" for one with
-            fewer repetitions than asked for, which takes no part; "untested" for one that cannot.
+            fewer repetitions than asked for, which takes no part; "untested" for one that cannot,
+            and for all where two differ by the same on every patient, which has no p.
         low, high: 95 % interval of its rank, 1 for the best; None where it takes no part.
         models: how many take part.
     """
@@ -66,6 +67,8 @@ def standings(models: Mapping[str, Summary], lower_is_better: bool) -> dict[str,
     for k, name in enumerate(finite):
         rivals = [model for other, model in finite.items() if other != name]
         ahead = contrasts(finite[name], rivals)
+        if ((ahead.error <= NO_SPREAD) & (np.abs(ahead.difference) > NO_SPREAD)).any():
+            return places
         leads = _leads(normal, covariance, k)
         highest = leads.max(axis=0)
         z = sign * _as_normal(ahead)

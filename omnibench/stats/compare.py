@@ -208,7 +208,9 @@ def _compared(
     for pair in pairs:
         a, b = units = (models.get(pair[0], absent), models.get(pair[1], absent))
         both = bool(a.scores) and bool(b.scores)
-        outcomes = (read(a), read(b)) if both else ({}, {})
+        # The baseline first: its cases are those that all others are held against.
+        of_b, of_a = (read(b), read(a)) if both else ({}, {})
+        outcomes = (of_a, of_b)
         for row in compare_units(place, pair, units, outcomes, scores):
             yield replace(row, primary=row.score == first)
 

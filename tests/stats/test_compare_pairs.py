@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Hashable
+from dataclasses import replace
 from typing import Any, NoReturn
 
 import numpy as np
@@ -13,6 +14,7 @@ from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError, StoreError
 from omnibench.stats.across import overall
+from omnibench.stats.best import Standing
 from omnibench.stats.cases import Stored
 from omnibench.stats.compare import Rules, as_frame, compare_all, compare_pairs
 from omnibench.stats.deciding import NEW_IMAGES, NEW_RUNS
@@ -293,6 +295,45 @@ def test_models_of_other_cases_are_refused(
     assert row["note"] == "the models of this dataset were not tested on the same cases"
 
 
+def test_one_rival_of_other_cases_leaves_the_other_rivals_their_test(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
+    labels = np.arange(60) % 2
+    records.add("a", make_logits(1, labels), labels, test_case=np.arange(60) + 1)
+    for seed, name in enumerate(("b", "base")):
+        records.add(name, make_logits(seed, labels), labels)
+    a, b = (row for row in pairs(records, [("a", "base"), ("b", "base")]) if row.primary)
+    assert (a.test, b.test, b.family) == ("none", NEW_RUNS, 1)
+
+
+def test_a_model_with_an_undefined_repetition_puts_no_other_behind(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
+    labels = np.arange(60) % 2
+    for seed, (name, signal) in enumerate({"a": 9.0, "b": 1.0, "base": 1.0}.items()):
+        records.add(name, make_logits(seed, labels, signal=signal), labels)
+    score = ("omnirad-classification", "macro-f1")
+    for row in records.rows:
+        if (row["backbone"], row["repetition"], row["metric"]) == ("a", 1, "macro-f1"):
+            row["value"] = np.nan
+    tests = compare_all(
+        records.values, records.predictions, [], RULES, None, ranked=[score], expected={}
+    )
+    stood = {key[3]: standing for key, standing in tests.standings.items()}
+    assert stood["a"] == Standing("untested")
+    assert stood["b"].models == stood["base"].models == 2
+
+
+def test_large_values_agree_as_far_as_single_precision_tells(records: Records) -> None:
+    means = np.random.default_rng(0).normal(15_000, 500, size=(6, 40)).astype(np.float32)
+    for k, values in enumerate(means):
+        records.row("ab"[k % 2], k // 2, "mean", float(values.mean()), digest=str(k))
+    rows = compare_pairs(
+        records.values, lambda digest: stored_mean(means[int(digest)]), [("a", "b")], RULES
+    )
+    assert [row.test for row in rows] == [NEW_RUNS]
+
+
 def stored_mean(item: NDArray[Any]) -> Stored:
     """Predictions whose metric "mean" says that it is one, and "pooled" does not."""
     return Stored(
@@ -390,6 +431,26 @@ def test_over_datasets_the_mean_difference_has_the_errors_of_all(
     assert [row.verdict for row in sums] == ["better", "undecided"]
     described = [row for row in overall(rows, RULES) if row.metric == "auc"]
     assert {row.verdict for row in described} == {"described"}
+
+
+def test_over_datasets_looks_are_in_the_corrected_p_alone(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
+    labels = np.arange(120) % 2
+    for k, dataset in enumerate(("one", "two")):
+        for seed, (name, signal) in enumerate((("a", 1.6), ("base", 1.0))):
+            item = make_logits(10 * k + seed, labels, signal=signal)
+            records.add(name, item, labels, dataset, varies="training seed")
+    looks = {("classification", dataset, "linear"): (3, 5, 8) for dataset in ("one", "two")}
+    rules = replace(RULES, looks=looks)
+    (once,), (often,) = (
+        [row for row in overall(pairs(records, [("a", "base")], rules=r), r) if row.family]
+        for r in (RULES, rules)
+    )
+    assert (often.p, often.low, often.high) == (once.p, once.low, once.high)
+    assert (once.looks, often.looks) == (0, 3)
+    assert often.p_corrected == min(1.0, 3 * once.p)
+    assert once.p_corrected == once.p
 
 
 def test_each_definition_that_is_a_mean_over_cases_is_tested(records: Records) -> None:

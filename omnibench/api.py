@@ -232,7 +232,7 @@ def compare(
             the tasks report.
         suite: whose families p is corrected over, its baseline being a or b; None for the pair's
             own, where nothing is corrected.
-        margin: of equivalence, in points.
+        margin: of equivalence, in points; None for the suite's, if it has one.
         tasks, datasets, adaptations, results, data, plugins: as of `plan`.
 
     Returns:

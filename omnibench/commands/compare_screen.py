@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from omnibench.report.comparisons import metric_names
-from omnibench.report.words import VERDICTS, listed, number, probability
+from omnibench.report.words import VERDICTS, counted, listed, number, probability, questions
 from omnibench.stats.across import Overall
+from omnibench.stats.deciding import NEW_RUNS
 from omnibench.stats.details import Detail, improvement
 from omnibench.stats.exact_tests import wilcoxon
 from omnibench.stats.pair import HEAD_SEED, Comparison
@@ -33,7 +34,7 @@ class Screen:
         sums: on average over datasets; words: what is said of each group of rows beside it.
         units: "definition/name" -> what the values of a metric are in.
         family: whose p these are, as a sentence.
-        margin: of equivalence, in points; None where it was not asked for.
+        margin: of equivalence, in points; None without one.
     """
 
     a: str
@@ -51,9 +52,11 @@ class Screen:
         names = metric_names(row.score for row in self.rows)
         labels = [names[row.score] for row in self.rows]
         yield columns([self._row(k, label) for k, label in enumerate(labels)], self._header())
+        tests = [row.test for row in self.rows if row.test != "none"]
         yield (
-            "difference, low (95 %), high, p and verdict: for new images and new runs; over runs, "
-            "p (runs), Hedges g and P(better): on these test images alone, which decides nothing"
+            f"difference, low (95 %), high, p and verdict: for {questions(tests or [NEW_RUNS])}; "
+            "over runs, p (runs), Hedges g and P(better): on these test images alone, which "
+            "decides nothing"
         )
         yield self.family
         for row, label in zip(self.rows, labels, strict=True):
@@ -133,7 +136,8 @@ def improvement_words(
     label = f" ({HEAD_SEED})" if any(HEAD_SEED in row.test_runs for row in rows) else ""
     return (
         f"on these test images a run of {a} beats one of {b}{label} with probability "
-        f"{chance.value:.2f} [{chance.low:.2f}, {chance.high:.2f}] over {chance.datasets} datasets"
+        f"{chance.value:.2f} [{chance.low:.2f}, {chance.high:.2f}] over "
+        f"{counted(chance.datasets, 'dataset')}"
     )
 
 

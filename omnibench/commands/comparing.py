@@ -22,6 +22,7 @@ from omnibench.frames import (
 )
 from omnibench.record_files import complaint_about
 from omnibench.registry import did_you_mean
+from omnibench.report.words import ranged
 from omnibench.scoring import reported_of
 from omnibench.session import Places, Session
 from omnibench.states import Filters, matching, states
@@ -49,6 +50,7 @@ class Compared:
         sums: one for each task, adaptation and metric, on average over datasets.
         rules: by which they are judged.
         family: whose p these are, as a sentence.
+        margin: of equivalence, in points: what was asked for, else the suite's; None without one.
     """
 
     records: Records
@@ -57,6 +59,7 @@ class Compared:
     sums: list[Overall]
     rules: Rules
     family: str
+    margin: float | None
 
     @classmethod
     def from_request(cls, request: "Request", session: Session) -> "Compared":
@@ -91,7 +94,7 @@ class Compared:
             f"The family of each p is {a} and {b} alone, so nothing is corrected; `--suite NAME` "
             "takes p from the family of a suite."
         )
-        return cls(records, values, rows, overall(rows, rules), rules, family)
+        return cls(records, values, rows, overall(rows, rules), rules, family, request.margin)
 
     @classmethod
     def _in_suite(cls, request: "Request", source: str, session: Session) -> "Compared":
@@ -117,7 +120,8 @@ class Compared:
         values = values_of(records, {card.id: card for card in suite.backbones})
         scores = _wanted(request.metric, values) if len(values) else set()
         named = _named(request.metric, scores)
-        rules = rules_of(values, suite.report.correction, request.margin, named, suite.looks)
+        margin = request.margin or suite.report.equivalence_margin
+        rules = rules_of(values, suite.report.correction, margin, named, suite.looks)
         primary = {s for s in _scores(values) if undecoded(s) in rules.primary.values()}
         tested = tests_of(
             suite, cells, values, predictions_of(records), rules, scores | primary
@@ -141,9 +145,13 @@ class Compared:
             rows, sums = [row.reversed for row in rows], [row.reversed for row in sums]
         family = (
             f"The family of each p is that of the suite {suite.name}: its backbones compared with "
-            f"{baseline} in the primary metric of one dataset with one adaptation."
+            f"{baseline} in the primary metric of one dataset with one adaptation"
         )
-        return cls(records, values, rows, sums, rules, family)
+        if looks := [row.looks for row in rows if row.looks]:
+            family += (
+                f"; it allows for each of {ranged(looks, 'planned look')} while runs were added"
+            )
+        return cls(records, values, rows, sums, rules, f"{family}.", margin)
 
     def details(self) -> list[Detail]:
         """Return what the repetitions of each row say."""
@@ -158,7 +166,7 @@ class Request:
         metric: a metric, under every definition it has; "definition/metric", of generated texts in
             every decoding; or "definition@b5-t64/metric". None for what tasks report.
         suite: whose families the p are of; None for the pair's own.
-        margin: of equivalence, in points; None where it was not asked for.
+        margin: of equivalence, in points; None for the suite's, if it has one.
     """
 
     a: str
@@ -223,7 +231,7 @@ def compare(request: Request, places: Places, as_json: bool) -> None:
         ],
         units=units_by_metric(values),
         family=compared.family,
-        margin=request.margin,
+        margin=compared.margin,
     )
     mixed = mixed_precisions(record for _, record in compared.records)
     for (task, dataset), sentence in mixed.items():

@@ -49,7 +49,7 @@ def test_a_clear_lead_is_one_screen_and_one_sentence(bench: Bench, tmp_path: Pat
     assert ("better" in row, "not shown" in row) == (True, True)  # far apart is not equivalent
     low, high = (float(bound) for bound in row[-2].partition("[")[2].strip("]").split(", "))
     assert 0 < low < high
-    assert "for new images and new runs; over runs" in out
+    assert "for new images and runs; over runs" in out
     assert "The family of each p is good and base alone, so nothing is corrected" in out
     assert out.splitlines()[-1] == (
         "Conclusion (new images and runs, 5 % level): good is better than base in classification "
@@ -261,7 +261,7 @@ def test_improvement_is_told_with_its_interval_or_why_not() -> None:
     text = improvement_words("a", "b", values, compared(values), False)
     assert text == (
         "on these test images a run of a beats one of b with probability 1.00 [1.00, 1.00] over 1 "
-        "datasets"
+        "dataset"
     )
     assert "probability 0.00" in improvement_words("a", "b", values, compared(values), True)
     frozen = long_table({"far": FAR}, varies="head seed")
@@ -286,3 +286,20 @@ def test_wilcoxon_over_datasets_or_its_floor() -> None:
     assert words == f"datasets as the sample: Wilcoxon p = {p:.3f}".replace("0.", ".")
     assert "5 pairs that differ cannot reach p < 0.05" in over_datasets_words(comparisons[:5])
     assert over_datasets_words(comparisons[:1]) == ""
+
+
+def test_the_margin_of_a_suite_is_that_of_its_report(bench: Bench, tmp_path: Path) -> None:
+    report = "baseline: base, equivalence_margin: 20"
+    path = write_suite(tmp_path, {"base": 2.0, "near": 2.0}, report=report, jitter=0.01)
+    _, out, _ = bench("compare", "near", "base", "--suite", path)
+    row = table(out)["macro-f1"]
+    assert ("equivalent" in row, "shown" in row) == (True, True)
+    assert "near matches base within the margin in" in out
+    narrow = bench("compare", "near", "base", "--suite", path, "--margin", "0.1")[1]
+    assert "near and base are not told apart (undecided) in" in narrow
+
+
+def test_single_repetitions_are_for_new_images_alone(bench: Bench, tmp_path: Path) -> None:
+    path = write_suite(tmp_path, {"base": 1.0, "good": 2.0}, adaptations="knn")
+    out = bench("compare", "good", "base", "--suite", path)[1]
+    assert "p and verdict: for new images; over runs" in out

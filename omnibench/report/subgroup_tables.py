@@ -90,11 +90,13 @@ def _probability(p: float) -> Cell:
 
 def _caption(table: Subgrouped, compared: bool) -> Iterator[str]:
     results, column = table.results, table.grouping.column
-    whom = "patients" if table.patients is not None else "cases, as patients are unknown,"
+    whom = "patients" if table.patients is not None else "cases"
+    unknown = "" if table.patients is not None else ", as patients are unknown,"
     yield (
         f"{results.metric} in {results.unit} ({'lower' if table.falling else 'higher'} is better), "
         f"metric definition {results.definition}, mean over repetitions, with its 95 % interval "
-        f"for new {whom} and new runs; not corrected."
+        f"for new {whom}{unknown} and new runs (single repetitions for new {whom} alone); not "
+        "corrected."
     )
     if table.grouping.edges is not None:
         yield "Bands are half-open: a number that is an edge belongs to the band that it starts."
@@ -116,34 +118,46 @@ def _caption(table: Subgrouped, compared: bool) -> Iterator[str]:
 
 def _comparison(table: Subgrouped, column: str) -> Iterator[str]:
     groups = len(next(iter(table.models.values())))
+    tested = any(
+        isinstance(row.interaction, Answer) for rows in table.models.values() for row in rows
+    )
     yield (
         f"Difference from {table.baseline} within the group, and the interaction: that difference "
         "less the difference in all other test cases. p: two-sided, of no interaction; cases of "
         f"one patient count together across groups. p below {ALPHA:.2f} in one group and "
         "not in another is no interaction."
     )
-    yield (
-        f"The two groups of {column} mirror each other, so that they are one test, which is not "
-        "corrected."
-        if groups == 2
-        else f"Corrected by Holm over the groups of {column} of one model: its family."
-    )
+    if tested:
+        yield (
+            f"The two groups of {column} mirror each other, so that they are one test, which is "
+            "not corrected."
+            if groups == 2
+            else f"Corrected by Holm over the groups of {column} of one model: its family."
+        )
 
 
 def _undefined(table: Subgrouped) -> Iterator[str]:
     """Yield a sentence for each group and reason why a value or a test is not there."""
     reasons: dict[tuple[str, str], list[str]] = {}
+    missing: dict[str, Outcome | None]
     for model, rows in table.models.items():
         for row in rows:
             if not math.isfinite(row.value):
                 if row.group.name in table.absent:
                     continue  # said already
-                reason = f"{table.results.metric} is undefined, as {row.interval}"
-            elif isinstance(row.interaction, RefusedError) and not row.group.small:
-                reason = f"no interaction, as {row.interaction}"
-            else:
+                missing = {f"{table.results.metric} is undefined": row.interval}
+            elif row.group.small:
                 continue
-            reasons.setdefault((row.group.name, reason), []).append(" with ".join(model))
+            else:
+                missing = {
+                    "no interval": row.interval,
+                    "no difference": row.difference,
+                    "no interaction": row.interaction,
+                }
+            for what, why in missing.items():
+                if isinstance(why, RefusedError):
+                    key = (row.group.name, f"{what}, as {why}")
+                    reasons.setdefault(key, []).append(" with ".join(model))
     for (group, reason), models in reasons.items():
         yield f"{group}: {reason} ({listed(models)})."
 

@@ -80,7 +80,7 @@ def test_each_group_of_each_model_is_a_row(made: Made) -> None:
     assert base[6:] == ("\N{EN DASH}",) * 4
     assert sum("(worst)" in row[2] for row in table.texts if row[:2] == ("good", "linear")) == 1
     for part in (
-        "for new patients and new runs; not corrected.",
+        "for new patients and new runs (single repetitions for new patients alone); not corrected.",
         "Difference from base within the group, and the interaction",
         "The two groups of sex mirror each other",
     ):
@@ -107,6 +107,23 @@ def test_classes_that_a_group_lacks_are_named(made: Made) -> None:
     auc = next(t for t in study.subgrouped[0] if t.results.metric == "auc")
     north = next(r for r in next(iter(auc.models.values())) if r.group.name == "north")
     assert np.isnan(north.value)
+
+
+def test_why_a_group_has_no_interval_is_said(made: Made) -> None:
+    for unit in made.results.units:
+        for cell in unit.cells:
+            record = made.results.store.read(cell)
+            if record is not None and record["status"] == "done":
+                arrays = read_predictions(made.results.store.path(cell))
+                wrong = np.eye(3)[(arrays["test_labels"] + 1) % 3]
+                arrays["test_logits"] = np.where(
+                    (SEX == "F")[:, None], wrong, arrays["test_logits"]
+                ).astype(np.float32)
+                made.results.store.write(cell, record, arrays)
+    (table,) = made.study(Subgrouping("sex")).subgroup_tables
+    (row,) = (row for row in table.texts if row[:2] == ("good", "linear") and row[2][0] == "F")
+    assert row[5] == "0.00"
+    assert "F: no interval, as the metric is the same whoever is tested" in table.caption
 
 
 def test_a_column_that_is_absent_or_of_other_cases_is_said_in_one_sentence(made: Made) -> None:

@@ -191,7 +191,7 @@ def _words(a: str, b: str, verdict: str) -> str:
     if verdict in _AHEAD:
         return f"{a} {_AHEAD[verdict]} {b}"
     if verdict == "identical":
-        return f"{a} and {b} are identical on every test image"
+        return f"{a} and {b} are identical, patient by patient,"
     if verdict == "equivalent":
         return f"{a} matches {b} within the margin"
     if verdict == "untested":

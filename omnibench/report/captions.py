@@ -160,7 +160,7 @@ def _tests(results: Results) -> str:
     same = sum(comparison.verdict == "identical" for comparison in tested)
     if same:
         cells = counted(same, "cell")
-        parts.append(f"Identical to {results.baseline} on every test image: {cells}.")
+        parts.append(f"Identical to {results.baseline}, patient by patient: {cells}.")
     rest = len(compared) - len(tested)
     if rest:
         some = f": {counted(rest, 'cell')}" if tested else ""

@@ -15,7 +15,7 @@ VERDICTS = {
     "worse": "worse",
     "equivalent": "equivalent within the margin",
     "undecided": "undecided",
-    "identical": "identical on every test image",
+    "identical": "identical in this metric, patient by patient",
     "described": "described only, as this is not the task's primary metric",
     "untested": "not tested",
 }

@@ -191,7 +191,7 @@ def _obstacle(rival: _Side, base: _Side) -> str:
     if min(counts) == 1 and (max(counts) > 1 or b.varies not in FROZEN):
         return "a single repetition, which tells nothing of its spread (run two)"
     if identical(rival.influence, base.influence):
-        return "identical predictions, so there is no variance to plan with"
+        return "the two are identical, patient by patient, so there is no variance to plan with"
     if Pilot.from_summaries(rival.influence.summary, base.influence.summary).still:
         return "the same difference on every image and in every repetition"
     return ""

@@ -48,8 +48,9 @@ class Comparison:
         looks: at how many numbers of repetitions it may be looked at, which its p_corrected allows
             for; 0 where they were fixed beforehand.
         verdict: on a: "better" or "worse" (p_corrected < .05), "equivalent" (within the margin),
-            "undecided", "identical" (on every test image, in every repetition), "described" (of
-            another than the primary metric), or "untested".
+            "undecided", "identical" (in what every patient adds, in every repetition; where they
+            are unknown each case is one), "described" (of another than the primary metric), or
+            "untested".
         equivalent: whether the two are shown to differ by less than the margin; None without one.
         test_runs, p_runs: the test over repetitions on these test images, and its p.
         low_runs, high_runs: its interval.
@@ -111,12 +112,17 @@ class Comparison:
             low_runs=-self.high_runs,
             high_runs=-self.low_runs,
             effect=-self.effect,
+            note=self.note.replace(_counts(self.n_a, self.n_b), _counts(self.n_b, self.n_a)),
         )
 
     @property
     def place(self) -> Place:
         """Return what the two share."""
         return self.task, self.dataset, self.adaptation
+
+
+def _counts(n_a: int, n_b: int) -> str:
+    return f"{n_a} against {n_b} repetitions"
 
 
 def compare_units(
@@ -261,7 +267,7 @@ def _on_new_images(
             "one run of each does not tell how others would do; raise the suite's repetitions"
         )
     answer = decide(a, b)
-    notes = [f"{row.n_a} against {row.n_b} repetitions"] * (row.n_a != row.n_b)
+    notes = [_counts(row.n_a, row.n_b)] * (row.n_a != row.n_b)
     return replace(
         row,
         **{name: getattr(answer, name) for name in ("test", "low", "high", "p", "error", "df")},

@@ -231,7 +231,7 @@ def total(rows: list[Comparison], p: float, verdict: Verdict) -> Overall:
         ("worse", "a is worse than b in classification with full on d."),
         ("equivalent", "a matches b within the margin in"),
         ("undecided", "a and b are not told apart (undecided) in"),
-        ("identical", "a and b are identical on every test image in"),
+        ("identical", "a and b are identical, patient by patient, in"),
         ("untested", "a and b could not be tested in"),
     ],
 )

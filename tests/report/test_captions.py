@@ -31,7 +31,7 @@ SENTENCES = {
     "(paired).",
     "two questions": "tested for new images and runs (single repetitions for new images alone), ",
     "runs": "On these test images alone, over runs: paired t, in the CSV.",
-    "identical": "Identical to random-vit on every test image: 1 cell.",
+    "identical": "Identical to random-vit, patient by patient: 1 cell.",
     "some untested": "Not tested against random-vit: 1 cell, for reasons given in the CSV.",
     "all untested": "Not tested against random-vit, for reasons given in the CSV.",
 }

@@ -120,12 +120,12 @@ def test_equal_predictions_are_identical_and_no_refused_test(study: Study) -> No
     assert by_backbone(table)["low"].significant
     assert [place(cell) for cell in by_backbone(table).values()] == ["best", "best", "behind"]
     text = caption(table)
-    assert "Identical to base on every test image: 1 cell." in text
+    assert "Identical to base, patient by patient: 1 cell." in text
     assert "Not tested" not in text
     (details,) = [
         row.cells[2].details for row in result_table(table).rows if row.cells[0].text == "twin"
     ]
-    assert "Verdict: identical on every test image." in details
+    assert "Verdict: identical in this metric, patient by patient." in details
 
 
 class Grids(HTMLParser):

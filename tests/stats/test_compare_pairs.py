@@ -181,6 +181,19 @@ def test_reversed_it_says_the_same(records: Records, make_logits: Callable[..., 
     assert turned == pytest.approx(there, nan_ok=True)
 
 
+def test_reversed_it_counts_repetitions_the_other_way_round(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
+    labels = np.arange(60) % 2
+    for seed, (name, n) in enumerate({"a": 1, "b": 3}.items()):
+        records.add(name, make_logits(seed, labels, n), labels, varies="training seed")
+    row = pairs(records, [("a", "b")], AUC)[0]
+    assert (row.note, row.reversed.note) == (
+        "1 against 3 repetitions",
+        "3 against 1 repetitions",
+    )
+
+
 def test_a_family_is_one_place_and_no_filter_changes_its_p(
     records: Records, make_logits: Callable[..., Any]
 ) -> None:

@@ -125,7 +125,7 @@ def test_what_cannot_be_planned_says_why(records: Records) -> None:
     records.row("a", 0, "accuracy", 0.9, "no score")
     for dataset, reason in {
         "once": "a single repetition",
-        "same": "identical predictions",
+        "same": "the two are identical, patient by patient",
         "kinds": "repetitions differ in training seed on one side, in head seed on the other",
         "cases": "not tested on the same cases",
         "no rival": "no finished run",

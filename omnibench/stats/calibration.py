@@ -8,8 +8,8 @@ import numpy as np
 from omnibench.stats.cases import Cases, Logits
 from omnibench.stats.influence import Bools, Influence, Patients
 from omnibench.stats.over_patients import Measure, over_patients
-from omnibench.stats.recalibration import Moved, intercept, slope
-from omnibench.stats.reliability import squared_calibration_error
+from omnibench.stats.recalibration import Fitted, intercept, slope
+from omnibench.stats.reliability import Moved, squared_calibration_error
 from omnibench.stats.result import Floats, RefusedError
 
 Part = Influence | RefusedError
@@ -47,7 +47,7 @@ def calibration(cases: Cases) -> Calibration:
         raise RefusedError("no logits are stored")
     odds = {k: log_odds(logits, k) for k in columns_of(logits)}
     slopes, intercepts = (
-        {k: _repeated(formula, z, logits.truth[:, k], patients) for k, z in odds.items()}
+        {k: _fitted(formula, z, logits.truth[:, k], patients) for k, z in odds.items()}
         for formula in (slope, intercept)
     )
     error = _measure(_error(logits, patients))
@@ -121,6 +121,19 @@ def _squared_errors(logits: Logits) -> Floats:
 def _sigmoid(values: Floats) -> Floats:
     shares: Floats = np.exp(-np.logaddexp(0, -values.astype(np.float64)))
     return shares
+
+
+def _fitted(
+    formula: Callable[[Floats, Bools, Patients], Fitted],
+    values: Floats,
+    truth: Bools,
+    patients: Patients,
+) -> Part:
+    """Return what all repetitions, [R, N], are fitted, or why they cannot be."""
+    try:
+        return patients.centred(*formula(values, truth, patients))
+    except RefusedError as reason:
+        return reason
 
 
 def _repeated(formula: Formula, values: Floats, truth: Bools, patients: Patients) -> Part:

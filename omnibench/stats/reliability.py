@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from omnibench.stats.influence import Bools, Ints, Patients
 from omnibench.stats.rates import BINS
-from omnibench.stats.recalibration import Moved
 from omnibench.stats.result import CONFIDENCE, Floats, RefusedError
+
+Moved = tuple[float, Floats]  # a value, and its change [G] when each patient is left out
 
 CURVE_BINS = 10
 FEWEST = 3  # patients of a bin, so that its variance is known without any of them

@@ -125,6 +125,8 @@ def test_eight_models_of_three_runs_are_never_all_bold() -> None:
     studies = [places(standings(models(rng, [2.0, *[0.0] * 7]), False)) for _ in range(100)]
     assert not any(set(study) == {"best"} for study in studies)
     assert sum(study[0] in ("best", "undecided") for study in studies) > 94
+
+
 def test_a_difference_that_is_the_same_on_every_patient_is_not_called_undecided() -> None:
     row = np.zeros(PATIENTS)
     right, wrong = (Summary(np.full(3, value), row, 0.0, PATIENTS) for value in (1.0, 0.0))

@@ -8,7 +8,7 @@ the curve, else by leaving out blocks of patients and computing the metric again
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -109,9 +109,21 @@ def influences(
     if refused is not None:
         return dict.fromkeys(scores, refused)
     every: Influences = {}
+    patients = Patients.of_cases(cases.cluster, picked)
+
+    @cache  # several definitions have one metric, which they round differently
+    def from_logits(metric: str) -> Influence | None:
+        if cases.logits is None:
+            return None
+        formula = (MULTI_LABEL if cases.logits.multi_label else SINGLE_LABEL).get(metric)
+        return None if formula is None else formula(cases.logits, patients)
+
     for score in scores:
         try:
-            influence = _influence(cases, score, picked)
+            if score in cases.values:
+                influence: Influence | None = _of_mean(cases.values[score], score[1], patients)
+            else:
+                influence = from_logits(score[1])
         except RefusedError as reason:
             every[score] = reason
             continue
@@ -165,19 +177,11 @@ def _refused(cases: Cases, picked: Bools) -> RefusedError | None:
     return None
 
 
-def _influence(cases: Cases, score: Score, picked: Bools) -> Influence | None:
-    """Return a metric's influences; None where it is neither a mean nor follows from logits."""
-    patients = Patients.of_cases(cases.cluster, picked)
-    if score in cases.values:
-        values = cases.values[score]
-        undefined = int(np.count_nonzero(~np.isfinite(values[:, picked]).all(axis=0)))
-        if undefined:
-            raise RefusedError(f"{score[1]} is undefined in {undefined} test cases")
-        return patients.mean(values)
-    if cases.logits is None:
-        return None
-    formula = (MULTI_LABEL if cases.logits.multi_label else SINGLE_LABEL).get(score[1])
-    return None if formula is None else formula(cases.logits, patients)
+def _of_mean(values: Floats, metric: str, patients: "Patients") -> Influence:
+    undefined = int(np.count_nonzero(~np.isfinite(values[:, patients.picked]).all(axis=0)))
+    if undefined:
+        raise RefusedError(f"{metric} is undefined in {undefined} test cases")
+    return patients.mean(values)
 
 
 @dataclass(frozen=True, eq=False)

@@ -108,9 +108,10 @@ def _lines(cases: Cases, columns: Sequence[int]) -> dict[int, list[list[float]]]
 def _panel(axes: "Axes", lines: Sequence[Sequence[Sequence[float]]]) -> None:
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
     for index, line in enumerate(lines):
-        for x, _, low, high in line:
-            axes.plot([x, x], [low, high], color=colour(index), linewidth=0.7, alpha=0.6)
-        xs, ys = [part[0] for part in line], [part[1] for part in line]
+        if not line:
+            continue
+        xs, ys, lows, highs = zip(*line, strict=True)
+        axes.vlines(xs, lows, highs, color=colour(index), linewidth=0.7, alpha=0.6)
         axes.plot(xs, ys, f"{marker(index)}-", color=colour(index), markersize=3, linewidth=0.9)
     if not any(lines):
         axes.text(0.5, 0.5, "no test case", ha="center", fontsize=7)

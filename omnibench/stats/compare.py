@@ -251,7 +251,8 @@ def _corrected(rows: list[Comparison], rules: Rules) -> list[Comparison]:
         looks = rules.looks.get(rows[positions[0]].place, ())
         p = np.array([looked_at(rows[k], rows[k].p, looks) for k in positions], dtype=np.float64)
         for k, adjusted in zip(positions, correct(p).tolist(), strict=True):
-            count = len(looks) if rows[k].runs > 0 else 0
+            repeats = max(rows[k].n_a, rows[k].n_b) > 1 and rows[k].runs != 0
+            count = len(looks) if repeats else 0
             rows[k] = replace(rows[k], p_corrected=adjusted, family=len(positions), looks=count)
     return [
         judged(

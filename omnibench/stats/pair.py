@@ -155,8 +155,16 @@ def compare_units(
 
 
 def looked_at(row: Comparison, p: float, looks: tuple[int, ...]) -> float:
-    """Return a p of a comparison that allows for all looks at it; () where there is one alone."""
-    return sequential_p(p, course_of(row, looks)) if looks and row.runs > 0 else p
+    """Return a p of a comparison that allows for all looks at it; () where there is one alone.
+
+    Where one of the two has a single repetition, how looks are correlated is not known, and they
+    add up.
+    """
+    if not looks or max(row.n_a, row.n_b) == 1 or row.runs == 0:
+        return p
+    if math.isnan(row.runs):
+        return min(len(looks) * p, 1.0)
+    return sequential_p(p, course_of(row, looks))
 
 
 def course_of(row: Comparison, looks: tuple[int, ...]) -> Course:
@@ -175,11 +183,11 @@ def judged(
     """
     if row.test == "none":
         return row
+    if row.verdict == "identical":  # of these cases; nothing is known of how others would vary
+        return row
     if margin is not None:
         p = equivalence_p(row.difference, row.error, row.df, margin)
         row = replace(row, equivalent=looked_at(row, p, looks) < ALPHA)
-    if row.verdict == "identical":
-        return row
     if not row.primary:
         return replace(row, verdict="described")
     if row.p_corrected < ALPHA:
@@ -252,8 +260,8 @@ def _on_new_images(
     ):
         if outcome is None:
             raise RefusedError(
-                f"{row.metric} as {row.definition} is no mean over test images, and nothing tells "
-                "how it would differ on others"
+                f"{row.metric} as {row.definition} is no mean over test images, and it was not "
+                "computed again on parts of them, as `compare --metric` does where the task can"
             )
         if isinstance(outcome, RefusedError):
             raise outcome

@@ -111,8 +111,10 @@ def test_identical_predictions_are_identical(
     labels = np.arange(80) % 2
     for name in ("a", "b"):
         records.add(name, make_logits(7, labels), labels)
-    rows = pairs(records, [("a", "b")])
+    margins = dict.fromkeys(RULES.primary.values(), 0.01)
+    rows = pairs(records, [("a", "b")], rules=Rules(RULES.primary, margins=margins))
     assert {row.verdict for row in rows} == {"identical"}
+    assert {row.equivalent for row in rows} == {None}  # of few cases that would be a bold claim
     assert {(row.difference, row.low, row.high, row.p) for row in rows} == {(0, 0, 0, 1)}
     whole = single(overall(rows, RULES), metric="macro-f1")
     assert whole["datasets"] == 1
@@ -287,8 +289,8 @@ def test_predictions_that_do_not_answer_are_refused_by_name(
             row["value"] += 0.01  # no longer what the predictions say
     actual = as_frame(pairs(records, [("a", "b")]))
     assert single(actual, metric="ece")["note"] == (
-        "ece as omnirad-classification is no mean over test images, and nothing tells how it would "
-        "differ on others"
+        "ece as omnirad-classification is no mean over test images, and it was not computed again "
+        "on parts of them, as `compare --metric` does where the task can"
     )
     assert "the stored predictions of a give" in single(actual, metric="accuracy")["note"]
     assert single(actual, metric="auc")["note"] == ""

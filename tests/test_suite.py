@@ -53,17 +53,17 @@ def test_the_matrix_is_every_combination_and_knn_has_one_cell(read: Any) -> None
 
 def test_thresholds_of_decision_curves_are_two_rising_probabilities(read: Any) -> None:
     assert read(GOOD).report.decision_curves is None
-    asked = GOOD.replace("{baseline:", "{decision_curves: [0.05, 0.5], baseline:")
-    assert read(asked).report.decision_curves == (0.05, 0.5)
+    text = GOOD.replace("{baseline:", "{decision_curves: [0.05, 0.5], baseline:")
+    assert read(text).report.decision_curves == (0.05, 0.5)
     for wrong in ("[0.5, 0.05]", "[0, 0.5]", "[0.1, 1]", "[0.1]", "0.1"):
         with pytest.raises(RequestError, match=r"report\.decision_curves"):
-            read(asked.replace("[0.05, 0.5]", wrong))
+            read(text.replace("[0.05, 0.5]", wrong))
 
 
 def test_subgroups_are_columns_with_or_without_rising_edges(read: Any) -> None:
     assert read(GOOD).report.subgroups == []
-    asked = GOOD.replace("{baseline:", "{subgroups: [sex, {age: [0, 40.5, 60]}], baseline:")
-    sex, age = read(asked).report.subgroups
+    text = GOOD.replace("{baseline:", "{subgroups: [sex, {age: [0, 40.5, 60]}], baseline:")
+    sex, age = read(text).report.subgroups
     assert (sex.column, sex.edges) == ("sex", None)
     assert (age.column, age.edges) == ("age", (0, 40.5, 60))
     assert [name for name, _, _ in age.bands] == ["< 0", "0-40.5", "40.5-60", ">= 60"]
@@ -76,19 +76,19 @@ def test_subgroups_are_columns_with_or_without_rising_edges(read: Any) -> None:
         ("60", "are numbers in a list"),
     ):
         with pytest.raises(RequestError, match=message):
-            read(asked.replace("[0, 40.5, 60]", wrong))
+            read(text.replace("[0, 40.5, 60]", wrong))
     with pytest.raises(RequestError, match="write a column's name"):
-        read(asked.replace("sex", "[sex]"))
+        read(text.replace("sex", "[sex]"))
     with pytest.raises(RequestError, match="the column 'age' stands twice"):
-        read(asked.replace("sex", "age"))
+        read(text.replace("sex", "age"))
 
 
 def test_the_correction_is_holm_or_benjamini_and_hochberg(read: Any) -> None:
     assert read(GOOD).report.correction == "holm"
-    asked = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")
-    assert read(asked).report.correction == "benjamini-hochberg"
+    text = GOOD.replace("{baseline:", "{correction: benjamini-hochberg, baseline:")
+    assert read(text).report.correction == "benjamini-hochberg"
     with pytest.raises(RequestError, match=r"report\.correction"):
-        read(asked.replace("benjamini-hochberg", "bonferroni"))
+        read(text.replace("benjamini-hochberg", "bonferroni"))
 
 
 def test_globs_inline_cards_and_added_backbones(read: Any) -> None:

@@ -126,8 +126,8 @@ def test_p_of_a_suite_is_the_reports_whatever_is_filtered(bench: Bench, tmp_path
     assert shown["family"] == 3
     for filters in ((), ("--tasks", "classification"), ("--metric", "macro-f1")):
         for order, sign in (("good", "base"), 1), (("base", "good"), -1):
-            asked = ("compare", *order, "--suite", suite, *filters, "--json")
-            rows = json.loads(bench(*asked)[1])["rows"]
+            command = ("compare", *order, "--suite", suite, *filters, "--json")
+            rows = json.loads(bench(*command)[1])["rows"]
             [row] = [
                 row
                 for row in rows

@@ -37,7 +37,7 @@ def decided(study: Study, repetitions: int, baseline: str | None = None) -> Resu
         there = sum(row["backbone"] == name for row in study.rows)
         study.ask(name, ["done"] * there + ["missing"] * (repetitions - there))
     pairs = [(name, baseline) for name in backbones if name != baseline] if baseline else []
-    expected = Counter(("classification", "d", "linear", asked[2]) for asked in study.asked)
+    expected = Counter(("classification", "d", "linear", cell[2]) for cell in study.asked)
     tested = compare_all(
         *(study.values, study.predictions, pairs, RULES, None), ranked=[SCORE], expected=expected
     )

@@ -31,10 +31,10 @@ def images(
     """Cases without logits, that have values [R, N] of one metric."""
     stored = {"test_case": np.arange(count or len(values[0]))} | arrays
 
-    def part(one: NDArray[Any]) -> Stored:
-        return Stored(stored, lambda d: {metric: one} if d == definition else {})
+    def part(dice: NDArray[Any]) -> Stored:
+        return Stored(stored, lambda d: {metric: dice} if d == definition else {})
 
-    return read([part(one) for one in values], {("per-image", "dice"), ("pooled", "dice")})
+    return read([part(dice) for dice in values], {("per-image", "dice"), ("pooled", "dice")})
 
 
 @pytest.mark.parametrize(
@@ -118,16 +118,16 @@ def test_values_of_other_cases_or_patients_are_refused() -> None:
 
 
 def test_values_are_computed_for_the_definitions_asked_for_only() -> None:
-    asked = []
+    definitions = []
 
     def per_case(definition: str) -> dict[str, NDArray[Any]]:
-        asked.append(definition)
+        definitions.append(definition)
         return {"dice": np.zeros(3), "iou": np.ones(3)}
 
     stored = Stored({"test_case": np.arange(3)}, per_case)
     actual = read([stored], [("x", "dice"), ("x", "iou")])
     assert set(actual.values) == {("x", "dice"), ("x", "iou")}
-    assert asked == ["x"]
+    assert definitions == ["x"]
     assert set(read([stored], [("y", "iou")]).values) == {("y", "iou")}
 
 

@@ -36,7 +36,7 @@ $(READY): requirements.txt pyproject.toml
 
 # After a change of dependencies in pyproject.toml.
 lock:
-	uv pip compile --quiet --generate-hashes --no-header --no-annotate --universal \
+	PATH="$$PATH:$(CURDIR)/.uv/bin" uv pip compile --quiet --generate-hashes --no-header --no-annotate --universal \
 	  --python-version 3.11 --all-extras pyproject.toml --output-file requirements.txt
 
 clean:

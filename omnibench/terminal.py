@@ -1,8 +1,12 @@
 """What goes to the terminal: texts of records, names of files and labels act on nothing there."""
 
+import itertools
 import logging
 import re
-from collections.abc import Iterable, Sequence
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import typer
@@ -10,6 +14,9 @@ import typer
 # Control characters but for the ends of lines and tabs, what turns the direction of writing, and
 # the lone surrogates of broken file names.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+GAP = "  "  # between columns
+NARROWEST = 10  # characters of a column that is still read as one
 
 
 def printable(text: str) -> str:
@@ -30,13 +37,51 @@ def echo_json(value: Any) -> None:
 
 
 def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
-    """Return rows as aligned columns of plain text."""
-    lines = [list(header), *([str(cell) for cell in row] for row in rows)]
-    widths = [max(len(line[index]) for line in lines) for index in range(len(header))]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    )
+    """Return rows as aligned columns of plain text, which every listing is printed with.
+
+    On a terminal they fit its width: long cells go on in the next line, and where columns would
+    become too narrow to be read, each row is a block of lines. A pipe or a file gets a line a row.
+    """
+    lines = [[printable(str(cell)).replace("\n", " ") for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    if sys.stdout.isatty():
+        room = shutil.get_terminal_size().columns
+        fitted = _fitted(widths, room - len(GAP) * (len(widths) - 1))
+        if fitted is None:
+            return "\n".join(_block(row, header, room) for row in lines[1:])
+        widths = fitted
+    return "\n".join(line for row in lines for line in _wrapped(row, widths))
+
+
+def _fitted(widths: Sequence[int], room: int) -> list[int] | None:
+    """Return widths, the widest cut down to the room; None where columns get too narrow."""
+    widest = max(widths)
+    while sum(min(width, widest) for width in widths) > room:
+        widest -= 1
+        if widest < NARROWEST:
+            return None
+    return [min(width, widest) for width in widths]
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    """Yield the lines of a row whose cells go on below where they are longer than their width."""
+    cells = [_pieces(cell, width) for cell, width in zip(row, widths, strict=True)]
+    for pieces in itertools.zip_longest(*cells, fillvalue=""):
+        padded = (piece.ljust(width) for piece, width in zip(pieces, widths, strict=True))
+        yield GAP.join(padded).rstrip()
+
+
+def _block(row: Sequence[str], header: Sequence[str], room: int) -> str:
+    """Return a row as lines: its first cell, then the name and content of each other one."""
+    lines, inner = _pieces(row[0], room), GAP * 2
+    for name, cell in zip(header[1:], row[1:], strict=True):
+        text = f"{name}: {cell}"
+        lines += textwrap.wrap(text, room, initial_indent=GAP, subsequent_indent=inner)
+    return "\n".join(lines)
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, width) if len(text) > width else [text]
 
 
 class PrintableFormatter(logging.Formatter):

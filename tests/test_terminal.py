@@ -1,8 +1,14 @@
 """A text that is printed acts on nothing: what a terminal would obey is spelled out."""
 
 import logging
+import sys
 
-from omnibench.terminal import PrintableFormatter, printable
+import pytest
+
+from omnibench.terminal import PrintableFormatter, columns, printable
+
+ROWS = [("brain", "linear, decoder, full", "a long sentence that tells what this is good for")]
+HEADER = ("dataset", "adaptations", "note")
 
 
 def test_what_a_terminal_obeys_is_spelled_out() -> None:
@@ -18,3 +24,44 @@ def test_words_of_any_language_lines_and_tabs_stay() -> None:
 def test_a_line_of_the_log_is_spelled_out_with_its_arguments() -> None:
     record = logging.LogRecord("omnibench", 30, "", 0, "%s is damaged", ("\x1b]0;x\x07",), None)
     assert PrintableFormatter("%(message)s").format(record) == r"\x1b]0;x\x07 is damaged"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
+    return monkeypatch
+
+
+def test_a_pipe_gets_one_whole_line_a_row() -> None:
+    assert columns(ROWS, HEADER).splitlines() == [
+        "dataset  adaptations            note",
+        "brain    linear, decoder, full  a long sentence that tells what this is good for",
+    ]
+
+
+@pytest.mark.parametrize("width", [30, 60, 79, 100])
+def test_a_table_fits_the_terminal_and_keeps_every_word(
+    terminal: pytest.MonkeyPatch, width: int
+) -> None:
+    terminal.setenv("COLUMNS", str(width))
+    text = columns(ROWS, HEADER)
+    assert max(map(len, text.splitlines())) <= width
+    words = {word for cell in ROWS[0] for word in cell.split()}
+    assert words <= set(text.split())
+
+
+def test_columns_that_would_be_too_narrow_become_blocks(terminal: pytest.MonkeyPatch) -> None:
+    terminal.setenv("COLUMNS", "28")
+    assert columns(ROWS, HEADER).splitlines() == [
+        "brain",
+        "  adaptations: linear,",
+        "    decoder, full",
+        "  note: a long sentence that",
+        "    tells what this is good",
+        "    for",
+    ]
+
+
+def test_a_cell_acts_on_no_terminal() -> None:
+    text = columns([("\x1b[2J", "a\nb")], ("id", "note"))
+    assert text.splitlines() == ["id       note", r"\x1b[2J  a b"]

@@ -81,7 +81,8 @@ def _block(row: Sequence[str], header: Sequence[str], room: int) -> str:
 
 
 def _pieces(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, width) if len(text) > width else [text]
+    """Return a text in lines of a width; a name with hyphens stays whole where it fits."""
+    return textwrap.wrap(text, width, break_on_hyphens=False) if len(text) > width else [text]
 
 
 class PrintableFormatter(logging.Formatter):

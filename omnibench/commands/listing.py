@@ -1,5 +1,6 @@
 """`list`: what is registered."""
 
+from pathlib import Path
 from typing import Any
 
 from omnibench import catalogue
@@ -20,8 +21,7 @@ def show(kind: str, places: Places, as_json: bool) -> None:
             f"there is no list of '{kind}'{did_you_mean(kind, KINDS)} "
             f"(there are: {', '.join(KINDS)})"
         )
-    Session.open(places)
-    cards = _cards(kind)
+    cards = _cards(kind, Session.open(places))
     if as_json:
         echo_json(cards)
         return
@@ -30,12 +30,12 @@ def show(kind: str, places: Places, as_json: bool) -> None:
         "datasets": ("id", "modality", "labels", "classes", "resolution", "splits", "licence"),
         "tasks": ("name", "adaptations", "metrics"),
         "adaptations": ("name", "task", "trains", "varies", "recipes"),
-        "suites": ("name", "path"),
+        "suites": ("name", "tasks", "datasets", "backbones", "cells"),
     }[kind]
     echo(columns([[_text(card[name]) for name in fields] for card in cards], fields))
 
 
-def _cards(kind: str) -> list[dict[str, Any]]:
+def _cards(kind: str, session: Session) -> list[dict[str, Any]]:
     if kind == "backbones":
         return [
             catalogue.backbones.get(name).model_dump(mode="json") for name in catalogue.backbones
@@ -43,7 +43,7 @@ def _cards(kind: str) -> list[dict[str, Any]]:
     if kind == "datasets":
         return [catalogue.datasets.get(name).model_dump(mode="json") for name in catalogue.datasets]
     if kind == "suites":
-        return [{"name": name, "path": str(path)} for name, path in shipped().items()]
+        return [_suite_card(name, path, session) for name, path in shipped().items()]
     tasks = [catalogue.tasks.get(name) for name in catalogue.tasks]
     if kind == "tasks":
         return [
@@ -73,14 +73,24 @@ def _cards(kind: str) -> list[dict[str, Any]]:
     ]
 
 
+def _suite_card(name: str, path: Path, session: Session) -> dict[str, Any]:
+    suite, units = session.suite(name)
+    return {
+        "name": name,
+        "path": str(path),
+        "tasks": list(dict.fromkeys(unit.task for unit in units)),
+        "datasets": list(suite.datasets),
+        "backbones": [card.id for card in suite.backbones],
+        "cells": sum(len(unit.cells) for unit in units),
+    }
+
+
 def _text(value: Any) -> str:
-    """Return a card's field for a narrow column."""
-    if value is None:
+    """Return a card's field in words: names in full; of names with a number each, the numbers."""
+    if value is None or value in ([], {}):
         return "-"
     if isinstance(value, dict):
-        if value and all(isinstance(item, int) for item in value.values()):
+        if all(isinstance(item, int) for item in value.values()):
             return "/".join(str(item) for item in value.values())
         return ", ".join(value)
-    if isinstance(value, list):
-        return str(len(value)) if len(value) > 3 else ", ".join(map(str, value))
-    return str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -229,9 +229,13 @@ def cache(
     json: Json = False,
 ) -> None:
     """List or remove cached features."""
-    from omnibench.commands import stocking
+    from omnibench.commands import caching, stocking
 
-    stocking.cache(action, tuple(names or ()), places, json)
+    stocking.check_action(action, ("list", "prune"), "cache")
+    if action == "list":
+        caching.list_cache(tuple(names or ()), places, json)
+    else:
+        caching.prune(tuple(names or ()), places)
 
 
 @_command()

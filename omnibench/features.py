@@ -11,7 +11,7 @@ import math
 import time
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,7 @@ class FeatureKey:
         sources: source digests of dataset and backbone.
         kind: "embed", or "maps:thirds" (blocks at each third of a ViT, strides of a CNN).
         limit: how many images of the split, from the first; None for all.
+        names: what dataset and backbone are called, for people; they decide nothing.
     """
 
     sources: Mapping[str, str]
@@ -54,11 +55,13 @@ class FeatureKey:
     precision: str
     kind: str
     limit: int | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """The entry's name, 32 hex digits."""
         fields = {**vars(self), "sources": dict(self.sources), "version": FEATURES_VERSION}
+        del fields["names"]
         return digest_of(fields)[:32]
 
 
@@ -75,6 +78,7 @@ def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey
         precision=recipe["precision"],
         kind=kind,
         limit=recipe["limit"],
+        names={"dataset": unit.dataset.id, "backbone": unit.backbone.id},
     )
 
 

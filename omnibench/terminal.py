@@ -16,6 +16,7 @@ import typer
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 GAP = "  "  # between columns
+UNITS = ("B", "kB", "MB", "GB", "TB")
 NARROWEST = 10  # characters of a column that is still read as one
 
 
@@ -51,6 +52,22 @@ def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
             return "\n".join(_block(row, header, room) for row in lines[1:])
         widths = fitted
     return "\n".join(line for row in lines for line in _wrapped(row, widths))
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as people read it, in powers of ten."""
+    amount, power = float(count), 0
+    while amount >= 999.5 and power < len(UNITS) - 1:
+        amount, power = amount / 1000, power + 1
+    return f"{amount:.3g} {UNITS[power]}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time as people read it, in one unit."""
+    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
 
 
 def _fitted(widths: Sequence[int], room: int) -> list[int] | None:

@@ -220,6 +220,14 @@ def test_a_feature_that_is_not_finite_is_named_by_its_image(store: FeatureStore)
         get(store, Broken())
 
 
+def test_names_are_remembered_and_decide_nothing(store: FeatureStore, tmp_path: Path) -> None:
+    named = replace(KEY, names={"dataset": "chest", "backbone": "vit"})
+    assert named.digest == KEY.digest
+    store.get(named, 50, dict, Counting(), 8)
+    (entry,) = entries(tmp_path)
+    assert entry["key"]["names"] == {"dataset": "chest", "backbone": "vit"}
+
+
 def test_entries_tell_what_is_there(store: FeatureStore, tmp_path: Path) -> None:
     get(store, Counting())
     (entry,) = entries(tmp_path)

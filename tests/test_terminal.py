@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from omnibench.terminal import PrintableFormatter, columns, printable
+from omnibench.terminal import PrintableFormatter, columns, duration, printable, size
 
 ROWS = [("brain", "linear, decoder, full", "a long sentence that tells what this is good for")]
 HEADER = ("dataset", "adaptations", "note")
@@ -65,3 +65,12 @@ def test_columns_that_would_be_too_narrow_become_blocks(terminal: pytest.MonkeyP
 def test_a_cell_acts_on_no_terminal() -> None:
     text = columns([("\x1b[2J", "a\nb")], ("id", "note"))
     assert text.splitlines() == ["id       note", r"\x1b[2J  a b"]
+
+
+def test_sizes_and_times_are_read_in_one_unit() -> None:
+    counts = (0, 999, 1000, 999_600, 31_400, 1_310_000_000, 10**16)
+    assert [size(count) for count in counts] == [
+        *("0 B", "999 B", "1 kB", "1 MB", "31.4 kB", "1.31 GB", "1e+04 TB")
+    ]
+    seconds = (0.4, 59, 60, 7200, 200_000)
+    assert [duration(s) for s in seconds] == ["0 s", "59 s", "1 min", "2 h", "2 d"]

@@ -1,9 +1,7 @@
-"""`data`, `weights` and `cache`: what is on this machine, and getting what is not."""
+"""`data` and `weights`: what is on this machine, and getting what is not."""
 
 import fnmatch
-import shutil
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,12 +13,10 @@ from omnibench.cards import DatasetCard, WeightsCard
 from omnibench.cell import Unit
 from omnibench.data import download, sources
 from omnibench.errors import DataError, MissingWeightsError, OmnibenchError, RequestError
-from omnibench.features import entries
 from omnibench.options import places as option_places
 from omnibench.registry import Registry, did_you_mean
 from omnibench.session import Places, Session
 from omnibench.sources import Sources
-from omnibench.states import matching
 from omnibench.store import check_writable
 from omnibench.suite import shipped
 from omnibench.terminal import columns, echo, echo_json, printable
@@ -30,7 +26,7 @@ C = TypeVar("C", WeightsCard, DatasetCard)
 
 def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
     """Do `data list|fetch|verify`; returns the exit status."""
-    _known(action, ("list", "fetch", "verify"), "data")
+    check_action(action, ("list", "fetch", "verify"), "data")
     session = Session.open(places)
     cards = _named(catalogue.datasets, names, action, lambda name: _local(name, session))
     if action == "list":
@@ -89,51 +85,13 @@ def _looked_over(card: DatasetCard, data: Path) -> Iterator[download.Verdict]:
 
 def backbone_weights(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
     """Do `weights list|fetch`; returns the exit status."""
-    _known(action, ("list", "fetch"), "weights")
+    check_action(action, ("list", "fetch"), "weights")
     session = Session.open(places)
     cards = _named(_all_weights(), names, action, lambda name: of_suites(name, session)[1])
     if action == "list":
         return _show([_weights_row(card, session) for card in cards], as_json)
     check_writable(session.data)
     return _each(cards, lambda card: _fetch_weights(card, session))
-
-
-def cache(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> None:
-    """Do `cache list|prune`: `prune` removes the named entries, or all of them."""
-    _known(action, ("list", "prune"), "cache")
-    session = Session.open(places)
-    root = session.data / "features"
-    rows = entries(root)
-    if names:
-        chosen = set(matching([row["entry"] for row in rows], names))
-        if not chosen:
-            raise RequestError(f"no cached entry is called {', '.join(names)}; see `cache list`")
-        rows = [row for row in rows if row["entry"] in chosen]
-    if action == "list":
-        shown = [
-            {
-                "entry": row["entry"],
-                "complete": row["complete"],
-                "rows": row["rows"],
-                "MB": round(row["bytes"] / 1e6, 2),
-                "split": row["key"].get("split"),
-                "kind": row["key"].get("kind"),
-                "backbone": str(row["key"].get("sources", {}).get("backbone", ""))[:60],
-                "dataset": str(row["key"].get("sources", {}).get("dataset", ""))[:40],
-                "days_old": round((time.time() - row["modified"]) / 86400, 1),
-            }
-            for row in rows
-        ]
-        _show(shown, as_json)
-        return
-    for row in rows:
-        folder = root / row["entry"]
-        if folder.is_symlink():
-            folder.unlink()  # what it names is not ours to remove
-        else:
-            shutil.rmtree(folder)
-    size = sum(row["bytes"] for row in rows) / 1e6
-    echo(f"{len(rows)} entries removed, {size:.1f} MB freed")
 
 
 def _fetch_dataset(card: DatasetCard, data: Path) -> str:
@@ -216,14 +174,24 @@ def _show(rows: list[dict[str, Any]], as_json: bool) -> int:
     if as_json:
         echo_json(rows)
     elif rows:
-        text = [["; ".join(v) if isinstance(v, list) else v for v in row.values()] for row in rows]
-        echo(columns(text, tuple(rows[0])))
+        echo(columns([[_words(value) for value in row.values()] for row in rows], tuple(rows[0])))
     else:
         echo("nothing there")
     return 0
 
 
-def _known(action: str, actions: tuple[str, ...], command: str) -> None:
+def _words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def check_action(action: str, actions: tuple[str, ...], command: str) -> None:
+    """Refuse what a command does not do.
+
+    Raises:
+        RequestError: naming what it does.
+    """
     if action not in actions:
         raise RequestError(
             f"`{command}` knows {', '.join(actions)}, not '{action}'{did_you_mean(action, actions)}"

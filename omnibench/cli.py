@@ -24,7 +24,6 @@ app = typer.Typer(
     name="omnibench",
     help="A benchmark and evaluation harness for vision backbones in radiology.",
     rich_markup_mode=None,
-    add_completion=False,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -42,6 +41,26 @@ def _command(
         return app.command(name)(spelled_out(command))
 
     return add
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from omnibench.commands.version import versions
+
+        typer.echo("\n".join(versions()))
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
 
 @_command("list")

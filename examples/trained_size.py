@@ -2,7 +2,7 @@
 
     omnibench report SUITE --plugin trained_size.py
 
-It appears in report.html and report.tex, and as PDF and PNG in the report's `figures/`.
+It appears in report.html and report.tex, and as PDF, SVG and PNG in the report's `figures/`.
 """
 
 from collections.abc import Iterator

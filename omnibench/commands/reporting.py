@@ -50,7 +50,7 @@ def report(name: str, out: Path | None, places: Places) -> None:
     paths += [*write_document(study, page, figures, folder), write_page(page, folder)]
     if figures.drawings:
         count = len(figures.drawings)
-        echo(f"written: {count} figures, as PDF and PNG, in {folder / FIGURES}")
+        echo(f"written: {count} figures, as PDF, SVG and PNG, in {folder / FIGURES}")
     for path in paths:
         echo(f"written: {path}")
     for sentence in figures.failures:

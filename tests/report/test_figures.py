@@ -75,8 +75,10 @@ def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
     for item in actual.values():
         json.dumps(item.data, allow_nan=False)
         assert len(item.alt) > 40
-        pdf, png = drawing.write(item, tmp_path)
+        pdf, svg, png = drawing.write(item, tmp_path)
         assert pdf.read_bytes().startswith(b"%PDF")
+        assert svg.read_bytes().startswith(b"<svg ")
+        assert svg.stat().st_size < 60_000
         with Image.open(png) as image:
             assert image.width == round(160 * item.size[0])
             assert np.asarray(image.convert("L")).std() > 5  # something is on it
@@ -177,7 +179,7 @@ def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
     assert "orange bars, those of which Wilcoxon's test tells no two apart, after Holm" in (
         item.caption
     )
-    _, png = drawing.write(item, tmp_path)
+    *_, png = drawing.write(item, tmp_path)
     with Image.open(png) as image:
         assert np.asarray(image.convert("L")).std() > 5
 

@@ -1,4 +1,4 @@
-"""Figures: what they show, drawn once and kept as PDF and PNG under the digest of that."""
+"""Figures: what they show, drawn once and kept as PDF, SVG and PNG under the digest of that."""
 
 import io
 import warnings
@@ -11,6 +11,7 @@ from omnibench import catalogue
 from omnibench.cell import digest_of
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
+from omnibench.report.figures.svg import tidied
 from omnibench.report.latent_picture import COLOURS, DIGEST, digest_in
 from omnibench.report.words import failure
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from omnibench.report.study import Study
 
 DPI = 160
-VERSION = 1  # raised when a figure below draws the same otherwise
+KINDS = ("pdf", "svg", "png")
+MOST_MARKS = 2000  # of a figure's lines as paths; more of them are pixels
+VERSION = 2  # raised when a figure below draws the same otherwise
 LEFT, WIDTH, ROW = 2.6, 7.2, 0.2  # inches: room for names, whole width, a line of text
 MARKERS = "osD^vPX*"
 STYLE = {
@@ -32,6 +35,7 @@ STYLE = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "pdf.fonttype": 42,
+    "svg.fonttype": "none",  # texts, which are smaller than outlines and can be searched
     "text.parse_math": False,  # a $ in a name is a $
 }
 
@@ -91,7 +95,7 @@ class Figures:
     """The figures of one report.
 
     Attributes:
-        drawings: those that lie as `stem`.pdf and `stem`.png in the figures' folder.
+        drawings: those that lie as `stem`.pdf, .svg and .png in the figures' folder.
         paths: of these files.
         failures: a sentence for each registered figure that raised an error.
     """
@@ -127,12 +131,12 @@ def draw_figures(study: "Study", folder: Path) -> Figures:
 
 
 def write(drawing: Drawing, folder: Path) -> list[Path]:
-    """Write `stem`.pdf and `stem`.png unless they show the same already; return their paths.
+    """Write `stem`.pdf, .svg and .png unless they show the same already; return their paths.
 
     Raises:
         StoreError: a file cannot be written.
     """
-    paths = [folder / f"{drawing.stem}.{kind}" for kind in ("pdf", "png")]
+    paths = [folder / f"{drawing.stem}.{kind}" for kind in KINDS]
     digest = digest_of(
         {
             "data": drawing.data,
@@ -141,30 +145,42 @@ def write(drawing: Drawing, folder: Path) -> list[Path]:
             "version": VERSION,
         }
     )
-    if not paths[0].is_file() or digest_in(paths[1]) != digest:
+    if digest_in(paths[-1]) != digest or not all(path.is_file() for path in paths):
         for path, content in zip(paths, _render(drawing, digest), strict=True):
-            write_atomically(path, content)
+            write_atomically(path, content)  # the PNG last: it bears the digest
     return paths
 
 
 def _render(drawing: Drawing, digest: str) -> list[bytes]:
-    """PDF and PNG, by the canvases themselves: `savefig` would lay out and draw all once more."""
+    """PDF, SVG and PNG, by the canvases themselves: `savefig` would lay out once more for each."""
     import matplotlib.figure
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    style: Any = STYLE
-    pdf, png = io.BytesIO(), io.BytesIO()
+    style: Any = {**STYLE, "svg.hashsalt": digest}
+    pdf, svg, png = io.BytesIO(), io.BytesIO(), io.BytesIO()
     with matplotlib.rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph", UserWarning)  # of a name in another script
         figure = matplotlib.figure.Figure(drawing.size, dpi=DPI, layout="constrained")
         for_png: Any = FigureCanvasAgg(figure)  # its methods bear no types
         drawing.draw(figure)
+        _rasterise(figure)
         for_png.print_png(png, metadata={DIGEST: digest})
-        figure.set_layout_engine("none")  # once is enough for both files
+        figure.set_layout_engine("none")  # once is enough for all files
         for_pdf: Any = FigureCanvasPdf(figure)
         for_pdf.print_pdf(pdf, metadata={"CreationDate": None})
-    return [pdf.getvalue(), png.getvalue()]
+        for_svg: Any = FigureCanvasSVG(figure)
+        for_svg.print_svg(svg, metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    return [pdf.getvalue(), tidied(svg.getvalue()), png.getvalue()]
+
+
+def _rasterise(figure: "Canvas") -> None:
+    """Make pixels of lines whose marks are too many for a small file."""
+    lines = [line for axes in figure.axes for line in axes.lines]
+    if sum(len(line.get_xydata()) for line in lines) > MOST_MARKS:
+        for line in lines:
+            line.set_rasterized(True)
 
 
 def colour(index: int) -> str:

@@ -43,7 +43,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
     names = names_of(compared)
     pictures, left = record_pictures(study.states, study.store)
     failures = facts.failures(study)
-    where = f"Each lies as PDF and PNG in the folder {FIGURES} beside this page."
+    where = f"Each lies as PDF, SVG and PNG in the folder {FIGURES} beside this page."
     return Page(
         name=study.name,
         summary=_summary(study),

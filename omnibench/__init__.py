@@ -54,7 +54,15 @@ if TYPE_CHECKING:
     from omnibench.report.columns import FurtherColumn, RowFacts
     from omnibench.report.figures.drawing import Drawing, Figure
     from omnibench.report.study import Study
-    from omnibench.task import Adaptation, Metric, Outcome, Predictions, Task, metrics_of_pass
+    from omnibench.task import (
+        Adaptation,
+        Chance,
+        Metric,
+        Outcome,
+        Predictions,
+        Task,
+        metrics_of_pass,
+    )
     from omnibench.training.job import Batch
     from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
@@ -89,7 +97,7 @@ _NAMES = {
     "omnibench.report.columns": "FurtherColumn RowFacts",
     "omnibench.report.figures.drawing": "Drawing Figure",
     "omnibench.report.study": "Study",
-    "omnibench.task": "Adaptation Metric Outcome Predictions Task metrics_of_pass",
+    "omnibench.task": "Adaptation Chance Metric Outcome Predictions Task metrics_of_pass",
     "omnibench.training.job": "Batch",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
@@ -102,6 +110,7 @@ __all__ = [
     "ArrayImages",
     "BackboneCard",
     "Batch",
+    "Chance",
     "Context",
     "Dataset",
     "DatasetCard",

@@ -85,7 +85,7 @@ def check_metric(metric: Metric) -> None:
     where = f"the metric '{metric.id}' ({file_of(metric.compute)})"
     if not metric.definition or not metric.name or "@" in metric.id or ":" in metric.id:
         raise RequestError(f"{where}: `id` is not of the form definition/name")
-    for member in ("compute", "per_case"):
+    for member in ("compute", "per_case", "chance"):
         function = getattr(metric, member)
         if not callable(function) and (member == "compute" or function is not None):
             raise RequestError(f"{where}: `{member}` is no function of predictions")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from omnibench.catalogue import metrics, tasks
 from omnibench.contracts import file_of
 from omnibench.errors import ExtensionError, OmnibenchError
-from omnibench.task import Metric, Predictions
+from omnibench.task import Chance, Metric, Predictions
 
 TEXTS, VALUES = "test_text", "values:"
 
@@ -65,6 +65,28 @@ def case_values(task: str, predictions: Predictions) -> dict[str, NDArray[Any]]:
     }
 
 
+def chances(task: str, predictions: Predictions) -> dict[str, Chance]:
+    """Return {"definition/name": what a guess scores} of the metrics that know it.
+
+    Args:
+        predictions: of any model: the truth alone is read.
+
+    Raises:
+        ExtensionError: a metric raises, or gives no `Chance`.
+    """
+    known: dict[str, Chance] = {}
+    for metric, name, chance in _computed(metrics_of(task), "chance", predictions):
+        if chance is None:
+            continue
+        if not isinstance(chance, Chance):
+            raise ExtensionError(
+                f"the metric {metric.definition}/{name}: its `chance` ({file_of(metric.chance)}) "
+                f"gave a {type(chance).__name__}, where a Chance or None is due"
+            )
+        known[f"{metric.definition}/{name}"] = chance
+    return known
+
+
 def values_per_case(
     task: str, definition: str, predictions: Predictions
 ) -> dict[str, NDArray[Any]]:
@@ -86,7 +108,9 @@ def computed_again(task: str, definition: str, predictions: Predictions) -> dict
 
 
 def _computed(
-    chosen: Sequence[Metric], function: Literal["compute", "per_case"], predictions: Predictions
+    chosen: Sequence[Metric],
+    function: Literal["compute", "per_case", "chance"],
+    predictions: Predictions,
 ) -> Iterator[tuple[Metric, str, Any]]:
     """Yield (metric, name, what its function gives), each function called once."""
     passes: dict[Any, Any] = {}

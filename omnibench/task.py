@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
@@ -129,6 +129,18 @@ class Adaptation:
         return {**parts, "recipe": {"name": recipe_name, **changed}}
 
 
+class Chance(NamedTuple):
+    """What a guess that looks at no image scores.
+
+    Attributes:
+        value: as of the metric.
+        guess: the guess, in words: "the most frequent class".
+    """
+
+    value: float
+    guess: str
+
+
 @dataclass(frozen=True)
 class Metric:
     """One number of a task's predictions, or several that share one pass over them.
@@ -143,6 +155,8 @@ class Metric:
         per_case: predictions -> [N] whose mean is the metric, or a mapping as of `compute`; None
             if it is no mean.
         reported: whether it gets a table.
+        chance: predictions -> what a guess scores on the same test cases, of which only the truth
+            is read, or a mapping as of `compute`; None where that is not known.
     """
 
     id: str
@@ -151,6 +165,7 @@ class Metric:
     direction: Direction = "up"
     per_case: "Callable[[Predictions], NDArray[Any] | Mapping[str, NDArray[Any]]] | None" = None
     reported: bool = True
+    chance: "Callable[[Predictions], Chance | Mapping[str, Chance] | None] | None" = None
 
     @property
     def definition(self) -> str:
@@ -245,6 +260,14 @@ class Task:
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     pictures: ClassVar[Mapping[str, str]] = {}
     makes_backbones: bool = False
+
+    def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
+        """Yield what looks wrong in a unit's records, for the report's head; in few words.
+
+        Args:
+            records: the done ones, at least one; cases: of each test, 0 where it has none.
+        """
+        return iter(())
 
     def findings(self, data: Path) -> "Iterator[Finding]":
         """Yield what it uses of this machine and omnibench does not install, for `doctor`."""

@@ -202,9 +202,14 @@ def ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Resu
     return {label: marked[label] for label in column}
 
 
+def rounded_mean(mean: float) -> float:
+    """Return a mean without rounding noise, so that equal ones are tied."""
+    return round(mean, _DECIMALS)
+
+
 def _ranked(column: dict[AnyLabel, Result], falling: bool) -> dict[AnyLabel, Result]:
     means = {
-        label: round(c.mean, _DECIMALS)
+        label: rounded_mean(c.mean)
         for label, c in column.items()
         if c.state == "done" and not c.partial
     }

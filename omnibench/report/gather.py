@@ -95,6 +95,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         monitored=suite.monitored,
         decision_curves=report.decision_curves,
         subgroups=report.subgroups,
+        backbones=suite.backbones,
     )
 
 

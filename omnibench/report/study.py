@@ -7,10 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from omnibench.cards import BackboneCard
 from omnibench.report.across import across_tables
+from omnibench.report.answers import Answer
 from omnibench.report.calibration import Calibrated, calibrated
 from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
+from omnibench.report.contests import contests
+from omnibench.report.doubts import doubts, lacking, made
 from omnibench.report.latent_report import Latent
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
@@ -18,6 +22,7 @@ from omnibench.report.stored_units import StoredUnits, stored_units, with_logits
 from omnibench.report.subgroup_tables import subgroup_tables
 from omnibench.report.subgroups import Subgrouped, subgrouped
 from omnibench.report.table import Table
+from omnibench.report.truth import Truths, truths
 from omnibench.report.words import beyond_points
 from omnibench.states import CellState
 from omnibench.stats.across import Overall, overall
@@ -53,6 +58,7 @@ class Study:
         unregistered: backbones whose records lie beside these and that nothing registers now.
         subgroups: by which columns models are compared.
         decision_curves: first and last threshold of what is drawn; None where none is.
+        backbones: the suite's, also those that no cell is of.
     """
 
     name: str
@@ -75,6 +81,7 @@ class Study:
     unregistered: Sequence[Unregistered] = ()
     decision_curves: tuple[float, float] | None = None
     subgroups: Sequence[Subgrouping] = ()
+    backbones: Sequence[BackboneCard] = ()
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
@@ -110,6 +117,31 @@ class Study:
         if self.margin is None:
             return []
         return beyond_points({r.metric: r.unit for r in self.primary.values()})
+
+    def named(self, backbone: str) -> str:
+        """Return what a backbone is called where people read of it."""
+        return backbone
+
+    @cached_property
+    def truths(self) -> Truths:
+        """Return what the test cases of each task and dataset tell without any model."""
+        return truths(self.finished, self.predictions)
+
+    @cached_property
+    def answers(self) -> list[Answer]:
+        """Return what the records say of each task, in the order of the tables."""
+        primary = self.primary
+        every = dict.fromkeys((*primary, *(state.cell.unit.task for state in self.states)))
+        return [
+            Answer(
+                task,
+                list(contests(self, primary[task])) if task in primary else (),
+                list(made(self, task)),
+                list(lacking(self, task)),
+                list(doubts(self, task)),
+            )
+            for task in every
+        ]
 
     @cached_property
     def tables(self) -> list[Table]:

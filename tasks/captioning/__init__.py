@@ -1,9 +1,9 @@
 """Captioning: a language model that reads a frozen backbone's tokens. No torch."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Beams and most new tokens, as in the study's Table 12.
 DECODINGS = ("b1-t64", "b4-t64", "b5-t64", "b5-t128")
+FEW = 0.1  # texts an image, below which captions hardly depend on it
 
 
 class LanguageOptions(BaseModel):
@@ -106,6 +107,19 @@ class CaptioningTask(Task):
             _adaptation("folder", PRETRAINED, FolderOptions),
         )
     }
+
+    def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
+        """Yield whether all test images, or nearly all, have the same text in some decoding."""
+        shares = [
+            share
+            for record in records
+            for key, share in record["metrics"].items()
+            if key.endswith("/distinct-captions") and share is not None
+        ]
+        texts = round(min(shares, default=1.0) * cases)
+        if 1 <= texts < FEW * cases:
+            what = "one caption" if texts == 1 else f"{texts} captions"
+            yield f"no more than {what} for all {cases:,} test images in some repetition"
 
     def findings(self, data: Path) -> Iterator[Finding]:
         """Yield whether nltk can read the WordNet that METEOR's synonyms come from."""

@@ -23,6 +23,8 @@ from omnibench.stats.rates import (
 )
 from omnibench.task import Predictions, metrics_of_pass
 
+from . import chance
+
 
 def omnirad_classification(predictions: Predictions) -> Mapping[str, float | None]:
     """Return accuracy, macro-F1 and AUC as the OmniRad study names them.
@@ -86,7 +88,11 @@ def _multi_label(
 SHOWN = ("macro-f1", "accuracy", "auc")
 METRICS = (
     *metrics_of_pass(
-        "omnirad-classification", (*SHOWN, "auc-*"), omnirad_classification, reported=SHOWN
+        "omnirad-classification",
+        (*SHOWN, "auc-*"),
+        omnirad_classification,
+        reported=SHOWN,
+        chance=chance.omnirad_classification,
     ),
     *metrics_of_pass("omnirad-classification-4dp", (*SHOWN, "auc-*"), omnirad_classification_4dp),
     *metrics_of_pass(
@@ -94,5 +100,6 @@ METRICS = (
         ("balanced-accuracy", "ece", "brier"),
         omnibench_classification,
         down=("ece", "brier"),
+        chance=chance.omnibench_classification,
     ),
 )

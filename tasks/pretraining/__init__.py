@@ -1,6 +1,6 @@
 """Pretraining: self-distillation without labels, whose teacher becomes a backbone. No torch."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,7 +12,7 @@ from .metrics import METRICS
 from .recipes import OMNIRAD, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from omnibench.cell import Unit
     from omnibench.context import Context
@@ -51,6 +51,11 @@ class PretrainingTask(Task):
             passes=8,  # of two crops: the student's forward and backward, the teacher's forward
         )
     }
+
+    def doubts(self, records: "Sequence[Mapping[str, Any]]", cases: int) -> "Iterator[str]":
+        """Yield each sign of collapse that lasted to the end."""
+        signs = (sign for record in records for sign in record["notes"].get("collapse", ()))
+        return (f"collapsed, {sign}" for sign in dict.fromkeys(signs))
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a self-distillation."""

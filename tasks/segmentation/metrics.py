@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.task import Metric, Predictions, metrics_of_pass
+from omnibench.task import Chance, Metric, Predictions, metrics_of_pass
 
 Counts = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 OMNIRAD_BATCH = 16
 OVERLAPS = ("dice", "miou", "precision", "recall", "specificity", "f1")
+GUESSED = ("dice", "miou", "f1")  # a guess that fills the image has a recall of 1
 
 
 def rates(counts: Counts) -> dict[str, Floats]:
@@ -99,6 +100,28 @@ def miou(counts: Counts) -> float:
     return float(per_image_foreground({"test_counts": counts})["miou"].mean())
 
 
+def of_one_class(
+    compute: Callable[[Predictions], Mapping[str, float | None]], predictions: Predictions
+) -> dict[str, Chance]:
+    """Return what the best of the guesses scores that give one class to every pixel.
+
+    Args:
+        compute: counts to metrics, as the definition has it.
+    """
+    counts = predictions["test_counts"]
+    truth = counts[..., 0] + counts[..., 2]
+    others = counts.sum(axis=-1) - truth
+    guesses = []
+    for guess in range(counts.shape[1]):
+        chosen = np.arange(counts.shape[1]) == guess
+        cells = (truth * chosen, others * chosen, truth * ~chosen, others * ~chosen)
+        guesses.append(compute({"test_counts": np.stack(cells, axis=-1)}))
+    return {
+        name: Chance(max(guess[name] or 0.0 for guess in guesses), "one class in every pixel")
+        for name in GUESSED
+    }
+
+
 def _ratios(counts: Counts) -> dict[str, tuple[Floats, Floats]]:
     """Every metric's numerator and denominator, [..., C] each."""
     tp, fp, fn, tn = np.moveaxis(np.asarray(counts, np.float64), -1, 0)
@@ -129,6 +152,8 @@ def _over_images(
     def compute(predictions: Predictions) -> dict[str, float | None]:
         return {name: float(values.mean()) for name, values in per_case(predictions).items()}
 
+    if names == OVERLAPS:
+        facts["chance"] = partial(of_one_class, compute)
     return metrics_of_pass(definition, names, compute, per_case=per_case, **facts)
 
 
@@ -143,7 +168,9 @@ METRICS = (
         reported=("hd95",),
     ),
     *_over_images("per-image-macro", per_image_macro),
-    *metrics_of_pass("dataset", OVERLAPS, dataset),
-    *metrics_of_pass("omnirad-batch16", OVERLAPS, omnirad_batch16),
+    *metrics_of_pass("dataset", OVERLAPS, dataset, chance=partial(of_one_class, dataset)),
+    *metrics_of_pass(
+        "omnirad-batch16", OVERLAPS, omnirad_batch16, chance=partial(of_one_class, omnirad_batch16)
+    ),
     *_over_images("nsd-2px", partial(per_image_distance, "nsd"), ("nsd",)),
 )

@@ -142,6 +142,8 @@ def _why_not(unit: Unit) -> str:
     card = unit.backbone
     if card.source_kind == "module" and not card.source.startswith("omnibench."):
         return "they may hold what another builder made"  # its file alone told it
+    if unit.recipe.get("limit") is not None:
+        return "its limit draws other images now"
     task = tasks.get(unit.task) if unit.task in tasks else None
     adaptation = task.adaptations.get(unit.adaptation) if task else None
     if adaptation and adaptation.changed_since_1 and adaptation.changed_since_1(card):

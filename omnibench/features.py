@@ -24,6 +24,7 @@ from omnibench.feature_manifest import is_whole, read_manifest, rows_in, write_m
 from omnibench.feature_rows import FeatureRows
 from omnibench.files import write_atomically
 from omnibench.locks import locked
+from omnibench.recipe import DRAW
 
 log = logging.getLogger("omnibench")
 
@@ -44,7 +45,7 @@ class FeatureKey:
     Attributes:
         sources: source digests of dataset and backbone.
         kind: "embed", or "maps:thirds" (blocks at each third of a ViT, strides of a CNN).
-        limit: how many images of the split, from the first; None for all.
+        limit: how many images of the split are drawn; None for all.
         names: what dataset and backbone are called, for people; they decide nothing.
     """
 
@@ -62,6 +63,8 @@ class FeatureKey:
         """The entry's name, 32 hex digits."""
         fields = {**vars(self), "sources": dict(self.sources), "version": FEATURES_VERSION}
         del fields["names"]
+        if self.limit is not None:
+            fields["draw"] = DRAW
         return digest_of(fields)[:32]
 
 

@@ -26,6 +26,9 @@ COMMON_FIELDS = (
     "init",
 )
 
+# Of the draw that `limit` makes, in the identity of what it limits: raised when other images come.
+DRAW = 2
+
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
 
@@ -37,7 +40,7 @@ class Recipe(BaseModel):
         normalization: the backbone's own mean and std, or ImageNet's for all.
         precision: of the frozen backbone's weights and activations; `auto` is what the machine
             that computes does well, the same for every backbone, and stays `auto` in the identity.
-        limit: images a split, for trials; None for all.
+        limit: images a split, for trials, drawn as `omnibench.data.subset` says; None for all.
         init: of a backbone with random weights: one draw for all repetitions (`fixed`), or each
             repetition's own (`per-repetition`); other backbones have no use for it.
     """

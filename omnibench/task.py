@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibench import options as adaptation_options
 from omnibench.catalogue import adaptations, tasks
-from omnibench.recipe import Recipe
+from omnibench.recipe import DRAW, Recipe
 from omnibench.validation import validate
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Adaptation:
         parts: dict[str, Any] = {"options": adaptation_options.differing(self.options, options)}
         if tuple(decodings) != self.decodings:
             parts["decodings"] = list(decodings)
+        if recipe["limit"] is not None:
+            parts["draw"] = DRAW
         return {**parts, "recipe": {"name": recipe_name, **changed}}
 
 

@@ -229,7 +229,11 @@ def _recipe(space: Space) -> str:
     assert space.setting is not None
     size, normalization, precision, limit = space.setting
     words = f"{size} pixels, normalisation {normalization}, precision {precision}"
-    return f"{words}, at most {limit} images of a split, one fixed random draw" if limit else words
+    return (
+        f"{words}, at most {limit} images of a split, one fixed random draw by label"
+        if limit
+        else words
+    )
 
 
 def _undefined(rows: Iterable[tuple[str, ...]]) -> str:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from omnibench.data import Labels
 from omnibench.data.sources import load, resolve
-from omnibench.data.subset import limited
+from omnibench.data.subset import drawn
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import DataError
 from omnibench.training.precision import autocast
@@ -34,7 +34,7 @@ class OnlineKnn:
     """
 
     def __init__(self, reference: str, data: Path, preprocess: Preprocess, precision: str) -> None:
-        dataset = limited(load(resolve(reference), data), MOST)
+        dataset = load(resolve(reference), data)
         self.preprocess, self.precision = preprocess, precision
         self.splits, self.labels = {}, {}
         for split in SPLITS:
@@ -44,7 +44,9 @@ class OnlineKnn:
                 raise DataError(
                     f"knn: {reference} has not one label an image; name a dataset of classification"
                 )
-            self.splits[split], self.labels[split] = cases, torch.from_numpy(labels.values)
+            rows = drawn(len(cases), MOST)
+            self.splits[split] = cases.take(rows)
+            self.labels[split] = torch.from_numpy(labels.values[rows])
         self.classes = int(max(labels.max() for labels in self.labels.values())) + 1
 
     def evaluate(self, network: MaskedViT) -> dict[str, float | None]:

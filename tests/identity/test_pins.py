@@ -12,6 +12,7 @@ import pytest
 
 import omnibench.device
 import omnibench.recipe
+import omnibench.task
 from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load
@@ -105,6 +106,32 @@ def test_a_raised_version_changes_every_digest_of_its_task(monkeypatch: pytest.M
     monkeypatch.setattr(tasks.get("segmentation"), "version", 99)
     for before, after in zip(pinned(), digest_lines(), strict=True):
         assert (before == after) == ("segmentation/" not in before)
+
+
+def test_another_draw_changes_the_digests_of_limited_cells_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    suite = {
+        "name": "limited",
+        "backbones": ["random-vit-tiny"],
+        "matrix": [
+            {"task": "classification", "datasets": ["phantom"], "adaptations": ["knn"]},
+            {
+                "task": "segmentation",
+                "datasets": ["phantom"],
+                "adaptations": ["linear"],
+                "recipe": {"limit": 9},
+            },
+        ],
+    }
+
+    def digests() -> list[str]:
+        units = load(suite, Sources(tmp_path, tmp_path)).units
+        return [unit.cells[0].digest for unit in units]
+
+    before = digests()
+    monkeypatch.setattr(omnibench.task, "DRAW", omnibench.recipe.DRAW + 1)
+    assert [now == then for now, then in zip(digests(), before, strict=True)] == [True, False]
 
 
 def test_no_default_changes_without_its_tasks_version() -> None:

@@ -139,8 +139,8 @@ def test_recipes_name_every_value_that_occurs() -> None:
         {"spec": {"recipe": {"epochs": 1, "limit": None, "lr": 1e-4}}, "notes": {}},
         {"spec": {"recipe": {"epochs": 1, "limit": 64, "lr": 1e-4}}, "notes": {}},
     ]
-    words = "at most 64 images of each split, one fixed random draw (where limited), 1 epoch, "
-    words += "learning rate 0.0001"
+    words = "at most 64 images of each split, one fixed draw (by label where they are read) "
+    words += "(where limited), 1 epoch, learning rate 0.0001"
     assert recipe_words(records) == words
     assert choices(records) == ""
     records[0]["notes"]["chosen"] = {"epoch": 3, "val_loss": 0.5}

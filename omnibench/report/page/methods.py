@@ -15,7 +15,7 @@ from omnibench.task import makes_backbones
 # Fields in their order in a sentence; the others stand in the records.
 PHRASES = {
     "input_size": "images of {} pixels",
-    "limit": "at most {} images of each split, one fixed random draw",
+    "limit": "at most {} images of each split, one fixed draw (by label where they are read)",
     "epochs": "{} epochs",
     "batch": "batches of {}",
     "lr": "learning rate {}",

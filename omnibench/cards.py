@@ -14,7 +14,13 @@ SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record")
 
 
 class Card(BaseModel):
-    """What all cards share: they are frozen, and unknown fields are refused."""
+    """What all cards share: they are frozen, and unknown fields are refused.
+
+    Attributes:
+        id: its name in suites, paths and tables.
+        licence: of the weights or the images, by its SPDX identifier where there is one.
+        citation: where it was published.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +33,7 @@ class WeightsCard(Card):
     """A model's weights and where they come from.
 
     Attributes:
+        family: the models that it belongs to, such as "dinov2".
         source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
             `random:TIMM_NAME` (`@K` after it: draw K, else 0), `record:DIGEST` or
             `module:attribute` (a builder).
@@ -87,6 +94,7 @@ class BackboneCard(WeightsCard):
     """An encoder: where its weights come from and what it expects.
 
     Attributes:
+        size: within its family, such as "small".
         width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
             a CNN); those left out are told by the architecture.
         prefix_tokens: class and register tokens before the patch tokens.
@@ -135,6 +143,7 @@ class DatasetCard(Card):
             into a folder named after the card below the data directory.
         revision: the hub revision that is fetched.
         tasks: the tasks it serves.
+        modality: what made its images, such as "CT".
         labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
             yes or no for each class (`multi-label`).
         classes: the names of the classes, in the order of their label values.

@@ -306,7 +306,9 @@ def doctor(
 
 @_command()
 def speed(
-    only: Annotated[list[str] | None, typer.Argument(metavar="[PART]...")] = None,
+    only: Annotated[
+        list[str] | None, typer.Argument(metavar="[PART]...", help="Only these; else all.")
+    ] = None,
     device: Device = "auto",
     data: Data = None,
     json: Json = False,

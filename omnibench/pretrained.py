@@ -29,6 +29,7 @@ class Pretraining(BaseModel):
         architecture: what it starts from: a backbone's id, the id without `random-` of a random
             control, or a timm name, drawn at random.
         dataset: one or several; labels are ignored.
+        recipe: a recipe's name, or overrides with an optional `base:`.
     """
 
     model_config = ConfigDict(frozen=True, extra="allow")
@@ -43,6 +44,7 @@ class PretrainedEntry(BaseModel):
     """`{pretrain: ...}` among a suite's backbones.
 
     Attributes:
+        pretrain: how it is made.
         id: of the backbone it makes; None for `pretrain-<digest8>`.
     """
 

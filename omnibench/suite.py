@@ -49,6 +49,9 @@ class Entry(_Model):
     """One block of the matrix: every dataset with every backbone and adaptation.
 
     Attributes:
+        task: its name.
+        datasets: names, or `READER:PATH` with a path from the suite file on.
+        adaptations: names, or `{name: {option: value}}`.
         backbones: ids or globs among the suite's backbones; None for all of them.
         recipe: a recipe's name, or overrides with an optional `base:`.
         decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
@@ -104,7 +107,13 @@ class SuiteFile(_Model):
     """The file as written.
 
     Attributes:
+        name: of the suite, its report's folder and tables.
+        seed: of everything that is drawn at random, with the repetition's number.
+        repetitions: of each unit, where its block says nothing else.
         plugins: files that register what the suite names, relative to it.
+        backbones: ids, globs of ids, cards, or pretrainings (`{pretrain: ...}`).
+        matrix: blocks of units; a suite without one only pretrains.
+        report: how its report compares.
     """
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]

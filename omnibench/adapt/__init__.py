@@ -21,6 +21,7 @@ class LoraOptions(BaseModel):
 
     Attributes:
         r, alpha: rank and scale (alpha / r) of the update.
+        dropout: of what reaches the update while it is trained.
         head: trained in full, or wrapped in LoRA over random frozen weights, as released.
     """
 

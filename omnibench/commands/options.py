@@ -130,9 +130,14 @@ class RunOptions:
     memory_limit: Annotated[
         float | None, typer.Option("--memory-limit", min=0.1, help="Of a unit, in GiB.")
     ] = None
-    retry_failed: Annotated[bool, typer.Option("--retry-failed")] = False
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Compute failed cells again.")
+    ] = False
     force: Annotated[bool, typer.Option("--force", help="Compute done cells again.")] = False
-    max_failures: Annotated[int | None, typer.Option("--max-failures", min=0)] = None
+    max_failures: Annotated[
+        int | None,
+        typer.Option("--max-failures", min=0, help="Stop after more failed cells than these."),
+    ] = None
     until_decided: Annotated[
         bool, typer.Option("--until-decided", help="Add repetitions until all is decided.")
     ] = False

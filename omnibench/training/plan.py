@@ -13,8 +13,11 @@ class TrainingRecipe(Recipe):
     """Fields of the training loop.
 
     Attributes:
+        epochs: passes over the training images.
         batch: images an optimiser step, over all processes and micro-batches.
         micro_batch: images a forward pass; None for the whole batch. Smaller ones accumulate.
+        lr: AdamW's rate at its highest.
+        weight_decay: AdamW's, decoupled.
         betas: AdamW's.
         warmup_epochs, warmup_start: linear from `warmup_start` times the rate.
         decay: what follows the warm-up: a cosine or a line to 0, or the full rate to the end.

@@ -34,6 +34,7 @@ class PretrainingRecipe(TrainingRecipe):
         dino_scale: `dinov2` divides the DINO terms by 2 + max(local terms, 1), as its code does
             (without local crops they weigh 2/3); `terms` by their number.
         mask_share, mask_ratio: share of the crops that are masked, share of their patches.
+        student_temperature: of the softmax over prototypes.
         teacher_temperature, teacher_warmup_epochs: from the first to the second, linearly.
         momentum: of the teacher's moving average, from the first to the second by a cosine.
         lr, lr_scaling: `sqrt-1024` multiplies the rate by sqrt(batch / 1024).

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from omnibench.calibration import Kind, remember
 from omnibench.cards import BackboneCard
 from omnibench.context import Context, default_data, default_results
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.errors import StoreError
 from omnibench.rates import forward_flops
 
@@ -29,7 +29,7 @@ def keep_rates(device: str, kind: Kind, images_a_second: Mapping[str, float], pa
         images_a_second: by precision.
         passes: forward passes' worth of work that each image was.
     """
-    context = Context(default_results(), default_data(), device, usable_cores())
+    context = Context(default_results(), default_data(), device, default_threads())
     work = passes * forward_flops(card(), SIZE)
     try:
         remember(context, kind, {name: work * rate for name, rate in images_a_second.items()})

@@ -22,7 +22,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Split, Texts
 from omnibench.data.reader import local_card
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.recipe import native_precision
@@ -40,7 +40,7 @@ SIZE, BATCH, STEPS, WORDS, GENERATED = 224, 4, 4, 32, 16
 
 def measure(device: str) -> Iterator[Measure]:
     """Yield training and generation, ours against released, and the cost of keeping tokens."""
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(default_threads())
     with tempfile.TemporaryDirectory() as folder:
         context = Context(Path(folder), Path(folder), device)
         ours = _Ours(context)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks import Measure, best_seconds, image_rates
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.memory import keep_freed_memory
@@ -34,7 +34,7 @@ TEMPERATURE = 0.07
 
 def measure(device: str) -> Iterator[Measure]:
     """Yield the step, the share of heads and losses, Sinkhorn, and the price of local crops."""
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(default_threads())
     keep_freed_memory()
     ours, plain = _Way(device, native_precision(device)), _Way(device, "fp32")
     rates = image_rates({"plain": plain.plain_step, "ours": ours.step}, IMAGES, 1, device, rounds=3)

@@ -16,7 +16,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
 from omnibench.data.sources import load
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import forward_rows, micro_batch
 from omnibench.execute import execute_unit
@@ -98,7 +98,7 @@ def _unit(device: str) -> Iterator[Measure]:
             sources={"dataset": "speed", "backbone": "speed"},
             repetitions=tuple(range(REPETITIONS)),
         )
-        context = Context(root / "results", root / "data", device, usable_cores())
+        context = Context(root / "results", root / "data", device, default_threads())
         torch.set_num_threads(context.threads)
         loaded = load_encoder(
             backbone,

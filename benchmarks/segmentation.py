@@ -22,7 +22,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.data.reader import local_card
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
 from omnibench.tasks.segmentation.cases import Cases
@@ -36,7 +36,7 @@ SIZE, BATCH, STEPS = 448, 8, 2
 
 def measure(device: str) -> Iterator[Measure]:
     """Yield training and evaluation, ours against released, and the cost of keeping maps."""
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(default_threads())
     with tempfile.TemporaryDirectory() as folder:
         context = Context(Path(folder), Path(folder), device)
         ours = _Ours(context)

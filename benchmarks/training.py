@@ -25,7 +25,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Labels, Split
 from omnibench.data.reader import local_card
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.encoders.build import load_trainable
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
@@ -49,7 +49,7 @@ def measure(device: str) -> Iterator[Measure]:
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (BATCH * STEPS, SMALL, SMALL), np.uint8)
     labels = np.arange(len(images)) % CLASSES
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(default_threads())
     for adaptation, bound in (("full", ">= 1.7"), ("head", ">= 2")):
         plain = _plain(adaptation, images, labels, device)
         ours, share = _ours(adaptation, images, labels, device)

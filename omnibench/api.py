@@ -109,6 +109,7 @@ def run(
     engine: str = "local",
     device: str = "auto",
     jobs: int | None = None,
+    threads: int | None = None,
     time_limit: float | None = None,
     memory_limit: float | None = None,
     retry_failed: bool = False,
@@ -132,6 +133,7 @@ def run(
         engine: "local", "ray", "slurm", or one that is registered.
         device: "auto", "cpu", "cuda", "cuda:1", ...
         jobs: units at a time; None for one, or one a GPU.
+        threads: of the CPU, for all jobs together; None for OMP_NUM_THREADS, or the cores.
         time_limit, memory_limit: of a unit, in seconds and GiB.
         retry_failed, force: compute again what failed, or everything.
         max_failures: failed cells after which it stops.
@@ -155,6 +157,7 @@ def run(
         engine=engine,
         device=device,
         jobs=jobs,
+        threads=threads,
         time_limit=time_limit,
         memory_limit=memory_limit,
         retry_failed=retry_failed,

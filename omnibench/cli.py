@@ -16,6 +16,7 @@ from omnibench.commands.options import (
     Json,
     PlaceOptions,
     RunningOptions,
+    Threads,
     UnitFilterOptions,
     spelled_out,
 )
@@ -265,13 +266,14 @@ def check(
         bool, typer.Option(help="Print what the model's author would be asked to confirm.")
     ] = False,
     device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Hold a backbone to its card: shapes, tokens, maps, weights, determinism, precision."""
     from omnibench.commands import checking
 
     command = checking.ask_author if for_author else checking.check
-    raise typer.Exit(command(backbone, places, device, json))
+    raise typer.Exit(command(backbone, places, device, threads, json))
 
 
 @_command()
@@ -310,6 +312,7 @@ def speed(
         list[str] | None, typer.Argument(metavar="[PART]...", help="Only these; else all.")
     ] = None,
     device: Device = "auto",
+    threads: Threads = None,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -318,17 +321,19 @@ def speed(
     from omnibench.context import default_data, using_data
 
     with using_data(data or default_data()):  # where the rates are kept for `plan`
-        measuring.measure(tuple(only or ()), device, json)
+        measuring.measure(tuple(only or ()), device, threads, json)
 
 
 def main() -> None:
     """Run the command; an error made for people is one sentence and its exit status."""
+    from omnibench.device import wait_asleep
     from omnibench.errors import OmnibenchError
     from omnibench.terminal import PrintableFormatter, echo
 
     handler = logging.StreamHandler()
     handler.setFormatter(PrintableFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    wait_asleep()
     try:
         app(prog_name="omnibench")
     except OmnibenchError as error:

@@ -1,8 +1,11 @@
-"""When memory runs out: recognise it, and give back what the failed attempt held."""
+"""How much memory there is; when it runs out, recognise it and give back what was held."""
 
 import contextlib
 import ctypes
 import gc
+import os
+
+from omnibench.cgroups import memory_limit
 
 # Names and numbers of glibc's mallopt.
 TRIM_THRESHOLD, MMAP_MAX = -1, -4
@@ -17,6 +20,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and (
         "not enough memory" in text or "out of memory" in text
     )
+
+
+def memory_bytes() -> int:
+    """Return the bytes that this process may take: the machine's, at most its groups' limit."""
+    machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(machine, memory_limit() or machine)
 
 
 def keep_freed_memory() -> None:

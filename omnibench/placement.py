@@ -10,6 +10,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.errors import StoreError
 from omnibench.files import write_atomically
+from omnibench.memory import memory_bytes
 from omnibench.rates import forward_flops, frozen_rate
 
 # Kinds of the feature key: a ViT's blocks at each third, a CNN's strides 8, 16, 32; and all tokens.
@@ -32,7 +33,7 @@ def kept_in_memory(unit: Unit, kind: str, images: int, context: Context) -> bool
     if size > _free_bytes(context.data):
         return True
     flops = forward_flops(unit.backbone, unit.recipe["input_size"])
-    recompute = flops / frozen_rate(unit.recipe["precision"], context.device)
+    recompute = flops / frozen_rate(unit.recipe["precision"], context.device, context.threads)
     return each / disk_rate(context.data) > recompute
 
 
@@ -73,7 +74,3 @@ def _free_bytes(data: Path) -> int:
     while not folder.exists():
         folder = folder.parent
     return shutil.disk_usage(folder).free
-
-
-def memory_bytes() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -1,6 +1,5 @@
 """Costs before anything runs: FLOPs of a forward pass, and what this machine does a second."""
 
-import os
 from dataclasses import dataclass
 
 from omnibench.calibration import Calibration, recall
@@ -17,29 +16,30 @@ class Rates:
     """FLOP/s of one device: as measured, else rough ones."""
 
     device: str
+    threads: int
     calibration: Calibration
 
     @classmethod
     def from_context(cls, context: Context) -> "Rates":
         """Return the rates of a context's device, with what its data folder remembers."""
-        return cls(context.device, recall(context))
+        return cls(context.device, context.threads, recall(context))
 
     def frozen(self, precision: str) -> float:
         """FLOP/s of frozen forward passes."""
-        rough = frozen_rate(precision, self.device)
+        rough = frozen_rate(precision, self.device, self.threads)
         return self.calibration.frozen.get(_kind(precision), rough)
 
     def trained(self, precision: str) -> float:
         """FLOP/s of training, forward and backward together."""
-        rough = frozen_rate(precision, self.device)
+        rough = frozen_rate(precision, self.device, self.threads)
         return self.calibration.trained.get(_kind(precision), rough)
 
 
-def frozen_rate(precision: str, device: str) -> float:
+def frozen_rate(precision: str, device: str, threads: int) -> float:
     """FLOP/s that a frozen pass is taken to reach on a device that was not measured."""
     if device.startswith("cuda"):
         return GPU_RATE[_kind(precision)]
-    return CORE_RATE[_kind(precision)] * (os.cpu_count() or 1)
+    return CORE_RATE[_kind(precision)] * threads
 
 
 def _kind(precision: str) -> str:

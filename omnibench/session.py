@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench.catalogue import backbones, load_plugin
 from omnibench.context import Context, default_data, default_results
-from omnibench.device import best_device, usable_cores, visible_gpus
+from omnibench.device import best_device, default_threads, visible_gpus
 from omnibench.pretrained import register_recorded
 
 if TYPE_CHECKING:
@@ -58,13 +58,13 @@ class Session:
 
         return RecordStore(self.results)
 
-    def context(self, device: str = "auto", **options: Any) -> Context:
+    def context(self, device: str = "auto", threads: int | None = None, **options: Any) -> Context:
         """Return a context on this machine's best device, or on the one named."""
         return Context(
             results=self.results,
             data=self.data,
             device=best_device() if device == "auto" else device,
-            threads=usable_cores(),
+            threads=threads or default_threads(),
             gpus=visible_gpus(),
             plugins=self.plugins,
             **options,

@@ -11,7 +11,7 @@ from benchmarks import PARTS, scale
 from benchmarks.calibrate import card, keep_rates
 from omnibench.calibration import recall
 from omnibench.context import Context
-from omnibench.device import usable_cores
+from omnibench.device import default_threads
 from omnibench.rates import forward_flops
 
 
@@ -53,7 +53,7 @@ def test_speed_keeps_images_a_second_as_flops(
 ) -> None:
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "data"))
     keep_rates("cpu", "trained", {"bf16": 10.0}, passes=3)
-    here = Context(tmp_path / "results", tmp_path / "data", "cpu", usable_cores())
+    here = Context(tmp_path / "results", tmp_path / "data", "cpu", default_threads())
     assert recall(here).trained == {"bf16": 30 * forward_flops(card(), 224)}
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path / "file" / "data"))

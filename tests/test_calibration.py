@@ -23,7 +23,7 @@ def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
 
 def test_without_a_measurement_rates_are_rough(context: Context) -> None:
     rates = Rates.from_context(context)
-    assert rates.frozen("bf16") == frozen_rate("bf16", "cpu") >= CORE_RATE["bf16"]
+    assert rates.frozen("bf16") == frozen_rate("bf16", "cpu", 2) >= CORE_RATE["bf16"]
     assert rates.calibration.basis == "rough: run `bench.py speed features training`"
 
 
@@ -34,7 +34,7 @@ def test_what_was_measured_is_taken_by_kind_and_precision(context: Context) -> N
     rates = Rates.from_context(context)
     assert (rates.frozen("fp32"), rates.frozen("bf16"), rates.frozen("fp16")) == (1e9, 2e9, 2e9)
     assert rates.trained("bf16") == 3e9
-    assert rates.trained("fp32") == frozen_rate("fp32", "cpu")
+    assert rates.trained("fp32") == frozen_rate("fp32", "cpu", 2)
     date = json.loads((context.data / FILE).read_text())["cpu"]["date"]
     assert rates.calibration.basis == f"measured on this machine (Some Processor) on {date}"
 

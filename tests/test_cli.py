@@ -83,9 +83,11 @@ def test_a_suite_from_plan_to_tables(bench: Bench, suite: Path, tmp_path: Path) 
         *("task", "dataset", "backbone", "adaptation", "repetition", "digest", "state", "needs")
     }
     assert (plan["units"], plan["suite"]) == (4, "small")
-    status, out, _ = bench("run", suite)
+    status, out, _ = bench("run", suite, "--threads", "1")
     assert status == 0
     assert "6 of 6 cells done" in out
+    records = [json.loads(path.read_text()) for path in (tmp_path / "results").rglob("rep-*.json")]
+    assert {record["environment"]["threads"] for record in records} == {1}
     status, out, _ = bench("status", suite, "--json")
     assert json.loads(out) == {
         "suite": "small",
@@ -146,6 +148,8 @@ def test_filters_narrow_and_unknown_ones_are_refused(bench: Bench, suite: Path) 
         (("run", "demo", "--repetitions", "0,,"), "is not of the form 0,2 or 0-4"),
         (("run", "demo", "--repetitions", "7"), "the filters leave no cell"),
         (("run", "demo", "--device", "warp"), "torch cannot use 'warp'"),
+        (("run", "demo", "--engine", "slurm", "--threads", "2"), "--threads is of this machine"),
+        (("run", "demo", "--engine", "ray", "--address", "x:1", "--threads", "2"), "--threads is"),
         (("compare", "a", "a"), "cannot be compared with itself"),
         (("report", "demo"), "has no finished cell"),
         (("compare", "a", "b"), "no finished record of a backbone 'a'"),

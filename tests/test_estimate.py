@@ -20,7 +20,7 @@ FLOPS = forward_flops(VIT, 224)
 @pytest.fixture
 def context(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Context:
     measured = Calibration("here", "2026-01-01", {"bf16": 1e11}, {"bf16": 5e10})
-    monkeypatch.setattr(Rates, "from_context", lambda context: Rates("cpu", measured))
+    monkeypatch.setattr(Rates, "from_context", lambda context: Rates("cpu", 2, measured))
     return Context(tmp_path / "results", tmp_path / "data")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from omnibench.catalogue import backbones, tasks
+from omnibench.context import Context
 from omnibench.doctor import machine
 from omnibench.doctor.needs import absent, disk
 from omnibench.doctor.results import look_over
@@ -17,22 +18,22 @@ from omnibench.suite import shipped
 from omnibench.terminal import echo, echo_json
 
 
-def check(name: str, places: Places, device: str, as_json: bool) -> int:
+def check(name: str, places: Places, device: str, threads: int | None, as_json: bool) -> int:
     """Run the conformance kit; returns the exit status."""
     session = Session.open(places)
     card = backbones.get(name)
     from omnibench.encoders.conformance import conformance
 
-    return _show(conformance(card, session.context(device)), as_json)
+    return _show(conformance(card, _context(session, device, threads)), as_json)
 
 
-def ask_author(name: str, places: Places, device: str, as_json: bool) -> int:
+def ask_author(name: str, places: Places, device: str, threads: int | None, as_json: bool) -> int:
     """Print what the model's author would be asked to confirm; returns the exit status."""
     session = Session.open(places)
     card = backbones.get(name)
     from omnibench.encoders.author import questions
 
-    answers = questions(card, session.context(device))
+    answers = questions(card, _context(session, device, threads))
     if as_json:
         echo_json(answers)
     else:
@@ -41,6 +42,15 @@ def ask_author(name: str, places: Places, device: str, as_json: bool) -> int:
             echo(f"  {subject + ':':13} {answer}")
         echo(f'\nOnce confirmed: verified_by="NAME" on the card of {card.id}.')
     return 0
+
+
+def _context(session: Session, device: str, threads: int | None) -> Context:
+    """Return the context of what computes in this process, its threads set."""
+    context = session.context(device, threads)
+    import torch
+
+    torch.set_num_threads(context.threads)
+    return context
 
 
 def doctor(name: str | None, places: Places, as_json: bool) -> int:

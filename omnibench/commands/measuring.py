@@ -1,12 +1,13 @@
 """Run the benchmarks of a checkout, and print each figure beside what it is held to."""
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omnibench.context import Context, default_data, default_results
-from omnibench.device import best_device, usable_cores
+from omnibench.device import best_device, default_threads
 from omnibench.environment import describe
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean, import_attribute
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 CHECKOUT = Path(__file__).resolve().parents[2]
 
 
-def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
+def measure(only: tuple[str, ...], device: str, threads: int | None, as_json: bool) -> None:
     """Measure the named parts, or all of them.
 
     Raises:
@@ -31,8 +32,10 @@ def measure(only: tuple[str, ...], device: str, as_json: bool) -> None:
                 f"there is no part '{name}' to measure{did_you_mean(name, parts)} "
                 f"(there are: {', '.join(parts)})"
             )
+    if threads is not None:  # for whatever a part starts
+        os.environ["OMP_NUM_THREADS"] = str(threads)
     device = best_device() if device == "auto" else device
-    context = Context(default_results(), default_data(), device, usable_cores())
+    context = Context(default_results(), default_data(), device, default_threads())
     logging.getLogger("omnibench").setLevel(logging.ERROR)
     environment = describe(context)
     if not as_json:

@@ -24,6 +24,12 @@ Data = Annotated[
     Path | None, typer.Option("--data", help="Datasets, weights, features (OMNIBENCH_DATA).")
 ]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:1, ...")]
+Threads = Annotated[
+    int | None,
+    typer.Option(
+        "--threads", min=1, help="CPU threads of all jobs together (OMP_NUM_THREADS, else cores)."
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
 
@@ -124,6 +130,7 @@ class RunOptions:
         int | None, typer.Option("--jobs", min=1, help="Units at a time; one a GPU, or one.")
     ] = None
     device: Device = "auto"
+    threads: Threads = None
     time_limit: Annotated[
         float | None, typer.Option("--time-limit", min=1, help="Of a unit, in seconds.")
     ] = None

@@ -117,10 +117,16 @@ def _context(session: Session, options: RunOptions) -> Context:
     """
     context = session.context(
         options.device,
+        options.threads,
         retry_failed=options.retry_failed,
         force=options.force,
         steal=(*([STOPPED] if options.steal else []), *(options.steal_from or [])),
     )
+    if options.threads is not None and (options.engine == "slurm" or options.address is not None):
+        raise RequestError(
+            "--threads is of this machine; on a cluster the profile's cpus or the nodes of Ray "
+            "say it"
+        )
     if options.address is not None and options.engine != "ray":
         raise RequestError("--address is of --engine ray")
     if options.profile is not None and options.engine != "slurm":

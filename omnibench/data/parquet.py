@@ -4,7 +4,6 @@ An image is an encoded file inside a row, and rows are reached only a group at a
 images are decoded once, brought to the card's `resolution`, and kept as plain bytes.
 """
 
-import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
@@ -21,6 +20,7 @@ from omnibench.data import Dataset, Split, Texts, hub
 from omnibench.data.image_files import decode, header
 from omnibench.data.jsonl import one_line
 from omnibench.data.packing import Stream, pack
+from omnibench.device import default_threads
 from omnibench.errors import DataError
 
 RESOLUTION = 224  # where the card names none: what most encoders read
@@ -73,7 +73,8 @@ def read(card: DatasetCard, data_dir: Path, *also: Mapping[str, int]) -> Dataset
 
 def _stream(paths: tuple[Path, ...], shape: tuple[int, ...]) -> Stream:
     def chunks() -> Iterator[NDArray[np.uint8]]:
-        with ThreadPoolExecutor(os.cpu_count()) as pool:  # Pillow decodes outside Python's lock
+        # Pillow decodes outside Python's lock.
+        with ThreadPoolExecutor(default_threads()) as pool:
             for path in paths:
                 for first, cells in _batches(path):
                     names = [f"{path}, row {first + place}" for place in range(len(cells))]

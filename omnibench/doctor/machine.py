@@ -1,5 +1,6 @@
 """The machine: its GPU, its cores, its folders."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,12 +16,13 @@ BF16_CAPABILITY = 8
 
 def device() -> Finding:
     """Return the device that `auto` takes; torch is asked only where there is an NVIDIA device."""
-    cores = usable_cores()
+    cores, all_cores = usable_cores(), os.cpu_count() or 1
+    counted = f"{cores} cores" if cores == all_cores else f"{cores} of {all_cores} cores"
     if best_device() == "cpu":
         return Finding(
             "device",
             "WARN",
-            f"cpu, {cores} cores, {native_precision('cpu')} is native; no NVIDIA GPU",
+            f"cpu, {counted}, {native_precision('cpu')} is native; no NVIDIA GPU",
             "frozen probes are quick on a CPU; full training wants a GPU",
         )
     import torch
@@ -35,8 +37,7 @@ def device() -> Finding:
         )
     facts = torch.cuda.get_device_properties(0)
     message = (
-        f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory / 1e9:.0f} GB, "
-        f"{cores} cores"
+        f"{torch.cuda.device_count()} x {facts.name}, {facts.total_memory / 1e9:.0f} GB, {counted}"
     )
     if facts.major < BF16_CAPABILITY:
         return Finding("device", "WARN", f"{message}; no native bf16", "recipe: {precision: fp32}")

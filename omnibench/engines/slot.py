@@ -16,6 +16,7 @@ from typing import Any
 
 from omnibench.cell import Unit
 from omnibench.context import Context, silent
+from omnibench.device import wait_asleep
 from omnibench.engines.worker import refusal, register_all, run_due, set_exact
 from omnibench.errors import KilledError, MemoryShortageError, OmnibenchError, TimeLimitError
 from omnibench.execute import Finished
@@ -151,6 +152,7 @@ class Slot:
         # What the runner shows cannot be sent; the process sends its stages instead.
         context = replace(self.context, progress=silent)
         self._process = spawning.Process(target=serve, args=(other_end, context, os.getpid()))
+        wait_asleep()
         self._process.start()
         other_end.close()
 

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data.pool import Pool
-from omnibench.placement import memory_bytes
+from omnibench.memory import memory_bytes
 
 SHARE = 0.25  # of the machine's memory
 

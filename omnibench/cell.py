@@ -70,6 +70,12 @@ class Unit:
         """task/dataset/backbone/adaptation, as in the record's path."""
         return f"{self.task}/{self.dataset.id}/{self.backbone.id}/{self.short}"
 
+    @functools.cached_property
+    def images(self) -> Mapping[str, int]:
+        """How many images of each split the recipe's limit leaves; {} where no card tells it."""
+        limit = self.recipe.get("limit")
+        return {split: min(count, limit or count) for split, count in self.dataset.splits.items()}
+
     def seed(self, purpose: str, repetition: int) -> int:
         """A seed in 0..2**63-1 that does not depend on the backbone, so repetitions pair."""
         parts = (self.suite_seed, self.dataset.id, self.task, self.short, repetition, purpose)

@@ -1,6 +1,6 @@
 """What pending units will roughly take, from FLOPs and image counts. No torch here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from omnibench.catalogue import tasks
@@ -35,7 +35,7 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     rates = Rates.from_context(context)
     for unit in (unit.at_precision(context.precision) for unit in pending):
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
-        images = image_counts(unit)
+        images = unit.images
         draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")
         held = kind is not None and kept_in_memory(unit, kind, sum(images.values()), context)
@@ -58,19 +58,13 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def image_counts(unit: Unit) -> dict[str, int]:
-    """Images a split, as the recipe limits them."""
-    limit = unit.recipe.get("limit")
-    return {split: min(count, limit or count) for split, count in unit.dataset.splits.items()}
-
-
 def _forward_seconds(unit: Unit, rates: Rates) -> float:
     flops = forward_flops(unit.backbone, unit.recipe["input_size"])
     return flops / rates.frozen(unit.recipe["precision"])
 
 
 def _training_seconds(
-    unit: Unit, adaptation: Adaptation, images: dict[str, int], rates: Rates
+    unit: Unit, adaptation: Adaptation, images: Mapping[str, int], rates: Rates
 ) -> float:
     """Of every repetition: what is trained itself, and the backbone where it is not kept."""
     if adaptation.varies == "nothing" or "epochs" not in unit.recipe:
@@ -91,7 +85,7 @@ def _training_seconds(
 
 
 def _generation_seconds(
-    unit: Unit, adaptation: Adaptation, images: dict[str, int], rates: Rates
+    unit: Unit, adaptation: Adaptation, images: Mapping[str, int], rates: Rates
 ) -> float:
     """Of the test images' texts: every beam of every decoding, to its largest length."""
     if adaptation.head_flops is None:

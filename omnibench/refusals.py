@@ -1,30 +1,45 @@
 """What `run` would refuse of a unit, told by `plan` from its data, its card and its recipe."""
 
+from collections.abc import Iterator
+
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
+from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.sources import Sources
+from omnibench.task import Task
+from omnibench.training.plan import batch_refusal
 
 
 def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     """Return a sentence for each reason why a unit would be refused; () for one that lacks things.
 
-    A dataset without val and test is a pool that is read image by image: none of this holds there,
-    nor where a task asks a dataset for its images alone.
+    Raises:
+        RequestError: the task's own `refusals` fails.
     """
-    dataset = unit.dataset
-    if unit.needs or unit.task not in dataset.tasks or "val" not in dataset.splits:
+    if unit.needs:
         return ()
-    reasons = (sources.refusal_of(dataset), _of_batch(unit))
-    return tuple(reason for reason in reasons if reason)
+    # Of a pool without val and test, which is read image by image, and of a dataset that is asked
+    # for its images alone, nothing but their number counts.
+    whole = unit.task in unit.dataset.tasks and "val" in unit.dataset.splits
+    refusal, facts = sources.survey_of(unit.dataset) if whole else ("", {})
+    if refusal:
+        return (refusal,)
+    task = tasks.get(unit.task)
+    try:
+        reasons = [*_of_batch(unit, task), *task.refusals(unit, facts)]
+    except OmnibenchError:
+        raise
+    except Exception as error:
+        raise RequestError(
+            f"the task '{task.name}': refusals failed with {type(error).__name__}: "
+            f"{one_line(error)}; correct it"
+        ) from error
+    return tuple(dict.fromkeys(f"{unit.dataset.id}: {reason}" for reason in reasons))
 
 
-def _of_batch(unit: Unit) -> str:
-    """Return a batch that no training split of this size fills; probes of embeddings cut theirs."""
-    batch, limit = unit.recipe.get("batch"), unit.recipe.get("limit")
-    count = min(unit.dataset.splits["train"], limit or unit.dataset.splits["train"])
-    of_embeddings = tasks.get(unit.task).adaptations[unit.adaptation].frozen_kind == "embed"
-    if batch is None or of_embeddings or batch <= count:
-        return ""
-    return (
-        f"recipe.batch {batch} exceeds the {count} training images of {unit.dataset.id}; lower it"
-    )
+def _of_batch(unit: Unit, task: Task) -> Iterator[str]:
+    """Yield a batch that no training split of this size fills; probes of embeddings cut theirs."""
+    batch, images = unit.recipe.get("batch"), unit.images.get("train")
+    of_embeddings = task.adaptations[unit.adaptation].frozen_kind == "embed"
+    if batch is not None and images is not None and not of_embeddings and batch > images:
+        yield batch_refusal(batch, images)

@@ -48,7 +48,7 @@ class Sources:
         self._code: dict[tuple[str, str], dict[str, str]] = {}
         self._given: dict[str, BackboneCard] = {}
         self._architectures: dict[str, Architecture | None] = {}
-        self._refusals: dict[str, str] = {}
+        self._surveys: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
     def of(
         self,
@@ -174,19 +174,23 @@ class Sources:
         except DataError as error:
             return ABSENT, needs or (str(error),)
 
-    def refusal_of(self, card: DatasetCard) -> str:
-        """Return what whoever reads a local dataset will refuse; "" for nothing."""
+    def survey_of(self, card: DatasetCard) -> tuple[str, Mapping[str, Any]]:
+        """Return what whoever reads a local dataset will refuse ("" for nothing), and its facts.
+
+        Returns:
+            The facts as of `omnibench.data.survey.Survey`; {} of a dataset that is not local.
+        """
         if card.path is None:
-            return ""
-        if card.id not in self._refusals:
+            return "", {}
+        if card.id not in self._surveys:
             from omnibench.data.survey import survey  # numpy and Pillow, for local datasets alone
 
             try:
-                survey(card, self.data, self._datasets[card.id][0])
-                self._refusals[card.id] = ""
+                facts = survey(card, self.data, self._datasets[card.id][0]).facts
+                self._surveys[card.id] = "", facts
             except DataError as error:
-                self._refusals[card.id] = f"data {card.id}: {error}"
-        return self._refusals[card.id]
+                self._surveys[card.id] = f"data {card.id}: {error}", {}
+        return self._surveys[card.id]
 
     def of_backbone(self, card: WeightsCard) -> tuple[str, tuple[str, ...]]:
         """Return the source digest of a model's weights, and what is absent."""

@@ -215,6 +215,7 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     if file.name.lower() in REPORT_FILES:
         raise RequestError(f"name: '{file.name}' is what the report calls a file; take another")
     cards, units = _backbone_cards(file, base, sources)
+    units = {name: _refused(unit, sources) for name, unit in units.items()}
     makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:
         cards.setdefault(name, sources.completed(backbones.get(name)))
@@ -245,8 +246,7 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
         for unit in _entry_units(file, entry, cards, base, sources, where, extra):
             if maker := makers.get(unit.backbone.source_name):
                 unit = replace(unit, after=(maker,))
-            if refused := refusals(unit, sources):
-                unit = replace(unit, needs=refused)
+            unit = _refused(unit, sources)
             other = origins.setdefault(unit.dataset.id, unit.dataset)
             if other != unit.dataset:
                 raise RequestError(
@@ -258,6 +258,12 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     if not units:
         raise RequestError("matrix: it is empty; name a task, datasets and adaptations")
     return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()), plugins)
+
+
+def _refused(unit: Unit, sources: Sources) -> Unit:
+    """Return a unit that needs what it would be refused for, before anything is computed."""
+    refused = refusals(unit, sources)
+    return replace(unit, needs=refused) if refused else unit
 
 
 def _backbone_cards(

@@ -275,6 +275,18 @@ class Task:
         """Yield what it uses of this machine and omnibench does not install, for `doctor`."""
         return iter(())
 
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> "Iterator[str]":
+        """Yield a sentence for each reason why this task will refuse a unit.
+
+        `plan` asks for every unit, so that `run` computes nothing in vain: from the recipe, the
+        options, the cards and `unit.images`, without torch. The dataset is named before it.
+
+        Args:
+            facts: what was seen of a local dataset (`omnibench.data.survey.Survey.facts`), such as
+                the `untrained` classes; {} of another.
+        """
+        return iter(())
+
     @property
     def adaptations(self) -> Mapping[str, Adaptation]:
         """Return its own adaptations and those registered ones whose needs it meets."""

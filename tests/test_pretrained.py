@@ -109,11 +109,26 @@ def test_what_another_labelled_set_watches_is_another_cell(bench: Bench, suite: 
     assert cells(bench, suite)[0]["digest"] != before
 
 
-def test_a_failed_pretraining_blocks_its_backbone_alone(bench: Bench, suite: Path) -> None:
+def test_a_batch_that_no_pool_fills_blocks_the_pretraining_before_it_runs(
+    bench: Bench, suite: Path
+) -> None:
     suite.write_text(SUITE.replace("batch: 8, micro_batch: 4", "batch: 64"))
+    states = {cell["backbone"]: cell for cell in cells(bench, suite)}
+    assert {name: cell["state"] for name, cell in states.items()} == {
+        **{"test_vit": "blocked", "control": "missing", "mine": "blocked"},
+    }
+    need = "npz-two_npz-more: recipe.batch 64 exceeds the training split's 33 images; lower it"
+    assert states["test_vit"]["needs"] == states["mine"]["needs"] == [need]
+    status, out, err = bench("run", suite)
+    assert (status, f"blocked: {need}\n" in err) == (1, True)
+    assert "1 of 3 cells done, 0 failed, 2 blocked" in out
+
+
+def test_a_failed_pretraining_blocks_its_backbone_alone(bench: Bench, suite: Path) -> None:
+    suite.write_text(SUITE.replace("batch: 8, micro_batch: 4", "batch: 8, lr: 1.0e+30"))
     status, _, err = bench("run", suite)
     assert status == 1
-    assert "recipe.batch 64 exceeds the training split's 33 images" in err
+    assert "failed: the loss is nan" in err
     assert "pretraining/npz-two_npz-more/test_vit/dinov2-global did not end" in err
     actual = {c["backbone"]: c for c in cells(bench, suite)}
     assert {name: c["state"] for name, c in actual.items()} == {

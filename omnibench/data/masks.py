@@ -74,19 +74,29 @@ def class_indexed(dataset: Dataset) -> Dataset:
     )
 
 
-def mask_shares(dataset: Dataset) -> dict[str, float]:
-    """Return mask class -> its share of the pixels of all splits, what is ignored by itself.
+def mask_shares(dataset: Dataset) -> tuple[dict[str, float], list[str]]:
+    """Return the share of each mask class, and the classes that no training mask shows.
+
+    Returns:
+        Mask class -> its share of the pixels of all splits, what is ignored by itself; the names.
 
     Raises:
         DataError: as `class_indexed`.
     """
     names, table, values = _classes_of(dataset)
     pixels = np.zeros(256, np.int64)
+    trained: set[str] = set()
     for value, occurrence in values.items():
         pixels[table[value]] += occurrence.pixels
+        # The training split is looked at first, so what it shows occurs there first.
+        if occurrence.split == "train" and table[value] != VOID:
+            trained.add(names[table[value]])
     named = dict(enumerate(names)) | {VOID: "(ignored)"}
     total = pixels.sum()
-    return {named[index]: float(pixels[index] / total) for index in np.flatnonzero(pixels).tolist()}
+    shares = {
+        named[index]: float(pixels[index] / total) for index in np.flatnonzero(pixels).tolist()
+    }
+    return shares, [name for name in names if name not in trained]
 
 
 def _classes_of(
@@ -98,7 +108,8 @@ def _classes_of(
         DataError: as `class_indexed`.
     """
     card, declaration = dataset.card, declaration_of(dataset.card)
-    masks = {split: _masks(dataset, split) for split in dataset.splits}
+    first = sorted(dataset.splits, key=lambda split: split != "train")
+    masks = {split: _masks(dataset, split) for split in first}
     ignored = [level for value in declaration.ignore for level in numbers(value)]
     if declaration.mask_values:
         coding = coding_of(declaration)

@@ -23,7 +23,7 @@ from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import mask_shares
 from omnibench.errors import DataError
 
-RULES = "survey 1"  # raised when the facts or the warnings change
+RULES = "survey 2"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -40,8 +40,8 @@ class Survey:
 
     Attributes:
         facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
-            share, `sizes`, `left_out`, `duplicates`, `shared_groups`, `pixels` (whether they were
-            looked at).
+            share, `untrained` and `untrained_masks` (those that no training image shows), `sizes`,
+            `left_out`, `duplicates`, `shared_groups`, `pixels` (whether they were looked at).
         warnings: a sentence each.
     """
 
@@ -116,12 +116,13 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         **_facts_of_card(dataset.card),
         "images": {name: len(split) for name, split in dataset.splits.items()},
         "classes": _class_shares(dataset),
+        "untrained": _untrained(dataset),
         "pixels": looks,
     }
     warnings = [*_undefined(dataset), *_shared_groups(dataset, facts)]
     if looks:
         if any("masks" in split.targets for split in dataset.splits.values()):
-            facts["mask_classes"] = mask_shares(dataset)
+            facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)
         warnings = [*_duplicates(dataset, facts), *warnings]
     return {"facts": facts, "warnings": warnings}
 
@@ -133,6 +134,8 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
         "kind": card.labels,
         "classes": {},
         "mask_classes": {},
+        "untrained": [],
+        "untrained_masks": [],
         "sizes": [[side, side], [side, side]] if side else [["?"], ["?"]],
         "duplicates": 0,
         "shared_groups": 0,
@@ -155,6 +158,17 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
     else:
         shares = values.mean(axis=0)
     return {name: float(share) for name, share in zip(dataset.card.classes, shares, strict=True)}
+
+
+def _untrained(dataset: Dataset) -> list[str]:
+    """Return the classes that no training image shows."""
+    train = dataset.splits["train"]
+    if "labels" not in train.targets:
+        return []
+    labels = train.target("labels", Labels).values
+    names = dataset.card.classes
+    shown = set(np.nonzero(labels)[1].tolist() if labels.ndim == 2 else labels.tolist())
+    return [name for index, name in enumerate(names) if index not in shown]
 
 
 def _undefined(dataset: Dataset) -> Iterator[str]:

@@ -15,7 +15,7 @@ from omnibench.files import write_atomically
 from omnibench.interrupts import Interrupted, finishing
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Job
-from omnibench.training.plan import TrainingRecipe
+from omnibench.training.plan import TrainingRecipe, batch_refusal
 from omnibench.training.processes import rank_and_size, wait_for_all
 from omnibench.training.random import stream
 from omnibench.training.steps import Steps
@@ -47,9 +47,7 @@ def fit(job: Job, recipe: TrainingRecipe) -> Fitted:
         MemoryShortageError: memory ran out and the batch may not be split.
     """
     if recipe.batch > job.count:
-        raise DataError(
-            f"recipe.batch {recipe.batch} exceeds the training split's {job.count} images; lower it"
-        )
+        raise DataError(batch_refusal(recipe.batch, job.count))
     return _Run(job, recipe).run()
 
 

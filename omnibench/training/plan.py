@@ -9,6 +9,11 @@ from omnibench.recipe import Recipe
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
+def batch_refusal(batch: int, images: int) -> str:
+    """Return the sentence that refuses a batch of more than the training images."""
+    return f"recipe.batch {batch} exceeds the training split's {images} images; lower it"
+
+
 class TrainingRecipe(Recipe):
     """Fields of the training loop.
 

@@ -17,6 +17,7 @@ from omnibench.task import Adaptation, Task
 from .flops import language_flops
 from .metrics import METRICS
 from .recipes import FROM_SCRATCH, OMNIRAD, PRETRAINED, CaptioningRecipe
+from .refusals import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +140,11 @@ class CaptioningTask(Task):
             f"{folder / 'corpora' / 'wordnet.zip'}; `bench.py rescore SUITE` then adds METEOR to "
             "what is done",
         )
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield texts that are longer than what the language model has positions for."""
+        adaptation = self.adaptations[unit.adaptation]
+        return refusals(unit, adaptation.loads is None and adaptation.options is LanguageOptions)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a language model on a frozen backbone's kept tokens."""

@@ -6,13 +6,8 @@ from torch import Tensor
 from transformers import GenerationConfig
 from transformers.modeling_outputs import BaseModelOutput
 
+from .refusals import parse
 from .tokenizer import CaptionTokenizer
-
-
-def parse(decoding: str) -> tuple[int, int]:
-    """Beams and the most new tokens of "b5-t64"."""
-    beams, tokens = decoding.split("-")
-    return int(beams[1:]), int(tokens[1:])
 
 
 def generate(bart: Any, encoded: Tensor, decoding: str, tokenizer: CaptionTokenizer) -> Any:

@@ -15,11 +15,11 @@ from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import WeightsError
 
+from .refusals import POSITIONS
 from .tokenizer import CaptionTokenizer, from_folder, learn
 
 # Keys that BART shares with its embedding, or keeps for another task.
 OPTIONAL = ("lm_head.weight", "final_logits_bias", "embed_tokens.weight")
-POSITIONS = 1024
 
 
 @dataclass(frozen=True)

@@ -27,9 +27,10 @@ from omnibench.training.trial import Trial
 
 from .captioner import Captioner
 from .cases import IGNORED, Cases, captions_of
-from .decoding import generate, parse
+from .decoding import generate
 from .language import LanguageModel, folder_of, load_language_model
 from .recipes import CaptioningRecipe
+from .refusals import length_refusal
 from .sheet import caption_sheet
 
 LORA_DROPOUT = 0.1
@@ -68,14 +69,8 @@ def _model(
     options = unit.options
     scale = options["merger_scale"]
     positions = language.bart.config.max_position_embeddings
-    longest = max(
-        recipe.visual_tokens, recipe.max_tokens, *(parse(d)[1] + 1 for d in unit.decodings)
-    )
-    if longest > positions:
-        raise RequestError(
-            f"{unit.adaptation} has {positions} positions and {longest} are asked for; lower "
-            "recipe.max_tokens, recipe.visual_tokens or the decodings"
-        )
+    if refusal := length_refusal(unit, positions):
+        raise RequestError(refusal)
     model = Captioner(tokens.width, recipe.visual_tokens, scale, language.bart)
     if options["r"] is not None:
         model.bart.requires_grad_(False)

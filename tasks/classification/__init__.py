@@ -1,8 +1,8 @@
 """Classification: probes on frozen features, and trained heads, LoRA and backbones. No torch."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from omnibench.catalogue import register_task
 from omnibench.registry import import_attribute
@@ -10,6 +10,7 @@ from omnibench.task import Adaptation, Outcome, Task
 
 from .metrics import METRICS
 from .recipes import OMNIRAD, OMNIRAD_RELEASED, KnnRecipe, LinearRecipe, TrainedRecipe
+from .refusals import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,6 +64,10 @@ class ClassificationTask(Task):
         "omnirad": OMNIRAD,
         "omnirad-released": OMNIRAD_RELEASED,
     }
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with a unit, as far as that is known before it is computed."""
+        return refusals(unit, facts)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a trained head, LoRA or backbone."""

@@ -16,6 +16,7 @@ from omnibench.errors import DataError
 from omnibench.stats.rates import confusion, macro_f1
 
 from .metrics import omnirad_classification
+from .refusals import too_small_limit, untrained_class
 
 
 @dataclass(frozen=True)
@@ -36,17 +37,12 @@ class Cases:
             DataError: one has not, by name.
         """
         labels = {name: dataset.target(name, "labels", Labels).values for name in dataset.splits}
-        train = labels["train"]
-        for index, name in enumerate(dataset.card.classes):
+        train, names = labels["train"], dataset.card.classes
+        if limit is not None and train.ndim == 1 and limit < len(names):
+            raise DataError(f"{dataset.card.id}: {too_small_limit(limit, len(names))}")
+        for index, name in enumerate(names):
             if not (train[:, index] if train.ndim == 2 else train == index).any():
-                way_out = (
-                    "add some, or take the class out of every split"
-                    if limit is None
-                    else f"raise the recipe's limit of {limit}, or add some"
-                )
-                raise DataError(
-                    f"{dataset.card.id}: no training image shows the class '{name}'; {way_out}"
-                )
+                raise DataError(f"{dataset.card.id}: {untrained_class(name, limit)}")
         return cls(dataset, labels)
 
     @property

@@ -28,6 +28,7 @@ from .cases import Cases, cases_of, validation_macro_f1
 from .classifier import Classifier
 from .linear import as_targets
 from .recipes import TrainedRecipe
+from .refusals import NO_CLASS_WEIGHTS
 
 BATCH = 32  # of an evaluation
 
@@ -178,6 +179,6 @@ def _class_weights(cases: Cases, recipe: TrainedRecipe) -> Tensor:
     if recipe.class_weights == "none":
         return torch.ones(cases.classes)
     if cases.multi_label:
-        raise RequestError("recipe.class_weights: for multi-label datasets only 'none' is defined")
+        raise RequestError(NO_CLASS_WEIGHTS)
     counts = np.bincount(cases.labels["train"], minlength=cases.classes)
     return torch.from_numpy(np.sqrt(counts.sum() / counts)).float()

@@ -8,6 +8,8 @@ from torch.nn import functional
 
 from omnibench.errors import RequestError
 
+from .refusals import too_few_neighbours
+
 QUERY_ROWS = 1024
 FLOOR = 1e-6  # a class without a vote keeps a finite logit
 
@@ -28,9 +30,7 @@ def vote_shares(
         RequestError: every k exceeds the number of training images.
     """
     if min(ks) > len(train):
-        raise RequestError(
-            f"recipe.k: the smallest k is {min(ks)}, the training split has {len(train)} images"
-        )
+        raise RequestError(too_few_neighbours(ks, len(train)))
     train = functional.normalize(train, dim=1)
     shares = torch.empty(len(ks), len(queries), targets.shape[1])
     for start in range(0, len(queries), QUERY_ROWS):

@@ -1,5 +1,6 @@
 """Pretraining: self-distillation without labels, whose teacher becomes a backbone. No torch."""
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
@@ -10,9 +11,10 @@ from omnibench.task import Adaptation, Task
 
 from .metrics import METRICS
 from .recipes import OMNIRAD, SMALL
+from .refusals import refusals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable
 
     from omnibench.cell import Unit
     from omnibench.context import Context
@@ -52,10 +54,14 @@ class PretrainingTask(Task):
         )
     }
 
-    def doubts(self, records: "Sequence[Mapping[str, Any]]", cases: int) -> "Iterator[str]":
+    def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
         """Yield each sign of collapse that lasted to the end."""
         signs = (sign for record in records for sign in record["notes"].get("collapse", ()))
         return (f"collapsed, {sign}" for sign in dict.fromkeys(signs))
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with a unit, as far as that is known before it is computed."""
+        return refusals(unit)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a self-distillation."""

@@ -16,6 +16,7 @@ from omnibench.training.precision import autocast
 from ..classification.knn import as_logits, vote_shares
 from ..classification.metrics import omnirad_classification
 from .network import MaskedViT
+from .refusals import no_single_labels
 
 NEIGHBOURS, TEMPERATURE = 20, 0.07  # as in DINO's evaluation
 MOST = 2000  # images of each split: enough to see a course
@@ -41,9 +42,7 @@ class OnlineKnn:
             cases = dataset.splits.get(split)
             labels = None if cases is None else cases.targets.get("labels")
             if cases is None or not isinstance(labels, Labels) or labels.values.ndim != 1:
-                raise DataError(
-                    f"knn: {reference} has not one label an image; name a dataset of classification"
-                )
+                raise DataError(no_single_labels(reference))
             rows = drawn(len(cases), MOST)
             self.splits[split] = cases.take(rows)
             self.labels[split] = torch.from_numpy(labels.values[rows])

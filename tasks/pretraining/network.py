@@ -11,6 +11,8 @@ from torch.utils.checkpoint import checkpoint
 
 from omnibench.errors import RequestError
 
+from .refusals import no_plain_vit
+
 
 @dataclass(frozen=True)
 class Paths:
@@ -116,7 +118,4 @@ def check_standard(vit: Any, name: str) -> None:
     blocks = getattr(vit, "blocks", None)
     standard = blocks is not None and all(type(block).__name__ == "Block" for block in blocks)
     if not standard or not getattr(vit, "has_class_token", False) or not hasattr(vit, "_pos_embed"):
-        raise RequestError(
-            f"'{name}' is no plain vision transformer with a class token, which pretraining "
-            "needs; take an architecture such as vit_small_patch14_dinov2"
-        )
+        raise RequestError(no_plain_vit(name))

@@ -12,6 +12,7 @@ from omnibench.errors import RequestError, WeightsError
 
 from .network import check_standard
 from .recipes import PretrainingRecipe
+from .refusals import crop_refusal
 
 
 def start_of(
@@ -32,11 +33,8 @@ def start_of(
         )
     check_standard(module, card.id)
     patch = module.patch_embed.patch_size[0]
-    if recipe.local_crops and recipe.local_size % patch:
-        raise RequestError(
-            f"recipe.local_size {recipe.local_size} is not a multiple of the patch size {patch} of "
-            f"{card.id}; use {recipe.local_size // patch * patch}"
-        )
+    if recipe.local_crops and (refusal := crop_refusal(recipe.local_size, patch, card.id)):
+        raise RequestError(refusal)
     state = module.state_dict()
     scaled = any(key.endswith(".gamma") for key in state)
     arguments: dict[str, Any] = {

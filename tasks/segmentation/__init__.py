@@ -1,7 +1,8 @@
 """Segmentation: a decoder or a linear layer on a backbone's maps. No torch."""
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -12,6 +13,7 @@ from omnibench.task import Adaptation, Task
 from .metrics import METRICS
 from .recipes import FULL as FULL_RECIPE
 from .recipes import LINEAR, OMNIRAD, SMALL
+from .refusals import size_refusal, untrained_class
 from .width import decoder_flops
 
 if TYPE_CHECKING:
@@ -94,6 +96,15 @@ class SegmentationTask(Task):
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task, under its decoder."""
         return replace(super().offered(adaptation), head_flops=decoder_flops)
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield an input size that the decoder refuses, and a class that no training mask shows."""
+        adaptation = self.adaptations[unit.adaptation]
+        decoded = not isinstance(adaptation, OnFrozenMaps) or adaptation.head == UNET
+        if decoded and (refusal := size_refusal(unit.recipe["input_size"])):
+            yield refusal
+        for name in facts.get("untrained_masks", ())[:1]:
+            yield untrained_class(name, unit.recipe["limit"])
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""

@@ -18,6 +18,7 @@ from omnibench.errors import DataError
 
 from .counts import Masks, counts_of
 from .distances import surface_distances
+from .refusals import untrained_class
 
 BLOCK = 64
 HELD = 256 << 20  # bytes of masks of the size of scoring that are read once for all epochs
@@ -161,13 +162,8 @@ class Cases:
             absent -= set(np.flatnonzero(counts).tolist())
             if not absent:
                 return
-        way_out = (
-            "add some" if limit is None else f"raise the recipe's limit of {limit}, or add some"
-        )
-        raise DataError(
-            f"{self.dataset.card.id}: no training mask shows the class '{names[min(absent)]}'; "
-            f"{way_out}"
-        )
+        absent_name = names[min(absent)]
+        raise DataError(f"{self.dataset.card.id}: {untrained_class(absent_name, limit)}")
 
 
 def _masks(dataset: Dataset, split: str) -> Images:

@@ -15,9 +15,9 @@ from .cases import Cases
 from .decoder import Decoder
 from .hybrid import BASE, SMALL, HybridEncoder
 from .prior import FusedPyramid
+from .refusals import size_refusal
 from .width import DEFAULT_WIDTH, decoder_width
 
-LARGEST_STRIDE = 32
 HEAD_STD = 0.01
 BLOCK = 64  # images that are read at a time
 
@@ -101,13 +101,8 @@ def check_input_size(size: int) -> None:
     Raises:
         RequestError: with the nearest sizes that serve.
     """
-    below = size // LARGEST_STRIDE * LARGEST_STRIDE
-    if size != below:
-        fitting = f"{below} or {below + LARGEST_STRIDE}" if below else str(LARGEST_STRIDE)
-        raise RequestError(
-            f"recipe.input_size {size} is not a multiple of {LARGEST_STRIDE}, the decoder's "
-            f"largest stride; use {fitting}"
-        )
+    if refusal := size_refusal(size):
+        raise RequestError(refusal)
 
 
 class Linear(Head):

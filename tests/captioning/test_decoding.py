@@ -8,8 +8,9 @@ import torch
 from transformers import GenerationConfig
 
 from omnibench.tasks.captioning import trial as trial_module
-from omnibench.tasks.captioning.decoding import generate, parse
+from omnibench.tasks.captioning.decoding import generate
 from omnibench.tasks.captioning.language import load_language_model
+from omnibench.tasks.captioning.refusals import parse
 from omnibench.tasks.captioning.trial import BATCH, CaptioningTrial
 from tests.captioning.captioning_models import SAID, made_up, save_folder
 

@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
             RequestError,
             "LoRA rank 5000 is larger than the layer 'blocks.0.attn.qkv' allows",
         ),
-        ({"limit": 1, "batch": 1}, DataError, "no training image shows the class '1'"),
+        ({"limit": 1, "batch": 1}, DataError, "limit 1 leaves fewer training images than the 2 cl"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(

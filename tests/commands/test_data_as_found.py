@@ -58,7 +58,7 @@ def test_plan_says_what_a_dataset_is_taken_for(bench: Bench, tmp_path: Path, ima
         (
             "[head]",
             {"input_size": 64},
-            "recipe.batch 32 exceeds the 4 training images of folder-set",
+            "folder-set: recipe.batch 32 exceeds the training split's 4 images; lower it",
         ),
         ("[linear]", {"input_size": 64, "batch": 32}, ""),  # a probe's batch is cut
     ],

@@ -1,0 +1,44 @@
+"""What classification refuses, a sentence each, for `plan` and for what computes. No torch."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from omnibench.cell import Unit
+
+
+def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a unit, as `Task.refusals` says."""
+    images, recipe, card = unit.images.get("train"), unit.recipe, unit.dataset
+    several = card.labels == "multi-label"
+    if images is not None and (ks := recipe.get("k")) and images < min(ks):
+        yield too_few_neighbours(ks, images)
+    if several and recipe.get("class_weights", "none") != "none":
+        yield NO_CLASS_WEIGHTS
+    limit, untrained = recipe["limit"], facts.get("untrained", ())
+    if limit is not None and not several and limit < len(card.classes):
+        yield too_small_limit(limit, len(card.classes))
+    elif untrained:
+        yield untrained_class(untrained[0], limit)
+
+
+NO_CLASS_WEIGHTS = "recipe.class_weights: for multi-label datasets only 'none' is defined"
+
+
+def too_few_neighbours(ks: Sequence[int], images: int) -> str:
+    """Return the sentence that refuses numbers of neighbours beyond the training images."""
+    return f"recipe.k: the smallest k is {min(ks)}, the training split has {images} images"
+
+
+def too_small_limit(limit: int, classes: int) -> str:
+    """Return the sentence that refuses a limit at which a class is left without an image."""
+    return f"recipe.limit {limit} leaves fewer training images than the {classes} classes; raise it"
+
+
+def untrained_class(name: str, limit: int | None) -> str:
+    """Return the sentence that refuses a class that no training image shows."""
+    way_out = (
+        "add some, or take the class out of every split"
+        if limit is None
+        else f"raise the recipe's limit of {limit}, or add some"
+    )
+    return f"no training image shows the class '{name}'; {way_out}"

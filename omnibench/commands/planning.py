@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omnibench.cell import Unit
+from omnibench.commands.plan_screen import lines
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.suite import Suite, SuiteSource
-from omnibench.terminal import columns, echo, echo_json
+from omnibench.terminal import echo, echo_json
 from omnibench.unregistered import unregistered
 
 if TYPE_CHECKING:
@@ -76,39 +77,13 @@ class Planned:
 
 
 def plan(name: str, filters: Filters, places: Places, device: str, as_json: bool) -> None:
-    """Print cells, units, what is done, what is blocked and why, rough time and disk."""
+    """Print what is there of each unit, what is blocked and why, rough time and disk."""
     planned = Planned.from_suite(name, filters, Session.open(places), device)
     if as_json:
         echo_json(planned.as_dict())
         return
-    states, units, cost = planned.states, planned.units, planned.cost
-    of_unit: dict[str, list[CellState]] = {unit.name: [] for unit in units}
-    for state in states:
-        of_unit[state.cell.unit.name].append(state)
-    rows = [
-        (unit.task, unit.dataset.id, unit.backbone.id, unit.short, _summary(of_unit[unit.name]))
-        for unit in units
-    ]
-    echo(columns(rows, ("task", "dataset", "backbone", "adaptation", "cells")))
-    echo(f"\n{planned.suite.name}: {len(states)} cells in {len(units)} units; {_summary(states)}")
-    echo(
-        f"what is left: roughly {_duration(cost['seconds'])} and "
-        f"{cost['disk_bytes'] / 1e6:.1f} MB of features and records on {planned.device}"
-    )
-    echo(f"rates: {cost['basis']}")
-    if cost["kept"]["disk"]:
-        echo(f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk")
-    if cost["kept"]["memory"]:
-        echo(
-            f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
-            "one forward is held in memory for all repetitions"
-        )
-    for dataset, survey in planned.surveys.items():
-        echo(f"data {dataset}: {survey.line}")
-    for warning in planned.warnings:
-        echo(f"warning: {warning}")
-    for need in needs(states):
-        echo(f"blocked: {need}")
+    for line in lines(planned, name):
+        echo(line)
 
 
 def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
@@ -169,16 +144,3 @@ def _counts(states: Iterable[CellState], session: Session) -> dict[str, int]:
         "queued": queued_cells,
         "blocked": counts["blocked"],
     }
-
-
-def _summary(states: Iterable[CellState]) -> str:
-    counts = Counter(state.state for state in states)
-    return ", ".join(f"{count} {state}" for state, count in counts.items())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -41,7 +41,8 @@ class Survey:
     Attributes:
         facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
             share, `untrained` and `untrained_masks` (those that no training image shows), `sizes`,
-            `left_out`, `duplicates`, `shared_groups`, `pixels` (whether they were looked at).
+            `left_out`, `duplicates`, `shared_groups`, `columns` (the names of what else
+            is known of each image), `pixels` (whether they were looked at).
         warnings: a sentence each.
     """
 
@@ -59,6 +60,8 @@ class Survey:
             parts.append(f"masks: {_shares(facts['mask_classes'])}")
         smallest, largest = (" x ".join(map(str, size)) for size in facts["sizes"])
         parts.append(f"{smallest if smallest == largest else f'{smallest} to {largest}'} px")
+        if facts["columns"]:
+            parts.append(f"columns: {', '.join(facts['columns'])}")
         if not facts["pixels"]:
             parts.append("pixels not looked at (`data verify` does)")
         return "; ".join(parts)
@@ -83,7 +86,9 @@ def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) 
             f"{card.id} is declared strict, and {'; '.join(warnings)}: correct this, or leave "
             "`strict` out"
         )
-    return Survey({**seen["facts"], "left_out": others}, tuple(warnings))
+    # Which columns are declared decides no number, so the digest does not tell it.
+    columns = sorted({*seen["facts"]["columns"], *declaration_of(card).columns})
+    return Survey({**seen["facts"], "left_out": others, "columns": columns}, tuple(warnings))
 
 
 def surveys(units: Iterable[Unit], data_dir: Path) -> dict[str, Survey]:
@@ -117,6 +122,7 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         "images": {name: len(split) for name, split in dataset.splits.items()},
         "classes": _class_shares(dataset),
         "untrained": _untrained(dataset),
+        "columns": sorted(_columns(dataset) - set(declaration_of(card).columns)),
         "pixels": looks,
     }
     warnings = [*_undefined(dataset), *_shared_groups(dataset, facts)]
@@ -136,6 +142,7 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
         "mask_classes": {},
         "untrained": [],
         "untrained_masks": [],
+        "columns": [],
         "sizes": [[side, side], [side, side]] if side else [["?"], ["?"]],
         "duplicates": 0,
         "shared_groups": 0,
@@ -158,6 +165,10 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
     else:
         shares = values.mean(axis=0)
     return {name: float(share) for name, share in zip(dataset.card.classes, shares, strict=True)}
+
+
+def _columns(dataset: Dataset) -> set[str]:
+    return {name for split in dataset.splits.values() for name in split.columns}
 
 
 def _untrained(dataset: Dataset) -> list[str]:

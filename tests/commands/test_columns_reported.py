@@ -57,6 +57,8 @@ def test_columns_go_from_the_table_to_the_report(bench: Bench, suite: Path, tmp_
     declaration.write_text("columns: [patient]")
     assert cells(bench, suite)[0]["state"] == "blocked"
     declaration.write_text("columns: [sex, age]")
+    (line,) = [text for text in bench("plan", suite)[1].splitlines() if text.startswith("data fo")]
+    assert line.endswith("; columns: age, sex")
     assert [cell["digest"] for cell in cells(bench, suite)] == before
     status, _, err = bench("run", suite)
     assert status == 0, err

@@ -69,6 +69,21 @@ def test_plan_and_status_say_what_is_there(
         assert failure["message"] == "a damaged image"
 
 
+def test_the_plan_of_the_whole_study_fits_on_a_page(bench: Bench) -> None:
+    """892 cells of 184 units: a row for all backbones of a task, dataset and adaptation."""
+    _, out, _ = bench("plan", "omnirad")
+    lines = out.splitlines()
+    assert len(lines) <= 60
+    assert [line.split() for line in lines if " lora-r8-a16 " in line and "organa" in line] == [
+        ["classification", "organamnist", "lora-r8-a16", "1", "5", "blocked"]
+    ]
+    cells = json.loads(bench("plan", "omnirad", "--json")[1])["cells"]
+    assert f"omnirad: {len(cells)} cells in 184 units; {len(cells)} blocked" in lines
+    counts = [line.split()[4] for line in lines[1 : lines.index("")]]
+    assert sum(map(int, counts)) == len(cells)
+    assert "blocked: weights dino-small, dino-base, " in out
+
+
 def test_progress_tells_what_states_tell(
     recorded: tuple[tuple[Unit, ...], RecordStore],
 ) -> None:

@@ -102,6 +102,16 @@ def test_a_class_without_a_test_image_leaves_its_auc_undefined(tmp_path: Path) -
     assert warning == "test has no image of the class '2', so that its AUC is undefined"
 
 
+def test_columns_of_an_archive_and_classes_without_a_training_image_are_named(
+    tmp_path: Path,
+) -> None:
+    sites = {f"{split}_column_site": np.array(["x", "y"] * 3) for split in ("train", "test")}
+    np.savez(tmp_path / "own.npz", **arrays(train_labels=np.array([0, 2] * 3), **sites))
+    facts_seen = seen("npz:own.npz", tmp_path)
+    assert (facts_seen.facts["columns"], facts_seen.facts["untrained"]) == (["site"], ["1"])
+    assert "; columns: site" in facts_seen.line
+
+
 def test_mask_values_have_their_share_and_what_is_ignored_too(tmp_path: Path) -> None:
     masks = np.zeros((6, 8, 8), np.uint8)
     masks[:, :2] = 1

@@ -133,10 +133,11 @@ def test_multi_label_has_an_auc_for_every_label(make: Any, adaptation: str) -> N
     assert per_label[0] > 0.9
 
 
-def test_a_limit_cuts_every_split_to_one_fixed_draw(make: Any) -> None:
+def test_a_limit_cuts_every_split_to_one_fixed_draw_of_each_class(make: Any) -> None:
     (outcome,) = outcomes(*make(repetitions=(0,), recipe={"limit": 10}))
-    kept = np.sort(np.random.default_rng(0).permutation(30)[:10])
-    assert outcome.predictions["test_labels"].tolist() == (kept % 2).tolist()
+    order = np.random.default_rng(0).permutation(30)  # of two equal classes: the first five of each
+    rows = np.sort([row for label in (0, 1) for row in order[order % 2 == label][:5]])
+    assert outcome.predictions["test_labels"].tolist() == (rows % 2).tolist()
     assert len(outcome.predictions["test_logits"]) == 10
 
 

@@ -2,9 +2,25 @@
 
 from omnibench import BackboneCard, register_backbone
 
-for suffix, tag, data, licence, citation in (
-    ("", "laion2b", "laion-2b", "MIT", "arXiv:2212.07143"),
-    ("-openai", "openai", "wit-400m", "MIT", "arXiv:2103.00020"),
+for suffix, tag, data, licence, citation, display, bib in (
+    (
+        "",
+        "laion2b",
+        "laion-2b",
+        "MIT",
+        "arXiv:2212.07143",
+        "OpenCLIP ViT-B/16",
+        "cherti2023openclip",
+    ),
+    (
+        "-openai",
+        "openai",
+        "wit-400m",
+        "MIT",
+        "arXiv:2103.00020",
+        "CLIP ViT-B/16",
+        "radford2021clip",
+    ),
 ):
     register_backbone(
         BackboneCard(
@@ -22,5 +38,7 @@ for suffix, tag, data, licence, citation in (
             licence=licence,
             pretraining=(data,),
             citation=citation,
+            display=display,
+            bib=bib,
         )
     )

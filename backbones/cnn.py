@@ -37,12 +37,33 @@ def efficientnet_lite0() -> "tuple[nn.Module, Coverage]":
     return module, coverage
 
 
-for identifier, name, width, citation in (
-    ("resnet18", "resnet18.a1_in1k", 512, "arXiv:1512.03385"),
-    ("resnet50", "resnet50.a1_in1k", 2048, "arXiv:1512.03385"),
-    ("densenet121", "densenet121.ra_in1k", 1024, "arXiv:1608.06993"),
-    ("efficientnet-b0", "efficientnet_b0.ra_in1k", 1280, "arXiv:1905.11946"),
-    ("mobilenet-v2", "mobilenetv2_100.ra_in1k", 1280, "arXiv:1801.04381"),
+for identifier, name, width, citation, display, bib in (
+    ("resnet18", "resnet18.a1_in1k", 512, "arXiv:1512.03385", "ResNet-18", "he2015resnet"),
+    ("resnet50", "resnet50.a1_in1k", 2048, "arXiv:1512.03385", "ResNet-50", "he2015resnet"),
+    (
+        "densenet121",
+        "densenet121.ra_in1k",
+        1024,
+        "arXiv:1608.06993",
+        "DenseNet-121",
+        "huang2016densenet",
+    ),
+    (
+        "efficientnet-b0",
+        "efficientnet_b0.ra_in1k",
+        1280,
+        "arXiv:1905.11946",
+        "EfficientNet-B0",
+        "tan2019efficientnet",
+    ),
+    (
+        "mobilenet-v2",
+        "mobilenetv2_100.ra_in1k",
+        1280,
+        "arXiv:1801.04381",
+        "MobileNetV2",
+        "sandler2018mobilenetv2",
+    ),
 ):
     register_backbone(
         BackboneCard(
@@ -56,12 +77,24 @@ for identifier, name, width, citation in (
             licence="Apache-2.0",
             pretraining=("imagenet-1k",),
             citation=citation,
+            display=display,
+            bib=bib,
         )
     )
 
-for identifier, source, pretraining in (
-    ("efficientnet-lite0", f"{__name__}:efficientnet_lite0", ("imagenet-1k",)),
-    ("random-efficientnet-lite0", "random:tf_efficientnet_lite0", ()),
+for identifier, display, source, pretraining in (
+    (
+        "efficientnet-lite0",
+        "EfficientNet-Lite0",
+        f"{__name__}:efficientnet_lite0",
+        ("imagenet-1k",),
+    ),
+    (
+        "random-efficientnet-lite0",
+        "Random EfficientNet-Lite0",
+        "random:tf_efficientnet_lite0",
+        (),
+    ),
 ):
     register_backbone(
         BackboneCard(
@@ -75,6 +108,8 @@ for identifier, source, pretraining in (
             licence="Apache-2.0",
             pretraining=pretraining,
             citation="arXiv:1905.11946",
+            display=display,
+            bib="tan2019efficientnet",
             package=None if identifier.startswith("random") else LITE0_PACKAGE,
             checksum=None if identifier.startswith("random") else LITE0_CHECKSUM,
         )

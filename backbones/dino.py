@@ -19,5 +19,7 @@ for size, width in (("small", 384), ("base", 768)):
             licence="Apache-2.0",
             pretraining=("imagenet-1k",),
             citation="arXiv:2104.14294",
+            display=f"DINO ViT-{size[0].upper()}/16",
+            bib="caron2021dino",
         )
     )

@@ -19,5 +19,7 @@ for size, width in (("small", 384), ("base", 768)):
             licence="Apache-2.0",
             pretraining=("lvd-142m",),
             citation="arXiv:2304.07193",
+            display=f"DINOv2 ViT-{size[0].upper()}/14",
+            bib="oquab2023dinov2",
         )
     )

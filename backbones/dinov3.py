@@ -19,5 +19,7 @@ for size, width in (("small", 384), ("base", 768)):
             licence="DINOv3 License",
             pretraining=("lvd-1689m",),
             citation="arXiv:2508.10104",
+            display=f"DINOv3 ViT-{size[0].upper()}/16",
+            bib="simeoni2025dinov3",
         )
     )

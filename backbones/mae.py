@@ -18,5 +18,7 @@ register_backbone(
         licence="CC-BY-NC-4.0",
         pretraining=("imagenet-1k",),
         citation="arXiv:2111.06377",
+        display="MAE ViT-B/16",
+        bib="he2021mae",
     )
 )

@@ -16,5 +16,7 @@ for size, width in (("small", 384), ("base", 768)):
             licence="see the hub repository",
             pretraining=("radimagenet",),
             citation="OmniRad, hub repositories Snarcy/OmniRad-*",
+            display=f"OmniRad ViT-{size[0].upper()}/14",
+            bib="omnirad",
         )
     )

@@ -16,5 +16,7 @@ for size, short, width in (("small", "s", 384), ("base", "b", 768)):
             licence="see the hub repository",
             pretraining=("radimagenet",),
             citation="Radio DINO, hub repositories Snarcy/RadioDino-*",
+            display=f"Radio DINO ViT-{size[0].upper()}/16",
+            bib="zedda2024radiodino",
         )
     )

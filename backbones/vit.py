@@ -22,6 +22,8 @@ for size, width, tag in (
             licence="Apache-2.0",
             pretraining=("imagenet-21k", "imagenet-1k"),
             citation="arXiv:2106.10270",
+            display=f"AugReg ViT-{size[0].upper()}/16",
+            bib="steiner2021augreg",
         )
     )
 
@@ -41,5 +43,7 @@ for size, width in (("tiny", 192), ("small", 384)):
             source=f"random:vit_{size}_patch16_224",
             licence="Apache-2.0",
             citation="arXiv:2010.11929",
+            display=f"Random ViT-{'Ti' if size == 'tiny' else size[0].upper()}/16",
+            bib="dosovitskiy2020vit",
         )
     )

@@ -20,6 +20,8 @@ class Card(BaseModel):
         id: its name in suites, paths and tables.
         licence: of the weights or the images, by its SPDX identifier where there is one.
         citation: where it was published.
+        display: what it is called in tables and sentences; "" for its id.
+        bib: the key under which LaTeX cites it; "" for no citation. Neither decides any number.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -27,6 +29,8 @@ class Card(BaseModel):
     id: Identifier
     licence: str = "unknown"
     citation: str = ""
+    display: Annotated[str, StringConstraints(max_length=60)] = ""
+    bib: Annotated[str, StringConstraints(pattern=r"^([A-Za-z0-9][A-Za-z0-9:._+/-]*)?$")] = ""
 
 
 class WeightsCard(Card):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -73,6 +73,15 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+def _layout(name: Any) -> Any:
+    known = get_args(Layout)
+    if name is not None and name not in known:
+        near = did_you_mean(str(name), known)
+        raise ValueError(f"'{name}' is none of {', '.join(known)}{near}")
+    return name
+
+
+Layout = Literal["per-metric", "per-task", "per-dataset"]
 Threshold = Annotated[float, Field(gt=0, lt=1)]
 Thresholds = Annotated[tuple[Threshold, Threshold], AfterValidator(_rising)]
 
@@ -93,6 +102,8 @@ class ReportSection(_Model):
         subgroups: columns of the data by whose levels or bands models are compared.
         decision_curves: first and last threshold of the net benefit that is drawn of tasks with two
             classes; None for no such figure.
+        layout: of the printed tables: one a metric with a column a dataset; one a dataset with a
+            column a metric; one a task, the datasets below each other. None for one a dataset.
     """
 
     baseline: str | None = None
@@ -101,6 +112,7 @@ class ReportSection(_Model):
     published: list[str] = Field(default_factory=list)
     subgroups: Subgroupings = Field(default_factory=list)
     decision_curves: Thresholds | None = None
+    layout: Annotated[Layout | None, BeforeValidator(_layout)] = None
 
 
 class SuiteFile(_Model):
@@ -133,7 +145,7 @@ SuiteSource = str | Path | Mapping[str, Any]
 MOST_CELLS = 250_000
 
 # Stems of what lies beside a suite's own tables in its report's folder.
-REPORT_FILES = ("report", "headlines", "latent", "calibration", "subgroups")
+REPORT_FILES = ("report", "headlines", "references", "latent", "calibration", "subgroups")
 
 
 @dataclass(frozen=True)

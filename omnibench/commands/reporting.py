@@ -1,6 +1,6 @@
 """`report` and `rescore`: from records to numbers for people."""
 
-import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,9 @@ from omnibench.report.figures.drawing import draw_figures
 from omnibench.report.gather import gather
 from omnibench.report.latent_report import write_latent
 from omnibench.report.page.write import FIGURES, make_page, write_page
-from omnibench.report.write import tables_in_words, write_tables
+from omnibench.report.page.write import NAME as PAGE
+from omnibench.report.screen import WIDTH, screen
+from omnibench.report.write import write_tables
 from omnibench.scoring import score
 from omnibench.session import Places, Session
 from omnibench.states import states
@@ -26,7 +28,7 @@ TIDY = "results.parquet"
 
 
 def report(name: str, out: Path | None, places: Places) -> None:
-    """Write a suite's tables, figures and page, and print the tables."""
+    """Write a suite's tables, figures and page, and print what they answer."""
     session = Session.open(places)
     suite, units = session.suite(name)
     store = session.store
@@ -41,18 +43,21 @@ def report(name: str, out: Path | None, places: Places) -> None:
     inside(folder / FIGURES, folder)
     latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
-    echo(re.sub(r"\\([\[\]<>_])", r"\1", tables_in_words(study)))  # a terminal needs no escapes
+    for line in screen(suite.name, study.answers, shutil.get_terminal_size((WIDTH, 24)).columns):
+        echo(line)
+    echo()
     paths = [*write_tables(study, folder), *latent.paths]
     paths.append(folder / TIDY)
     write_atomically(folder / TIDY, to_parquet(tidy(cell.record for cell in cells if cell.record)))
     figures = draw_figures(study, folder / FIGURES)
     page = make_page(study, figures, folder)
     paths += [*write_document(study, page, figures, folder), write_page(page, folder)]
+    first, *others = sorted(paths, key=lambda path: path.name != PAGE)
+    echo(f"written: {first}")
+    names = [path.name for path in others]
     if figures.drawings:
-        count = len(figures.drawings)
-        echo(f"written: {count} figures, as PDF, SVG and PNG, in {folder / FIGURES}")
-    for path in paths:
-        echo(f"written: {path}")
+        names.append(f"{len(figures.drawings)} figures in {FIGURES}/")
+    echo(f"beside it: {', '.join(names)}")
     for sentence in figures.failures:
         echo(sentence)
     for lost in study.unregistered:

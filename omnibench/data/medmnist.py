@@ -29,5 +29,6 @@ for name, facts in FACTS.items():
                 origins=ORIGINS[name],
                 licence=facts.licence,
                 citation="arXiv:2110.14795",
+                bib="yang2023medmnist",
             )
         )

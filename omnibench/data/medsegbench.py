@@ -33,5 +33,6 @@ for name, facts in FACTS.items():
                 origins=ORIGINS.get(name, (name,)),
                 licence=facts.licence,
                 citation="doi:10.1038/s41597-024-04159-2",
+                bib="kus2024medsegbench",
             )
         )

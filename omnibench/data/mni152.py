@@ -60,6 +60,7 @@ CARD = register_dataset(
         },
         primary={"segmentation": "dice"},
         citation="doi:10.1016/j.neuroimage.2010.07.033",
+        bib="fonov2011mni152",
         version=VERSION,
         note="Slices of one averaged brain, splits lie 7 mm or more apart in it: its scores say "
         "nothing of other patients.",

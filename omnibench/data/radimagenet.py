@@ -33,6 +33,7 @@ CARD = register_dataset(
         splits={"train": 1_080_000, "val": 135_000, "test": 135_000},
         licence="on request",
         citation="doi:10.1148/ryai.210315",
+        bib="mei2022radimagenet",
     )
 )
 

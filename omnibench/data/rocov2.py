@@ -31,6 +31,7 @@ CARD = register_dataset(
         origins=("pmc-oa",),
         licence="CC BY-NC-SA 4.0",
         citation="arXiv:2405.10004",
+        bib="ruckert2024rocov2",
     )
 )
 

@@ -114,6 +114,28 @@ class Contest:
         return f"{best}; that is not tested{_reason(self.second.note)}."
 
     @property
+    def brief(self) -> str:
+        """Return the same in the fewest words, with chance, for a line of a terminal."""
+        text = f"{self.place}: {self.leader} {_BRIEF[self.decision]}, "
+        text += f"{self.metric} {self.score}{self._unit}"
+        if self.second is not None:
+            text += f"; {number(self.second.difference, self.unit, signed=True)}"
+            if self.second.tested:
+                bounds = (number(bound, self.unit) for bound in (self.second.low, self.second.high))
+                text += f" [{', '.join(bounds)}]"
+            text += f" over {self.second.rival}"
+        return f"{text}; chance {self.guessed}" if self.chance is not None else text
+
+    @property
+    def decision(self) -> str:
+        """Return a key of what is said of it: "decided", "undecided", "alone" and others."""
+        if self.second is None:
+            return "alone"
+        if self.decided:
+            return "decided"
+        return "undecided" if self.tied else self.second.verdict
+
+    @property
     def facts(self) -> str:
         """Return a sentence: the difference from the baseline, chance, floors, n."""
         parts = []
@@ -124,9 +146,14 @@ class Contest:
         counts += [counted(self.repetitions, "repetition")] if self.repetitions else []
         parts += [", ".join(counts)] if counts else []
         if self.chance is not None:
-            parts.append(f"chance {number(self.chance.value, self.unit)} ({self.chance.guess})")
+            parts.append(f"chance {self.guessed} ({self.chance.guess})")
         text = "; ".join(parts)
         return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    @property
+    def guessed(self) -> str:
+        """Return what a guess scores; "" where that is not known."""
+        return "" if self.chance is None else number(self.chance.value, self.unit)
 
     @property
     def sentence(self) -> str:
@@ -222,6 +249,21 @@ class Answer:
         return Table(f"{self.task}: who leads", tuple(columns), rows, labels=2)
 
 
+_DECISIONS = {
+    "alone": DASH,
+    "decided": "yes",
+    "undecided": "no",
+    "identical": "identical",
+    "untested": "not tested",
+}
+# What a terminal says behind the name of the best mean.
+_BRIEF = {
+    "alone": "alone",
+    "decided": "leads",
+    "undecided": "best but undecided",
+    "identical": "best but identical",
+    "untested": "best, not tested",
+}
 # Of a leader against the baseline.
 _VERDICTS = {"better": "decided", "worse": "decided", "untested": "not tested"}
 
@@ -240,7 +282,7 @@ def _cells(contest: Contest, with_baseline: bool) -> tuple[Cell, ...]:
         ),
         Cell(second.rival if second else DASH),
         *_lead(second, contest),
-        Cell(_decision(contest)),
+        Cell(_DECISIONS[contest.decision]),
         Cell(_names(contest.tied) if contest.tied else DASH),
         *(_lead(contest.baseline, contest)[:1] if with_baseline else ()),
         Cell.from_number(
@@ -259,14 +301,6 @@ def _lead(lead: Lead | None, contest: Contest) -> tuple[Cell, Cell]:
         Cell(number(lead.difference, contest.unit, signed=True), "number", lead.difference),
         Cell(bounds, "number", lead.low) if lead.tested else Cell(DASH, "number"),
     )
-
-
-def _decision(contest: Contest) -> str:
-    if contest.second is None:
-        return DASH
-    if contest.decided:
-        return "yes"
-    return "no" if contest.tied else contest.second.verdict.replace("untested", "not tested")
 
 
 def _names(names: Sequence[str]) -> str:

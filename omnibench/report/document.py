@@ -1,20 +1,22 @@
 """`report.tex`: the whole report as a document that LaTeX's basic packages compile."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from omnibench.files import write_atomically
+from omnibench.report.answers import Answer
 from omnibench.report.calibration import calibration_table
 from omnibench.report.comparisons import difference_tables
 from omnibench.report.figures.drawing import Figures
-from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
+from omnibench.report.headlines import headlines, to_commands
 from omnibench.report.latex import breakable, fitted
 from omnibench.report.page.render import Page
 from omnibench.report.page.write import FIGURES
+from omnibench.report.references import to_bibliography, to_bibtex
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 
-NAME, HEADLINES = "report.tex", "headlines.tex"
+NAME, HEADLINES, REFERENCES = "report.tex", "headlines.tex", "references.bib"
 # Debian: texlive-latex-base, texlive-latex-recommended. The font encoding stays OT1, as only its
 # fonts come as outlines with these. What OT1 draws or takes from elsewhere is a letter of its
 # typewriter font here, so that names can be found and copied in the PDF.
@@ -44,7 +46,10 @@ PREAMBLE = r"""\documentclass[a4paper]{article}
 
 
 def write_document(study: Study, page: Page, figures: Figures, folder: Path) -> list[Path]:
-    """Write `report.tex` and the `headlines.tex` that it reads; return their paths.
+    """Write `report.tex`, the `headlines.tex` that it reads and the papers that it cites.
+
+    Returns:
+        Their paths. It holds its list of papers; `references.bib` is for other documents.
 
     Args:
         page: whose words it shares.
@@ -54,10 +59,10 @@ def write_document(study: Study, page: Page, figures: Figures, folder: Path) -> 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
     """
-    numbers = headlines(study)
     contents = {
-        HEADLINES: to_commands(study.name, numbers, study.correction),
-        NAME: to_document(study, page, numbers, figures),
+        HEADLINES: to_commands(study.name, headlines(study), study.correction),
+        REFERENCES: to_bibtex(study.cards),
+        NAME: to_document(study, page, figures),
     }
     for name, text in contents.items():
         # A comment may hold a lone surrogate of a broken file name.
@@ -65,7 +70,7 @@ def write_document(study: Study, page: Page, figures: Figures, folder: Path) -> 
     return [folder / name for name in contents]
 
 
-def to_document(study: Study, page: Page, numbers: Sequence[Headline], figures: Figures) -> str:
+def to_document(study: Study, page: Page, figures: Figures) -> str:
     """Return the document; it reads `headlines.tex` and the figures from beside it.
 
     Args:
@@ -81,7 +86,7 @@ def to_document(study: Study, page: Page, numbers: Sequence[Headline], figures: 
         r"\maketitle",
         r"\section{Summary}",
         *map(breakable, page.summary),
-        *_best(numbers),
+        *(text for answer in study.answers for text in _answer(answer)),
         r"\section{Methods}",
         *map(breakable, page.methods),
         r"\section{Results}",
@@ -90,17 +95,15 @@ def to_document(study: Study, page: Page, numbers: Sequence[Headline], figures: 
     ]
     tables = [table for table in (page.failures, *page.data, page.environment) if table is not None]
     parts += [text for table in tables for text in _listed(table)]
+    parts += filter(None, [to_bibliography(study.cards)])
     return "\n\n".join([*parts, r"\end{document}"]) + "\n"
 
 
-def _best(numbers: Sequence[Headline]) -> Iterator[str]:
-    items = [best_of(column) for column in by_column(numbers)]
-    if items:
-        yield (
-            "The best mean of each dataset, with its sample standard deviation over repetitions; "
-            "to be the best mean claims no significance:"
-        )
-        yield from _items(items)
+def _answer(answer: Answer) -> Iterator[str]:
+    """Yield what a task's records say: who leads, what lacks, and what looks wrong."""
+    yield rf"\textbf{{{breakable(answer.task)}}}: {breakable(answer.headline)}"
+    yield from _items(map(breakable, answer.sentences))
+    yield from _items(rf"\emph{{{breakable(t)}}}" for t in (*answer.lacking, *answer.doubts))
 
 
 def _tables(study: Study) -> Iterator[str]:

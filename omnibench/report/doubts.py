@@ -98,8 +98,8 @@ def _below_controls(study: "Study", results: Results) -> Iterator[str]:
                 below.setdefault((row.backbone, start.backbone), []).append(text + decision)
         for (backbone, control), gaps in below.items():
             yield (
-                f"{dataset}: {study.named(backbone)} is worse than random weights of its "
-                f"architecture, {study.named(control)}: {_names(gaps)}."
+                f"{dataset}: {study.named(backbone)} is worse than its architecture with random "
+                f"weights, {study.named(control)}: {_names(gaps)}."
             )
 
 
@@ -169,12 +169,12 @@ def made(study: "Study", task: str) -> Iterator[str]:
     """Yield a sentence for each backbone that a task made for others: from what, on what."""
     if not makes_backbones(task):
         return
-    names = {card.source_name: card.id for card in study.backbones}
+    names = study.made
     results = study.primary.get(task)
     for state, record in study.finished:
         unit = state.cell.unit
         if unit.task == task:
-            name = names.get(record["digest"], f"pretrain-{record['digest'][:8]}")
+            name = names[task, unit.dataset.id, unit.backbone.id, unit.short]
             text = f"{study.named(name)} was made from {study.named(unit.backbone.id)} on "
             text += f"{unit.dataset.id} by {unit.short}"
             value = None

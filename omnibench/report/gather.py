@@ -96,6 +96,7 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         decision_curves=report.decision_curves,
         subgroups=report.subgroups,
         backbones=suite.backbones,
+        layout=report.layout,
     )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from omnibench.cell import digest_of
-from omnibench.report.latex import breakable, escape
 from omnibench.report.results import Result, ResultRow, Results
 from omnibench.report.study import Study
 from omnibench.report.words import UNDEFINED, number, probability
@@ -181,44 +180,3 @@ def _italic(text: str = UNDEFINED) -> str:
 def _plain(text: str) -> str:
     """Return a comment on one line, of letters that every editor and TeX read alike."""
     return " ".join(text.split()).encode("ascii", "backslashreplace").decode()
-
-
-def by_column(numbers: Iterable[Headline]) -> list[list[Headline]]:
-    """Return the finished cells of each task and dataset, without those that lack repetitions."""
-    columns: dict[tuple[str, str], list[Headline]] = {}
-    for headline in numbers:
-        if headline.cell.state == "done" and not headline.cell.partial:
-            columns.setdefault((headline.results.task, headline.column), []).append(headline)
-    return list(columns.values())
-
-
-def best_of(column: Sequence[Headline]) -> str:
-    """Return LaTeX: the best mean, its difference from the baseline, and who may be better.
-
-    Args:
-        column: finished cells of one dataset, at least one.
-    """
-    results, dataset = column[0].results, column[0].column
-    choose = min if results.lower_is_better else max
-    best = choose(column, key=lambda headline: headline.cell.mean)
-    model = f"{best.row.backbone} ({best.row.adaptation})"
-    text = breakable(f"{results.task}, {dataset}, {results.metric}: {model} with")
-    text += f" {best.command('Mean')}{{}}"
-    text += rf" $\pm$ {best.command('Std')}{{}}" if best.cell.std is not None else ""
-    text += f" {escape(results.unit)}"
-    against = best.cell.against
-    if against is not None and against.test != "none":
-        baseline = breakable(str(results.baseline))
-        text += (
-            f"; difference from {baseline}: {best.command('Difference')}{{}} "
-            f"[{best.command('Low')}, {best.command('High')}], corrected $p$ {best.command('P')}"
-        )
-    others = [headline for headline in column if headline is not best]
-    groups = [headline for headline in others if headline.row.adaptation == best.row.adaptation]
-    standing = best.cell.standing
-    if standing is not None and standing.place == "undecided":
-        text += "; none of this adaptation can be ruled out as the best"
-    rivals = [headline.row.backbone for headline in groups if headline.cell.leading]
-    if best.cell.leading and rivals and standing is not None:
-        text += breakable(f"; {', '.join(rivals)} may be the best of this adaptation, too")
-    return f"{text}."

@@ -129,6 +129,8 @@ def fitted(table: Table, label: str) -> str:
         if number > 1:
             caption = f"Part {number} of {len(parts)}; what is said of the first holds here too."
         blocks.append(_environment(part, caption, label if number == 1 else "", fits=True))
+    if table.details:
+        blocks.append(rf"{{\footnotesize {breakable(' '.join(table.details))}\par}}")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -180,10 +182,18 @@ def _environment(table: Table, caption: str, label: str, fits: bool = False) -> 
             *body,
             r"\bottomrule",
             r"\end{tabular}",
-            *([r"\end{lrbox}", r"\obfit"] if fits else []),
+            *([r"\end{lrbox}", r"\obfit"] if fits else _note(table)),
             r"\end{table}",
         ]
     )
+
+
+def _note(table: Table) -> list[str]:
+    """Return the details of a table as lines below it."""
+    if not table.details:
+        return []
+    text = breakable(" ".join(table.details))
+    return [rf"\par\smallskip\begin{{minipage}}{{\linewidth}}\footnotesize {text}\end{{minipage}}"]
 
 
 def _alignment(column: Column) -> str:
@@ -203,7 +213,7 @@ def _head(column: Column) -> str:
 
 def _cell(column: Column, cell: Cell) -> str:
     if column.kind != "value":
-        return escape(cell.text)
+        return escape(cell.text) + (rf"~\cite{{{cell.key}}}" if cell.key else "")
     if cell.kind == "absent":
         text = "--" if cell.text == DASH else rf"\textit{{{escape(cell.text)}}}"
         return rf"\multicolumn{{2}}{{c}}{{{text}}}"

@@ -46,6 +46,9 @@ def _blocks(table: Table) -> Iterator[str]:
         rows = (map(_cell, row.cells) for row in table.rows)
         yield "\n".join(map(_line, (map(escape, table.heads), rule, *rows)))
     yield escape(table.caption)
+    if table.details:
+        text = escape(" ".join(table.details))
+        yield f"<details><summary>Details</summary>\n\n{text}\n\n</details>"
 
 
 def _line(cells: Iterable[str]) -> str:

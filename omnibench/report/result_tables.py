@@ -4,16 +4,20 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from omnibench.report.captions import caption
+from omnibench.report.captions import caption, details
 from omnibench.report.columns import RowFacts, further_columns
+from omnibench.report.names import NO_NAMES, Names
 from omnibench.report.results import SETTINGS, Result, ResultRow, Results
 from omnibench.report.table import DASH, Cell, Column, Mark, Row, Table
+from omnibench.report.truth import Truths, chance_details, chance_rows
 from omnibench.report.words import VERDICTS, listed, number, probability
 from omnibench.stats.best import Standing
 from omnibench.stats.pair import FROZEN, Comparison
 from omnibench.stats.t_tests import t_tails
+from omnibench.stats.units import split_decoding
 
 SHOWN_DIGESTS = 6
+BACKBONES = ("backbone", "made from")  # heads over ids of backbones
 Place = tuple[str, str, str]  # task, backbone, adaptation
 _COMPARED = (
     *("difference", "low", "high", "test", "p", "p_corrected", "family", "verdict", "equivalent"),
@@ -33,53 +37,74 @@ STANDINGS = {
 }
 
 
-def result_table(results: Results, facts: Mapping[Place, RowFacts] | None = None) -> Table:
+def result_table(
+    results: Results,
+    facts: Mapping[Place, RowFacts] | None = None,
+    names: Names = NO_NAMES,
+    truths: Truths | None = None,
+) -> Table:
     """Return results as they are printed, with the further columns that are registered.
 
     Args:
         facts: what those columns are computed from; without any, there are none.
+        names: of its backbones and datasets.
+        truths: of its datasets: where a guess is known, its scores are the last rows.
     """
     labels = [
         Column(text, "number", right=True) if text in SETTINGS else Column(text)
         for text in results.heads
     ]
-    values = [_column(results, name) for name in results.columns]
+    values = [_column(results, name, names) for name in results.columns]
     places = [(results.task, row.backbone, row.adaptation) for row in results.rows]
     further = list(further_columns("results", [(facts or {}).get(p) for p in places]))
-    rows = (
-        _row(results, row, [cells[k] for _, cells in further]) for k, row in enumerate(results.rows)
-    )
+    rows = [
+        _row(results, row, [cells[k] for _, cells in further], names)
+        for k, row in enumerate(results.rows)
+    ]
+    guessed = list(chance_rows(results, truths or {}, names, len(further)))
     kind = results.metric or results.dataset
     return Table(
         results.title,
         (*labels, *values, *(column for column, _ in further)),
-        tuple(rows),
-        caption(results),
+        (*rows, *guessed),
+        caption(results, names),
         name=f"{results.task} {results.study} {kind} {results.definition}",
         labels=len(labels),
+        details=(*details(results, names), *chance_details(results, truths or {}, names)),
     )
 
 
-def _column(results: Results, name: str) -> Column:
+def _column(results: Results, name: str, names: Names) -> Column:
     falling = results.place(name)[1] in results.lower_is_better
     unit = results.unit_of(name)
-    return Column(name, "value", falling, "" if unit == results.unit else unit)
+    head = names.dataset(name) if results.metric else name
+    return Column(head, "value", falling, "" if unit == results.unit else unit)
 
 
-def _row(results: Results, row: ResultRow, further: Sequence[Cell]) -> Row:
+def _row(results: Results, row: ResultRow, further: Sequence[Cell], names: Names) -> Row:
     labels = (
-        Cell(text, value=float(text) if text.isdecimal() else None) for text in results.labels(row)
+        _label(head, text, names)
+        for head, text in zip(results.heads, results.labels(row), strict=True)
     )
     pairs = zip(results.columns, row.cells, strict=True)
-    values = (_cell(results, column, row, cell) for column, cell in pairs)
-    return Row((*labels, *values, *further), "published" if row.published else "")
+    values = (_cell(results, column, row, cell, names) for column, cell in pairs)
+    group = f"{row.dataset} {row.adaptation} {row.decoding}" if results.scores else ""
+    return Row((*labels, *values, *further), "published" if row.published else group)
 
 
-def _cell(results: Results, column: str, row: ResultRow, cell: Result) -> Cell:
-    dataset, unit = results.place(column)[0], results.unit_of(column)
+def _label(head: str, text: str, names: Names) -> Cell:
+    if head in BACKBONES:
+        return Cell(names.backbone(text), key=names.keys.get(text, ""))
+    if head == "dataset":
+        return Cell(names.dataset(text))
+    return Cell(text, value=float(text) if text.isdecimal() else None)
+
+
+def _cell(results: Results, column: str, row: ResultRow, cell: Result, names: Names) -> Cell:
+    dataset, unit = results.place(column, row)[0], results.unit_of(column)
     digests = " ".join(digest[:8] for digest in cell.digests)
     source = f"{dataset}: {digests}" if digests else ""
-    details = _details(results, column, row, cell)
+    details = _details(results, column, row, cell, names)
     if cell.state != "done":
         # What a dash means is said in the caption.
         text = DASH if cell.state in ("undefined", "unplanned") else cell.state
@@ -153,15 +178,20 @@ def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mappin
     return line
 
 
-def _details(results: Results, column: str, row: ResultRow, cell: Result) -> tuple[str, ...]:
+def _details(
+    results: Results, column: str, row: ResultRow, cell: Result, names: Names
+) -> tuple[str, ...]:
     """Return sentences on one cell, in the order of their weight."""
-    dataset, metric = results.place(column)
-    name = " ".join((row.backbone, row.adaptation, row.decoding)).strip()
+    dataset, metric = results.place(column, row)
+    name = " ".join((names.backbone(row.backbone), row.adaptation, row.decoding)).strip()
+    where = f"{name} on {names.dataset(dataset)}, {metric}."
+    return (where, *_facts(results, column, row, cell, names))
+
+
+def _facts(
+    results: Results, column: str, row: ResultRow, cell: Result, names: Names
+) -> Iterator[str]:
     unit = results.unit_of(column)
-    return (f"{name} on {dataset}, {metric}.", *_facts(results, row, cell, unit))
-
-
-def _facts(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterator[str]:
     if cell.state == "unplanned":
         yield "The suite does not ask for this cell."
         return
@@ -174,7 +204,7 @@ def _facts(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterato
     if row.published:
         claimed = f"n = {cell.n} as claimed" if cell.n else "no n claimed"
         yield f"Published in {results.study} ({row.published}), {claimed}; not computed here."
-        yield f"Metric definition: {_definition(results, row)}."
+        yield f"Metric definition: {_definition(results, column, row)}."
         return
     yield _repetitions(results, row, cell)
     if cell.state == "undefined":
@@ -182,19 +212,19 @@ def _facts(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterato
     else:
         yield from _ranked(results, row, cell, unit)
     if cell.against is not None:
-        yield from _comparison(cell.against, unit)
+        yield from _comparison(cell.against, unit, names)
     elif row.backbone == results.baseline:
         yield "It is the baseline that the others are compared with."
     if cell.seen:
         yield f"The backbone's pretraining data hold images of its source: {listed(cell.seen)}."
-    yield f"Metric definition: {_definition(results, row)}."
+    yield f"Metric definition: {_definition(results, column, row)}."
     if cell.digests:
         yield _records(cell)
 
 
-def _definition(results: Results, row: ResultRow) -> str:
+def _definition(results: Results, column: str, row: ResultRow) -> str:
     decoding = f", decoding {row.decoding}" if row.decoding else ""
-    return f"{row.definition or results.definition}{decoding}"
+    return f"{row.definition or split_decoding(results.score(column)[0])[0]}{decoding}"
 
 
 def _repetitions(results: Results, row: ResultRow, cell: Result) -> str:
@@ -237,10 +267,10 @@ def _ranked(results: Results, row: ResultRow, cell: Result, unit: str) -> Iterat
         )
 
 
-def _comparison(c: Comparison, unit: str) -> Iterator[str]:
+def _comparison(c: Comparison, unit: str, names: Names) -> Iterator[str]:
     if math.isfinite(c.difference):
         difference = number(c.difference, unit, signed=True)
-        text = f"Difference from {c.backbone_b}: {difference} {unit}"
+        text = f"Difference from {names.backbone(c.backbone_b)}: {difference} {unit}"
         if math.isfinite(c.low) and math.isfinite(c.high):
             low, high = (number(bound, unit, signed=True) for bound in (c.low, c.high))
             text += f", 95 % interval {low} to {high}"

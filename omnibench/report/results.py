@@ -8,6 +8,7 @@ from typing import Literal
 
 from omnibench.stats.best import Standing
 from omnibench.stats.pair import Comparison
+from omnibench.stats.units import Score
 from omnibench.task import POINTS
 
 State = Literal["done", "undefined", "failed", "missing", "unplanned"]
@@ -74,6 +75,8 @@ class ResultRow:
         published: "own", "rerun" or "cited" for numbers that the table's study printed; "" for
             one's own.
         definition: of its numbers, in a table that holds several; else "".
+        dataset: that its cells are of, in a table whose columns are metrics; else "".
+        made: the backbone that was made of this one; "" where none was.
     """
 
     backbone: str
@@ -84,6 +87,8 @@ class ResultRow:
     decoding: str = ""
     published: str = ""
     definition: str = ""
+    dataset: str = ""
+    made: str = ""
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ class ResultRow:
 
 @dataclass(frozen=True)
 class Results:
-    """One definition of one task: a metric over datasets, or metrics on the texts of a dataset.
+    """Results of one task: a metric over datasets, or metrics on datasets or on generated texts.
 
     Attributes:
         metric: what all cells are; "" where each column is another metric.
@@ -107,6 +112,9 @@ class Results:
         correction: of the daggers' p-values.
         study: "STUDY, Table 3" of a table in the shape of a published one, with its numbers.
         members: datasets that each cell is taken over; () where it is of one.
+        scores: column -> definition and metric, in a table whose columns are metrics of several
+            definitions; {} in others.
+        left: metrics that are undefined in every row, and so no columns.
     """
 
     task: str
@@ -122,12 +130,16 @@ class Results:
     correction: str = "holm"
     study: str = ""
     members: tuple[str, ...] = ()
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    left: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """Return the task and what the table is of."""
         if self.study:
             return f"{self.task}: as in {self.study}, {self.metric or self.dataset}"
+        if self.scores:
+            return f"{self.task}: {self.dataset}" if self.dataset else self.task
         return f"{self.task}: {self.metric or f'{self.definition} on {self.dataset}'}"
 
     @property
@@ -136,21 +148,42 @@ class Results:
         return any(row.decoding for row in self.rows)
 
     @property
+    def several(self) -> bool:
+        """Return whether its rows are of several datasets."""
+        return len({row.dataset for row in self.rows}) > 1
+
+    @property
     def heads(self) -> tuple[str, ...]:
         """Return what stands over a row's labels."""
         source = ("source", "definition") if self.study else ()
-        return ("backbone", "adaptation", *source, *(SETTINGS * self.decoded))
+        backbone = (
+            ("backbone", "made from") if any(row.made for row in self.rows) else ("backbone",)
+        )
+        dataset = ("dataset",) * self.several
+        return (*dataset, *backbone, "adaptation", *source, *(SETTINGS * self.decoded))
 
     def labels(self, row: ResultRow) -> tuple[str, ...]:
-        """Return what stands before a row's values, under `heads`."""
+        """Return what stands before a row's values, under `heads`; backbones by their ids."""
         source = f"published ({row.published})" if row.published else "this suite"
         origin = (source, row.definition) if self.study else ()
         settings = row.settings or ("", "") * self.decoded
-        return (row.backbone, row.adaptation, *origin, *settings)
+        start = (row.made, row.backbone) if "made from" in self.heads else (row.backbone,)
+        dataset = (row.dataset,) * self.several
+        return (*dataset, *start, row.adaptation, *origin, *settings)
 
-    def place(self, column: str) -> tuple[str, str]:
-        """Return dataset and metric of a column."""
-        return (column, self.metric) if self.metric else (self.dataset, column)
+    def place(self, column: str, row: ResultRow | None = None) -> tuple[str, str]:
+        """Return dataset and metric of a column, or of a cell.
+
+        Args:
+            row: of the cell, where rows are of several datasets.
+        """
+        if self.metric:
+            return column, self.metric
+        return (row.dataset if row else "") or self.dataset, column
+
+    def score(self, column: str) -> Score:
+        """Return definition and metric of a column."""
+        return self.scores.get(column, (self.definition, self.place(column)[1]))
 
     def unit_of(self, column: str) -> str:
         """Return what the values of a column are in."""

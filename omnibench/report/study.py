@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from omnibench.cards import BackboneCard
+from omnibench.cards import BackboneCard, Card
 from omnibench.report.across import across_tables
 from omnibench.report.answers import Answer
 from omnibench.report.calibration import Calibrated, calibrated
@@ -16,6 +16,8 @@ from omnibench.report.complete import Complete, completed
 from omnibench.report.contests import contests
 from omnibench.report.doubts import doubts, lacking, made
 from omnibench.report.latent_report import Latent
+from omnibench.report.layout import laid_out
+from omnibench.report.names import Names
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
 from omnibench.report.stored_units import StoredUnits, stored_units, with_logits
@@ -32,6 +34,7 @@ from omnibench.stats.pair import Comparison
 from omnibench.stats.units import Score, undecoded
 from omnibench.store import RecordStore
 from omnibench.subgrouping import Subgrouping
+from omnibench.suite import Layout
 from omnibench.task import POINTS, makes_backbones
 from omnibench.unregistered import Unregistered
 
@@ -59,6 +62,7 @@ class Study:
         subgroups: by which columns models are compared.
         decision_curves: first and last threshold of what is drawn; None where none is.
         backbones: the suite's, also those that no cell is of.
+        layout: of the printed tables; None for what reads best.
     """
 
     name: str
@@ -82,6 +86,7 @@ class Study:
     decision_curves: tuple[float, float] | None = None
     subgroups: Sequence[Subgrouping] = ()
     backbones: Sequence[BackboneCard] = ()
+    layout: Layout | None = None
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
@@ -118,9 +123,36 @@ class Study:
             return []
         return beyond_points({r.metric: r.unit for r in self.primary.values()})
 
+    @property
+    def cards(self) -> list[Card]:
+        """Return the cards of the backbones and datasets, each once."""
+        units = [state.cell.unit for state in self.states]
+        backbones = {card.id: card for card in (*self.backbones, *(u.backbone for u in units))}
+        return [*backbones.values(), *{unit.dataset.id: unit.dataset for unit in units}.values()]
+
+    @cached_property
+    def names(self) -> Names:
+        """Return what the suite's backbones and datasets are called, and how they are cited."""
+        return Names.from_cards(self.cards)
+
     def named(self, backbone: str) -> str:
         """Return what a backbone is called where people read of it."""
-        return backbone
+        return self.names.backbone(backbone)
+
+    @property
+    def made(self) -> dict[tuple[str, str, str, str], str]:
+        """Return task, dataset, start and adaptation -> the id of the backbone that these made."""
+        names = {
+            card.source_name: card.id for card in self.backbones if card.source_kind == "record"
+        }
+        made: dict[tuple[str, str, str, str], str] = {}
+        for state in self.states:
+            unit = state.cell.unit
+            if makes_backbones(unit.task):
+                place = (unit.task, unit.dataset.id, unit.backbone.id, unit.short)
+                digest = state.cell.digest
+                made[place] = names.get(digest, f"pretrain-{digest[:8]}")
+        return made
 
     @cached_property
     def truths(self) -> Truths:
@@ -152,7 +184,8 @@ class Study:
             place = (unit.task, unit.backbone.id, unit.short)
             before = facts[place].records if place in facts else ()
             facts[place] = RowFacts(unit.task, unit.backbone, unit.short, (*before, record))
-        return [result_table(results, facts) for results in (*self.shown, *self.published)]
+        tables = (*laid_out(self.shown, self.layout, self.made), *self.published)
+        return [result_table(results, facts, self.names, self.truths) for results in tables]
 
     @cached_property
     def complete(self) -> list[Complete]:

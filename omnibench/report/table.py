@@ -48,6 +48,7 @@ class Cell:
         partial: "2/3" where the mean is of two repetitions of three.
         details: sentences that are shown when the cell is pointed at, focused or tapped.
         source: what it was made from, as a comment says it.
+        key: under which LaTeX cites what it names.
     """
 
     text: str
@@ -58,6 +59,7 @@ class Cell:
     partial: str = ""
     details: tuple[str, ...] = ()
     source: str = ""
+    key: str = ""
 
     @classmethod
     def from_number(cls, value: float | None, text: str) -> "Cell":
@@ -89,10 +91,11 @@ class Table:
 
     Attributes:
         rows: none where the caption says it all.
-        caption: what a reader must know of it.
+        caption: what a reader must know of it at once.
         picture: name, without its ending, of a picture beside the report that stands above it.
         name: what its label in LaTeX is made of; "" for the title.
         labels: how many of its first columns name a row, and stand in each part of a long table.
+        details: sentences on what its numbers rest on, to be read on demand.
     """
 
     title: str
@@ -102,6 +105,7 @@ class Table:
     picture: str = ""
     name: str = ""
     labels: int = 1
+    details: tuple[str, ...] = ()
 
     @classmethod
     def from_cells(

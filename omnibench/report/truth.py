@@ -1,15 +1,21 @@
 """How many cases a task tests on a dataset, and what a guess scores there."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from omnibench.errors import OmnibenchError
+from omnibench.report.names import Names
+from omnibench.report.results import Results
+from omnibench.report.table import DASH, Cell, Row
+from omnibench.report.words import listed, number
 from omnibench.scoring import by_decoding, chances
 from omnibench.states import CellState
 from omnibench.stats.cases import Predictions
+from omnibench.stats.units import undecoded
 from omnibench.task import Chance
 
+CHANCE = "chance"  # stands where other rows name their backbone
 Truths = Mapping[tuple[str, str], "Truth"]  # by task and dataset
 
 
@@ -42,3 +48,50 @@ def truths(
             decoded = next(iter(by_decoding(arrays).values()))
             known[task, dataset] = Truth(cases, {} if cases is None else chances(task, decoded))
     return known
+
+
+def chance_rows(results: Results, truths: Truths, names: Names, further: int) -> Iterator[Row]:
+    """Yield the row of what a guess scores, one a dataset where rows are of several.
+
+    Args:
+        further: how many cells without a number follow the values.
+    """
+    datasets = dict.fromkeys(row.dataset for row in results.rows) if results.several else [""]
+    for dataset in datasets:
+        cells = [_guess(results, column, dataset, truths) for column in results.columns]
+        if any(cell.value is not None for cell in cells):
+            labels = [Cell("") for _ in results.heads]
+            labels[results.heads.index("backbone")] = Cell(CHANCE)
+            if results.several:
+                labels[0] = Cell(names.dataset(dataset))
+            yield Row((*labels, *cells, *(Cell(DASH) for _ in range(further))), CHANCE)
+
+
+def chance_details(results: Results, truths: Truths, names: Names) -> Iterator[str]:
+    """Yield a sentence: which guess the numbers of each column are of."""
+    guesses: dict[str, dict[str, None]] = {}
+    datasets = list(dict.fromkeys(row.dataset for row in results.rows)) if results.several else [""]
+    for column in results.columns:
+        for dataset in datasets:
+            chance = _chance(results, column, dataset, truths)
+            if chance is not None:
+                head = names.dataset(column) if results.metric else column
+                guesses.setdefault(chance.guess, {})[head] = None
+    if guesses:
+        parts = [f"{listed(heads)} of {guess}" for guess, heads in guesses.items()]
+        yield f"Chance, without a look at the images: {'; '.join(parts)}."
+
+
+def _chance(results: Results, column: str, dataset: str, truths: Truths) -> Chance | None:
+    if results.study:
+        return None
+    truth = truths.get((results.task, dataset or results.place(column)[0]), Truth())
+    return truth.chances.get(undecoded(results.score(column)))
+
+
+def _guess(results: Results, column: str, dataset: str, truths: Truths) -> Cell:
+    chance = _chance(results, column, dataset, truths)
+    if chance is None:
+        return Cell(DASH, "absent")
+    text = number(chance.value, results.unit_of(column))
+    return Cell(text, "value", chance.value, details=(f"Chance: {chance.guess}.",))

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from omnibench.report import study
 from omnibench.report.build import Plan, Remarks, Scales, Verdicts, build_results
+from omnibench.report.captions import caption, details
 from omnibench.report.result_tables import result_table
+from omnibench.report.results import Results
 from omnibench.report.table import Table
 from omnibench.stats.best import Place, Standing
 from omnibench.stats.cases import Stored
@@ -135,10 +137,16 @@ class Study:
             "correction": "holm",
             "states": [],
             "rules": RULES,
+            "layout": "per-metric",
         }
         given |= {"store": None, "values": self.values, "comparisons": self.comparisons}
         given |= {"chosen": results, "shown": results, "every": every or results}
         return study.Study(**{**given, "predictions": {}.__getitem__, **facts})
+
+
+def in_full(results: Results) -> str:
+    """All that is said beside a table of results."""
+    return " ".join((caption(results), *details(results)))
 
 
 def parts(comparisons: Any, expected: Any, options: Any) -> list[Any]:

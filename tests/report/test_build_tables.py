@@ -6,14 +6,13 @@ import pytest
 
 from omnibench.errors import StoreError
 from omnibench.report.build import Verdicts, build_results
-from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import result_table
 from omnibench.report.results import Result
 from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import compare_pairs
-from tests.report.by_hand import RULES, Study
+from tests.report.by_hand import RULES, Study, in_full
 
 
 def cell(table: Any, backbone: str, dataset: str = "d", adaptation: str = "linear") -> Result:
@@ -128,10 +127,10 @@ def test_caption_says_what_a_claim_needs(demo: Study) -> None:
     (table,) = demo.results(
         baseline="random-vit", notes={"d": "a generated test bench.", "absent": "not here"}
     )
-    text = caption(table)
+    text = in_full(table)
     for part in (
         "auc in points (x 100; higher is better), mean ± standard deviation (ddof = 1)",
-        "metric definition def.",
+        "Metric definition: def.",
         "knn: n = 1, nothing varies; linear: n = 2 to 3, head seed varies.",
         "(a/b): only a of b repetitions are there.",
         "† differs from random-vit: p < .05 after Holm's correction over its family, the 2 "
@@ -147,11 +146,11 @@ def test_caption_says_what_a_claim_needs(demo: Study) -> None:
 def test_caption_without_baseline_or_tests_claims_nothing(study: Study) -> None:
     study.add("a", [0.5]).add("b", [0.6])
     (table,) = study.results()
-    assert "†" not in caption(table)
+    assert "†" not in in_full(table)
     study.compare("a", b="b", test="none", note="refused")
     (table,) = study.results(baseline="b")
-    assert "†" not in caption(table)
-    assert "Not tested against b" in caption(table)
+    assert "†" not in in_full(table)
+    assert "Not tested against b" in in_full(table)
 
 
 def test_from_values_to_daggers(study: Study) -> None:
@@ -161,9 +160,9 @@ def test_from_values_to_daggers(study: Study) -> None:
     rows = compare_pairs(study.values, study.predictions, [("good", "random-vit")], RULES)
     (table,) = build_results(study.values, Verdicts(rows, "random-vit"))
     assert all(cell(table, "good", d).significant for d in "de")
-    assert "tested for new images and runs, two-sided" in caption(table)
-    assert "On these test images alone, over runs: paired t, in the CSV." in caption(table)
-    assert "head seed" not in caption(table)
+    assert "tested for new images and runs, two-sided" in in_full(table)
+    assert "On these test images alone, over runs: paired t, in the CSV." in in_full(table)
+    assert "head seed" not in in_full(table)
 
 
 def test_the_whole_confidence_set_of_the_best_leads(study: Study) -> None:
@@ -173,7 +172,7 @@ def test_the_whole_confidence_set_of_the_best_leads(study: Study) -> None:
     (table,) = study.results()
     assert [row.backbone for _, row, cell in table.cells if cell.leading] == ["a", "c", "e"]
     assert [row.backbone for _, row, cell in table.cells if cell.rank == 2] == ["b"]
-    text = caption(table)
+    text = in_full(table)
     assert (
         "Bold: what may be the best of the column with the same adaptation, by a 95 % confidence "
         "set for new images and new runs. Underlined: second mean of the column" in text
@@ -194,27 +193,27 @@ def test_backbones_are_ranked_with_one_adaptation_and_one_backbone_with_several(
     (table,) = study.results()
     ranks = [(row.adaptation, cell.rank) for _, row, cell in table.cells]
     assert sorted(ranks) == [("full", 1), ("linear", 2)]
-    assert "with the same backbone" in caption(table)
+    assert "with the same backbone" in in_full(table)
 
 
 def test_what_pretraining_shares_with_the_test_images_is_marked_and_named(study: Study) -> None:
     study.add("a", [0.8, 0.8]).add("b", [0.79, 0.79])
     (table,) = study.results(seen={("a", "d"): ("busi",)})
     assert [row.backbone for _, row, cell in table.cells if cell.seen] == ["a"]
-    text = caption(table)
+    text = in_full(table)
     assert "pretraining data hold images of the test images' own source (busi)" in text
     assert "| a | linear | **80.00** ± 0.00\N{DOUBLE DAGGER} |" in to_markdown(
         "s", [result_table(table)]
     )
     assert r"\textbf{80.00} & 0.00$^{\ddagger}$" in to_latex("s", [result_table(table)])
     (table,) = study.results()
-    assert "\N{DOUBLE DAGGER}" not in caption(table)
+    assert "\N{DOUBLE DAGGER}" not in in_full(table)
 
 
 def test_the_correction_that_was_used_is_the_one_named(study: Study) -> None:
     study.add("random-vit", [0.5, 0.6]).add("a", [0.8, 0.8]).compare("a", p_corrected=0.01)
     (table,) = study.results(baseline="random-vit")
     table = replace(table, correction="benjamini-hochberg")
-    assert "p < .05 after Benjamini-Hochberg's correction" in caption(table)
+    assert "p < .05 after Benjamini-Hochberg's correction" in in_full(table)
     reported = study.reported([table], correction="benjamini-hochberg")
     assert "Benjamini-Hochberg-corrected p" in tables_in_words(reported)

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from omnibench.report.captions import caption
-from tests.report.by_hand import Study
+from tests.report.by_hand import Study, in_full
 
 BASE = "random-vit"
 RUNS: Any = {"test_runs": "paired t", "p_runs": 0.01}
@@ -99,7 +98,7 @@ def test_each_sentence_stands_there_exactly_when_it_holds(study: Study, number: 
         study.add(name, [value, value + 0.01, value + 0.02])
     fill(study)
     (table,) = study.results(baseline=BASE)
-    text = caption(table)
+    text = in_full(table)
     assert {name for name, sentence in SENTENCES.items() if sentence in text} == expected
     assert "  " not in text
 
@@ -112,7 +111,7 @@ def test_without_a_baseline_nothing_is_said_of_tests(study: Study) -> None:
     study.add("a", [0.5, 0.6]).add("b", [0.6, 0.7]).compare("a", p_corrected=0.01)
     (table,) = study.results()
     for word in ("†", "tested", "corrected", "family", BASE):
-        assert word not in caption(table)
+        assert word not in in_full(table)
 
 
 def test_families_of_several_sizes_are_a_range(study: Study) -> None:
@@ -120,4 +119,4 @@ def test_families_of_several_sizes_are_a_range(study: Study) -> None:
         study.add(BASE, [0.5, 0.6], dataset).add("a", [0.6, 0.7], dataset)
         study.compare("a", dataset=dataset, family=family, p_corrected=0.5)
     (table,) = study.results(baseline=BASE)
-    assert "its family, the 1 to 3 backbones compared with" in caption(table)
+    assert "its family, the 1 to 3 backbones compared with" in in_full(table)

@@ -122,3 +122,7 @@ def test_a_task_without_a_primary_metric_has_no_contest(study: Study) -> None:
     study.add("good", [0.9, 0.91])
     reported = study.reported(study.results(), rules=Rules(), predictions=study.predictions)
     assert reported.answers == []
+
+
+def test_a_column_without_a_number_has_no_contest(study: Study) -> None:
+    assert contests(study.add("a", [float("nan")])) == []

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 
 from omnibench.report.build import build_results, gather_decodings
-from omnibench.report.captions import caption
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
@@ -17,7 +16,7 @@ from omnibench.report.table import Table
 from omnibench.report.write import tables_in_words
 from omnibench.stats.compare import Rules, compare_pairs
 from omnibench.stats.pair import Comparison
-from tests.report.by_hand import Study, parts
+from tests.report.by_hand import Study, in_full, parts
 
 DECODINGS: Any = ("b1-t64", "b5-t128")
 METRICS: Any = ("meteor", "bleu")
@@ -119,10 +118,10 @@ def test_the_csv_has_the_columns_of_the_published_table(small: Texts) -> None:
 
 def test_caption_says_what_a_claim_needs(small: Texts) -> None:
     (table,) = small.results(notes={"roco": "a test bench", "other": "absent"})
-    text = caption(table)
+    text = in_full(table)
     for part in (
         "Metrics of the texts generated for roco in points (x 100; higher is better), mean",
-        "metric definition cap.",
+        "Metric definition: cap.",
         "bart-small: n = 3, training seed varies.",
         "The decodings of a backbone and adaptation are of the same trained models.",
         "† differs from base: p < .05 after Holm's correction over its family, the 1 backbone "
@@ -154,8 +153,8 @@ def test_units_and_directions_are_found_without_the_decoding(texts: Texts) -> No
     texts.add("good", [0.3, 0.4], metrics=["meteor", "empty"])
     length, cap = texts.results(units={"length/tokens": "tokens"}, lower_is_better={"cap/empty"})
     assert "**9.06** ± 0.07" in to_markdown("s", [result_table(length)])
-    assert "in tokens (higher is better)" in caption(length)
-    assert "(x 100; higher is better, but lower for empty)" in caption(cap)
+    assert "in tokens (higher is better)" in in_full(length)
+    assert "(x 100; higher is better, but lower for empty)" in in_full(cap)
     ranks = [(row.backbone, row.decoding, [c.rank for c in row.cells]) for row in cap.rows]
     assert ranks == [
         ("base", "b1-t64", [2, 1]),

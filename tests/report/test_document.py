@@ -81,7 +81,7 @@ def printed(folder: Path) -> Any:
 def test_a_report_compiles_and_nothing_runs_off_the_page(reported: tuple[Any, Any, Path]) -> None:
     study, figures, folder = reported
     paths = write(study, figures, folder)
-    assert [path.name for path in paths] == ["headlines.tex", "report.tex"]
+    assert [path.name for path in paths] == ["headlines.tex", "references.bib", "report.tex"]
     log, over = compiled(folder)
     assert [width for width in over if width > MOST_OVER] == []
     assert "LaTeX Warning" not in log
@@ -168,7 +168,7 @@ def test_every_headline_stands_in_text_and_in_formulas(
 ) -> None:
     study, figures, folder = reported
     page = make_page(study, figures, folder)
-    headlines, document = write_document(study, page, figures, tmp_path)
+    headlines, _, document = write_document(study, page, figures, tmp_path)
     names = re.findall(r"newcommand\{(\\ob\w+)\}", headlines.read_text())
     assert len(names) > 30
     document.write_text(
@@ -196,14 +196,17 @@ def test_a_table_is_split_and_nothing_of_it_lost(study: Study) -> None:
     assert digests == set(re.findall(r"\b[0-9a-f]{8}\b", text))
     assert re.findall(r"\\label\{.*\}", text) == [r"\label{tab:1}"]
     assert [part.startswith("\n\\ContinuedFloat") for part in parts] == [False] + [True] * 3
-    assert parts[0].count("metric definition def") == text.count("metric definition def") == 1
+    assert parts[-1].count("Metric definition: def") == text.count("Metric definition: def") == 1
     assert r"\caption{Part 4 of 4; what is said of the first holds here too.}" in parts[3]
 
 
-def test_a_caption_too_long_for_a_float_stands_above(study: Study) -> None:
+def test_a_caption_too_long_for_a_float_stands_above_and_details_below(study: Study) -> None:
     study.add("a", [0.5, 0.6])
-    note = "A sentence about it. " * 150
-    text = fitted(study.tables(notes={"d": note})[0], "tab:1")
+    (table,) = study.tables(notes={"d": "A detail about it. " * 150})
+    text = fitted(table, "tab:1")
+    assert text.count("A detail about it.") == 150
+    assert text.index("A detail about it.") > text.index(r"\end{table}")
+    text = fitted(replace(table, caption="A sentence about it. " * 150), "tab:1")
     assert r"\caption{How to read it is said above.}" in text
     assert text.count("A sentence about it.") == 150
     assert text.index("A sentence about it.") < text.index(r"\begin{table}")

@@ -61,7 +61,7 @@ def test_backbones_at_or_below_chance_are_named_but_controls_are_not(reported: S
 def test_a_backbone_below_random_weights_of_its_architecture_is_named(reported: Study) -> None:
     (answer,) = with_values(reported, base=0.7, good=0.65, lost=0.9).answers
     assert answer.doubts == [
-        "dots: good is worse than random weights of its architecture, base: by 5.00 points with "
+        "dots: good is worse than its architecture with random weights, base: by 5.00 points with "
         "linear."
     ]
 

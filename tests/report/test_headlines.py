@@ -3,11 +3,11 @@ r"""Headline numbers as commands: what they say, and that no name takes another'
 import re
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
-from omnibench.report.headlines import Headline, best_of, by_column, headlines, to_commands
+from omnibench.report.headlines import Headline, headlines, to_commands
 from omnibench.report.results import Results
 from omnibench.report.study import Study as Reported
 from tests.report.by_hand import Study
@@ -113,48 +113,3 @@ def test_published_rows_are_not_of_the_study(demo: Study) -> None:
     (table,) = demo.results(baseline="random-vit")
     shown = replace(table, rows=tuple(replace(row, published="cited") for row in table.rows))
     assert found([shown]) == []
-
-
-def sentences(table: Results) -> list[Any]:
-    """The best mean of each column in a sentence."""
-    return [best_of(column) for column in by_column(found([table]))]
-
-
-def test_best_mean_with_its_comparison(demo: Study) -> None:
-    (table,) = demo.results(baseline="random-vit")
-    first, second = sentences(table)
-    stem = r"\obGoodLinearDAuc"
-    assert first == (
-        rf"classification, d, auc: good (linear) with {stem}Mean{{}} $\pm$ {stem}Std{{}} points; "
-        rf"difference from random-vit: {stem}Difference{{}} [{stem}Low, {stem}High], "
-        rf"corrected $p$ {stem}P."
-    )
-    assert second.startswith("classification, e, auc: random-vit (linear) with ")
-    assert "difference" not in second
-
-
-def test_lower_may_be_better_and_who_may_be_the_best_is_named(study: Study) -> None:
-    study.add("a_1", [0.5]).add("b_2", [0.7]).add("c", [0.9])
-    study.stand("best", "a_1", "b_2").stand("behind", "c")
-    (text,) = sentences(*study.results(lower_is_better=["def/auc"]))
-    assert r"a\_1 (linear) with \obAOneLinearDAucMean{} points" in text
-    assert text.endswith(r"; b\_2 may be the best of this adaptation, too.")
-
-
-def test_an_undecided_column_says_so_after_its_best_mean(study: Study) -> None:
-    study.add("a", [0.5]).add("b", [0.7]).stand("undecided", "a", "b")
-    (text,) = sentences(*study.results())
-    assert text.endswith("; none of this adaptation can be ruled out as the best.")
-    assert "b (linear) with" in text
-
-
-def test_what_lacks_repetitions_is_no_best_mean(study: Study) -> None:
-    study.add("short", [0.9]).add("whole", [0.7, 0.71, 0.72, 0.73, 0.74])
-    study.ask("short", ["done"] + ["missing"] * 4).ask("whole", ["done"] * 5)
-    (text,) = sentences(*study.results())
-    assert "whole (linear) with" in text
-
-
-def test_a_column_without_a_number_has_no_best(study: Study) -> None:
-    study.add("a", [float("nan")])
-    assert sentences(study.results()[0]) == []

@@ -7,14 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnibench.report.captions import caption
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.published import published_results
 from omnibench.report.result_tables import long_table, result_table
 from omnibench.report.results import ResultRow, Results
-from tests.report.by_hand import Study
+from tests.report.by_hand import Study, in_full
 
 DASH = "\N{EN DASH}"
 TRAINED = {"varies": "training seed"}
@@ -71,8 +70,8 @@ def test_printed_numbers_keep_their_decimals_definition_role_and_claimed_n(study
     assert printed in text
     own = f"| my-vit | full | this suite | omnirad-classification | 90.00 | {DASH} | {DASH} |"
     assert own in text
-    assert "n as claimed (cited: 1, own: 5, rerun: 5)" in caption(table)
-    assert "nothing is tested against them" in caption(table)
+    assert "n as claimed (cited: 1, own: 5, rerun: 5)" in in_full(table)
+    assert "nothing is tested against them" in in_full(table)
 
 
 def test_table_8_compares_adaptations_of_its_own_backbone(study: Study) -> None:
@@ -117,8 +116,8 @@ def test_table_11_is_the_mean_and_spread_of_every_run_of_every_dataset(segmented
         assert cell.n == 16
         assert cell.std == pytest.approx(np.std(runs, ddof=1))
     assert {cell.state for cell in rows["vit-base"].cells} == {"missing"}
-    assert "so of the datasets more than of the runs" in caption(table)
-    assert "Metrics over 8 datasets in points" in caption(table)
+    assert "so of the datasets more than of the runs" in in_full(table)
+    assert "Metrics over 8 datasets in points" in in_full(table)
 
 
 def test_table_12_has_a_row_for_each_decoding(study: Study) -> None:
@@ -129,7 +128,7 @@ def test_table_12_has_a_row_for_each_decoding(study: Study) -> None:
     assert table.heads[-2:] == ("beams", "max tokens")
     assert [row.settings for row in table.rows[:3]] == [("1", "64"), ("5", "128"), ("1", "64")]
     assert table.columns == ("meteor", "bleu", "precision-1", "precision-4", "rouge-l")
-    assert "no n claimed" in caption(table)
+    assert "no n claimed" in in_full(table)
 
 
 def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study: Study) -> None:

@@ -45,7 +45,9 @@ def test_structure(demo: Study) -> None:
     lines = to_latex("demo", demo.tables(baseline="random-vit")).splitlines()
     assert lines[1] == r"% needs \usepackage{booktabs}"
     body = [line for line in lines if not line.startswith("%")]
-    assert body[body.index(r"\begin{tabular}{ll r@{\,$\pm$\,}l r@{\,$\pm$\,}l}") :] == [
+    first = body.index(r"\begin{tabular}{ll r@{\,$\pm$\,}l r@{\,$\pm$\,}l}")
+    last = body.index(r"\end{tabular}")
+    assert body[first : last + 1] == [
         r"\begin{tabular}{ll r@{\,$\pm$\,}l r@{\,$\pm$\,}l}",
         r"\toprule",
         r"backbone & adaptation & \multicolumn{2}{c}{d} & \multicolumn{2}{c}{e} \\",
@@ -57,8 +59,11 @@ def test_structure(demo: Study) -> None:
         r"fair & linear & 81.00 & 1.41 (2/3) & \multicolumn{2}{c}{--} \\",
         r"\bottomrule",
         r"\end{tabular}",
-        r"\end{table}",
     ]
+    assert body[last + 1].startswith(
+        r"\par\smallskip\begin{minipage}{\linewidth}\footnotesize Metric"
+    )
+    assert body[last + 2 :] == [r"\end{table}"]
     assert r"\label{tab:demo-classification-auc-def}" in lines
 
 

@@ -10,10 +10,8 @@ from typing import Any
 import pytest
 
 from omnibench.report.build import build_results
-from omnibench.report.captions import caption
 from omnibench.report.figures.forest import forests
 from omnibench.report.gather import gather
-from omnibench.report.headlines import best_of, by_column, headlines
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.page.render import Page, to_html
@@ -23,7 +21,7 @@ from omnibench.scoring import reported_of
 from omnibench.states import states
 from omnibench.stats.compare import compare_all
 from tests.report import page_records
-from tests.report.by_hand import PRIMARY, RULES, Study, parts
+from tests.report.by_hand import PRIMARY, RULES, Study, in_full, parts
 
 SCORE = ("def", PRIMARY)
 PRINTED = reported_of("classification")
@@ -73,10 +71,9 @@ def test_one_run_of_five_is_not_bold_not_ranked_and_puts_none_behind(
         assert cells["whole"].standing and cells["whole"].standing.models == 2
     text = to_markdown("s", [result_table(table)])
     assert f"| short | linear | {100 * single:.2f} (1/5) |" in text
-    assert "Neither bold nor ranked, for want of runs: 1 cell." in caption(table)
-    (sentence,) = map(best_of, by_column(headlines(study.reported([table]))))
-    assert "whole (linear) with" in sentence
-    assert "short" not in sentence
+    assert "Neither bold nor ranked, for want of runs: 1 cell." in in_full(table)
+    (answer,) = study.reported([table]).answers
+    assert [contest.leader for contest in answer.contests] == ["whole"]
 
 
 def test_a_baseline_with_one_run_of_five_leaves_bold_to_the_others(study: Study) -> None:
@@ -96,14 +93,14 @@ def test_four_equal_models_are_undecided_in_words_and_none_is_bold(study: Study)
     assert {place(cell) for cell in by_backbone(table).values()} == {"undecided"}
     printed = result_table(table)
     html = to_html(Page("s", [], [printed], [])).decode()
-    assert "Undecided, as none can be ruled out as the best: d (linear)." in printed.caption
-    assert "Bold" not in printed.caption
+    assert "Undecided, as none can be ruled out as the best: d (linear)." in printed.details[-1]
+    assert "Bold" not in printed.caption + " ".join(printed.details)
     assert "**" not in to_markdown("s", [printed])
     assert r"\textbf" not in to_latex("s", [printed])
     assert not re.search(r'class="mean[^"]*best', html)
     assert html.count("None of its column and adaptation can be ruled out as the best.") == 4
-    (sentence,) = map(best_of, by_column(headlines(study.reported([table]))))
-    assert sentence.endswith("; none of this adaptation can be ruled out as the best.")
+    (answer,) = study.reported([table]).answers
+    assert [contest.tied for contest in answer.contests] == [("b", "c", "d")]
 
 
 def test_equal_predictions_are_identical_and_no_refused_test(study: Study) -> None:
@@ -119,7 +116,7 @@ def test_equal_predictions_are_identical_and_no_refused_test(study: Study) -> No
     assert not by_backbone(table)["twin"].significant
     assert by_backbone(table)["low"].significant
     assert [place(cell) for cell in by_backbone(table).values()] == ["best", "best", "behind"]
-    text = caption(table)
+    text = in_full(table)
     assert "Identical to base, patient by patient: 1 cell." in text
     assert "Not tested" not in text
     (details,) = [

@@ -7,7 +7,7 @@ from pathlib import Path
 from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.files import inside, write_atomically
-from omnibench.record import as_bytes
+from omnibench.record import NEWER, as_bytes
 from omnibench.record_files import read_predictions
 from omnibench.report.document import write_document
 from omnibench.report.figures.drawing import draw_figures
@@ -34,9 +34,10 @@ def report(name: str, out: Path | None, places: Places) -> None:
     store = session.store
     cells = states(units, store)
     if not any(state.state == "done" for state in cells):
+        newer = [s.needs[-1] for s in cells if s.record and s.record["status"] == NEWER]
+        way_out = newer[0] if newer else f"run `bench.py run {name}` first"
         raise RequestError(
-            f"the suite '{suite.name}' has no finished cell below {store.root}; "
-            f"run `bench.py run {name}` first"
+            f"the suite '{suite.name}' has no finished cell below {store.root}; {way_out}"
         )
     study = gather(suite, cells, store)
     folder = out or inside(session.results / "reports" / suite.name, session.results)

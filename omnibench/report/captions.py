@@ -69,7 +69,8 @@ def _legend(results: Results, names: Names) -> list[str]:
                 "" if all(sets) else ", or the best mean where no set was computed"
             )
         parts.append(f"Bold: {best}.")
-    if any(cell.standing is not None and cell.standing.place == "undecided" for cell in cells):
+    places = {cell.standing.place for cell in cells if cell.standing is not None}
+    if places & {"undecided", "untested"}:
         parts.append("Where nothing is bold, that is undecided or was not tested.")
     if any(cell.rank == 2 for cell in cells):
         parts.append("Underlined: second mean.")

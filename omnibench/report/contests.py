@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from omnibench.report.answers import Contest, Lead
 from omnibench.report.build import rounded_mean
 from omnibench.report.complete import Complete
+from omnibench.report.leads import Contest, Lead
 from omnibench.report.results import Result, ResultRow, Results
 from omnibench.report.truth import Truth
 from omnibench.stats.across import Overall, overall

@@ -1,11 +1,13 @@
 """Who leads, by how much, and whether that is decided: the report's answer, against its parts."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from omnibench.report.answers import Answer, Contest, Lead
+from omnibench.report.answers import Answer
+from omnibench.report.leads import Contest, Lead
 from omnibench.stats.across import overall
 from omnibench.stats.compare import Rules, compare_pairs
 from tests.report.by_hand import PRIMARY, RULES, Study
@@ -111,10 +113,17 @@ def test_headlines_count_who_leads_and_what_is_open() -> None:
         return Contest("t", ("d",), "linear", "auc", "points", leader, 0.9, second=lead)
 
     three = [contest("a", "better"), contest("a", "better"), contest("b", "undecided")]
-    assert Answer("t", three).headline == (
-        "a leads in 2 of 3 and no leader is decided in 1 of 3 comparisons of backbones."
+    text = "a leads in 2 and no leader is decided in 1 of 3 comparisons"
+    assert Answer("t", three).headline == f"{text}."
+    assert Answer("t", three[2:]).headline == "No leader is decided: b has the best mean."
+    assert Answer("t", three[:1]).headline == "a leads."
+    over = replace(three[0], datasets=("d", "e"))
+    assert Answer("t", [over, *three]).headline == (
+        f"Over several datasets a leads; dataset by dataset {text}."
     )
-    assert Answer("t", three[2:]).headline == ("No leader is decided: b has the best mean.")
+    alone = replace(three[0], second=None)
+    assert Answer("t", [alone]).headline == "One backbone alone has results."
+    assert Answer("t", made=["it"]).headline == "1 backbone made."
     assert Answer("t").headline == "There is no result yet."
 
 

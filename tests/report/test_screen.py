@@ -1,6 +1,7 @@
 """The answer on a terminal: few lines, none too wide, nothing dropped without a word."""
 
-from omnibench.report.answers import Answer, Contest, Lead
+from omnibench.report.answers import Answer
+from omnibench.report.leads import Contest, Lead
 from omnibench.report.screen import LINES, WIDTH, screen
 from omnibench.task import Chance
 
@@ -14,7 +15,7 @@ def contest(dataset: str, verdict: str = "better", **facts: object) -> Contest:
 def test_a_line_has_the_mean_the_lead_its_interval_and_chance() -> None:
     lines = screen("s", [Answer("t", [contest("d")])], 100)
     assert lines[2:] == [
-        "t: First leads in 1 comparison of backbones.",
+        "t: First leads.",
         "  d, linear: First leads, auc 90.00 ± 1.00; +5.00 [1.00, 9.00] over Second; chance 50.00",
     ]
 

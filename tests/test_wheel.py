@@ -116,10 +116,10 @@ def test_the_demo_runs_from_the_wheel(run: Any, environment: Path, tmp_path: Pat
 
     done = run("omnibench", "report", "demo")
     assert done.returncode == 0, done.stderr
-    assert "| random-efficientnet-lite0 | knn |" in done.stdout
+    assert "phantom, knn: Random EfficientNet-Lite0 alone" in done.stdout
     reports = tmp_path / "empty" / "results" / "reports" / "demo"
     assert (reports / "report.html").is_file()
-    assert "random-efficientnet-lite0" in (reports / "demo.tex").read_text()
+    assert "Random EfficientNet-Lite0" in (reports / "demo.tex").read_text()
 
 
 def test_an_installed_package_says_where_the_benchmarks_are(run: Any) -> None:

@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from omnibench.report.names import NO_NAMES, Names
 from omnibench.report.results import Results
 from omnibench.report.table import DASH, Cell, Column, Table
 from omnibench.report.words import (
@@ -32,12 +34,13 @@ SHORT = {"described": DASH, "untested": "not tested"}  # a verdict in a column
 
 
 def worth_a_sentence(
-    comparisons: Iterable[Comparison], printed: Iterable[Results]
+    comparisons: Iterable[Comparison], printed: Iterable[Results], names: Names = NO_NAMES
 ) -> list[Comparison]:
     """Return all but those of generated texts: of them, the first column under the last decoding.
 
     Args:
         printed: what `gather_decodings` returned.
+        names: by which backbones and datasets are called in what is returned.
     """
     first = {results.definition: results.columns[0] for results in printed if results.dataset}
     chosen: dict[tuple[str, ...], Comparison] = {}
@@ -46,7 +49,15 @@ def worth_a_sentence(
         if not decoding or c.metric == first.get(definition):
             place = (c.task, c.dataset, c.adaptation, c.backbone_a, c.backbone_b)
             chosen[*place, definition, c.metric] = c
-    return list(chosen.values())
+    return [
+        replace(
+            c,
+            dataset=names.dataset(c.dataset),
+            backbone_a=names.backbone(c.backbone_a),
+            backbone_b=names.backbone(c.backbone_b),
+        )
+        for c in chosen.values()
+    ]
 
 
 def metric_names(scores: Iterable[Score]) -> dict[Score, str]:
@@ -71,7 +82,7 @@ def names_of(comparisons: Iterable[Comparison]) -> dict[Score, str]:
 
 def sentences(study: "Study") -> list[str]:
     """Return a sentence for each comparison that is worth one."""
-    chosen = worth_a_sentence(study.comparisons, study.shown)
+    chosen = worth_a_sentence(study.comparisons, study.shown, study.names)
     names = names_of(chosen)
     return [
         sentence(
@@ -130,22 +141,22 @@ def left_out(study: "Study", verb: str = "said") -> list[str]:
     notes = []
     if len(worth_a_sentence(study.comparisons, study.shown)) < len(study.comparisons):
         notes.append(
-            f"Of generated texts only the first column of each table is {verb} here, under the "
-            "last decoding; the CSV holds all comparisons."
+            f"Of generated texts only the first metric of each definition is {verb} here, under "
+            "the last decoding; the CSV holds all comparisons."
         )
     return [*notes, *study.beyond_margin]
 
 
 def difference_tables(study: "Study") -> list[Table]:
     """Return a table for each task, definition and metric that is worth a sentence, for print."""
-    chosen = worth_a_sentence(study.comparisons, study.shown)
+    chosen = worth_a_sentence(study.comparisons, study.shown, study.names)
     names = names_of(chosen)
     groups: dict[tuple[str, str], list[Comparison]] = {}
     for c in chosen:
         groups.setdefault((c.task, names[c.definition, c.metric]), []).append(c)
     return [
         Table.from_texts(
-            f"Differences from {study.baseline}: {task}, {name}",
+            f"Differences from {group[0].backbone_b}: {task}, {name}",
             HEADS,
             [_texts(c, study.unit_of((c.definition, c.metric))) for c in group],
             _caption(study, name, group),
@@ -178,7 +189,7 @@ def _caption(study: "Study", name: str, group: Sequence[Comparison]) -> str:
     definition = group[0].definition
     text = (
         f"{name} ({definition}) in {study.unit_of((definition, group[0].metric))}: difference from "
-        f"{study.baseline} in the same dataset and adaptation."
+        f"{group[0].backbone_b} in the same dataset and adaptation."
     )
     tested = [c for c in group if c.test != "none"]
     if tested:
@@ -188,8 +199,8 @@ def _caption(study: "Study", name: str, group: Sequence[Comparison]) -> str:
     if deciding:
         text += (
             f" Corrected by {CORRECTED[study.correction]} over the "
-            f"{ranged((c.family for c in deciding), 'backbone')} compared with {study.baseline} on "
-            "one dataset with one adaptation."
+            f"{ranged((c.family for c in deciding), 'backbone')} compared with "
+            f"{group[0].backbone_b} on one dataset with one adaptation."
         )
     elif tested:
         text += " Described, not decided: this is not the task's primary metric."

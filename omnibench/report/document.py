@@ -5,7 +5,6 @@ from pathlib import Path
 
 from omnibench.files import write_atomically
 from omnibench.report.answers import Answer
-from omnibench.report.calibration import calibration_table
 from omnibench.report.comparisons import difference_tables
 from omnibench.report.figures.drawing import Figures
 from omnibench.report.headlines import headlines, to_commands
@@ -110,9 +109,13 @@ def _tables(study: Study) -> Iterator[str]:
     for number, table in enumerate(study.tables, 1):
         yield _head("subsection", table.title)
         yield fitted(table, f"tab:{number}")
-    calibration = map(calibration_table, study.calibrated)
-    further = (*study.across, *difference_tables(study), *study.subgroup_tables, *calibration)
-    levels = [("subsection", table) for table in further]
+    levels = [
+        ("subsection", table)
+        for table in (
+            *(*study.across, *difference_tables(study)),
+            *(*study.subgroup_tables, *study.calibration_tables),
+        )
+    ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]
     for number, (level, table) in enumerate(levels, 1):
         label = f"tab:plain-{number}"

@@ -2,9 +2,13 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import pandas as pd
 
 from omnibench.cards import Card, DatasetCard
+from omnibench.report.results import Results
+from omnibench.report.table import Table
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,35 @@ class Names:
     def dataset(self, name: str) -> str:
         """Return what a dataset of this id is called."""
         return self.datasets.get(name, name)
+
+    def results(self, results: Results) -> Results:
+        """Return results whose rows and datasets are called by their names."""
+        rows = (replace(row, backbone=self.backbone(row.backbone)) for row in results.rows)
+        columns = map(self.dataset, results.columns) if results.metric else results.columns
+        return replace(results, rows=tuple(rows), columns=tuple(columns))
+
+    def values(self, values: pd.DataFrame) -> pd.DataFrame:
+        """Return a long table whose backbones and datasets are called by their names."""
+        backbones, datasets = (values[name] for name in ("backbone", "dataset"))
+        return values.assign(
+            backbone=[self.backbone(name) for name in backbones],
+            dataset=[self.dataset(name) for name in datasets],
+        )
+
+    def table(self, table: Table) -> Table:
+        """Return a table whose cells below "backbone" and "dataset" are names."""
+        calls = {"backbone": self.backbone, "dataset": self.dataset}
+        rows = [
+            replace(
+                row,
+                cells=tuple(
+                    replace(cell, text=calls[head](cell.text)) if head in calls else cell
+                    for head, cell in zip(table.heads, row.cells, strict=True)
+                ),
+            )
+            for row in table.rows
+        ]
+        return replace(table, rows=tuple(rows))
 
 
 NO_NAMES = Names()  # ids alone

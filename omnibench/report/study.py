@@ -1,7 +1,7 @@
 """Everything that a report's page and its figures are made of."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,7 +10,7 @@ import pandas as pd
 from omnibench.cards import BackboneCard, Card
 from omnibench.report.across import across_tables
 from omnibench.report.answers import Answer
-from omnibench.report.calibration import Calibrated, calibrated
+from omnibench.report.calibration import Calibrated, calibrated, calibration_table
 from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
 from omnibench.report.contests import contests
@@ -195,7 +195,19 @@ class Study:
     @cached_property
     def across(self) -> list[Table]:
         """Return what is said over several datasets; made once, as its bootstrap takes a while."""
-        return across_tables(self.complete, self.overall, self.baseline, self.correction)
+        names = self.names
+        primary = map(names.results, self.primary.values())
+        sums = [
+            replace(
+                row,
+                backbone_a=names.backbone(row.backbone_a),
+                backbone_b=names.backbone(row.backbone_b),
+            )
+            for row in self.overall
+        ]
+        baseline = None if self.baseline is None else names.backbone(self.baseline)
+        complete = completed(primary, names.values(self.values))
+        return across_tables(complete, sums, baseline, self.correction)
 
     @cached_property
     def overall(self) -> list[Overall]:
@@ -217,6 +229,11 @@ class Study:
         """Return the calibration of every model that stored logits, by dataset."""
         return [dataset for units in self.logits if (dataset := calibrated(units)) is not None]
 
+    @property
+    def calibration_tables(self) -> list[Table]:
+        """Return the calibration of each dataset's classifiers as a table."""
+        return [self.names.table(calibration_table(dataset)) for dataset in self.calibrated]
+
     @cached_property
     def subgrouped(self) -> tuple[list[Subgrouped], list[str]]:
         """Return every printed metric by every column, and a sentence for each that is lacking."""
@@ -230,6 +247,5 @@ class Study:
         """Return the primary metric of each dataset by each column."""
         tables, lacking = self.subgrouped
         primary = self.primary
-        return subgroup_tables(
-            [table for table in tables if table.results is primary.get(table.results.task)], lacking
-        )
+        chosen = [t for t in tables if t.results is primary.get(t.results.task)]
+        return list(map(self.names.table, subgroup_tables(chosen, lacking)))

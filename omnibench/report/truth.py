@@ -1,5 +1,6 @@
 """How many cases a task tests on a dataset, and what a guess scores there."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from omnibench.stats.cases import Predictions
 from omnibench.stats.units import undecoded
 from omnibench.task import Chance
 
+log = logging.getLogger("omnibench")
 CHANCE = "chance"  # stands where other rows name their backbone
 Truths = Mapping[tuple[str, str], "Truth"]  # by task and dataset
 
@@ -46,8 +48,16 @@ def truths(
                 continue  # named by the comparisons, which need it too
             cases = len(arrays["test_case"]) if "test_case" in arrays else None
             decoded = next(iter(by_decoding(arrays).values()))
-            known[task, dataset] = Truth(cases, {} if cases is None else chances(task, decoded))
+            known[task, dataset] = Truth(cases, {} if cases is None else _chances(task, decoded))
     return known
+
+
+def _chances(task: str, predictions: Mapping[str, Any]) -> dict[str, Chance]:
+    try:
+        return chances(task, predictions)
+    except OmnibenchError as error:  # a report is worth more than its chance levels
+        log.warning("No chance levels of %s: %s", task, error)
+        return {}
 
 
 def chance_rows(results: Results, truths: Truths, names: Names, further: int) -> Iterator[Row]:

@@ -49,7 +49,7 @@ def _further(study: Study) -> list[Table]:
     return [
         *study.across,
         *study.subgroup_tables,
-        *map(calibration.calibration_table, study.calibrated),
+        *study.calibration_tables,
         *study.latent.tables,
         *study.reproduction,
     ]

@@ -69,14 +69,15 @@ def test_columns_go_from_the_table_to_the_report(bench: Bench, suite: Path, tmp_
 
     status, out, err = bench("report", suite)
     assert status == 0, err
+    folder = tmp_path / "results" / "reports" / "own"
+    assert f"written: {folder / 'report.html'}" in out
     for part in (
         "## Subgroups by sex: folder-scans, macro-f1",
         "## Subgroups by age: folder-scans, macro-f1",
         "No subgroups by site of folder-scans: no predictions hold it;",
         "## Calibration: folder-scans",
     ):
-        assert part in out
-    folder = tmp_path / "results" / "reports" / "own"
+        assert part in (folder / "own.md").read_text()
     rows = list(csv.DictReader((folder / "subgroups.csv").open()))
     ages = {row["group"]: row["cases"] for row in rows if row["column"] == "age"}
     assert ages == {"0-40": "10", "40-60": "18", ">= 60": "16", "unknown": "4"}

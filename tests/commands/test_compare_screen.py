@@ -68,7 +68,9 @@ def test_a_mixed_precision_is_named_and_the_comparison_goes_on(
     assert status == 0
     assert out.startswith(f"classification, phantom: {words}\n")
     assert "paired t" in table(out)["macro-f1"]
-    assert words in bench("report", suite)[1].replace("\\", "")
+    assert bench("report", suite)[0] == 0
+    (report,) = tmp_path.rglob("reports/trained/trained.md")
+    assert words in report.read_text().replace("\\", "")
 
 
 def test_without_a_margin_nothing_is_called_equivalent(bench: Bench, tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exten
         done = extended.bench(command, "extended.yaml")
         assert done.returncode == 0, done.stderr
         texts[text] = done.stdout
+    texts["reported"] = (extended.results / "reports/extended/extended.md").read_text()
     return replace(extended, **texts)
 
 

@@ -45,9 +45,9 @@ def test_every_cell_is_done_and_its_record_says_so(extended: Extended) -> None:
 
 
 def test_a_metric_is_printed_in_its_own_unit(extended: Extended) -> None:
-    table = section(extended.reported, "dense-regression: mae")
-    assert "mae in grey levels (lower is better)" in table
-    assert "close in points (x 100; higher is better)" in extended.reported
+    table = section(extended.reported, "dense-regression: discs")
+    assert "| backbone | adaptation | mae | close (points) |" in table
+    assert "in grey levels (higher is better, but lower for mae), close in points, mean" in table
     [printed] = re.findall(r"\| vit \| linear \| \D*([\d.]+)", table)
     records = (extended.results / "records/dense-regression/discs/vit/linear").glob("rep-*.json")
     values = [json.loads(path.read_text())["metrics"]["pixels/mae"] for path in records]
@@ -55,8 +55,9 @@ def test_a_metric_is_printed_in_its_own_unit(extended: Extended) -> None:
 
 
 def test_a_metric_of_anothers_task_gets_a_table(extended: Extended) -> None:
-    table = section(extended.reported, "classification: sensitivity-at-90")
-    assert "metric definition screening" in table
+    table = section(extended.reported, "classification: pgm-images")
+    assert "sensitivity-at-90 screening" in table
+    assert re.search(r"\| backbone \|.*\| sensitivity-at-90 \|", table)
     assert re.search(r"\| vit \| low-rank-experts \| \D*\d", table)
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 from omnibench.report.comparisons import HEADS, difference_tables
+from omnibench.report.names import NO_NAMES
 from omnibench.report.study import Study as Reported
 from omnibench.report.table import DASH
 from tests.report.by_hand import Study
@@ -14,6 +15,7 @@ NO_RUNS = (DASH, DASH)
 def tables(study: Study, correction: str = "holm") -> Any:
     actual = study.results(baseline="random-vit")
     reported = SimpleNamespace(
+        names=NO_NAMES,
         **{"baseline": "random-vit", "correction": correction, "shown": actual},
         comparisons=study.comparisons,
         unit_of=lambda score: "points",

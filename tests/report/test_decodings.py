@@ -218,7 +218,7 @@ def test_one_sentence_a_pair_not_one_a_decoding(small: Texts) -> None:
     ]
     assert "good - base = +10.03 points" in sentences[0]
     assert text.endswith(
-        "Of generated texts only the first column of each table is said here, under the last "
+        "Of generated texts only the first metric of each definition is said here, under the last "
         "decoding; the CSV holds all comparisons.\n"
     )
 

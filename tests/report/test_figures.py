@@ -280,7 +280,7 @@ def test_a_further_column_stands_in_results_and_costs_and_one_that_raises_is_lef
     study()
     text = (tmp_path / "out/dots-suite.md").read_text()
     heads, _, row = [line for line in text.splitlines() if line.startswith("|")][:3]
-    assert heads == "| backbone | adaptation | dots | width (letters) | who |"
+    assert heads == "| backbone | adaptation | macro-f1 | accuracy | auc | width (letters) | who |"
     assert row.endswith(" | 4 | linear |")
     page = (tmp_path / "out/report.html").read_text()
     assert "my cost (letters)" in page and "1,234" in page

@@ -178,4 +178,4 @@ def test_a_primary_metric_that_is_not_in_points_is_named_where_a_margin_is(
     assert f"\n\n{sentence}\n\n" in (tmp_path / "reports" / "dots-suite.md").read_text()
     assert "equivalence shown" not in page
     assert "(x 100; higher is better), macro-f1 in millimetres, mean" in page
-    assert "accuracy in points" in page  # of the same definition, and in a unit of its own
+    assert "Metrics on dots in points" in page  # of the same definition, and in a unit of its own

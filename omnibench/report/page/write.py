@@ -5,7 +5,6 @@ from pathlib import Path
 
 from omnibench.errors import StoreError
 from omnibench.files import write_atomically
-from omnibench.report.calibration import calibration_table
 from omnibench.report.comparisons import comparison_table, left_out, names_of, worth_a_sentence
 from omnibench.report.figures.drawing import WIDTH, Figures
 from omnibench.report.page import facts
@@ -39,7 +38,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         folder: of the report, where the latent space's picture lies too.
     """
     tested = _tested(study)
-    compared = worth_a_sentence(study.comparisons, study.shown)
+    compared = worth_a_sentence(study.comparisons, study.shown, study.names)
     names = names_of(compared)
     pictures, left = record_pictures(study.states, study.store)
     failures = facts.failures(study)
@@ -53,7 +52,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         comparison_notes=left_out(study, "compared"),
         across=study.across,
         subgroups=study.subgroup_tables,
-        calibration=list(map(calibration_table, study.calibrated)),
+        calibration=study.calibration_tables,
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -91,6 +91,14 @@ def test_the_correction_is_holm_or_benjamini_and_hochberg(read: Any) -> None:
         read(text.replace("benjamini-hochberg", "bonferroni"))
 
 
+def test_a_layout_is_one_of_three_and_near_ones_are_named(read: Any) -> None:
+    assert read(GOOD).report.layout is None
+    text = GOOD.replace("{baseline:", "{layout: per-task, baseline:")
+    assert read(text).report.layout == "per-task"
+    with pytest.raises(RequestError, match=r"report\.layout: 'per-tsak' .*did you mean.*per-task"):
+        read(text.replace("per-task", "per-tsak"))
+
+
 def test_globs_inline_cards_and_added_backbones(read: Any) -> None:
     text = GOOD.replace(
         "[random-vit-tiny, random-efficientnet-lite0]",

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from omnibench.report.answers import Answer
 from omnibench.report.table import Cell, Table
 
 _CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
@@ -20,6 +21,7 @@ def to_markdown(
     sentences: Sequence[str] = (),
     notes: Sequence[str] = (),
     further: Sequence[Table] = (),
+    answers: Sequence[Answer] = (),
 ) -> str:
     """Return the whole report: tables with captions, what was tested, and the other tables.
 
@@ -27,14 +29,21 @@ def to_markdown(
         sentences: one for each comparison.
         notes: what else must be said of them.
         further: what stands after the comparisons.
+        answers: what stands first.
     """
-    blocks = [f"# {escape(name)}"]
+    blocks = [f"# {escape(name)}", *(block for answer in answers for block in _answer(answer))]
     blocks += [block for table in tables for block in _blocks(table)] or ["There is no result yet."]
     if sentences:
         blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]
     blocks += [escape(note) for note in notes]
     blocks += [block for table in further for block in _blocks(table)]
     return "\n\n".join(blocks) + "\n"
+
+
+def _answer(answer: Answer) -> Iterator[str]:
+    yield f"**{escape(answer.task)}**: {escape(answer.headline)}"
+    if texts := [*answer.sentences, *answer.lacking, *answer.doubts]:
+        yield "\n".join(f"- {escape(text)}" for text in texts)
 
 
 def _blocks(table: Table) -> Iterator[str]:

@@ -40,8 +40,15 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
 
 
 def tables_in_words(study: Study) -> str:
-    """Return the tables and the comparisons as Markdown."""
-    return to_markdown(study.name, study.tables, sentences(study), left_out(study), _further(study))
+    """Return the answers, the tables and the comparisons as Markdown."""
+    return to_markdown(
+        study.name,
+        study.tables,
+        sentences(study),
+        left_out(study),
+        _further(study),
+        study.answers,
+    )
 
 
 def _further(study: Study) -> list[Table]:

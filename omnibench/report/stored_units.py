@@ -1,8 +1,8 @@
 """What the units of a suite stored, dataset by dataset, read when it is looked at."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from omnibench.cards import DatasetCard
@@ -14,7 +14,7 @@ from omnibench.stats.units import Score
 if TYPE_CHECKING:
     from omnibench.report.study import Study
 
-MOST_DATASETS, MOST_MODELS = 6, 12  # of figures
+MOST_DATASETS, MOST_MODELS = 4, 12  # of figures
 
 Model = tuple[str, str]  # backbone, adaptation
 Models = Mapping[Model, Cases]
@@ -75,12 +75,25 @@ def with_logits(stored: Iterable[StoredUnits]) -> Iterator[StoredUnits]:
             yield units
 
 
+def drawn(models: Iterable[Model]) -> list[Model]:
+    """Return the models that a figure shows: at most so many, whole adaptations first.
+
+    Those of the adaptation that most backbones were run with come first, as they can be compared.
+    """
+    every = list(models)
+    counts = Counter(adaptation for _, adaptation in every)
+    chosen = sorted(every, key=lambda model: -counts[model[1]])[:MOST_MODELS]
+    return [model for model in every if model in chosen]
+
+
 def some_models(study: "Study") -> Iterator[tuple[StoredUnits, Models, str]]:
     """Yield each dataset to be drawn, its models, and what a caption says of those left out."""
     undrawn = max(0, len(study.logits) - MOST_DATASETS)
     for units in study.logits[:MOST_DATASETS]:
-        usable = ((model, cases) for model, cases in units.read() if isinstance(cases, Cases))
-        models = dict(islice(usable, MOST_MODELS))
+        chosen = replace(
+            units, models={model: units.models[model] for model in drawn(units.models)}
+        )
+        models = {model: cases for model, cases in chosen.read() if isinstance(cases, Cases)}
         left = len(units.models) - len(models)
         omitted = f" {left} further units are left out." if left else ""
         if undrawn:

@@ -15,6 +15,7 @@ from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
 from omnibench.report.contests import contests
 from omnibench.report.doubts import doubts, lacking, made
+from omnibench.report.figures.looks import Looks
 from omnibench.report.latent_report import Latent
 from omnibench.report.layout import laid_out
 from omnibench.report.names import Names
@@ -96,6 +97,11 @@ class Study:
             for state in self.states
             if state.state == "done" and state.record is not None
         ]
+
+    @cached_property
+    def looks(self) -> Looks:
+        """Return how each backbone looks in figures."""
+        return Looks(state.cell.unit.backbone.id for state in self.states)
 
     @property
     def primary(self) -> dict[str, Results]:

@@ -23,12 +23,18 @@ from omnibench.record_files import read_predictions
 from omnibench.report.columns import FurtherColumn
 from omnibench.report.complete import completed
 from omnibench.report.figures import drawing, ranks
-from omnibench.report.figures.answers import classified
+from omnibench.report.figures.answered import classified
+from omnibench.report.figures.answers import answer_figures
+from omnibench.report.figures.curves import learning_curves
 from omnibench.report.figures.drawing import Drawing, Figure, draw_figures
-from omnibench.report.figures.pareto import front
+from omnibench.report.figures.forest import forests
+from omnibench.report.figures.looks import Looks
+from omnibench.report.figures.pareto import front, paretos
 from omnibench.report.figures.ranks import rank_diagrams
+from omnibench.report.figures.seeds import seed_scatters
 from omnibench.report.page.render import Page
 from omnibench.report.page.write import make_page
+from omnibench.report.stored_units import drawn
 from omnibench.report.study import Study
 from omnibench.session import Places
 from tests.report.by_hand import Study as ByHand
@@ -69,7 +75,7 @@ def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
         "confusion-classification-dots",
         "class-f1-classification-dots",
         "reliability-classification-dots",
-        *(f"class-reliability-classification-dots-{name}" for name in ("linear", "knn", "full")),
+        "class-reliability-classification-dots-linear",
         "curves-classification-dots",
     ]
     for item in actual.values():
@@ -139,10 +145,42 @@ def test_confusion_and_f1_against_scikit_learn(study: Made) -> None:
 
 
 def test_the_front_is_what_no_other_beats() -> None:
-    points = [("a", 1.0, 5.0), ("b", 2.0, 4.0), ("c", 3.0, 9.0), ("d", 3.0, 8.0)]
-    assert [name for name, _, _ in front(points, True, False)] == ["a", "c"]
-    assert [name for name, _, _ in front(points, False, False)] == ["c"]
-    assert [name for name, _, _ in front(points, True, True)] == ["a", "b"]
+    points = [
+        ((name, "linear"), cost, quality)
+        for name, cost, quality in (
+            ("a", 1.0, 5.0),
+            ("b", 2.0, 4.0),
+            ("c", 3.0, 9.0),
+            ("d", 3.0, 8.0),
+        )
+    ]
+    assert [name for (name, _), _, _ in front(points, True, False)] == ["a", "c"]
+    assert [name for (name, _), _, _ in front(points, False, False)] == ["c"]
+    assert [name for (name, _), _, _ in front(points, True, True)] == ["a", "b"]
+
+
+def test_no_two_backbones_of_a_study_look_the_same() -> None:
+    names = [f"b{k}" for k in range(56)]
+    looks = Looks(names)
+    assert len({(looks.colour(name), looks.marker(name)) for name in names}) == 56
+    assert len({looks.colour(name) for name in names[:7]}) == 7
+
+
+def test_a_backbone_looks_the_same_whichever_others_a_figure_shows(study: Made) -> None:
+    made = study()
+    for figure in (forests, paretos, seed_scatters, learning_curves, answer_figures):
+        for item in figure(made):
+            for name, place in item.data.get("looks", []):
+                assert place == made.looks.place(name)
+    assert [made.looks.place(name) for name in ("base", "good", "lost")] == [0, 1, 2]
+
+
+def test_a_figure_of_too_many_models_shows_whole_adaptations_first() -> None:
+    models = [(f"b{k}", name) for k in range(10) for name in ("full", "linear", "knn")]
+    models = [model for model in models if model[1] == "linear" or model[0] < "b5"]
+    chosen = drawn(models)
+    assert len(chosen) == 12
+    assert sum(name == "linear" for _, name in chosen) == 10
 
 
 def over_datasets(values: NDArray[Any], names: list[str] | str, correction: str = "holm") -> Study:
@@ -152,7 +190,10 @@ def over_datasets(values: NDArray[Any], names: list[str] | str, correction: str 
         for d, value in enumerate(row):
             made.add(name, [float(value)], dataset=f"d{d}")
     complete = list(completed(made.results(), made.values))
-    return cast("Study", SimpleNamespace(complete=complete, correction=correction))
+    return cast(
+        "Study",
+        SimpleNamespace(complete=complete, correction=correction, looks=Looks(names)),
+    )
 
 
 def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
@@ -171,12 +212,12 @@ def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
     longest = [
         (a, b) for a, b in runs if not any(c <= a and b <= d for c, d in runs if (c, d) != (a, b))
     ]
-    bars = [bar[:2] for bar in item.data["bars"] if bar[2] == drawing.colour(0)]
+    bars = [bar[:2] for bar in item.data["bars"] if bar[2] == ranks.NEMENYI]
     assert np.array(bars) == pytest.approx(np.array(longest), abs=1e-5)
     assert len(bars) > 1
     assert "Iman and Davenport" in item.caption
     assert "datasets are few" not in item.caption
-    assert "orange bars, those of which Wilcoxon's test tells no two apart, after Holm" in (
+    assert "light bars, those of which Wilcoxon's test tells no two apart, after Holm" in (
         item.caption
     )
     *_, png = drawing.write(item, tmp_path)
@@ -186,15 +227,15 @@ def test_a_rank_diagram_shows_demsars_groups(tmp_path: Path) -> None:
 
 def test_few_datasets_have_a_diagram_that_says_so_and_long_names_fit_in_it(tmp_path: Path) -> None:
     names = [f"{ATTACK}-{k}-{'x' * 200}" for k in range(5)]
-    (item,) = rank_diagrams(over_datasets(np.arange(10).reshape(5, 2), names))
-    assert "2 datasets are few" in item.caption
-    assert "orange" not in item.caption
+    (item,) = rank_diagrams(over_datasets(np.arange(15).reshape(5, 3), names))
+    assert "3 datasets are few" in item.caption
+    assert "light bars" not in item.caption
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert drawing.write(item, tmp_path)
 
 
-@pytest.mark.parametrize(("models", "datasets"), [(2, 8), (5, 1)])
+@pytest.mark.parametrize(("models", "datasets"), [(2, 8), (5, 1), (5, 2)])
 def test_too_few_of_either_have_no_diagram(models: int, datasets: int) -> None:
     values = np.random.default_rng(0).normal(size=(models, datasets))
     assert list(rank_diagrams(over_datasets(values, "abcde"[:models]))) == []

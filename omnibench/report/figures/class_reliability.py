@@ -1,18 +1,12 @@
 """Reliability of each class's probabilities, against all other classes."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from omnibench.report.figures.drawing import (
-    Drawing,
-    Figure,
-    colour,
-    keys,
-    legend,
-    marker,
-    rounded,
-    shortened,
-)
+from omnibench.report.figures.drawing import Drawing, Figure, legend, rounded, shortened
+from omnibench.report.figures.looks import Looks
+from omnibench.report.figures.panels import grid_of, panels
 from omnibench.report.stored_units import StoredUnits, some_models
 from omnibench.report.study import Study
 from omnibench.stats.calibration import columns_of, probabilities
@@ -28,19 +22,27 @@ ACROSS, PANEL = 3, 2.2  # panels a row, and their inches
 
 
 def class_reliability(study: Study) -> Iterator[Drawing]:
-    """Yield a figure for each dataset with logits and each adaptation, a panel a class."""
+    """Yield a figure for each dataset with logits, a panel a class.
+
+    It is of the adaptation that most backbones were run with.
+    """
     for units, models, omitted in some_models(study):
-        for adaptation in dict.fromkeys(adaptation for _, adaptation in models):
-            some = {
-                backbone: cases
-                for (backbone, short), cases in models.items()
-                if short == adaptation
-            }
-            yield _reliability(units, adaptation, some, omitted)
+        counts = Counter(adaptation for _, adaptation in models)
+        ((adaptation, _),) = counts.most_common(1)
+        some = {
+            backbone: cases for (backbone, short), cases in models.items() if short == adaptation
+        }
+        others = ", ".join(sorted(set(counts) - {adaptation}))
+        omitted += f" Of the same models with {others}, only the table is made." if others else ""
+        yield _reliability(study.looks, units, adaptation, some, omitted)
 
 
 def _reliability(
-    units: StoredUnits, adaptation: str, models: Mapping[str, Cases], omitted: str
+    looks: Looks,
+    units: StoredUnits,
+    adaptation: str,
+    models: Mapping[str, Cases],
+    omitted: str,
 ) -> Drawing:
     first = next(iter(models.values())).logits
     assert first is not None
@@ -51,26 +53,19 @@ def _reliability(
     lines = {backbone: _lines(cases, columns) for backbone, cases in models.items()}
 
     def draw(figure: "Canvas") -> None:
-        across = min(ACROSS, len(columns))
-        down = -(-len(columns) // across)
-        grid: Any = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-        for axes, k in zip(grid.flat, columns, strict=False):
-            _panel(axes, [line[k] for line in lines.values()])
+        x, y = "probability", "share of cases"
+        grid = panels(figure, len(columns), ACROSS, x, y, sharex=True, sharey=True)
+        for axes, k in zip(grid, columns, strict=True):
+            _panel(axes, {name: line[k] for name, line in lines.items()}, looks)
             axes.set_title(titles[k], fontsize=7)
-        for axes in grid.flat[len(columns) :]:
-            axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("probability")
-        for axes in grid[:, 0]:
-            axes.set_ylabel("share of cases")
-        legend(figure, handles=keys(grid.flat[0], len(models)), labels=list(models))
+        legend(figure, handles=looks.keys(grid[0], list(models)), labels=list(models))
 
     undefined = [names[k] for k in columns if not sizes[k]]
     without = f" Undefined, for want of a test case: {', '.join(undefined)}." if undefined else ""
     further = len(columns_of(first)) - len(columns)
     cut = f" {further} further classes are left out." if further else ""
     each = "label" if first.multi_label else "class against the rest"
-    down = -(-len(columns) // ACROSS)
+    down, across = grid_of(len(columns), ACROSS)
     return Drawing(
         stem=f"class-reliability-{units.task}-{units.dataset.id}-{adaptation}",
         title=f"Reliability by class: {units.dataset.id}, {adaptation}",
@@ -82,10 +77,14 @@ def _reliability(
         "independent. Below the diagonal the class is predicted more often than it occurs."
         f"{without}{cut}{omitted}",
         size=(
-            max(4.5, PANEL * min(ACROSS, len(columns)) + 0.6),
+            max(4.5, PANEL * across + 0.6),
             PANEL * down + 0.4 + 0.15 * len(models),
         ),
-        data={"lines": list(lines.items()), "titles": list(titles.values())},
+        data={
+            "lines": list(lines.items()),
+            "titles": list(titles.values()),
+            "looks": looks.places(models),
+        },
         draw=draw,
         folded=True,
     )
@@ -105,15 +104,15 @@ def _lines(cases: Cases, columns: Sequence[int]) -> dict[int, list[list[float]]]
     return lines
 
 
-def _panel(axes: "Axes", lines: Sequence[Sequence[Sequence[float]]]) -> None:
+def _panel(axes: "Axes", lines: Mapping[str, Sequence[Sequence[float]]], looks: Looks) -> None:
     axes.plot([0, 1], [0, 1], color="0.6", linewidth=0.8)
-    for index, line in enumerate(lines):
+    for backbone, line in lines.items():
         if not line:
             continue
         xs, ys, lows, highs = zip(*line, strict=True)
-        axes.vlines(xs, lows, highs, color=colour(index), linewidth=0.7, alpha=0.6)
-        axes.plot(xs, ys, f"{marker(index)}-", color=colour(index), markersize=3, linewidth=0.9)
-    if not any(lines):
+        axes.vlines(xs, lows, highs, color=looks.colour(backbone), linewidth=0.7, alpha=0.6)
+        axes.plot(xs, ys, markersize=3, linewidth=0.9, **looks.style(backbone))
+    if not any(lines.values()):
         axes.text(0.5, 0.5, "no test case", ha="center", fontsize=7)
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.grid(alpha=0.3, linewidth=0.5)

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, colour, legend, rounded
+from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, legend, rounded
+from omnibench.report.figures.looks import DASHES, Looks, dashes
 from omnibench.report.study import Study
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 MOST = 6  # figures
 MOST_UNITS, MOST_REPETITIONS = 16, 5
-DASHES = ("-", "--", ":", "-.")
+MOST_MARKERS = 12  # a line
 
 Curve = list[list[float | None]]  # epoch, loss, validation
 
@@ -35,13 +36,16 @@ def learning_curves(study: Study) -> Iterator[Drawing]:
         for name, paths in names.items():
             read = [_read(path, watched) for path in paths[:MOST_REPETITIONS]]
             if any(len(curve) > 1 for curve in read):
-                if len(curves) < MOST_UNITS:
+                seen = {adaptation for _, adaptation in [*curves, name]}
+                if len(curves) < MOST_UNITS and len(seen) <= len(DASHES):
                     curves[name] = [curve for curve in read if curve]
                 else:
                     left += 1
         if curves and drawn < MOST:
             drawn += 1
-            yield _figure(task, dataset, curves, sorted(watched), _omitted(left, undrawn))
+            yield _figure(
+                study.looks, task, dataset, curves, sorted(watched), _omitted(left, undrawn)
+            )
 
 
 def _read(path: Path, watched: set[str]) -> Curve:
@@ -66,13 +70,13 @@ def _omitted(units: int, datasets: int) -> str:
 
 
 def _figure(
+    looks: Looks,
     task: str,
     dataset: str,
     curves: dict[tuple[str, str], list[Curve]],
     watched: Sequence[str],
     omitted: str,
 ) -> Drawing:
-    backbones = list(dict.fromkeys(backbone for backbone, _ in curves))
     adaptations = list(dict.fromkeys(adaptation for _, adaptation in curves))
     labels = ["training loss", *([f"validation: {' or '.join(watched)}"] if watched else [])]
 
@@ -85,10 +89,11 @@ def _figure(
                     axes.plot(
                         [point[0] for point in there],
                         [point[column] for point in there],
-                        DASHES[adaptations.index(adaptation) % len(DASHES)],
-                        color=colour(backbones.index(backbone)),
+                        linestyle=dashes(adaptations.index(adaptation)),
                         linewidth=1,
-                        marker="." if len(there) < 12 else None,
+                        markersize=3,
+                        markevery=max(1, len(there) // MOST_MARKERS),
+                        **looks.style(backbone),
                         label=None if k or column > 1 else f"{backbone} · {adaptation}",
                     )
         for axes, label in zip(grid, labels, strict=True):
@@ -102,10 +107,14 @@ def _figure(
         stem=f"curves-{task}-{dataset}",
         title=f"Learning curves: {task} on {dataset}",
         alt=f"{' and '.join(labels).capitalize()} over epochs of {', '.join(names)} on {dataset}.",
-        caption=f"A line a repetition (at most {MOST_REPETITIONS}); colours are backbones, dashes "
-        "adaptations, whose losses need not be the same function." + omitted,
+        caption=f"A line a repetition (at most {MOST_REPETITIONS}); colours with markers are "
+        "backbones, dashes adaptations, whose losses need not be the same function." + omitted,
         size=(WIDTH, 2.6 + 0.15 * ((len(curves) + 1) // 2)),
-        data={"curves": [[*name, some] for name, some in curves.items()], "labels": labels},
+        data={
+            "curves": [[*name, some] for name, some in curves.items()],
+            "labels": labels,
+            "looks": looks.places(backbone for backbone, _ in curves),
+        },
         draw=draw,
         folded=True,
     )

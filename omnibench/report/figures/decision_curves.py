@@ -1,17 +1,11 @@
 """Decision curves: the net benefit of each model over thresholds, and its band."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import (
-    Drawing,
-    Figure,
-    colour,
-    keys,
-    legend,
-    marker,
-    rounded,
-)
+from omnibench.report.figures.drawing import Drawing, Figure, legend, rounded
+from omnibench.report.figures.looks import Looks
+from omnibench.report.figures.panels import grid_of, panels
 from omnibench.report.stored_units import Model, Models, StoredUnits, some_models
 from omnibench.report.study import Study
 from omnibench.stats.calibration import patients_of, probabilities
@@ -40,7 +34,9 @@ def decision_curves(study: Study) -> Iterator[Drawing]:
         positive = logits.labels == 1
         curves, left = _curves(models, positive, at)
         if curves:
-            yield _drawing(units, curves, float(positive.mean()), at, f"{left}{omitted}")
+            yield _drawing(
+                study.looks, units, curves, float(positive.mean()), at, f"{left}{omitted}"
+            )
 
 
 def _curves(models: Models, positive: Bools, at: Floats) -> tuple[dict[Model, Curve], str]:
@@ -57,23 +53,28 @@ def _curves(models: Models, positive: Bools, at: Floats) -> tuple[dict[Model, Cu
 
 
 def _drawing(
-    units: StoredUnits, curves: dict[Model, Curve], prevalence: float, at: Floats, omitted: str
+    looks: Looks,
+    units: StoredUnits,
+    curves: dict[Model, Curve],
+    prevalence: float,
+    at: Floats,
+    omitted: str,
 ) -> Drawing:
     everyone = treat_all(prevalence, at)
     backbones = list(dict.fromkeys(backbone for backbone, _ in curves))
     adaptations = list(dict.fromkeys(adaptation for _, adaptation in curves))
-    across = min(ACROSS, len(adaptations))
-    down = -(-len(adaptations) // across)
+    down, across = grid_of(len(adaptations), ACROSS)
     name = units.names(2)[1]
 
     def draw(figure: "Canvas") -> None:
-        grid: Any = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
-        for axes, adaptation in zip(grid.flat, adaptations, strict=False):
+        x, y = "threshold probability", "net benefit"
+        grid = panels(figure, len(adaptations), ACROSS, x, y, sharex=True, sharey=True)
+        for axes, adaptation in zip(grid, adaptations, strict=True):
             axes.axhline(0, color="0.3", linewidth=0.8)
             axes.plot(at, everyone, "--", color="0.5", linewidth=0.9)
             for (backbone, short), curve in curves.items():
                 if short == adaptation:
-                    _plot(axes, curve, at, backbones.index(backbone))
+                    _plot(axes, curve, at, looks.style(backbone))
             low = BELOW * prevalence
             axes.set(
                 title=adaptation,
@@ -81,13 +82,7 @@ def _drawing(
                 ylim=(low, max(1.1 * prevalence, low + 0.01)),
             )
             axes.grid(alpha=0.3, linewidth=0.5)
-        for axes in grid.flat[len(adaptations) :]:
-            axes.set_axis_off()
-        for axes in grid[-1]:
-            axes.set_xlabel("threshold probability")
-        for axes in grid[:, 0]:
-            axes.set_ylabel("net benefit")
-        legend(figure, handles=keys(grid.flat[0], len(backbones)), labels=backbones)
+        legend(figure, handles=looks.keys(grid[0], backbones), labels=backbones)
 
     values = {
         " · ".join(model): [[rounded(x) for x in part] for part in (c.benefit, c.low, c.high)]
@@ -109,16 +104,19 @@ def _drawing(
         f"{prevalence:.3f} here, and net benefit holds for populations of that share. The y axis "
         f"is cut below.{omitted}",
         size=(max(4.5, PANEL * across), PANEL * down + 0.2 + 0.15 * len(backbones)),
-        data={"at": [rounded(t) for t in at], "curves": list(values.items()), "all": prevalence},
+        data={
+            "at": [rounded(t) for t in at],
+            "curves": list(values.items()),
+            "all": prevalence,
+            "looks": looks.places(backbones),
+        },
         draw=draw,
     )
 
 
-def _plot(axes: "Axes", curve: Curve, at: Floats, index: int) -> None:
-    ink = colour(index)
-    axes.fill_between(at, curve.low, curve.high, color=ink, alpha=0.12, linewidth=0)
-    axes.plot(at, curve.benefit, color=ink, linewidth=1.1)
-    axes.plot(at[::9], curve.benefit[::9], marker(index), color=ink, markersize=4)
+def _plot(axes: "Axes", curve: Curve, at: Floats, look: Mapping[str, Any]) -> None:
+    axes.fill_between(at, curve.low, curve.high, color=look["color"], alpha=0.12, linewidth=0)
+    axes.plot(at, curve.benefit, markersize=4, markevery=9, linewidth=1.1, **look)
 
 
 FIGURE = Figure("decision-curves", "Decision curves", decision_curves, place=54)

@@ -7,27 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from omnibench import catalogue
 from omnibench.cell import digest_of
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
 from omnibench.report.figures.svg import tidied
-from omnibench.report.latent_picture import COLOURS, DIGEST, digest_in
+from omnibench.report.latent_picture import DIGEST, digest_in
 from omnibench.report.words import failure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
-    from matplotlib.lines import Line2D
 
     from omnibench.report.study import Study
 
 DPI = 160
 KINDS = ("pdf", "svg", "png")
 MOST_MARKS = 2000  # of a figure's lines as paths; more of them are pixels
-VERSION = 2  # raised when a figure below draws the same otherwise
+VERSION = 3  # raised when a figure below draws the same otherwise
 LEFT, WIDTH, ROW = 2.6, 7.2, 0.2  # inches: room for names, whole width, a line of text
-MARKERS = "osD^vPX*"
 STYLE = {
     "font.size": 8,
     "axes.titlesize": 8,
@@ -178,19 +178,9 @@ def _render(drawing: Drawing, digest: str) -> list[bytes]:
 def _rasterise(figure: "Canvas") -> None:
     """Make pixels of lines whose marks are too many for a small file."""
     lines = [line for axes in figure.axes for line in axes.lines]
-    if sum(len(line.get_xydata()) for line in lines) > MOST_MARKS:
+    if sum(np.size(line.get_xdata()) for line in lines) > MOST_MARKS:
         for line in lines:
             line.set_rasterized(True)
-
-
-def colour(index: int) -> str:
-    """Return a colour that the colour-blind tell from its neighbours; they come again after 8."""
-    return COLOURS[index % len(COLOURS)]
-
-
-def marker(index: int) -> str:
-    """Return a marker, so that colour is never alone in telling; changes after 8 colours too."""
-    return MARKERS[(index + index // len(COLOURS)) % len(MARKERS)]
 
 
 def legend(axes: "Axes | Canvas", columns: int = 3, **options: Any) -> None:
@@ -199,11 +189,6 @@ def legend(axes: "Axes | Canvas", columns: int = 3, **options: Any) -> None:
     if "labels" in options:
         options["labels"] = [shortened(text) for text in options["labels"]]
     axes.legend(**{"frameon": False, "ncols": columns, "fontsize": 7, **where, **options})
-
-
-def keys(axes: "Axes", count: int) -> "list[Line2D]":
-    """Return the legend's entries of the first markers, which draw nothing themselves."""
-    return [axes.plot([], [], marker(k), color=colour(k))[0] for k in range(count)]
 
 
 def row_axis(axes: "Axes", names: list[str]) -> None:

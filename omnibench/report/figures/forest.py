@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, row_axis
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, rounded, row_axis
 from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.report.words import counted
@@ -36,6 +36,8 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
     shown = comparisons[:MOST]
     rows: list[dict[str, Any]] = [
         {
+            "backbone": c.backbone_a,
+            "place": study.looks.place(c.backbone_a),
             "name": f"{c.backbone_a} · {c.adaptation} · {c.dataset}",
             "values": [rounded(scale * v) for v in (c.low, c.difference, c.high)],
             "marked": c.verdict in ("better", "worse"),
@@ -51,9 +53,10 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
         axes.axvline(0, color="0.3", linewidth=0.8)
         for y, row in enumerate(rows):
             low, middle, high = row["values"]
-            axes.plot([low, high], [y, y], color=colour(0), linewidth=1.2)
-            face = colour(0) if row["marked"] else "white"
-            axes.plot([middle], [y], "o", color=colour(0), markerfacecolor=face, markersize=5)
+            look = study.looks.style(row["backbone"])
+            face = look["color"] if row["marked"] else "white"
+            axes.plot([low, high], [y, y], color=look["color"], linewidth=1.2)
+            axes.plot([middle], [y], markerfacecolor=face, markersize=5, **look)
         row_axis(axes, [row["name"] for row in rows])
         axes.set_xlabel(f"{results.metric}: difference from {study.baseline} ({results.unit})")
 

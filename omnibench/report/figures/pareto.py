@@ -1,18 +1,11 @@
 """Quality against cost: which backbones are worth their size."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from omnibench.report.figures.drawing import (
-    WIDTH,
-    Drawing,
-    Figure,
-    colour,
-    keys,
-    legend,
-    marker,
-    rounded,
-)
+from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, legend, rounded
+from omnibench.report.figures.looks import FILLS, Looks, fill
 from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.task import POINTS, makes_backbones
@@ -22,13 +15,15 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MOST_DATASETS = 3
+FEWEST = 3  # points of a panel; fewer are read off a table
 DECADE = 10  # a wider range of costs is drawn on a logarithmic axis
 # Measured cost -> its axis, what it is divided by, and whether less is better.
 COSTS = {
     "total_parameters": ("parameters (millions)", 1e6, True),
     "images_per_s": ("images per second", 1.0, False),
 }
-Points = list[tuple[str, float, float]]  # name, cost, quality
+Label = tuple[str, str]  # backbone, adaptation
+Points = list[tuple[Label, float, float]]  # with cost, quality
 
 
 def paretos(study: Study) -> Iterator[Drawing]:
@@ -40,9 +35,14 @@ def paretos(study: Study) -> Iterator[Drawing]:
             for dataset in results.columns[:MOST_DATASETS]
             for cost in COSTS
         }
-        panels = {place: some for place, some in points.items() if len({x for _, x, _ in some}) > 1}
+        panels = {
+            place: some
+            for place, some in points.items()
+            if len(some) >= FEWEST and len({x for _, x, _ in some}) > 1
+        }
         if panels and not makes_backbones(task):
-            yield _pareto(results, panels, max(0, len(results.columns) - MOST_DATASETS))
+            undrawn = max(0, len(results.columns) - MOST_DATASETS)
+            yield _pareto(study.looks, results, panels, undrawn)
 
 
 def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]]:
@@ -53,6 +53,12 @@ def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]
     return costs
 
 
+def _some_adaptations(results: Results) -> list[str]:
+    """Return as many adaptations as there are fillings, those of most backbones first."""
+    counts = Counter(row.adaptation for row in results.rows)
+    return [adaptation for adaptation, _ in counts.most_common(len(FILLS))]
+
+
 def _points(
     results: Results,
     dataset: str,
@@ -61,13 +67,16 @@ def _points(
 ) -> Points:
     scale = 100.0 if results.unit == POINTS else 1.0
     points = []
+    drawn = _some_adaptations(results)
     for column, row, cell in results.cells:
-        if column == dataset and cell.state == "done":
+        if column == dataset and cell.state == "done" and row.adaptation in drawn:
             place = (results.task, dataset, row.backbone, row.adaptation)
             paid = costs.get(place, {}).get(cost)
             if isinstance(paid, int | float) and paid > 0:
-                name = f"{row.backbone} · {row.adaptation}"
-                points.append((name, rounded(paid / COSTS[cost][1], 3), rounded(scale * cell.mean)))
+                label = (row.backbone, row.adaptation)
+                points.append(
+                    (label, rounded(paid / COSTS[cost][1], 3), rounded(scale * cell.mean))
+                )
     return points
 
 
@@ -82,9 +91,14 @@ def front(points: Points, cheap_is_small: bool, falling: bool) -> Points:
 
 
 def _pareto(
-    results: Results, panels: Mapping[tuple[str, str], Points], undrawn: int = 0
+    looks: Looks,
+    results: Results,
+    panels: Mapping[tuple[str, str], Points],
+    undrawn: int,
 ) -> Drawing:
-    names = list(dict.fromkeys(name for points in panels.values() for name, _, _ in points))
+    labels = dict.fromkeys(label for points in panels.values() for label, _, _ in points)
+    backbones = list(dict.fromkeys(backbone for backbone, _ in labels))
+    adaptations = list(dict.fromkeys(adaptation for _, adaptation in labels))
     falling = bool(results.lower_is_better)
     datasets = list(dict.fromkeys(dataset for dataset, _ in panels))
     costs = [cost for cost in COSTS if any(cost == known for _, known in panels)]
@@ -100,13 +114,19 @@ def _pareto(
                 _panel(grid[i][j], points, cost)
                 grid[i][j].set_title(dataset)
             grid[i][0].set_ylabel(f"{results.metric} ({results.unit})")
-        legend(figure, columns=2, handles=keys(grid[0][0], len(names)), labels=names)
+        keys = looks.keys(grid[0][0], backbones)
+        if len(adaptations) > 1:
+            keys += [
+                grid[0][0].plot([], [], "o", color="0.4", fillstyle=fill(k), label=adaptation)[0]
+                for k, adaptation in enumerate(adaptations)
+            ]
+        legend(figure, handles=keys, labels=[str(key.get_label()) for key in keys])
 
     def _panel(axes: "Axes", points: Points, cost: str) -> None:
         label, _, small = COSTS[cost]
-        for name, x, y in points:
-            k = names.index(name)
-            axes.plot([x], [y], marker(k), color=colour(k), markersize=6)
+        for (backbone, adaptation), x, y in points:
+            full = fill(adaptations.index(adaptation))
+            axes.plot([x], [y], markersize=6, fillstyle=full, **looks.style(backbone))
         best = front(points, small, falling)
         axes.step(
             [x for _, x, _ in best],
@@ -126,24 +146,31 @@ def _pareto(
         axes.set_xlabel(label)
 
     winners = {
-        dataset: [name for name, _, _ in front(points, COSTS[cost][2], falling)]
+        dataset: [" · ".join(label) for label, _, _ in front(points, COSTS[cost][2], falling)]
         for (dataset, cost), points in panels.items()
         if cost == costs[0]
     }
     left = f" {undrawn} further datasets are not drawn." if undrawn else ""
+    further = len({row.adaptation for row in results.rows}) - len(_some_adaptations(results))
+    left += f" {further} further adaptations are not drawn." if further else ""
     winning = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
     return Drawing(
         stem=f"cost-{results.task}",
         title=f"Cost against quality: {results.title}",
         alt=f"{results.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
         f"both {results.metric} and {COSTS[costs[0]][0]}: {winning}.",
-        caption="Mean over repetitions; the grey line joins what no other beats in both cost and "
-        "quality. Images per second as measured, on the machine named under Environment." + left,
-        size=(max(WIDTH, 2.4 * len(datasets)), 2.3 * len(costs) + 0.14 * len(names)),
+        caption="Mean over repetitions. Colours with markers are backbones, fillings adaptations; "
+        "the grey line joins what no other beats in both cost and quality. Images per second as "
+        "measured, on the machine named under Environment." + left,
+        size=(
+            max(WIDTH, 2.4 * len(datasets)),
+            2.3 * len(costs) + 0.06 * (len(backbones) + len(adaptations)),
+        ),
         data={
             "panels": [[*place, points] for place, points in panels.items()],
             "metric": results.metric,
             "unit": results.unit,
+            "looks": looks.places(backbones),
         },
         draw=draw,
     )

@@ -7,7 +7,8 @@ import pandas as pd
 
 from omnibench.report.across import MOST, tests
 from omnibench.report.complete import Complete, subject
-from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, colour, rounded, shortened
+from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, rounded, shortened
+from omnibench.report.figures.looks import Looks
 from omnibench.report.study import Study
 from omnibench.report.words import CORRECTED
 from omnibench.stats.ranks import (
@@ -25,40 +26,45 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 BAR = 0.35  # rows between two bars
-Bars = list[tuple[float, float, str]]  # from rank, to rank, colour
+NEMENYI, WILCOXON = "0.25", "0.65"  # greys, as colours are backbones
+Bars = list[tuple[float, float, str]]  # from rank, to rank, grey
 
 
 def rank_diagrams(study: Study) -> Iterator[Drawing]:
-    """Yield one for each task and adaptation with 3 to `MOST` backbones complete on 2 datasets."""
+    """Yield one a task and adaptation with 3 to `MOST` backbones, where it can tell any apart.
+
+    On few datasets the critical difference is longer than the whole scale: nothing would be seen.
+    """
     for block in study.complete:
         try:
             friedman(block.means)  # refuses what no diagram shows
         except RefusedError:
             continue
-        if len(block.means.columns) <= MOST:
-            yield _diagram(block, study.correction)
+        datasets, models = block.means.shape
+        if models <= MOST and critical_difference(models, datasets) < models - 1:
+            yield _diagram(block, study.correction, study.looks)
 
 
-def _diagram(block: Complete, correction: str) -> Drawing:
+def _diagram(block: Complete, correction: str, looks: Looks) -> Drawing:
     places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
     datasets, models = block.means.shape
     reach = critical_difference(models, datasets)
     pairs = wilcoxon_pairs(block.means, correction)
     tested = bool(pairs["p"].notna().any())
-    bars = _bars(places, groups_by_nemenyi(places, datasets), colour(0))
-    bars += _bars(places, groups_by_pairs(places, pairs) if tested else [], colour(1))
+    bars = _bars(places, groups_by_nemenyi(places, datasets), NEMENYI)
+    bars += _bars(places, groups_by_pairs(places, pairs) if tested else [], WILCOXON)
     named = [(str(name), rounded(place)) for name, place in places.items()]
 
     def draw(figure: "Canvas") -> None:
-        _draw(figure.subplots(), named, bars, reach)
+        _draw(figure.subplots(), named, bars, reach, looks)
 
     second = (
-        "; orange bars, those of which Wilcoxon's test tells no two apart, after "
+        "; light bars, those of which Wilcoxon's test tells no two apart, after "
         f"{CORRECTED[correction]}'s correction over all pairs"
     )
     caption = [
         *subject(block),
-        "Mean ranks of the means over repetitions, 1 is best. Blue bars join backbones that "
+        "Mean ranks of the means over repetitions, 1 is best. Dark bars join backbones that "
         f"Nemenyi's critical difference (CD) does not tell apart{second if tested else ''}.",
         *tests(block),
         *block.left,
@@ -71,7 +77,12 @@ def _diagram(block: Complete, correction: str) -> Drawing:
         f"Critical difference {reach:.2f}. {_groups(places, datasets)}",
         caption=" ".join(caption),
         size=(WIDTH, 0.9 + ROW * ((models + 1) // 2) + ROW * BAR * len(bars)),
-        data={"ranks": named, "bars": bars, "reach": rounded(reach)},
+        data={
+            "ranks": named,
+            "bars": bars,
+            "reach": rounded(reach),
+            "looks": looks.places(name for name, _ in named),
+        },
         draw=draw,
     )
 
@@ -86,7 +97,9 @@ def _bars(places: pd.Series, groups: list[list[str]], shade: str) -> Bars:
     return [(rounded(places[group[0]]), rounded(places[group[-1]]), shade) for group in groups]
 
 
-def _draw(axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float) -> None:
+def _draw(
+    axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float, looks: Looks
+) -> None:
     """Put the scale on top, the bars below it, and the better half of the names on the left."""
     models = len(named)
     axes.set_axis_off()
@@ -97,12 +110,11 @@ def _draw(axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float
     for place in range(1, models + 1, step):
         axes.plot([place, place], [0, -0.25], **line)
         axes.text(place, -0.35, str(place), ha="center", va="bottom", fontsize=7)
-    end = min(1 + reach, float(models))
+    end = 1 + reach
     axes.plot([1, end], [-1.6, -1.6], **line)
     for stop in (1.0, end):
         axes.plot([stop, stop], [-1.75, -1.45], **line)
-    longer = ", longer than the scale" if 1 + reach > models else ""
-    axes.text(1, -1.85, f"CD = {reach:.2f}{longer}", ha="left", va="bottom", fontsize=7)
+    axes.text(1, -1.85, f"CD = {reach:.2f}", ha="left", va="bottom", fontsize=7)
     for k, (start, stop, shade) in enumerate(bars):
         y = 0.45 + BAR * k
         axes.plot([start, stop], [y, y], color=shade, linewidth=3, solid_capstyle="butt")
@@ -114,9 +126,10 @@ def _draw(axes: "Axes", named: list[tuple[str, float]], bars: Bars, reach: float
         y = top + (k if left else models - 1 - k)
         edge = low if left else high
         axes.plot([rank, rank, edge], [0, y, y], **line)
+        axes.plot([edge], [y], markersize=4, clip_on=False, **looks.style(full))
         text = f"{name}  {rank:.2f}" if left else f"{rank:.2f}  {name}"
         side = "right" if left else "left"
-        pad = -0.01 * models if left else 0.01 * models
+        pad = -0.02 * models if left else 0.02 * models
         axes.text(edge + pad, y, text, ha=side, va="center", fontsize=7)
     axes.set(xlim=(low, high), ylim=(top + half, -2.6))
 

@@ -11,12 +11,11 @@ from omnibench.report.figures.drawing import (
     WIDTH,
     Drawing,
     Figure,
-    colour,
-    marker,
     rounded,
     row_axis,
     shortened,
 )
+from omnibench.report.figures.looks import Looks
 from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.task import POINTS
@@ -42,7 +41,7 @@ def seed_scatters(study: Study) -> Iterator[Drawing]:
             start = part * MOST_DATASETS
             some = {name: columns[name] for name in datasets[start : start + MOST_DATASETS]}
             left = len(datasets) - MOST_DATASETS * MOST_FIGURES
-            yield _scatter(results, some, part, max(0, left))
+            yield _scatter(study.looks, results, some, part, max(0, left))
 
 
 def _repetitions(results: Results, values: pd.DataFrame) -> dict[str, dict[Name, list[float]]]:
@@ -61,12 +60,15 @@ def _repetitions(results: Results, values: pd.DataFrame) -> dict[str, dict[Name,
 
 
 def _scatter(
-    results: Results, columns: dict[str, dict[Name, list[float]]], part: int, left: int
+    looks: Looks,
+    results: Results,
+    columns: dict[str, dict[Name, list[float]]],
+    part: int,
+    left: int,
 ) -> Drawing:
     there = {name for units in columns.values() for name in units}
     names = [name for row in results.rows if (name := (row.backbone, row.adaptation)) in there]
     places = {name: y for y, name in enumerate(dict.fromkeys(names[:MOST_ROWS]))}
-    backbones = list(dict.fromkeys(backbone for backbone, _ in places))
 
     def draw(figure: "Canvas") -> None:
         grid: Any = figure.subplots(1, len(columns), sharey=True, squeeze=False)[0]
@@ -75,15 +77,14 @@ def _scatter(
                 values = units.get(name)
                 if not values:
                     continue
-                kind = backbones.index(name[0])
                 axes.plot([sum(values) / len(values)] * 2, [y - 0.35, y + 0.35], color="0.5")
                 axes.plot(
                     values,
                     [y] * len(values),
-                    marker(kind),
-                    color=colour(kind),
+                    linestyle="",
                     markerfacecolor="none",
                     markersize=4.5,
+                    **looks.style(name[0]),
                 )
             row_axis(axes, [" · ".join(name) for name in places])
             axes.set_title(shortened(dataset, 24))
@@ -100,12 +101,13 @@ def _scatter(
         f"said below the table of results. Definition {results.definition}.{cut}",
         size=(max(WIDTH, LEFT + 1.8 * len(columns)), 0.9 + ROW * len(places)),
         data={
-            "found": [
+            "values": [
                 [name, [[*k, v] for k, v in units.items()]] for name, units in columns.items()
             ],
             "metric": results.metric,
             "unit": results.unit,
             "rows": [list(name) for name in places],
+            "looks": looks.places(backbone for backbone, _ in places),
         },
         draw=draw,
     )

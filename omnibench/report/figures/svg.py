@@ -32,7 +32,8 @@ def tidied(written: bytes) -> bytes:
     _flatten(root)
     # Both were rules of a style sheet, which would hold for a whole page.
     root.set("style", f"stroke-linejoin:round;font-family:{FONTS}")
-    return ElementTree.tostring(root, encoding="utf-8")
+    text: bytes = ElementTree.tostring(root, encoding="utf-8")
+    return text
 
 
 def _used(root: ElementTree.Element) -> set[str]:

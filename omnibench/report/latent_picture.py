@@ -1,5 +1,7 @@
 """The picture of a latent space: one panel a backbone, side by side, under one legend."""
 
+import contextlib
+import functools
 import io
 import logging
 import math
@@ -9,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -219,12 +222,31 @@ def _read(path: Path) -> dict[str, Points]:
 
 
 def _umap(features: NDArray[np.float32]) -> Points:
-    log.info("UMAP of %d images; the first one of a process takes longer", len(features))
+    log.info("UMAP of %d images; the first one on a machine takes longer", len(features))
+    umap = _import_umap()
+    return np.asarray(umap.UMAP(n_jobs=1, **UMAP).fit_transform(features), np.float32)
+
+
+@functools.cache
+def _import_umap() -> ModuleType:
+    """Import umap, whose compiled functions are kept for the next process.
+
+    Numba compiles most of them anew in each process otherwise, which takes ten times as long as
+    what they compute; the numbers are the same in every bit.
+    """
     modules: dict[str, Any] = sys.modules
     # What `import umap` would load TensorFlow, Keras and torch for, where they are installed.
     modules["umap.parametric_umap"] = None
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Tensorflow not installed", ImportWarning)
         import umap
+        from numba.core.registry import CPUDispatcher
+        from umap import layouts, umap_, utils
     del modules["umap.parametric_umap"]
-    return np.asarray(umap.UMAP(n_jobs=1, **UMAP).fit_transform(features), np.float32)
+    for module in (layouts, umap_, utils):
+        for function in vars(module).values():
+            if isinstance(function, CPUDispatcher):
+                with contextlib.suppress(RuntimeError):  # no folder can be written
+                    function.enable_caching()
+    loaded: ModuleType = umap
+    return loaded

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from omnibench.report.columns import FurtherColumn, RowFacts
     from omnibench.report.figures.drawing import Drawing, Figure
     from omnibench.report.study import Study
+    from omnibench.samples import CaseAnswers
     from omnibench.task import (
         Adaptation,
         Chance,
@@ -98,6 +99,7 @@ _NAMES = {
     "omnibench.report.figures.drawing": "Drawing Figure",
     "omnibench.report.study": "Study",
     "omnibench.task": "Adaptation Chance Metric Outcome Predictions Task metrics_of_pass",
+    "omnibench.samples": "CaseAnswers",
     "omnibench.training.job": "Batch",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
@@ -110,6 +112,7 @@ __all__ = [
     "ArrayImages",
     "BackboneCard",
     "Batch",
+    "CaseAnswers",
     "Chance",
     "Context",
     "Dataset",

@@ -104,6 +104,7 @@ class ReportSection(_Model):
             classes; None for no such figure.
         layout: of the printed tables: one a metric with a column a dataset; one a dataset with a
             column a metric; one a task, the datasets below each other. None for one a dataset.
+        thumbnails: pixels of the images on the pages of test cases; 0 shows none.
     """
 
     baseline: str | None = None
@@ -113,6 +114,7 @@ class ReportSection(_Model):
     subgroups: Subgroupings = Field(default_factory=list)
     decision_curves: Thresholds | None = None
     layout: Annotated[Layout | None, BeforeValidator(_layout)] = None
+    thumbnails: Annotated[int, Field(ge=0, le=512)] = 96
 
 
 class SuiteFile(_Model):

@@ -12,11 +12,12 @@ from pydantic import BaseModel, ConfigDict
 from omnibench import options as adaptation_options
 from omnibench.catalogue import adaptations, tasks
 from omnibench.recipe import DRAW, Recipe
+from omnibench.samples import Beside, CaseAnswers
 from omnibench.validation import validate
 
 if TYPE_CHECKING:
     from omnibench.adapt.trainable import Attach
-    from omnibench.cards import BackboneCard, WeightsCard
+    from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.findings import Finding
@@ -270,6 +271,17 @@ class Task:
             records: the done ones, at least one; cases: of each test, 0 where it has none.
         """
         return iter(())
+
+    def case_answers(
+        self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
+    ) -> CaseAnswers | None:
+        """Return what one record's model answered for each test case; None shows no samples.
+
+        Args:
+            predictions: that the record stored.
+            beside: reads what else it stored.
+        """
+        return None
 
     def findings(self, data: Path) -> "Iterator[Finding]":
         """Yield what it uses of this machine and omnibench does not install, for `doctor`."""

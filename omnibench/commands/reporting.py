@@ -15,7 +15,9 @@ from omnibench.report.gather import gather
 from omnibench.report.latent_report import write_latent
 from omnibench.report.page.write import FIGURES, make_page, write_page
 from omnibench.report.page.write import NAME as PAGE
+from omnibench.report.samples.write import FOLDER, write_samples
 from omnibench.report.screen import WIDTH, screen
+from omnibench.report.words import counted
 from omnibench.report.write import write_tables
 from omnibench.scoring import score
 from omnibench.session import Places, Session
@@ -51,13 +53,16 @@ def report(name: str, out: Path | None, places: Places) -> None:
     paths.append(folder / TIDY)
     write_atomically(folder / TIDY, to_parquet(tidy(cell.record for cell in cells if cell.record)))
     figures = draw_figures(study, folder / FIGURES)
-    page = make_page(study, figures, folder)
+    samples = write_samples(study, folder, session.data, suite.report.thumbnails)
+    page = make_page(study, figures, folder, samples)
     paths += [*write_document(study, page, figures, folder), write_page(page, folder)]
     first, *others = sorted(paths, key=lambda path: path.name != PAGE)
     echo(f"written: {first}")
     names = [path.name for path in others]
     if figures.drawings:
         names.append(f"{len(figures.drawings)} figures in {FIGURES}/")
+    if samples:
+        names.append(f"{counted(len(samples), 'page')} of test cases in {FOLDER}/")
     echo(f"beside it: {', '.join(names)}")
     for sentence in figures.failures:
         echo(sentence)

@@ -97,3 +97,9 @@ def failure(what: str, function: object, error: Exception) -> str:
     return f"The {what} is left out, as it failed in {where}: {type(error).__name__}: " + one_line(
         error
     )
+
+
+# Characters that HTML forbids; tab, line feed and carriage return are none of them.
+CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
+for allowed in "\t\n\r":
+    del CONTROLS[ord(allowed)]

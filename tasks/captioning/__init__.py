@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from omnibench.cards import WeightsCard
+from omnibench.cards import DatasetCard, WeightsCard
 from omnibench.catalogue import register_task
 from omnibench.context import using_data
 from omnibench.findings import Finding
 from omnibench.options import LocalPath
-from omnibench.task import Adaptation, Task
+from omnibench.samples import Beside, CaseAnswers
+from omnibench.task import Adaptation, Predictions, Task
 
 from .flops import language_flops
 from .metrics import METRICS
@@ -145,6 +146,14 @@ class CaptioningTask(Task):
         """Yield texts that are longer than what the language model has positions for."""
         adaptation = self.adaptations[unit.adaptation]
         return refusals(unit, adaptation.loads is None and adaptation.options is LanguageOptions)
+
+    def case_answers(
+        self, predictions: Predictions, dataset: DatasetCard, beside: Beside
+    ) -> CaseAnswers | None:
+        """Return each test image's caption and the generated one, of the last decoding."""
+        from .samples import case_answers
+
+        return case_answers(predictions)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a language model on a frozen backbone's kept tokens."""

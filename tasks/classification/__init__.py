@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench.catalogue import register_task
 from omnibench.registry import import_attribute
-from omnibench.task import Adaptation, Outcome, Task
+from omnibench.samples import Beside, CaseAnswers
+from omnibench.task import Adaptation, Outcome, Predictions, Task
 
 from .metrics import METRICS
 from .recipes import OMNIRAD, OMNIRAD_RELEASED, KnnRecipe, LinearRecipe, TrainedRecipe
@@ -15,6 +16,7 @@ from .refusals import refusals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.training.trial import Trial
@@ -68,6 +70,14 @@ class ClassificationTask(Task):
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""
         return refusals(unit, facts)
+
+    def case_answers(
+        self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
+    ) -> CaseAnswers:
+        """Return each test case's classes with the probabilities that a model gave them."""
+        from .samples import case_answers
+
+        return case_answers(predictions, dataset.classes)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a trained head, LoRA or backbone."""

@@ -8,7 +8,8 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibench.adapt import FULL
 from omnibench.catalogue import register_task
-from omnibench.task import Adaptation, Task
+from omnibench.samples import Beside, CaseAnswers
+from omnibench.task import Adaptation, Predictions, Task
 
 from .metrics import METRICS
 from .recipes import FULL as FULL_RECIPE
@@ -19,6 +20,7 @@ from .width import decoder_flops
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.training.trial import Trial
@@ -105,6 +107,14 @@ class SegmentationTask(Task):
             yield refusal
         for name in facts.get("untrained_masks", ())[:1]:
             yield untrained_class(name, unit.recipe["limit"])
+
+    def case_answers(
+        self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
+    ) -> CaseAnswers:
+        """Return each test image's Dice and, where masks are stored, what paints them."""
+        from .samples import case_answers
+
+        return case_answers(predictions, beside("masks.npz"))
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""

@@ -29,7 +29,7 @@ from omnibench.training.loop import Fitted
 from omnibench.training.precision import autocast
 from omnibench.training.trial import Trial
 
-from . import UNET, OnFrozenMaps
+from . import UNET, OnFrozenMaps, samples
 from .cases import Cases
 from .heads import Head
 from .layers import resize
@@ -163,7 +163,18 @@ class SegmentationTrial(Trial):
         return {"miou": miou(self.cases.counts("val", self.masks))}
 
     def predict(self) -> Predictions:
-        return self.cases.predictions(self.masks)
+        small_masks: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]] = []
+
+        def predicted(split: str, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
+            masks = self.masks(split, rows)
+            if split == "test":
+                truth = self.cases.truth(split, rows)
+                small_masks.append((samples.small(masks), samples.small(truth)))
+            return masks
+
+        predictions = self.cases.predictions(predicted)
+        self.small_masks = [np.concatenate(blocks) for blocks in zip(*small_masks, strict=True)]
+        return predictions
 
     def masks(self, split: str, rows: NDArray[np.int64]) -> list[NDArray[np.uint8]]:
         """Return class indices [H, W] of the images at `rows`, each at its size of scoring."""
@@ -196,7 +207,10 @@ class SegmentationTrial(Trial):
         return {"backbone": dict(self.built.facts), "mask_classes": classes}
 
     def files(self, predictions: Predictions) -> Mapping[str, bytes]:
-        return {"overlay.png": overlay_sheet(self.cases, predictions["test_counts"], self.masks)}
+        return {
+            "overlay.png": overlay_sheet(self.cases, predictions["test_counts"], self.masks),
+            "masks.npz": samples.packed(*self.small_masks),
+        }
 
 
 def _largest(logits: Tensor) -> NDArray[np.uint8]:

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.report.page.pictures import Image
+from omnibench.report.samples.write import Link
 from omnibench.report.table import Table
+from omnibench.report.words import CONTROLS
 
 FOLDER = Path(__file__).parent
-# Characters that HTML forbids; tab, line feed and carriage return are none of them.
-CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "\N{REPLACEMENT CHARACTER}")
-for allowed in "\t\n\r":
-    del CONTROLS[ord(allowed)]
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,7 @@ class Page:
         comparisons, failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
         reproduction: published numbers beside one's own.
+        samples: pages of test cases beside it.
         left_out: what of the pictures is not shown, and where it lies.
         facts: tables of costs, environment, data.
         methods: paragraphs.
@@ -50,6 +49,7 @@ class Page:
     latent: Sequence[tuple[Table, Image | None]] = ()
     pictures: Sequence[Image] = ()
     left_out: str = ""
+    samples: Sequence[Link] = ()
     failures: Table | None = None
     data: Sequence[Table] = ()
     costs: Table | None = None

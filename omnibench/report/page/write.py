@@ -1,6 +1,6 @@
 """Write `report.html`, which holds its pictures and asks nothing of the network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from omnibench.errors import StoreError
@@ -11,6 +11,7 @@ from omnibench.report.page import facts
 from omnibench.report.page.methods import methods
 from omnibench.report.page.pictures import Image, data_address, record_pictures
 from omnibench.report.page.render import Page, to_html
+from omnibench.report.samples.write import Link
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.report.words import counted, listed
@@ -30,12 +31,13 @@ def write_page(page: Page, folder: Path) -> Path:
     return path
 
 
-def make_page(study: Study, figures: Figures, folder: Path) -> Page:
+def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Link] = ()) -> Page:
     """Return what the page says.
 
     Args:
         figures: drawn into the folder's `FIGURES`.
         folder: of the report, where the latent space's picture lies too.
+        samples: pages of test cases that lie beside it.
     """
     tested = _tested(study)
     compared = worth_a_sentence(study.comparisons, study.shown, study.names)
@@ -59,6 +61,7 @@ def make_page(study: Study, figures: Figures, folder: Path) -> Page:
         latent=_latent(study, folder),
         pictures=pictures,
         left_out=left,
+        samples=samples,
         failures=failures if failures.rows else None,
         data=[facts.datasets(study, tested), facts.backbones(study)],
         costs=facts.costs(study),

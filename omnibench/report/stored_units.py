@@ -82,7 +82,8 @@ def drawn(models: Iterable[Model]) -> list[Model]:
     """
     every = list(models)
     counts = Counter(adaptation for _, adaptation in every)
-    chosen = sorted(every, key=lambda model: -counts[model[1]])[:MOST_MODELS]
+    ranks = {adaptation: k for k, (adaptation, _) in enumerate(counts.most_common())}
+    chosen = sorted(every, key=lambda model: ranks[model[1]])[:MOST_MODELS]
     return [model for model in every if model in chosen]
 
 

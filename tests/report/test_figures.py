@@ -181,6 +181,8 @@ def test_a_figure_of_too_many_models_shows_whole_adaptations_first() -> None:
     chosen = drawn(models)
     assert len(chosen) == 12
     assert sum(name == "linear" for _, name in chosen) == 10
+    equal = [(f"b{k}", name) for k in range(10) for name in ("full", "linear")]
+    assert sum(name == "full" for _, name in drawn(equal)) == 10
 
 
 def over_datasets(values: NDArray[Any], names: list[str] | str, correction: str = "holm") -> Study:

@@ -69,7 +69,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> tuple[Results, str, Docume
 def test_every_element_is_closed_and_every_id_is_one_of_a_kind(
     page: tuple[Results, str, Document],
 ) -> None:
-    _, text, document = page
+    results, text, document = page
     assert text.startswith("<!DOCTYPE html>")
     assert (document.broken, document.open) == ([], [])
     ids = [attributes["id"] for _, attributes, _ in document.elements if "id" in attributes]
@@ -81,8 +81,11 @@ def test_every_element_is_closed_and_every_id_is_one_of_a_kind(
         for name in (attributes.get(key) or "").split()
     }
     assert named <= set(ids)
-    anchors = {a["href"][1:] for _, a, _ in document.all("a")}
-    assert anchors <= set(ids)
+    addresses = [a["href"] for _, a, _ in document.all("a")]
+    assert {address[1:] for address in addresses if address.startswith("#")} <= set(ids)
+    beside = [address for address in addresses if not address.startswith("#")]
+    assert len(beside) == 3
+    assert all((results.folder / "reports" / address).is_file() for address in beside)
 
 
 def test_nothing_is_asked_of_the_network(page: tuple[Results, str, Document]) -> None:
@@ -90,7 +93,7 @@ def test_nothing_is_asked_of_the_network(page: tuple[Results, str, Document]) ->
     for tag, attributes, _ in document.elements:
         for name in ("src", "href", "srcset", "action", "data", "poster", "background"):
             value = attributes.get(name)
-            assert value is None or value.startswith(("data:", "#")), (tag, name, value)
+            assert value is None or value.startswith(("data:", "#", "samples/")), (tag, name, value)
     assert not document.all("iframe", "object", "embed", "base", "form", "audio", "video")
     (style,) = document.all("style")
     assert "url(" not in "".join(style[2])

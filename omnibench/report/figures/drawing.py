@@ -1,9 +1,14 @@
 """Figures: what they show, drawn once and kept as PDF, SVG and PNG under the digest of that."""
 
 import io
+import multiprocessing
+import os
+import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +30,7 @@ if TYPE_CHECKING:
 
 DPI = 160
 KINDS = ("pdf", "svg", "png")
+FEWEST_A_PROCESS = 3  # drawings; a fork for fewer gains nothing
 MOST_MARKS = 2000  # of a figure's lines as paths; more of them are pixels
 VERSION = 3  # raised when a figure below draws the same otherwise
 LEFT, WIDTH, ROW = 2.6, 7.2, 0.2  # inches: room for names, whole width, a line of text
@@ -78,6 +84,10 @@ class Figure:
     place: int = 100
 
 
+Job = tuple[Figure, Drawing]
+_jobs: list[Job] = []  # of a report being drawn, for the forks: drawings cannot be pickled
+
+
 def check_figure(figure: Figure) -> None:
     """Refuse what is no figure.
 
@@ -118,16 +128,62 @@ def draw_figures(study: "Study", folder: Path) -> Figures:
             registered.append(catalogue.figures.get(name))
         except RequestError as error:
             figures.failures.append(f"The figure '{name}' is left out: {error}")
+    jobs: list[Job] = []
     for figure in sorted(registered, key=lambda figure: figure.place):
         try:
-            for drawing in figure.drawings(study):
-                figures.paths.extend(write(drawing, folder))
-                figures.drawings.append(drawing)
+            jobs.extend((figure, drawing) for drawing in figure.drawings(study))
         except StoreError:
             raise
         except Exception as error:
             figures.failures.append(failure(f"figure '{figure.title}'", figure.drawings, error))
+    for (_, drawing), sentence in zip(jobs, _written(jobs, folder), strict=True):
+        if sentence:
+            figures.failures.append(sentence)
+        else:
+            figures.paths.extend(_paths(drawing, folder))
+            figures.drawings.append(drawing)
     return figures
+
+
+def _written(jobs: "list[Job]", folder: Path) -> list[str]:
+    """Write each drawing; return "", or the sentence on why it failed.
+
+    Where many are due, forked processes share them: a fork has what the drawings are made of.
+    """
+    due = [job for job in jobs if not _is_written(job[1], folder)]
+    processes = min(_processes(), len(due) // FEWEST_A_PROCESS)
+    if processes < 2:
+        return [_write(job, folder) for job in jobs]
+    import matplotlib.figure  # once, before the forks  # noqa: F401
+
+    _jobs[:] = due
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        sentences = pool.map(partial(_write_due, folder=folder), range(len(due)), chunksize=1)
+    drawn = {id(job): sentence for job, sentence in zip(due, sentences, strict=True)}
+    _jobs.clear()
+    return [drawn.get(id(job), "") for job in jobs]
+
+
+def _processes() -> int:
+    """Return how many processes may draw: one where a fork is not safe, as beside threads."""
+    if sys.platform != "linux" or "torch" in sys.modules or threading.active_count() > 1:
+        return 1
+    return len(os.sched_getaffinity(0))
+
+
+def _write_due(index: int, folder: Path) -> str:
+    return _write(_jobs[index], folder)
+
+
+def _write(job: "Job", folder: Path) -> str:
+    figure, drawing = job
+    try:
+        write(drawing, folder)
+    except StoreError:
+        raise
+    except Exception as error:
+        return failure(f"figure '{figure.title}'", figure.drawings, error)
+    return ""
 
 
 def write(drawing: Drawing, folder: Path) -> list[Path]:
@@ -136,8 +192,24 @@ def write(drawing: Drawing, folder: Path) -> list[Path]:
     Raises:
         StoreError: a file cannot be written.
     """
-    paths = [folder / f"{drawing.stem}.{kind}" for kind in KINDS]
-    digest = digest_of(
+    paths = _paths(drawing, folder)
+    if not _is_written(drawing, folder):
+        for path, content in zip(paths, _render(drawing, _digest(drawing)), strict=True):
+            write_atomically(path, content)  # the PNG last: it bears the digest
+    return paths
+
+
+def _paths(drawing: Drawing, folder: Path) -> list[Path]:
+    return [folder / f"{drawing.stem}.{kind}" for kind in KINDS]
+
+
+def _is_written(drawing: Drawing, folder: Path) -> bool:
+    paths = _paths(drawing, folder)
+    return digest_in(paths[-1]) == _digest(drawing) and all(path.is_file() for path in paths)
+
+
+def _digest(drawing: Drawing) -> str:
+    return digest_of(
         {
             "data": drawing.data,
             "size": list(drawing.size),
@@ -145,10 +217,6 @@ def write(drawing: Drawing, folder: Path) -> list[Path]:
             "version": VERSION,
         }
     )
-    if digest_in(paths[-1]) != digest or not all(path.is_file() for path in paths):
-        for path, content in zip(paths, _render(drawing, digest), strict=True):
-            write_atomically(path, content)  # the PNG last: it bears the digest
-    return paths
 
 
 def _render(drawing: Drawing, digest: str) -> list[bytes]:

@@ -1,13 +1,14 @@
 """Paired differences from the baseline with their intervals."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omnibench.report.figures.drawing import ROW, WIDTH, Drawing, Figure, rounded, row_axis
 from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.report.words import counted
+from omnibench.stats.across import Overall
 from omnibench.stats.pair import Comparison
 from omnibench.task import POINTS
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MOST = 60
+
+Shown = Comparison | Overall
 
 
 def forests(study: Study) -> Iterator[Drawing]:
@@ -27,19 +30,38 @@ def forests(study: Study) -> Iterator[Drawing]:
             and math.isfinite(c.low)
             and math.isfinite(c.high)
         ]
-        if comparisons:
+        if len(comparisons) > MOST:
+            means = [
+                o
+                for o in study.overall
+                if (o.task, o.definition, o.metric) == (task, results.definition, results.metric)
+                and math.isfinite(o.low)
+                and math.isfinite(o.high)
+            ]
+            yield _forest(study, results, means or comparisons)
+        elif comparisons:
             yield _forest(study, results, comparisons)
 
 
-def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Drawing:
+def _difference(shown: Shown) -> float:
+    return shown.difference if isinstance(shown, Comparison) else shown.mean_difference
+
+
+def _where(shown: Shown) -> str:
+    if isinstance(shown, Comparison):
+        return shown.dataset
+    return f"mean of {counted(shown.datasets, 'dataset')}"
+
+
+def _forest(study: Study, results: Results, comparisons: Sequence[Shown]) -> Drawing:
     scale = 100.0 if results.unit == POINTS else 1.0
     shown = comparisons[:MOST]
     rows: list[dict[str, Any]] = [
         {
             "backbone": c.backbone_a,
             "place": study.looks.place(c.backbone_a),
-            "name": f"{c.backbone_a} · {c.adaptation} · {c.dataset}",
-            "values": [rounded(scale * v) for v in (c.low, c.difference, c.high)],
+            "name": f"{c.backbone_a} · {c.adaptation} · {_where(c)}",
+            "values": [rounded(scale * v) for v in (c.low, _difference(c), c.high)],
             "marked": c.verdict in ("better", "worse"),
         }
         for c in shown
@@ -60,6 +82,9 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
         row_axis(axes, [row["name"] for row in rows])
         axes.set_xlabel(f"{results.metric}: difference from {study.baseline} ({results.unit})")
 
+    what = "Difference"
+    if comparisons and not isinstance(comparisons[0], Comparison):
+        what = "Mean difference over these datasets"
     apart = sum(row["marked"] for row in rows)
     left = f" The first {MOST} of {len(comparisons)} are shown." if len(comparisons) > MOST else ""
     band = f" Grey: the declared margin of {margin:g} points." if margin is not None else ""
@@ -68,8 +93,8 @@ def _forest(study: Study, results: Results, comparisons: list[Comparison]) -> Dr
         title=f"Differences from {study.baseline}: {results.title}",
         alt=f"Forest plot of {counted(len(rows), 'difference')} of {results.metric} from "
         f"{study.baseline}, with 95 % intervals; corrected p below .05: {apart} of {len(rows)}. "
-        "The table of comparisons gives the numbers.",
-        caption="Difference with its 95 % interval for new images and new runs, not corrected for "
+        "The tables of comparisons give the numbers.",
+        caption=f"{what} with its 95 % interval for new images and new runs, not corrected for "
         "the number of comparisons; "
         f"filled where the corrected p is below .05. Definition {results.definition}.{band}{left}",
         size=(WIDTH, 0.7 + ROW * len(rows)),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
 
 MOST_DATASETS = 4  # a figure; more of them are further figures
-MOST_FIGURES = 3  # a task
+MOST_FIGURES = 2  # a task
 MOST_ROWS = 60
 
 Name = tuple[str, str]  # backbone, adaptation

@@ -14,7 +14,7 @@ from omnibench.report.study import Study
 from omnibench.report.words import CONTROLS, counted
 
 FOLDER = "samples"
-VERSION = 1  # raised when a page below is made otherwise
+VERSION = 2  # raised when a page below is made otherwise
 MARK = "<!-- made from {} -->"
 
 

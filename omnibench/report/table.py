@@ -1,11 +1,15 @@
 """The table that every renderer takes: typed columns, rows of cells, a caption, a picture."""
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 DASH = "\N{EN DASH}"  # where there is no number
+
+# What a reader may select: a column under one of these heads says of what each row is.
+FACETS = ("task", "dataset", "adaptation", "metric")
+Facets = Mapping[str, tuple[str, ...]]
 
 Mark = Literal["best", "second", "differs", "seen"]
 # What follows a mean; how the best and the second look is each renderer's.
@@ -21,6 +25,7 @@ class Column:
         falling: whether less is better, so that the first sorting is upwards.
         unit: what its numbers are in, where the head says it.
         right: whether print aligns its texts to the right.
+        facets: facet -> the values that all of its cells are of.
     """
 
     head: str
@@ -28,6 +33,7 @@ class Column:
     falling: bool = False
     unit: str = ""
     right: bool = False
+    facets: Facets = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -96,6 +102,7 @@ class Table:
         name: what its label in LaTeX is made of; "" for the title.
         labels: how many of its first columns name a row, and stand in each part of a long table.
         details: sentences on what its numbers rest on, to be read on demand.
+        facets: facet -> the values that all of its cells are of.
     """
 
     title: str
@@ -106,6 +113,7 @@ class Table:
     name: str = ""
     labels: int = 1
     details: tuple[str, ...] = ()
+    facets: Facets = field(default_factory=dict)
 
     @classmethod
     def from_cells(

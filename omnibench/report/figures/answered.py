@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from omnibench.errors import OmnibenchError
 from omnibench.report.stored_units import MOST_DATASETS, drawn
 from omnibench.report.study import Study
+from omnibench.report.table import Facets
 from omnibench.stats.cases import Logits, logits_in
 from omnibench.stats.rates import BINS, confidence_bins, confusion, f1_scores
 
@@ -59,6 +60,11 @@ class Classified:
         """Return what a caption must say of what is not drawn; "" where all is."""
         units = f" {self.left} further units are left out." if self.left else ""
         return units + (f" {self.undrawn} further datasets are not drawn." if self.undrawn else "")
+
+    @property
+    def facets(self) -> Facets:
+        """Return what its figures are of."""
+        return {"task": (self.task,), "dataset": (self.dataset,)}
 
 
 def classified(study: Study) -> Iterator[Classified]:

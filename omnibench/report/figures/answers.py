@@ -78,6 +78,7 @@ def class_f1(answered: Classified, looks: Looks) -> Drawing:
         },
         draw=draw,
         folded=True,
+        facets=answered.facets,
     )
 
 
@@ -128,6 +129,7 @@ def reliability(answered: Classified, looks: Looks) -> Drawing | None:
         data={"lines": lines, "looks": looks.places(backbones)},
         draw=draw,
         folded=True,
+        facets=answered.facets,
     )
 
 

@@ -87,6 +87,7 @@ def _reliability(
         },
         draw=draw,
         folded=True,
+        facets={"task": (units.task,), "dataset": (units.dataset.id,), "adaptation": (adaptation,)},
     )
 
 

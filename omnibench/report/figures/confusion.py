@@ -55,6 +55,7 @@ def confusion_matrices(answered: Classified) -> Drawing | None:
         },
         draw=draw,
         folded=True,
+        facets=answered.facets,
     )
 
 

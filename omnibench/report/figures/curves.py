@@ -117,6 +117,7 @@ def _figure(
         },
         draw=draw,
         folded=True,
+        facets={"task": (task,), "dataset": (dataset,)},
     )
 
 

@@ -111,6 +111,7 @@ def _drawing(
             "looks": looks.places(backbones),
         },
         draw=draw,
+        facets={"task": (units.task,), "dataset": (units.dataset.id,)},
     )
 
 

@@ -20,6 +20,7 @@ from omnibench.errors import RequestError, StoreError
 from omnibench.files import write_atomically
 from omnibench.report.figures.svg import tidied
 from omnibench.report.latent_picture import DIGEST, digest_in
+from omnibench.report.table import Facets
 from omnibench.report.words import failure
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Drawing:
         data: all that it shows, as plain values; floats are rounded to what can be seen.
         draw: puts it on an empty figure.
         folded: whether a page shows it on demand only.
+        facets: facet -> the values that it is of, so that a page shows what a reader selects.
     """
 
     stem: str
@@ -66,6 +68,7 @@ class Drawing:
     data: Mapping[str, Any]
     draw: "Callable[[Canvas], None]"
     folded: bool = False
+    facets: Facets = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,7 @@ def _forest(study: Study, results: Results, comparisons: Sequence[Shown]) -> Dra
             "margin": margin,
         },
         draw=draw,
+        facets={"task": (results.task,), "metric": (results.metric,)},
     )
 
 

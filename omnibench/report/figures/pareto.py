@@ -173,6 +173,7 @@ def _pareto(
             "looks": looks.places(backbones),
         },
         draw=draw,
+        facets={"task": (results.task,), "metric": (results.metric,), "dataset": tuple(datasets)},
     )
 
 

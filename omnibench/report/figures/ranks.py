@@ -84,6 +84,7 @@ def _diagram(block: Complete, correction: str, looks: Looks) -> Drawing:
             "looks": looks.places(name for name, _ in named),
         },
         draw=draw,
+        facets={"task": (block.results.task,), "adaptation": (block.adaptation,)},
     )
 
 

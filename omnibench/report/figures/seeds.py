@@ -110,6 +110,7 @@ def _scatter(
             "looks": looks.places(backbone for backbone, _ in places),
         },
         draw=draw,
+        facets={"task": (results.task,), "metric": (results.metric,), "dataset": tuple(columns)},
     )
 
 

@@ -1,0 +1,116 @@
+// What is selected for the whole page. It stands in the address, so that the back button and a
+// copied link work: "#task=x&dataset=y", with a section before it in "#figures&task=x".
+const selectors = all("#selectors select");
+const links = all('a[href^="#"]').map((link) => [link, link.hash.slice(1)]);
+let selection = new Map();
+
+function readAddress() {
+  const parts = location.hash.slice(1).split("&").filter(Boolean);
+  const pairs = parts.filter((part) => part.includes("="));
+  const named = new URLSearchParams(pairs.join("&"));
+  const chosen = new Map();
+  for (const { name, options } of selectors) {
+    const value = named.get(name);
+    // A link from an earlier report may name what is no longer there.
+    if (value && [...options].some((option) => option.value === value)) chosen.set(name, value);
+  }
+  return [parts.find((part) => !part.includes("=")) ?? "", chosen];
+}
+
+function addressOf(section, chosen = selection) {
+  const pairs = [...chosen].map((pair) => pair.map(encodeURIComponent).join("="));
+  return `#${[section, ...pairs].filter(Boolean).join("&")}`;
+}
+
+// A table, a figure or a column is out where it is of something else than what is selected.
+const isOut = (element) =>
+  [...selection].some(([facet, value]) => {
+    const values = element.dataset[facet];
+    return values !== undefined && !values.split("\n").includes(value);
+  });
+
+// Return a function that tells whether a row is of what is selected.
+function selectedRows(table) {
+  const conditions = all("th[data-facet]", table)
+    .filter((head) => selection.has(head.dataset.facet))
+    .map((head) => [head.cellIndex, selection.get(head.dataset.facet)]);
+  return (row) =>
+    conditions.every(([column, value]) => {
+      const text = textOf(row.cells[column]);
+      return text === value || text.endsWith(`/${value}`); // "definition/metric"
+    });
+}
+
+// Hide columns of what is not selected; return whether any is left of those that are of something.
+function showColumns(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  const hidden = heads.map(isOut);
+  heads.forEach((head, column) => {
+    if (head.hidden === hidden[column]) return;
+    for (const row of table.rows) row.cells[column].hidden = hidden[column];
+  });
+  const concerned = heads.filter((head) => [...selection.keys()].some((f) => f in head.dataset));
+  return concerned.length === 0 || concerned.some((head) => !head.hidden);
+}
+
+function showTable(part) {
+  const table = part.querySelector("table");
+  if (!table) return true;
+  const hasColumns = showColumns(table);
+  return showRows(table) > 0 && hasColumns;
+}
+
+function showSelection() {
+  for (const selector of selectors) selector.value = selection.get(selector.name) ?? "";
+  document.getElementById("unselect").hidden = !selection.size;
+  for (const [link, section] of links) link.setAttribute("href", addressOf(section));
+  let shown = 0;
+  for (const section of all("main > section")) {
+    const parts = all(".part", section);
+    for (const part of parts) part.hidden = isOut(part) || !showTable(part);
+    const left = parts.filter((part) => !part.hidden).length;
+    section.hidden = parts.length > 0 && left === 0;
+    shown += left;
+    const link = links.find(([, id]) => id === section.id);
+    if (link) link[0].parentElement.hidden = section.hidden;
+  }
+  document.getElementById("selected").textContent = selection.size
+    ? `${shown.toLocaleString("en")} tables and figures of this selection`
+    : "";
+}
+
+function select(chosen) {
+  if (addressOf("", chosen) === addressOf("")) return;
+  selection = chosen;
+  showSelection();
+}
+
+// Without a selection the browser itself goes to a section.
+function followAddress() {
+  const [section, chosen] = readAddress();
+  select(chosen);
+  const target = section && selection.size ? document.getElementById(section) : null;
+  if (!target) return;
+  target.scrollIntoView();
+  target.tabIndex = -1;
+  target.focus({ preventScroll: true });
+}
+
+function choose(chosen) {
+  select(chosen);
+  history.pushState(null, "", addressOf(""));
+}
+
+if (selectors.length) {
+  document.getElementById("selectors").hidden = false;
+  document.getElementById("selectors").addEventListener("change", () => {
+    const pairs = selectors.map(({ name, value }) => [name, value]);
+    choose(new Map(pairs.filter(([, value]) => value)));
+  });
+  document.getElementById("unselect").addEventListener("click", () => {
+    choose(new Map());
+    selectors[0].focus();
+  });
+  addEventListener("hashchange", followAddress);
+  followAddress();
+}

@@ -78,11 +78,13 @@ class Browser:
         text, _, self.buffer = self.buffer.partition(b"\0")
         return json.loads(text)
 
-    def open(self, path: Any) -> None:
-        self.events.clear()
-        self("Page.navigate", url=path.as_uri())
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
-            self.events.append(self._read())
+    def open(self, path: Any, fragment: str = "") -> None:
+        # Another page between, as a fragment alone would load nothing.
+        for address in ("about:blank", path.as_uri() + fragment):
+            self.events.clear()
+            self("Page.navigate", url=address)
+            while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+                self.events.append(self._read())
 
     def run(self, script: str) -> Any:
         answer = self("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
@@ -115,6 +117,10 @@ class Browser:
             "Emulation.setDeviceMetricsOverride",
             **{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": mobile},
         )
+
+    def prefer(self, scheme: str) -> None:
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self("Emulation.setEmulatedMedia", features=[feature])
 
     def screenshot(self, path: Any, whole: bool = False) -> None:
         shot = self("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

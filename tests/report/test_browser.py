@@ -1,55 +1,19 @@
 """The page in a real browser, where one is installed: what the script does, seen from outside."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from omnibench.report.page.render import Page, to_html
+from omnibench.report.page.render import MOST_ROWS, Page, to_html
 from omnibench.report.table import Cell, Column, Table
-from tests.report.browser import Browser, installed
-from tests.report.page_records import ATTACK, Results
+from tests.report.browser import Browser
+from tests.report.page_records import ATTACK
 
-pytestmark = pytest.mark.skipif(
-    installed() is None, reason="no chromium, chromium-browser or google-chrome on the path"
-)
-CELL = "#t1 tbody .cell"
+CELL = "#t1 tbody td[data-details]"
 NAMES = "[...document.querySelectorAll('#t1 tbody tr:not([hidden])')].map(row => row.innerText.split(/\\s+/).slice(0, 2).join(' '))"  # noqa: E501
-SHOWN = "[...document.querySelectorAll('.tip.shown')].map(tip => tip.innerText)"
+SHOWN = "[...document.querySelectorAll('#tip:not([hidden])')].map(tip => tip.innerText)"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 LIGHT, DARK = "rgb(255, 255, 255)", "rgb(13, 17, 23)"
-
-
-@pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    with pytest.MonkeyPatch.context() as patch:
-        Results(folder, patch).report()
-    return folder / "reports" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    browser = Browser(tmp_path_factory.mktemp("profile"))
-    yield browser
-    browser.close()
-
-
-@pytest.fixture
-def browser(chromium: Browser, report: Path) -> Iterator[Browser]:
-    """A page just opened; at the end it must have been quiet and must have asked for nothing."""
-    chromium.resize(1280, 900)
-    chromium("Emulation.setEmulatedMedia", features=[_scheme("light")])
-    chromium("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
-    chromium.open(report)
-    yield chromium
-    assert chromium.run("document.querySelectorAll('script').length") == 1
-    assert chromium.complaints() == []
-    assert chromium.requests() == [report.as_uri()]
-
-
-def _scheme(name: str) -> dict[str, str]:
-    return {"name": "prefers-color-scheme", "value": name}
 
 
 def test_a_column_sorts_by_click_and_by_key(browser: Browser) -> None:
@@ -81,7 +45,7 @@ def test_rows_are_filtered_by_every_word(browser: Browser) -> None:
     assert browser.run("document.getElementById('t1-s').textContent") == "1 of 9 rows"
     browser.run(
         "(() => { const f = document.getElementById('t1-f'); f.value = '';"
-        " f.dispatchEvent(new Event('input')); })()"
+        " f.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
     assert len(browser.run(NAMES)) == 9
 
@@ -100,11 +64,11 @@ def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser: Browser
     assert browser.run(SHOWN)[0].startswith("base knn on dots")
     assert browser.run(f"document.querySelectorAll('{CELL}[tabindex=\"0\"]').length") == 1
     browser.key("Escape")
-    browser.point("#t1 tbody tr:nth-child(5) .cell", click=True)
+    browser.point("#t1 tbody tr:nth-child(5) td[data-details]", click=True)
     (pinned,) = browser.run(SHOWN)
     assert pinned.startswith("good knn")
     inside = browser.run(
-        "(() => { const r = document.querySelector('.tip.shown').getBoundingClientRect();"
+        "(() => { const r = document.querySelector('#tip').getBoundingClientRect();"
         " return r.left >= 0 && r.top >= 0 && r.right <= innerWidth && r.bottom <= innerHeight })()"
     )
     assert inside
@@ -115,13 +79,16 @@ def test_details_come_on_hover_focus_and_tap_and_go_with_escape(browser: Browser
 def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browser: Browser) -> None:
     browser.resize(390, 400, mobile=True)
     browser.run("scrollTo({top: 0, behavior: 'instant'})")
-    browser.run("document.querySelector('#t3 tbody tr:last-child .cell').focus()")
+    browser.run(
+        "(cell => { cell.tabIndex = -1; cell.focus() })"
+        "(document.querySelector('#t3 tbody tr:last-child td[data-details]'))"
+    )
     settled = (
         "new Promise(done => { let last; const look = () => { if (last === scrollY) done();"
         " last = scrollY; setTimeout(look, 150) }; look() })"
     )
     browser.run(settled)
-    tip = "document.querySelector('.tip.shown')"
+    tip = "document.querySelector('#tip')"
     assert browser.run(f"getComputedStyle({tip}).visibility") == "visible"
     assert browser.run(
         f"(() => {{ const r = {tip}.getBoundingClientRect(), width = innerWidth;"
@@ -133,28 +100,26 @@ def test_a_value_that_is_reached_by_key_shows_its_details_wherever_it_was(browse
 
 
 def test_a_reader_hears_the_details(browser: Browser) -> None:
+    browser.run(f"document.querySelector('{CELL}').focus()")
     nodes = browser("Accessibility.getFullAXTree")["nodes"]
-    described = [
+    (text,) = [
         node["description"]["value"]
         for node in nodes
-        if node.get("role", {}).get("value") == "button" and "description" in node
+        if node.get("role", {}).get("value") == "gridcell" and "description" in node
     ]
-    assert any(
-        "good linear on dots, auc. n = 3 repetitions" in " ".join(text.split())
-        for text in described
-    )
+    assert " ".join(text.split()).startswith("base linear on dots, macro-f1. n = 3 repetitions")
 
 
-def test_dark_follows_the_system_and_the_button(browser: Browser) -> None:
-    assert browser.run(BACKGROUND) == LIGHT
+def test_dark_follows_the_system_and_the_button_which_names_what_it_does(browser: Browser) -> None:
+    name = "document.getElementById('theme').textContent"
+    assert (browser.run(BACKGROUND), browser.run(name)) == (LIGHT, "Switch to dark")
     browser.point("#theme", click=True)
-    assert browser.run(BACKGROUND) == DARK
-    assert browser.run("document.getElementById('theme').ariaPressed") == "true"
+    assert (browser.run(BACKGROUND), browser.run(name)) == (DARK, "Switch to light")
     browser.point("#theme", click=True)
-    assert browser.run(BACKGROUND) == LIGHT
+    assert (browser.run(BACKGROUND), browser.run(name)) == (LIGHT, "Switch to dark")
     browser.run("delete document.documentElement.dataset.theme")
-    browser("Emulation.setEmulatedMedia", features=[_scheme("dark")])
-    assert browser.run(BACKGROUND) == DARK
+    browser.prefer("dark")
+    assert (browser.run(BACKGROUND), browser.run(name)) == (DARK, "Switch to light")
 
 
 @pytest.mark.parametrize("width", [320, 390, 1280])
@@ -189,6 +154,8 @@ def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(
     path.write_bytes(to_html(Page("long", [], [Table.from_cells("many", columns, rows)], [])))
     chromium.resize(390, 844, mobile=True)
     chromium.open(path)
+    shown = "[...document.querySelectorAll('#t1 tbody tr')].filter(row => row.checkVisibility())"
+    assert chromium.run(f"{shown}.length") == MOST_ROWS
     assert chromium.run("document.documentElement.scrollWidth <= innerWidth")
     assert chromium.run("document.querySelector('#t1').parentElement.clientHeight < innerHeight")
     top = "document.querySelector('#t1 thead th').getBoundingClientRect().top"
@@ -196,13 +163,19 @@ def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(
     chromium.run("document.querySelector('#t1').parentElement.scrollTop = 9999")
     assert chromium.run(top) == before
     chromium.run("document.querySelector('#t1 thead th:nth-child(2) .sort').click()")
-    values = "[...document.querySelectorAll('#t1 tbody tr:not([hidden]) td:nth-child(2)')]"
-    values += ".map(cell => Number(cell.textContent))"
-    assert chromium.run(values) == list(range(3000))[::-1]
+    values = "[...document.querySelectorAll('#t1 tbody tr')].filter(row => row.checkVisibility())"
+    values += ".map(row => Number(row.cells[1].textContent))"
+    falling = list(range(3000))[::-1]
+    assert chromium.run(values) == falling[:MOST_ROWS]
+    more = "document.getElementById('t1-m')"
+    assert chromium.run(f"{more}.textContent") == "Show all 3,000 rows"
+    chromium.run(f"{more}.click()")
+    assert chromium.run(values) == falling
+    assert chromium.run(f"{more}.hidden")
     chromium.run(
         "(() => { const f = document.getElementById('t1-f'); f.value = '2999 word';"
-        " f.dispatchEvent(new Event('input')); })()"
+        " f.dispatchEvent(new Event('input', {bubbles: true})); })()"
     )
-    assert chromium.run("document.getElementById('t1-s').textContent") == "2 of 3000 rows"
+    assert chromium.run("document.getElementById('t1-s').textContent") == "2 of 3,000 rows"
     assert chromium.complaints() == []
     assert chromium.requests() == [path.as_uri()]

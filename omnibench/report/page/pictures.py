@@ -1,18 +1,21 @@
 """Pictures inside the page: what tasks leave beside their records."""
 
 import base64
+import io
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from pathlib import Path
 
 from omnibench.catalogue import tasks
+from omnibench.report.table import Facets
 from omnibench.report.words import counted
 from omnibench.states import CellState
 from omnibench.store import RecordStore
 
-MOST, MOST_BYTES = 16, 3_000_000  # of all records together
+MOST, MOST_BYTES = 12, 600_000  # of all records together, as WebP
+QUALITY = 80  # of WebP: letters and outlines stay sharp
 
 
 @dataclass(frozen=True)
@@ -22,9 +25,11 @@ class Image:
     Attributes:
         source: a `data:` address.
         alt: what it shows, for those who do not see it.
+        svg: an `<svg>` element without a prolog, in place of a source.
         folded: whether it is shown on demand only.
         width: in pixels, at which its letters are as large as the page's; a narrower screen
             scrolls it. None: as wide as it is, or as the screen.
+        facets: facet -> the values that it is of.
     """
 
     title: str
@@ -33,11 +38,30 @@ class Image:
     caption: str = ""
     folded: bool = False
     width: int | None = None
+    svg: str = ""
+    facets: Facets = field(default_factory=dict)
 
 
-def data_address(png: bytes) -> str:
-    """Return a PNG as an address that needs no file."""
-    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
+def data_address(path: Path) -> str:
+    """Return a picture as WebP in an address that needs no file.
+
+    Raises:
+        OSError: it cannot be read as a picture.
+    """
+    return _address(_webp(path))
+
+
+def _address(webp: bytes) -> str:
+    return f"data:image/webp;base64,{base64.b64encode(webp).decode('ascii')}"
+
+
+def _webp(path: Path) -> bytes:
+    from PIL import Image as Picture
+
+    content = io.BytesIO()
+    with Picture.open(path) as picture:
+        picture.convert("RGB").save(content, "WEBP", quality=QUALITY)
+    return content.getvalue()
 
 
 def record_pictures(states: Iterable[CellState], store: RecordStore) -> tuple[list[Image], str]:
@@ -62,8 +86,8 @@ def record_pictures(states: Iterable[CellState], store: RecordStore) -> tuple[li
     # The kinds take turns.
     for state, path in filter(None, chain.from_iterable(zip_longest(*kinds.values()))):
         try:
-            content = path.read_bytes()
-        except OSError:
+            content = _webp(path)
+        except (OSError, ValueError):  # the latter of a picture of absurd size
             continue
         if len(images) >= MOST or size + len(content) > MOST_BYTES:
             left.append(path)
@@ -99,10 +123,15 @@ def _image(state: CellState, path: Path, content: bytes) -> Image:
     caption = f"{shows[:1].upper()}{shows[1:]}. " if shows else ""
     return Image(
         f"{name}: {where}",
-        data_address(content),
+        _address(content),
         alt,
         f"{caption}File: {path.name}.",
         folded=True,
+        facets={
+            "task": (unit.task,),
+            "dataset": (unit.dataset.id,),
+            "adaptation": (unit.short,),
+        },
     )
 
 

@@ -2,17 +2,26 @@
 
 import base64
 import hashlib
+import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omnibench.report.page.pictures import Image
 from omnibench.report.samples.write import Link
-from omnibench.report.table import Table
+from omnibench.report.table import FACETS, Table
 from omnibench.report.words import CONTROLS
 
+if TYPE_CHECKING:
+    from markupsafe import Markup
+
 FOLDER = Path(__file__).parent
+SCRIPTS = ("theme", "rows", "tips", "selection", "copying")
+NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
+SIZE = re.compile(r' (width|height)="[^"]*"')
+MOST_ROWS = 200  # of a table, until the reader asks for all
 
 
 @dataclass(frozen=True)
@@ -21,6 +30,7 @@ class Page:
 
     Attributes:
         summary: sentences under the title.
+        facets: what can be selected for the whole page: facet -> its values.
         results: the printed tables.
         across: what is said over several datasets.
         subgroups: of each dataset whose columns are stored.
@@ -38,6 +48,7 @@ class Page:
     summary: Sequence[str]
     results: Sequence[Table]
     methods: Sequence[str]
+    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     comparisons: Table | None = None
     comparison_notes: Sequence[str] = ()
     across: Sequence[Table] = ()
@@ -65,7 +76,7 @@ def to_html(page: Page) -> bytes:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    script = (FOLDER / "page.js").read_text(encoding="utf-8")
+    script = _script()
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode("ascii")
     environment = Environment(
         loader=FileSystemLoader(FOLDER),
@@ -75,14 +86,58 @@ def to_html(page: Page) -> bytes:
         lstrip_blocks=True,
         finalize=_clean,
     )
+    sentences = Sentences()
     environment.filters["widths"] = _widths
+    environment.filters["numbered"] = sentences.numbered
+    environment.filters["inlined"] = _inlined
     text = environment.get_template("page.html").render(
         page=page,
         style=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_digest=digest,
+        sentences=lambda: Markup(sentences.as_json()),  # when all are numbered
+        facet_names=FACETS,
+        most_rows=MOST_ROWS,
     )
     return text.lstrip().encode("utf-8", "replace")  # a lone surrogate of a broken file name
+
+
+class Sentences:
+    """The details of all values, each sentence once: a large page repeats many of them."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    def numbered(self, texts: Sequence[str]) -> str:
+        """Return the sentences' numbers, separated by spaces."""
+        numbers = self._numbers
+        return " ".join(str(numbers.setdefault(text, len(numbers))) for text in texts)
+
+    def as_json(self) -> str:
+        """Return the sentences in their order, so that no text of theirs ends a script element."""
+        texts = [_clean(text) for text in self._numbers]
+        return json.dumps(texts, ensure_ascii=False).replace("<", r"\u003c")
+
+
+def _script() -> str:
+    """Return the scripts as one, which marks the page as scripted and waits for its elements."""
+    parts = [(FOLDER / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS]
+    return (
+        '"use strict";\n'
+        'document.documentElement.classList.add("scripted");\n'
+        'addEventListener("DOMContentLoaded", () => {\n' + "\n".join(parts) + "});\n"
+    )
+
+
+def _inlined(image: Image) -> "Markup":
+    """Return an SVG as an element of the page, with its words."""
+    from markupsafe import Markup
+
+    # A parser of HTML knows the namespaces by the elements' names.
+    element = NAMESPACES.sub("", _clean(image.svg), count=2).removeprefix("<svg")
+    element = SIZE.sub("", element, count=2)
+    start = Markup('<svg role="img" aria-label="{}" width="{}"')
+    return start.format(_clean(image.alt), image.width) + Markup(element)
 
 
 def _widths(table: Table) -> Mapping[str, int]:

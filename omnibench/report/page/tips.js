@@ -62,6 +62,7 @@ addEventListener("click", ({ target }) => {
   const closes = open === cell && isPinned;
   hideTip();
   if (closes) return;
+  moveStop(cell);
   showTip(cell);
   isPinned = true;
 });
@@ -83,6 +84,11 @@ function makeStop(table) {
   stop?.removeAttribute("tabindex");
   const first = table.querySelector("tr:not([hidden]) > td[data-details]:not([hidden])");
   if (first) first.tabIndex = 0;
+}
+function moveStop(cell) {
+  stopOf(cell.closest("table"))?.removeAttribute("tabindex");
+  cell.tabIndex = 0;
+  cell.focus({ preventScroll: true });
 }
 for (const table of all("table")) {
   if (!table.querySelector("[data-details]")) continue;
@@ -113,9 +119,7 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
   const next = neighbour(cell, NEXT[event.key]);
   if (!next) return;
-  stopOf(cell.closest("table"))?.removeAttribute("tabindex");
-  next.tabIndex = 0;
-  next.focus({ preventScroll: true });
+  moveStop(next);
   next.scrollIntoView({ block: "nearest", inline: "nearest", behavior: "instant" });
   requestAnimationFrame(() => showTip(next));
 });

@@ -48,6 +48,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
     return Page(
         name=study.name,
         summary=_summary(study),
+        facets=_facets(study),
         results=study.tables,
         methods=methods(study, tested),
         comparisons=comparison_table(compared, names, study.units) if compared else None,
@@ -74,14 +75,29 @@ def _images(figures: Figures, folder: Path) -> list[Image]:
     return [
         Image(
             drawing.title,
-            data_address((folder / f"{drawing.stem}.png").read_bytes()),
+            "",
             drawing.alt,
             drawing.caption,
             drawing.folded,
             round(PIXELS * drawing.size[0]),
+            (folder / f"{drawing.stem}.svg").read_text(encoding="utf-8"),
+            drawing.facets,
         )
         for drawing in figures.drawings
     ]
+
+
+def _facets(study: Study) -> dict[str, Sequence[str]]:
+    """Return what can be selected, where there is a choice."""
+    units = [state.cell.unit for state in study.states]
+    facets = {
+        "task": [unit.task for unit in units],
+        "dataset": [unit.dataset.id for unit in units],
+        "adaptation": [unit.short for unit in units],
+        "metric": [results.metric for results in study.chosen],
+    }
+    distinct = {facet: tuple(dict.fromkeys(values)) for facet, values in facets.items()}
+    return {facet: values for facet, values in distinct.items() if len(values) > 1}
 
 
 def _summary(study: Study) -> list[str]:
@@ -140,8 +156,7 @@ def _latent(study: Study, folder: Path) -> list[tuple[Table, Image | None]]:
         if table.picture:
             alt = f"{table.title}: one panel a backbone, a point for each test image. {table.title}"
             alt += " is measured in the table below."
-            content = (folder / f"{table.picture}.png").read_bytes()
-            width = round(PIXELS * WIDTH)
-            image = Image(table.title, data_address(content), alt, width=width)
+            source = data_address(folder / f"{table.picture}.png")
+            image = Image(table.title, source, alt, width=round(PIXELS * WIDTH))
         shown.append((table, image))
     return shown

@@ -23,6 +23,7 @@ PARTS = {
     "packing": "benchmarks.packing:measure",
     "statistics": "benchmarks.statistics:measure",
     "report": "benchmarks.reports:measure",
+    "page": "benchmarks.page:measure",
     "scale": "benchmarks.scale:measure",
     "engine": "benchmarks.engine:measure",
 }

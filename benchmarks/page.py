@@ -1,0 +1,103 @@
+"""Measure the report's page of 3,000 units in a browser: until it answers, and what it weighs."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks import Measure
+from omnibench.report.page.render import Page, to_html
+from omnibench.report.table import Cell, Column, Row, Table
+from tests.report.browser import Browser, installed
+
+BACKBONES, DATASETS, ADAPTATIONS = 30, 20, 5  # 3,000 units
+METRICS = ("auc", "accuracy", "macro-f1", "ece")
+FACETS = {
+    "dataset": [f"dataset-{d}" for d in range(DATASETS)],
+    "adaptation": [f"adaptation-{a}" for a in range(ADAPTATIONS)],
+    "metric": METRICS,
+}
+# Seconds of the renderer from the start of the page until a frame after its load.
+USABLE = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
+  () => done(performance.now() / 1000))))"""
+SELECT = """new Promise(done => {
+  const began = performance.now();
+  const select = document.querySelector('[name=dataset]');
+  select.value = 'dataset-7';
+  select.dispatchEvent(new Event('change', {bubbles: true}));
+  const end = () => done((performance.now() - began) / 1000);
+  requestAnimationFrame(() => requestAnimationFrame(end));
+})"""
+
+
+def page() -> Page:
+    """Return a page with a row a unit in its results, comparisons and costs."""
+    places = [
+        (f"backbone-{b}", f"dataset-{d}", f"adaptation-{a}")
+        for d in range(DATASETS)
+        for a in range(ADAPTATIONS)
+        for b in range(BACKBONES)
+    ]
+    labels = tuple(map(Column, ("backbone", "dataset", "adaptation")))
+    values = tuple(Column(name, "value", facets={"metric": (name,)}) for name in METRICS)
+    results = [
+        Row((*map(Cell, place), *(_value(k, metric) for metric in METRICS)), place[1])
+        for k, place in enumerate(places)
+    ]
+    numbers = tuple(Column(name, "number") for name in ("difference", "p", "corrected p"))
+    compared = []
+    for k, place in enumerate(places):
+        p = k * 7 % 1000 / 1000
+        compared.append((*map(Cell, place), *(Cell.from_number(p, f"{p:.3f}") for _ in numbers)))
+    comparisons, costs = (
+        Table.from_cells(title, (*labels, *numbers), compared) for title in ("Comparisons", "Costs")
+    )
+    return Page(
+        "3,000 units",
+        ["Made up."],
+        [Table("classification", (*labels, *values), tuple(results), "", labels=3)],
+        [],
+        facets=FACETS,
+        comparisons=comparisons,
+        costs=costs,
+    )
+
+
+def _value(k: int, metric: str) -> Cell:
+    mean = k * 37 % 1000 / 1000
+    details = (
+        f"unit {k}, {metric}.",
+        "n = 3 repetitions; head seed varies.",
+        f"95 % t interval of the mean over repetitions: {mean:.2f} to {mean + 0.1:.2f} points.",
+        f"Difference from the baseline: +{mean:.2f} points, 95 % interval {mean:.2f} to 9.99.",
+        "Verdict: undecided.",
+        f"Tested for new images and new runs, two-sided: p = {mean:.3f}.",
+        "Metric definition: omnirad-classification.",
+        f"Records: {k:012x} {k + 1:012x} {k + 2:012x}.",
+    )
+    return Cell(f"{100 * mean:.2f}", "value", mean, "1.23", details=details)
+
+
+def measure(device: str) -> Iterator[Measure]:
+    """Yield megabytes and seconds; nothing where no browser is installed."""
+    if installed() is None:
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "report.html"
+        path.write_bytes(to_html(page()))
+        browser = Browser(Path(folder) / "profile")
+        try:
+            browser.resize(1280, 900)
+            browser("Performance.enable", timeDomain="threadTicks")
+            busy = {m["name"]: m["value"] for m in browser("Performance.getMetrics")["metrics"]}
+            browser.open(path)
+            usable = browser.run(USABLE)
+            metrics = {m["name"]: m["value"] for m in browser("Performance.getMetrics")["metrics"]}
+            task = metrics["TaskDuration"] - busy["TaskDuration"]
+            selecting = browser.run(SELECT)
+        finally:
+            browser.close()
+        name = "page of 3,000 units"
+        yield Measure("page", f"{name}: size", path.stat().st_size / 1e6, "MB")
+        yield Measure("page", f"{name}: until it is usable", usable, "s", None, "<= 1.5")
+        yield Measure("page", f"{name}: processor time of that", task, "s", None, "<= 1.5")
+        yield Measure("page", f"{name}: selecting a dataset", selecting, "s", None, "<= 0.5")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omnibench.report.answers import Answer
+from omnibench.report.page.leads import HEIGHT, SHOWN, WIDTH, lines
 from omnibench.report.page.pictures import Image
 from omnibench.report.samples.write import Link
 from omnibench.report.table import FACETS, Table
@@ -21,6 +23,7 @@ FOLDER = Path(__file__).parent
 SCRIPTS = ("theme", "rows", "tips", "selection", "copying")
 NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
 SIZE = re.compile(r' (width|height)="[^"]*"')
+FEW_ROWS = 8  # of a table, which need no filter
 MOST_ROWS = 200  # of a table, until the reader asks for all
 
 
@@ -30,6 +33,7 @@ class Page:
 
     Attributes:
         summary: sentences under the title.
+        answers: who leads each task, by how much, and what looks wrong.
         facets: what can be selected for the whole page: facet -> its values.
         results: the printed tables.
         across: what is said over several datasets.
@@ -48,6 +52,7 @@ class Page:
     summary: Sequence[str]
     results: Sequence[Table]
     methods: Sequence[str]
+    answers: Sequence[Answer] = ()
     facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
     comparisons: Table | None = None
     comparison_notes: Sequence[str] = ()
@@ -87,6 +92,7 @@ def to_html(page: Page) -> bytes:
         finalize=_clean,
     )
     sentences = Sentences()
+    environment.filters["lines"] = lines
     environment.filters["widths"] = _widths
     environment.filters["numbered"] = sentences.numbered
     environment.filters["inlined"] = _inlined
@@ -97,7 +103,10 @@ def to_html(page: Page) -> bytes:
         script_digest=digest,
         sentences=lambda: Markup(sentences.as_json()),  # when all are numbered
         facet_names=FACETS,
+        few_rows=FEW_ROWS,
         most_rows=MOST_ROWS,
+        shown=SHOWN,
+        size=(WIDTH, HEIGHT),
     )
     return text.lstrip().encode("utf-8", "replace")  # a lone surrogate of a broken file name
 

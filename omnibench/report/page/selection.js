@@ -53,7 +53,11 @@ function showColumns(table) {
   return concerned.length === 0 || concerned.some((head) => !head.hidden);
 }
 
-function showTable(part) {
+// Return whether anything is left of a part: rows of a table, lines of an answer.
+function showInside(part) {
+  const lines = all(".line", part);
+  for (const line of lines) line.hidden = isOut(line);
+  if (lines.length) return lines.some((line) => !line.hidden);
   const table = part.querySelector("table");
   if (!table) return true;
   const hasColumns = showColumns(table);
@@ -67,10 +71,10 @@ function showSelection() {
   let shown = 0;
   for (const section of all("main > section")) {
     const parts = all(".part", section);
-    for (const part of parts) part.hidden = isOut(part) || !showTable(part);
+    for (const part of parts) part.hidden = isOut(part) || !showInside(part);
     const left = parts.filter((part) => !part.hidden).length;
     section.hidden = parts.length > 0 && left === 0;
-    shown += left;
+    shown += parts.filter((part) => !part.hidden && !part.matches(".answer")).length;
     const link = links.find(([, id]) => id === section.id);
     if (link) link[0].parentElement.hidden = section.hidden;
   }

@@ -48,6 +48,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
     return Page(
         name=study.name,
         summary=_summary(study),
+        answers=study.answers,
         facets=_facets(study),
         results=study.tables,
         methods=methods(study, tested),

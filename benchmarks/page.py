@@ -11,11 +11,12 @@ from tests.report.browser import Browser, installed
 
 BACKBONES, DATASETS, ADAPTATIONS = 30, 20, 5  # 3,000 units
 METRICS = ("auc", "accuracy", "macro-f1", "ece")
-FACETS = {
+VALUES = {
     "dataset": [f"dataset-{d}" for d in range(DATASETS)],
     "adaptation": [f"adaptation-{a}" for a in range(ADAPTATIONS)],
     "metric": METRICS,
 }
+FACETS = {facet: dict(zip(values, values, strict=True)) for facet, values in VALUES.items()}
 # Seconds of the renderer from the start of the page until a frame after its load.
 USABLE = """new Promise(done => requestAnimationFrame(() => requestAnimationFrame(
   () => done(performance.now() / 1000))))"""
@@ -57,7 +58,7 @@ def page() -> Page:
         [Table("classification", (*labels, *values), tuple(results), "", labels=3)],
         [],
         facets=FACETS,
-        comparisons=comparisons,
+        comparisons=[comparisons],
         costs=costs,
     )
 

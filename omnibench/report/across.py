@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 
 import pandas as pd
@@ -39,19 +40,26 @@ def across_tables(
         sums: pairs with the baseline on average over datasets.
         correction: of the p, as a suite names it.
     """
-    tables: list[Table] = []
-    for block in blocks:
-        title = f"Across datasets: {block.title}"
-        tables += _verdicts(block, sums, correction)
-        try:
-            places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
-        except RefusedError as reason:
-            caption = " ".join([f"Refused: {reason}.", *block.left])
-            tables.append(Table.from_texts(title, (), (), caption))
-            continue
-        tables.append(_standings(block, title, places, baseline))
-        tables.append(_pairs(block, f"Pairs across datasets: {block.title}", correction))
-    return tables
+    return [
+        replace(table, facets={"task": (block.results.task,), "adaptation": (block.adaptation,)})
+        for block in blocks
+        for table in _tables(block, sums, baseline, correction)
+    ]
+
+
+def _tables(
+    block: Complete, sums: Sequence[Overall], baseline: str | None, correction: str
+) -> Iterator[Table]:
+    title = f"Across datasets: {block.title}"
+    yield from _verdicts(block, sums, correction)
+    try:
+        places = ranks(block.means, block.falling).mean().sort_values(kind="stable")
+    except RefusedError as reason:
+        caption = " ".join([f"Refused: {reason}.", *block.left])
+        yield Table.from_texts(title, (), (), caption)
+        return
+    yield _standings(block, title, places, baseline)
+    yield _pairs(block, f"Pairs across datasets: {block.title}", correction)
 
 
 def _verdicts(block: Complete, sums: Sequence[Overall], correction: str) -> Iterator[Table]:

@@ -1,7 +1,7 @@
 """Calibration and net benefit of each dataset's classifiers, as tables and as a CSV."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from omnibench.report.stored_units import Model, StoredUnits
 from omnibench.report.table import Cell, Column, Table
@@ -121,7 +121,8 @@ def calibration_table(dataset: Calibrated) -> Table:
         for row in dataset.rows
     ]
     caption = " ".join([*_caption(dataset), *_undefined(dataset), *dataset.left])
-    return Table.from_cells(f"Calibration: {dataset.dataset}", columns, rows, caption)
+    table = Table.from_cells(f"Calibration: {dataset.dataset}", columns, rows, caption)
+    return replace(table, facets={"task": (dataset.task,), "dataset": (dataset.dataset,)})
 
 
 def _cell(measure: Measure, unit: str) -> Cell:

@@ -8,7 +8,7 @@ from omnibench.report.captions import caption, details
 from omnibench.report.columns import RowFacts, further_columns
 from omnibench.report.names import NO_NAMES, Names
 from omnibench.report.results import SETTINGS, Result, ResultRow, Results
-from omnibench.report.table import DASH, Cell, Column, Mark, Row, Table
+from omnibench.report.table import DASH, Cell, Column, Facets, Mark, Row, Table
 from omnibench.report.truth import Truths, chance_details, chance_rows
 from omnibench.report.words import VERDICTS, listed, number, probability
 from omnibench.stats.best import Standing
@@ -71,14 +71,24 @@ def result_table(
         name=f"{results.task} {results.study} {kind} {results.definition}",
         labels=len(labels),
         details=(*details(results, names), *chance_details(results, truths or {}, names)),
+        facets=_facets(results),
     )
+
+
+def _facets(results: Results) -> Facets:
+    """Return what all cells are of; what else there is, columns and rows say."""
+    facets = {"task": results.task, "metric": results.metric, "dataset": results.dataset}
+    return {facet: (value,) for facet, value in facets.items() if value}
 
 
 def _column(results: Results, name: str, names: Names) -> Column:
     falling = results.place(name)[1] in results.lower_is_better
     unit = results.unit_of(name)
     head = names.dataset(name) if results.metric else name
-    return Column(head, "value", falling, "" if unit == results.unit else unit)
+    facets: Facets = {"metric": (results.score(name)[1],)}
+    if results.metric and not results.members:
+        facets = {"dataset": (name,)}
+    return Column(head, "value", falling, "" if unit == results.unit else unit, facets=facets)
 
 
 def _row(results: Results, row: ResultRow, further: Sequence[Cell], names: Names) -> Row:

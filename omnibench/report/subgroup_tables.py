@@ -60,7 +60,8 @@ def subgroup_table(table: Subgrouped) -> Table:
     title = f"{TITLE} by {column}: {table.dataset}, {results.metric}"
     decoded = f" ({results.definition})" if "@" in results.definition else ""
     caption = " ".join(_caption(table, compared))
-    return Table(title + decoded, tuple(columns), tuple(rows), caption, labels=3)
+    facets = {"task": (results.task,), "dataset": (table.dataset,), "metric": (results.metric,)}
+    return Table(title + decoded, tuple(columns), tuple(rows), caption, labels=3, facets=facets)
 
 
 def _value(row: InGroup, unit: str) -> Cell:

@@ -169,12 +169,14 @@ def test_every_value_tells_what_it_rests_on(page: tuple[Results, str, Document])
     assert any("It is the baseline" in text for text in details)
 
 
-def test_the_marks_are_explained_above_the_tables(page: tuple[Results, str, Document]) -> None:
+def test_the_marks_are_explained_below_the_tables_that_have_them(
+    page: tuple[Results, str, Document],
+) -> None:
     _, _, document = page
-    (hint,) = [text for text in document.texts("p") if text.startswith("Point at a value")]
-    assert "Bold is what may be the best of a column with one adaptation" in hint
-    assert "† differs from the baseline on new images and runs, after correction;" in hint
-    assert "told apart" not in hint
+    notes = [text for text in document.texts("p") if "mean ± standard deviation" in text]
+    assert any("Bold: may be the best of its adaptation" in note for note in notes)
+    assert any("† differs from base (corrected p < .05)." in note for note in notes)
+    assert "What these numbers rest on" in document.texts("summary")
 
 
 def test_gaps_are_shown_as_such(page: tuple[Results, str, Document]) -> None:

@@ -21,7 +21,7 @@ def test_paper_has_no_tip_no_controls_and_no_dark_ground(browser: Browser) -> No
     ground = "getComputedStyle(document.body).backgroundColor"
     assert browser.run(ground) == "rgb(255, 255, 255)"
     assert browser.run(SHOWN.format("details:not([open])")) == 0
-    assert browser.run(SHOWN.format("#t1 tbody tr")) == 9
+    assert browser.run(SHOWN.format("#t1 tbody tr")) == 10
     browser("Emulation.setEmulatedMedia", media="")
 
 
@@ -37,7 +37,7 @@ def test_without_a_script_all_is_readable_and_no_control_is_dead(
     browser.open(report)
     browser("Emulation.setScriptExecutionDisabled", value=False)
     assert browser.run("document.documentElement.classList.contains('scripted')") is False
-    assert browser.run(SHOWN.format("#t1 tbody tr")) == 9
+    assert browser.run(SHOWN.format("#t1 tbody tr")) == 10
     for controls in ("#selectors", "#theme", "#copy", ".tools", ".more", "#tip"):
         assert browser.run(SHOWN.format(controls)) == 0, controls
     assert browser.run(SHOWN.format(".line")) > 0

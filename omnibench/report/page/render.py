@@ -24,6 +24,7 @@ SCRIPTS = ("theme", "rows", "tips", "selection", "copying")
 NAMESPACES = re.compile(r' xmlns(:\w+)?="[^"]*"')
 SIZE = re.compile(r' (width|height)="[^"]*"')
 FEW_ROWS = 8  # of a table, which need no filter
+LARGE_ROWS = 40  # of a table that is laid out when it comes into view
 MOST_ROWS = 200  # of a table, until the reader asks for all
 
 
@@ -34,12 +35,13 @@ class Page:
     Attributes:
         summary: sentences under the title.
         answers: who leads each task, by how much, and what looks wrong.
-        facets: what can be selected for the whole page: facet -> its values.
+        facets: what can be selected for the whole page: facet -> value -> its name.
         results: the printed tables.
         across: what is said over several datasets.
         subgroups: of each dataset whose columns are stored.
         calibration: of each dataset's classifiers.
-        comparisons, failures: None where there is nothing to say.
+        comparisons: with the baseline, a table a task.
+        failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
         reproduction: published numbers beside one's own.
         samples: pages of test cases beside it.
@@ -53,8 +55,8 @@ class Page:
     results: Sequence[Table]
     methods: Sequence[str]
     answers: Sequence[Answer] = ()
-    facets: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    comparisons: Table | None = None
+    facets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    comparisons: Sequence[Table] = ()
     comparison_notes: Sequence[str] = ()
     across: Sequence[Table] = ()
     subgroups: Sequence[Table] = ()
@@ -104,6 +106,7 @@ def to_html(page: Page) -> bytes:
         sentences=lambda: Markup(sentences.as_json()),  # when all are numbered
         facet_names=FACETS,
         few_rows=FEW_ROWS,
+        large_rows=LARGE_ROWS,
         most_rows=MOST_ROWS,
         shown=SHOWN,
         size=(WIDTH, HEIGHT),

@@ -29,15 +29,22 @@ const isOut = (element) =>
     return values !== undefined && !values.split("\n").includes(value);
   });
 
+// Return what is selected, as it stands in addresses and as people read it.
+function namesOf(facet) {
+  const selector = selectors.find(({ name }) => name === facet);
+  return [selection.get(facet), textOf(selector.selectedOptions[0])];
+}
+
 // Return a function that tells whether a row is of what is selected.
 function selectedRows(table) {
   const conditions = all("th[data-facet]", table)
     .filter((head) => selection.has(head.dataset.facet))
-    .map((head) => [head.cellIndex, selection.get(head.dataset.facet)]);
+    .map((head) => [head.cellIndex, namesOf(head.dataset.facet)]);
   return (row) =>
-    conditions.every(([column, value]) => {
+    conditions.every(([column, names]) => {
       const text = textOf(row.cells[column]);
-      return text === value || text.endsWith(`/${value}`); // "definition/metric"
+      // A row of none, as of chance, is of all; a metric may stand behind its definition.
+      return !text || names.some((name) => text === name || text.endsWith(`/${name}`));
     });
 }
 

@@ -1,6 +1,7 @@
 """Write `report.html`, which holds its pictures and asks nothing of the network."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from omnibench.errors import StoreError
@@ -15,6 +16,7 @@ from omnibench.report.samples.write import Link
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.report.words import counted, listed
+from omnibench.stats.pair import Comparison
 
 NAME, FIGURES = "report.html", "figures"
 PIXELS = 120  # of the page for an inch of a figure
@@ -41,7 +43,6 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
     """
     tested = _tested(study)
     compared = worth_a_sentence(study.comparisons, study.shown, study.names)
-    names = names_of(compared)
     pictures, left = record_pictures(study.states, study.store)
     failures = facts.failures(study)
     where = f"Each lies as PDF, SVG and PNG in the folder {FIGURES} beside this page."
@@ -52,7 +53,10 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         facets=_facets(study),
         results=study.tables,
         methods=methods(study, tested),
-        comparisons=comparison_table(compared, names, study.units) if compared else None,
+        comparisons=[
+            _compared(study, task, [c for c in compared if c.task == task])
+            for task in dict.fromkeys(c.task for c in compared)
+        ],
         comparison_notes=left_out(study, "compared"),
         across=study.across,
         subgroups=study.subgroup_tables,
@@ -88,8 +92,13 @@ def _images(figures: Figures, folder: Path) -> list[Image]:
     ]
 
 
-def _facets(study: Study) -> dict[str, Sequence[str]]:
-    """Return what can be selected, where there is a choice."""
+def _compared(study: Study, task: str, comparisons: Sequence[Comparison]) -> Table:
+    table = comparison_table(comparisons, names_of(comparisons), study.units)
+    return replace(table, title=f"{table.title}: {task}", facets={"task": (task,)})
+
+
+def _facets(study: Study) -> dict[str, Mapping[str, str]]:
+    """Return what can be selected and how it is called, where there is a choice."""
     units = [state.cell.unit for state in study.states]
     facets = {
         "task": [unit.task for unit in units],
@@ -97,8 +106,13 @@ def _facets(study: Study) -> dict[str, Sequence[str]]:
         "adaptation": [unit.short for unit in units],
         "metric": [results.metric for results in study.chosen],
     }
-    distinct = {facet: tuple(dict.fromkeys(values)) for facet, values in facets.items()}
-    return {facet: values for facet, values in distinct.items() if len(values) > 1}
+    named = {
+        facet: {
+            value: study.names.dataset(value) if facet == "dataset" else value for value in values
+        }
+        for facet, values in facets.items()
+    }
+    return {facet: values for facet, values in named.items() if len(values) > 1}
 
 
 def _summary(study: Study) -> list[str]:

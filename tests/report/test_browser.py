@@ -181,3 +181,26 @@ def test_thousands_of_rows_keep_their_head_and_are_sorted_and_filtered(
     assert chromium.run("document.getElementById('t1-s').textContent") == "2 of 3,000 rows"
     assert chromium.complaints() == []
     assert chromium.requests() == [path.as_uri()]
+
+
+def test_the_tab_key_goes_through_a_table_in_one_stop_and_arrows_do_the_rest(
+    browser: Browser,
+) -> None:
+    browser.run("document.getElementById('t1-f').focus()")
+    for _ in range(1 + 5 + 1):  # the scrolled region, five heads, the first value
+        browser.key("Tab")
+    where = "[document.activeElement.parentElement.rowIndex, document.activeElement.cellIndex]"
+    assert browser.run(where) == [1, 2]
+    for key, place in (
+        ("ArrowUp", [1, 2]),
+        ("ArrowRight", [1, 3]),
+        ("ArrowDown", [2, 3]),
+        ("ArrowLeft", [2, 2]),
+        ("ArrowLeft", [2, 2]),
+    ):
+        browser.key(key)
+        assert browser.run(where) == place
+    assert browser.run(SHOWN)[0].startswith("lost linear on dots, macro-f1.")
+    browser.key("Tab")
+    assert browser.run("document.activeElement.closest('#t1')") is None
+    assert browser.run(SHOWN) == []

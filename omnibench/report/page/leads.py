@@ -123,7 +123,9 @@ def _interval(lead: Lead, leads: list[Lead], unit: str) -> Interval:
 
     side = "without zero" if lead.low > 0 or lead.high < 0 else "with zero inside"
     words = f"95 % interval of the lead: {_bounds(lead, unit)} {unit}, {side}"
-    return Interval(*map(position, (lead.low, lead.difference, lead.high, 0.0)), words)
+    return Interval(
+        position(lead.low), position(lead.difference), position(lead.high), position(0.0), words
+    )
 
 
 def _facts(contest: Contest) -> str:

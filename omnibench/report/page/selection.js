@@ -75,18 +75,18 @@ function showSelection() {
   for (const selector of selectors) selector.value = selection.get(selector.name) ?? "";
   document.getElementById("unselect").hidden = !selection.size;
   for (const [link, section] of links) link.setAttribute("href", addressOf(section));
-  let shown = 0;
+  let [shown, total] = [0, 0];
   for (const section of all("main > section")) {
     const parts = all(".part", section);
     for (const part of parts) part.hidden = isOut(part) || !showInside(part);
     const left = parts.filter((part) => !part.hidden).length;
     section.hidden = parts.length > 0 && left === 0;
-    shown += parts.filter((part) => !part.hidden && !part.matches(".answer")).length;
+    if (section.id !== "answers") [shown, total] = [shown + left, total + parts.length];
     const link = links.find(([, id]) => id === section.id);
     if (link) link[0].parentElement.hidden = section.hidden;
   }
   document.getElementById("selected").textContent = selection.size
-    ? `${shown.toLocaleString("en")} tables and figures of this selection`
+    ? `${shown} of ${total} tables and figures`
     : "";
 }
 

@@ -1,10 +1,15 @@
 """What is selected for the whole page, and the address in which it stands."""
 
 import re
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from omnibench.report.page.render import Page, to_html
+from omnibench.report.table import Cell, Column, Table
 from tests.report.browser import Browser
+from tests.report.page_records import ATTACK
 
 HASH = "location.hash"
 ADAPTATIONS = (
@@ -70,7 +75,7 @@ def test_the_back_button_takes_a_selection_back(browser: Browser) -> None:
     assert browser.run("document.querySelector('[name=adaptation]').value") == "knn"
 
 
-def test_a_copied_link_opens_its_selection_and_section(browser: Browser, report: object) -> None:
+def test_a_copied_link_opens_its_selection_and_section(browser: Browser, report: Path) -> None:
     browser.open(report, "#figures&adaptation=full")
     assert browser.run(ADAPTATIONS) == ["full"]
     settle(browser)
@@ -83,7 +88,7 @@ def test_a_copied_link_opens_its_selection_and_section(browser: Browser, report:
     "fragment", ["#adaptation=gone", "#results", "#%E0%A4%A", "#=&=x&__proto__=1"]
 )
 def test_an_address_that_selects_nothing_there_shows_all(
-    browser: Browser, report: object, fragment: str
+    browser: Browser, report: Path, fragment: str
 ) -> None:
     browser.open(report, fragment)
     assert browser.run(ADAPTATIONS) == ["linear", "knn", "full"]
@@ -106,3 +111,17 @@ def test_a_selection_and_a_filter_hold_together(browser: Browser) -> None:
     assert browser.run(names) == ["good"]
     select(browser, "adaptation", "")
     assert browser.run(names) == ["good"] * 3
+
+
+def test_a_name_of_any_characters_is_selected_by_a_link(chromium: Browser, tmp_path: Path) -> None:
+    rows = [(Cell("a"), Cell(ATTACK)), (Cell("b"), Cell("plain")), (Cell("chance"), Cell(""))]
+    table = Table.from_cells("t", (Column("backbone"), Column("dataset")), rows)
+    names = {ATTACK: ATTACK, "plain": "plain"}
+    path = tmp_path / "named.html"
+    path.write_bytes(to_html(Page("s", [], [table], [], facets={"dataset": names})))
+    chromium.open(path, f"#dataset={quote(ATTACK, safe='')}")
+    shown = "[...document.querySelectorAll('#t1 tbody tr:not([hidden])')]"
+    assert chromium.run(f"{shown}.map(row => row.cells[0].textContent)") == ["a", "chance"]
+    select(chromium, "dataset", "plain")
+    assert chromium.run(f"{shown}.map(row => row.cells[0].textContent)") == ["b", "chance"]
+    assert chromium.complaints() == []

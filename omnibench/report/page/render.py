@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omnibench.report.answers import Answer
-from omnibench.report.page.leads import HEIGHT, SHOWN, WIDTH, lines
+from omnibench.report.page.contest_lines import HEIGHT, SHOWN, WIDTH, lines
 from omnibench.report.page.pictures import Image
 from omnibench.report.samples.write import Link
 from omnibench.report.table import FACETS, Table

@@ -4,13 +4,13 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from omnibench.report.answers import Answer, Contest, Lead
+from omnibench.report.answers import Answer
+from omnibench.report.leads import Contest, Lead, few
 from omnibench.report.table import Facets
-from omnibench.report.words import counted, listed, number
+from omnibench.report.words import counted, number
 from omnibench.task import POINTS
 
 SHOWN = 6  # lines of a task, and sentences on what is wrong; the others are folded
-SHOWN_NAMES = 3  # of those that a leader is not told apart from
 WIDTH, HEIGHT, MARGIN = 96, 20, 6  # of a picture, in pixels
 
 
@@ -104,10 +104,7 @@ def _verdict(contest: Contest) -> tuple[str, str]:
     if contest.decided:
         return DECIDED, ""
     if contest.tied:
-        names = [*contest.tied[:SHOWN_NAMES]]
-        if more := len(contest.tied) - SHOWN_NAMES:
-            names += [counted(more, "other")] if more > 0 else []
-        return "undecided", f"not told apart from {listed(names)}"
+        return "undecided", f"not told apart from {few(contest.tied)}"
     if contest.second.verdict == "identical":
         return "identical", "no test case tells the two apart"
     return "not tested", contest.second.note.rstrip(".")

@@ -4,8 +4,9 @@ import math
 
 import pytest
 
-from omnibench.report.answers import Answer, Contest, Lead
-from omnibench.report.page.leads import MARGIN, SHOWN, WIDTH, lines
+from omnibench.report.answers import Answer
+from omnibench.report.leads import Contest, Lead
+from omnibench.report.page.contest_lines import MARGIN, SHOWN, WIDTH, lines
 from omnibench.report.page.render import Page, to_html
 from omnibench.task import POINTS, Chance
 from tests.report.page_records import ATTACK
@@ -52,13 +53,13 @@ def test_intervals_of_a_task_share_one_linear_scale() -> None:
             Lead("b", 0.1, -1, 1, "undecided"),
             ("b", "c"),
             "undecided",
-            "not told apart from b and c",
+            "not told apart from b or c",
         ),
         (
             Lead("b", 0.1, -1, 1, "undecided"),
             tuple("bcdefg"),
             "undecided",
-            "not told apart from b, c, d and 3 others",
+            "not told apart from b, c, d, e or 2 others",
         ),
         (Lead("b", 0.0, 0, 0, "identical"), (), "identical", "no test case tells the two apart"),
         (Lead("b", 0.1, note="one patient."), (), "not tested", "one patient"),

@@ -1,6 +1,7 @@
 """What pending units will roughly take, from FLOPs and image counts. No torch here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from omnibench.catalogue import tasks
@@ -19,17 +20,51 @@ FORWARD_WORDS = 64  # that one forward of a language model is reckoned with
 KINDS = {"maps": MAPS, "tokens": TOKENS}
 
 
+@dataclass(frozen=True)
+class UnitCost:
+    """What a unit will roughly take beside the pending ones before it.
+
+    Attributes:
+        features: seconds of the frozen passes that all its repetitions share.
+        repetitions: seconds of everything else.
+        images: that those passes go over.
+        known: whether the seconds come from FLOPs and numbers of images; a task from outside, or a
+            dataset of one's own, may tell neither.
+        disk: bytes.
+        place: "disk" or "memory", where its maps or tokens are kept; None for none.
+    """
+
+    features: float
+    repetitions: float
+    images: int
+    known: bool
+    disk: float
+    place: str | None
+
+
 def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
     """Rough seconds and bytes the pending units will take.
-
-    Features that are in the store already cost nothing; those shared by units count once.
 
     Returns:
         seconds, disk_bytes, how many units keep their maps or tokens on disk and in memory
         ("kept"), and where the rates come from ("basis").
     """
-    seconds, disk = 0.0, 0.0
-    places = {"disk": 0, "memory": 0}  # units
+    costs = list(unit_costs(pending, context))
+    seconds = sum(cost.features + cost.repetitions for cost in costs)
+    places = [cost.place for cost in costs]
+    return {
+        "seconds": round(seconds, 1),
+        "disk_bytes": round(sum(cost.disk for cost in costs)),
+        "kept": {place: places.count(place) for place in ("disk", "memory")},
+        "basis": Rates.from_context(context).calibration.basis,
+    }
+
+
+def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
+    """Yield what each unit will take.
+
+    Features that are in the store already cost nothing; those shared by units count for the first.
+    """
     seen: set[str] = set()
     store = FeatureStore(context.features)
     rates = Rates.from_context(context)
@@ -39,23 +74,22 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
         draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")
         held = kind is not None and kept_in_memory(unit, kind, sum(images.values()), context)
-        if kind is not None:
-            places["memory" if held else "disk"] += 1
+        features, disk = 0.0, float(RECORD_BYTES * len(unit.repetitions))
         for split, count in images.items() if adaptation.frozen_kind else ():
             key = feature_key(unit, split, kind or "embed")
             if held or (key.digest not in seen and not store.holds(key)):
-                seconds += draws * count * _forward_seconds(unit, rates)
+                features += draws * count * _forward_seconds(unit, rates)
                 each = row_bytes(unit, kind) if kind else 4 * (unit.backbone.width or 1024)
                 disk += 0 if held else draws * count * each
                 seen.add(key.digest)
-        seconds += _training_seconds(unit, adaptation, images, rates)
-        seconds += _generation_seconds(unit, adaptation, images, rates)
-        seconds += RECORD_SECONDS * len(unit.repetitions)
-        disk += RECORD_BYTES * len(unit.repetitions)
-    basis = rates.calibration.basis
-    return {
-        "seconds": round(seconds, 1), "disk_bytes": round(disk), "kept": places, "basis": basis
-    }  # fmt: skip
+        own = _training_seconds(unit, adaptation, images, rates)
+        own += _generation_seconds(unit, adaptation, images, rates)
+        known = bool(images) and (adaptation.frozen_kind is not None or own > 0)
+        own += RECORD_SECONDS * len(unit.repetitions)
+        if draws > 1:  # each repetition has passes of its own
+            features, own = 0.0, own + features
+        place = None if kind is None else "memory" if held else "disk"
+        yield UnitCost(features, own, sum(images.values()), known, disk, place)
 
 
 def _forward_seconds(unit: Unit, rates: Rates) -> float:

@@ -9,7 +9,7 @@ from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.estimate import RECORD_SECONDS, estimate
+from omnibench.estimate import RECORD_SECONDS, estimate, unit_costs
 from omnibench.rates import Rates, forward_flops
 
 VIT = BackboneCard(id="v", source="random:x", width=384, depth=12, patch=14, prefix_tokens=1)
@@ -56,6 +56,23 @@ def test_frozen_probes_share_one_pass(pending: Unit, context: Context) -> None:
     knn = replace(pending, adaptation="knn", short="knn", repetitions=(0,))
     actual = estimate([pending, knn], context)
     assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 4 * RECORD_SECONDS, abs=0.1)
+
+
+def test_the_costs_of_units_add_up_to_the_estimate(pending: Unit, context: Context) -> None:
+    full = replace(pending, adaptation="full", short="full")
+    units = [pending, replace(pending, adaptation="knn", short="knn", repetitions=(0,)), full]
+    first, second, trained = unit_costs(units, context)
+    assert first.features == pytest.approx(130 * FLOPS / 1e11)  # shared, so the second has none
+    assert (second.features, trained.features) == (0.0, 0.0)
+    assert (first.images, first.place, first.known, trained.known) == (130, None, True, True)
+    seconds = sum(cost.features + cost.repetitions for cost in (first, second, trained))
+    assert estimate(units, context)["seconds"] == pytest.approx(seconds, abs=0.1)
+
+
+def test_without_numbers_of_images_nothing_is_known(pending: Unit, context: Context) -> None:
+    dataset = pending.dataset.model_copy(update={"splits": {}})
+    (cost,) = unit_costs([replace(pending, dataset=dataset)], context)
+    assert not cost.known
 
 
 def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: Context) -> None:

@@ -32,9 +32,8 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
                 if lease is None:  # another runner has it
                     time.sleep(1)
                 else:
-                    # What shows progress belongs to this process, and is not sent.
-                    own = replace(context, lease=lease, progress=silent)
-                    finished = in_a_process(unit, own)
+                    context.watch(unit.name, "starting", 0, 0)  # for who watches the run
+                    finished = in_a_process(unit, replace(context, lease=lease))
         yield finished
 
 
@@ -62,10 +61,6 @@ def compute(unit: Unit, context: Context, sending: Connection) -> None:
     """Run a unit in this process, which knows nothing yet, and send what became of it."""
     set_up(context)
     sending.send(run_due(unit, context))
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Show nothing of a unit's progress."""
 
 
 register_engine("processes", run)

@@ -322,9 +322,11 @@ def _filters(
 
 def _computed(run: "Run") -> list[CellState]:
     """Compute a run; return the states of its cells."""
+    from omnibench.commands.board import Board
     from omnibench.commands.progress import display
 
-    with display(run.pending, err=True) as shown, _without_script():
+    board = Board.from_context(run.pending, run.context)
+    with display(board, err=True) as shown, run.logged(None), _without_script():
         return run.ended(run.compute(shown))
 
 

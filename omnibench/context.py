@@ -14,11 +14,19 @@ from omnibench.leases import Lease
 from omnibench.recipe import native_precision
 from omnibench.record import NEWER
 
-Progress = Callable[[str, int, int], None]
+Progress = Callable[[str, int, int], None]  # (stage, done, total)
+Watch = Callable[[str, str, int, int], None]  # (name of a unit, stage, done, total)
+# Stages that are not a task's own: taken up by a slot, put back to be taken up again, its
+# repetitions that have an outcome; and how the name of a frozen pass over a split begins.
+STARTING, WAITING, RECORDED, FEATURES = "starting", "waiting", "repetitions", "features of"
 
 
 def silent(stage: str, done: int, total: int) -> None:
-    """A progress callback that shows nothing."""
+    """Show nothing of a stage."""
+
+
+def unwatched(unit: str, stage: str, done: int, total: int) -> None:
+    """Show nothing of a unit."""
 
 
 def default_results() -> Path:
@@ -67,7 +75,9 @@ class Context:
         plugins: files that register backbones, datasets or tasks, for processes of an engine.
         profile: file of what a SLURM job asks for.
         time_limit, memory_limit: of a unit, in seconds and GiB; None for none.
-        progress: called with (stage, done, total) while a stage goes on.
+        unit: the name of the unit in hand; "" for none.
+        watch: called with (unit, stage, done, total) while a unit goes on. It belongs to the
+            process that shows the run: a context that is sent to another one has none.
     """
 
     results: Path
@@ -86,7 +96,16 @@ class Context:
     profile: Path | None = None
     time_limit: float | None = None
     memory_limit: float | None = None
-    progress: Progress = silent
+    unit: str = ""
+    watch: Watch = unwatched
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Tell how far the unit in hand is; a total of 0 where that is not known."""
+        self.watch(self.unit, stage, done, total)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is sent to another process."""
+        return {**vars(self), "watch": unwatched}
 
     def due(self, record: Mapping[str, Any] | None) -> bool:
         """Whether a cell with this record (None: no record) is to be computed in this run."""

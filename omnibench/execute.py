@@ -6,6 +6,7 @@ import math
 import time
 import traceback
 from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from omnibench.builders import require_unchanged
 from omnibench.catalogue import tasks
 from omnibench.cell import Cell, Unit
-from omnibench.context import Context
+from omnibench.context import RECORDED, Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import LostLeaseError, NumericError, OmnibenchError, RequestError, StoreError
 from omnibench.interrupts import finishing
@@ -25,6 +26,7 @@ from omnibench.store import RecordStore
 from omnibench.task import Outcome
 
 log = logging.getLogger("omnibench")
+UNIT = ContextVar("unit", default="")  # name of the one in hand, which messages are about
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,11 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
     An error becomes the failed record of every repetition that had no outcome yet. Nothing is
     written once the context's lease is lost.
     """
+    context = replace(context, unit=unit.name)
+    context.progress("preparing", 0, 0)
     results: dict[int, str | None] = {}
-    began = time.perf_counter()
+    began, token = time.perf_counter(), UNIT.set(unit.name)
+    log.debug("begins with the repetitions %s", unit.repetitions)
     try:
         _execute(unit, context, results)
     except LostLeaseError as error:
@@ -56,6 +61,8 @@ def execute_unit(unit: Unit, context: Context) -> Finished:
             raise  # the others wait for this one: torchrun ends them all
         log.warning("%s", error)
         return Finished(unit, results, time.perf_counter() - began, lost=True)
+    finally:
+        UNIT.reset(token)
     return Finished(unit, results, time.perf_counter() - began)
 
 
@@ -90,6 +97,7 @@ def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> No
                 predictions, files = outcome.predictions, outcome.files
                 message = _write(store, cell, context, record, predictions, files)
             results[outcome.repetition] = message
+            context.progress(RECORDED, len(results), len(cells))
             clock, started = time.perf_counter(), _now()
     except LostLeaseError:
         raise

@@ -11,6 +11,7 @@ from typing import Any
 
 import typer
 
+WIDTH = 120  # of a line that is printed while a run goes on
 # Control characters but for the ends of lines and tabs, what turns the direction of writing, and
 # the lone surrogates of broken file names.
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -28,6 +29,39 @@ def printable(text: str) -> str:
 def echo(text: str = "", err: bool = False) -> None:
     """Print a text, spelled out where a terminal would obey it."""
     typer.echo(printable(text), err=err)
+
+
+def print_above(text: str) -> None:
+    """Print a text on standard error, wrapped, above the bars where a terminal shows some."""
+    # Not by `echo`, which writes past what `rich` puts in place of standard error.
+    sys.stderr.write(wrapped(text, WIDTH) + "\n")
+
+
+def wrapped(text: str, width: int, indent: str = "  ") -> str:
+    """Return a text in lines of at most `width` characters, all but the first one indented."""
+    lines = textwrap.wrap(printable(text), width, subsequent_indent=indent, break_on_hyphens=False)
+    return "\n".join(lines)
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text of at most `width` characters; what is left out stood in its middle."""
+    text = printable(text)
+    if len(text) <= width:
+        return text
+    end = max(0, width - 1) // 2
+    return text[: max(0, width - 1 - end)] + "…" + text[len(text) - end :]
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two units that matter, as in "45 s", "12 min", "3 h 20 min"."""
+    whole = round(seconds)
+    if whole < 100:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{round(hours / 24)} days"
 
 
 def echo_json(value: Any) -> None:

@@ -151,6 +151,12 @@ class RunOptions:
     max_repetitions: Annotated[
         int | None, typer.Option("--max-repetitions", min=2, help="With --until-decided; 10.")
     ] = None
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show more messages; the log file has all.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show failures and the last line alone.")
+    ] = False
     steal: Annotated[
         bool, typer.Option("--steal", help="Take over units of stopped (Ctrl-Z) runs here.")
     ] = False

@@ -4,7 +4,6 @@ import contextlib
 import logging
 import os
 import shutil
-import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +12,8 @@ from pathlib import Path
 
 from omnibench import weights
 from omnibench.cell import Unit
+from omnibench.commands.board import Board
+from omnibench.commands.logs import logged
 from omnibench.commands.options import RunOptions
 from omnibench.commands.progress import Display, display
 from omnibench.context import Context
@@ -28,7 +29,7 @@ from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.store import check_writable
 from omnibench.suite import Suite, SuiteSource
-from omnibench.terminal import echo
+from omnibench.terminal import echo, print_above
 
 log = logging.getLogger("omnibench")
 
@@ -59,15 +60,27 @@ class Run:
         failures: list[str] = []
         most = self.options.max_failures
         in_main_thread = threading.current_thread() is threading.main_thread()
-        context = replace(self.context, progress=display.stage)
+        context = replace(self.context, watch=display.stage)
         with interruptible() if in_main_thread else contextlib.nullcontext():
             for result in run_units(engines.get(self.options.engine), self.pending, context):
-                display.finished(result)
+                log.debug("ended: %s", result.repetitions, extra={"unit": result.unit.name})
+                if self.context.writes:  # of several processes the first one tells
+                    display.finished(result)
                 failures.extend(m for m in result.repetitions.values() if m is not None)
                 if most is not None and len(failures) > most:
                     log.error("stopped after %d failed cells (--max-failures)", len(failures))
                     break
         return failures
+
+    def logged(self, screen: int | None) -> contextlib.AbstractContextManager[Path | None]:
+        """Return a block whose messages go to the run's log file, and from a level on to a screen.
+
+        Args:
+            screen: as of `logged`.
+        """
+        if not self.context.writes:
+            return contextlib.nullcontext()
+        return logged(self.session.results, self.suite.name, self.context.run, screen)
 
     def ended(self, failures: Sequence[str]) -> list[CellState]:
         """Return the state of every cell after the run.
@@ -178,6 +191,8 @@ def _prepare(
 def run(name: str, filters: Filters, places: Places, options: RunOptions) -> int:
     """Run a suite's missing cells and print how far it is; returns the exit status."""
     session = Session.open(places)
+    if options.verbose and options.quiet:
+        raise RequestError("--verbose and --quiet exclude each other; give one of them")
     if options.max_repetitions is not None and not options.until_decided:
         raise RequestError("--max-repetitions is of --until-decided")
     if not options.until_decided:
@@ -195,18 +210,23 @@ def _run(run: Run) -> int:
     name, total = run.suite.name, len(run.states)
     done = sum(state.state == "done" for state in run.states)
     cells = sum(len(unit.repetitions) for unit in run.pending)
-    echo(f"{name}: {total} cells, {done} done, {cells} to compute on {run.context.device}")
+    options, board = run.options, Board.from_context(run.pending, run.context)
+    quiet = options.quiet or not run.context.writes
+    if not quiet:
+        line = f"{name}: {total} cells, {done} done, {cells} to compute on {run.context.device}"
+        echo(line + (f", {board.left}" if board.left else ""))
     for need in needs(run.states):
-        echo(f"blocked: {need}", err=True)
+        print_above(f"blocked: {need}")
+    level = logging.ERROR if quiet else logging.INFO if options.verbose else logging.WARNING
     try:
-        with display(run.pending) as shown, _logging(run.context.run):
+        with display(board, quiet=quiet) as shown, run.logged(level) as path:
             failures = run.compute(shown)
     except Interrupted as signal:
         echo(f"{signal}: stopped; the same command goes on from here", err=True)
         return 128 + signal.number
     states = run.ended(failures)
-    for message, count in Counter(failures).items():
-        echo(f"failed: {message} ({count} cells)", err=True)
+    if failures and path:
+        print_above(f"tracebacks and all messages of this run: {path}")
     counts = Counter(state.state for state in states)
     held = queued(run.session.results) if counts["missing"] else {}
     coming = sum(state.state == "missing" and state.cell.unit.name in held for state in states)
@@ -268,20 +288,3 @@ def _fetch_weights(units: Sequence[Unit], data: Path) -> bool:
         except WeightsError as error:
             log.warning("%s", error)
     return arrived
-
-
-@contextlib.contextmanager
-def _logging(run_id: str) -> Iterator[None]:
-    """Show omnibench's own messages with the run's id, shortened, on standard error."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(f"[{run_id[:6]}] %(message)s"))
-    level = log.level
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate = True

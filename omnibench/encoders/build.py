@@ -87,7 +87,7 @@ def load_encoder(
         own = isinstance(module, Encoder)
         module.to(device=device, dtype=None if own else dtype).eval().requires_grad_(False)
     encoder = _wrap(model, preprocess, card)
-    log.info(
+    log.debug(
         "%s: %s; normalised with mean %s, std %s (%s); loaded %s",
         card.id,
         model.coverage or "no weights file",

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from omnibench import weights
 from omnibench.cell import Unit
-from omnibench.context import Context
+from omnibench.context import FEATURES, Context
 from omnibench.data import Split
 from omnibench.encoders import Encoder
 from omnibench.encoders.abilities import require
@@ -76,7 +76,7 @@ class FrozenPass:
         rows = forward_rows(
             split.images, start, stop, self.batch, lambda block: self.method(encoder, block)
         )
-        self.context.progress(f"features of {name}", stop, len(split))
+        self.context.progress(f"{FEATURES} {name}", stop, len(split))
         return rows
 
     def stored(self, name: str, split: Split) -> FeatureRows:

@@ -54,7 +54,8 @@ class Engine(Protocol):
         Args:
             units: with the repetitions that are due.
             context: folders, device, threads, and how many units may run at a time; its
-                `progress` may be called with (stage, done, total).
+                `watch` may be called with (name of a unit, stage, done, total), which
+                `execute_unit` does for what runs in this process.
         """
         ...
 

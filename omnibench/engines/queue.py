@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
-from omnibench.context import Context
+from omnibench.context import STARTING, WAITING, Context
 from omnibench.estimate import estimate
 from omnibench.execute import Finished
 from omnibench.features import feature_key
@@ -30,7 +30,7 @@ class Queue:
         self.context = context
         self.store = RecordStore(context.results)
         self.leases = Leases(context.results, context.steal)
-        self.waiting = _ordered(units, context)
+        self.waiting = ordered(units, context)
         self.running: dict[str, Lease] = {}
         self._shares = {unit.name: _shared(unit) for unit in units}
         self._warming: dict[str, str] = {}  # what is shared -> the unit that computes it
@@ -64,11 +64,12 @@ class Queue:
             self.running[unit.name] = lease
             if shared and shared not in self._warm:
                 self._warming[shared] = unit.name
+            self.context.watch(unit.name, STARTING, 0, 0)
             return unit
         if held and now - self._last_notice >= NOTICE_SECONDS:
             self._last_notice = now
             more = f", and for {len(held) - 1} more" if len(held) > 1 else ""
-            log.info("waiting for %s%s: %s", held[0], more, self.leases.holder(held[0]))
+            log.warning("waiting for %s%s: %s", held[0], more, self.leases.holder(held[0]))
         return None
 
     def end(self, unit: Unit, finished: Finished | None) -> Finished | None:
@@ -89,6 +90,7 @@ class Queue:
                 self._warm.add(shared)
         if again:
             self.waiting.insert(0, unit)
+            self.context.watch(unit.name, WAITING, 0, 0)
             return None
         return finished
 
@@ -129,7 +131,7 @@ def _shared(unit: Unit) -> str:
     return feature_key(unit, "test", kind).digest if kind else ""
 
 
-def _ordered(units: Sequence[Unit], context: Context) -> list[Unit]:
+def ordered(units: Sequence[Unit], context: Context) -> list[Unit]:
     """Sort groups that share features by what they cost together, the longest first."""
     costs = {unit.name: float(estimate([unit], context)["seconds"]) for unit in units}
     groups: dict[str, list[Unit]] = {}

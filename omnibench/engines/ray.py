@@ -15,9 +15,10 @@ from dataclasses import replace
 from typing import Any
 
 from omnibench.cell import Unit
-from omnibench.context import Context, silent
+from omnibench.context import Context
 from omnibench.engines.attended import attend
 from omnibench.engines.local import POLL_SECONDS
+from omnibench.engines.messages import Message, Sending, log_again
 from omnibench.engines.queue import Queue
 from omnibench.engines.slot import GRACE_SECONDS, Slot
 from omnibench.errors import KilledError, RequestError, one_line
@@ -34,7 +35,7 @@ except ModuleNotFoundError:
 ATTEMPTS = 3  # of a unit whose node or worker was lost
 KNOCK_SECONDS = 10.0
 QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-Messages = list[tuple[int, str]]
+Stage = tuple[str, str, int, int]  # as of `Context.watch`
 log = logging.getLogger("omnibench")
 
 # A worker serves one run. Its process with torch stays for the next unit.
@@ -104,10 +105,11 @@ class _Tasks:
         self.context = context
         # Ray takes a part of one GPU, or whole ones.
         self.needed = {"num_cpus": threads, "num_gpus": int(share) if share > 1 else share}
-        self._own = replace(context, threads=threads, jobs=1, progress=silent)
+        self._own = replace(context, threads=threads, jobs=1)
         self._processes = int(share)
         self._task: Any = ray.remote(run_unit).options(**self.needed, max_retries=0)
         self._units: dict[Any, tuple[Unit, Lease]] = {}
+        self._board = _board()
         self._losses: Counter[str] = Counter()
 
     def have_room(self) -> bool:
@@ -121,16 +123,26 @@ class _Tasks:
 
     def start(self, unit: Unit, lease: Lease) -> None:
         """Hand a unit that is ours by its lease to Ray."""
-        self._units[self._task.remote(unit, self._own, self._processes, lease)] = (unit, lease)
+        task = self._task.remote(unit, self._own, self._processes, lease, self._board)
+        self._units[task] = (unit, lease)
 
     def ended(self) -> Iterator[tuple[Unit, Finished | None]]:
         """Wait a moment; yield what has ended, with None for what is to be started again."""
         if not self._units:
             time.sleep(POLL_SECONDS)
             return
+        self._watch()
         for task in ray.wait(list(self._units), timeout=POLL_SECONDS)[0]:
             unit, lease = self._units.pop(task)
             yield unit, self._result(task, unit, lease)
+
+    def _watch(self) -> None:
+        """Show what the units have told since it was last looked."""
+        try:
+            for stage in ray.get(self._board.take.remote()):
+                self.context.watch(*stage)
+        except ray.exceptions.RayError:  # its node was lost, and what is told to it with it
+            self._board = _board()
 
     def cancel(self) -> None:
         """End what runs; a training may write its checkpoint first."""
@@ -152,25 +164,26 @@ class _Tasks:
                 return None
             lost = KilledError(f"{why} {ATTEMPTS} times")
             return fail_unit(unit, replace(self.context, lease=lease), lost, ATTEMPTS, 0.0)
-        for level, message in messages:
-            log.log(level, "%s", message)
+        for message in messages:
+            log_again(message)
         assert isinstance(finished, Finished)
         return finished
 
 
 def run_unit(
-    unit: Unit, context: Context, processes: int, lease: Lease
-) -> tuple[Finished, Messages]:
+    unit: Unit, context: Context, processes: int, lease: Lease, board: Any
+) -> tuple[Finished, list[Message]]:
     """Run a unit whose lease the driver holds, in a worker of Ray; returns what it had to say too.
 
     Raises:
         KeyboardInterrupt: the driver cancelled it; a training has written its checkpoint.
     """
-    messages: Messages = []
-    handler = _Handler(messages)
+    messages: list[Message] = []
+    handler = Sending(messages.append)
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     slot = _slots.setdefault(context, Slot(context))
+    slot.context = replace(context, watch=lambda *stage: board.tell.remote(stage))
     try:
         with interruptible():
             return attend(unit, slot, processes, lease), messages
@@ -181,15 +194,22 @@ def run_unit(
         log.removeHandler(handler)
 
 
-class _Handler(logging.Handler):
-    """Collects messages for the driver, which shows them with its run's id."""
+class _Board:
+    """What the units of a run tell while they go on; an actor, which the driver reads."""
 
-    def __init__(self, messages: Messages) -> None:
-        super().__init__()
-        self.messages = messages
+    def __init__(self) -> None:
+        self.stages: list[Stage] = []
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.messages.append((record.levelno, record.getMessage()))
+    def tell(self, stage: Stage) -> None:
+        self.stages.append(stage)
+
+    def take(self) -> list[Stage]:
+        stages, self.stages = self.stages, []
+        return stages
+
+
+def _board() -> Any:
+    return ray.remote(_Board).options(num_cpus=0).remote()
 
 
 def _knock(address: str) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.cell import Unit
-from omnibench.context import Context, silent
+from omnibench.context import Context
 from omnibench.device import wait_asleep
+from omnibench.engines.messages import Sending, log_again
 from omnibench.engines.worker import refusal, register_all, run_due, set_exact
 from omnibench.errors import KilledError, MemoryShortageError, OmnibenchError, TimeLimitError
 from omnibench.execute import Finished
@@ -26,7 +27,7 @@ from omnibench.pretrained import register_recorded
 
 Send = Callable[[tuple[str, Any]], None]
 GRACE_SECONDS = 60.0  # for a training to write its checkpoint
-log = logging.getLogger("omnibench")
+STAGE_SECONDS = 0.2  # between two messages of one stage
 
 
 class Slot:
@@ -93,9 +94,9 @@ class Slot:
                 elif kind == "refused":
                     self._refusal = content
                 elif kind == "stage":
-                    self.context.progress(*content)
+                    self.context.watch(*content)
                 else:
-                    log.log(*content)
+                    log_again(content)
 
     def broken_limit(self) -> OmnibenchError | None:
         """Return the error of the limit of time or memory that its unit has broken, if it has."""
@@ -149,23 +150,26 @@ class Slot:
         # Not forked: torch's threads and CUDA do not survive that.
         spawning = multiprocessing.get_context("spawn")
         self._connection, other_end = spawning.Pipe()
-        # What the runner shows cannot be sent; the process sends its stages instead.
-        context = replace(self.context, progress=silent)
-        self._process = spawning.Process(target=serve, args=(other_end, context, os.getpid()))
+        arguments = (other_end, self.context, os.getpid())
+        self._process = spawning.Process(target=serve, args=arguments)
         wait_asleep()
         self._process.start()
         other_end.close()
 
 
-class _Handler(logging.Handler):
-    """Sends messages to the runner, which shows them with its run's id."""
+class _Stages:
+    """Sends the runner how far a stage is: its beginning, its end, and now and then between."""
 
     def __init__(self, send: Send) -> None:
-        super().__init__()
         self.send = send
+        self._stage, self._next = ("", ""), 0.0
 
-    def emit(self, record: logging.LogRecord) -> None:
-        self.send(("log", (record.levelno, "%s", record.getMessage())))
+    def __call__(self, unit: str, stage: str, done: int, total: int) -> None:
+        now = time.monotonic()
+        if (unit, stage) == self._stage and done < total and now < self._next:
+            return
+        self._stage, self._next = (unit, stage), now + STAGE_SECONDS
+        self.send(("stage", (unit, stage, done, total)))
 
 
 def serve(connection: Connection, context: Context, runner: int) -> None:
@@ -184,8 +188,9 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
             os._exit(1)
 
     messages = logging.getLogger("omnibench")
-    messages.handlers, messages.propagate = [_Handler(send)], False
-    messages.setLevel(logging.INFO)
+    messages.handlers = [Sending(lambda message: send(("log", message)))]
+    messages.propagate = False
+    messages.setLevel(logging.DEBUG)
     threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
     try:
         register_all(context)
@@ -193,7 +198,7 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
     except Exception as error:
         send(("refused", refusal(error)))
         sys.exit(1)
-    own = replace(context, progress=lambda *stage: send(("stage", stage)))
+    own = replace(context, watch=_Stages(send))
     try:
         with interruptible():
             # The terminal sends these to all; the runner tells its processes itself.

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from omnibench.cell import Unit
-from omnibench.context import Context, silent
+from omnibench.context import Context
 from omnibench.engines.queue import Queue
 from omnibench.engines.slurm_jobs import folder, held, note, noted, output
 from omnibench.engines.slurm_profile import Profile, read_profile
@@ -49,7 +49,7 @@ def run(units: Sequence[Unit], context: Context) -> Iterator[Finished]:
     profile, jobs = read_profile(context.profile), held(context.results)
     new = [unit for unit in units if unit.name not in jobs]
     _warn_of_lost(new, context)
-    own = replace(context, jobs=1, profile=None, progress=silent)
+    own = replace(context, jobs=1, profile=None)
     arrays = _arrays(new, context)
     caps = _caps([len(array) for array in arrays], profile.max_jobs)
     ids: list[str] = []

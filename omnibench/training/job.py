@@ -132,7 +132,7 @@ def cell_job(
         ),
         log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
         progress=context.progress,
-        name=f"repetition {repetition}, epoch",
+        name=f"training of repetition {repetition}",
         check=context.check_lease,
         **further,
     )

@@ -105,9 +105,6 @@ class _Run:
         self.history.append({"epoch": epoch, **entry, "validation": metrics})
         self.loss = 0.0
         self._save()
-        rest = seconds * (self.recipe.epochs - epoch - 1)
-        rate = f"{entry['images_per_s']:.0f} images/s, {rest:.0f} s left"
-        self.job.progress(f"{self.job.name} ({rate})", epoch + 1, self.recipe.epochs)
 
     def _step(self, rows: Tensor) -> None:
         self.rate = self.steps.set_rate(self.step)
@@ -123,6 +120,8 @@ class _Run:
         self.loss += loss * len(rows)
         self.job.hooks.after(self.step, loss, self.norm)
         self.step += 1
+        images = self.steps.epoch * self.recipe.batch * self.recipe.epochs
+        self.job.progress(self.job.name, self.step * self.recipe.batch, images)
 
     def _keep_best(self, epoch: int, metrics: dict[str, float]) -> None:
         select = self.job.select

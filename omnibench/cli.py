@@ -215,6 +215,34 @@ def rescore(suite: SuiteName, places: PlaceOptions) -> None:
     raise typer.Exit(reporting.rescore(suite, places))
 
 
+@_command()
+def bundle(
+    suite: SuiteName,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The archive (zip) to write.")],
+    places: PlaceOptions,
+) -> None:
+    """Pack a suite's records for someone else, without patients' ids and paths."""
+    from omnibench.commands import sharing
+
+    sharing.bundle(suite, file, places)
+
+
+@_command()
+def merge(
+    sources: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", help="Bundles, or folders of results.")
+    ],
+    places: PlaceOptions,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace done records of the same cells that differ.")
+    ] = False,
+) -> None:
+    """Take in records from someone else; each file is checked, no done record is replaced."""
+    from omnibench.commands import sharing
+
+    raise typer.Exit(sharing.merge(sources, force, places))
+
+
 @_command("data")
 def data_(
     action: Annotated[str, typer.Argument(help="list, fetch or verify")],

@@ -168,24 +168,33 @@ def monitoring_of(name: str, results: Path) -> Monitoring | None:
     if not path.is_file():
         return None
     try:
-        content = json.loads(read_regular(path))
-        families = {
-            str(key): Family(
-                int(family["repetitions"]), tuple(map(int, family["looks"])), str(family["state"])
-            )
-            for key, family in content["families"].items()
-        }
-        known = all(
-            f.state in _STATES and 1 <= f.repetitions <= MOST and f.looks for f in families.values()
-        )
-        if not known or not all(key.count("/") == 2 for key in families):
-            raise ValueError("a family is not as it was written")
-        return Monitoring(int(content["most"]), families)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return monitoring_in(read_regular(path))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path} is damaged ({error}); restore it, or delete it and begin again with "
             "`run --until-decided`, which looks at the records anew"
         ) from error
+
+
+def monitoring_in(file: bytes) -> Monitoring:
+    """Return what a file of monitoring holds.
+
+    Raises:
+        ValueError, KeyError, TypeError, AttributeError, RecursionError: it is none.
+    """
+    content = json.loads(file)
+    families = {
+        str(key): Family(
+            int(family["repetitions"]), tuple(map(int, family["looks"])), str(family["state"])
+        )
+        for key, family in content["families"].items()
+    }
+    known = all(
+        f.state in _STATES and 1 <= f.repetitions <= MOST and f.looks for f in families.values()
+    )
+    if not known or not all(key.count("/") == 2 for key in families):
+        raise ValueError("a family is not as it was written")
+    return Monitoring(int(content["most"]), families)
 
 
 def save(name: str, monitoring: Monitoring, results: Path) -> None:

@@ -118,10 +118,27 @@ def load_record(path: Path) -> dict[str, Any]:
         NewerRecordError: a newer omnibench wrote it.
     """
     try:
-        record = json.loads(read_regular(plain(path)), parse_int=_whole_number)
+        content = read_regular(plain(path))
     except FileNotFoundError:
         raise
-    except (OSError, ValueError, RecursionError):
+    except OSError:
+        content = b""
+    return parse_record(content, path)
+
+
+def parse_record(content: bytes, path: Path) -> dict[str, Any]:
+    """Return the record that a file's content is, as `load_record` does.
+
+    Args:
+        path: where it lies, or would.
+
+    Raises:
+        DamageError: it is not as it was written.
+        NewerRecordError: a newer omnibench wrote it.
+    """
+    try:
+        record = json.loads(content, parse_int=_whole_number)
+    except (ValueError, RecursionError):
         record = None
     schema = record.get("schema") if isinstance(record, dict) else None
     if isinstance(schema, int) and schema > SCHEMA and _is_newer(record):

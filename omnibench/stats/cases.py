@@ -172,13 +172,16 @@ def bare(cases: Cases) -> Cases:
 
 
 def refuse_other_cases(a: Cases, b: Cases, who: str) -> None:
-    """Raise RefusedError unless cases, labels and patients are identical, in order."""
+    """Raise RefusedError unless cases, labels and patients are identical, in order.
+
+    Patients are, whatever they are called: records from elsewhere have numbers for their ids.
+    """
     if not np.array_equal(a.ids, b.ids):
         raise RefusedError(f"{who} were not tested on the same cases")
     refuse_other_labels(a.logits, b.logits, who)
     if a.groups is None and b.groups is None:
         return
-    if a.groups is None or b.groups is None or not np.array_equal(a.groups, b.groups):
+    if a.groups is None or b.groups is None or not np.array_equal(a.cluster, b.cluster):
         raise RefusedError(f"{who} were tested on cases of different patients")
 
 

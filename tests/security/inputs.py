@@ -4,13 +4,16 @@ A maker writes one case into a folder and returns what uses it. What it brings a
 folder `canary` where it ran.
 """
 
+import contextlib
 import functools
 import io
 import json
 import os
 import pickle
 import random
+import stat
 import sys
+import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,7 @@ from omnibench.data import sources
 from omnibench.encoders.builders import build_module
 from omnibench.encoders.loading import load_weights
 from omnibench.errors import OmnibenchError
-from omnibench.record import as_bytes
+from omnibench.record import as_bytes, checksum
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 from tests.security.attack_tools import Bomb, done
@@ -263,6 +266,75 @@ def checkpoints(rng: random.Random, folder: Path, canary: Path) -> Use:
     return lambda: load_weights(model, path)
 
 
+def bundles(rng: random.Random, folder: Path, canary: Path) -> Use:
+    """A bundle with values of its manifest or a record changed, odd members, or damage."""
+    (folder / "two.npz").write_bytes(_npz(_arrays()))
+    suite = folder / "attack.yaml"
+    suite.write_text(SMALL.format(task="classification", dataset="npz:two.npz", adaptation="knn"))
+    session = Session.open(Places(results=folder / "made", data=folder / "data"))
+    for unit in session.suite(str(suite))[1]:
+        for cell in unit.cells:
+            session.store.write(cell, *done(cell))
+    path = folder / "x.zip"
+    _bench("bundle", str(suite), str(path), "--results", str(folder / "made"))
+    with zipfile.ZipFile(path) as archive:
+        contents = {info.filename: archive.read(info) for info in archive.infolist()}
+    _change_members(contents, rng)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in contents.items():
+            info = zipfile.ZipInfo(name)
+            if rng.random() < 0.05:
+                kinds = (stat.S_IFLNK, stat.S_IFIFO, stat.S_IFDIR, stat.S_IFCHR)
+                info.external_attr = rng.choice(kinds) << 16
+            if rng.random() < 0.05:
+                info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, content)
+    if rng.random() < 0.3:
+        _file(path, damaged(path.read_bytes(), rng))
+
+    def use() -> None:
+        before = {file for file in folder.rglob("*") if (folder / "results") not in file.parents}
+        _bench("merge", str(path))
+        _bench("status", str(suite))
+        after = {file for file in folder.rglob("*") if (folder / "results") not in file.parents}
+        assert after - before <= {folder / "results"}
+
+    return use
+
+
+def _change_members(contents: dict[str, bytes], rng: random.Random) -> None:
+    """Change a bundle's members, most often so that its checksums are right again."""
+    records = sorted(name for name in contents if name.endswith(".json") and "/rep-" in name)
+    name = rng.choice(records)
+    action = rng.choice(("record", "record", "rename", "bytes", "manifest", "lose", "add", "suite"))
+    if action == "record":
+        changed = changed_tree(json.loads(contents[name]), rng)
+        with contextlib.suppress(ValueError, TypeError, UnicodeEncodeError):
+            contents[name] = as_bytes(changed)
+    elif action == "rename":
+        other = rng.choice(
+            ("../x.json", "/tmp/x.json", "records/../../x.json", "a\\b", "records/x")
+        )
+        contents[rng.choice((other, name.replace("rep-0", "rep-1")))] = contents.pop(name)
+    elif action == "bytes":
+        victim = rng.choice(sorted(contents))
+        contents[victim] = damaged(contents[victim], rng)
+    elif action == "lose":
+        del contents[rng.choice(sorted(contents))]
+    elif action == "add":
+        contents[rng.choice(("suites/../x.yaml", "monitoring/x.json", "x", "suites/x.py"))] = b"{}"
+    elif action == "suite":
+        contents["suites/attack.yaml"] = damaged(contents["suites/attack.yaml"], rng)
+    if rng.random() < 0.8 and "manifest.json" in contents:
+        with contextlib.suppress(ValueError):
+            manifest = json.loads(contents["manifest.json"])
+            manifest["files"] = {
+                n: checksum(content) for n, content in contents.items() if n != "manifest.json"
+            }
+            manifest = changed_tree(manifest, rng) if action == "manifest" else manifest
+            contents["manifest.json"] = json.dumps(manifest).encode()
+
+
 KINDS: Mapping[str, Callable[[random.Random, Path, Path], Use]] = {
     "suites": suites,
     "npz": npz,
@@ -270,6 +342,7 @@ KINDS: Mapping[str, Callable[[random.Random, Path, Path], Use]] = {
     "records": records,
     "plugins": plugins,
     "checkpoints": checkpoints,
+    "bundles": bundles,
 }
 
 

@@ -16,6 +16,7 @@ from omnibench.commands.options import (
     Json,
     PlaceOptions,
     RunningOptions,
+    ShownFilterOptions,
     Threads,
     UnitFilterOptions,
     spelled_out,
@@ -113,13 +114,17 @@ def status(
 @_command()
 def report(
     suite: SuiteName,
+    filters: ShownFilterOptions,
     places: PlaceOptions,
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the report.")] = None,
+    open_page: Annotated[
+        bool, typer.Option("--open", help="Show the page in a browser, where there is one.")
+    ] = False,
 ) -> None:
     """Write a suite's tables (LaTeX, CSV, Markdown) and print them."""
     from omnibench.commands import reporting
 
-    reporting.report(suite, out, places)
+    reporting.report(suite, out, places, filters, open_page)
 
 
 @_command()

@@ -32,6 +32,11 @@ class Filters:
     adaptations: tuple[str, ...] = ()
     repetitions: tuple[int, ...] = ()
 
+    def __str__(self) -> str:
+        """Return them as they are given to a command; "" for none."""
+        given = [(name, ",".join(map(str, values))) for name, values in vars(self).items()]
+        return " ".join(f"--{name} {values}" for name, values in given if values)
+
 
 @dataclass(frozen=True, slots=True)
 class CellState:
@@ -68,6 +73,18 @@ def matching(names: Iterable[str], globs: Sequence[str]) -> list[str]:
 
 
 def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
+    """Return the units that the filters leave, and before them what makes their backbones.
+
+    Raises:
+        RequestError: as of `narrowed`.
+    """
+    chosen = narrowed(suite, filters)
+    there = {unit.name for unit in chosen}
+    makers = {maker.name: maker for unit in chosen for maker in unit.after}
+    return (*(maker for name, maker in makers.items() if name not in there), *chosen)
+
+
+def narrowed(suite: Suite, filters: Filters) -> list[Unit]:
     """Return the units that the filters leave, with the repetitions they leave.
 
     Raises:
@@ -98,10 +115,7 @@ def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
         ]
     if not chosen:
         raise RequestError(f"the filters leave no cell of the suite '{suite.name}'; loosen them")
-    # What makes a backbone comes with those that need it, and before them.
-    there = {unit.name for unit in chosen}
-    makers = {maker.name: maker for unit in chosen for maker in unit.after}
-    return (*(maker for name, maker in makers.items() if name not in there), *chosen)
+    return chosen
 
 
 def states(units: Iterable[Unit], store: RecordStore) -> list[CellState]:

@@ -137,8 +137,11 @@ def _is_of(record: Mapping[str, Any], cell: Cell) -> bool:
     return same and bool(record["digest"] == cell.digest)
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, options: str = "--results or --data") -> None:
     """Create `folder` and write in it once.
+
+    Args:
+        options: of the command, with which another can be chosen.
 
     Raises:
         RequestError: that fails; nothing could be kept there.
@@ -150,5 +153,5 @@ def check_writable(folder: Path) -> None:
     except OSError as error:
         raise RequestError(
             f"the folder '{folder}' is not writable ({error.strerror}); choose another with "
-            "--results or --data"
+            f"{options}"
         ) from None

@@ -96,14 +96,6 @@ def size(count: int) -> str:
     return f"{amount:.3g} {UNITS[power]}"
 
 
-def duration(seconds: float) -> str:
-    """Return a time as people read it, in one unit."""
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= length:
-            return f"{seconds / length:.0f} {unit}"
-    return f"{seconds:.0f} s"
-
-
 def _fitted(widths: Sequence[int], room: int) -> list[int] | None:
     """Return widths, the widest cut down to the room; None where columns get too narrow."""
     widest = max(widths)

@@ -67,10 +67,10 @@ def test_a_cell_acts_on_no_terminal() -> None:
     assert text.splitlines() == ["id       note", r"\x1b[2J  a b"]
 
 
-def test_sizes_and_times_are_read_in_one_unit() -> None:
+def test_sizes_and_times_are_read_in_the_units_that_matter() -> None:
     counts = (0, 999, 1000, 999_600, 31_400, 1_310_000_000, 10**16)
     assert [size(count) for count in counts] == [
         *("0 B", "999 B", "1 kB", "1 MB", "31.4 kB", "1.31 GB", "1e+04 TB")
     ]
-    seconds = (0.4, 59, 60, 7200, 200_000)
-    assert [duration(s) for s in seconds] == ["0 s", "59 s", "1 min", "2 h", "2 d"]
+    seconds = (0.4, 99, 120, 12_000, 200_000)
+    assert [duration(s) for s in seconds] == ["0 s", "99 s", "2 min", "3 h 20 min", "2 days"]

@@ -20,6 +20,9 @@ Globs = list[str] | None
 Tasks = Annotated[Globs, typer.Option("--tasks", help="Only these tasks (globs, comma list).")]
 Datasets = Annotated[Globs, typer.Option("--datasets", help="Only these datasets.")]
 Adaptations = Annotated[Globs, typer.Option("--adaptations", help="Only these adaptations.")]
+Repetitions = Annotated[
+    str | None, typer.Option("--repetitions", help="Only these, as in 0,2 or 0-4.")
+]
 Data = Annotated[
     Path | None, typer.Option("--data", help="Datasets, weights, features (OMNIBENCH_DATA).")
 ]
@@ -88,6 +91,18 @@ def _unit_filters(
     return _filters(tasks, datasets, None, adaptations, None)
 
 
+def _shown_filters(
+    tasks: Tasks = None,
+    datasets: Datasets = None,
+    backbones: Annotated[
+        Globs, typer.Option("--backbones", help="Only these backbones of the suite.")
+    ] = None,
+    adaptations: Adaptations = None,
+    repetitions: Repetitions = None,
+) -> "Filters":
+    return _filters(tasks, datasets, backbones, adaptations, repetitions)
+
+
 def _filters(
     tasks: Tasks = None,
     datasets: Datasets = None,
@@ -96,9 +111,7 @@ def _filters(
         typer.Option("--backbones", help="Only these backbones; a registered one joins the suite."),
     ] = None,
     adaptations: Adaptations = None,
-    repetitions: Annotated[
-        str | None, typer.Option("--repetitions", help="Only these, as in 0,2 or 0-4.")
-    ] = None,
+    repetitions: Repetitions = None,
 ) -> "Filters":
     from omnibench.states import Filters
 
@@ -168,6 +181,7 @@ class RunOptions:
 
 PlaceOptions = Annotated["Places", Options(_places)]
 FilterOptions = Annotated["Filters", Options(_filters)]
+ShownFilterOptions = Annotated["Filters", Options(_shown_filters)]
 UnitFilterOptions = Annotated["Filters", Options(_unit_filters)]
 RunningOptions = Annotated[RunOptions, Options(RunOptions)]
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from omnibench.cell import Unit
 from omnibench.commands.blocked import blocked_lines
 from omnibench.states import CellState, needs
-from omnibench.terminal import columns
+from omnibench.terminal import columns, duration, size
 
 if TYPE_CHECKING:
     from omnibench.commands.planning import Planned
@@ -27,8 +27,8 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
     if len(planned.units) > ROWS:
         yield "each backbone: --tasks, --datasets and --adaptations narrow the plan; --json has all"
     yield (
-        f"what is left: roughly {_duration(cost['seconds'])} and "
-        f"{_size(cost['disk_bytes'])} of features and records on {planned.device}"
+        f"what is left: roughly {duration(cost['seconds'])} and "
+        f"{size(cost['disk_bytes'])} of features and records on {planned.device}"
     )
     yield f"rates: {cost['basis']}"
     if cost["kept"]["disk"]:
@@ -70,15 +70,3 @@ def _units(planned: "Planned") -> str:
 def _counted(states: Iterable[CellState]) -> str:
     counts = Counter(state.state for state in states)
     return ", ".join(f"{count} {state}" for state, count in counts.items())
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:,.0f} h" if seconds > 360_000 else f"{seconds / 3600:.1f} h"
-
-
-def _size(count: float) -> str:
-    return f"{count / 1e9:,.1f} GB" if count >= 1e9 else f"{count / 1e6:.1f} MB"

@@ -1,6 +1,9 @@
 """`report` and `rescore`: from records to numbers for people."""
 
+import os
 import shutil
+import sys
+import webbrowser
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from omnibench.record_files import read_predictions
 from omnibench.report.document import write_document
 from omnibench.report.figures.drawing import draw_figures
 from omnibench.report.gather import gather
+from omnibench.report.index_page import REPORTS, note_report, write_index
 from omnibench.report.latent_report import write_latent
 from omnibench.report.page.write import FIGURES, make_page, write_page
 from omnibench.report.page.write import NAME as PAGE
@@ -21,7 +25,8 @@ from omnibench.report.words import counted
 from omnibench.report.write import write_tables
 from omnibench.scoring import score
 from omnibench.session import Places, Session
-from omnibench.states import states
+from omnibench.states import Filters, narrowed, states
+from omnibench.store import check_writable
 from omnibench.terminal import echo
 from omnibench.tidy import tidy, to_parquet
 from omnibench.unregistered import unregistered
@@ -29,20 +34,44 @@ from omnibench.unregistered import unregistered
 TIDY = "results.parquet"
 
 
-def report(name: str, out: Path | None, places: Places) -> None:
-    """Write a suite's tables, figures and page, and print what they answer."""
+def report(
+    name: str,
+    out: Path | None,
+    places: Places,
+    filters: Filters | None = None,
+    shows: bool = False,
+) -> None:
+    """Write a suite's tables, figures and page, and print what they answer.
+
+    Args:
+        out: the report's folder; None for one below the results, which their index names.
+        filters: narrow what is shown, if any; what is tested is the whole suite.
+        shows: open the page in a browser.
+    """
     session = Session.open(places)
     suite, units = session.suite(name)
     store = session.store
-    cells = states(units, store)
+    every = states(units, store)
+    words, shown = str(filters or ""), None
+    if filters is not None and words:
+        shown = {cell.digest for unit in narrowed(suite, filters) for cell in unit.cells}
+    cells = [state for state in every if shown is None or state.cell.digest in shown]
     if not any(state.state == "done" for state in cells):
         newer = [s.needs[-1] for s in cells if s.record and s.record["status"] == NEWER]
         way_out = newer[0] if newer else f"run `bench.py run {name}` first"
         raise RequestError(
-            f"the suite '{suite.name}' has no finished cell below {store.root}; {way_out}"
+            f"the suite '{suite.name}' has no finished cell "
+            f"{f'that {words} leave ' if words else ''}below {store.root}; {way_out}"
         )
-    study = gather(suite, cells, store)
-    folder = out or inside(session.results / "reports" / suite.name, session.results)
+    reports = session.results / REPORTS
+    part = "filtered" if words else ""
+    folder = out or inside(reports / suite.name / part, session.results)
+    check_writable(folder, "--out or --results")
+    study = replace(gather(suite, every, store, shown), filters=words)
+    if (
+        filters is not None and filters.repetitions
+    ):  # by subgroup, what is tested would be these repetitions alone
+        study = replace(study, subgroups=())
     inside(folder / FIGURES, folder)
     latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
@@ -64,10 +93,22 @@ def report(name: str, out: Path | None, places: Places) -> None:
     if samples:
         names.append(f"{counted(len(samples), 'page')} of test cases in {FOLDER}/")
     echo(f"beside it: {', '.join(names)}")
+    if out is None:
+        note_report(folder, study)
+        echo(f"all reports: {write_index(reports)}")
     for sentence in figures.failures:
         echo(sentence)
     for lost in study.unregistered:
         echo(f"not registered: {lost}")
+    if shows:
+        _open(folder / PAGE)
+
+
+def _open(page: Path) -> None:
+    """Show a page in the browser, or say where it lies."""
+    on_screen = sys.platform != "linux" or {"DISPLAY", "WAYLAND_DISPLAY"} & os.environ.keys()
+    if not (on_screen and webbrowser.open(page.absolute().as_uri())):
+        echo(f"no browser can be opened here; open {page.absolute()} on a machine with a screen")
 
 
 def rescore(name: str, places: Places) -> int:

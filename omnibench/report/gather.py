@@ -1,6 +1,6 @@
 """From a suite's records to the study that its report shows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -35,11 +35,18 @@ from omnibench.task import makes_backbones
 from omnibench.verdicts import tests_of
 
 
-def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Study:
+def gather(
+    suite: Suite,
+    states: Sequence[CellState],
+    store: RecordStore,
+    shown: Collection[str] | None = None,
+) -> Study:
     """Return what the records of a suite say, tested and in tables.
 
     Args:
         states: of every cell that the suite asks for.
+        shown: digests of the cells that are in the tables; None for all. Every test is over all
+            cells all the same, so that its family and its p are those of the suite.
 
     Raises:
         StoreError: two weights under one backbone id, or two records of one repetition.
@@ -50,6 +57,10 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
     report = suite.report
     rules = rules_of(values, report.correction, report.equivalence_margin, looks=suite.looks)
     tested = tests_of(suite, states, values, predictions, rules, ranked=_printed(values))
+    if shown is not None:
+        states = [state for state in states if state.cell.digest in shown]
+        values = values[values["digest"].isin(shown)]
+    places = {_place(state) for state in states}
     every = build_results(
         values,
         Verdicts(tested.comparisons, report.baseline, tested.standings, report.correction),
@@ -75,7 +86,10 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         states=states,
         store=store,
         values=values,
-        comparisons=[c for c in tested.comparisons if c.score in keys],
+        comparisons=[
+            c for c in tested.comparisons if c.score in keys and (*c.place, c.backbone_a) in places
+        ],
+        tested=[c for c in tested.comparisons if c.score in keys],
         rules=rules,
         chosen=chosen,
         shown=gather_decodings(chosen),
@@ -98,6 +112,11 @@ def gather(suite: Suite, states: Sequence[CellState], store: RecordStore) -> Stu
         backbones=suite.backbones,
         layout=report.layout,
     )
+
+
+def _place(state: CellState) -> tuple[str, str, str, str]:
+    unit = state.cell.unit
+    return unit.task, unit.dataset.id, unit.short, unit.backbone.id
 
 
 def _printed(values: pd.DataFrame) -> set[Score]:

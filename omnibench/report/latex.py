@@ -96,15 +96,17 @@ def breakable(text: str) -> str:
     return " ".join(words)
 
 
-def to_latex(name: str, tables: Iterable[Table]) -> str:
+def to_latex(name: str, tables: Iterable[Table], first: Iterable[str] = ()) -> str:
     r"""Return table environments for \input, each below the figure of its picture.
 
     Args:
         name: of the suite, a part of the labels.
+        first: sentences that stand before them as comments.
     """
     head = (
         f"% {' '.join(name.split())}: made by omnibench report\n",
         "% needs \\usepackage{booktabs}\n",
+        *(f"% {' '.join(sentence.split())}\n" for sentence in first),
     )
     return "".join((*head, *(f"\n{block}\n" for t in tables for block in _blocks(name, t))))
 

@@ -21,6 +21,7 @@ def to_markdown(
     sentences: Sequence[str] = (),
     notes: Sequence[str] = (),
     further: Sequence[Table] = (),
+    first: Sequence[str] = (),
     answers: Sequence[Answer] = (),
 ) -> str:
     """Return the whole report: tables with captions, what was tested, and the other tables.
@@ -29,9 +30,11 @@ def to_markdown(
         sentences: one for each comparison.
         notes: what else must be said of them.
         further: what stands after the comparisons.
-        answers: what stands first.
+        first: what must be said before all.
+        answers: what stands next.
     """
-    blocks = [f"# {escape(name)}", *(block for answer in answers for block in _answer(answer))]
+    blocks = [f"# {escape(name)}", *map(escape, first)]
+    blocks += [block for answer in answers for block in _answer(answer)]
     blocks += [block for table in tables for block in _blocks(table)] or ["There is no result yet."]
     if sentences:
         blocks += ["## Significance", "\n".join(f"- {escape(text)}" for text in sentences)]

@@ -46,9 +46,11 @@ class Study:
 
     Attributes:
         correction: as the suite names it.
-        states: of every cell that the suite asks for.
+        states: of every cell that is shown: of all, or of those that filters leave.
         values: the long table of `units.COLUMNS`.
-        comparisons: of the printed metrics with the baseline.
+        comparisons: of the printed metrics with the baseline, where the other is shown.
+        tested: the same of the whole suite, whatever is shown; None where all is.
+        filters: what narrows the report, as a command is given it; "" for nothing.
         chosen: the printed results, one for each definition (with its decoding) and metric.
         shown: the same as they are printed, decodings beside each other.
         every: the results of every metric there is, as the CSV holds them.
@@ -78,6 +80,8 @@ class Study:
     shown: Sequence[Results]
     every: Sequence[Results]
     predictions: Callable[[str], Stored]
+    tested: Sequence[Comparison] | None = None
+    filters: str = ""
     latent: Latent = field(default_factory=Latent)
     published: Sequence[Results] = ()
     reproduction: Sequence[Table] = ()
@@ -195,8 +199,11 @@ class Study:
 
     @cached_property
     def complete(self) -> list[Complete]:
-        """Return what of each task's first metric is complete over several datasets."""
-        return list(completed(self.primary.values(), self.values))
+        """Return what of each task's first metric is complete over several datasets.
+
+        Nothing where filters narrow the report: ranks and pairs would be of other families.
+        """
+        return [] if self.filters else list(completed(self.primary.values(), self.values))
 
     @cached_property
     def across(self) -> list[Table]:
@@ -217,8 +224,25 @@ class Study:
 
     @cached_property
     def overall(self) -> list[Overall]:
-        """Return each pair on average over datasets, in the primary metrics."""
-        return overall((c for c in self.comparisons if c.primary), self.rules)
+        """Return each pair on average over all datasets of the suite, in the primary metrics."""
+        tested = self.comparisons if self.tested is None else self.tested
+        shown = {(c.task, c.adaptation, c.backbone_a) for c in self.comparisons}
+        return [
+            row
+            for row in overall((c for c in tested if c.primary), self.rules)
+            if (row.task, row.adaptation, row.backbone_a) in shown
+        ]
+
+    @property
+    def narrowing(self) -> list[str]:
+        """Return what must be said first of a report that filters narrow."""
+        if not self.filters:
+            return []
+        return [
+            f"Filtered: {self.filters}. Means are of what is shown; p and verdicts against the "
+            f"baseline and the sets of the best are those of the whole suite {self.name}. What is "
+            "said over several datasets stands in its unfiltered report."
+        ]
 
     @cached_property
     def stored(self) -> list[StoredUnits]:

@@ -23,7 +23,7 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         StoreError: a file cannot be written; what stood there before is unharmed.
     """
     contents = {
-        "tex": to_latex(study.name, [*study.tables, *_further(study)]),
+        "tex": to_latex(study.name, [*study.tables, *_further(study)], study.narrowing),
         "csv": to_csv(long_table([*study.every, *study.published])),
         "md": tables_in_words(study),
     }
@@ -47,6 +47,7 @@ def tables_in_words(study: Study) -> str:
         sentences(study),
         left_out(study),
         _further(study),
+        study.narrowing,
         study.answers,
     )
 

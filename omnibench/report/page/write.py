@@ -135,7 +135,7 @@ def _summary(study: Study) -> list[str]:
         for unit in units
         if unit.dataset.note
     }
-    return [f"{listed(parts)}. {first}", *notes.values()]
+    return [*study.narrowing, f"{listed(parts)}. {first}", *notes.values()]
 
 
 def _footer(study: Study) -> list[str]:

@@ -103,11 +103,20 @@ def run(
 
 @_command()
 def status(
-    suite: SuiteName, filters: FilterOptions, places: PlaceOptions, json: Json = False
+    suite: SuiteName,
+    filters: FilterOptions,
+    places: PlaceOptions,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Again every 5 s, until nobody works on it.")
+    ] = False,
+    json: Json = False,
 ) -> None:
-    """Show how far a suite is."""
+    """Show how far a suite is, and who works on it."""
     from omnibench.commands import planning
 
+    if watch and not json:
+        planning.watch(suite, filters, places)
+        return
     planning.status(suite, filters, places, json)
 
 

@@ -1,7 +1,8 @@
 """`plan` and `status`: what a suite asks for, what is there, what is absent."""
 
+import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from omnibench.cell import Unit
 from omnibench.commands.plan_screen import lines
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
+from omnibench.leases import Leases
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.suite import Suite, SuiteSource
@@ -17,6 +19,10 @@ from omnibench.unregistered import unregistered
 
 if TYPE_CHECKING:
     from omnibench.data.survey import Survey
+
+
+SHOWN = ("done", "failed", "missing", "blocked")  # states of cells
+WATCH_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -116,6 +122,9 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         )
         return
     echo(f"{suite.name}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    echo(columns(_by_task(states), ("task", *SHOWN)))
+    for sentence in _at_work(units, session):
+        echo(sentence)
     for state, error in failures:
         message = " ".join(error["message"].split())
         echo(
@@ -126,6 +135,38 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         echo(f"blocked: {need}")
     for records in lost:
         echo(f"not registered: {records}")
+
+
+def watch(name: str, filters: Filters, places: Places) -> None:
+    """Print how far a suite is again and again, until nobody works on it."""
+    while True:
+        status(name, filters, places, as_json=False)
+        session = Session.open(places)
+        if not any(_at_work(session.suite(name, filters)[1], session)):
+            return
+        time.sleep(WATCH_SECONDS)
+        echo()
+
+
+def _by_task(states: Iterable[CellState]) -> Iterator[tuple[str, ...]]:
+    """Yield a row for each task: its name, and how many of its cells are in each state."""
+    counts: dict[str, Counter[str]] = {}
+    for state in states:
+        counts.setdefault(state.cell.unit.task, Counter())[state.state] += 1
+    for task, count in counts.items():
+        yield (task, *(str(count[state]) for state in SHOWN))
+
+
+def _at_work(units: Iterable[Unit], session: Session) -> Iterator[str]:
+    """Yield which units are held by a live process, and by which since when, or by a job."""
+    names = [unit.name for unit in units]
+    leases = Leases(session.results)
+    living = leases.living()
+    yield from (f"running: {name}: {leases.holder(name)}" for name in names if name in living)
+    jobs = queued(session.results)
+    yield from (
+        f"queued: {name}: job {jobs[name]}" for name in names if name in jobs and name not in living
+    )
 
 
 def _counts(states: Iterable[CellState], session: Session) -> dict[str, int]:

@@ -1,12 +1,14 @@
 """`plan` and `status` of suites with some records, and of suites that are too large."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 
 import omnibench.index
 from omnibench.cell import Unit, digest_of
+from omnibench.leases import Leases
 from omnibench.record import blank
 from omnibench.sources import Sources
 from omnibench.states import progress, states
@@ -107,3 +109,31 @@ def test_a_million_cells_are_one_sentence_and_exit_2(bench: Bench, suite: Path) 
         assert (status, out) == (2, "")
         assert "some.yaml: the matrix has 1,000,002 cells, more than the 250,000" in err
         assert err.count("\n") == 1
+
+
+def test_status_says_what_is_missing_by_task_and_who_works_since_when(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
+    name = "classification/phantom/random-vit-tiny/linear"
+    out = bench("status", suite)[1]
+    assert "running: " not in out
+    rows = [line.split() for line in out.splitlines()[1:3]]
+    assert rows == [
+        ["task", "done", "failed", "missing", "blocked"],
+        ["classification", "0", "0", "4", "4"],
+    ]
+    with Leases(tmp_path / "results").held(name):
+        out = bench("status", suite)[1]
+    assert f"running: {name}: process {os.getpid()}@" in out
+    assert " holds it since 20" in out
+
+
+def test_watching_ends_when_nobody_works(
+    bench: Bench, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(tmp_path / "results")
+    lease = leases.take("classification/phantom/random-vit-tiny/linear")
+    assert lease is not None
+    monkeypatch.setattr("time.sleep", lambda seconds: leases.release(lease))
+    status, out, _ = bench("status", suite, "--watch")
+    assert (status, out.count("some: "), out.count("running: ")) == (0, 2, 1)

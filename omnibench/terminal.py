@@ -88,6 +88,14 @@ def columns(rows: Iterable[Sequence[Any]], header: Sequence[str]) -> str:
     return "\n".join(line for row in lines for line in _wrapped(row, widths))
 
 
+def hanging(text: str) -> str:
+    """Return a line that on a terminal goes on below, set in, where it is longer than that."""
+    if not sys.stdout.isatty():
+        return text
+    room = shutil.get_terminal_size().columns
+    return textwrap.fill(text, room, subsequent_indent=GAP * 3, break_on_hyphens=False)
+
+
 def size(count: int) -> str:
     """Return a number of bytes as people read it, in powers of ten."""
     amount, power = float(count), 0

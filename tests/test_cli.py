@@ -296,6 +296,10 @@ def test_lists_and_stocks_as_json(bench: Bench, suite: Path, tmp_path: Path) -> 
         ["data", "list"],
         ["weights", "list"],
         ["doctor", "demo"],
+        ["--version"],
+        ["bundle", "demo", "x.zip"],
+        ["merge", "x.zip"],
+        ["cache", "list"],
     ],
 )
 def test_torch_is_never_imported_where_nothing_is_computed(

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from omnibench.terminal import PrintableFormatter, columns, duration, printable, size
+from omnibench.terminal import PrintableFormatter, columns, duration, hanging, printable, size
 
 ROWS = [("brain", "linear, decoder, full", "a long sentence that tells what this is good for")]
 HEADER = ("dataset", "adaptations", "note")
@@ -74,3 +74,14 @@ def test_sizes_and_times_are_read_in_the_units_that_matter() -> None:
     ]
     seconds = (0.4, 99, 120, 12_000, 200_000)
     assert [duration(s) for s in seconds] == ["0 s", "99 s", "2 min", "3 h 20 min", "2 days"]
+
+
+def test_a_long_line_goes_on_set_in_on_a_terminal_alone(terminal: pytest.MonkeyPatch) -> None:
+    text = "WARN  disk: little room is left -> cache prune"
+    terminal.setenv("COLUMNS", "30")
+    assert hanging(text).splitlines() == [
+        "WARN  disk: little room is",
+        "      left -> cache prune",
+    ]
+    terminal.setattr(sys.stdout, "isatty", lambda: False, raising=False)
+    assert hanging(text) == text

@@ -15,7 +15,7 @@ from omnibench.findings import Finding
 from omnibench.session import Places, Session
 from omnibench.states import needs, states
 from omnibench.suite import shipped
-from omnibench.terminal import echo, echo_json
+from omnibench.terminal import echo, echo_json, hanging
 
 
 def check(name: str, places: Places, device: str, threads: int | None, as_json: bool) -> int:
@@ -103,7 +103,7 @@ def _show(findings: Iterable[Finding], as_json: bool) -> int:
     for finding in findings:
         shown.append(finding)
         if not as_json:
-            echo(str(finding))
+            echo(hanging(str(finding)))
     if as_json:
         echo_json([vars(finding) for finding in shown])
     return int(any(finding.verdict == "FAIL" for finding in shown))

@@ -14,7 +14,7 @@ from omnibench.leases import Leases
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.suite import Suite, SuiteSource
-from omnibench.terminal import echo, echo_json
+from omnibench.terminal import echo, echo_json, hanging
 from omnibench.unregistered import unregistered
 
 if TYPE_CHECKING:
@@ -127,10 +127,8 @@ def status(name: str, filters: Filters, places: Places, as_json: bool) -> None:
         echo(sentence)
     for state, error in failures:
         message = " ".join(error["message"].split())
-        echo(
-            f"failed: {state.cell.unit.name}, repetition {state.cell.repetition}: "
-            f"{error['kind']}: {message}"
-        )
+        unit, repetition = state.cell.unit.name, state.cell.repetition
+        echo(hanging(f"failed: {unit}, repetition {repetition}: {error['kind']}: {message}"))
     for need in needs(states):
         echo(f"blocked: {need}")
     for records in lost:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,10 @@ SOURCES = {
     "omnibench/tasks": ROOT / "tasks",
 }
 OTHERS = ("benchmarks", "docs", "tests")  # lie beside them in what is built from
-FILES = ("LICENSE", "README.md", "bench.py", "pyproject.toml")
+FILES = (
+    *("CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "README.md"),
+    *("bench.py", "pyproject.toml"),
+)
 SOME = (
     "omnibench/py.typed",
     "omnibench/architecture/timm.csv",
@@ -100,6 +104,24 @@ def test_the_wheel_holds_every_file_of_the_package_and_nothing_else(wheel: Any) 
     }
     assert names == expected
     assert names.issuperset(SOME)
+
+
+def test_the_source_distribution_builds_the_same_wheel(wheel: Any) -> None:
+    copy = wheel.parents[1]
+    build = "from setuptools import build_meta; build_meta.build_{}('dist')"
+    subprocess.run([sys.executable, "-c", build.format("sdist")], cwd=copy, check=True)
+    [archive] = (copy / "dist").glob("*.tar.gz")
+    with tarfile.open(archive) as members:
+        members.extractall(copy / "unpacked", filter="data")
+    [sources] = (copy / "unpacked").iterdir()
+    assert not (sources / "tests").exists()
+    assert (sources / "CITATION.cff").is_file()
+    subprocess.run([sys.executable, "-c", build.format("wheel")], cwd=sources, check=True)
+    [again] = (sources / "dist").glob("*.whl")
+    with zipfile.ZipFile(wheel) as first, zipfile.ZipFile(again) as second:
+        assert {name: first.getinfo(name).CRC for name in first.namelist()} == {
+            name: second.getinfo(name).CRC for name in second.namelist()
+        }
 
 
 def test_the_demo_runs_from_the_wheel(run: Any, environment: Path, tmp_path: Path) -> None:

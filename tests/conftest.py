@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from omnibench import catalogue
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.cli import main
-from omnibench.registry import all_or_none
+from omnibench.registry import _registries, all_or_none
 from tests.stub_hub import StubHub, served
 
 Bench = Callable[..., tuple[int, str, str]]
@@ -52,6 +53,26 @@ def _catalogue() -> None:
     """Load what ships before any test, so that one which takes entries back leaves it whole."""
     with all_or_none():
         pass
+
+
+@pytest.fixture
+def taken_back() -> Iterator[None]:
+    """Forget what a test registers, and the modules that it plugs in."""
+    for registry in tuple(_registries):
+        registry._load()
+    entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
+    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
+    yield
+    for registry, before in entries.items():
+        registry._entries = before
+        registry.version += 1
+    plugged_from = {path.parent for path in catalogue._plugged}
+    for name in set(sys.modules) - modules:
+        if Path(getattr(sys.modules[name], "__file__", None) or "none").parent in plugged_from:
+            del sys.modules[name]
+    sys.path[:] = folders
+    catalogue._plugged.clear()
+    catalogue._plugged.update(plugged)
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What publishes the project says of it what the project itself says."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,13 @@ def test_the_citation_names_the_package_that_is_built() -> None:
     assert [author["name"] for author in citation["authors"]] == [
         author["name"] for author in PROJECT["authors"]
     ]
+
+
+def test_the_readme_installs_the_wheel_that_is_built() -> None:
+    wheel = f"{PROJECT['name']}-{PROJECT['version']}-py3-none-any.whl"
+    for page in ("README.md", "docs/howto/clusters.md", "docs/howto/offline.md"):
+        wheels = set(re.findall(r"[\w.-]+\.whl", (ROOT / page).read_text("utf-8")))
+        assert wheels == {wheel}, page
 
 
 def test_the_workflow_runs_the_project_s_own_check_and_may_only_read() -> None:

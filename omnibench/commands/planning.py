@@ -14,7 +14,7 @@ from omnibench.leases import Leases
 from omnibench.session import Places, Session
 from omnibench.states import CellState, Filters, needs, progress, running
 from omnibench.suite import Suite, SuiteSource
-from omnibench.terminal import echo, echo_json, hanging
+from omnibench.terminal import columns, echo, echo_json, hanging
 from omnibench.unregistered import unregistered
 
 if TYPE_CHECKING:

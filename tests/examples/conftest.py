@@ -4,15 +4,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from omnibench import catalogue
-from omnibench.registry import _registries
 from tests.examples.extended import EXAMPLES, SUITE, Extended, write_pgm
 
 
@@ -50,23 +47,3 @@ def extended(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Exten
         texts[text] = done.stdout
     texts["reported"] = (extended.results / "reports/extended/extended.md").read_text()
     return replace(extended, **texts)
-
-
-@pytest.fixture
-def taken_back() -> Iterator[None]:
-    """Forget what a test registers, and the modules that it plugs in."""
-    for registry in tuple(_registries):
-        registry._load()
-    entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
-    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
-    yield
-    for registry, before in entries.items():
-        registry._entries = before
-        registry.version += 1
-    plugged_from = {path.parent for path in catalogue._plugged}
-    for name in set(sys.modules) - modules:
-        if Path(getattr(sys.modules[name], "__file__", None) or "none").parent in plugged_from:
-            del sys.modules[name]
-    sys.path[:] = folders
-    catalogue._plugged.clear()
-    catalogue._plugged.update(plugged)

@@ -11,7 +11,7 @@ from docs.site.pages import FILES, pages
 from omnibench.catalogue import tasks
 from omnibench.cli import app
 
-MODELS = dict.fromkeys(
+MODELS: dict[type[BaseModel], None] = dict.fromkeys(
     [
         *(model for _, model, _ in FILES),
         *(

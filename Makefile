@@ -20,7 +20,8 @@ check: $(READY)
 	$(BIN)/mypy
 	$(MAKE) docs
 
-# The site below build/site; a link or an anchor that leads nowhere is an error.
+# The site below build/site (its search needs a server, as in `python3 -m http.server --directory
+# build/site`); a link or an anchor that leads nowhere is an error.
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
 

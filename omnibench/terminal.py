@@ -2,6 +2,7 @@
 
 import itertools
 import logging
+import os
 import re
 import shutil
 import sys
@@ -34,7 +35,8 @@ def echo(text: str = "", err: bool = False) -> None:
 def print_above(text: str) -> None:
     """Print a text on standard error, wrapped, above the bars where a terminal shows some."""
     # Not by `echo`, which writes past what `rich` puts in place of standard error.
-    sys.stderr.write(wrapped(text, WIDTH) + "\n")
+    room = os.get_terminal_size(sys.stderr.fileno()).columns if sys.stderr.isatty() else WIDTH
+    sys.stderr.write(wrapped(text, min(WIDTH, room or WIDTH)) + "\n")
 
 
 def wrapped(text: str, width: int, indent: str = "  ") -> str:

@@ -5,7 +5,18 @@ import sys
 
 import pytest
 
-from omnibench.terminal import PrintableFormatter, columns, duration, hanging, printable, size
+from omnibench.terminal import (
+    WIDTH,
+    PrintableFormatter,
+    columns,
+    duration,
+    hanging,
+    print_above,
+    printable,
+    shortened,
+    size,
+    wrapped,
+)
 
 ROWS = [("brain", "linear, decoder, full", "a long sentence that tells what this is good for")]
 HEADER = ("dataset", "adaptations", "note")
@@ -67,13 +78,11 @@ def test_a_cell_acts_on_no_terminal() -> None:
     assert text.splitlines() == ["id       note", r"\x1b[2J  a b"]
 
 
-def test_sizes_and_times_are_read_in_the_units_that_matter() -> None:
+def test_sizes_are_read_in_powers_of_ten() -> None:
     counts = (0, 999, 1000, 999_600, 31_400, 1_310_000_000, 10**16)
     assert [size(count) for count in counts] == [
         *("0 B", "999 B", "1 kB", "1 MB", "31.4 kB", "1.31 GB", "1e+04 TB")
     ]
-    seconds = (0.4, 99, 120, 12_000, 200_000)
-    assert [duration(s) for s in seconds] == ["0 s", "99 s", "2 min", "3 h 20 min", "2 days"]
 
 
 def test_a_long_line_goes_on_set_in_on_a_terminal_alone(terminal: pytest.MonkeyPatch) -> None:
@@ -85,3 +94,31 @@ def test_a_long_line_goes_on_set_in_on_a_terminal_alone(terminal: pytest.MonkeyP
     ]
     terminal.setattr(sys.stdout, "isatty", lambda: False, raising=False)
     assert hanging(text) == text
+
+
+def test_a_long_name_is_shortened_in_its_middle() -> None:
+    assert shortened("segmentation/phantom/vit/linear", 15) == "segment…/linear"
+    assert shortened("short", 15) == "short"
+    assert shortened("a\x1b[2J", 20) == r"a\x1b[2J"
+    assert [len(shortened("name" * 9, width)) for width in (1, 2, 3)] == [1, 2, 3]
+
+
+def test_a_text_is_wrapped_whatever_its_words_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert wrapped("one two three", 8) == "one two\n  three"
+    print_above("x" * 300)
+    assert max(map(len, capsys.readouterr().err.splitlines())) == WIDTH
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (0.2, "0 s"),
+        (99, "99 s"),
+        (100, "2 min"),
+        (5900, "98 min"),
+        (12_000, "3 h 20 min"),
+        (3e5, "3 days"),
+    ],
+)
+def test_a_time_is_in_the_units_that_matter(seconds: float, words: str) -> None:
+    assert duration(seconds) == words

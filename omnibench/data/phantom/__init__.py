@@ -1,4 +1,8 @@
-"""`phantom`: images of made-up patients, drawn on demand: every task runs with no download."""
+"""`phantom`: images of made-up patients, drawn on demand: every task runs with no download.
+
+`phantom-easy` shows other patients in fewer views, with larger lesions and less noise: some hundred
+images and a minute of training are enough to tell models apart.
+"""
 
 from omnibench.cards import DatasetCard
 from omnibench.catalogue import register_dataset
@@ -22,5 +26,17 @@ CARD = register_dataset(
         licence="Apache-2.0",
         version=VERSION,
         note="Generated test bench of made-up patients: its scores say nothing of clinical worth.",
+    )
+)
+
+EASY_CARD = register_dataset(
+    CARD.model_copy(
+        update={
+            "id": "phantom-easy",
+            "reader": "omnibench.data.phantom.reader:read_easy",
+            "splits": {"train": 600, "val": 150, "test": 450},
+            "note": "Generated test bench of made-up patients with large, clear lesions, so that "
+            "minutes of training tell models apart: its scores say nothing of clinical worth.",
+        }
     )
 )

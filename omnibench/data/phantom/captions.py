@@ -98,13 +98,14 @@ NORMAL = (
 SIZES = ("small", "medium-sized", "large")
 
 
-def caption(case: Case) -> str:
+def caption(case: Case, wordings: int = 3) -> str:
     """Return a sentence or two: modality, plane, technique, organ, side, place, lesion, size.
 
-    The facts follow from the case; which of three wordings says them is drawn for each image.
+    The facts follow from the case; which of the first `wordings` says them is drawn for
+    each image.
     """
     rng = stream(case.name, "words")
-    head, found, normal = (int(choice) for choice in rng.integers(3, size=3))
+    head, found, normal = (int(choice) for choice in rng.integers(wordings, size=3))
     view = case.view
     places = PLACES[view.modality, view.organ]
     text = HEADS[head].format(

@@ -16,6 +16,7 @@ from omnibench.data.phantom.cases import Case, case, stream
 from omnibench.data.phantom.modality import ct, mr, radiograph
 from omnibench.data.phantom.shapes import Array
 from omnibench.data.phantom.ultrasound import ultrasound
+from omnibench.data.phantom.views import EASY, PLAIN, Setting
 
 FORMATION: dict[str, Callable[[Case, int, Generator], Array]] = {
     "CT": ct,
@@ -27,8 +28,20 @@ FORMATION: dict[str, Callable[[Case, int, Generator], Array]] = {
 
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Draw the splits that the card names, at its resolution; nothing is read from `data_dir`."""
+    return _drawn(card, PLAIN)
+
+
+def read_easy(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Draw `phantom-easy` likewise; its patients are none of `phantom`'s."""
+    return _drawn(card, EASY, "easy-")
+
+
+def _drawn(card: DatasetCard, setting: Setting, prefix: str = "") -> Dataset:
     size = card.resolution or 64
-    splits = {name: generate(name, count, size) for name, count in card.splits.items()}
+    splits = {
+        name: generate(f"{prefix}{name}", count, size, setting)
+        for name, count in card.splits.items()
+    }
     digests = {f"{name}_images": _digest(split.images) for name, split in splits.items()}
     digests |= {
         f"{name}_masks": _digest(split.target("masks", Masks).images)
@@ -37,7 +50,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, digests)
 
 
-def generate(split: str, count: int, size: int) -> Split:
+def generate(split: str, count: int, size: int, setting: Setting = PLAIN) -> Split:
     """Draw the first `count` images of a split, `size` pixels wide.
 
     Image i depends on the split's name, i and the size alone; its body, lesion, mask and caption
@@ -50,7 +63,7 @@ def generate(split: str, count: int, size: int) -> Split:
     """
     images = np.empty((count, size, size), np.uint8)
     masks = np.empty_like(images)
-    cases = [case(split, index) for index in range(count)]
+    cases = [case(split, index, setting) for index in range(count)]
     for shown, image, values in zip(cases, images, masks, strict=True):
         image[:] = draw(shown, size)
         values[:] = mask(shown, size)
@@ -59,7 +72,7 @@ def generate(split: str, count: int, size: int) -> Split:
         targets={
             "labels": Labels(np.array([shown.label for shown in cases], np.int64)),
             "masks": Masks(ArrayImages(masks)),
-            "captions": Texts(tuple(caption(shown) for shown in cases)),
+            "captions": Texts(tuple(caption(shown, setting.wordings) for shown in cases)),
         },
         groups=np.array([shown.patient for shown in cases], np.str_),
     )

@@ -6,7 +6,7 @@ from itertools import product
 
 from omnibench.data.phantom import KINDS
 from omnibench.data.phantom.captions import PLACES, SIZES
-from omnibench.data.phantom.cases import VIEWS
+from omnibench.data.phantom.views import VIEWS
 
 SLOTS = ("modality", "plane", "organ", "side", "lesion", "size", "place")
 NONE = "none"

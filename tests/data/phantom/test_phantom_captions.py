@@ -2,7 +2,8 @@
 
 from omnibench.data.phantom import KINDS
 from omnibench.data.phantom.captions import PLACES, SIZES, caption, diameter, place
-from omnibench.data.phantom.cases import VIEWS, case
+from omnibench.data.phantom.cases import case
+from omnibench.data.phantom.views import VIEWS
 
 CASES = [case("captions", index) for index in range(300)]
 

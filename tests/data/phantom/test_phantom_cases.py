@@ -7,8 +7,9 @@ import pytest
 from scipy.stats import kruskal
 
 from omnibench.data.phantom import CARD, KINDS
-from omnibench.data.phantom.cases import VIEWS, case
+from omnibench.data.phantom.cases import case
 from omnibench.data.phantom.lesions import LESIONS
+from omnibench.data.phantom.views import VIEWS
 
 CASES = {split: [case(split, index) for index in range(300)] for split in ("train", "test")}
 

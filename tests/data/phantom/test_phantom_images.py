@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from omnibench.data.phantom import KINDS
 from omnibench.data.phantom.canvas import mask
-from omnibench.data.phantom.cases import VIEWS, Case, case
+from omnibench.data.phantom.cases import Case, case
 from omnibench.data.phantom.reader import draw
+from omnibench.data.phantom.views import VIEWS
 
 CASES = [case("images", index) for index in range(600)]
 

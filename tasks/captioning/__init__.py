@@ -103,6 +103,7 @@ class CaptioningTask(Task):
     own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (
+            _adaptation("bart-tiny", FROM_SCRATCH),
             _adaptation("bart-small", FROM_SCRATCH),
             _from_hub("bart-base"),
             _from_hub("bart-large"),

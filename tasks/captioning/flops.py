@@ -17,6 +17,7 @@ class Size(NamedTuple):
 
 
 SIZES = {
+    "bart-tiny": Size(128, 2, 512, 1000),
     "bart-small": Size(256, 3, 1024, 1000),
     "bart-base": Size(768, 6, 3072, 50_265),
     "bart-large": Size(1024, 12, 4096, 50_265),

@@ -15,6 +15,7 @@ from omnibench.context import Context
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.errors import WeightsError
 
+from .flops import SIZES
 from .refusals import POSITIONS
 from .tokenizer import CaptionTokenizer, from_folder, learn
 
@@ -34,25 +35,27 @@ class LanguageModel:
 def load_language_model(
     adaptation: str, folder: Path | None, captions: Sequence[str]
 ) -> LanguageModel:
-    """Build `bart-small` (drawn by torch's global generator), or load a folder's model.
+    """Build a model from scratch (drawn by torch's global generator), or load a folder's model.
 
     Args:
-        captions: of the training split, on which `bart-small` learns its tokens.
+        adaptation: one of `SIZES` where there is no folder.
+        captions: of the training split, on which a model from scratch learns its tokens.
 
     Raises:
         WeightsError: the folder holds no whole BART, or a tokenizer that does not fit it.
     """
     if folder is None:
         tokenizer = learn(captions)
+        size = SIZES[adaptation]
         config = BartConfig(
             vocab_size=tokenizer.size,
-            d_model=256,
-            encoder_layers=3,
-            decoder_layers=3,
+            d_model=size.width,
+            encoder_layers=size.layers,
+            decoder_layers=size.layers,
             encoder_attention_heads=4,
             decoder_attention_heads=4,
-            encoder_ffn_dim=1024,
-            decoder_ffn_dim=1024,
+            encoder_ffn_dim=size.inner,
+            decoder_ffn_dim=size.inner,
             max_position_embeddings=POSITIONS,
             decoder_start_token_id=tokenizer.bos,
         )

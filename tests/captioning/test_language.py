@@ -22,9 +22,9 @@ from omnibench.tasks.captioning.tokenizer import learn
 from tests.captioning.captioning_models import SAID, save_folder, tiny_bart
 
 
-def drawn(seed: int) -> Any:
+def drawn(seed: int, name: str = "bart-small") -> Any:
     torch.manual_seed(seed)
-    return load_language_model("bart-small", None, SAID * 2)
+    return load_language_model(name, None, SAID * 2)
 
 
 def states_equal(one: Any, other: Any) -> bool:
@@ -32,14 +32,17 @@ def states_equal(one: Any, other: Any) -> bool:
     return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
 
 
-def test_bart_small_is_drawn_by_the_seed() -> None:
-    first, again, other = drawn(0), drawn(0), drawn(1)
+@pytest.mark.parametrize(
+    ("name", "size"), [("bart-tiny", (128, 2, 2)), ("bart-small", (256, 3, 3))]
+)
+def test_a_model_from_scratch_is_drawn_by_the_seed(name: str, size: tuple[int, int, int]) -> None:
+    first, again, other = drawn(0, name), drawn(0, name), drawn(1, name)
     assert states_equal(first.bart, again.bart)
     assert not states_equal(first.bart, other.bart)
     assert first.digest == ""
     assert first.tokenizer.encode(SAID[0], 99) == learn(SAID * 2).encode(SAID[0], 99)
     config = first.bart.config
-    assert (config.d_model, config.encoder_layers, config.decoder_layers) == (256, 3, 3)
+    assert (config.d_model, config.encoder_layers, config.decoder_layers) == size
     assert config.vocab_size == first.tokenizer.size
     assert config.decoder_start_token_id == first.tokenizer.bos == 0
 

@@ -79,6 +79,7 @@ def _metrics(
 
 STUDY = ("meteor", "bleu", "precision-1", "precision-4", "rouge-l")
 OWN = ("meteor", "bleu-4", "rouge-l", "cider-d")
+SLOTS = ("modality", "plane", "organ", "side", "lesion", "size", "place")
 METRICS = (
     *_metrics(
         "omnirad-captioning",
@@ -113,5 +114,5 @@ METRICS = (
         lambda _, texts: {"length": diversity.lengths(texts)},
         unit="tokens",
     ),
-    *_metrics("phantom-slots", ("*",), slot_matches),
+    *_metrics("phantom-slots", SLOTS, slot_matches, reported=("organ", "side", "lesion")),
 )

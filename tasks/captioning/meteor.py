@@ -18,7 +18,7 @@ _LOCK = Lock()  # nltk's reader seeks in files that all its users share, and so 
 
 
 def meteor(references: Sequence[str], texts: Sequence[str]) -> NDArray[np.float64] | None:
-    """Each caption's METEOR, [N]; None where WordNet is absent, with one warning a process.
+    """Each caption's METEOR, [N]; None where WordNet is absent, with one line of the log a process.
 
     Lower-cased words match exactly, by Porter stem, or where the stems are synonyms (as nltk has
     it, so "car" matches "auto" but not "automobile"). With precision P and recall R of m matches in
@@ -29,7 +29,7 @@ def meteor(references: Sequence[str], texts: Sequence[str]) -> NDArray[np.float6
     """
     with _LOCK:
         if not has_wordnet():
-            _warn_once()
+            _say_once()
             return None
         pairs = zip(references, texts, strict=True)
         return np.array([_score(*pair) for pair in pairs], np.float64)
@@ -61,10 +61,5 @@ def has_wordnet() -> bool:
 
 
 @cache  # one sentence a process, whatever the reason
-def _warn_once() -> None:
-    log.warning(
-        "METEOR is left out, as nltk finds no readable WordNet: get it by `python -m "
-        "nltk.downloader wordnet`, or put its wordnet.zip at <NLTK_DATA>/corpora/wordnet.zip or "
-        "%s, then run `bench.py rescore SUITE`",
-        default_data() / "nltk_data" / "corpora" / "wordnet.zip",
-    )
+def _say_once() -> None:
+    log.info("METEOR is left out, as nltk finds no readable WordNet (`bench.py doctor` helps)")

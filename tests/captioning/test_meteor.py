@@ -47,7 +47,7 @@ def no_wordnet(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(nltk.corpus, "wordnet", fresh)
     monkeypatch.setattr(nltk.data, "path", [])
     monkeypatch.setenv("OMNIBENCH_DATA", str(tmp_path))
-    meteor_module._warn_once.cache_clear()
+    meteor_module._say_once.cache_clear()
 
 
 @pytest.fixture
@@ -188,7 +188,7 @@ def test_without_wordnet_the_rest_is_computed(
 ) -> None:
     texts = np.array(["a small cyst there", "no lesion is seen"], object)
     predictions = dict.fromkeys(("test_reference", "test_reference_cut", "test_text"), texts)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         for id_ in ("omnirad-captioning", "omnibench-captioning"):
             values: Any = DEFINITIONS[id_].compute(predictions)
             assert values is not None
@@ -197,8 +197,7 @@ def test_without_wordnet_the_rest_is_computed(
             assert all(value is not None for value in values.values())
             assert "meteor" not in DEFINITIONS[id_].per_case(predictions)
     (record,) = caplog.records
-    for word in ("<NLTK_DATA>/corpora/wordnet.zip", "bench.py rescore SUITE"):
-        assert word in record.getMessage()
+    assert "bench.py doctor" in record.getMessage() and record.levelno == logging.INFO
 
 
 def test_a_damaged_wordnet_is_as_none(
@@ -207,5 +206,6 @@ def test_a_damaged_wordnet_is_as_none(
     folder = tmp_path / "nltk_data" / "corpora"
     folder.mkdir(parents=True)
     (folder / "wordnet.zip").write_bytes(b"no zip")
-    assert meteor(["a mass"], ["a mass"]) is None
+    with caplog.at_level(logging.INFO):
+        assert meteor(["a mass"], ["a mass"]) is None
     assert len(caplog.records) == 1

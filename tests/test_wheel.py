@@ -36,7 +36,7 @@ SOME = (
     "omnibench/tasks/classification/knn.py",
 )
 NARROWED = (
-    *("--datasets", "phantom", "--backbones", "random-efficientnet-lite0"),
+    *("--datasets", "phantom-easy", "--backbones", "random-efficientnet-lite0"),
     *("--adaptations", "knn"),
 )
 

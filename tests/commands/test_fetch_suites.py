@@ -110,10 +110,11 @@ def test_an_unknown_name_is_refused(bench: Bench) -> None:
 def test_a_suites_cards_are_each_there_once(tmp_path: Path) -> None:
     session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
     datasets, backbones = stocking.of_suites("demo", session)
-    assert [card.id for card in datasets] == ["phantom", "mni152"]
+    assert [card.id for card in datasets] == ["phantom-easy", "mni152"]
     assert [card.id for card in backbones] == [
-        "random-vit-tiny",
+        "test_vit",
         "efficientnet-lite0",
         "random-efficientnet-lite0",
+        "random-vit-nano",
     ]
     assert stocking.of_suites("nothing", session) == ([], [])

@@ -3,6 +3,7 @@
 import os
 import shutil
 import sys
+import textwrap
 import webbrowser
 from dataclasses import replace
 from pathlib import Path
@@ -75,7 +76,8 @@ def report(
     inside(folder / FIGURES, folder)
     latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
-    for line in screen(suite.name, study.answers, shutil.get_terminal_size((WIDTH, 24)).columns):
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    for line in screen(suite.name, study.answers, width):
         echo(line)
     echo()
     paths = [*write_tables(study, folder), *latent.paths]
@@ -92,7 +94,8 @@ def report(
         names.append(f"{len(figures.drawings)} figures in {FIGURES}/")
     if samples:
         names.append(f"{counted(len(samples), 'page')} of test cases in {FOLDER}/")
-    echo(f"beside it: {', '.join(names)}")
+    beside = f"beside it: {', '.join(names)}"
+    echo(textwrap.fill(beside, width, subsequent_indent="  ", break_on_hyphens=False))
     if out is None:
         note_report(folder, study)
         echo(f"all reports: {write_index(reports)}")

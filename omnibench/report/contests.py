@@ -175,7 +175,7 @@ def _lead(study: "Study", row: Comparison | Overall, falling: bool) -> Lead:
         difference, note = row.difference, row.note if row.test == "none" else ""
     else:
         difference = row.mean_difference
-        note = "" if row.verdict != "untested" else "it is not tested on every dataset"
+        note = "" if row.verdict != "untested" else "some of the datasets have no test"
     low, high = (row.low, row.high) if not falling else (-row.high, -row.low)
     return Lead(
         study.named(row.backbone_b),

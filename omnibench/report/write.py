@@ -35,7 +35,8 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
         table = subgroup_tables.long_table(subgroups)
         paths[folder / f"{subgroup_tables.STEM}.csv"] = to_csv(table)
     for path, text in paths.items():
-        write_atomically(path, text.encode())
+        # A reason may hold a lone surrogate of a broken file name.
+        write_atomically(path, text.encode("utf-8", "backslashreplace"))
     return list(paths)
 
 

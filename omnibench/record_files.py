@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from omnibench.errors import StoreError
 from omnibench.files import open_regular, plain, read_regular
 
+GROUP = "_group"  # how the names of arrays end that tell patients apart
 PREDICTIONS = ("predictions.jsonl", "predictions.npz")  # of texts, of arrays
 
 
@@ -79,7 +80,11 @@ def predictions_path(record: Path) -> Path:
 
 
 def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
-    """Return the file of predictions as {ending: content}; arrays of objects hold texts."""
+    """Return the file of predictions as {ending: content}; arrays of objects hold texts.
+
+    What tells patients apart are numbers there, whatever their ids are.
+    """
+    predictions = without_ids(predictions)
     if any(array.dtype == object for array in predictions.values()):
         columns = [array.tolist() for array in predictions.values()]
         lines = [
@@ -90,6 +95,22 @@ def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **predictions)
     return {"predictions.npz": buffer.getvalue()}
+
+
+def without_ids(predictions: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Return predictions with numbers for patients, equal and sorted as their ids are."""
+    return {
+        name: _numbers(array) if name.endswith(GROUP) else array
+        for name, array in predictions.items()
+    }
+
+
+def _numbers(ids: NDArray[Any]) -> NDArray[Any]:
+    """Return texts of digits that are equal and sorted as the ids are."""
+    values, codes = np.unique(ids.astype(str) if ids.dtype == object else ids, return_inverse=True)
+    digits = len(str(len(values)))
+    texts = np.array([f"{code:0{digits}d}" for code in codes], np.str_)
+    return texts.astype(object) if ids.dtype == object else texts
 
 
 def read_predictions(record: Path) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,12 @@ import omnibench.index
 from omnibench.cell import Unit
 from omnibench.errors import StoreError
 from omnibench.record import as_bytes, blank, load_record, read_record
-from omnibench.record_files import checked_file, complaint_about, predictions_path
+from omnibench.record_files import (
+    checked_file,
+    complaint_about,
+    predictions_path,
+    read_predictions,
+)
 from omnibench.states import progress
 from omnibench.store import RecordStore
 
@@ -163,3 +168,13 @@ def test_a_pipe_in_a_record_s_or_a_file_s_place_is_damage_and_stops_nothing(
     path.unlink()
     os.mkfifo(path)
     assert state(store, unit) == "missing"
+
+
+@pytest.mark.parametrize("texts", [False, True])
+def test_no_id_of_a_patient_is_stored(unit: Unit, tmp_path: Path, texts: bool) -> None:
+    ids = np.array(["p-0412", "anna", "p-0412", "zoe"])
+    predictions = {"test_case": np.arange(4), "test_group": ids.astype(object) if texts else ids}
+    cell = unit.cells[0]
+    path = RecordStore(tmp_path).write(cell, {**blank(cell), "status": "done"}, predictions)
+    assert read_predictions(path)["test_group"].tolist() == ["1", "0", "1", "2"]
+    assert b"p-0412" not in predictions_path(path).read_bytes()

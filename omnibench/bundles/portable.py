@@ -12,12 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from omnibench.record import as_bytes, checksum
-from omnibench.record_files import PREDICTIONS, packed, read_predictions
-
-GROUP = "_group"  # how the names of stored arrays end that tell patients apart
+from omnibench.record_files import GROUP, PREDICTIONS, packed, read_predictions, without_ids
 
 # Where a path with folders begins: at a word's begin, not within hf_hub:a/b or a web address.
 _WORD = r"(?<=[\s'\"(\[{<=,])|^"
@@ -85,10 +82,14 @@ def _without_names(value: Any) -> Any:
 def _without_ids(record: Path) -> bytes | None:
     """Return the file of predictions with numbers for patients; None where it holds no ids."""
     arrays = read_predictions(record)
-    numbered = {name: _numbers(ids) for name, ids in arrays.items() if name.endswith(GROUP)}
-    if all(np.array_equal(arrays[name], ids) for name, ids in numbered.items()):
+    numbered = without_ids(arrays)
+    if all(
+        np.array_equal(arrays[name], array)
+        for name, array in numbered.items()
+        if name.endswith(GROUP)
+    ):
         return None
-    arrays = {name: numbered.get(name, array) for name, array in arrays.items()}
+    arrays = numbered
     if any(array.dtype == object for array in arrays.values()):
         (content,) = packed(arrays).values()
         return content
@@ -96,11 +97,3 @@ def _without_ids(record: Path) -> bytes | None:
     # Not compressed, which another version of zlib would do to other bytes.
     np.savez(buffer, allow_pickle=False, **arrays)
     return buffer.getvalue()
-
-
-def _numbers(ids: NDArray[Any]) -> NDArray[Any]:
-    """Return texts of digits that are equal and sorted as the ids are."""
-    values, codes = np.unique(ids.astype(str) if ids.dtype == object else ids, return_inverse=True)
-    digits = len(str(len(values)))
-    texts = np.array([f"{code:0{digits}d}" for code in codes], np.str_)
-    return texts.astype(object) if ids.dtype == object else texts

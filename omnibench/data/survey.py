@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Images, Labels, sources
+from omnibench.data import Dataset, Images, Labels, Split, sources
 from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
 from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import mask_shares
 from omnibench.errors import DataError
 
-RULES = "survey 2"  # raised when the facts or the warnings change
+RULES = "survey 3"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -196,7 +196,7 @@ def _undefined(dataset: Dataset) -> Iterator[str]:
 
 
 def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
-    """Yield a warning for each two splits that share patients."""
+    """Yield a warning for each two splits that share patients, by images: no patient is named."""
     names = list(dataset.splits)
     groups = {
         name: set() if split.groups is None else set(split.groups.tolist())
@@ -207,11 +207,21 @@ def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
             shared = sorted(groups[first] & groups[second])
             facts["shared_groups"] += len(shared)
             if shared:
+                pairs = (
+                    f"image {_first(dataset.splits[first], group)} = "
+                    f"{_first(dataset.splits[second], group)}"
+                    for group in shared[:NAMED]
+                )
                 yield (
                     f"in {first} and in {second}: {_count(len(shared), 'group', 'groups')} "
-                    "(patients), such as "
-                    f"{', '.join(shared[:NAMED])}"
+                    f"(patients), such as those of {', '.join(pairs)}"
                 )
+
+
+def _first(split: Split, group: str) -> int:
+    """Return the first image of a group."""
+    assert split.groups is not None
+    return int(np.argmax(split.groups == group))
 
 
 def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:

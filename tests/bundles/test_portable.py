@@ -38,8 +38,10 @@ def test_paths_and_images_leave_texts(text: str, expected: str | None) -> None:
 
 
 @pytest.fixture(params=["arrays", "texts"])
-def path(request: pytest.FixtureRequest, unit: Unit, tmp_path: Path) -> Path:
-    """The record of a cell that names patients, images, paths and a person."""
+def path(
+    request: pytest.FixtureRequest, unit: Unit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The record of a cell that names patients, images, paths and a person, as older ones do."""
     cell = unit.cells[0]
     predictions: dict[str, Any] = {"test_case": np.arange(5), "test_score": np.arange(5) / 7}
     texts = request.param == "texts"
@@ -57,6 +59,7 @@ def path(request: pytest.FixtureRequest, unit: Unit, tmp_path: Path) -> Path:
             "unreadable": ["p-0412.dcm"],
         },
     }
+    monkeypatch.setattr("omnibench.record_files.without_ids", dict)
     return RecordStore(tmp_path / "results").write(cell, record, predictions)
 
 

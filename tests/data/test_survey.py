@@ -85,14 +85,18 @@ def arrays(**further: Any) -> dict[str, Any]:
     return content | further
 
 
-def test_shared_patients_are_named(tmp_path: Path) -> None:
+def test_shared_patients_are_told_by_their_images_and_never_named(tmp_path: Path) -> None:
     groups = {f"{s}_groups": np.arange(6) // 2 + 10 * i for i, s in enumerate(("train", "test"))}
     np.savez(tmp_path / "apart.npz", **arrays(**groups))
     assert seen("npz:apart.npz", tmp_path).warnings == ()
-    groups["test_groups"] = np.array([2, 2, 1, 1, 9, 9])
+    groups = {"train_groups": np.array(["P-a"] * 2 + ["P-b"] * 2 + ["P-c"] * 2)}
+    groups["test_groups"] = np.array(["P-c", "P-c", "P-b", "P-b", "P-z", "P-z"])
     np.savez(tmp_path / "own.npz", **arrays(**groups))
     facts_seen = seen("npz:own.npz", tmp_path)
-    assert facts_seen.warnings == ("in train and in test: 2 groups (patients), such as 1, 2",)
+    (warning,) = facts_seen.warnings
+    assert warning == (
+        "in train and in test: 2 groups (patients), such as those of image 2 = 2, image 4 = 0"
+    )
     assert facts_seen.facts["shared_groups"] == 2
 
 

@@ -13,8 +13,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("omnibench", "tasks", "backbones")
 # timm imports it; named here for the version that fits torch.
 FOR_OTHERS = {"torchvision"}
-# Parts of what is named: jinja2 brings the one, nilearn the other.
-PARTS = {"markupsafe", "nibabel"}
+# Parts of what is named: jinja2, nilearn and umap-learn bring them.
+PARTS = {"markupsafe", "nibabel", "numba"}
 OWN = {"omnibench", "benchmarks"}  # `speed` runs the benchmarks of a checkout
 
 

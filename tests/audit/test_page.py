@@ -9,7 +9,9 @@ from omnibench.audit.facts import Facts
 from omnibench.audit.reading import read_tables
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "audit.md"
-BLOCKS = re.findall(r"```(markdown|latex|csv)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S)
+BLOCKS = re.findall(
+    r"```(markdown|latex|csv)[^\n]*\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.S
+)
 
 
 @pytest.mark.parametrize(("language", "text"), BLOCKS)

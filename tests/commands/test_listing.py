@@ -19,7 +19,7 @@ def test_tasks_and_suites_are_listed_with_names_in_full(bench: Bench) -> None:
         for metric in reported_of(name):
             assert metric in out
     (row,) = [line for line in bench("list", "suites")[1].splitlines() if line.startswith("demo ")]
-    assert "random-vit-tiny" in row
+    assert "random-vit-nano" in row
     assert "mni152" in row
 
 

@@ -30,7 +30,7 @@ def test_a_report_is_indexed_and_a_filtered_one_stands_beside_it(
     monkeypatch.setenv("DISPLAY", ":0")
     reports = tmp_path / "results" / "reports"
     status, out, _ = bench("report", suite)
-    assert (status, f"written: {reports / 'index.html'}" in out) == (0, True)
+    assert (status, f"all reports: {reports / 'index.html'}" in out) == (0, True)
     assert pages == []
     whole = (reports / "trained" / "report.html").read_bytes()
     status, out, _ = bench("report", suite, "--backbones", "better", "--open")

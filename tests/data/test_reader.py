@@ -78,12 +78,13 @@ def own(tmp_path: Path) -> Callable[..., tuple[Path, Path]]:
 
 
 def test_a_plugins_reader_serves_a_suite(
-    bench: Bench, own: Callable[..., tuple[Path, Path]]
+    bench: Bench, own: Callable[..., tuple[Path, Path]], tmp_path: Path
 ) -> None:
     plugin, suite = own("rows")
     status, out, _ = bench("run", suite, "--plugin", plugin)
     assert (status, "1 of 1 cells done" in out) == (0, True)
-    assert "| b | linear |" in bench("report", suite, "--plugin", plugin)[1]
+    assert bench("report", suite, "--plugin", plugin, "--out", tmp_path / "out")[0] == 0
+    assert "| b | linear |" in (tmp_path / "out" / "own.md").read_text(encoding="utf-8")
     status, out, _ = bench("plan", suite, "--json", "--plugin", plugin)
     [cell] = json.loads(out)["cells"]
     assert (cell["dataset"], cell["state"]) == ("rows-data", "done")

@@ -18,6 +18,7 @@ from omnibench.report.figures import drawing
 from omnibench.report.figures.class_reliability import class_reliability
 from omnibench.report.figures.decision_curves import decision_curves
 from omnibench.report.figures.drawing import Drawing
+from omnibench.report.figures.looks import Looks
 from omnibench.report.stored_units import StoredUnits
 from omnibench.report.study import Study
 from omnibench.report.table import Table
@@ -59,7 +60,8 @@ def table_of(some: StoredUnits) -> Table:
 
 
 def drawn_of(some: StoredUnits, figure: Any, ends: tuple[float, float] | None) -> list[Drawing]:
-    study = cast(Study, SimpleNamespace(logits=[some], decision_curves=ends))
+    looks = Looks(backbone for backbone, _ in some.models)
+    study = cast(Study, SimpleNamespace(logits=[some], decision_curves=ends, looks=looks))
     return list(figure(study))
 
 

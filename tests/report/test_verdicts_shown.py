@@ -22,6 +22,7 @@ from omnibench.states import states
 from omnibench.stats.compare import compare_all
 from tests.report import page_records
 from tests.report.by_hand import PRIMARY, RULES, Study, in_full, parts
+from tests.report.html_document import Document
 
 SCORE = ("def", PRIMARY)
 PRINTED = reported_of("classification")
@@ -93,12 +94,14 @@ def test_four_equal_models_are_undecided_in_words_and_none_is_bold(study: Study)
     assert {place(cell) for cell in by_backbone(table).values()} == {"undecided"}
     printed = result_table(table)
     html = to_html(Page("s", [], [printed], [])).decode()
+    details = Document(html).details()
     assert "Undecided, as none can be ruled out as the best: d (linear)." in printed.details[-1]
     assert "Bold" not in printed.caption + " ".join(printed.details)
     assert "**" not in to_markdown("s", [printed])
     assert r"\textbf" not in to_latex("s", [printed])
     assert not re.search(r'class="mean[^"]*best', html)
-    assert html.count("None of its column and adaptation can be ruled out as the best.") == 4
+    undecided = "None of its column and adaptation can be ruled out as the best."
+    assert sum(undecided in text for text in details) == 4
     (answer,) = study.reported([table]).answers
     assert [contest.tied for contest in answer.contests] == [("b", "c", "d")]
 
@@ -213,11 +216,10 @@ def test_every_format_prints_the_same_p_of_a_comparison(written: tuple[Path, str
 
 
 def tip(page: str, row: dict[str, str]) -> str:
-    """Return the sentences of a value's tooltip, which begin with whose it is."""
+    """Return the sentences of a value's details, which begin with whose it is."""
     start = f"{row['backbone']} {row['adaptation']} on dots, {row['metric']}."
-    (text,) = re.findall(rf"{re.escape(start)}.*?Metric definition", page, re.DOTALL)
-    plain = re.sub(r"<[^>]*>", " ", text).replace("&lt;", "<")
-    return " ".join(plain.split())
+    (text,) = (text for text in Document(page).details() if text.startswith(start))
+    return text
 
 
 def section(document: str, metric: str) -> str:

@@ -138,7 +138,7 @@ def test_the_demo_runs_from_the_wheel(run: Any, environment: Path, tmp_path: Pat
 
     done = run("omnibench", "report", "demo")
     assert done.returncode == 0, done.stderr
-    assert "phantom, knn: Random EfficientNet-Lite0 alone" in done.stdout
+    assert "phantom-easy, knn: Random EfficientNet-Lite0 alone" in done.stdout
     reports = tmp_path / "empty" / "results" / "reports" / "demo"
     assert (reports / "report.html").is_file()
     assert "Random EfficientNet-Lite0" in (reports / "demo.tex").read_text()

@@ -47,3 +47,22 @@ for size, width in (("tiny", 192), ("small", 384)):
             bib="dosovitskiy2020vit",
         )
     )
+
+# timm's smallest ViT, which it ships for its own tests: 0.4 M parameters.
+register_backbone(
+    BackboneCard(
+        id="random-vit-nano",
+        family="random",
+        size="nano",
+        width=64,
+        depth=6,
+        patch=16,
+        prefix_tokens=1,
+        pool="mean",
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+        source="random:test_vit",
+        licence="Apache-2.0",
+        citation="arXiv:2010.11929",
+    )
+)

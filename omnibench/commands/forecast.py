@@ -68,8 +68,9 @@ class _Going:
 class Forecast:
     """The time that is left of a run.
 
-    An estimate is off by a ratio that is measured: of all units, of a kind of work (frozen passes;
-    a task's adaptation), of a backbone's, of the unit itself, each shrunk to the one before it.
+    An estimate is off by a ratio that is measured: of a kind of work (frozen passes; a task's
+    adaptation), of a backbone's, of the unit itself, each shrunk to the one before it, the first to
+    that of the other kinds.
 
     Args:
         units: in the order in which they start.
@@ -194,16 +195,31 @@ class Forecast:
 
     def _seconds(self, part: _Part, measured: Mapping[Kind, Sequence[float]]) -> float | None:
         """Return what is left of a part; None where neither plan nor measurement tell."""
-        work, ratio = part.work * (1 - part.done), 1.0
+        work = part.work * (1 - part.done)
         if not work:
             return 0.0
-        for depth in range(1, len(part.kind) + 1):
+        ratio = self._overall(part.kind[0], measured)
+        for depth in range(2, len(part.kind) + 1):
             seconds, done = measured.get(part.kind[:depth], (0.0, 0.0))
             if depth == 2 and not done and part.kind[0] == UNKNOWN:
                 return None
             weight = SHRINKAGE * self._mean[part.kind[:depth]]
             ratio = (seconds + weight * ratio) / (done + weight) if done + weight else ratio
         return work * ratio
+
+    def _overall(self, basis: str, measured: Mapping[Kind, Sequence[float]]) -> float:
+        """Return the ratio for a kind of work of which nothing was measured.
+
+        It is the geometric mean of those of the measured kinds, and of 1: the plan may be far off
+        for one of them, as for a small training that is all overhead, and near for the others.
+        """
+        logs, weights = 0.0, 0.0 if basis == UNKNOWN else 1.0
+        for kind, (seconds, done) in measured.items():
+            if len(kind) == 2 and kind[0] == basis and seconds > 0 and done > 0:
+                weight = done / (done + SHRINKAGE * self._mean[kind])
+                logs += weight * math.log(seconds / done)
+                weights += weight
+        return math.exp(logs / weights) if weights else 1.0
 
 
 def _go_on(part: _Part, done: float, now: float) -> None:

@@ -7,7 +7,7 @@ READY := .venv/.ready
 .PHONY: demo test check docs setup lock clean
 
 demo: $(READY)
-	$(BIN)/python bench.py run demo
+	$(BIN)/python bench.py run demo --jobs 2
 	$(BIN)/python bench.py report demo
 
 test: $(READY)

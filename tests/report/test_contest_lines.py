@@ -9,8 +9,8 @@ from omnibench.report.leads import Contest, Lead
 from omnibench.report.page.contest_lines import MARGIN, SHOWN, WIDTH, lines
 from omnibench.report.page.render import Page, to_html
 from omnibench.task import POINTS, Chance
+from tests.report.html_document import Document
 from tests.report.page_records import ATTACK
-from tests.report.test_html import Document
 
 
 def contest(leader: str = "a", second: Lead | None = None, **facts: object) -> Contest:

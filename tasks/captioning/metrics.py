@@ -17,7 +17,7 @@ from .bleu import bleu
 from .cider import cider_d
 from .meteor import meteor
 from .rouge import rouge_l
-from .slots import slot_matches
+from .slots import most_frequent, slot_matches
 
 Floats = NDArray[np.float64]
 Texts = Sequence[str]
@@ -114,5 +114,11 @@ METRICS = (
         lambda _, texts: {"length": diversity.lengths(texts)},
         unit="tokens",
     ),
-    *_metrics("phantom-slots", SLOTS, slot_matches, reported=("organ", "side", "lesion")),
+    *_metrics(
+        "phantom-slots",
+        SLOTS,
+        slot_matches,
+        reported=("organ", "side", "lesion"),
+        chance=most_frequent,
+    ),
 )

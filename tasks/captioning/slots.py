@@ -1,9 +1,12 @@
 """Whether captions of the phantom name the facts, slot by slot of its grammar."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+
+from omnibench.task import Chance, Predictions
 
 
 def slot_matches(references: Sequence[str], texts: Sequence[str]) -> dict[str, NDArray[np.float64]]:
@@ -15,12 +18,9 @@ def slot_matches(references: Sequence[str], texts: Sequence[str]) -> dict[str, N
     """
     from omnibench.data.phantom.slots import SLOTS, slots_of  # only where texts are scored
 
-    truths = []
-    for reference in references:
-        truth = slots_of(reference)
-        if len(truth) < len(SLOTS):
-            return {}
-        truths.append(truth)
+    truths = _truths(references)
+    if not truths:
+        return {}
     answers = [slots_of(text) for text in texts]
     return {
         slot: np.array(
@@ -29,3 +29,21 @@ def slot_matches(references: Sequence[str], texts: Sequence[str]) -> dict[str, N
         )
         for slot in SLOTS
     }
+
+
+def most_frequent(predictions: Predictions) -> Mapping[str, Chance]:
+    """Return what the best constant caption scores in each slot; {} as for `slot_matches`."""
+    truths = _truths([str(text) for text in predictions["test_reference"]])
+    guess = "the most frequent answer in every caption"
+    return {
+        slot: Chance(max(Counter(truth[slot] for truth in truths).values()) / len(truths), guess)
+        for slot in (truths[0] if truths else ())
+    }
+
+
+def _truths(references: Sequence[str]) -> list[dict[str, str]]:
+    """Return the slots of every reference; [] unless all follow the phantom's grammar."""
+    from omnibench.data.phantom.slots import SLOTS, slots_of
+
+    truths = [slots_of(reference) for reference in references]
+    return truths if all(len(truth) == len(SLOTS) for truth in truths) else []

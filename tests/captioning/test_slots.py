@@ -9,7 +9,7 @@ from omnibench.data.phantom import KINDS
 from omnibench.data.phantom.captions import SIZES, caption, place
 from omnibench.data.phantom.cases import case
 from omnibench.data.phantom.slots import SLOTS, slots_of
-from omnibench.tasks.captioning.slots import slot_matches
+from omnibench.tasks.captioning.slots import most_frequent, slot_matches
 
 CASES = [case("slots", index) for index in range(600)]
 FOUND = (
@@ -96,3 +96,13 @@ def test_captions_of_other_datasets_have_no_slots() -> None:
 def test_matches_are_numbers_of_each_caption() -> None:
     for values in slot_matches([FOUND, NORMAL], [NORMAL, NORMAL]).values():
         assert values.shape == (2,) and values.dtype == np.float64
+
+
+def test_chance_is_what_the_best_constant_caption_scores() -> None:
+    texts = [caption(shown) for shown in CASES[:200]]
+    chances = most_frequent({"test_reference": np.array(texts, object)})
+    constant = [slot_matches(texts, [text] * len(texts)) for text in texts]
+    for slot in SLOTS:
+        best = max(float(values[slot].mean()) for values in constant)
+        assert chances[slot].value == pytest.approx(best)
+    assert most_frequent({"test_reference": np.array(["A chest film."], object)}) == {}

@@ -64,5 +64,7 @@ register_backbone(
         source="random:test_vit",
         licence="Apache-2.0",
         citation="arXiv:2010.11929",
+        display="Random ViT-nano/16",
+        bib="dosovitskiy2020vit",
     )
 )

@@ -108,6 +108,7 @@ def test_globs_inline_cards_and_added_backbones(read: Any) -> None:
     assert [card.id for card in suite.backbones] == [
         "random-vit-tiny",
         "random-vit-small",
+        "random-vit-nano",
         "mine",
         "resnet18",
     ]

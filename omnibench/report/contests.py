@@ -188,13 +188,16 @@ def _lead(study: "Study", row: Comparison | Overall, falling: bool) -> Lead:
 
 
 def _verdict(row: Comparison, leader: str, cells: Mapping[str, Result]) -> Verdict:
-    """Return whether the leader is the best: by the confidence set, which holds it always."""
+    """Return whether the leader is the best: by the confidence set, which holds it always.
+
+    That is one-sided; a lead whose two-sided interval holds 0 is undecided too, as in `compare`.
+    """
     standing = cells[leader].standing
     if row.verdict == "identical":
         return "identical"
     if standing is None or standing.place not in ("best", "undecided"):
         return "untested"
-    return "undecided" if _tied(leader, cells) else "better"
+    return "undecided" if _tied(leader, cells) or row.low <= 0 <= row.high else "better"
 
 
 def _tied(leader: str, cells: Mapping[str, Result]) -> Iterable[str]:

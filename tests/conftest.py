@@ -55,8 +55,8 @@ def _catalogue() -> None:
         pass
 
 
-@pytest.fixture
-def taken_back() -> Iterator[None]:
+@pytest.fixture(autouse=True)
+def taken_back(_catalogue: None) -> Iterator[None]:
     """Forget what a test registers, and the modules that it plugs in."""
     for registry in tuple(_registries):
         registry._load()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,14 +50,6 @@ matrix:
     adaptations: [linear]
     recipe: {{input_size: 32, epochs: 1, precision: fp32}}
 """
-
-
-@pytest.fixture(autouse=True)
-def _taken_back() -> Iterator[None]:
-    """Forget the readers of a test."""
-    entries = dict(readers._entries)
-    yield
-    readers._entries = entries
 
 
 @pytest.fixture

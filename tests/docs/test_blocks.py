@@ -38,7 +38,6 @@ def test_the_readme_ends_with_a_report(finished: Path) -> None:
     assert len(list((finished / "results/records").rglob("*.json"))) == 8
 
 
-@pytest.mark.usefixtures("taken_back")
 @pytest.mark.parametrize("page", DUE, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_the_blocks_of_a_page_run(
     page: Path, finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

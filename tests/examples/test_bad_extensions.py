@@ -48,7 +48,7 @@ def adapt(name="mine", needs="embed", attach=None, **more):
 
 
 @pytest.fixture
-def plug(taken_back: None, tmp_path: Path) -> Plug:
+def plug(tmp_path: Path) -> Plug:
     """Write a plug-in of one statement below what all of them define; return its path."""
     torch.set_num_threads(1)
 

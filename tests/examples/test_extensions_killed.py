@@ -41,7 +41,7 @@ class Killed(BaseException):
 
 
 @pytest.fixture
-def make(taken_back: None, tmp_path: Path) -> Make:
+def make(tmp_path: Path) -> Make:
     """Make a unit of the examples' task and dataset, and a context whose results are its own."""
     torch.set_num_threads(1)
     for name in ("discs", "dense_regression", "low_rank_experts", "process_engine"):

@@ -39,7 +39,9 @@ class Unit:
     """All repetitions of one (task, dataset, backbone, adaptation): what is scheduled.
 
     Attributes:
-        adaptation: its name; `short` is its form in paths and tables.
+        adaptation: its name.
+        short: its form in paths and tables: with its options and, each behind an "@", what else
+            the block of the matrix varies of it: "lora-r8-a16", "linear@10pct".
         options, recipe: every field resolved; a precision of `auto` stays so.
         sources: the source digests of dataset and backbone.
         deciding: the task's version, the recipe's name, and those options, recipe fields and
@@ -77,8 +79,9 @@ class Unit:
         return {split: min(count, limit or count) for split, count in self.dataset.splits.items()}
 
     def seed(self, purpose: str, repetition: int) -> int:
-        """A seed in 0..2**63-1 that does not depend on the backbone, so repetitions pair."""
-        parts = (self.suite_seed, self.dataset.id, self.task, self.short, repetition, purpose)
+        """A seed in 0..2**63-1 of neither the backbone nor what a block varies: so they pair."""
+        adaptation = self.short.partition("@")[0]
+        parts = (self.suite_seed, self.dataset.id, self.task, adaptation, repetition, purpose)
         return int(digest_of(list(parts))[:16], 16) >> 1
 
     def pairing(self, repetition: int) -> str:

@@ -1,9 +1,7 @@
 """A suite file: YAML to a validated suite, and the suite to its units."""
 
 import contextlib
-import fnmatch
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
@@ -15,56 +13,26 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
 )
 
 from omnibench.audit.shipped import shipped_studies
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import allowed_builder, backbones, load_plugin, tasks
+from omnibench.catalogue import allowed_builder, backbones, load_plugin
 from omnibench.cell import Unit
-from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
 from omnibench.files import expanded
-from omnibench.options import located
+from omnibench.matrix import Entry, count_cells, entry_units, select
 from omnibench.pretrained import pretraining_unit
-from omnibench.recipe import resolve_recipe
 from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.subgrouping import Subgrouping, each_once, subgrouping
-from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
 from omnibench.yaml_file import read_yaml
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-# Beams and the largest number of new tokens.
-Decoding = Annotated[str, StringConstraints(pattern=r"^b[1-9]\d*-t[1-9]\d*$")]
-
-
-class Entry(_Model):
-    """One block of the matrix: every dataset with every backbone and adaptation.
-
-    Attributes:
-        task: its name.
-        datasets: names, or `READER:PATH` with a path from the suite file on.
-        adaptations: names, or `{name: {option: value}}`.
-        backbones: ids or globs among the suite's backbones; None for all of them.
-        recipe: a recipe's name, or overrides with an optional `base:`.
-        decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
-        repetitions: of this block; None for the suite's.
-    """
-
-    task: str
-    datasets: Annotated[list[str], Field(min_length=1)]
-    adaptations: Annotated[list[str | dict[str, dict[str, Any] | None]], Field(min_length=1)]
-    backbones: Annotated[list[str], Field(min_length=1)] | None = None
-    recipe: str | dict[str, Any] = "small"
-    decodings: Annotated[list[Decoding], Field(min_length=1)] | None = None
-    repetitions: Annotated[int, Field(ge=1)] | None = None
 
 
 def _rising(ends: tuple[float, float]) -> tuple[float, float]:
@@ -246,7 +214,11 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
             f"{did_you_mean(baseline, cards)}"
         )
     count = sum(
-        _count(file, entry, _select(cards, entry.backbones, f"matrix[{index}].backbones", extra))
+        count_cells(
+            entry,
+            file.repetitions,
+            select(cards, entry.backbones, f"matrix[{index}].backbones", extra),
+        )
         for index, entry in enumerate(file.matrix)
     )
     if count > MOST_CELLS:
@@ -257,7 +229,9 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     origins: dict[str, DatasetCard] = {}
     for index, entry in enumerate(file.matrix):
         where = f"matrix[{index}]"
-        for unit in _entry_units(file, entry, cards, base, sources, where, extra):
+        for unit in entry_units(
+            entry, file.seed, file.repetitions, cards, base, sources, where, extra
+        ):
             if maker := makers.get(unit.backbone.source_name):
                 unit = replace(unit, after=(maker,))
             unit = _refused(unit, sources)
@@ -324,121 +298,3 @@ def _backbone_cards(
                 raise RequestError(f"{where}: {error}") from None
         cards.update({card.id: card for card in additions})
     return cards, units
-
-
-def _count(file: SuiteFile, entry: Entry, selected: list[BackboneCard]) -> int:
-    """How many cells a block has, told from the lengths of its lists; makes none of them."""
-    if entry.task not in tasks:
-        return 0  # refused by its path later
-    adaptations = tasks.get(entry.task).adaptations
-    redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
-    drawn = sum(card.source_kind == "random" for card in selected) if redrawn else 0
-    each = 0  # cells of one dataset
-    for request in entry.adaptations:
-        name = request if isinstance(request, str) else next(iter(request), "")
-        known = adaptations.get(name)
-        repeated = drawn if known is not None and known.deterministic else len(selected)
-        each += repeated * (entry.repetitions or file.repetitions) + len(selected) - repeated
-    return len(entry.datasets) * each
-
-
-def _entry_units(
-    file: SuiteFile,
-    entry: Entry,
-    cards: dict[str, BackboneCard],
-    base: Path,
-    sources: Sources,
-    where: str,
-    extra: tuple[str, ...],
-) -> Iterator[Unit]:
-    try:
-        task = tasks.get(entry.task)
-    except RequestError as error:
-        raise RequestError(f"{where}.task: {error}") from None
-    adaptations = []
-    for index, request in enumerate(entry.adaptations):
-        adaptation, options = _adaptation(task, request, base, f"{where}.adaptations[{index}]")
-        if entry.decodings and not adaptation.decodings:
-            raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
-        adaptations.append((adaptation, options, adaptation.short(options)))
-    selected = _select(cards, entry.backbones, f"{where}.backbones", extra)
-
-    @functools.cache
-    def shared(index: int, is_random: bool) -> dict[str, Any]:
-        """Return what an adaptation's units have in common, of drawn backbones or of others."""
-        adaptation, options, short = adaptations[index]
-        name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
-        if not is_random:
-            recipe = {**recipe, "init": "fixed"}
-        decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
-        once = adaptation.varying(recipe) == "nothing"
-        return {
-            "task": task.name,
-            "adaptation": adaptation.name,
-            "short": short,
-            "options": options,
-            "recipe": recipe,
-            "suite_seed": file.seed,
-            "repetitions": tuple(range(1 if once else entry.repetitions or file.repetitions)),
-            "decodings": decodings,
-            "deciding": {
-                "version": task.version,
-                **adaptation.deciding(options, name, recipe, decodings),
-            },
-        }
-
-    for index, reference in enumerate(entry.datasets):
-        try:
-            dataset = resolve_dataset(reference, base)
-        except RequestError as error:
-            raise RequestError(f"{where}.datasets[{index}]: {error}") from None
-        # Pretraining leaves labels alone, so that every dataset serves it.
-        if dataset.tasks and task.name not in dataset.tasks and not task.makes_backbones:
-            raise RequestError(
-                f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
-                f"not {task.name}"
-            )
-        for card in selected:
-            for number, (adaptation, options, _) in enumerate(adaptations):
-                source_digests, needs = sources.of(dataset, card, task, adaptation, options)
-                parts = shared(number, card.source_kind == "random")
-                needs += sources.lacking(card, adaptation, parts["recipe"])
-                yield Unit(
-                    dataset=dataset, backbone=card, sources=source_digests, needs=needs, **parts
-                )
-
-
-def _adaptation(
-    task: Task, request: str | dict[str, dict[str, Any] | None], base: Path, where: str
-) -> tuple[Adaptation, dict[str, Any]]:
-    """A name, or {name: options}, to the adaptation and all its options."""
-    if isinstance(request, dict) and len(request) != 1:
-        raise RequestError(
-            f"{where}: give one adaptation with its options, as in {{lora: {{r: 8}}}}"
-        )
-    name, given = (request, {}) if isinstance(request, str) else next(iter(request.items()))
-    if name not in task.adaptations:
-        raise RequestError(
-            f"{where}: {task.name} has no adaptation '{name}' (there are: "
-            f"{', '.join(task.adaptations)}){did_you_mean(name, task.adaptations)}"
-        )
-    adaptation = task.adaptations[name]
-    options = adaptation.resolve_options(given or {}, where)
-    return adaptation, located(adaptation.options, options, base)
-
-
-def _select(
-    cards: dict[str, BackboneCard], globs: list[str] | None, where: str, extra: tuple[str, ...]
-) -> list[BackboneCard]:
-    """The suite's backbones that an entry's globs name; those added on the command line always."""
-    if globs is None:
-        return list(cards.values())
-    chosen = set(extra)
-    for glob in globs:
-        names = [name for name in cards if fnmatch.fnmatchcase(name, glob)]
-        if not names:
-            raise RequestError(
-                f"{where}: '{glob}' is not among the suite's backbones{did_you_mean(glob, cards)}"
-            )
-        chosen.update(names)
-    return [card for name, card in cards.items() if name in chosen]

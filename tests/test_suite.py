@@ -175,7 +175,7 @@ def test_no_matrix_and_no_mapping_are_refused(read: Any) -> None:
 def test_a_million_cells_are_refused_with_their_count_before_any_is_made(
     read: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(omnibench.suite, "_entry_units", None)
+    monkeypatch.setattr(omnibench.suite, "entry_units", None)
     with pytest.raises(RequestError, match=r"matrix has 1,000,002 cells, more than the 250,000"):
         read(GOOD.replace("repetitions: 2", "repetitions: 500000"))
 

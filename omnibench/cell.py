@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.label_budget import WHOLE
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
@@ -36,7 +37,9 @@ def _sha256(text: str) -> str:
 
 @dataclass(frozen=True)
 class Unit:
-    """All repetitions of one (task, dataset, backbone, adaptation): what is scheduled.
+    """All repetitions of one (task, dataset, backbone, adaptation, label budget).
+
+    It is what is scheduled.
 
     Attributes:
         adaptation: its name.
@@ -50,6 +53,7 @@ class Unit:
         repetitions: which ones are asked for.
         needs: what is absent here, each with where to get it; a unit with needs is blocked.
         after: units whose records it needs, such as the pretraining of its backbone.
+        labels: its label budget, "10%" or "4/class": which of the training images it may use.
     """
 
     task: str
@@ -66,6 +70,7 @@ class Unit:
     needs: tuple[str, ...] = ()
     after: "tuple[Unit, ...]" = ()
     deciding: Mapping[str, Any] | None = None
+    labels: str = WHOLE
 
     @functools.cached_property
     def name(self) -> str:
@@ -84,9 +89,19 @@ class Unit:
         parts = (self.suite_seed, self.dataset.id, self.task, adaptation, repetition, purpose)
         return int(digest_of(list(parts))[:16], 16) >> 1
 
-    def pairing(self, repetition: int) -> str:
-        """Hash of the cell's seeds: equal for cells that differ in the backbone alone."""
-        return digest_of([self.seed(purpose, repetition) for purpose in PAIRED_PURPOSES])[:16]
+    def subset_seed(self, repetition: int) -> int:
+        """A seed of the images that a label budget leaves: of no backbone, adaptation or budget."""
+        parts = [self.suite_seed, self.dataset.id, self.task, repetition, "subset"]
+        return int(digest_of(parts)[:16], 16) >> 1
+
+    def pairing(self, repetition: int, subset: str | None = None) -> str:
+        """Hash of what a cell shares with those that differ in the backbone alone.
+
+        Args:
+            subset: hash of the training images that a label budget left; None for all of them.
+        """
+        seeds: list[int | str] = [self.seed(purpose, repetition) for purpose in PAIRED_PURPOSES]
+        return digest_of(seeds if subset is None else [*seeds, subset])[:16]
 
     def at_precision(self, precision: str) -> "Unit":
         """Return the same unit, its cells' digests too, with `auto` written out."""
@@ -105,9 +120,15 @@ class Unit:
             "decodings": list(self.decodings),
         }
 
+    @property
+    def _budget(self) -> dict[str, str]:
+        # Where it is the whole, records and digests are as before there were budgets.
+        return {} if self.labels == WHOLE else {"labels": self.labels}
+
     def spec(self, repetition: int) -> dict[str, Any]:
         """Return everything that was asked for, resolved, as plain strings and numbers."""
         return {
+            **self._budget,
             "task": self.task,
             "dataset": self.dataset.id,
             "backbone": self.backbone.id,
@@ -124,6 +145,7 @@ class Unit:
     def identity(self, repetition: int) -> dict[str, Any]:
         """Return what decides a cell's numbers, and nothing of the machine: its digest's input."""
         return {
+            **self._budget,
             "format": FORMAT,
             "task": self.task,
             "dataset": self.dataset.id,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
+from omnibench.label_budget import WHOLE
 from omnibench.record_files import read_predictions
 from omnibench.scoring import (
     VALUES,
@@ -59,7 +60,7 @@ def values_of(
         facts = (
             record["digest"],
             record["pairing"],
-            adaptation.varying(spec["recipe"]),
+            adaptation.varying(spec["recipe"], spec.get("labels", WHOLE)),
             card is not None and card.source_kind == "random" and not redrawn,
         )
         place = (spec["task"], spec["dataset"], spec["backbone"], spec["short"])

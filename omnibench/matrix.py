@@ -2,17 +2,26 @@
 
 import fnmatch
 import functools
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
+from omnibench.label_budget import WHOLE, LabelBudget, each_once, normal
 from omnibench.options import located
 from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
@@ -21,10 +30,13 @@ from omnibench.task import Adaptation, Task
 
 # Beams and the largest number of new tokens.
 Decoding = Annotated[str, StringConstraints(pattern=r"^b[1-9]\d*-t[1-9]\d*$")]
+Budgets = Annotated[
+    list[Annotated[str, BeforeValidator(normal)]], Field(min_length=1), AfterValidator(each_once)
+]
 
 
 class Entry(BaseModel):
-    """One block of the matrix: every dataset with every backbone and adaptation.
+    """One block of the matrix: every dataset with every backbone, adaptation and label budget.
 
     Attributes:
         task: its name.
@@ -34,6 +46,8 @@ class Entry(BaseModel):
         recipe: a recipe's name, or overrides with an optional `base:`.
         decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
         repetitions: of this block; None for the suite's.
+        labels: label budgets: shares of the training images ("10%") or images of each class
+            ("4/class").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,6 +59,7 @@ class Entry(BaseModel):
     recipe: str | dict[str, Any] = "small"
     decodings: Annotated[list[Decoding], Field(min_length=1)] | None = None
     repetitions: Annotated[int, Field(ge=1)] | None = None
+    labels: Budgets = [WHOLE]
 
 
 def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) -> int:
@@ -55,10 +70,11 @@ def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) ->
     redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
     drawn = sum(card.source_kind == "random" for card in selected) if redrawn else 0
     each = 0  # cells of one dataset
-    for request in entry.adaptations:
+    for request, labels in itertools.product(entry.adaptations, entry.labels):
         name = request if isinstance(request, str) else next(iter(request), "")
         known = adaptations.get(name)
-        repeated = drawn if known is not None and known.deterministic else len(selected)
+        once = known is not None and known.deterministic and labels == WHOLE
+        repeated = drawn if once else len(selected)
         each += repeated * (entry.repetitions or repetitions) + len(selected) - repeated
     return len(entry.datasets) * each
 
@@ -73,7 +89,7 @@ def entry_units(
     where: str,
     extra: tuple[str, ...],
 ) -> Iterator[Unit]:
-    """Yield the units of a block, by dataset, backbone and adaptation.
+    """Yield the units of a block, by dataset, backbone, adaptation and label budget.
 
     Args:
         seed, repetitions: of the suite, which the block's own come before.
@@ -95,21 +111,23 @@ def entry_units(
         if entry.decodings and not adaptation.decodings:
             raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
         adaptations.append((adaptation, options, adaptation.short(options)))
+    _check_budgets(task, entry.labels, f"{where}.labels")
     selected = select(cards, entry.backbones, f"{where}.backbones", extra)
 
     @functools.cache
-    def shared(index: int, is_random: bool) -> dict[str, Any]:
+    def shared(index: int, labels: str, is_random: bool) -> dict[str, Any]:
         """Return what an adaptation's units have in common, of drawn backbones or of others."""
         adaptation, options, short = adaptations[index]
         name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
         if not is_random:
             recipe = {**recipe, "init": "fixed"}
         decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
-        once = adaptation.varying(recipe) == "nothing"
+        once = adaptation.varying(recipe, labels) == "nothing"
         return {
             "task": task.name,
             "adaptation": adaptation.name,
-            "short": short,
+            "short": short + LabelBudget.from_text(labels).suffix,
+            "labels": labels,
             "options": options,
             "recipe": recipe,
             "suite_seed": seed,
@@ -134,12 +152,34 @@ def entry_units(
             )
         for card in selected:
             for number, (adaptation, options, _) in enumerate(adaptations):
-                source_digests, needs = sources.of(dataset, card, task, adaptation, options)
-                parts = shared(number, card.source_kind == "random")
-                needs += sources.lacking(card, adaptation, parts["recipe"])
-                yield Unit(
-                    dataset=dataset, backbone=card, sources=source_digests, needs=needs, **parts
-                )
+                digests, lacking = sources.of(dataset, card, task, adaptation, options)
+                for labels in entry.labels:
+                    parts = shared(number, labels, card.source_kind == "random")
+                    needs = lacking + sources.lacking(card, adaptation, parts["recipe"])
+                    yield Unit(
+                        dataset=dataset, backbone=card, sources=digests, needs=needs, **parts
+                    )
+
+
+def _check_budgets(task: Task, budgets: list[str], where: str) -> None:
+    """Refuse a label budget that a task has no use for.
+
+    Raises:
+        RequestError: naming its path.
+    """
+    for index, text in enumerate(budgets):
+        kind = LabelBudget.from_text(text).kind
+        if text == WHOLE or kind in task.budgets:
+            continue
+        if not task.budgets:
+            raise RequestError(
+                f"{where}[{index}]: {task.name} takes no label budget such as {text}; leave "
+                "`labels` out of this block"
+            )
+        raise RequestError(
+            f"{where}[{index}]: {task.name} counts no images of a class, so that {text} says "
+            "nothing; give shares such as 10%"
+        )
 
 
 def _adaptation(

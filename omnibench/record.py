@@ -12,6 +12,7 @@ from typing import Any
 from omnibench.cell import Cell, canonical
 from omnibench.errors import DamageError, NewerRecordError, StoreError
 from omnibench.files import plain, read_regular
+from omnibench.label_budget import WHOLE
 
 SCHEMA = 2
 NEWER = "newer"  # the status of a record that a newer omnibench wrote, as seen by this one
@@ -197,6 +198,8 @@ def _from_schema_1(record: dict[str, Any], path: Path) -> dict[str, Any] | None:
 def _is_whole(record: Mapping[str, Any]) -> bool:
     """Return whether a record has its shape, a result or an error, and its checksum."""
     if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
+        return False
+    if not isinstance(record["spec"].get("labels", WHOLE), str):
         return False
     environment = {**ENVIRONMENT, **record["environment"]}
     if not _has_shape(environment, {name: type(value) for name, value in ENVIRONMENT.items()}):

@@ -60,6 +60,7 @@ class CellState:
             "dataset": unit.dataset.id,
             "backbone": unit.backbone.id,
             "adaptation": unit.short,
+            "labels": unit.labels,
             "repetition": self.cell.repetition,
             "digest": self.cell.digest,
             "state": self.state,
@@ -70,6 +71,11 @@ class CellState:
 def matching(names: Iterable[str], globs: Sequence[str]) -> list[str]:
     """Return the names that one of the globs selects."""
     return [name for name in names if any(fnmatch.fnmatchcase(name, glob) for glob in globs)]
+
+
+def _adaptations(unit: Unit) -> tuple[str, ...]:
+    """Return the names by which a glob selects a unit's adaptation, with its budget or without."""
+    return unit.short, unit.short.partition("@")[0], unit.adaptation
 
 
 def select(suite: Suite, filters: Filters) -> tuple[Unit, ...]:
@@ -95,7 +101,7 @@ def narrowed(suite: Suite, filters: Filters) -> list[Unit]:
         ("--tasks", filters.tasks, lambda unit: (unit.task,)),
         ("--datasets", filters.datasets, lambda unit: (unit.dataset.id,)),
         ("--backbones", filters.backbones, lambda unit: (unit.backbone.id,)),
-        ("--adaptations", filters.adaptations, lambda unit: (unit.short, unit.adaptation)),
+        ("--adaptations", filters.adaptations, _adaptations),
     ):
         known = {name for unit in suite.units for name in names(unit)}
         near = {*known, *backbones} if option == "--backbones" else known

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibench import options as adaptation_options
 from omnibench.catalogue import adaptations, tasks
+from omnibench.label_budget import WHOLE, Kind
 from omnibench.recipe import DRAW, Recipe
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.validation import validate
@@ -96,11 +97,14 @@ class Adaptation:
         """Whether every repetition would give the same numbers."""
         return self.varies == "nothing"
 
-    def varying(self, recipe: Mapping[str, Any]) -> str:
-        """Return what differs between repetitions under a recipe."""
-        if recipe.get("init") != "per-repetition":
-            return self.varies
-        return "initial weights" if self.deterministic else f"initial weights and {self.varies}"
+    def varying(self, recipe: Mapping[str, Any], labels: str = WHOLE) -> str:
+        """Return what differs between repetitions under a recipe and a label budget."""
+        parts = [
+            "label subset" if labels != WHOLE else "",
+            "initial weights" if recipe.get("init") == "per-repetition" else "",
+            "" if self.deterministic else self.varies,
+        ]
+        return " and ".join(filter(None, parts)) or "nothing"
 
     def resolve_options(self, given: Mapping[str, Any], where: str) -> dict[str, Any]:
         """Return every option's value.
@@ -252,6 +256,8 @@ class Task:
         pictures: "Title: what it shows" of each picture of a record, by its name: "overlay" for
             "overlay.png".
         makes_backbones: whether a cell leaves weights that are a backbone for others.
+        budgets: the kinds of label budgets that it keeps to, as `omnibench.data.label_subset`
+            draws them; a suite's `labels` of another kind is refused.
     """
 
     name: str
@@ -263,6 +269,7 @@ class Task:
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     pictures: ClassVar[Mapping[str, str]] = {}
     makes_backbones: bool = False
+    budgets: ClassVar[frozenset[Kind]] = frozenset()
 
     def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
         """Yield what looks wrong in a unit's records, for the report's head; in few words.

@@ -15,9 +15,10 @@ from omnibench.catalogue import tasks
 from omnibench.cli import app
 from omnibench.data.declaration import Declaration
 from omnibench.engines.slurm_profile import Profile
+from omnibench.matrix import Entry
 from omnibench.pretrained import PretrainedEntry, Pretraining
 from omnibench.recipe import Recipe
-from omnibench.suite import Entry, ReportSection, SuiteFile
+from omnibench.suite import ReportSection, SuiteFile
 from omnibench.task import Adaptation, Metric, Task
 
 FILES: Sequence[tuple[str, type[BaseModel], str]] = (

@@ -97,6 +97,7 @@ class CaptioningTask(Task):
 
     name = "captioning"
     metrics = METRICS
+    budgets = frozenset({"share"})
     pictures = {  # noqa: RUF012
         "captions": "Caption sheet: test images, each with its reference and generated captions"
     }

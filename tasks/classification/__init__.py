@@ -39,6 +39,7 @@ class ClassificationTask(Task):
 
     name = "classification"
     metrics = METRICS
+    budgets = frozenset({"share", "per class"})
     own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (

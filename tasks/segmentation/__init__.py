@@ -57,6 +57,7 @@ class SegmentationTask(Task):
 
     name = "segmentation"
     metrics = METRICS
+    budgets = frozenset({"share"})
     own = {  # noqa: RUF012
         adaptation.name: adaptation
         for adaptation in (

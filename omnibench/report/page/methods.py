@@ -124,7 +124,8 @@ def _repetitions(study: Study, done: Done) -> Iterator[str]:
     units: dict[tuple[str, str], dict[str, int]] = {}
     for state, _ in done:
         unit = state.cell.unit
-        varies = tasks.get(unit.task).adaptations[unit.adaptation].varying(unit.recipe)
+        adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+        varies = adaptation.varying(unit.recipe, unit.labels)
         counts = units.setdefault((varies, unit.short), {})
         counts[unit.name] = counts.get(unit.name, 0) + 1
     parts = []

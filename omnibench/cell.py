@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.label_budget import WHOLE
+from omnibench.label_budget import WHOLE, LabelBudget
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
@@ -82,6 +82,20 @@ class Unit:
         """How many images of each split the recipe's limit leaves; {} where no card tells it."""
         limit = self.recipe.get("limit")
         return {split: min(count, limit or count) for split, count in self.dataset.splits.items()}
+
+    @functools.cached_property
+    def labelled(self) -> int | None:
+        """About how many training images the label budget leaves; None where no card tells it.
+
+        Exact where images have no classes; else rounding, patients and rare classes add some.
+        """
+        images = self.images.get("train")
+        if images is None:
+            return None
+        budget = LabelBudget.from_text(self.labels)
+        if budget.shots is None:
+            return budget.of(images)
+        return min(images, budget.shots * max(1, len(self.dataset.classes)))
 
     def seed(self, purpose: str, repetition: int) -> int:
         """A seed in 0..2**63-1 of neither the backbone nor what a block varies: so they pair."""

@@ -24,6 +24,7 @@ COMMON_FIELDS = (
     "precision",
     "limit",
     "init",
+    "evaluate",
 )
 
 # Of the draw that `limit` makes, in the identity of what it limits: raised when other images come.

@@ -15,7 +15,8 @@ import torch
 from omnibench.files import Check, being_written, open_regular, unchecked
 
 CHUNK = 2**20
-HEAD = b"\nomnibench checkpoint 1 "  # raised when a state has other keys
+MARK = b"\nomnibench checkpoint "
+HEAD = MARK + b"2 "  # raised when a state has other keys
 LINE_BYTES = len(HEAD) + 2 * hashlib.sha256().digest_size
 log = logging.getLogger("omnibench")
 
@@ -56,17 +57,19 @@ class Checkpoints:
     def load(self) -> dict[str, Any] | None:
         """Return the newest whole state; None where there is none.
 
-        A damaged one, or one without a checksum, is named in a warning and deleted, and the one
-        before it is used.
+        One that is damaged, without a checksum, or of another version of omnibench is named in a
+        warning and deleted, and the one before it is used.
         """
         for path in self.paths:
             try:
-                if _is_whole(path):
+                complaint = _complaint(path)
+                if not complaint:
                     state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
                     return state
             except (RuntimeError, EOFError, OSError, ValueError, pickle.UnpicklingError) as error:
                 log.debug("%s", error)
-            log.warning("the checkpoint %s is damaged; the one before it is used", path)
+                complaint = "is damaged"
+            log.warning("the checkpoint %s %s; the one before it is used", path, complaint)
             self.check()
             path.unlink(missing_ok=True)
         return None
@@ -90,11 +93,15 @@ class _Hashed:
         self.file.flush()
 
 
-def _is_whole(path: Path) -> bool:
-    """Whether a checkpoint ends in the checksum of its content."""
+def _complaint(path: Path) -> str:
+    """Return what is wrong with a checkpoint; "" where it ends in the checksum of its content."""
     left, content_sum = path.stat().st_size - LINE_BYTES, hashlib.sha256()
     with open_regular(path) as file:
         while left > 0 and (chunk := file.read(min(CHUNK, left))):
             content_sum.update(chunk)
             left -= len(chunk)
-        return left == 0 and file.read() == HEAD + content_sum.hexdigest().encode()
+        line, digest = file.read(), content_sum.hexdigest().encode()
+    if left == 0 and line == HEAD + digest:
+        return ""
+    of_another = left == 0 and line.startswith(MARK) and line.endswith(digest)
+    return "is of another version of omnibench" if of_another else "is damaged"

@@ -73,6 +73,7 @@ class Job:
         keep_frozen: checkpoints hold frozen parameters too, since something moves them.
         checkpoint_steps: also write a checkpoint after so many steps; each epoch has one.
         checkpoints: how many of the last checkpoints are kept.
+        flops_per_image: of training on one image, backward pass included; None where unknown.
         check: called before a file appears; raises where the cell is another runner's by now.
     """
 
@@ -98,6 +99,7 @@ class Job:
     keep_frozen: bool = False
     checkpoint_steps: int | None = None
     checkpoints: int = 2
+    flops_per_image: float | None = None
     check: Check = unchecked
 
 

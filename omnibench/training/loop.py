@@ -4,6 +4,7 @@ import json
 import logging
 import math
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,12 +29,22 @@ class Fitted:
     """What training ended with; the model holds the best epoch's parameters, or the last's.
 
     Attributes:
-        history: an entry an epoch: loss, rate, gradient norm, metrics, seconds, images a second.
+        history: an entry an epoch: loss, rate, gradient norm, seconds, images a second, and its
+            evaluation.
+        early: the evaluations within the first epoch.
+        train_seconds: of the steps alone, without validation; those before a resume included.
     """
 
     best_epoch: int
     best: float
     history: list[dict[str, Any]] = field(default_factory=list)
+    early: list[dict[str, Any]] = field(default_factory=list)
+    train_seconds: float = 0.0
+
+    @property
+    def evaluations(self) -> list[dict[str, Any]]:
+        """Every evaluation of the validation split, in order."""
+        return [*self.early, *self.history]
 
 
 def fit(job: Job, recipe: TrainingRecipe) -> Fitted:
@@ -51,6 +62,22 @@ def fit(job: Job, recipe: TrainingRecipe) -> Fitted:
     return _Run(job, recipe).run()
 
 
+def early_steps(shares: Iterable[float], epoch: int) -> set[int]:
+    """Return after which steps of the first epoch validation is evaluated, its last left out.
+
+    Args:
+        shares: of the epoch; each stands for the first step that completes it.
+        epoch: number of its steps.
+    """
+    rounding = 1e-9  # .07 x 100 is more than 7 in floating point
+    return {max(1, math.ceil(share * epoch - rounding)) for share in shares} - {epoch}
+
+
+def log_lines(evaluations: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return evaluations as JSON lines."""
+    return "".join(json.dumps(entry) + "\n" for entry in evaluations).encode()
+
+
 class _Run:
     """A training at a place: `step` steps are made, `history` has the epochs that are judged."""
 
@@ -63,6 +90,9 @@ class _Run:
         worst = math.inf if job.minimise else -math.inf
         self.best: dict[str, Any] = {"value": worst, "epoch": -1, "state": {}}
         self.history: list[dict[str, Any]] = []
+        self.early: list[dict[str, Any]] = []
+        self.early_steps = early_steps(recipe.evaluate, self.steps.epoch)
+        self.train_seconds = 0.0
 
     def run(self) -> Fitted:
         self._resume()
@@ -80,31 +110,71 @@ class _Run:
             raise
         if self.job.select is not None:
             self.job.model.load_state_dict(self.best["state"], strict=False)
-        return Fitted(self.best["epoch"], self.best["value"], self.history)
+        return Fitted(
+            self.best["epoch"], self.best["value"], self.history, self.early, self.train_seconds
+        )
 
     def _epoch(self) -> None:
         """Make the steps that an epoch lacks, judge it and keep it."""
-        epoch, clock = len(self.history), time.perf_counter()
+        epoch = len(self.history)
         self.job.set_mode()
         order = torch.randperm(self.job.count, generator=stream(self.job.seed, "order", epoch))
         batches = torch.split(order, self.recipe.batch)[: self.steps.epoch]
         left = batches[self.step - epoch * self.steps.epoch :]
         for index, rows in enumerate(left):
-            if index + 1 < len(left):
-                self.job.hooks.ahead(left[index + 1])
+            self._evaluate_early()
             with finishing():
+                began = time.perf_counter()
+                if index + 1 < len(left):
+                    self.job.hooks.ahead(left[index + 1])
                 self._step(rows)
+                self.train_seconds += time.perf_counter() - began
             if self.job.checkpoint_steps and self.step % self.job.checkpoint_steps == 0:
                 self._save()
+        began = time.perf_counter()
         metrics = dict(self.job.validate())
+        validated = time.perf_counter() - began
         self._keep_best(epoch, metrics)
-        seconds = time.perf_counter() - clock
-        images = sum(map(len, batches))
+        before = self.history[-1]["train_seconds"] if self.history else 0.0
+        seconds, images = self.train_seconds - before + validated, self._images_each
         entry = {"loss": self.loss / images, "lr": self.rate, "gradient_norm": self.norm}
         entry |= {"seconds": seconds, "images_per_s": images / seconds}
-        self.history.append({"epoch": epoch, **entry, "validation": metrics})
+        self.history.append({"epoch": epoch, **entry, **self._evaluation(metrics)})
         self.loss = 0.0
         self._save()
+
+    def _evaluate_early(self) -> None:
+        """Evaluate within the first epoch where that is due; what is trained stays in every bit.
+
+        Called before a step, so that it is made up for where a signal came after the one before.
+        """
+        if self.step not in self.early_steps - {entry["steps"] for entry in self.early}:
+            return
+        device = torch.device(self.job.device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            metrics = self.job.validate()
+        self.job.set_mode()
+        finite = {k: value if math.isfinite(value) else None for k, value in metrics.items()}
+        self.early.append(self._evaluation(finite))
+
+    def _evaluation(self, metrics: Mapping[str, float | None]) -> dict[str, Any]:
+        """Return what the validation says now, and what it took to come here."""
+        epoch, index = divmod(self.step, self.steps.epoch)
+        images = epoch * self._images_each + index * self.recipe.batch
+        each = self.job.flops_per_image
+        return {
+            "epochs": images / self._images_each,
+            "steps": self.step,
+            "images": images,
+            "train_seconds": self.train_seconds,
+            **({} if each is None else {"flops": images * each}),
+            "validation": dict(metrics),
+        }
+
+    @property
+    def _images_each(self) -> int:
+        """Images that an epoch goes over."""
+        return min(self.job.count, self.steps.epoch * self.recipe.batch)
 
     def _step(self, rows: Tensor) -> None:
         self.rate = self.steps.set_rate(self.step)
@@ -143,8 +213,8 @@ class _Run:
 
     def _save(self) -> None:
         if rank_and_size()[0] == 0:
-            lines = "".join(json.dumps(entry) + "\n" for entry in self.history)
-            write_atomically(self.job.log, lines.encode(), self.job.check)
+            lines = log_lines([*self.early, *self.history])
+            write_atomically(self.job.log, lines, self.job.check)
             self.checkpoints.save(
                 self.step,
                 {
@@ -153,6 +223,8 @@ class _Run:
                     "optimiser": self.steps.optimiser.state_dict(),
                     "best": self.best,
                     "history": self.history,
+                    "early": self.early,
+                    "train_seconds": self.train_seconds,
                     "epoch": [self.loss, self.rate, self.norm],
                     "random": torch.get_rng_state(),
                     "micro": self.steps.micro,
@@ -171,6 +243,7 @@ class _Run:
         self.job.model.load_state_dict(state["model"], strict=False)
         self.steps.optimiser.load_state_dict(state["optimiser"])
         self.best, self.history = state["best"], state["history"]
+        self.early, self.train_seconds = state["early"], state["train_seconds"]
         self.loss, self.rate, self.norm = state["epoch"]
         self.steps.micro = state["micro"]
         self.step = self.saved = state["step"]

@@ -1,12 +1,26 @@
 """How a model is trained: the recipe fields that every trained adaptation shares."""
 
+import itertools
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from omnibench.recipe import Recipe
 
 Share = Annotated[float, Field(ge=0, le=1)]
+
+
+def _rising(shares: tuple[float, ...]) -> tuple[float, ...]:
+    """Return shares of an epoch, to which its end always belongs."""
+    if any(share >= later for share, later in itertools.pairwise(shares)):
+        raise ValueError("the shares of the first epoch must rise, as in [0.01, 0.1, 1]")
+    return shares if shares[-1:] == (1.0,) else (*shares, 1.0)
+
+
+Shares = Annotated[
+    tuple[Annotated[float, Field(gt=0, le=1)], ...],
+    AfterValidator(_rising),
+]
 
 
 def batch_refusal(batch: int, images: int) -> str:
@@ -29,6 +43,8 @@ class TrainingRecipe(Recipe):
         schedule_step: whether the rate moves every step or every epoch.
         clip_norm: largest gradient norm; None for no clipping.
         warmup_clip_norm: the same during warm-up; None for `clip_norm`.
+        evaluate: shares of the first epoch after which validation is evaluated; then it is after
+            every epoch. What is evaluated within the epoch is recorded and decides nothing.
         precision: of autocast (parameters stay in fp32); a frozen backbone runs in it outright.
     """
 
@@ -44,6 +60,7 @@ class TrainingRecipe(Recipe):
     schedule_step: Literal["step", "epoch"] = "step"
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None
+    evaluate: Shares = (1.0,)
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -6,7 +6,7 @@ The names follow the papers: DINO (Caron et al. 2021), iBOT (Zhou et al. 2022), 
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from omnibench.training.plan import Share, TrainingRecipe
 
@@ -93,6 +93,16 @@ class PretrainingRecipe(TrainingRecipe):
     knn_steps: Count | None = None
     stop_on_collapse: bool = True
     unreadable: Share = 0.01
+
+    @field_validator("evaluate")
+    @classmethod
+    def _check_evaluate(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if len(shares) > 1:
+            raise ValueError(
+                "nothing is validated in a pretraining: leave it out (knn_steps says when the "
+                "online kNN is evaluated)"
+            )
+        return shares
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:

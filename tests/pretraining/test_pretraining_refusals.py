@@ -38,6 +38,7 @@ def images(folder: Any, count: int, side: int = 20, seed: int = 0) -> str:
         ({"micro_batch": 3}, "recipe: .*micro_batch 3 does not divide batch 8"),
         ({"micro_batch": 16}, "recipe: .*micro_batch 16 does not divide batch 8"),
         ({"mask_ratio": (0.5, 0.1)}, "recipe: .*mask_ratio must rise"),
+        ({"evaluate": (0.1, 1)}, "recipe.evaluate: .*nothing is validated in a pretraining"),
         ({"prototypes": 1}, "recipe.prototypes: .*greater than 1"),
         ({"prototype": 9}, "recipe.prototype: .*did you mean prototypes"),
     ],

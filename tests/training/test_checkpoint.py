@@ -70,6 +70,15 @@ def test_what_is_not_whole_is_started_over(checkpoints: Checkpoints, damage: str
     assert checkpoints.load() is None
 
 
+def test_a_checkpoint_of_another_version_is_named_so_and_not_used(
+    checkpoints: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    newest = checkpoints.paths[0]
+    newest.write_bytes(newest.read_bytes().replace(b"checkpoint 2 ", b"checkpoint 1 "))
+    assert checkpoints.load()["step"] == 1
+    assert f"{newest} is of another version of omnibench; the one before" in caplog.text
+
+
 def test_a_file_of_torch_alone_is_no_checkpoint(checkpoints: Any) -> None:
     torch.save(state(3), checkpoints.folder / "step-000000003.pt")
     assert checkpoints.load()["step"] == 2

@@ -5,11 +5,14 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -17,7 +20,7 @@ from omnibench.errors import LostLeaseError, MemoryShortageError, StoreError
 from omnibench.interrupts import Interrupted, interruptible
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Batch, Job
-from omnibench.training.loop import Fitted, fit
+from omnibench.training.loop import Fitted, early_steps, fit
 from omnibench.training.plan import TrainingRecipe
 from omnibench.training.random import stream
 from omnibench.training.schedule import factor
@@ -133,6 +136,8 @@ def test_out_of_memory_with_batch_norm_names_the_batch_that_fits(
 
 SCRIPT = """
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
 import torch
 from torch import distributed
@@ -166,6 +171,188 @@ def test_two_processes_give_the_loss_curve_of_one(tmp_path: Path) -> None:
     together = torch.load(tmp_path / "model.pt", weights_only=True)
     for name, value in model.state_dict().items():
         assert torch.allclose(value, together[name], atol=1e-5)
+
+
+class Clock:
+    """Time that passes as a training's parts say, so that no machine's load is measured."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+
+    def timed(self, job: Job) -> Job:
+        """A step takes a second, a validation a hundred, and what follows a step ten."""
+        loss, validate = job.loss, job.validate
+
+        def slow_loss(batch: Batch) -> Tensor:
+            self.now += 1
+            return loss(batch)
+
+        def slow_validation() -> Mapping[str, float]:
+            self.now += 100
+            return validate()
+
+        job.loss, job.validate = slow_loss, slow_validation
+        return job
+
+
+EARLY = RECIPE.model_copy(update={"batch": 4, "evaluate": (0.05, 0.1, 0.31, 1.0)})
+
+
+def test_each_evaluation_says_what_it_took(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    timed = Clock(monkeypatch).timed(job(network(), tmp_path))
+    timed.flops_per_image = 3.0
+    fitted = fit(timed, EARLY)
+    assert fitted.train_seconds == 50  # five epochs of ten steps
+    steps = [1, 4, 10, 20, 30, 40, 50]  # .05 and .1 of ten steps are both complete after the first
+    for steps_made, entry in zip(steps, fitted.evaluations, strict=True):
+        assert entry["steps"] == entry["train_seconds"] == steps_made
+        assert entry["epochs"] == steps_made / 10
+        assert entry["images"] == 4 * steps_made
+        assert entry["flops"] == 12 * steps_made
+        assert 0 <= entry["validation"]["accuracy"] <= 1
+    assert [entry["epoch"] for entry in fitted.history] == [0, 1, 2, 3, 4]
+    assert [entry["seconds"] for entry in fitted.history] == [110] * 5  # early ones not among them
+    lines = (tmp_path / "epochs.jsonl").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == fitted.evaluations
+
+
+def test_the_last_batch_of_an_epoch_counts_what_it_has(tmp_path: Path) -> None:
+    fitted = fit(job(network(), tmp_path), RECIPE.model_copy(update={"batch": 16, "epochs": 2}))
+    assert [entry["images"] for entry in fitted.evaluations] == [40, 80]
+    assert [entry["steps"] for entry in fitted.evaluations] == [3, 6]
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_evaluations_within_the_first_epoch_change_no_bit_of_the_training(
+    tmp_path: Path, norm: bool
+) -> None:
+    """Not by what they draw either, nor by the mode that they leave the model in."""
+
+    def noisy(folder: Path) -> tuple[nn.Module, Job]:
+        model = nn.Sequential(network(norm), nn.Dropout(0.5))
+        asked = job(model, folder)
+        validate = asked.validate
+
+        def drawing() -> Mapping[str, float]:
+            torch.manual_seed(0)
+            return validate()
+
+        asked.validate = drawing
+        return model, asked
+
+    plain_model, plain_job = noisy(tmp_path / "plain")
+    plain = fit(plain_job, EARLY.model_copy(update={"evaluate": (1.0,)}))
+    model, early_job = noisy(tmp_path / "early")
+    early = fit(early_job, EARLY)
+    assert [entry["steps"] for entry in early.early] == [1, 4]
+    assert plain.early == []
+    timeless = [{k: v for k, v in e.items() if "second" not in k and k != "images_per_s"}
+                for fitted in (plain, early) for e in fitted.history]  # fmt: skip
+    assert timeless[:5] == timeless[5:]
+    assert early.best_epoch == plain.best_epoch
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, plain_model.state_dict()[name])
+    plain_state, early_state = (
+        Checkpoints(tmp_path / name / "checkpoints").load() or {} for name in ("plain", "early")
+    )
+    assert torch.equal(plain_state["random"], early_state["random"])
+
+
+def test_an_early_validation_that_is_not_finite_is_recorded_as_unknown(tmp_path: Path) -> None:
+    asked = job(network(), tmp_path)
+    values = iter([float("nan"), *[0.5] * 9])
+    asked.validate = lambda: {"accuracy": next(values)}
+    fitted = fit(asked, EARLY)
+    assert [e["validation"]["accuracy"] for e in fitted.early] == [None, 0.5]
+    assert "NaN" not in (tmp_path / "epochs.jsonl").read_text()
+
+
+@pytest.mark.parametrize("last", [0, 2, 3, 9, 10, 27])
+def test_a_resumed_training_counts_what_an_uninterrupted_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int
+) -> None:
+    clock = Clock(monkeypatch)
+    plain = fit(clock.timed(job(network(), tmp_path / "plain")), EARLY)
+    with monkeypatch.context() as patches:
+        update = Steps.update
+
+        def signalled(self: Steps, step: int) -> float:
+            if step == last:
+                signal.raise_signal(signal.SIGTERM)
+            return update(self, step)
+
+        patches.setattr(Steps, "update", signalled)
+        with pytest.raises(Interrupted), interruptible():
+            fit(clock.timed(job(network(), tmp_path / "cut")), EARLY)
+    resumed = fit(clock.timed(job(network(), tmp_path / "cut")), EARLY)
+    assert resumed.evaluations == plain.evaluations
+    assert resumed.train_seconds == plain.train_seconds
+
+
+@pytest.mark.parametrize("step", [2, 5, 23])
+def test_steps_that_a_killed_training_makes_again_count_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    clock = Clock(monkeypatch)
+    plain = fit(clock.timed(job(network(), tmp_path / "plain")), EARLY)
+    with monkeypatch.context() as patches:
+        gradients = Steps.gradients
+
+        def dying(self: Steps, number: int, rows: Tensor) -> float:
+            if number == step:
+                raise MemoryError
+            return gradients(self, number, rows)
+
+        patches.setattr(Steps, "gradients", dying)
+        patches.setattr("omnibench.training.steps.is_out_of_memory", lambda error: False)
+        with pytest.raises(MemoryError):
+            fit(clock.timed(job(network(), tmp_path / "cut")), EARLY)
+    resumed = fit(clock.timed(job(network(), tmp_path / "cut")), EARLY)
+    assert resumed.evaluations == plain.evaluations
+
+
+def test_a_signal_during_an_early_validation_leaves_it_to_the_resumed_run(tmp_path: Path) -> None:
+    plain = fit(job(network(), tmp_path / "plain"), EARLY)
+    cut = job(network(), tmp_path / "cut")
+
+    def interrupted() -> dict[str, float]:
+        signal.raise_signal(signal.SIGTERM)
+        return {"accuracy": 0.0}
+
+    cut.validate = interrupted
+    with pytest.raises(Interrupted), interruptible():
+        fit(cut, EARLY)
+    resumed = fit(job(network(), tmp_path / "cut"), EARLY)
+    values = [[e["validation"] for e in fitted.evaluations] for fitted in (plain, resumed)]
+    assert values[0] == values[1]
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        ((0.1, 0.1), "must rise"),
+        ((0.5, 0.1), "must rise"),
+        ((0.0, 1.0), "greater than 0"),
+        ((0.5, 1.5), "less than or equal to 1"),
+    ],
+)
+def test_shares_that_do_not_rise_within_an_epoch_are_refused(
+    shares: tuple[float, ...], message: str
+) -> None:
+    with pytest.raises(ValidationError, match=message):
+        TrainingRecipe(evaluate=shares)
+
+
+def test_the_end_of_the_first_epoch_is_evaluated_whether_it_is_named_or_not() -> None:
+    assert TrainingRecipe(evaluate=(0.5,)).evaluate == (0.5, 1.0)
+    assert TrainingRecipe(evaluate=()).evaluate == TrainingRecipe().evaluate == (1.0,)
+
+
+def test_a_share_is_evaluated_after_the_first_step_that_completes_it() -> None:
+    assert early_steps((0.01, 0.07, 0.5, 1.0), 100) == {1, 7, 50}
+    assert early_steps((0.01, 0.4, 0.7, 1.0), 3) == {1, 2}
+    assert early_steps((0.01, 1.0), 1) == set()
 
 
 def saved(folder: Path) -> list[int]:

@@ -1,0 +1,60 @@
+"""What a corruption and a set of them are."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SEVERITIES = (1, 2, 3, 4, 5)
+
+Image = NDArray[np.uint8]  # [H, W] or [H, W, 3]
+
+
+@dataclass(frozen=True)
+class Corruption:
+    """One way to spoil an image, at five severities.
+
+    Attributes:
+        apply: a function (image, level, random numbers) -> image, which draws the same numbers at
+            every level, so that a case's severities differ in their strength alone.
+        levels: what `apply` is given at severities 1 to 5.
+    """
+
+    apply: Callable[[Image, Any, np.random.Generator], Image]
+    levels: tuple[Any, Any, Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class CorruptionSet:
+    """Corruptions by name.
+
+    Attributes:
+        general: those of any dataset.
+        own: of datasets with lists of their own, by the dataset's id without its size.
+        citation: where the formulas and the levels are from.
+    """
+
+    general: Mapping[str, Corruption]
+    citation: str
+    own: Mapping[str, Mapping[str, Corruption]] = field(default_factory=dict)
+
+    def of_dataset(self, dataset: str) -> Mapping[str, Corruption]:
+        """Return the set's corruptions of a dataset: its own list, or else the general one."""
+        return self.own.get(_without_size(dataset), self.general)
+
+    def corruption(self, name: str, dataset: str = "") -> Corruption:
+        """Return a corruption at a dataset's own levels, or at the general ones where it has none.
+
+        Raises:
+            KeyError: the set has none of this name.
+        """
+        own = self.of_dataset(dataset)
+        return own[name] if name in own else self.general[name]
+
+
+def _without_size(dataset: str) -> str:
+    """Return a dataset's id without the side of its images: "breastmnist" of "breastmnist-28"."""
+    name, _, side = dataset.rpartition("-")
+    return name if side.isdecimal() else dataset

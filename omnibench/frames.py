@@ -1,5 +1,6 @@
 """Records as the long table that statistics and reports take. No torch here."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from omnibench.errors import StoreError
 from omnibench.label_budget import WHOLE
 from omnibench.record_files import read_predictions
 from omnibench.scoring import (
+    TEST,
     VALUES,
     by_decoding,
     computed_again,
@@ -25,9 +27,8 @@ from omnibench.stats.cases import Stored
 from omnibench.stats.compare import Rules
 from omnibench.stats.pair import Place
 from omnibench.stats.units import COLUMNS, split_decoding, undecoded
-from omnibench.task import POINTS, Metric
+from omnibench.task import POINTS, Metric, Predictions
 
-TEST = "test_"  # arrays of one entry a test case begin so
 KEPT_BYTES = 256 * 2**20
 
 Loaded = tuple[str, int, int | None]  # backbone, input size, repetition where it decides
@@ -92,24 +93,26 @@ def predictions_of(
             if size <= room:
                 cache[digest], room = arrays, room - size
 
+        views = functools.cache(lambda: by_decoding(arrays))
+
+        def of_view(view: str) -> Predictions:
+            return views().get(view and f"@{view}", {})
+
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
             prefix = f"{VALUES}{definition}/"
             stored = {k.removeprefix(prefix): v for k, v in arrays.items() if k.startswith(prefix)}
-            name, decoding = split_decoding(definition)
-            return stored or values_per_case(
-                task, name, by_decoding(arrays).get(decoding and f"@{decoding}", {})
-            )
+            name, view = split_decoding(definition)
+            return stored or values_per_case(task, name, of_view(view))
 
         def recompute(definition: str, chosen: NDArray[np.bool_]) -> Mapping[str, float | None]:
-            name, decoding = split_decoding(definition)
-            decoded = by_decoding(arrays).get(decoding and f"@{decoding}", {})
+            name, view = split_decoding(definition)
             part = {
                 key: array[chosen] if key.startswith(TEST) and len(array) == len(chosen) else array
-                for key, array in decoded.items()
+                for key, array in of_view(view).items()
             }
             return computed_again(task, name, part)
 
-        return Stored(arrays, per_case, recompute)
+        return Stored(arrays, per_case, recompute, of_view)
 
     return read
 

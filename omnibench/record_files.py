@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from omnibench.errors import StoreError
 from omnibench.files import open_regular, plain, read_regular
 
-GROUP = "_group"  # how the names of arrays end that tell patients apart
+GROUP = "_group"  # how the names of arrays end, before their view, that tell patients apart
 PREDICTIONS = ("predictions.jsonl", "predictions.npz")  # of texts, of arrays
 
 
@@ -100,9 +100,14 @@ def packed(predictions: Mapping[str, NDArray[Any]]) -> dict[str, bytes]:
 def without_ids(predictions: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Return predictions with numbers for patients, equal and sorted as their ids are."""
     return {
-        name: _numbers(array) if name.endswith(GROUP) else array
+        name: _numbers(array) if tells_patients(name) else array
         for name, array in predictions.items()
     }
+
+
+def tells_patients(name: str) -> bool:
+    """Return whether an array of this name tells patients apart: `test_group`, of any view."""
+    return name.partition("@")[0].endswith(GROUP)
 
 
 def _numbers(ids: NDArray[Any]) -> NDArray[Any]:

@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from omnibench.catalogue import metrics, tasks
 from omnibench.contracts import file_of
 from omnibench.errors import ExtensionError, OmnibenchError
+from omnibench.mixing import SHARES, WEIGHT, mixed_views
 from omnibench.task import Chance, Metric, Predictions
 
-TEXTS, VALUES = "test_text", "values:"
+TEST, TEXTS, VALUES = "test_", "test_text", "values:"
+CASE = "test_case"
 
 
 def metrics_of(task: str) -> tuple[Metric, ...]:
@@ -33,7 +35,8 @@ def reported_of(task: str) -> tuple[str, ...]:
 def score(task: str, predictions: Predictions) -> dict[str, float | None]:
     """Return {"definition/name": value} of every metric of a task; undefined ones are None.
 
-    Of generated texts every decoding has its own: "definition@b5-t64/name".
+    Every view of the predictions has its own: "definition@gaussian-noise-3/name". Where cases have
+    weights, they are of the metrics that take them.
 
     Raises:
         ExtensionError: a metric raises, or gives no number; or one from outside no row of numbers.
@@ -114,9 +117,10 @@ def _computed(
 ) -> Iterator[tuple[Metric, str, Any]]:
     """Yield (metric, name, what its function gives), each function called once."""
     passes: dict[Any, Any] = {}
+    weighted = WEIGHT in predictions
     for metric in chosen:
         compute = getattr(metric, function)
-        if compute is None:
+        if compute is None or (weighted and not (metric.weighted and function == "compute")):
             continue
         if compute not in passes:
             try:
@@ -165,12 +169,36 @@ def _row(metric: Metric, name: str, values: Any) -> NDArray[Any]:
 
 
 def by_decoding(predictions: Predictions) -> dict[str, Predictions]:
-    """What each decoding predicted, by its suffix "@b5-t64"; without decodings, {"": all}.
+    """Return what each view predicted by its suffix: "" of the test set itself, "@b5-t64", "@VIEW".
 
-    The texts of a decoding are `test_text@b5-t64` in predictions and `test_text` in its part.
+    What a view has of its own is called `test_logits@VIEW` and takes the place of `test_logits` in
+    it. A view with a `test_case` of its own is of other cases, and has nothing of the test set's.
+    Where each decoding of texts is a view, there is no "". A share of low quality among the test
+    images is a view "@low-q25" (see `omnibench.mixing`).
     """
-    suffixes = [name.removeprefix(TEXTS) for name in predictions if name.startswith(f"{TEXTS}@")]
+    suffixes = dict.fromkeys(
+        f"@{view}" for name in predictions if name.startswith(TEST) for view in name.split("@")[1:]
+    )
     if not suffixes:
         return {"": predictions}
-    shared = {name: array for name, array in predictions.items() if "@" not in name}
-    return {suffix: {**shared, TEXTS: predictions[f"{TEXTS}{suffix}"]} for suffix in suffixes}
+    plain = {name: array for name, array in predictions.items() if "@" not in name}
+    views: dict[str, Predictions] = (
+        {} if f"{TEXTS}{next(iter(suffixes))}" in predictions else {"": plain}
+    )
+    for suffix in suffixes:
+        own = {
+            name.removesuffix(suffix): array
+            for name, array in predictions.items()
+            if name.endswith(suffix) and name.startswith(TEST)
+        }
+        shared = without_cases(plain) if CASE in own else plain
+        if (shares := predictions.get(f"{SHARES}{suffix}")) is None:
+            views[suffix] = {**shared, **own}
+        else:
+            views |= mixed_views(plain, own, shares, suffix)
+    return views
+
+
+def without_cases(predictions: Predictions) -> Predictions:
+    """Return the arrays that are not of test cases."""
+    return {name: array for name, array in predictions.items() if not name.startswith(TEST)}

@@ -164,6 +164,8 @@ class Metric:
         reported: whether it gets a table.
         chance: predictions -> what a guess scores on the same test cases, of which only the truth
             is read, or a mapping as of `compute`; None where that is not known.
+        weighted: whether `compute` takes the weights of test cases, `test_weight` [N], where there
+            are some; of test sets of mixed quality no other metric is computed.
     """
 
     id: str
@@ -173,6 +175,7 @@ class Metric:
     per_case: "Callable[[Predictions], NDArray[Any] | Mapping[str, NDArray[Any]]] | None" = None
     reported: bool = True
     chance: "Callable[[Predictions], Chance | Mapping[str, Chance] | None] | None" = None
+    weighted: bool = False
 
     @property
     def definition(self) -> str:

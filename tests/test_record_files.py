@@ -173,8 +173,10 @@ def test_a_pipe_in_a_record_s_or_a_file_s_place_is_damage_and_stops_nothing(
 @pytest.mark.parametrize("texts", [False, True])
 def test_no_id_of_a_patient_is_stored(unit: Unit, tmp_path: Path, texts: bool) -> None:
     ids = np.array(["p-0412", "anna", "p-0412", "zoe"])
-    predictions = {"test_case": np.arange(4), "test_group": ids.astype(object) if texts else ids}
+    ids = ids.astype(object) if texts else ids
+    predictions = {"test_case": np.arange(4), "test_group": ids, "test_group@other": ids}
     cell = unit.cells[0]
     path = RecordStore(tmp_path).write(cell, {**blank(cell), "status": "done"}, predictions)
-    assert read_predictions(path)["test_group"].tolist() == ["1", "0", "1", "2"]
+    for name in ("test_group", "test_group@other"):
+        assert read_predictions(path)[name].tolist() == ["1", "0", "1", "2"]
     assert b"p-0412" not in predictions_path(path).read_bytes()

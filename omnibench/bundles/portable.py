@@ -14,7 +14,13 @@ from typing import Any
 import numpy as np
 
 from omnibench.record import as_bytes, checksum
-from omnibench.record_files import GROUP, PREDICTIONS, packed, read_predictions, without_ids
+from omnibench.record_files import (
+    PREDICTIONS,
+    packed,
+    read_predictions,
+    tells_patients,
+    without_ids,
+)
 
 # Where a path with folders begins: at a word's begin, not within hf_hub:a/b or a web address.
 _WORD = r"(?<=[\s'\"(\[{<=,])|^"
@@ -86,7 +92,7 @@ def _without_ids(record: Path) -> bytes | None:
     if all(
         np.array_equal(arrays[name], array)
         for name, array in numbered.items()
-        if name.endswith(GROUP)
+        if tells_patients(name)
     ):
         return None
     arrays = numbered

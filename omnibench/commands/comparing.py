@@ -30,7 +30,7 @@ from omnibench.stats.across import Overall, by_dataset, overall
 from omnibench.stats.compare import Rules, compare_pairs
 from omnibench.stats.details import Detail, details
 from omnibench.stats.pair import Comparison
-from omnibench.stats.units import Score, undecoded
+from omnibench.stats.units import Score, beside_none, undecoded
 from omnibench.store import RecordStore
 from omnibench.terminal import echo, echo_json
 from omnibench.verdicts import tests_of
@@ -122,7 +122,8 @@ class Compared:
         named = _named(request.metric, scores)
         margin = request.margin or suite.report.equivalence_margin
         rules = rules_of(values, suite.report.correction, margin, named, suite.looks)
-        primary = {s for s in _scores(values) if undecoded(s) in rules.primary.values()}
+        every = beside_none(_scores(values))
+        primary = {s for s in every if undecoded(s) in rules.primary.values()}
         tested = tests_of(
             suite, cells, values, predictions_of(records), rules, scores | primary
         ).comparisons
@@ -163,8 +164,9 @@ class Request:
     """What is asked.
 
     Attributes:
-        metric: a metric, under every definition it has; "definition/metric", of generated texts in
-            every decoding; or "definition@b5-t64/metric". None for what tasks report.
+        metric: a metric, under every definition and view it has; "definition/metric", in every
+            view; or "definition@b5-t64/metric". None for what tasks report of a test set itself and
+            of each decoding of texts.
         suite: whose families the p are of; None for the pair's own.
         margin: of equivalence, in points; None for the suite's, if it has one.
     """
@@ -268,7 +270,7 @@ def _wanted(metric: str | None, values: pd.DataFrame) -> set[Score]:
     scores = _scores(values)
     if metric is None:
         reported = {key for name in tasks for key in reported_of(name)}
-        return {score for score in scores if undecoded(score) in reported}
+        return {score for score in beside_none(scores) if undecoded(score) in reported}
     names = {score: _spelled(score, metric) for score in scores}
     wanted = {score for score, name in names.items() if name == metric}
     if not wanted:

@@ -28,7 +28,7 @@ from omnibench.report.results import Results
 from omnibench.report.study import Study
 from omnibench.scoring import reported_of
 from omnibench.states import CellState
-from omnibench.stats.units import Score, undecoded
+from omnibench.stats.units import Score, beside_none, undecoded
 from omnibench.store import RecordStore
 from omnibench.suite import Suite
 from omnibench.task import makes_backbones
@@ -120,10 +120,10 @@ def _place(state: CellState) -> tuple[str, str, str, str]:
 
 
 def _printed(values: pd.DataFrame) -> set[Score]:
-    """Return the scores that some task prints."""
+    """Return the scores that some task prints, of the test sets themselves."""
     reported = {key for name in tasks for key in reported_of(name)}
     scores = set(zip(values["definition"], values["metric"], strict=True))
-    return {score for score in scores if undecoded(score) in reported}
+    return {score for score in beside_none(scores) if undecoded(score) in reported}
 
 
 def _expected(states: Sequence[CellState]) -> pd.DataFrame:
@@ -136,12 +136,15 @@ def _expected(states: Sequence[CellState]) -> pd.DataFrame:
 def _chosen(every: Sequence[Results]) -> list[Results]:
     """Return the results that are printed, each task's in its own order; the CSV holds all.
 
-    Tasks that make backbones for the others come last.
+    Tasks that make backbones for the others come last. Views beside a test set stand in tables of
+    their own.
     """
+    shown = set(beside_none((r.definition, r.metric) for r in every))
     return [
         results
         for task in sorted(dict.fromkeys(r.task for r in every), key=makes_backbones)
         for key in reported_of(task)
         for results in every
         if (results.task, undecoded((results.definition, results.metric))) == (task, key)
+        and (results.definition, results.metric) in shown
     ]

@@ -28,11 +28,18 @@ class Stored:
         per_case: definition -> metric -> [N] values whose mean is the metric; none of a
             definition that is no mean over cases. Nothing is computed before it is called.
         recompute: (definition, chosen cases [N]) -> metric -> value on these alone.
+        views: the name of a view of the predictions -> the same arrays of it; None where there is
+            none but the test set itself.
     """
 
     arrays: Mapping[str, Array]
     per_case: Callable[[str], Mapping[str, Array]] = lambda definition: {}
     recompute: Recompute = lambda definition, chosen: {}
+    views: Callable[[str], Mapping[str, Array]] | None = None
+
+    def of_view(self, view: str) -> Mapping[str, Array]:
+        """Return the arrays of a view; of "" those of the test set itself."""
+        return self.arrays if self.views is None or not view else self.views(view)
 
 
 Predictions = Callable[[str], Stored]  # of a record's digest
@@ -91,6 +98,7 @@ class Cases:
         values: of each metric that is a mean over cases, [R, N] of repetitions and cases.
         logits: None where the task stores none.
         recompute: of each repetition, as of Stored.
+        weights: [N] by which cases count; None where all count alike.
     """
 
     repetitions: int
@@ -99,6 +107,7 @@ class Cases:
     values: Mapping[Score, Floats]
     logits: Logits | None
     recompute: Sequence[Recompute] = ()
+    weights: Floats | None = None
 
     @property
     def cluster(self) -> NDArray[np.intp]:
@@ -108,19 +117,23 @@ class Cases:
 
 
 def read_cases(
-    digests: Mapping[int, str], predictions: Predictions, scores: Collection[Score] = ()
+    digests: Mapping[int, str],
+    predictions: Predictions,
+    scores: Collection[Score] = (),
+    view: str = "",
 ) -> Cases:
     """Read the test predictions of every repetition of a unit.
 
     Args:
         digests: repetition -> digest of its record.
         predictions: digest -> what that record left.
-        scores: the metrics whose values of each case are wanted, where they have any.
+        scores: the metrics of the view whose values of each case are wanted, if they have any.
+        view: of the predictions; "" for those of the test set itself.
 
     Raises:
         RefusedError: predictions are absent, not finite, or not of one set of cases.
     """
-    parts = [_read(digests[k], predictions, scores) for k in sorted(digests)]
+    parts = [_read(digests[k], predictions, scores, view) for k in sorted(digests)]
     first = parts[0]
     for part in parts[1:]:
         refuse_other_cases(first, part, "the repetitions")
@@ -138,14 +151,15 @@ def read_cases(
     )
 
 
-def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> Cases:
-    where = f"of record {digest[:8]}"
+def _read(digest: str, predictions: Predictions, scores: Collection[Score], view: str) -> Cases:
+    where = f"of record {digest[:8]}" + (f" under '{view}'" if view else "")
     try:
         stored = predictions(digest)
-        ids = stored.arrays["test_case"]
+        arrays = stored.of_view(view)
+        ids = arrays["test_case"]
         if not len(ids):
             raise RefusedError(f"the test predictions {where} hold no case")
-        logits = logits_in(stored.arrays, len(ids), where)
+        logits = logits_in(arrays, len(ids), where)
         values = {
             (definition, metric): np.asarray(of_cases, dtype=np.float64)[None]
             for definition in dict.fromkeys(definition for definition, _ in scores)
@@ -159,8 +173,8 @@ def _read(digest: str, predictions: Predictions, scores: Collection[Score]) -> C
     for (_, metric), of_cases in values.items():
         if of_cases.shape[1:] != ids.shape:
             raise RefusedError(f"the test predictions {where} are not one {metric} a case")
-    groups = stored.arrays.get("test_group")
-    return Cases(1, ids, groups, values, logits, (stored.recompute,))
+    groups, weights = arrays.get("test_group"), arrays.get("test_weight")
+    return Cases(1, ids, groups, values, logits, (stored.recompute,), weights)
 
 
 def bare(cases: Cases) -> Cases:

@@ -22,7 +22,7 @@ from omnibench.stats.pair import (
     refuse_disagreeing,
 )
 from omnibench.stats.result import RefusedError
-from omnibench.stats.units import Key, Score, Unit, primary_score, undecoded, units_of
+from omnibench.stats.units import Key, Score, Unit, by_view, primary_score, undecoded, units_of
 
 Standings = dict[tuple[str, str, str, str, str, str], Standing]  # a unit's key and a score
 
@@ -151,7 +151,7 @@ class _Reader:
         self._predictions, self._scores, self._ranked = predictions, scores, ranked
         self._recomputed = recomputed
         self._summaries: dict[Unit, dict[Score, Summary]] = {}
-        self._cases: Cases | None = None
+        self._cases: dict[str, Cases] = {}  # of each view, those that all others are held against
         self.read = functools.lru_cache(maxsize=2)(self._read)  # a baseline stays
 
     def summaries(self, unit: Unit) -> Mapping[Score, Summary]:
@@ -166,16 +166,16 @@ class _Reader:
             for score in unit.scores
             if self._scores is None or score in self._scores or score in self._ranked
         ]
-        outcomes: dict[Score, Outcome]
-        try:
-            cases = read_cases(unit.digests, self._predictions, wanted)
-            if self._cases is None:
-                self._cases = bare(cases)
-            refuse_other_cases(self._cases, cases, "the models of this dataset")
-            again = [score for score in wanted if undecoded(score) in self._recomputed]
-            outcomes = {**influences(cases, wanted, again=again)}
-        except RefusedError as reason:
-            outcomes = dict.fromkeys(wanted, reason)
+        outcomes: dict[Score, Outcome] = {}
+        for view, scores in by_view(wanted).items():
+            try:
+                cases = read_cases(unit.digests, self._predictions, scores, view)
+                first = self._cases.setdefault(view, bare(cases))
+                refuse_other_cases(first, cases, "the models of this dataset")
+                again = [score for score in scores if undecoded(score) in self._recomputed]
+                outcomes |= influences(cases, scores, again=again)
+            except RefusedError as reason:
+                outcomes |= dict.fromkeys(scores, reason)
         self._summaries[unit] = {
             score: outcome.summary
             for score, outcome in outcomes.items()

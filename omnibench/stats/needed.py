@@ -14,7 +14,7 @@ from omnibench.stats.pilot import Pilot, Study
 from omnibench.stats.power import power_over_runs
 from omnibench.stats.result import ALPHA, NO_SPREAD, RefusedError
 from omnibench.stats.sizes import NONE, PowerOf, Size, detectable, smallest
-from omnibench.stats.units import Key, Score, Unit, primary_score
+from omnibench.stats.units import Key, Score, Unit, primary_score, split_decoding
 
 NO_BASELINE = "no finished run of the baseline"
 NO_RUN = "no finished run"
@@ -136,7 +136,7 @@ def _side(
     if not np.isfinite(values).all():
         return RefusedError(f"{metric} is undefined in some repetition")
     try:
-        cases = read_cases(unit.digests, predictions, [score])
+        cases = read_cases(unit.digests, predictions, [score], split_decoding(definition)[1])
         influence = influences(cases, [score]).get(score)
     except RefusedError as reason:
         return reason

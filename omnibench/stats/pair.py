@@ -219,12 +219,14 @@ def refuse_incomparable(row: Comparison, a: Unit, b: Unit) -> None:
     """Raise RefusedError where a value is absent or undefined, or repetitions are of two kinds."""
     for backbone, unit, n in ((row.backbone_a, a, row.n_a), (row.backbone_b, b, row.n_b)):
         others = [definition for definition, metric in unit.scores if metric == row.metric]
-        name, decoding = split_decoding(row.definition)
-        decoded = [d for other, d in map(split_decoding, others) if other == name]
-        if n == 0 and decoding and decoded:
+        name, view = split_decoding(row.definition)
+        views = [
+            v or "the test set itself" for other, v in map(split_decoding, others) if other == name
+        ]
+        if n == 0 and view and views:
             raise RefusedError(
-                f"{backbone} was decoded with {', '.join(decoded)} only, not with {decoding}, and "
-                "different decodings are never compared"
+                f"{backbone} has predictions of {', '.join(views)} only, not of {view}, and "
+                "different views of predictions are never compared"
             )
         if n == 0 and others:
             raise RefusedError(

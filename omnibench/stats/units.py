@@ -25,27 +25,49 @@ COLUMNS = (
 )
 
 Key = tuple[str, str, str, str]  # task, dataset, adaptation, backbone
-Score = tuple[str, str]  # definition ("id", of generated texts "id@b5-t64"), metric
+Score = tuple[str, str]  # definition ("id", of a view of the predictions "id@b5-t64"), metric
 
 
 def split_decoding(definition: str) -> tuple[str, str]:
-    """Return a definition's id and how its texts were decoded ("b5-t64"; "" without texts)."""
+    """Return a definition's id and the view of the predictions: "gaussian-noise-3", "b5-t64".
+
+    The view is "" of the test set itself, as one way of decoding texts is not: each has its name.
+    """
     name, _, decoding = definition.partition("@")
     return name, decoding
 
 
 def undecoded(score: Score) -> str:
-    """Return "definition/metric" as a task lists it, whichever the decoding."""
+    """Return "definition/metric" as a task lists it, whichever the view."""
     return f"{split_decoding(score[0])[0]}/{score[1]}"
 
 
 def primary_score(scores: Iterable[Score], metric: str | None) -> Score | None:
-    """Return which score is of a task's primary metric: of several decodings, the last one.
+    """Return which score is of a task's primary metric: of the test set, or the last decoding's.
 
     Args:
-        metric: "definition/name" without a decoding; None of a task without one.
+        metric: "definition/name" without a view; None of a task without one.
     """
-    return next((s for s in reversed([*scores]) if undecoded(s) == metric), None)
+    own = [score for score in beside_none(scores) if undecoded(score) == metric]
+    return own[-1] if own else None
+
+
+def beside_none(scores: Iterable[Score]) -> list[Score]:
+    """Return the scores of the test sets themselves, and of texts those of every decoding.
+
+    What is left out are further views beside a test set's own score, as of its corrupted images.
+    """
+    every = [*scores]
+    plain = {undecoded(score) for score in every if not split_decoding(score[0])[1]}
+    return [s for s in every if not split_decoding(s[0])[1] or undecoded(s) not in plain]
+
+
+def by_view(scores: Iterable[Score]) -> dict[str, list[Score]]:
+    """Return the scores of each view, "" for the test set itself."""
+    views: dict[str, list[Score]] = {}
+    for score in scores:
+        views.setdefault(split_decoding(score[0])[1], []).append(score)
+    return views
 
 
 @dataclass(eq=False)

@@ -228,8 +228,8 @@ def test_different_decodings_are_never_compared(texts: Texts) -> None:
     refused = {c.definition: c for c in texts.comparisons}["cap@b5-t128"]
     assert refused.test == "none"
     assert refused.note == (
-        "base was decoded with b1-t64 only, not with b5-t128, and different decodings are never "
-        "compared"
+        "base has predictions of b1-t64 only, not of b5-t128, and different views of predictions "
+        "are never compared"
     )
 
 

@@ -13,6 +13,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from omnibench.errors import RequestError, StoreError
+from omnibench.scoring import by_decoding
 from omnibench.stats.across import overall
 from omnibench.stats.best import Standing
 from omnibench.stats.cases import Stored
@@ -489,3 +490,32 @@ def test_each_definition_that_is_a_mean_over_cases_is_tested(records: Records) -
     assert (macro["low"], macro["high"]) == pytest.approx((image["low"] / 2, image["high"] / 2))
     only = compare_pairs(records.values, left.__getitem__, [("a", "b")], RULES, {("macro", "dice")})
     assert single(only)["p"] == macro["p"]
+
+
+def test_a_view_is_compared_by_its_own_predictions_as_a_test_set_is(
+    records: Records, make_logits: Callable[..., Any]
+) -> None:
+    labels = np.arange(80) % 2
+    alone = Records()
+    for seed, name in enumerate(("good", "base")):
+        noisy = make_logits(seed + 7, labels, signal=0.4)
+        records.add(name, make_logits(seed, labels), labels)
+        alone.add(name, noisy, labels)
+    for row in alone.rows:  # both have the same digests
+        records.rows.append({**row, "definition": f"{row['definition']}@noise-3"})
+        logits = alone.stored[row["digest"]]["test_logits"]
+        records.stored[row["digest"]]["test_logits@noise-3"] = logits
+
+    def predictions(digest: str) -> Stored:
+        arrays = records.stored[digest]
+        return Stored(arrays, views=lambda view: by_decoding(arrays)[f"@{view}"])
+
+    rows = compare_pairs(records.values, predictions, [("good", "base")], RULES)
+    expected = compare_pairs(alone.values, alone.predictions, [("good", "base")], RULES)
+    for row in expected:
+        viewed = next(r for r in rows if r.score == (f"{row.definition}@noise-3", row.metric))
+        assert (viewed.test, viewed.p, viewed.low, viewed.high) == (
+            *(row.test, row.p, row.low, row.high),
+        )
+        assert not viewed.primary  # that is the test set's own
+    assert sum(row.primary for row in rows) == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.label_budget import WHOLE, LabelBudget
+from omnibench.views import Mix, View
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
@@ -54,6 +55,8 @@ class Unit:
         needs: what is absent here, each with where to get it; a unit with needs is blocked.
         after: units whose records it needs, such as the pretraining of its backbone.
         labels: its label budget, "10%" or "4/class": which of the training images it may use.
+        views: what else it is tested on than the test images of its dataset.
+        mix: which share of its images is of low quality; None where nothing is said of quality.
     """
 
     task: str
@@ -71,6 +74,8 @@ class Unit:
     after: "tuple[Unit, ...]" = ()
     deciding: Mapping[str, Any] | None = None
     labels: str = WHOLE
+    views: tuple[View, ...] = ()
+    mix: Mix | None = None
 
     @functools.cached_property
     def name(self) -> str:
@@ -135,14 +140,22 @@ class Unit:
         }
 
     @property
-    def _budget(self) -> dict[str, str]:
-        # Where it is the whole, records and digests are as before there were budgets.
-        return {} if self.labels == WHOLE else {"labels": self.labels}
+    def _beyond(self) -> dict[str, Any]:
+        """Return what a block asks for beyond all labels and the test images as they are.
+
+        Where it asks for nothing, records and digests are as they were before there was any.
+        """
+        beyond: dict[str, Any] = {} if self.labels == WHOLE else {"labels": self.labels}
+        if self.views:
+            beyond["test_on"] = [view.as_dict() for view in self.views]
+        if self.mix is not None:
+            beyond["mix"] = self.mix.as_dict()
+        return beyond
 
     def spec(self, repetition: int) -> dict[str, Any]:
         """Return everything that was asked for, resolved, as plain strings and numbers."""
         return {
-            **self._budget,
+            **self._beyond,
             "task": self.task,
             "dataset": self.dataset.id,
             "backbone": self.backbone.id,
@@ -159,7 +172,7 @@ class Unit:
     def identity(self, repetition: int) -> dict[str, Any]:
         """Return what decides a cell's numbers, and nothing of the machine: its digest's input."""
         return {
-            **self._budget,
+            **self._beyond,
             "format": FORMAT,
             "task": self.task,
             "dataset": self.dataset.id,

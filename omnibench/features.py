@@ -25,6 +25,7 @@ from omnibench.feature_rows import FeatureRows
 from omnibench.files import write_atomically
 from omnibench.locks import locked
 from omnibench.recipe import DRAW
+from omnibench.views import CORRUPTED_VERSION
 
 log = logging.getLogger("omnibench")
 
@@ -44,6 +45,7 @@ class FeatureKey:
 
     Attributes:
         sources: source digests of dataset and backbone.
+        split: "test", or "test@gaussian-noise-3" of its corrupted images.
         kind: "embed", or "maps:thirds" (blocks at each third of a ViT, strides of a CNN).
         limit: how many images of the split are drawn; None for all.
         names: what dataset and backbone are called, for people; they decide nothing.
@@ -73,8 +75,12 @@ def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey
     recipe = unit.recipe
     if recipe.get("init") == "per-repetition":
         sources["draw"] = unit.backbone.source
+    # What else a unit is tested on decides nothing of these.
+    own = {name: digest for name, digest in unit.sources.items() if "@" not in name}
+    if "@" in split:  # corrupted images, by random numbers of this dataset
+        sources["corrupted"] = f"{unit.dataset.id}@{CORRUPTED_VERSION}"
     return FeatureKey(
-        sources={**unit.sources, **sources},
+        sources={**own, **sources},
         split=split,
         input_size=recipe["input_size"],
         normalization=recipe["normalization"],

@@ -61,7 +61,7 @@ def values_of(
         facts = (
             record["digest"],
             record["pairing"],
-            adaptation.varying(spec["recipe"], spec.get("labels", WHOLE)),
+            adaptation.varying(spec["recipe"], spec.get("labels", WHOLE), spec.get("mix")),
             card is not None and card.source_kind == "random" and not redrawn,
         )
         place = (spec["task"], spec["dataset"], spec["backbone"], spec["short"])

@@ -27,6 +27,8 @@ from omnibench.recipe import resolve_recipe
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.task import Adaptation, Task
+from omnibench.view_requests import CLEAN, MixRequest, TestOn, refused, views_of
+from omnibench.views import Mix, draws
 
 # Beams and the largest number of new tokens.
 Decoding = Annotated[str, StringConstraints(pattern=r"^b[1-9]\d*-t[1-9]\d*$")]
@@ -48,6 +50,8 @@ class Entry(BaseModel):
         repetitions: of this block; None for the suite's.
         labels: label budgets: shares of the training images ("10%") or images of each class
             ("4/class").
+        test_on: what else each cell is tested on: corrupted test images, other datasets.
+        mix: shares of low quality among the images of training and test; None for no mix.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -60,6 +64,8 @@ class Entry(BaseModel):
     decodings: Annotated[list[Decoding], Field(min_length=1)] | None = None
     repetitions: Annotated[int, Field(ge=1)] | None = None
     labels: Budgets = [WHOLE]
+    test_on: Annotated[list[TestOn], Field(min_length=1)] = [CLEAN]
+    mix: MixRequest | None = None
 
 
 def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) -> int:
@@ -70,10 +76,12 @@ def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) ->
     redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
     drawn = sum(card.source_kind == "random" for card in selected) if redrawn else 0
     each = 0  # cells of one dataset
-    for request, labels in itertools.product(entry.adaptations, entry.labels):
+    mixes = _mixes(entry)
+    for request, labels, mix in itertools.product(entry.adaptations, entry.labels, mixes):
         name = request if isinstance(request, str) else next(iter(request), "")
         known = adaptations.get(name)
         once = known is not None and known.deterministic and labels == WHOLE
+        once = once and not (mix and draws(mix.as_dict()))
         repeated = drawn if once else len(selected)
         each += repeated * (entry.repetitions or repetitions) + len(selected) - repeated
     return len(entry.datasets) * each
@@ -89,7 +97,7 @@ def entry_units(
     where: str,
     extra: tuple[str, ...],
 ) -> Iterator[Unit]:
-    """Yield the units of a block, by dataset, backbone, adaptation and label budget.
+    """Yield the units of a block, by dataset, backbone, adaptation, label budget and quality.
 
     Args:
         seed, repetitions: of the suite, which the block's own come before.
@@ -112,22 +120,25 @@ def entry_units(
             raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
         adaptations.append((adaptation, options, adaptation.short(options)))
     _check_budgets(task, entry.labels, f"{where}.labels")
+    if entry.mix is not None and "a mix" not in task.views:
+        raise RequestError(f"{where}.mix: {refused(task, 'a mix')}")
     selected = select(cards, entry.backbones, f"{where}.backbones", extra)
 
     @functools.cache
-    def shared(index: int, labels: str, is_random: bool) -> dict[str, Any]:
+    def shared(index: int, labels: str, mix: Mix | None, is_random: bool) -> dict[str, Any]:
         """Return what an adaptation's units have in common, of drawn backbones or of others."""
         adaptation, options, short = adaptations[index]
         name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
         if not is_random:
             recipe = {**recipe, "init": "fixed"}
         decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
-        once = adaptation.varying(recipe, labels) == "nothing"
+        once = adaptation.varying(recipe, labels, mix and mix.as_dict()) == "nothing"
         return {
             "task": task.name,
             "adaptation": adaptation.name,
-            "short": short + LabelBudget.from_text(labels).suffix,
+            "short": short + LabelBudget.from_text(labels).suffix + (mix.suffix if mix else ""),
             "labels": labels,
+            "mix": mix,
             "options": options,
             "recipe": recipe,
             "suite_seed": seed,
@@ -150,15 +161,26 @@ def entry_units(
                 f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
                 f"not {task.name}"
             )
+        views = views_of(entry.test_on, task, dataset, base, f"{where}.test_on")
+        of_views, needs_of_views = sources.of_views(views)
         for card in selected:
             for number, (adaptation, options, _) in enumerate(adaptations):
                 digests, lacking = sources.of(dataset, card, task, adaptation, options)
-                for labels in entry.labels:
-                    parts = shared(number, labels, card.source_kind == "random")
+                for labels, mix in itertools.product(entry.labels, _mixes(entry)):
+                    parts = shared(number, labels, mix, card.source_kind == "random")
                     needs = lacking + sources.lacking(card, adaptation, parts["recipe"])
                     yield Unit(
-                        dataset=dataset, backbone=card, sources=digests, needs=needs, **parts
+                        dataset=dataset,
+                        backbone=card,
+                        sources={**digests, **of_views},
+                        needs=needs + needs_of_views,
+                        views=views,
+                        **parts,
                     )
+
+
+def _mixes(entry: Entry) -> list[Mix | None]:
+    return [None] if entry.mix is None else [*entry.mix.mixes()]
 
 
 def _check_budgets(task: Task, budgets: list[str], where: str) -> None:

@@ -48,6 +48,9 @@ SPEC_SHAPE: Mapping[str, type] = {
     "seed": int,
     "repetition": int,
 }
+# What a block asks for beyond what all do; a record without it is of all labels, and so on.
+BEYOND_SHAPE: Mapping[str, type] = {"labels": str, "test_on": list, "mix": dict}
+NOTHING_BEYOND: Mapping[str, Any] = {"labels": WHOLE, "test_on": [], "mix": {}}
 FILE_ENDING = re.compile(r"[\w@-]+(\.[\w@-]+)*")
 # What stands for what an environment does not tell.
 ENVIRONMENT: Mapping[str, Any] = {"packages": {}, "plugins": [], "precision": ""}
@@ -199,7 +202,7 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     """Return whether a record has its shape, a result or an error, and its checksum."""
     if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
         return False
-    if not isinstance(record["spec"].get("labels", WHOLE), str):
+    if not _has_shape({**NOTHING_BEYOND, **record["spec"]}, BEYOND_SHAPE):
         return False
     environment = {**ENVIRONMENT, **record["environment"]}
     if not _has_shape(environment, {name: type(value) for name, value in ENVIRONMENT.items()}):

@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from omnibench.errors import DataError, RequestError, StoreError, WeightsError
 from omnibench.options import Place, places, portable
 from omnibench.record import look_at
 from omnibench.task import Adaptation, Task
+from omnibench.views import External, View
 from omnibench.weights_record import find_weights_record
 
 # Fields of a card that change its numbers though the weights stay the same; of a builder, every
@@ -65,17 +66,12 @@ class Sources:
         Raises:
             RequestError: a dataset among the options is unknown.
         """
-        if dataset.id not in self._datasets:
-            digest, needs = self._of_dataset(dataset)
-            if digest == ABSENT:
-                digest = self._recorded(f"*/{dataset.id}/*", "dataset")
-            self._datasets[dataset.id] = digest, needs
+        data_digest, data_needs = self.of_dataset(dataset)
         if backbone.id not in self._backbones:
             # What decides is the card as it was given: a hub's configuration, which may complete
             # it, is not on every machine.
             given = self._given.get(backbone.id, backbone)
             self._backbones[backbone.id] = self.of_backbone(given)
-        data_digest, data_needs = self._datasets[dataset.id]
         weights_digest, weights_needs = self._backbones[backbone.id]
         digests = {"dataset": data_digest, "backbone": weights_digest}
         digests |= self._of_code(task, adaptation)
@@ -92,6 +88,31 @@ class Sources:
                     self._options[place] = self._of_option(name, kind, options[name])
                 digests[name], further = self._options[place]
                 needs += further
+        return digests, needs
+
+    def of_dataset(self, card: DatasetCard) -> tuple[str, tuple[str, ...]]:
+        """Return the source digest of a dataset, and what is absent of it."""
+        if card.id not in self._datasets:
+            digest, needs = self._of_dataset(card)
+            if digest == ABSENT:
+                digest = self._recorded(f"*/{card.id}/*", "dataset")
+            self._datasets[card.id] = digest, needs
+        return self._datasets[card.id]
+
+    def of_views(self, views: Sequence[View]) -> tuple[dict[str, str], tuple[str, ...]]:
+        """Return the source digests of the datasets that units are tested on, and what is absent.
+
+        One that is absent is known by the records of cells that were tested on it.
+        """
+        digests: dict[str, str] = {}
+        needs: tuple[str, ...] = ()
+        for view in views:
+            if isinstance(view, External):
+                digest, absent = self.of_dataset(view.dataset)
+                if digest == ABSENT:
+                    digest = self._recorded("*/*/*", view.source)
+                digests[view.source] = digest
+                needs += absent
         return digests, needs
 
     def _of_code(self, task: Task, adaptation: Adaptation) -> dict[str, str]:

@@ -15,6 +15,8 @@ from omnibench.label_budget import WHOLE, Kind
 from omnibench.recipe import DRAW, Recipe
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.validation import validate
+from omnibench.views import Kind as ViewKind
+from omnibench.views import draws
 
 if TYPE_CHECKING:
     from omnibench.adapt.trainable import Attach
@@ -97,10 +99,13 @@ class Adaptation:
         """Whether every repetition would give the same numbers."""
         return self.varies == "nothing"
 
-    def varying(self, recipe: Mapping[str, Any], labels: str = WHOLE) -> str:
-        """Return what differs between repetitions under a recipe and a label budget."""
+    def varying(
+        self, recipe: Mapping[str, Any], labels: str = WHOLE, mix: Mapping[str, Any] | None = None
+    ) -> str:
+        """Return what differs between repetitions under a recipe, a label budget and a mix."""
         parts = [
             "label subset" if labels != WHOLE else "",
+            "images of low quality" if mix and draws(mix) else "",
             "initial weights" if recipe.get("init") == "per-repetition" else "",
             "" if self.deterministic else self.varies,
         ]
@@ -261,6 +266,8 @@ class Task:
         makes_backbones: whether a cell leaves weights that are a backbone for others.
         budgets: the kinds of label budgets that it keeps to, as `omnibench.data.label_subset`
             draws them; a suite's `labels` of another kind is refused.
+        views: on what else than the test images of its dataset a cell of it can be tested; a
+            suite's `test_on` or `mix` of another kind is refused.
     """
 
     name: str
@@ -273,6 +280,7 @@ class Task:
     pictures: ClassVar[Mapping[str, str]] = {}
     makes_backbones: bool = False
     budgets: ClassVar[frozenset[Kind]] = frozenset()
+    views: ClassVar[frozenset[ViewKind]] = frozenset()
 
     def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
         """Yield what looks wrong in a unit's records, for the report's head; in few words.

@@ -19,13 +19,14 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, forward_rows, micro_batch
 from omnibench.errors import DataError
 from omnibench.feature_rows import FeatureRows
-from omnibench.features import FeatureKey, FeatureStore, feature_key
+from omnibench.features import FeatureStore, feature_key
 from omnibench.placement import MAPS, TOKENS
 from omnibench.task import Ability
 
 # What a frozen encoder gives for uint8 images: [B, ...], and facts of it to remember.
 Method = Callable[[Encoder, Tensor], Tensor]
 Facts = Callable[[Encoder], Mapping[str, Any]]
+Owner = tuple[Unit, str]  # a unit of the dataset that images are of, and the name of their split
 # Kind of the feature key -> what it takes of the encoder.
 ABILITIES: Mapping[str, Ability] = {"embed": "embed", MAPS: "maps", TOKENS: "tokens"}
 
@@ -79,10 +80,15 @@ class FrozenPass:
         self.context.progress(f"{FEATURES} {name}", stop, len(split))
         return rows
 
-    def stored(self, name: str, split: Split) -> FeatureRows:
-        """A split's rows from the feature store, computed where they are absent."""
+    def stored(self, name: str, split: Split, owner: Owner | None = None) -> FeatureRows:
+        """A split's rows from the feature store, computed where they are absent.
+
+        Args:
+            owner: of a split of another dataset, what its features are called there.
+        """
+        unit, own_name = owner or (self.unit, name)
         return FeatureStore(self.context.features).get(
-            self._key(name),
+            feature_key(unit, own_name, self.kind, **self._loaded_file),
             len(split),
             lambda: self.encoder[1],
             lambda start, stop: self.rows(name, split, start, stop),
@@ -90,9 +96,6 @@ class FrozenPass:
             # What a builder builds is known for certain only once it is built.
             self.encoder[1]["digest"] if self.unit.backbone.source_kind == "module" else None,
         )
-
-    def _key(self, name: str) -> FeatureKey:
-        return feature_key(self.unit, name, self.kind, **self._loaded_file)
 
     @functools.cached_property
     def _loaded_file(self) -> dict[str, str]:
@@ -151,8 +154,16 @@ class UnitFeatures:
         return int(next(iter(self.arrays.values())).shape[1])
 
 
-def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> UnitFeatures:
+def unit_features(
+    unit: Unit,
+    splits: Mapping[str, Split],
+    context: Context,
+    owners: Mapping[str, Owner] | None = None,
+) -> UnitFeatures:
     """Return the unit's embeddings.
+
+    Args:
+        owners: of the splits of other datasets, what their features are called there.
 
     Raises:
         DataError: two splits were made with different weights.
@@ -160,7 +171,8 @@ def unit_features(unit: Unit, splits: Mapping[str, Split], context: Context) -> 
     forward = FrozenPass(
         unit, context, "embed", lambda encoder, images: encoder.embed(images).float()
     )
-    rows = {name: forward.stored(name, split) for name, split in splits.items()}
+    owners = owners or {}
+    rows = {name: forward.stored(name, split, owners.get(name)) for name, split in splits.items()}
     made = PassFacts.from_facts(
         unit,
         {name: features.facts for name, features in rows.items()},

@@ -1,0 +1,105 @@
+"""Views of a trained cell's predictions: further test sets on which it is predicted again.
+
+A view is the test images corrupted, or those of another dataset. Under a mix, a share of a unit's
+images is of low quality. No torch here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from omnibench.cards import DatasetCard
+from omnibench.mixing import share_name
+
+LOW = "low"  # the view of the test images of low quality
+CORRUPTED_VERSION = 1  # in the identity: raised when corrupted images change
+
+Kind = Literal["corrupted images", "another dataset", "a mix"]  # of what tests a cell
+
+
+@dataclass(frozen=True)
+class Corrupted:
+    """The test images under one corruption.
+
+    Attributes:
+        corruption: as views call it: "gaussian-noise", "mri.bias-field".
+        severity: 1 to 5.
+    """
+
+    corruption: str
+    severity: int
+    kind: Kind = field(default="corrupted images", init=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Return what stands behind the "@": "gaussian-noise-3"."""
+        return f"{self.corruption}-{self.severity}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what decides it, as plain values."""
+        return {
+            "view": self.name,
+            "corruption": self.corruption,
+            "severity": self.severity,
+            "version": CORRUPTED_VERSION,
+        }
+
+
+@dataclass(frozen=True)
+class External:
+    """The test images of another dataset, whose content is among the unit's sources.
+
+    Attributes:
+        classes: its class -> one of the trained dataset, or None for a class whose images are left
+            out; {} where the two have the same classes.
+    """
+
+    dataset: DatasetCard
+    classes: Mapping[str, str | None] = field(default_factory=dict)
+    kind: Kind = field(default="another dataset", init=False, repr=False)
+
+    @property
+    def name(self) -> str:
+        """Return what stands behind the "@": the dataset's id."""
+        return self.dataset.id
+
+    @property
+    def source(self) -> str:
+        """Return what its content is called among a unit's sources."""
+        return f"dataset@{self.dataset.id}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what decides it beside its content, as plain values."""
+        return {"view": self.name, "dataset": self.dataset.id, "map": dict(self.classes)}
+
+
+View = Corrupted | External
+
+
+@dataclass(frozen=True)
+class Mix:
+    """The quality of a unit's images.
+
+    Attributes:
+        low: what makes copies of low quality.
+        train: the share of low quality among its training and validation images.
+        test: the shares among the test images that it is judged on.
+    """
+
+    low: Corrupted
+    train: float
+    test: tuple[float, ...]
+
+    @property
+    def suffix(self) -> str:
+        """Return its form behind an adaptation's: "@low25"."""
+        return f"@{LOW}{share_name(self.train)}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what decides it, as plain values."""
+        return {"low": self.low.as_dict(), "train": self.train, "test": list(self.test)}
+
+
+def draws(mix: Mapping[str, Any]) -> bool:
+    """Return whether a mix, as plain values, is of other images in each repetition."""
+    return bool(0 < mix["train"] < 1)

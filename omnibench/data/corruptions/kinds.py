@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 SEVERITIES = (1, 2, 3, 4, 5)
 
 Image = NDArray[np.uint8]  # [H, W] or [H, W, 3]
+Apply = Callable[[Image, Any, np.random.Generator], Image]
+Levels = tuple[Any, Any, Any, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Corruption:
         levels: what `apply` is given at severities 1 to 5.
     """
 
-    apply: Callable[[Image, Any, np.random.Generator], Image]
-    levels: tuple[Any, Any, Any, Any, Any]
+    apply: Apply
+    levels: Levels
 
 
 @dataclass(frozen=True)

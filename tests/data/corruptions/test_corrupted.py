@@ -2,24 +2,12 @@
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from omnibench.data.corruptions import SEVERITIES, corrupted, corruption_named, view_names
 from omnibench.errors import RequestError
+from tests.data.corruptions.pictures import images
 
 NAMES = view_names()
-
-
-def images(count: int = 3, channels: int = 1, side: int = 32) -> NDArray[np.uint8]:
-    """Return smooth images with an edge and some texture: uint8 [count, side, side(, 3)]."""
-    rng = np.random.default_rng(0)
-    rows, columns = np.mgrid[:side, :side] / side
-    shapes = 90 * (rows + columns) / 2 + 90 * (np.hypot(rows - 0.5, columns - 0.4) < 0.3)
-    texture = rng.normal(0, 6, (count, side, side, channels))
-    batch: NDArray[np.uint8] = np.clip(shapes[None, ..., None] + 30 + texture, 0, 255).astype(
-        np.uint8
-    )
-    return batch.reshape(count, side, side, 3) if channels == 3 else batch.reshape(-1, side, side)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -48,7 +36,7 @@ def test_an_image_is_corrupted_alike_alone_and_in_any_company(name: str) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_severity_lies_further_from_the_clean_image(name: str) -> None:
-    clean = images(8, side=64)
+    clean = images(8, side=112)
     errors = [
         ((corrupted(clean, name, severity, np.arange(8)) - clean.astype(float)) ** 2).mean()
         for severity in SEVERITIES

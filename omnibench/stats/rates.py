@@ -1,4 +1,4 @@
-"""Formulas of classification, in one place: probabilities, F1, AUC, calibration and Brier score.
+"""Formulas of classification, in one place: probabilities, F1, kappa, AUC, ECE and Brier score.
 
 Rates are fractions of 1. "Scores" rank cases; the higher, the more a case is a positive.
 """
@@ -47,6 +47,20 @@ def macro_f1(counts: Ints) -> float:
     """Return the mean F1 over the classes that occur or are predicted, from `confusion`."""
     sizes = counts.sum(axis=0) + counts.sum(axis=1)
     return float(np.mean(f1_scores(np.diag(counts), sizes)[sizes > 0]))
+
+
+def quadratic_kappa(counts: Ints) -> float | None:
+    """Return Cohen's kappa with the squared distance of classes as weights, from `confusion`.
+
+    It is of classes in an order. None where all cases are of one class and are predicted as it.
+
+    Source:
+        Cohen 1968, Weighted kappa, Psychological Bulletin 70.
+    """
+    distance = np.subtract.outer(np.arange(len(counts)), np.arange(len(counts))) ** 2
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
+    by_chance = float((distance * expected).sum())
+    return 1 - float((distance * counts).sum()) / by_chance if by_chance else None
 
 
 def f1_scores(hits: NDArray[Any], sizes: NDArray[Any]) -> Floats:

@@ -132,19 +132,26 @@ def _computed(
                     f"the metric {metric.id}: its `{function}` ({file_of(compute)}) raised "
                     f"{type(error).__name__}: {error}"
                 ) from error
+            if isinstance(passes[compute], Mapping):
+                sharing = [other for other in chosen if getattr(other, function) is compute]
+                _refuse_unknown(metric, function, passes[compute], sharing)
         values = passes[compute]
         if not isinstance(values, Mapping):
             yield metric, metric.name, values
             continue
-        sharing = [other for other in chosen if getattr(other, function) is compute]
-        for name, value in values.items():
-            if metric.covers(name):
-                yield metric, name, value
-            elif not any(other.covers(name) for other in sharing):
-                raise ExtensionError(
-                    f"the metric {metric.id}: its `{function}` ({file_of(compute)}) gave '{name}', "
-                    "which no metric of its pass is called; register one of that name"
-                )
+        yield from ((metric, name, value) for name, value in values.items() if metric.covers(name))
+
+
+def _refuse_unknown(
+    metric: Metric, function: str, values: Mapping[str, Any], sharing: Sequence[Metric]
+) -> None:
+    """Raise ExtensionError where a pass gives a name that none of its metrics has."""
+    for name in values:
+        if not any(other.covers(name) for other in sharing):
+            raise ExtensionError(
+                f"the metric {metric.id}: its `{function}` ({file_of(getattr(metric, function))}) "
+                f"gave '{name}', which no metric of its pass is called; register one of that name"
+            )
 
 
 def _number(metric: Metric, name: str, value: Any) -> float | None:

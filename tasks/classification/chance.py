@@ -30,13 +30,14 @@ def omnirad_classification(predictions: Predictions) -> Mapping[str, Chance]:
 
 
 def omnibench_classification(predictions: Predictions) -> Mapping[str, Chance]:
-    """Return what a guess scores in balanced accuracy and Brier score; {} of multi-label."""
+    """Return what a guess scores in balanced accuracy, Brier score and kappa; {} of multi-label."""
     if predictions["test_labels"].ndim == 2:
         return {}
     classes = predictions["test_logits"].shape[1]
     return {
         "balanced-accuracy": Chance(1 / classes, UNIFORM),
         "brier": Chance(1 - 1 / classes, "the same probability for every class"),
+        "quadratic-kappa": Chance(0.0, UNIFORM),
     }
 
 

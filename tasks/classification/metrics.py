@@ -18,12 +18,13 @@ from omnibench.stats.rates import (
     f1_scores,
     macro_f1,
     mean_auc,
+    quadratic_kappa,
     softmax,
     squared_errors,
 )
 from omnibench.task import Predictions, metrics_of_pass
 
-from . import chance
+from . import chance, operating_points, selective
 
 
 def omnirad_classification(predictions: Predictions) -> Mapping[str, float | None]:
@@ -54,7 +55,10 @@ def omnirad_classification_4dp(predictions: Predictions) -> Mapping[str, float |
 
 
 def omnibench_classification(predictions: Predictions) -> Mapping[str, float | None]:
-    """Return balanced accuracy, calibration error (15 bins), Brier score; {} of multi-label."""
+    """Return balanced accuracy, calibration error (15 bins), Brier score and quadratic kappa.
+
+    Kappa is of classes in an order, such as grades. {} of multi-label.
+    """
     logits, labels = predictions["test_logits"], predictions["test_labels"]
     if labels.ndim == 2:
         return {}
@@ -66,6 +70,7 @@ def omnibench_classification(predictions: Predictions) -> Mapping[str, float | N
         "balanced-accuracy": balanced_accuracy(counts),
         "ece": expected_calibration_error(probabilities.max(axis=1), predicted == labels),
         "brier": float(squared_errors(truth, probabilities).mean()),
+        "quadratic-kappa": quadratic_kappa(counts),
     }
 
 
@@ -97,9 +102,11 @@ METRICS = (
     *metrics_of_pass("omnirad-classification-4dp", (*SHOWN, "auc-*"), omnirad_classification_4dp),
     *metrics_of_pass(
         "omnibench-classification",
-        ("balanced-accuracy", "ece", "brier"),
+        ("balanced-accuracy", "ece", "brier", "quadratic-kappa"),
         omnibench_classification,
         down=("ece", "brier"),
         chance=chance.omnibench_classification,
     ),
+    *operating_points.METRICS,
+    *selective.METRICS,
 )

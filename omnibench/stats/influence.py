@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.errors import OmnibenchError
+from omnibench.stats.blocks import block_of, moved_by_blocks
 from omnibench.stats.cases import Cases, Logits
 from omnibench.stats.delong import auc_influence
 from omnibench.stats.result import Floats, RefusedError
 from omnibench.stats.units import Score
 
-BLOCKS = 20  # of patients, where a metric is computed again without each
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.intp]
 
@@ -102,7 +102,7 @@ def influences(
         scores: the metrics wanted.
         chosen: [N] of which cases the metric is taken; None for all.
         again: those of them that may be computed again without blocks of patients, which takes
-            `BLOCKS` times as long as they do.
+            20 times as long as they do.
     """
     picked = np.ones(len(cases.ids), np.bool_) if chosen is None else chosen
     refused = _refused(cases, picked)
@@ -137,21 +137,14 @@ def influences(
 def _by_blocks(cases: Cases, score: Score, picked: Bools) -> Influence | None:
     """Return a metric's influences by leaving out blocks of patients; None where it has no value.
 
-    The blocks are one fixed draw, the same for every model. A row has an entry a block, which takes
-    the place of a patient.
-
-    Source:
-        Delete-a-group jackknife: Shao & Tu 1995, The jackknife and bootstrap, section 2.3.
+    A row has an entry a block, which takes the place of a patient.
     """
     definition, metric = score
-    people = np.unique(cases.cluster[picked])
-    blocks = min(BLOCKS, len(people))
-    place = np.full(int(cases.cluster.max()) + 1, -1)
-    place[people] = np.random.default_rng(0).permutation(len(people)) % blocks
-    block_of = np.where(picked, place[cases.cluster], -1)
+    block = block_of(cases.cluster, picked)
+    blocks = int(block.max()) + 1
     values, changes = [], []
     for recompute in cases.recompute:
-        chosen = [picked, *(picked & (block_of != block) for block in range(blocks))]
+        chosen = [picked, *(picked & (block != k) for k in range(blocks))]
         try:
             computed = [recompute(definition, some).get(metric) for some in chosen]
         except OmnibenchError as error:
@@ -163,9 +156,7 @@ def _by_blocks(cases: Cases, score: Score, picked: Bools) -> Influence | None:
         changes.append(defined[0] - np.array(defined[1:]))
     if not values:
         return None
-    moved = np.stack(changes)
-    moved = (moved - moved.mean(axis=1, keepdims=True)) * ((blocks - 1) / blocks)
-    return Influence(np.array(values), moved, blocks)
+    return Influence(np.array(values), moved_by_blocks(np.stack(changes)), blocks)
 
 
 def _refused(cases: Cases, picked: Bools) -> RefusedError | None:

@@ -113,7 +113,7 @@ def _tables(study: Study) -> Iterator[str]:
         ("subsection", table)
         for table in (
             *(*study.across, *difference_tables(study)),
-            *(*study.subgroup_tables, *study.calibration_tables),
+            *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
         )
     ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]

@@ -21,6 +21,7 @@ from omnibench.report.layout import laid_out
 from omnibench.report.names import Names
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
+from omnibench.report.selective import selective_table
 from omnibench.report.stored_units import StoredUnits, stored_units, with_logits
 from omnibench.report.subgroup_tables import subgroup_tables
 from omnibench.report.subgroups import Subgrouped, subgrouped
@@ -263,6 +264,12 @@ class Study:
     def calibration_tables(self) -> list[Table]:
         """Return the calibration of each dataset's classifiers as a table."""
         return [self.names.table(calibration_table(dataset)) for dataset in self.calibrated]
+
+    @cached_property
+    def selective_tables(self) -> list[Table]:
+        """Return what rejecting uncertain cases leaves of each dataset's errors, as a table."""
+        tables = (selective_table(units, self.baseline) for units in self.logits)
+        return [self.names.table(table) for table in tables if table is not None]
 
     @cached_property
     def subgrouped(self) -> tuple[list[Subgrouped], list[str]]:

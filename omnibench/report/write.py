@@ -59,6 +59,7 @@ def _further(study: Study) -> list[Table]:
         *study.across,
         *study.subgroup_tables,
         *study.calibration_tables,
+        *study.selective_tables,
         *study.latent.tables,
         *study.reproduction,
     ]

@@ -76,6 +76,7 @@ def test_each_kind_is_drawn(study: Made, tmp_path: Path) -> None:
         "class-f1-classification-dots",
         "reliability-classification-dots",
         "class-reliability-classification-dots-linear",
+        "risk-coverage-classification-dots",
         "curves-classification-dots",
     ]
     for item in actual.values():

@@ -71,13 +71,13 @@ def test_intervals_of_a_difference_cover_it_at_each_coverage() -> None:
         a, b = (decisions(study).curve(study) for study in studies(cases))
         return a.less(b)
 
-    truth, _ = less(200_000)
+    truth, _ = less(100_000)
     at, covered = [COVERAGES.index(c) for c in (50, 80, 100)], np.zeros(3)
-    for _ in range(250):
+    for _ in range(200):
         difference, margin = less(300)
         covered += np.abs(difference - truth)[at] <= margin[at]
-    # .95 with three Monte-Carlo errors below; the jackknife of a quantile is a little too wide.
-    assert ((covered / 250 >= 0.91) & (covered / 250 <= 1)).all(), covered / 250
+    # .96 to .97 of 1,000 such studies; here with three Monte-Carlo errors.
+    assert ((covered / 200 >= 0.92) & (covered / 200 <= 0.995)).all(), covered / 200
 
 
 def test_equal_models_differ_by_nothing() -> None:

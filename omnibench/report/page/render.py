@@ -40,6 +40,7 @@ class Page:
         across: what is said over several datasets.
         subgroups: of each dataset whose columns are stored.
         calibration: of each dataset's classifiers.
+        selective: what they err when they reject uncertain cases.
         comparisons: with the baseline, a table a task.
         failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
@@ -61,6 +62,7 @@ class Page:
     across: Sequence[Table] = ()
     subgroups: Sequence[Table] = ()
     calibration: Sequence[Table] = ()
+    selective: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()
     figure_notes: Sequence[str] = ()

@@ -61,6 +61,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         across=study.across,
         subgroups=study.subgroup_tables,
         calibration=study.calibration_tables,
+        selective=study.selective_tables,
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -19,6 +19,7 @@ from omnibench.context import RECORDED, Context
 from omnibench.environment import describe, forget_peak_memory, peak_memory_mb
 from omnibench.errors import LostLeaseError, NumericError, OmnibenchError, RequestError, StoreError
 from omnibench.interrupts import finishing
+from omnibench.label_budget import WHOLE
 from omnibench.memory import is_out_of_memory
 from omnibench.record import blank
 from omnibench.sources import code_sources, drawn
@@ -92,6 +93,9 @@ def _execute(unit: Unit, context: Context, results: dict[int, str | None]) -> No
             }
             record["digests"] |= outcome.digests
             record["notes"] |= {**data, **outcome.notes}
+            if unit.labels != WHOLE:
+                subset = outcome.notes["subset"]["sha256"]
+                record["pairing"] = unit.pairing(outcome.repetition, subset)
             message = None
             if context.writes:
                 predictions, files = outcome.predictions, outcome.files

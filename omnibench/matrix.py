@@ -23,7 +23,7 @@ from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
 from omnibench.label_budget import WHOLE, LabelBudget, each_once, normal
 from omnibench.options import located
-from omnibench.recipe import resolve_recipe
+from omnibench.recipe import resolve_recipe, without_budget
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.task import Adaptation, Task
@@ -131,6 +131,8 @@ def entry_units(
         name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
         if not is_random:
             recipe = {**recipe, "init": "fixed"}
+        if labels == WHOLE:
+            recipe = without_budget(recipe)
         decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
         once = adaptation.varying(recipe, labels, mix and mix.as_dict()) == "nothing"
         return {

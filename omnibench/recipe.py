@@ -25,12 +25,20 @@ COMMON_FIELDS = (
     "limit",
     "init",
     "evaluate",
+    "selection",
+    "budget",
 )
 
 # Of the draw that `limit` makes, in the identity of what it limits: raised when other images come.
 DRAW = 2
 
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+
+# By which validation images a rate, a number of neighbours or an epoch is chosen: all of them, as
+# many as the label budget leaves of the training images, or none, so that the last epoch counts.
+Selection = Literal["full-val", "matched-val", "last"]
+# What stays under a label budget: passes over the images that are left, or steps of the optimiser.
+StepBudget = Literal["epochs", "steps"]
 
 
 class Recipe(BaseModel):
@@ -101,3 +109,11 @@ def resolve_recipe(
     used = {name: value for name, value in overrides.items() if name in fields}
     resolved = validate(type(model), {**model.model_dump(), **used}, where)
     return base, resolved.model_dump(mode="json")
+
+
+def without_budget(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a recipe for all labels, where what it says of a budget is what is done anyway."""
+    neutral = {"budget": "epochs"}
+    if recipe.get("selection") == "matched-val":
+        neutral["selection"] = "full-val"
+    return {name: neutral.get(name, value) for name, value in recipe.items()}

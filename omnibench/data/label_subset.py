@@ -57,13 +57,21 @@ class Subset:
         facts["validation"] = 0 if selection == "last" else len(val_rows)
         return cls(rows, val_rows, len(train), facts)
 
+    @classmethod
+    def from_count(cls, count: int) -> "Subset":
+        """Return all images of a training split of which nothing else is known."""
+        rows = np.arange(count)
+        return cls(rows, rows[:0], count, {"images": count, "sha256": _hash(rows)})
+
     def of(self, dataset: Dataset) -> Dataset:
-        """Return a dataset with these rows of its training and validation splits."""
-        splits = dict(dataset.splits)
-        for name, rows in (("train", self.train), ("val", self.val)):
-            if len(rows) < len(splits[name]):
-                splits[name] = splits[name].take(rows)
-        return replace(dataset, splits=splits)
+        """Return a dataset with these rows of its training and validation splits, or itself."""
+        rows = {"train": self.train, "val": self.val}
+        cut = {
+            name: dataset.splits[name].take(own)
+            for name, own in rows.items()
+            if len(own) < len(dataset.splits[name])
+        }
+        return replace(dataset, splits={**dataset.splits, **cut}) if cut else dataset
 
 
 def _drawn(split: Split, budget: LabelBudget, seed: int, labels: str | None) -> Rows:
@@ -162,5 +170,8 @@ def _facts(split: Split, rows: Rows, labels: str | None, names: tuple[str, ...])
         several = values.ndim == 2
         counts = values.sum(axis=0) if several else np.bincount(values, minlength=len(names))
         facts["per_class"] = dict(zip(names, counts.tolist(), strict=True))
-    content = np.ascontiguousarray(rows, "<i8").tobytes()
-    return {**facts, "sha256": hashlib.sha256(content).hexdigest()}
+    return {**facts, "sha256": _hash(rows)}
+
+
+def _hash(rows: Rows) -> str:
+    return hashlib.sha256(np.ascontiguousarray(rows, "<i8").tobytes()).hexdigest()

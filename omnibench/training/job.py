@@ -59,6 +59,8 @@ class Job:
     Attributes:
         model: parameters with requires_grad are trained.
         count: training images.
+        epoch_images: images of an epoch, which goes over `count` again where they are more; None
+            for `count`.
         loss: a part's contribution to the step's loss; the parts' sum is the loss.
         validate: metrics after an epoch, of which `select` is maximised, or minimised; without
             `select` the last epoch is kept.
@@ -89,6 +91,7 @@ class Job:
     log: Path
     progress: Progress
     name: str = "training"
+    epoch_images: int | None = None
     minimise: bool = False
     groups: list[dict[str, Any]] | None = None
     course: Callable[[Optimizer, int], float] | None = None
@@ -101,6 +104,11 @@ class Job:
     checkpoints: int = 2
     flops_per_image: float | None = None
     check: Check = unchecked
+
+    @property
+    def each_epoch(self) -> int:
+        """Images of an epoch."""
+        return self.count if self.epoch_images is None else self.epoch_images
 
 
 def cell_job(

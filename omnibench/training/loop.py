@@ -118,8 +118,7 @@ class _Run:
         """Make the steps that an epoch lacks, judge it and keep it."""
         epoch = len(self.history)
         self.job.set_mode()
-        order = torch.randperm(self.job.count, generator=stream(self.job.seed, "order", epoch))
-        batches = torch.split(order, self.recipe.batch)[: self.steps.epoch]
+        batches = torch.split(self._order(epoch), self.recipe.batch)[: self.steps.epoch]
         left = batches[self.step - epoch * self.steps.epoch :]
         for index, rows in enumerate(left):
             self._evaluate_early()
@@ -174,7 +173,14 @@ class _Run:
     @property
     def _images_each(self) -> int:
         """Images that an epoch goes over."""
-        return min(self.job.count, self.steps.epoch * self.recipe.batch)
+        return min(self.job.each_epoch, self.steps.epoch * self.recipe.batch)
+
+    def _order(self, epoch: int) -> Tensor:
+        """Return the rows of an epoch's images: of each pass over them a permutation."""
+        count, images = self.job.count, self.job.each_epoch
+        generator = stream(self.job.seed, "order", epoch)
+        passes = [torch.randperm(count, generator=generator) for _ in range(-(-images // count))]
+        return torch.cat(passes)[:images]
 
     def _step(self, rows: Tensor) -> None:
         self.rate = self.steps.set_rate(self.step)

@@ -1,11 +1,12 @@
 """How a model is trained: the recipe fields that every trained adaptation shares."""
 
 import itertools
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from omnibench.recipe import Recipe
+from omnibench.recipe import Recipe, Selection, StepBudget
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -45,6 +46,10 @@ class TrainingRecipe(Recipe):
         warmup_clip_norm: the same during warm-up; None for `clip_norm`.
         evaluate: shares of the first epoch after which validation is evaluated; then it is after
             every epoch. What is evaluated within the epoch is recorded and decides nothing.
+        selection: of the validation images that choose the epoch: `full-val`, all; `matched-val`,
+            cut as the label budget cuts the training images; `last`, none: the last epoch counts.
+        budget: what a label budget leaves as it is at 100 %: the `epochs`, of fewer images each, or
+            the `steps`, an epoch of which goes over the images again and again.
         precision: of autocast (parameters stay in fp32); a frozen backbone runs in it outright.
     """
 
@@ -61,6 +66,8 @@ class TrainingRecipe(Recipe):
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None
     evaluate: Shares = (1.0,)
+    selection: Selection = "full-val"
+    budget: StepBudget = "epochs"
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -70,3 +77,18 @@ class TrainingRecipe(Recipe):
                 f"warmup_epochs {self.warmup_epochs} leaves nothing of {self.epochs} epochs"
             )
         return self
+
+
+def under_budget(recipe: TrainingRecipe, images: int, whole: int) -> tuple[TrainingRecipe, int]:
+    """Return a recipe with batches that fewer images fill, and the images of an epoch.
+
+    Args:
+        images: that a label budget leaves of the `whole` training split's.
+    """
+    if images == whole:
+        return recipe, whole
+    batch = min(recipe.batch, images)
+    used = recipe.model_copy(update={"batch": batch})
+    if recipe.budget == "epochs":
+        return used, images
+    return used, min(whole, math.ceil(whole / recipe.batch) * batch)

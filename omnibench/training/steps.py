@@ -36,8 +36,8 @@ class Steps:
             fused=True,
         )
         self.rates = [group["lr"] for group in self.optimiser.param_groups]
-        whole = job.count // recipe.batch
-        self.epoch = whole if job.whole_batches else math.ceil(job.count / recipe.batch)
+        whole = job.each_epoch // recipe.batch
+        self.epoch = whole if job.whole_batches else math.ceil(job.each_epoch / recipe.batch)
         self.micro = recipe.micro_batch or recipe.batch
         self._checked = False
 

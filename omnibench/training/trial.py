@@ -10,13 +10,14 @@ from torch import Tensor, nn
 
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.label_subset import Subset
 from omnibench.errors import ExtensionError
 from omnibench.scoring import score
 from omnibench.task import Outcome, Predictions
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Batch, cell_job
 from omnibench.training.loop import Fitted, fit
-from omnibench.training.plan import TrainingRecipe
+from omnibench.training.plan import TrainingRecipe, under_budget
 
 
 class Trial:
@@ -26,9 +27,11 @@ class Trial:
 
     Attributes:
         model: parameters with requires_grad are trained.
-        count: images of the training split.
+        count: images that are trained on.
+        subset: those that the label budget leaves; None of a task that knows no budget.
         recipe: as the unit's, validated.
-        select: the metric of `validate` that epochs are chosen by; None keeps the last epoch.
+        select: the metric of `validate` that epochs are chosen by; None keeps the last epoch, and
+            so does a recipe's `selection: last`.
         minimise: whether less of it is better.
         phases: seconds of what was made before, for all repetitions.
         predicting: what the time of `predict` is called.
@@ -36,6 +39,7 @@ class Trial:
 
     model: nn.Module
     count: int
+    subset: Subset | None = None
     recipe: TrainingRecipe
     select: str | None = None
     minimise: bool = False
@@ -95,6 +99,9 @@ def run_trained(
         torch.manual_seed(unit.seed("head", repetition))
         trial = _checked(trial_of(repetition), unit)
         trainable = sum(p.numel() for p in trial.model.parameters() if p.requires_grad)
+        subset = trial.subset or Subset.from_count(trial.count)
+        recipe, epoch_images = under_budget(trial.recipe, trial.count, subset.whole)
+        select = None if recipe.selection == "last" else trial.select
         job = cell_job(
             unit,
             repetition,
@@ -104,17 +111,18 @@ def run_trained(
             loss=trial.loss,
             validate=trial.validate,
             set_mode=trial.set_mode,
-            select=trial.select,
+            select=select,
+            epoch_images=epoch_images,
             minimise=trial.minimise,
             **trial.job(),
         )
-        fitted = fit(job, trial.recipe)
+        fitted = fit(job, recipe)
         trained = time.perf_counter()
         predictions = _arrays(trial.predict(), unit)
         evaluated = time.perf_counter()
         chosen = {}
-        if trial.select is not None:
-            name = f"val_{trial.select.replace('-', '_')}"
+        if select is not None:
+            name = f"val_{select.replace('-', '_')}"
             chosen = {"chosen": {"epoch": fitted.best_epoch, name: fitted.best}}
         yield Outcome(
             repetition=repetition,
@@ -131,7 +139,13 @@ def run_trained(
                 "images_per_s": float(np.median([e["images_per_s"] for e in fitted.history])),
             },
             digests=dict(trial.digests()),
-            notes={**chosen, **trial.notes()},
+            notes={
+                **chosen,
+                "subset": dict(subset.facts),
+                "batch_used": recipe.batch,
+                "steps": fitted.history[-1]["steps"],
+                **trial.notes(),
+            },
             files=dict(trial.files(predictions)),
         )
         Checkpoints(job.folder).remove()

@@ -1,7 +1,7 @@
 """The labelled images of a classification dataset, checked, and what is stored of predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Dataset, Labels
 from omnibench.data.columns import stored
+from omnibench.data.label_subset import Subset
 from omnibench.data.subset import unit_dataset
 from omnibench.errors import DataError
 from omnibench.stats.rates import confusion, macro_f1
@@ -44,6 +45,16 @@ class Cases:
             if not (train[:, index] if train.ndim == 2 else train == index).any():
                 raise DataError(f"{dataset.card.id}: {untrained_class(name, limit)}")
         return cls(dataset, labels)
+
+    def subset(self, unit: Unit, repetition: int) -> Subset:
+        """Return the images that a unit's label budget leaves one of its repetitions."""
+        return Subset.from_dataset(unit, repetition, self.dataset, "labels")
+
+    def of(self, subset: Subset) -> "Cases":
+        """Return the cases with these images of the training and validation splits."""
+        labels = {"train": self.labels["train"][subset.train]}
+        labels["val"] = self.labels["val"][subset.val]
+        return replace(self, dataset=subset.of(self.dataset), labels={**self.labels, **labels})
 
     @property
     def classes(self) -> int:

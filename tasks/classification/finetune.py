@@ -46,13 +46,18 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
         head = Classifier.drawn_head(loaded.encoder, cases.classes)
         trainable = attach(adaptation, loaded.encoder, unit.options)
         model = Classifier(trainable, head, recipe.dropout).to(context.device)
-        seed = unit.seed("augmentation", repetition)
-        if adaptation.through_backbone:
-            return ClassificationTrial(model, cases, recipe, loaded, context.device, seed)
-        # Only training images are augmented: those of val and test are embedded once.
-        splits = {n: s for n, s in cases.dataset.splits.items() if n != "train"}
-        embeddings = unit_features(unit, splits, context).arrays
-        return ClassificationTrial(model, cases, recipe, loaded, context.device, seed, embeddings)
+        seed, subset = unit.seed("augmentation", repetition), cases.subset(unit, repetition)
+        embeddings = None
+        if not adaptation.through_backbone:
+            # Only training images are augmented: those of val and test are embedded once.
+            splits = {n: s for n, s in cases.dataset.splits.items() if n != "train"}
+            arrays = unit_features(unit, splits, context).arrays
+            embeddings = {**arrays, "val": arrays["val"][subset.val]}
+        own = ClassificationTrial(
+            model, cases.of(subset), recipe, loaded, context.device, seed, embeddings
+        )
+        own.subset = subset
+        return own
 
     return trial
 

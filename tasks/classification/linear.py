@@ -69,6 +69,8 @@ def train_heads(
     batch: int,
     weight_decay: float,
     multi_label: bool = False,
+    rows: Tensor | None = None,
+    steps: int | None = None,
 ) -> Heads:
     """Train linear heads by AdamW under a cosine schedule, all at once.
 
@@ -84,12 +86,15 @@ def train_heads(
         targets: float32 [N, C], one-hot or multi-label zeros and ones.
         rates: the L learning rates.
         seeds: one for each of the R repetitions.
+        rows: int64 [R, n] of the features that each repetition trains on; None for all.
+        steps: of the optimiser, in as many epochs as that takes; None for those of `epochs`.
 
     Raises:
         NumericError: weights that are not finite.
     """
-    count, width = features.shape
-    classes, repetitions = targets.shape[1], len(seeds)
+    width, classes, repetitions = features.shape[1], targets.shape[1], len(seeds)
+    rows = torch.arange(len(features)).expand(repetitions, -1) if rows is None else rows
+    count = rows.shape[1]
     batch = min(batch, count)
     rate = torch.tensor(rates, device=features.device)
     scale = rate.repeat_interleave(classes).view(1, -1, 1)
@@ -98,16 +103,21 @@ def train_heads(
     optimiser = torch.optim.AdamW([weight, bias], lr=1.0, weight_decay=0.0, fused=True)
     orders = [torch.Generator().manual_seed(seed.order) for seed in seeds]
     buffer = features.new_empty(repetitions * count, width)
-    steps = epochs * math.ceil(count / batch)
+    each_epoch = math.ceil(count / batch)
+    steps = epochs * each_epoch if steps is None else steps
     step = 0
-    for _ in range(epochs):
-        order = torch.cat([torch.randperm(count, generator=order) for order in orders])
-        order = order.to(features.device)
+    while step < steps:
+        order = torch.cat(
+            [
+                own[torch.randperm(count, generator=order)]
+                for own, order in zip(rows, orders, strict=True)
+            ]
+        ).to(features.device)
         torch.index_select(features, 0, order, out=buffer)
         shuffled = buffer.view(repetitions, count, width)
         truth = targets.index_select(0, order).view(repetitions, 1, count, classes)
         truth = truth.transpose(2, 3).contiguous()
-        for start in range(0, count, batch):
+        for start in range(0, count, batch)[: steps - step]:
             x = shuffled[:, start : start + batch]
             size = x.shape[1]
             logits = torch.bmm(weight, x.transpose(1, 2)).add_(bias).mul_(scale)

@@ -1,8 +1,9 @@
 """Probes of frozen features: one feature pass a unit, then every repetition."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -12,24 +13,40 @@ from torch import Tensor
 
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.label_subset import Subset
 from omnibench.encoders.frozen import UnitFeatures, unit_features
+from omnibench.errors import RequestError
+from omnibench.label_budget import WHOLE
+from omnibench.recipe import Selection
 from omnibench.scoring import score
 from omnibench.task import Outcome
 
 from .cases import Cases, cases_of, validation_macro_f1
 from .knn import as_logits, vote_shares
-from .linear import GROUP, Seeds, Standardise, as_targets, train_heads
+from .linear import GROUP, Seeds, as_targets, train_heads
 from .recipes import KnnRecipe, LinearRecipe
+from .refusals import nothing_to_choose_by
+from .training_sets import training_sets
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a probe gives for one repetition: logits a split and how they were chosen."""
+    """What a probe gives for one repetition.
+
+    Attributes:
+        subset: the images it was trained on and chosen by.
+        logits: of `subset`'s validation images, and of the test split.
+        chosen: how they were chosen.
+        trainable: number of trained parameters.
+        training: `batch_used` and `steps` of what is trained in steps.
+    """
 
     repetition: int
+    subset: Subset
     logits: Mapping[str, NDArray[np.float32]]
     chosen: Mapping[str, Any]
     trainable: int
+    training: Mapping[str, int] = field(default_factory=dict)
 
 
 # Yields a probe's fit of each repetition, from the frozen features of every split.
@@ -44,7 +61,7 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
     extracted = time.perf_counter()
     context.progress(f"{unit.adaptation} probe", 0, len(unit.repetitions))
     for probe in fit(unit, features, cases, context):
-        predictions = cases.predictions(probe.logits)
+        predictions = cases.of(probe.subset).predictions(probe.logits)
         yield Outcome(
             repetition=probe.repetition,
             metrics=score(unit.task, predictions),
@@ -60,6 +77,8 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
             digests={**cases.dataset.digests, **features.made.digests()},
             notes={
                 "chosen": dict(probe.chosen),
+                "subset": dict(probe.subset.facts),
+                **probe.training,
                 "backbone": dict(features.made.facts),
                 **cases.notes(),
             },
@@ -70,62 +89,88 @@ def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Contex
     recipe = LinearRecipe.model_validate(unit.recipe)
     arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
     arrays = {name: array.to(context.device) for name, array in arrays.items()}
-    standardise = Standardise.from_features(arrays["train"])
-    arrays = {name: standardise(array) for name, array in arrays.items()}
     targets = as_targets(cases.labels["train"], cases.classes).to(context.device)
+    steps = None
+    if recipe.budget == "steps":
+        steps = recipe.epochs * math.ceil(len(targets) / recipe.batch)
     for group in sorted({k // GROUP for k in unit.repetitions}):
         members = range(group * GROUP, (group + 1) * GROUP)
-        heads = train_heads(
-            arrays["train"],
-            targets,
-            recipe.rates,
-            [Seeds(unit.seed("head", k), unit.seed("order", k)) for k in members],
-            epochs=recipe.epochs,
-            batch=recipe.batch,
-            weight_decay=recipe.weight_decay,
-            multi_label=cases.multi_label,
-        )
-        for slot, repetition in enumerate(members):
-            if repetition not in unit.repetitions:
+        subsets = [cases.subset(unit, k) for k in members]
+        for part in training_sets(arrays["train"], targets, subsets):
+            if not {members[slot] for slot in part.slots} & set(unit.repetitions):
                 continue
-            logits = {name: heads.logits(arrays[name], slot) for name in ("val", "test")}
-            best, quality = _best(logits["val"], cases.labels["val"])
-            yield Fit(
-                repetition,
-                {name: every[best].cpu().numpy() for name, every in logits.items()},
-                {"lr": recipe.rates[best], "val_macro_f1": quality},
-                cases.classes * (features.width + 1),
+            batch = min(recipe.batch, part.rows.shape[1])
+            made = steps or recipe.epochs * math.ceil(part.rows.shape[1] / batch)
+            repetitions = [members[slot] for slot in part.slots]
+            heads = train_heads(
+                part.features,
+                part.targets,
+                recipe.rates,
+                [Seeds(unit.seed("head", k), unit.seed("order", k)) for k in repetitions],
+                epochs=recipe.epochs,
+                batch=recipe.batch,
+                weight_decay=recipe.weight_decay,
+                multi_label=cases.multi_label,
+                rows=part.rows,
+                steps=steps,
             )
+            for place, repetition in enumerate(repetitions):
+                if repetition not in unit.repetitions:
+                    continue
+                subset, scale = subsets[part.slots[place]], part.scales[place]
+                val = heads.logits(scale(arrays["val"]), place)[:, subset.val]
+                test = heads.logits(scale(arrays["test"]), place)
+                best, quality = _best(val, cases.labels["val"][subset.val], recipe.selection)
+                yield Fit(
+                    repetition,
+                    subset,
+                    {"val": val[best].cpu().numpy(), "test": test[best].cpu().numpy()},
+                    {"lr": recipe.rates[best], **quality},
+                    cases.classes * (features.width + 1),
+                    {"batch_used": batch, "steps": made},
+                )
 
 
 def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:
     recipe = KnnRecipe.model_validate(unit.recipe)
-    train = torch.from_numpy(features.arrays["train"]).to(context.device)
+    arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
+    arrays = {name: array.to(context.device) for name, array in arrays.items()}
     targets = as_targets(cases.labels["train"], cases.classes).to(context.device)
-    logits = {
-        name: as_logits(
-            vote_shares(
-                train,
-                targets,
-                torch.from_numpy(features.arrays[name]).to(context.device),
-                recipe.k,
-                recipe.temperature,
-            ),
-            cases.multi_label,
+    for repetition in unit.repetitions:
+        subset = cases.subset(unit, repetition)
+        rows = torch.from_numpy(subset.train).to(context.device)
+        ks = recipe.k
+        if unit.labels != WHOLE:  # of fewer images than neighbours all of them vote
+            ks = tuple(dict.fromkeys(min(k, len(rows)) for k in ks))
+        train = arrays["train"][rows], targets[rows]
+        logits = {
+            name: as_logits(
+                vote_shares(*train, arrays[name][own], ks, recipe.temperature), cases.multi_label
+            )
+            for name, own in (("val", torch.from_numpy(subset.val)), ("test", slice(None)))
+        }
+        labels = cases.labels["val"][subset.val]
+        best, quality = _best(logits["val"], labels, recipe.selection)
+        yield Fit(
+            repetition,
+            subset,
+            {name: array[best].numpy() for name, array in logits.items()},
+            {"k": ks[best], **quality},
+            0,
         )
-        for name in ("val", "test")
-    }
-    best, quality = _best(logits["val"], cases.labels["val"])
-    yield Fit(
-        unit.repetitions[0],
-        {name: array[best].numpy() for name, array in logits.items()},
-        {"k": recipe.k[best], "val_macro_f1": quality},
-        0,
-    )
 
 
-def _best(candidates: Tensor, labels: NDArray[np.int64]) -> tuple[int, float]:
-    """The candidate [X, N, C] with the best validation macro-F1; the first of equals."""
+def _best(
+    candidates: Tensor, labels: NDArray[np.int64], selection: Selection
+) -> tuple[int, dict[str, float]]:
+    """Return which candidate of [X, N, C] has the best validation macro-F1, and that.
+
+    The first of equals; of one that is not to be chosen by validation, itself.
+    """
+    if selection == "last":
+        if len(candidates) > 1:
+            raise RequestError(nothing_to_choose_by(len(candidates)))
+        return 0, {}
     scores = [validation_macro_f1(logits.cpu().numpy(), labels) for logits in candidates]
     best = int(np.argmax(scores))
-    return best, scores[best]
+    return best, {"val_macro_f1": scores[best]}

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from omnibench.recipe import Recipe
+from omnibench.recipe import Recipe, Selection, StepBudget
 from omnibench.training.plan import Share, TrainingRecipe
 
 Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
@@ -18,12 +18,15 @@ class LinearRecipe(Recipe):
         batch: features a step (all of them where there are fewer).
         lr: AdamW's rates; each repetition keeps the one best on validation macro-F1.
         weight_decay: AdamW's, decoupled.
+        selection, budget: as of `TrainingRecipe`; `last` takes a single rate.
     """
 
     epochs: Annotated[int, Field(gt=0)] = 40
     batch: Annotated[int, Field(gt=0)] = 128
     lr: Rates | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    selection: Selection = "full-val"
+    budget: StepBudget = "epochs"
 
     @property
     def rates(self) -> tuple[float, ...]:
@@ -37,6 +40,7 @@ class KnnRecipe(Recipe):
     Attributes:
         k: numbers of neighbours to choose from on validation macro-F1.
         temperature: of the neighbours' weights exp(cosine / temperature).
+        selection: as of `TrainingRecipe`; `last` takes a single k.
     """
 
     k: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (
@@ -50,6 +54,7 @@ class KnnRecipe(Recipe):
         200,
     )
     temperature: Annotated[float, Field(gt=0)] = 0.07
+    selection: Selection = "full-val"
 
 
 class TrainedRecipe(TrainingRecipe):

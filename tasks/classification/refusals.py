@@ -4,14 +4,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from omnibench.cell import Unit
+from omnibench.label_budget import WHOLE
 
 
 def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a unit, as `Task.refusals` says."""
     images, recipe, card = unit.images.get("train"), unit.recipe, unit.dataset
     several = card.labels == "multi-label"
-    if images is not None and (ks := recipe.get("k")) and images < min(ks):
+    whole = unit.labels == WHOLE
+    if whole and images is not None and (ks := recipe.get("k")) and images < min(ks):
         yield too_few_neighbours(ks, images)
+    for choices in (recipe.get("k"), recipe.get("lr")):
+        if recipe.get("selection") == "last" and isinstance(choices, list) and len(choices) > 1:
+            yield nothing_to_choose_by(len(choices))
     if several and recipe.get("class_weights", "none") != "none":
         yield NO_CLASS_WEIGHTS
     limit, untrained = recipe["limit"], facts.get("untrained", ())
@@ -42,3 +47,11 @@ def untrained_class(name: str, limit: int | None) -> str:
         else f"raise the recipe's limit of {limit}, or add some"
     )
     return f"no training image shows the class '{name}'; {way_out}"
+
+
+def nothing_to_choose_by(candidates: int) -> str:
+    """Return the sentence that refuses a choice of several which no validation image makes."""
+    return (
+        f"recipe.selection: 'last' chooses by no validation image, and the recipe has {candidates} "
+        "values of lr or k to choose from; give one"
+    )

@@ -94,6 +94,16 @@ class PretrainingRecipe(TrainingRecipe):
     stop_on_collapse: bool = True
     unreadable: Share = 0.01
 
+    @field_validator("selection", "budget")
+    @classmethod
+    def _check_validation(cls, value: str) -> str:
+        if value in ("matched-val", "last", "steps"):
+            raise ValueError(
+                f"'{value}' says nothing of a pretraining, which has no labels and validates "
+                "nothing: leave it out"
+            )
+        return value
+
     @field_validator("evaluate")
     @classmethod
     def _check_evaluate(cls, shares: tuple[float, ...]) -> tuple[float, ...]:

@@ -22,7 +22,7 @@ from omnibench.stats.selective import (
 )
 from omnibench.stats.uncertainty import ensemble, msp, mutual_information, of_two
 
-COVERAGES = tuple(range(2, 101, 2))  # percent
+COVERAGES = tuple(range(5, 101, 5))  # percent
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,8 @@ two are of more classes. Of a multi-label dataset each label is a problem of its
 Areas under the ROC curve are of the cases that a coverage accepts: `auc-val-75` up to the
 uncertainty that accepts 75 % of the validation split, and `coverage-val-75` what that accepts of
 the test split; `auc-test-75` up to that of the test split itself, which nobody has beforehand.
+
+`failure-auroc` and those areas are None where one class, or right answers alone, are left.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -39,20 +41,21 @@ from omnibench.task import Metric, Predictions, metrics_of_pass
 
 COVERAGES = (50, 75, 80, 90, 95)  # percent, of accuracy and risk
 RISKS = (1, 5, 10)  # percent
-OF_AUC = (75,)  # percent, of the areas under the ROC curve
-BINARY_RULES, LABEL_RULE = ("msp", "energy"), "msp"
-EVIDENCE = "evidence"
+OF_AUC = 75  # percent, of the areas under the ROC curve
+MSP, ENERGY, EVIDENCE = "msp", "energy", "evidence"
 # Evidence belongs to logits where both give the same probabilities.
 _SAME = 1e-3
 
 NAMES = (
     *("augrc", "aurc-geifman", "aurc-trapezoid", "eaurc", "failure-auroc"),
-    *(f"accuracy-at-coverage-{c}" for c in COVERAGES),
-    *(f"risk-at-coverage-{c}" for c in COVERAGES),
-    *(f"coverage-at-risk-{r}" for r in RISKS),
-    *(f"{name}-{c}" for c in OF_AUC for name in ("auc-val", "coverage-val", "auc-test")),
+    *("auc-val-75", "coverage-val-75", "auc-test-75"),
 )
-DOWN = tuple(n for n in NAMES if n.startswith(("augrc", "aurc", "eaurc", "risk-at")))
+# Of the largest probability alone: those of every rule would be many numbers that nobody reads.
+ACCURACIES = tuple(f"accuracy-at-coverage-{c}" for c in COVERAGES)
+AT_COVERAGE = tuple(f"risk-at-coverage-{c}" for c in COVERAGES)
+AT_RISK = tuple(f"coverage-at-risk-{r}" for r in RISKS)
+POINTS = (*ACCURACIES, *AT_COVERAGE, *AT_RISK)
+DOWN = ("augrc", "aurc-geifman", "aurc-trapezoid", "eaurc", *AT_COVERAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,40 +75,37 @@ class Problem:
     area: Callable[[Bools], float | None]
 
     def metrics(self) -> Iterator[tuple[str, float | None]]:
-        """Yield each of `NAMES` with its value."""
+        """Yield each of `NAMES` with its value; of those of validation where that is stored."""
         ordered = in_order(self.uncertainty, self.errors)
         yield "augrc", augrc(ordered)
         yield "aurc-geifman", aurc_geifman(ordered)
         yield "aurc-trapezoid", aurc_trapezoid(ordered)
         yield "eaurc", excess_aurc(ordered, self.errors)
         yield "failure-auroc", failure_auroc(self.uncertainty, self.errors)
-        for coverage in COVERAGES:
-            risk = risk_at(ordered, coverage)
-            yield f"accuracy-at-coverage-{coverage}", 1 - risk
-            yield f"risk-at-coverage-{coverage}", risk
-        for bound in RISKS:
-            yield f"coverage-at-risk-{bound}", coverage_at(ordered, bound)
-        for coverage in OF_AUC:
-            yield f"auc-test-{coverage}", self.area(self._within(self.uncertainty, coverage))
-            if self.val is None:
-                continue
-            chosen = self._within(self.val, coverage)
-            yield f"auc-val-{coverage}", self.area(chosen)
-            yield f"coverage-val-{coverage}", float(chosen.mean())
+        yield "auc-test-75", self.area(self._within(self.uncertainty))
+        if self.val is not None:
+            chosen = self._within(self.val)
+            yield "auc-val-75", self.area(chosen)
+            yield "coverage-val-75", float(chosen.mean())
+
+    def points(self) -> Iterator[tuple[str, float]]:
+        """Yield each of `POINTS` with its value."""
+        ordered = in_order(self.uncertainty, self.errors)
+        at = [risk_at(ordered, coverage) for coverage in COVERAGES]
+        yield from zip(ACCURACIES, (1 - risk for risk in at), strict=True)
+        yield from zip(AT_COVERAGE, at, strict=True)
+        yield from zip(AT_RISK, (coverage_at(ordered, bound) for bound in RISKS), strict=True)
 
     def per_case(self) -> Iterator[tuple[str, Floats]]:
         """Yield each metric that is a mean over cases, or that such a mean tells the spread of."""
         yield "augrc", augrc_by_case(self.uncertainty, self.errors)
         yield "failure-auroc", failure_auroc_by_case(self.uncertainty, self.errors)
-        for coverage in OF_AUC if self.val is not None else ():
-            yield (
-                f"coverage-val-{coverage}",
-                self._within(self.val, coverage).astype(np.float64),
-            )
+        if self.val is not None:
+            yield "coverage-val-75", self._within(self.val).astype(np.float64)
 
-    def _within(self, reference: Floats, coverage: int) -> Bools:
-        """Return the test cases up to the uncertainty that accepts a share of others."""
-        within: Bools = self.uncertainty <= threshold(reference, coverage)
+    def _within(self, reference: Floats) -> Bools:
+        """Return the test cases up to the uncertainty that accepts 75 % of others."""
+        within: Bools = self.uncertainty <= threshold(reference, OF_AUC)
         return within
 
 
@@ -140,8 +140,8 @@ def _uncertainty(rule: str, predictions: Predictions, split: str) -> Floats | No
     if rule == EVIDENCE:
         return vacuity(stored) if _has_evidence(predictions) else None
     if several:
-        return RULES[rule](of_two(stored)) if rule == LABEL_RULE else None
-    return RULES[rule](stored) if stored.shape[1] > 2 or rule in BINARY_RULES else None
+        return RULES[rule](of_two(stored)) if rule == MSP else None
+    return RULES[rule](stored) if stored.shape[1] > 2 or rule in (MSP, ENERGY) else None
 
 
 def _has_evidence(predictions: Predictions) -> bool:
@@ -174,7 +174,12 @@ def _label_area(logits: NDArray[Any], truth: Bools, chosen: Bools) -> float | No
 
 def compute(rule: str, predictions: Predictions) -> Mapping[str, float | None]:
     """Return the metrics of a rule; of several labels their means, None where one has none."""
-    return _means([dict(problem.metrics()) for problem in problems(rule, predictions)])
+    each = []
+    for problem in problems(rule, predictions):
+        each.append(dict(problem.metrics()))
+        if rule == MSP:
+            each[-1] |= dict(problem.points())
+    return _means(each)
 
 
 def per_case(rule: str, predictions: Predictions) -> Mapping[str, Floats]:
@@ -196,7 +201,7 @@ def metrics_of_rule(rule: str) -> tuple[Metric, ...]:
     """Return the metrics of a rule of uncertainty, the primary first."""
     return metrics_of_pass(
         f"selective-{rule}",
-        NAMES,
+        (*NAMES, *POINTS) if rule == MSP else NAMES,
         partial(compute, rule),
         down=DOWN,
         per_case=partial(per_case, rule),

@@ -9,7 +9,7 @@ from scipy.special import softmax
 from sklearn.metrics import accuracy_score, roc_auc_score
 
 from omnibench.scoring import score, values_per_case
-from omnibench.tasks.classification.selective import NAMES
+from omnibench.tasks.classification.selective import NAMES, POINTS
 
 Arrays = dict[str, NDArray[Any]]
 
@@ -48,7 +48,8 @@ def test_each_kind_of_dataset_has_the_rules_that_tell_something_of_their_own() -
     assert list(selective(drawn(2))) == ["msp", "energy"]
     assert list(selective(drawn(4))) == ["msp", "entropy", "margin", "energy"]
     assert list(selective(of_labels())) == ["msp"]
-    assert all(set(names) == set(NAMES) for names in selective(drawn(4)).values())
+    for rule, names in selective(drawn(4)).items():
+        assert set(names) == {*NAMES, *(POINTS if rule == "msp" else ())}
 
 
 def test_accuracy_at_a_coverage_is_that_of_the_most_certain_cases() -> None:
@@ -99,7 +100,7 @@ def test_labels_are_problems_of_their_own_whose_mean_is_taken() -> None:
             for name, array in predictions.items()
         }
         each.append(selective(alone)["msp"])
-    for name in NAMES:
+    for name in (*NAMES, *POINTS):
         assert values[name] == pytest.approx(np.array([one[name] for one in each], float).mean())
 
 

@@ -40,7 +40,7 @@ def test_a_curve_is_the_mean_risk_of_the_most_certain_cases() -> None:
     assert np.allclose(curve.risk, np.mean(each, axis=0))
     assert curve.risk[-1] == pytest.approx(curve.random) == curve.oracle[-1]
     assert (curve.oracle <= curve.risk + 1e-12).all()
-    assert decisions(cases).accuracy_at(80) == pytest.approx(1 - np.mean(each, axis=0)[39])
+    assert decisions(cases).accuracy_at(80) == pytest.approx(1 - np.mean(each, axis=0)[15])
 
 
 def test_the_interval_of_all_cases_is_that_of_the_error_rate() -> None:

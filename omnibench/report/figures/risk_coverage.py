@@ -85,7 +85,7 @@ def _drawing(
         alt=f"Share of errors among the accepted test cases of {units.dataset.id} over coverage. "
         "At a coverage of .8 and of 1: "
         + "; ".join(
-            f"{' with '.join(model)} {curve.risk[39]:.3f} and {curve.risk[-1]:.3f}"
+            f"{' with '.join(model)} {curve.risk[AT.index(0.8)]:.3f} and {curve.risk[-1]:.3f}"
             for model, curve in curves.items()
         )
         + ".",
@@ -130,7 +130,7 @@ def _digits(values: Floats) -> list[float]:
 
 
 def _plot_risk(axes: "Axes", curve: Curve, look: Mapping[str, Any]) -> None:
-    axes.plot(AT, curve.risk, markersize=4, markevery=9, linewidth=1.1, **look)
+    axes.plot(AT, curve.risk, markersize=4, markevery=4, linewidth=1.1, **look)
     axes.plot(AT, curve.oracle, "--", color=look["color"], linewidth=0.7, alpha=0.6)
     axes.axhline(curve.random, linestyle=":", color=look["color"], linewidth=0.7, alpha=0.6)
 
@@ -138,7 +138,7 @@ def _plot_risk(axes: "Axes", curve: Curve, look: Mapping[str, Any]) -> None:
 def _plot_band(axes: "Axes", middle: Floats, margin: Floats, look: Mapping[str, Any]) -> None:
     low, high = middle - margin, middle + margin
     axes.fill_between(AT, low, high, color=look["color"], alpha=0.15, linewidth=0)
-    axes.plot(AT, middle, markersize=4, markevery=9, linewidth=1.1, **look)
+    axes.plot(AT, middle, markersize=4, markevery=4, linewidth=1.1, **look)
 
 
 FIGURE = Figure("risk-coverage", "Risk and coverage", risk_coverage, place=56)

@@ -73,7 +73,7 @@ def selective_table(units: StoredUnits, baseline: str | None) -> Table | None:
     table = Table.from_cells(
         f"Selective prediction: {units.dataset.id}",
         columns,
-        [_cells(row, baseline, rules) for row in rows],
+        [[*_cells(row, baseline, rules)] for row in rows],
         " ".join([*_caption(rows, baseline, rules), *_reasons(rows), *left]),
     )
     return replace(table, facets={"task": (units.task,), "dataset": (units.dataset.id,)})

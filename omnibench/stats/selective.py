@@ -5,6 +5,8 @@ equally uncertain the mean over all their orders is taken, so that no number dep
 of a file. Residuals are the errors of cases, 0 or 1; any other loss is treated alike.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,18 +17,19 @@ from omnibench.stats.result import Floats
 _ROUNDING = 1e-12
 
 
-def in_order(uncertainty: Reals, residuals: NDArray[np.generic]) -> Floats:
+def in_order(uncertainty: NDArray[Any], residuals: NDArray[Any]) -> Floats:
     """Return the residuals [N], those of the most certain cases first, ties as their mean."""
     order = np.argsort(uncertainty, kind="stable")
     return tied_means(uncertainty[order], residuals[order])
 
 
-def tied_means(ordered: Reals, residuals: NDArray[np.generic]) -> Floats:
+def tied_means(ordered: Reals, residuals: NDArray[Any]) -> Floats:
     """Return residuals [N] in the order of a rising uncertainty [N], ties as their mean."""
     starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
     sizes = np.diff(np.r_[starts, len(ordered)])
     means = np.add.reduceat(residuals.astype(np.float64), starts) / sizes
-    return np.repeat(means, sizes)
+    tied: Floats = np.repeat(means, sizes)
+    return tied
 
 
 def risks(ordered: Floats) -> Floats:
@@ -55,7 +58,7 @@ def aurc_trapezoid(ordered: Floats) -> float | None:
     return float((each[1:] + each[:-1]).mean() / 2)
 
 
-def excess_aurc(ordered: Floats, residuals: NDArray[np.generic]) -> float:
+def excess_aurc(ordered: Floats, residuals: NDArray[Any]) -> float:
     """Return `aurc_geifman` less that of the best order there is of the same residuals.
 
     The optimum is exact. Geifman's closed form r + (1 - r) ln(1 - r) is its limit for many cases
@@ -79,7 +82,7 @@ def augrc(ordered: Floats) -> float:
     return float((sums.sum() - sums[-1] / 2) / len(ordered) ** 2)
 
 
-def augrc_by_case(uncertainty: Reals, residuals: NDArray[np.generic]) -> Floats:
+def augrc_by_case(uncertainty: Reals, residuals: NDArray[Any]) -> Floats:
     """Return values [N] whose mean is the `augrc`, and whose spread tells that of it.
 
     It is a mean over pairs of cases; these are the first-order terms of its Hoeffding
@@ -97,8 +100,8 @@ def augrc_by_case(uncertainty: Reals, residuals: NDArray[np.generic]) -> Floats:
     # How many are accepted after a case, and which residuals before it; its equals count half.
     first = weights * (count - (below + up_to) / 2)
     second = (sums[below] + sums[up_to]) / 2
-    values: Floats = (first + second) / count
-    return values - first.sum() / count**2
+    values: Floats = (first + second) / count - first.sum() / count**2
+    return values
 
 
 def failure_auroc(uncertainty: Reals, errors: Bools) -> float | None:

@@ -10,7 +10,8 @@ Areas under the ROC curve are of the cases that a coverage accepts: `auc-val-75`
 uncertainty that accepts 75 % of the validation split, and `coverage-val-75` what that accepts of
 the test split; `auc-test-75` up to that of the test split itself, which nobody has beforehand.
 
-`failure-auroc` and those areas are None where one class, or right answers alone, are left.
+`failure-auroc` is None where every answer is right or none is, those areas where they are of one
+class alone.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

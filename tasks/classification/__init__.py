@@ -10,6 +10,7 @@ from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Outcome, Predictions, Task
 
 from .metrics import METRICS
+from .options import EvidentialOptions
 from .recipes import OMNIRAD, OMNIRAD_RELEASED, KnnRecipe, LinearRecipe, TrainedRecipe
 from .refusals import refusals
 
@@ -50,6 +51,15 @@ class ClassificationTask(Task):
                 recipes={"small": LinearRecipe()},
                 frozen_kind="embed",
                 fit="omnibench.tasks.classification.probes:fit_linear",
+            ),
+            Probe(
+                "evidential",
+                trains="a linear layer on frozen, standardised embeddings that gives evidence",
+                varies="head seed",
+                recipes={"small": LinearRecipe()},
+                options=EvidentialOptions,
+                frozen_kind="embed",
+                fit="omnibench.tasks.classification.evidential:fit_evidential",
             ),
             Probe(
                 "knn",

@@ -1,7 +1,7 @@
 """Every head of a frozen unit, repetitions x learning rates, trained in one batched pass."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,10 @@ from torch import Tensor
 from omnibench.errors import NumericError
 
 INIT_STD = 0.01
+
+# Takes outputs [R, L, C, B] of heads, which it may overwrite, the truth [R, 1, C, B] and the epoch;
+# returns the gradient of each case's loss.
+Slope = Callable[[Tensor, Tensor, int], Tensor]
 
 # Repetitions are always trained in these groups, asked for or not: kernels split their work by the
 # size of the whole batch, so the last bits of a slice depend on how many lie beside it.
@@ -68,15 +72,14 @@ def train_heads(
     epochs: int,
     batch: int,
     weight_decay: float,
-    multi_label: bool = False,
+    slope: Slope | None = None,
     rows: Tensor | None = None,
     steps: int | None = None,
 ) -> Heads:
     """Train linear heads by AdamW under a cosine schedule, all at once.
 
     A repetition is one slice of a batched product; its rates share the slice's columns. The
-    gradient of the cross-entropy (softmax, or sigmoid for multi-label) is written out, which
-    spares autograd's overhead.
+    gradient of the loss is written out, which spares autograd's overhead.
 
     A head of rate r is kept as u = w / r: AdamW's step on w with rate r is its step on u with
     rate 1 for the same gradient, so one fused optimiser serves every rate.
@@ -86,6 +89,7 @@ def train_heads(
         targets: float32 [N, C], one-hot or multi-label zeros and ones.
         rates: the L learning rates.
         seeds: one for each of the R repetitions.
+        slope: of the loss; None for that of the cross-entropy.
         rows: int64 [R, n] of the features that each repetition trains on; None for all.
         steps: of the optimiser, in as many epochs as that takes; None for those of `epochs`.
 
@@ -105,6 +109,7 @@ def train_heads(
     buffer = features.new_empty(repetitions * count, width)
     each_epoch = math.ceil(count / batch)
     steps = epochs * each_epoch if steps is None else steps
+    slope = softmax_slope if slope is None else slope
     step = 0
     while step < steps:
         order = torch.cat(
@@ -122,9 +127,8 @@ def train_heads(
             size = x.shape[1]
             logits = torch.bmm(weight, x.transpose(1, 2)).add_(bias).mul_(scale)
             logits = logits.view(repetitions, len(rates), classes, size)
-            probabilities = logits.sigmoid() if multi_label else logits.softmax(2)
-            error = probabilities.sub_(truth[..., start : start + batch]).div_(size)
-            error = error.view(repetitions, -1, size)
+            error = slope(logits, truth[..., start : start + batch], step // each_epoch)
+            error = error.div_(size).view(repetitions, -1, size)
             weight.grad = torch.bmm(error, x)
             bias.grad = error.sum(2, keepdim=True)
             cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
@@ -139,6 +143,16 @@ def train_heads(
             "the linear probe's weights are not finite after training; lower the recipe's lr"
         )
     return heads
+
+
+def softmax_slope(logits: Tensor, truth: Tensor, epoch: int) -> Tensor:
+    """Return the gradient of the cross-entropy of one-hot classes, a `Slope`."""
+    return logits.softmax(2).sub_(truth)
+
+
+def sigmoid_slope(logits: Tensor, truth: Tensor, epoch: int) -> Tensor:
+    """Return the gradient of the binary cross-entropy of labels, a `Slope`."""
+    return logits.sigmoid().sub_(truth)
 
 
 def _initial(seeds: Sequence[Seeds], rates: int, classes: int, width: int) -> Tensor:

@@ -23,7 +23,7 @@ from omnibench.task import Outcome
 
 from .cases import Cases, cases_of, validation_macro_f1
 from .knn import as_logits, vote_shares
-from .linear import GROUP, Seeds, as_targets, train_heads
+from .linear import GROUP, Seeds, Slope, as_targets, sigmoid_slope, softmax_slope, train_heads
 from .recipes import KnnRecipe, LinearRecipe
 from .refusals import nothing_to_choose_by
 from .training_sets import training_sets
@@ -39,6 +39,7 @@ class Fit:
         chosen: how they were chosen.
         trainable: number of trained parameters.
         training: `batch_used` and `steps` of what is trained in steps.
+        further: arrays that are stored beside the logits.
     """
 
     repetition: int
@@ -47,6 +48,24 @@ class Fit:
     chosen: Mapping[str, Any]
     trainable: int
     training: Mapping[str, int] = field(default_factory=dict)
+    further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a linear layer on embeddings gives, and how it is trained.
+
+    Attributes:
+        targets: float32 [N, O] of the training split.
+        slope: of its loss.
+        logits: outputs [..., O] -> logits [..., C].
+        further: what else is stored of outputs [N, O], by its name without the split's.
+    """
+
+    targets: Tensor
+    slope: Slope
+    logits: Callable[[Tensor], Tensor] = lambda outputs: outputs
+    further: Callable[[Tensor], Mapping[str, Tensor]] = lambda outputs: {}
 
 
 # Yields a probe's fit of each repetition, from the frozen features of every split.
@@ -61,7 +80,7 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
     extracted = time.perf_counter()
     context.progress(f"{unit.adaptation} probe", 0, len(unit.repetitions))
     for probe in fit(unit, features, cases, context):
-        predictions = cases.of(probe.subset).predictions(probe.logits)
+        predictions = {**cases.of(probe.subset).predictions(probe.logits), **probe.further}
         yield Outcome(
             repetition=probe.repetition,
             metrics=score(unit.task, predictions),
@@ -86,10 +105,19 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
 
 
 def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:
+    targets = as_targets(cases.labels["train"], cases.classes)
+    slope = sigmoid_slope if cases.multi_label else softmax_slope
+    return fit_head(unit, features, cases, context, Head(targets, slope))
+
+
+def fit_head(
+    unit: Unit, features: UnitFeatures, cases: Cases, context: Context, head: Head
+) -> Iterator[Fit]:
+    """Yield each repetition's fit of a linear layer on standardised embeddings."""
     recipe = LinearRecipe.model_validate(unit.recipe)
     arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
     arrays = {name: array.to(context.device) for name, array in arrays.items()}
-    targets = as_targets(cases.labels["train"], cases.classes).to(context.device)
+    targets = head.targets.to(context.device)
     steps = None
     if recipe.budget == "steps":
         steps = recipe.epochs * math.ceil(len(targets) / recipe.batch)
@@ -110,7 +138,7 @@ def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Contex
                 epochs=recipe.epochs,
                 batch=recipe.batch,
                 weight_decay=recipe.weight_decay,
-                multi_label=cases.multi_label,
+                slope=head.slope,
                 rows=part.rows,
                 steps=steps,
             )
@@ -118,16 +146,23 @@ def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Contex
                 if repetition not in unit.repetitions:
                     continue
                 subset, scale = subsets[part.slots[place]], part.scales[place]
-                val = heads.logits(scale(arrays["val"]), place)[:, subset.val]
-                test = heads.logits(scale(arrays["test"]), place)
-                best, quality = _best(val, cases.labels["val"][subset.val], recipe.selection)
+                outputs = {n: heads.logits(scale(arrays[n]), place) for n in ("val", "test")}
+                outputs["val"] = outputs["val"][:, subset.val]
+                labels = cases.labels["val"][subset.val]
+                best, quality = _best(head.logits(outputs["val"]), labels, recipe.selection)
+                chosen = {name: every[best].cpu() for name, every in outputs.items()}
                 yield Fit(
                     repetition,
                     subset,
-                    {"val": val[best].cpu().numpy(), "test": test[best].cpu().numpy()},
+                    {name: head.logits(own).numpy() for name, own in chosen.items()},
                     {"lr": recipe.rates[best], **quality},
-                    cases.classes * (features.width + 1),
+                    targets.shape[1] * (features.width + 1),
                     {"batch_used": batch, "steps": made},
+                    {
+                        f"{split}_{name}": array.numpy()
+                        for split, own in chosen.items()
+                        for name, array in head.further(own).items()
+                    },
                 )
 
 

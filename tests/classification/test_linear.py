@@ -11,6 +11,8 @@ from omnibench.tasks.classification.linear import (
     Seeds,
     Standardise,
     as_targets,
+    sigmoid_slope,
+    softmax_slope,
     train_heads,
 )
 
@@ -79,7 +81,8 @@ def test_every_head_equals_a_plain_training_of_its_own(
     if multi_label:
         targets[::2, 0] = 1
     rates, seeds = (1e-3, 1e-1), [Seeds(3, 4), Seeds(5, 6), Seeds(7, 8)]
-    heads = train_heads(features, targets, rates, seeds, multi_label=multi_label, **FIELDS)
+    slope = sigmoid_slope if multi_label else softmax_slope
+    heads = train_heads(features, targets, rates, seeds, slope=slope, **FIELDS)
     for r, seed in enumerate(seeds):
         logits = heads.logits(features, r)
         for x, rate in enumerate(rates):

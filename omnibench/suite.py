@@ -23,6 +23,7 @@ from omnibench.errors import RequestError
 from omnibench.files import expanded
 from omnibench.matrix import Entry, count_cells, entry_units, select
 from omnibench.pretrained import pretraining_unit
+from omnibench.prevalence import refuse_prevalence
 from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
@@ -70,6 +71,8 @@ class ReportSection(_Model):
         subgroups: columns of the data by whose levels or bands models are compared.
         decision_curves: first and last threshold of the net benefit that is drawn of tasks with two
             classes; None for no such figure.
+        prevalence: dataset of two classes -> share of the second at which predictive values of
+            operating points are shown; {} for no such table.
         layout: of the printed tables: one a metric with a column a dataset; one a dataset with a
             column a metric; one a task, the datasets below each other. None for one a dataset.
         thumbnails: pixels of the images on the pages of test cases; 0 shows none.
@@ -81,6 +84,7 @@ class ReportSection(_Model):
     published: list[str] = Field(default_factory=list)
     subgroups: Subgroupings = Field(default_factory=list)
     decision_curves: Thresholds | None = None
+    prevalence: dict[str, Threshold] = Field(default_factory=dict)
     layout: Annotated[Layout | None, BeforeValidator(_layout)] = None
     thumbnails: Annotated[int, Field(ge=0, le=512)] = 96
 
@@ -245,6 +249,7 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
                 raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
     if not units:
         raise RequestError("matrix: it is empty; name a task, datasets and adaptations")
+    refuse_prevalence(file.report.prevalence, origins)
     return Suite(file.name, file.report, tuple(cards.values()), tuple(units.values()), plugins)
 
 

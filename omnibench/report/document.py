@@ -114,6 +114,7 @@ def _tables(study: Study) -> Iterator[str]:
         for table in (
             *(*study.across, *difference_tables(study)),
             *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
+            *study.operating_tables,
         )
     ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]

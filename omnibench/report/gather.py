@@ -108,6 +108,7 @@ def gather(
         margin=report.equivalence_margin,
         monitored=suite.monitored,
         decision_curves=report.decision_curves,
+        prevalence=report.prevalence,
         subgroups=report.subgroups,
         backbones=suite.backbones,
         layout=report.layout,

@@ -19,6 +19,7 @@ from omnibench.report.figures.looks import Looks
 from omnibench.report.latent_report import Latent
 from omnibench.report.layout import laid_out
 from omnibench.report.names import Names
+from omnibench.report.operating_points import operating_table
 from omnibench.report.result_tables import Place, result_table
 from omnibench.report.results import Results
 from omnibench.report.selective import selective_table
@@ -63,6 +64,7 @@ class Study:
         monitored: (task, dataset, adaptation) -> how far a family is that was given repetitions in
             rounds, in words.
         unregistered: backbones whose records lie beside these and that nothing registers now.
+        prevalence: dataset -> that at which predictive values are shown.
         subgroups: by which columns models are compared.
         decision_curves: first and last threshold of what is drawn; None where none is.
         backbones: the suite's, also those that no cell is of.
@@ -90,6 +92,7 @@ class Study:
     monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
     decision_curves: tuple[float, float] | None = None
+    prevalence: Mapping[str, float] = field(default_factory=dict)
     subgroups: Sequence[Subgrouping] = ()
     backbones: Sequence[BackboneCard] = ()
     layout: Layout | None = None
@@ -269,6 +272,14 @@ class Study:
     def selective_tables(self) -> list[Table]:
         """Return what rejecting uncertain cases leaves of each dataset's errors, as a table."""
         tables = (selective_table(units, self.baseline) for units in self.logits)
+        return [self.names.table(table) for table in tables if table is not None]
+
+    @cached_property
+    def operating_tables(self) -> list[Table]:
+        """Return the operating points of each dataset whose prevalence is stated, as a table."""
+        stated = self.prevalence
+        chosen = [units for units in self.logits if units.dataset.id in stated]
+        tables = (operating_table(units, stated[units.dataset.id]) for units in chosen)
         return [self.names.table(table) for table in tables if table is not None]
 
     @cached_property

@@ -60,6 +60,7 @@ def _further(study: Study) -> list[Table]:
         *study.subgroup_tables,
         *study.calibration_tables,
         *study.selective_tables,
+        *study.operating_tables,
         *study.latent.tables,
         *study.reproduction,
     ]

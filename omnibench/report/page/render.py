@@ -41,6 +41,7 @@ class Page:
         subgroups: of each dataset whose columns are stored.
         calibration: of each dataset's classifiers.
         selective: what they err when they reject uncertain cases.
+        operating: their rates at thresholds, where the suite states a prevalence.
         comparisons: with the baseline, a table a task.
         failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
@@ -63,6 +64,7 @@ class Page:
     subgroups: Sequence[Table] = ()
     calibration: Sequence[Table] = ()
     selective: Sequence[Table] = ()
+    operating: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()
     figure_notes: Sequence[str] = ()

@@ -62,6 +62,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         subgroups=study.subgroup_tables,
         calibration=study.calibration_tables,
         selective=study.selective_tables,
+        operating=study.operating_tables,
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -45,8 +45,8 @@ def operating_table(units: StoredUnits, prevalence: float) -> Table | None:
         for target, rates in targets:
             rows.append([*map(Cell, model), Cell(target), *(_cell(rates[rate]) for rate in RATES)])
             for rate in RATES:
-                if isinstance(reason := rates[rate], RefusedError):
-                    undefined.setdefault(f"No {rate}: {reason}", []).append(f"{name}, {target}")
+                if isinstance(why := rates[rate], RefusedError):
+                    undefined.setdefault(f"No {rate}: {why}", []).append(f"{name}, {target}")
     if not rows:
         return None
     columns = [
@@ -87,8 +87,11 @@ def _odds(logits: NDArray[Any]) -> Floats:
 def _cell(measure: Measure) -> Cell:
     if isinstance(measure, RefusedError):
         return Cell.from_number(None, "")
-    low, high = max(0.0, measure.low), min(1.0, measure.high)
-    text = f"{number(measure.value)} ({number(low)} to {number(high)})"
+    text = number(measure.value)
+    # Where all repetitions decide all cases alike, as at 0 and 100, nothing is known of others.
+    if measure.low < measure.high:
+        low, high = max(0.0, measure.low), min(1.0, measure.high)
+        text += f" ({number(low)} to {number(high)})"
     return Cell(text, "number", measure.value)
 
 
@@ -97,7 +100,8 @@ def _caption(positive: str, prevalence: float) -> str:
         "Each repetition's threshold is chosen on the validation split, to have at least the named "
         "rate there and as much as it can of the other, and applied to the test split: what it has "
         "there may be less. Means over repetitions with 95 % intervals over patients (cases where "
-        "patients are unknown) of the same thresholds, cut at 0 and 100. PPV and NPV are by Bayes' "
-        f"rule at a prevalence of {positive} of {100 * prevalence:g} %, as the suite states; "
-        "the metrics of that name in the CSV are at the test split's own."
+        "patients are unknown) of the same thresholds, cut at 0 and 100; none where all cases are "
+        f"decided alike. PPV and NPV are by Bayes' rule at a prevalence of {positive} of "
+        f"{100 * prevalence:g} %, as the suite states; the metrics of that name in the CSV are at "
+        "the test split's own."
     )

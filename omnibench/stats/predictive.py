@@ -44,11 +44,10 @@ def _predictive(
     sensitivity: Influence | RefusedError, specificity: Influence | RefusedError, share: float
 ) -> dict[str, Influence | RefusedError]:
     """Return the influences of PPV = a / (a + b) and NPV = c / (c + d) by their derivatives."""
-    for part in (sensitivity, specificity):
-        if isinstance(part, RefusedError):
-            return dict.fromkeys(RATES[2:], part)
-    assert isinstance(sensitivity, Influence)
-    assert isinstance(specificity, Influence)
+    if isinstance(sensitivity, RefusedError):
+        return dict.fromkeys(RATES[2:], sensitivity)
+    if isinstance(specificity, RefusedError):
+        return dict.fromkeys(RATES[2:], specificity)
     hit, right = share * sensitivity.values, (1 - share) * specificity.values
     missed, false = share - hit, 1 - share - right
     moved_hit, moved_right = share * sensitivity.rows, (1 - share) * specificity.rows

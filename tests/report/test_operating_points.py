@@ -70,7 +70,7 @@ def test_a_model_without_validation_or_of_other_classes_is_left_out_by_name() ->
 
 def test_where_nothing_is_called_positive_there_is_no_ppv() -> None:
     own = arrays(3)
-    own["val_logits"] = own["val_logits"] + np.float32([0, 50])
+    own["val_logits"] = own["val_logits"] + np.array([0, 50], np.float32)
     table = table_of(units(good=own), 0.2)
     assert table.texts[0][5] == DASH
     reason = "No PPV: in some repetition no test case is called positive (good with linear"

@@ -145,7 +145,7 @@ def test_curves_stand_beside_the_best_and_the_random_order(tmp_path: Path) -> No
     assert less[at] + margin[at] < 0
     assert "from base at the same coverage" in figure.caption
     (alone,) = drawn(units(logits, labels), None)
-    assert "Further panels" not in alone.caption
+    assert "Differences:" not in alone.caption
     assert all(path.stat().st_size > 5000 for path in drawing.write(figure, tmp_path))
 
 

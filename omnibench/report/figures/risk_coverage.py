@@ -75,7 +75,7 @@ def _drawing(
             for (backbone, short), (difference, margin) in compared.items():
                 if short == adaptation:
                     _plot_band(axes, difference, margin, looks.style(backbone))
-            axes.set(title=f"{adaptation}: less {base}", xlim=(0, 1))
+            axes.set(title=f"{adaptation}: difference", xlim=(0, 1))
             axes.grid(alpha=0.3, linewidth=0.5)
         legend(figure, handles=looks.keys(grid[0], backbones), labels=backbones)
 
@@ -117,7 +117,7 @@ def _caption(baseline: str | None, omitted: str) -> str:
     )
     if baseline is not None:
         text += (
-            f" Further panels: the difference in risk from {baseline} at the same coverage, paired "
+            f" Differences: in risk from {baseline} at the same coverage, paired "
             "by case, with its 95 % interval over patients (cases where patients are unknown) of "
             "each coverage by itself, by leaving out each of up to 20 blocks of patients. It is "
             "too short where few errors are left, as at small coverages."

@@ -30,8 +30,8 @@ TARGETS: tuple[tuple[str, Choose, int], ...] = tuple(
 )
 
 
-def operating_table(units: StoredUnits, prevalence: float) -> Table | None:
-    """Return a row for each model and target; None where no model's predictions can be used."""
+def operating_table(units: StoredUnits, prevalence: float) -> Table:
+    """Return a row for each model and target; the caption says of whom there is none, and why."""
     rows, left, undefined = list[list[Cell]](), list[str](), dict[str, list[str]]()
     for model, cases in units.read():
         name = " with ".join(model)
@@ -47,14 +47,14 @@ def operating_table(units: StoredUnits, prevalence: float) -> Table | None:
             for rate in RATES:
                 if isinstance(why := rates[rate], RefusedError):
                     undefined.setdefault(f"No {rate}: {why}", []).append(f"{name}, {target}")
-    if not rows:
-        return None
     columns = [
         *map(Column, ("backbone", "adaptation", "validation")),
         *(Column(rate, "number", unit=POINTS, right=True) for rate in RATES),
     ]
     reasons = [f"{reason} ({listed(names)})." for reason, names in undefined.items()]
-    caption = " ".join([_caption(units.names(2)[1], prevalence), *reasons, *left])
+    caption = " ".join(
+        [*([_caption(units.names(2)[1], prevalence)] if rows else []), *reasons, *left]
+    )
     table = Table.from_cells(f"Operating points: {units.dataset.id}", columns, rows, caption)
     return replace(table, facets={"task": (units.task,), "dataset": (units.dataset.id,)})
 

@@ -280,7 +280,7 @@ class Study:
         stated = self.prevalence
         chosen = [units for units in self.logits if units.dataset.id in stated]
         tables = (operating_table(units, stated[units.dataset.id]) for units in chosen)
-        return [self.names.table(table) for table in tables if table is not None]
+        return list(map(self.names.table, tables))
 
     @cached_property
     def subgrouped(self) -> tuple[list[Subgrouped], list[str]]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from omnibench.cards import DatasetCard
 from omnibench.report.operating_points import operating_table
 from omnibench.report.stored_units import StoredUnits
-from omnibench.report.table import DASH, Table
+from omnibench.report.table import DASH
 from omnibench.scoring import score
 from omnibench.stats.cases import Stored
 
@@ -33,17 +33,11 @@ def units(**models: dict[str, NDArray[Any]]) -> StoredUnits:
     return StoredUnits("classification", card, places, stored.__getitem__)
 
 
-def table_of(some: StoredUnits, prevalence: float) -> Table:
-    table = operating_table(some, prevalence)
-    assert table is not None
-    return table
-
-
 def test_rates_are_those_of_the_metrics_and_predictive_values_of_the_prevalence() -> None:
     own = arrays(0)
     values = score("classification", own)
-    at_own = table_of(units(good=own), float(own["test_labels"].mean()))
-    rare = table_of(units(good=own), 0.01)
+    at_own = operating_table(units(good=own), float(own["test_labels"].mean()))
+    rare = operating_table(units(good=own), 0.01)
     for number, target in enumerate(
         ("specificity-90", "specificity-95", "sensitivity-90", "sensitivity-95")
     ):
@@ -60,18 +54,20 @@ def test_rates_are_those_of_the_metrics_and_predictive_values_of_the_prevalence(
 def test_a_model_without_validation_or_of_other_classes_is_left_out_by_name() -> None:
     own = arrays(1)
     bare = {name: array for name, array in own.items() if name.startswith("test")}
-    table = table_of(units(good=own, bare=bare, one=arrays(2, val_classes=1)), 0.2)
+    table = operating_table(units(good=own, bare=bare, one=arrays(2, val_classes=1)), 0.2)
     assert {row[0] for row in table.texts} == {"good"}
     assert "bare with linear is left out: its predictions hold no validation" in table.caption
     assert "one with linear is left out: its validation split shows one class" in table.caption
     three = {**own, "test_logits": np.zeros((CASES, 3), np.float32)}
-    assert operating_table(units(three=three), 0.2) is None
+    table = operating_table(units(three=three), 0.2)
+    assert not table.rows
+    assert "three with linear is left out: it does not tell two classes apart" in table.caption
 
 
 def test_where_nothing_is_called_positive_there_is_no_ppv() -> None:
     own = arrays(3)
     own["val_logits"] = own["val_logits"] + np.array([0, 50], np.float32)
-    table = table_of(units(good=own), 0.2)
+    table = operating_table(units(good=own), 0.2)
     assert table.texts[0][5] == DASH
     reason = "No PPV: in some repetition no test case is called positive (good with linear"
     assert reason in table.caption

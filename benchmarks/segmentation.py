@@ -21,6 +21,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import ArrayImages, Dataset, Masks, Split
+from omnibench.data.label_subset import Subset
 from omnibench.data.reader import local_card
 from omnibench.device import default_threads
 from omnibench.encoders.build import load_encoder
@@ -95,7 +96,7 @@ class _Ours:
         )  # fmt: skip
         self.cases = Cases.from_dataset(dataset, SIZE, "input", None)
         self.maps = unit_maps(unit, self.cases.dataset.splits, context)
-        built = on_frozen(unit, self.cases, UNet, context)()
+        built = on_frozen(unit, self.cases, UNet, context)(Subset.from_dataset(unit, 0, dataset))
         self.model = built.model
         self.trial = SegmentationTrial(built, self.cases, recipe, context.device)
         self.step = stepper(self.trial, context.device, context.results)

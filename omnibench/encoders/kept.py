@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Split
+from omnibench.data.label_subset import Subset
 from omnibench.encoders.frozen import FrozenPass, PassFacts
 from omnibench.features import check_finite
 from omnibench.placement import kept_in_memory
@@ -32,6 +33,29 @@ class HeldRows:
 
     def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
         return self.rows[indices]
+
+
+@dataclass(frozen=True)
+class TakenRows:
+    """Some of a split's rows, by their indices, as rows of their own."""
+
+    rows: Rows
+    indices: NDArray[np.int64]
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.rows.facts
+
+    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Any]:
+        return self.rows.read_rows(self.indices[indices])
+
+
+def taken(rows: Mapping[str, Rows], subset: Subset) -> dict[str, Rows]:
+    """Return every split's rows, those of training and validation as a label budget leaves them."""
+    own = {"train": subset.train, "val": subset.val}
+    return {
+        name: TakenRows(part, own[name]) if name in own else part for name, part in rows.items()
+    }
 
 
 def kept_rows(

@@ -1,7 +1,7 @@
 """The frozen feature maps of one unit: three levels of the backbone, kept on disk or in memory."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +12,11 @@ from torch import Tensor
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Split
+from omnibench.data.label_subset import Subset
 from omnibench.encoders import Encoder
 from omnibench.encoders.forward import as_tensor
 from omnibench.encoders.frozen import FrozenPass, PassFacts
-from omnibench.encoders.kept import Rows, kept_rows
+from omnibench.encoders.kept import Rows, kept_rows, taken
 from omnibench.encoders.levels import levels_of
 from omnibench.placement import MAPS
 
@@ -33,6 +34,10 @@ class UnitMaps:
     shapes: tuple[tuple[int, int, int], ...]
     tokens: bool
     made: PassFacts
+
+    def of(self, subset: Subset) -> "UnitMaps":
+        """Return the same of the images that a label budget leaves."""
+        return replace(self, rows=taken(self.rows, subset))
 
     def read(self, split: str, indices: NDArray[np.int64]) -> list[Tensor]:
         """Maps [B, D, h, w] of the images at `indices`, channels last in memory."""

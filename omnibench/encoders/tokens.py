@@ -1,7 +1,7 @@
 """The frozen tokens of one unit, after the final norm: computed once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,10 +11,11 @@ from torch import Tensor
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Split
+from omnibench.data.label_subset import Subset
 from omnibench.encoders import Encoder
 from omnibench.encoders.forward import as_tensor
 from omnibench.encoders.frozen import FrozenPass, PassFacts
-from omnibench.encoders.kept import Rows, kept_rows
+from omnibench.encoders.kept import Rows, kept_rows, taken
 from omnibench.placement import TOKENS
 
 
@@ -29,6 +30,10 @@ class UnitTokens:
     rows: Mapping[str, Rows]
     width: int
     made: PassFacts
+
+    def of(self, subset: Subset) -> "UnitTokens":
+        """Return the same of the images that a label budget leaves."""
+        return replace(self, rows=taken(self.rows, subset))
 
     def read(self, split: str, indices: NDArray[np.int64]) -> Tensor:
         """Tokens [B, T, D] of the images at `indices`: prefix tokens, then patches row by row."""

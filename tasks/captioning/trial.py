@@ -14,6 +14,7 @@ from torch.nn import functional
 from omnibench.adapt.low_rank import add_lora
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.label_subset import Subset
 from omnibench.data.sources import load_once
 from omnibench.data.subset import limited
 from omnibench.encoders.tokens import UnitTokens, unit_tokens
@@ -44,21 +45,25 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     dataset = limited(
         load_once(unit.dataset, context.data, source, recipe.input_size), recipe.limit
     )
-    captions = captions_of(dataset, "train")
+    captions_of(dataset, "train")  # refused before the backbone's tokens are computed
     folder = folder_of(unit, adaptation.loads, context)
     began = time.perf_counter()
     tokens = unit_tokens(unit, dataset.splits, context)
     phases = {"features": time.perf_counter() - began}
 
     def trial(repetition: int) -> Trial:
-        language = load_language_model(unit.adaptation, folder, captions)
-        cases = Cases.from_dataset(dataset, language.tokenizer, recipe.max_tokens)
+        subset = Subset.from_dataset(unit, repetition, dataset)
+        own = subset.of(dataset)
+        language = load_language_model(unit.adaptation, folder, captions_of(own, "train"))
+        cases = Cases.from_dataset(own, language.tokenizer, recipe.max_tokens)
         model = _model(unit, recipe, tokens, language).to(context.device)
         progress = partial(context.progress, f"captions of repetition {repetition}")
-        return CaptioningTrial(
-            model, tokens, cases, recipe, context.device, language.digest, unit.decodings,
-            progress, phases,
+        made = CaptioningTrial(
+            model, tokens if own is dataset else tokens.of(subset), cases, recipe, context.device,
+            language.digest, unit.decodings, progress, phases,
         )  # fmt: skip
+        made.subset = subset
+        return made
 
     return trial
 

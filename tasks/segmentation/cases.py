@@ -1,7 +1,7 @@
 """The images and masks of a segmentation dataset, checked, and what is stored of predictions."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from omnibench.data import Dataset, Images
 from omnibench.data.columns import stored
 from omnibench.data.declaration import VOID, declaration_of
 from omnibench.data.images import is_native, name_of, native
+from omnibench.data.label_subset import Subset
 from omnibench.data.masks import class_indexed
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
@@ -68,6 +69,11 @@ class Cases:
                 for rows in cases._blocks(split):
                     cases.truth(split, rows)
         return cases
+
+    def of(self, subset: Subset) -> "Cases":
+        """Return the cases with these images of the training and validation splits."""
+        dataset = subset.of(self.dataset)
+        return self if dataset is self.dataset else replace(self, dataset=dataset, _held={})
 
     @property
     def classes(self) -> int:

@@ -1,5 +1,6 @@
 """A repetition of segmentation: its model, its loss, the masks it predicts, and their picture."""
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.declaration import VOID
+from omnibench.data.label_subset import Subset
 from omnibench.data.sources import load_once
 from omnibench.encoders import MapEncoder
 from omnibench.encoders.build import load_trainable
@@ -65,26 +67,41 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     build = (
         on_frozen(unit, cases, head, context)
         if frozen
-        else lambda: _on_trained(unit, cases, head, adaptation, context)
+        else lambda subset: _on_trained(unit, cases.of(subset), head, adaptation, context)
     )
     phases = {"features": time.perf_counter() - began}
 
     def trial(repetition: int) -> Trial:
-        return SegmentationTrial(build(), cases, recipe, context.device, phases)
+        subset = Subset.from_dataset(unit, repetition, cases.dataset)
+        own = cases.of(subset)
+        made = SegmentationTrial(build(subset), own, recipe, context.device, phases)
+        made.subset = subset
+        return made
 
     return trial
 
 
-def on_frozen(unit: Unit, cases: Cases, head: type[Head], context: Context) -> Callable[[], Built]:
+def on_frozen(
+    unit: Unit, cases: Cases, head: type[Head], context: Context
+) -> Callable[[Subset], Built]:
     """Return what builds a head on the maps of a frozen backbone, which are computed here, once."""
     maps = unit_maps(unit, cases.dataset.splits, context)
     facts = maps.made.facts
-    make = head.on_kept(maps, cases, unit.options)
     size, mean, std = unit.recipe["input_size"], tuple(facts["mean"]), tuple(facts["std"])
     pixels = Preprocess(size, mean, std, torch.device(context.device), torch.float32)
 
-    def build() -> Built:
-        model = Segmenter(cases.dataset, make(), pixels, kept(maps, context.device))
+    @functools.lru_cache(maxsize=1)
+    def of_all() -> Callable[[], Head]:
+        return head.on_kept(maps, cases, unit.options)
+
+    def build(subset: Subset) -> Built:
+        own = cases.of(subset)
+        if own is cases:
+            model = Segmenter(cases.dataset, of_all()(), pixels, kept(maps, context.device))
+        else:
+            left = maps.of(subset)
+            make = head.on_kept(left, own, unit.options)
+            model = Segmenter(own.dataset, make(), pixels, kept(left, context.device))
         return Built(model.to(context.device), facts, maps.made.cost(), facts["digest"])
 
     return build

@@ -19,6 +19,7 @@ from omnibench.encoders.coverage import tensors_digest
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
+from omnibench.label_budget import LabelBudget
 from omnibench.record_files import predictions_path, read_predictions
 from omnibench.scoring import reported_of, score
 from omnibench.store import RecordStore
@@ -293,3 +294,16 @@ def test_more_tokens_than_the_model_has_positions_are_refused(make: Any) -> None
     reason = execute_unit(unit, context).repetitions[0]
     assert reason is not None
     assert "positions and 2001 are asked for" in reason
+
+
+def test_a_label_budget_leaves_fewer_captions_to_learn_words_and_sentences_from(make: Any) -> None:
+    unit, context = make(selection="matched-val")
+    (whole,) = outcomes(unit, context)
+    (few,) = outcomes(replace(unit, labels="25%"), context)
+    assert whole.notes["subset"]["images"] == SPLITS["train"]
+    images = LabelBudget.from_text("25%").of(SPLITS["train"])
+    assert few.notes["subset"]["images"] == few.notes["batch_used"] == images
+    assert few.notes["subset"]["validation"] == LabelBudget.from_text("25%").of(SPLITS["val"])
+    assert few.notes["captions_cut"].keys() == {"train", "val", "test"}
+    for name in ("test_case", "test_reference"):
+        assert np.array_equal(few.predictions[name], whole.predictions[name])

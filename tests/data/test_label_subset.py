@@ -188,7 +188,7 @@ def test_the_same_images_for_every_backbone_adaptation_and_budget_of_a_repetitio
         changed = replace(unit, labels="10%", **changes)
         return str(Subset.from_dataset(changed, 0, data, "labels").facts["sha256"])
 
-    others = [
+    others: list[dict[str, Any]] = [
         {"backbone": BackboneCard(id="b", source="random:y")},
         {"adaptation": "knn", "short": "knn@10pct"},
         {"adaptation": "lora", "short": "lora-r8-a16@10pct", "options": {"r": 8}},

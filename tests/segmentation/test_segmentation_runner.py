@@ -1,5 +1,7 @@
+import hashlib
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +10,13 @@ import pytest
 from torch import Tensor
 
 from omnibench.catalogue import tasks
+from omnibench.data.label_subset import drawn_rows
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.execute import execute_unit
+from omnibench.label_budget import LabelBudget
 from omnibench.record_files import read_predictions
 from omnibench.store import RecordStore
+from omnibench.tasks.segmentation import heads
 from omnibench.training.checkpoint import Checkpoints
 
 DEFINITIONS = (
@@ -138,3 +143,34 @@ def test_maps_in_bfloat16_are_kept_in_half_the_bytes(make: Any, tmp_path: Path) 
     outcomes(*make("linear", precision="bf16"))
     size = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.rows"))
     assert size == 31 * 3 * 64 * 4 * 4 * 2  # images, levels, width, grid, bytes
+
+
+@pytest.mark.parametrize("adaptation", ["decoder", "linear", "full"])
+def test_a_label_budget_leaves_the_same_images_to_every_adaptation(
+    make: Any, adaptation: str
+) -> None:
+    unit, context = make(adaptation, selection="matched-val")
+    (whole,) = outcomes(unit, context)
+    (few,) = outcomes(replace(unit, labels="25%"), context)
+    subset, images = few.notes["subset"], whole.notes["subset"]["images"]
+    expected = drawn_rows(images, LabelBudget.from_text("25%"), unit.subset_seed(0))
+    assert subset["images"] == few.notes["batch_used"] == len(expected)
+    assert subset["sha256"] == hashlib.sha256(expected.astype("<i8").tobytes()).hexdigest()
+    assert len(few.predictions["val_counts"]) == subset["validation"]
+    assert np.array_equal(few.predictions["test_case"], whole.predictions["test_case"])
+
+
+def test_a_linear_head_is_standardised_by_the_images_of_its_budget(
+    make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    moments = heads._moments
+
+    def counted(maps: Any, count: int) -> Any:
+        counts.append(count)
+        return moments(maps, count)
+
+    monkeypatch.setattr(heads, "_moments", counted)
+    unit, context = make("linear")
+    (few,) = outcomes(replace(unit, labels="25%"), context)
+    assert counts == [few.notes["subset"]["images"]]

@@ -104,6 +104,8 @@ def _training_seconds(
     if adaptation.varies == "nothing" or "epochs" not in unit.recipe:
         return 0.0
     train, val = images.get("train", 0), images.get("val", 0)
+    if unit.recipe.get("budget") != "steps":  # which are as many as of all labels
+        train = unit.labelled or 0
     size, precision = unit.recipe["input_size"], unit.recipe["precision"]
     epoch = 0.0
     if adaptation.frozen_kind is None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.errors import OmnibenchError, RequestError, one_line
+from omnibench.label_budget import WHOLE
 from omnibench.sources import Sources
 from omnibench.task import Task
 from omnibench.training.plan import batch_refusal
@@ -38,8 +39,11 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
 
 
 def _of_batch(unit: Unit, task: Task) -> Iterator[str]:
-    """Yield a batch that no training split of this size fills; probes of embeddings cut theirs."""
+    """Yield a batch that no training split of this size fills.
+
+    Probes of embeddings cut theirs, and so does what is trained on a label budget.
+    """
     batch, images = unit.recipe.get("batch"), unit.images.get("train")
-    of_embeddings = task.adaptations[unit.adaptation].frozen_kind == "embed"
-    if batch is not None and images is not None and not of_embeddings and batch > images:
+    cut = task.adaptations[unit.adaptation].frozen_kind == "embed" or unit.labels != WHOLE
+    if batch is not None and images is not None and not cut and batch > images:
         yield batch_refusal(batch, images)

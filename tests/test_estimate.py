@@ -91,3 +91,22 @@ def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: C
     frozen = 130 * FLOPS / 1e11
     actual = estimate([caption], context)
     assert actual["seconds"] == pytest.approx(training + generation + frozen, rel=0.01)
+
+
+def test_a_label_budget_trains_on_its_share_and_steps_on_as_much_as_all(
+    pending: Unit, context: Context
+) -> None:
+    full = replace(pending, adaptation="full", short="full@10pct", labels="10%")
+    epoch = 10 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
+    actual = estimate([full], context)
+    assert actual["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
+    steps = replace(full, recipe={**full.recipe, "budget": "steps"})
+    epoch = 100 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
+    actual = estimate([steps], context)
+    assert actual["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
+
+
+def test_budgets_of_a_frozen_probe_share_one_pass(pending: Unit, context: Context) -> None:
+    few = replace(pending, short="linear@10pct", labels="10%")
+    actual = estimate([pending, few], context)
+    assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 6 * RECORD_SECONDS, abs=0.1)

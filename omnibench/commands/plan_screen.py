@@ -40,6 +40,8 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
         )
     for dataset, survey in planned.surveys.items():
         yield f"data {dataset}: {survey.line}"
+    for remark in planned.remarks:
+        yield f"labels: {remark}"
     for warning in planned.warnings:
         yield f"warning: {warning}"
     yield from blocked_lines(needs(states), source)

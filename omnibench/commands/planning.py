@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omnibench.cell import Unit
+from omnibench.commands.label_remarks import label_remarks
 from omnibench.commands.plan_screen import lines
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
@@ -70,6 +71,11 @@ class Planned:
             for text in survey.warnings
         ]
 
+    @property
+    def remarks(self) -> list[str]:
+        """What label budgets ask for beyond what there is."""
+        return label_remarks(self.units, self.surveys)
+
     def as_dict(self) -> dict[str, Any]:
         """Return the object of `plan --json`."""
         return {
@@ -79,6 +85,7 @@ class Planned:
             "estimate": self.cost,
             "data": {name: dict(survey.facts) for name, survey in self.surveys.items()},
             "warnings": self.warnings,
+            "remarks": self.remarks,
         }
 
 

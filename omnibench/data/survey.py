@@ -23,7 +23,7 @@ from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import mask_shares
 from omnibench.errors import DataError
 
-RULES = "survey 3"  # raised when the facts or the warnings change
+RULES = "survey 4"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -40,9 +40,10 @@ class Survey:
 
     Attributes:
         facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
-            share, `untrained` and `untrained_masks` (those that no training image shows), `sizes`,
-            `left_out`, `duplicates`, `shared_groups`, `columns` (the names of what else
-            is known of each image), `pixels` (whether they were looked at).
+            share, `training_classes` with their number of training images, `untrained` and
+            `untrained_masks` (those that no training image shows), `sizes`, `left_out`,
+            `duplicates`, `shared_groups`, `columns` (the names of what else is known of each
+            image), `pixels` (whether they were looked at).
         warnings: a sentence each.
     """
 
@@ -121,6 +122,7 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         **_facts_of_card(dataset.card),
         "images": {name: len(split) for name, split in dataset.splits.items()},
         "classes": _class_shares(dataset),
+        "training_classes": _training_classes(dataset),
         "untrained": _untrained(dataset),
         "columns": sorted(_columns(dataset) - set(declaration_of(card).columns)),
         "pixels": looks,
@@ -139,6 +141,7 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
         "images": dict(card.splits),
         "kind": card.labels,
         "classes": {},
+        "training_classes": {},
         "mask_classes": {},
         "untrained": [],
         "untrained_masks": [],
@@ -165,6 +168,17 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
     else:
         shares = values.mean(axis=0)
     return {name: float(share) for name, share in zip(dataset.card.classes, shares, strict=True)}
+
+
+def _training_classes(dataset: Dataset) -> dict[str, int]:
+    """Return class -> how many training images show it."""
+    train, names = dataset.splits["train"], dataset.card.classes
+    if "labels" not in train.targets:
+        return {}
+    labels = train.target("labels", Labels).values
+    several = labels.ndim == 2
+    counts = labels.sum(axis=0) if several else np.bincount(labels, minlength=len(names))
+    return dict(zip(names, counts.tolist(), strict=True))
 
 
 def _columns(dataset: Dataset) -> set[str]:

@@ -16,8 +16,10 @@ from omnibench.context import Context
 from omnibench.data.label_subset import Subset
 from omnibench.data.npz import card_of
 from omnibench.encoders.timm_encoder import TimmEncoder
+from omnibench.execute import execute_unit
 from omnibench.label_budget import LabelBudget
 from omnibench.recipe import resolve_recipe
+from omnibench.store import RecordStore
 from omnibench.tasks.classification.linear import Seeds, Standardise, train_heads
 from omnibench.tasks.classification.training_sets import training_sets
 from tests.classification.test_runner import SPLITS, write_npz
@@ -172,3 +174,23 @@ def test_a_repetitions_bits_do_not_depend_on_its_company(make: Make) -> None:
     (alone,) = outcomes(unit, context)
     company = outcomes(replace(unit, repetitions=(0, 1, 6)), context)
     assert np.array_equal(alone.predictions["test_logits"], company[1].predictions["test_logits"])
+
+
+def test_a_record_pairs_by_its_images_and_is_found_again(make: Make) -> None:
+    unit, context = make("linear", "10%")
+    assert execute_unit(unit, context).repetitions == {0: None, 1: None}
+    store = RecordStore(context.results)
+    for cell in unit.cells:
+        record = store.read(cell)
+        assert record is not None
+        assert record["spec"]["labels"] == "10%"
+        assert record["pairing"] == unit.pairing(
+            cell.repetition, record["notes"]["subset"]["sha256"]
+        )
+        assert store.path(cell).parent.name == "linear@10pct"
+    whole, _ = make("linear", "100%")
+    execute_unit(whole, context)
+    record = store.read(whole.cells[0])
+    assert record is not None
+    assert record["pairing"] == whole.pairing(0)
+    assert "labels" not in record["spec"]

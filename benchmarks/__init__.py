@@ -17,6 +17,7 @@ PARTS = {
     "augment": "benchmarks.augment:measure",
     "training": "benchmarks.training:measure",
     "probe": "benchmarks.probe:measure",
+    "labels": "benchmarks.labels:measure",
     "segmentation": "benchmarks.segmentation:measure",
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -83,7 +83,7 @@ def _unit(device: str) -> Iterator[Measure]:
     backbone = BackboneCard(id="speed-vit", source="random:vit_small_patch14_dinov2", pool="cls")
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        _breastmnist_like(root / "speed.npz")
+        npz_of(root / "speed.npz", SPLITS)
         dataset = card_of(root / "speed.npz")
         adaptation = tasks.get("classification").adaptations["linear"]
         unit = Unit(
@@ -112,8 +112,8 @@ def _unit(device: str) -> Iterator[Measure]:
         for split in splits.values():
             forward_rows(split.images, 0, len(split), micro_batch(device), loaded.encoder.embed)
         one_pass = time.perf_counter() - began
-        cold = _run(unit, context)
-        warm = _run(unit, context)
+        cold = unit_seconds(unit, context)
+        warm = unit_seconds(unit, context)
     yield Measure("probe", "one feature pass", one_pass, "s")
     yield Measure(
         "probe", "unit, cold, against one feature pass", cold, "s", cold / one_pass, "<= 1.15"
@@ -121,7 +121,12 @@ def _unit(device: str) -> Iterator[Measure]:
     yield Measure("probe", "unit, warm (after imports)", warm, "s", None, "<= 3")
 
 
-def _run(unit: Unit, context: Context) -> float:
+def unit_seconds(unit: Unit, context: Context) -> float:
+    """Return what a unit takes.
+
+    Raises:
+        RuntimeError: one of its cells failed.
+    """
     began = time.perf_counter()
     finished = execute_unit(unit, context)
     failed = [message for message in finished.repetitions.values() if message is not None]
@@ -130,10 +135,11 @@ def _run(unit: Unit, context: Context) -> float:
     return time.perf_counter() - began
 
 
-def _breastmnist_like(path: Path) -> None:
+def npz_of(path: Path, splits: Mapping[str, int]) -> None:
+    """Write an array file of random images at 28 px, so many a split."""
     rng = np.random.default_rng(0)
     arrays: dict[str, np.ndarray] = {}
-    for split, count in SPLITS.items():
+    for split, count in splits.items():
         arrays[f"{split}_images"] = rng.integers(0, 256, (count, 28, 28), np.uint8)
         arrays[f"{split}_labels"] = np.arange(count)[:, None] % CLASSES
     np.savez_compressed(path, allow_pickle=False, **arrays)

@@ -139,14 +139,15 @@ def _computed(
         if not isinstance(values, Mapping):
             yield metric, metric.name, values
             continue
-        yield from ((metric, name, value) for name, value in values.items() if metric.covers(name))
+        names = filter(metric.covers, values) if metric.name.endswith("*") else (metric.name,)
+        yield from ((metric, name, values[name]) for name in names if name in values)
 
 
 def _refuse_unknown(
     metric: Metric, function: str, values: Mapping[str, Any], sharing: Sequence[Metric]
 ) -> None:
     """Raise ExtensionError where a pass gives a name that none of its metrics has."""
-    for name in values:
+    for name in values.keys() - {other.name for other in sharing}:
         if not any(other.covers(name) for other in sharing):
             raise ExtensionError(
                 f"the metric {metric.id}: its `{function}` ({file_of(getattr(metric, function))}) "

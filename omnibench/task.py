@@ -182,12 +182,12 @@ class Metric:
     chance: "Callable[[Predictions], Chance | Mapping[str, Chance] | None] | None" = None
     weighted: bool = False
 
-    @property
+    @functools.cached_property
     def definition(self) -> str:
         """Return the part of the id before the slash."""
         return self.id.partition("/")[0]
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """Return the part of the id behind the slash."""
         return self.id.partition("/")[2]

@@ -110,7 +110,9 @@ def drawn_rows(
         taken = _by_class(order, _counts(patients, labels[:, None] == np.unique(labels)), budget)
     else:
         taken = _by_label(order, patients, labels == 1, budget)
-    return np.flatnonzero(np.isin(patients, taken))
+    chosen = np.zeros(len(order), bool)
+    chosen[taken] = True
+    return np.flatnonzero(chosen[patients])
 
 
 def _by_class(order: Rows, shown: Rows, budget: LabelBudget) -> Rows:

@@ -176,7 +176,7 @@ def test_a_repetitions_bits_do_not_depend_on_its_company(make: Make) -> None:
     assert np.array_equal(alone.predictions["test_logits"], company[1].predictions["test_logits"])
 
 
-def test_a_record_pairs_by_its_images_and_is_found_again(make: Make) -> None:
+def test_a_record_has_its_budget_in_spec_path_and_pairing(make: Make) -> None:
     unit, context = make("linear", "10%")
     assert execute_unit(unit, context).repetitions == {0: None, 1: None}
     store = RecordStore(context.results)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from omnibench.cards import DatasetCard
 from omnibench.cell import Unit, digest_of
 from omnibench.context import Context
 from omnibench.data import Dataset, Images, Labels, Split
+from omnibench.data.columns import stored
 from omnibench.data.corruptions import corrupted
 from omnibench.data.images import at_size
 from omnibench.data.sources import load
@@ -96,6 +97,18 @@ class ViewSplit:
     name: str
     own_cases: bool = False
     digests: Mapping[str, str] = field(default_factory=dict)
+
+    def arrays(self, view: str) -> dict[str, NDArray[Any]]:
+        """Return what is stored of its cases where they are others: case, group and columns."""
+        if not self.own_cases:
+            return {}
+        arrays: dict[str, NDArray[Any]] = {
+            "test_case": np.arange(len(self.split), dtype=np.int64),
+            **stored(self.split),
+        }
+        if self.split.groups is not None:
+            arrays["test_group"] = self.split.groups
+        return {f"{name}@{view}": array for name, array in arrays.items()}
 
 
 def view_splits(unit: Unit, dataset: Dataset, context: Context) -> dict[str, ViewSplit]:

@@ -1,7 +1,7 @@
 """The labelled images of a classification dataset, checked, and what is stored of predictions."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.data import Dataset, Labels
+from omnibench.data import Dataset, Labels, Split
 from omnibench.data.columns import stored
 from omnibench.data.label_subset import Subset
 from omnibench.data.subset import unit_dataset
+from omnibench.data.views import TEST, ViewSplit, view_splits
 from omnibench.errors import DataError
 from omnibench.stats.rates import confusion, macro_f1
 
@@ -22,10 +23,15 @@ from .refusals import too_small_limit, untrained_class
 
 @dataclass(frozen=True)
 class Cases:
-    """A dataset's images and its labels a split: [N] class indices, or [N, L] zeros and ones."""
+    """A dataset's images and its labels a split: [N] class indices, or [N, L] zeros and ones.
+
+    Attributes:
+        views: what else is predicted than the test split, by name.
+    """
 
     dataset: Dataset
     labels: Mapping[str, NDArray[np.int64]]
+    views: Mapping[str, ViewSplit] = field(default_factory=dict)
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
@@ -66,8 +72,29 @@ class Cases:
         """Whether an image may show several classes."""
         return self.labels["train"].ndim == 2
 
-    def notes(self) -> dict[str, str]:
-        """Return why the test AUC is undefined, by class; nothing where it is defined."""
+    @property
+    def tested(self) -> dict[str, Split]:
+        """Return what a trained model predicts: "test", and "test@VIEW" of each view."""
+        views = {f"{TEST}@{name}": view.split for name, view in self.views.items()}
+        return {TEST: self.dataset.splits[TEST], **views}
+
+    def digests(self) -> dict[str, str]:
+        """Return the hashes of the arrays that were read, those of other datasets too."""
+        digests = dict(self.dataset.digests)
+        for name, view in self.views.items():
+            digests |= {f"{part}@{name}": digest for part, digest in view.digests.items()}
+        return digests
+
+    def notes(self) -> dict[str, Any]:
+        """Return why the test AUC is undefined, by class, and what other datasets have."""
+        others = {
+            name: {"images": len(view.split), "left_out": len(view.whole) - len(view.split)}
+            for name, view in self.views.items()
+            if view.own_cases
+        }
+        return self._undefined() | ({"test_on": others} if others else {})
+
+    def _undefined(self) -> dict[str, str]:
         truth = self.labels["test"]
         if truth.ndim == 1:
             truth = (truth[:, None] == np.arange(self.classes)).astype(np.int64)
@@ -80,7 +107,11 @@ class Cases:
         return {"auc_undefined": "; ".join(reasons)} if reasons else {}
 
     def predictions(self, logits: Mapping[str, NDArray[np.float32]]) -> dict[str, NDArray[Any]]:
-        """The arrays stored beside a record: logits, labels, case; group and columns."""
+        """Return the arrays stored beside a record: logits, labels, case; group and columns.
+
+        Args:
+            logits: of "val" and of each of `tested`.
+        """
         arrays: dict[str, NDArray[Any]] = {}
         for name in ("val", "test"):
             split = self.dataset.splits[name]
@@ -89,12 +120,18 @@ class Cases:
             arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
-        return arrays | stored(self.dataset.splits["test"])
+        for name, view in self.views.items():
+            arrays[f"test_logits@{name}"] = logits[f"{TEST}@{name}"].astype(np.float32)
+            arrays |= view.arrays(name)
+            if view.own_cases:
+                arrays[f"test_labels@{name}"] = view.split.target("labels", Labels).values
+        return arrays | stored(self.dataset.splits[TEST])
 
 
 def cases_of(unit: Unit, context: Context) -> Cases:
-    """Read a unit's dataset, cut it as its recipe says, and check its labels."""
-    return Cases.from_dataset(unit_dataset(unit, context), unit.recipe["limit"])
+    """Read a unit's datasets, cut them as its recipe says, and check their labels."""
+    cases = Cases.from_dataset(unit_dataset(unit, context), unit.recipe["limit"])
+    return replace(cases, views=view_splits(unit, cases.dataset, context))
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

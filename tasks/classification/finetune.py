@@ -12,9 +12,9 @@ from torch.nn import functional
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import counted_flops, forward_rows
-from omnibench.encoders.frozen import unit_features
 from omnibench.errors import RequestError
 from omnibench.task import Adaptation
 from omnibench.training.augment import Augmentation
@@ -26,6 +26,7 @@ from omnibench.training.trial import Trial
 
 from .cases import Cases, cases_of, validation_macro_f1
 from .classifier import Classifier
+from .embeddings import embeddings
 from .linear import as_targets
 from .recipes import TrainedRecipe
 from .refusals import NO_CLASS_WEIGHTS
@@ -47,14 +48,13 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
         trainable = attach(adaptation, loaded.encoder, unit.options)
         model = Classifier(trainable, head, recipe.dropout).to(context.device)
         seed, subset = unit.seed("augmentation", repetition), cases.subset(unit, repetition)
-        embeddings = None
+        frozen = None
         if not adaptation.through_backbone:
             # Only training images are augmented: those of val and test are embedded once.
-            splits = {n: s for n, s in cases.dataset.splits.items() if n != "train"}
-            arrays = unit_features(unit, splits, context).arrays
-            embeddings = {**arrays, "val": arrays["val"][subset.val]}
+            arrays = embeddings(unit, cases, context, "val", TEST).arrays
+            frozen = {**arrays, "val": arrays["val"][subset.val]}
         own = ClassificationTrial(
-            model, cases.of(subset), recipe, loaded, context.device, seed, embeddings
+            model, cases.of(subset), recipe, loaded, context.device, seed, frozen
         )
         own.subset = subset
         return own
@@ -139,7 +139,7 @@ class ClassificationTrial(Trial):
         return {"macro-f1": validation_macro_f1(self.logits("val"), self.cases.labels["val"])}
 
     def predict(self) -> Mapping[str, NDArray[Any]]:
-        return self.cases.predictions({name: self.logits(name) for name in ("val", "test")})
+        return self.cases.predictions({n: self.logits(n) for n in ("val", *self.cases.tested)})
 
     def logits(self, split: str) -> NDArray[np.float32]:
         """Return the logits [N, C] of a split under the model as it is now."""
@@ -149,7 +149,7 @@ class ClassificationTrial(Trial):
                 embedding = torch.from_numpy(self.embeddings[split]).to(self.device)
                 embedding = self.model.on_embedding(embedding)
                 return self.model.classify(embedding).float().cpu().numpy()
-        images = self.cases.dataset.splits[split].images
+        images = {**self.cases.dataset.splits, **self.cases.tested}[split].images
 
         def apply(block: Tensor) -> Tensor:
             logits: Tensor = self.model(self.loaded.encoder.preprocess(block))
@@ -173,7 +173,7 @@ class ClassificationTrial(Trial):
         }
 
     def digests(self) -> Mapping[str, str]:
-        return {**self.cases.dataset.digests, "backbone": self.loaded.digest}
+        return {**self.cases.digests(), "backbone": self.loaded.digest}
 
     def notes(self) -> Mapping[str, Any]:
         return {"backbone": self.loaded.facts(), **self.cases.notes()}

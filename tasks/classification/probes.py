@@ -14,7 +14,7 @@ from torch import Tensor
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.label_subset import Subset
-from omnibench.encoders.frozen import UnitFeatures, unit_features
+from omnibench.encoders.frozen import UnitFeatures
 from omnibench.errors import RequestError
 from omnibench.label_budget import WHOLE
 from omnibench.recipe import Selection
@@ -22,6 +22,7 @@ from omnibench.scoring import score
 from omnibench.task import Outcome
 
 from .cases import Cases, cases_of, validation_macro_f1
+from .embeddings import embeddings
 from .knn import as_logits, vote_shares
 from .linear import GROUP, Seeds, Slope, as_targets, sigmoid_slope, softmax_slope, train_heads
 from .recipes import KnnRecipe, LinearRecipe
@@ -76,7 +77,7 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
     """Yield one outcome a repetition."""
     cases = cases_of(unit, context)
     began = time.perf_counter()
-    features = unit_features(unit, cases.dataset.splits, context)
+    features = embeddings(unit, cases, context, *cases.dataset.splits)
     extracted = time.perf_counter()
     context.progress(f"{unit.adaptation} probe", 0, len(unit.repetitions))
     for probe in fit(unit, features, cases, context):
@@ -93,7 +94,7 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
                 "trainable_parameters": probe.trainable,
                 **features.made.cost(),
             },
-            digests={**cases.dataset.digests, **features.made.digests()},
+            digests={**cases.digests(), **features.made.digests()},
             notes={
                 "chosen": dict(probe.chosen),
                 "subset": dict(probe.subset.facts),
@@ -146,7 +147,7 @@ def fit_head(
                 if repetition not in unit.repetitions:
                     continue
                 subset, scale = subsets[part.slots[place]], part.scales[place]
-                outputs = {n: heads.logits(scale(arrays[n]), place) for n in ("val", "test")}
+                outputs = {n: heads.logits(scale(arrays[n]), place) for n in ("val", *cases.tested)}
                 outputs["val"] = outputs["val"][:, subset.val]
                 labels = cases.labels["val"][subset.val]
                 best, quality = _best(head.logits(outputs["val"]), labels, recipe.selection)
@@ -178,11 +179,12 @@ def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
         if unit.labels != WHOLE:  # of fewer images than neighbours all of them vote
             ks = tuple(dict.fromkeys(min(k, len(rows)) for k in ks))
         train = arrays["train"][rows], targets[rows]
+        answered = {"val": torch.from_numpy(subset.val), **dict.fromkeys(cases.tested, slice(None))}
         logits = {
             name: as_logits(
                 vote_shares(*train, arrays[name][own], ks, recipe.temperature), cases.multi_label
             )
-            for name, own in (("val", torch.from_numpy(subset.val)), ("test", slice(None)))
+            for name, own in answered.items()
         }
         labels = cases.labels["val"][subset.val]
         best, quality = _best(logits["val"], labels, recipe.selection)

@@ -108,9 +108,9 @@ class Unit:
         parts = (self.suite_seed, self.dataset.id, self.task, adaptation, repetition, purpose)
         return int(digest_of(list(parts))[:16], 16) >> 1
 
-    def subset_seed(self, repetition: int) -> int:
+    def subset_seed(self, repetition: int, purpose: str = "subset") -> int:
         """A seed of the images that a label budget leaves: of no backbone, adaptation or budget."""
-        parts = [self.suite_seed, self.dataset.id, self.task, repetition, "subset"]
+        parts = [self.suite_seed, self.dataset.id, self.task, repetition, purpose]
         return int(digest_of(parts)[:16], 16) >> 1
 
     def pairing(self, repetition: int, subset: str | None = None) -> str:

@@ -134,7 +134,7 @@ def entry_units(
         if labels == WHOLE:
             recipe = without_budget(recipe)
         decodings = tuple(dict.fromkeys(entry.decodings or adaptation.decodings))
-        once = adaptation.varying(recipe, labels, mix and mix.as_dict()) == "nothing"
+        once = adaptation.varying(recipe, labels, mix.as_dict() if mix else None) == "nothing"
         return {
             "task": task.name,
             "adaptation": adaptation.name,

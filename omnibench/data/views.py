@@ -17,7 +17,7 @@ from omnibench.data.images import at_size
 from omnibench.data.sources import load
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
-from omnibench.views import Corrupted, External
+from omnibench.views import LOW, Corrupted, External
 
 TEST = "test"
 KEPT = 2  # datasets that are kept for the next unit
@@ -112,7 +112,7 @@ class ViewSplit:
 
 
 def view_splits(unit: Unit, dataset: Dataset, context: Context) -> dict[str, ViewSplit]:
-    """Return the test images of each view of a unit, by its name.
+    """Return the test images of each view of a unit, by its name; of a mix their copies as "low".
 
     Args:
         dataset: the unit's, as it is trained on.
@@ -123,12 +123,17 @@ def view_splits(unit: Unit, dataset: Dataset, context: Context) -> dict[str, Vie
     views: dict[str, ViewSplit] = {}
     for view in unit.views:
         if isinstance(view, Corrupted):
-            split = corrupted_split(dataset.splits[TEST], view, dataset.card.id)
-            name = f"{TEST}@{view.name}"
-            views[view.name] = ViewSplit(split, split, np.arange(len(split)), unit, name)
+            views[view.name] = _corrupted(unit, view, dataset)
         else:
             views[view.name] = _of_other(unit, view, dataset.card, context)
+    if unit.mix is not None:
+        views[LOW] = _corrupted(unit, unit.mix.low, dataset)
     return views
+
+
+def _corrupted(unit: Unit, view: Corrupted, dataset: Dataset) -> ViewSplit:
+    split = corrupted_split(dataset.splits[TEST], view, dataset.card.id)
+    return ViewSplit(split, split, np.arange(len(split)), unit, f"{TEST}@{view.name}")
 
 
 def _of_other(unit: Unit, view: External, card: DatasetCard, context: Context) -> ViewSplit:

@@ -113,7 +113,7 @@ def influences(
 
     @cache  # several definitions have one metric, which they round differently
     def from_logits(metric: str) -> Influence | None:
-        if cases.logits is None:
+        if cases.logits is None or cases.weights is not None:  # the formulas know no weights
             return None
         formula = (MULTI_LABEL if cases.logits.multi_label else SINGLE_LABEL).get(metric)
         return None if formula is None else formula(cases.logits, patients)

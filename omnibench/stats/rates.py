@@ -25,25 +25,34 @@ def softmax(logits: Reals) -> Floats:
     return shares
 
 
-def confusion(labels: Ints, predicted: NDArray[np.integer[Any]], classes: int) -> Ints:
-    """Return how many cases are of each class and predicted as each: [C, C], rows the truth."""
-    cells = np.bincount(labels * classes + predicted, minlength=classes * classes)
+def confusion(
+    labels: Ints,
+    predicted: NDArray[np.integer[Any]],
+    classes: int,
+    weights: Floats | None = None,
+) -> NDArray[Any]:
+    """Return how many cases are of each class and predicted as each: [C, C], rows the truth.
+
+    Args:
+        weights: [N] by which cases count; whole numbers of cases where they all count alike.
+    """
+    cells = np.bincount(labels * classes + predicted, weights, minlength=classes * classes)
     return cells.reshape(classes, classes)
 
 
-def accuracy(counts: Ints) -> float:
+def accuracy(counts: NDArray[Any]) -> float:
     """Return the share of cases predicted right, from `confusion`."""
     return float(np.trace(counts) / counts.sum())
 
 
-def balanced_accuracy(counts: Ints) -> float:
+def balanced_accuracy(counts: NDArray[Any]) -> float:
     """Return the mean recall over the classes that occur (scikit-learn's), from `confusion`."""
     support = counts.sum(axis=1)
     present = support > 0
     return float(np.mean(np.diag(counts)[present] / support[present]))
 
 
-def macro_f1(counts: Ints) -> float:
+def macro_f1(counts: NDArray[Any]) -> float:
     """Return the mean F1 over the classes that occur or are predicted, from `confusion`."""
     sizes = counts.sum(axis=0) + counts.sum(axis=1)
     return float(np.mean(f1_scores(np.diag(counts), sizes)[sizes > 0]))
@@ -73,11 +82,12 @@ def f1_scores(hits: NDArray[Any], sizes: NDArray[Any]) -> Floats:
     return _ratio(2 * hits, sizes)
 
 
-def binary_auc(positive: Bools, scores: Reals) -> float | None:
+def binary_auc(positive: Bools, scores: Reals, weights: Floats | None = None) -> float | None:
     """Return the area under the ROC curve, ties counted half; None with one class alone.
 
     Args:
         positive, scores: [N].
+        weights: [N] by which cases count, a pair by the product of its two; None for all alike.
 
     Source:
         Mann & Whitney 1947, by ranks; `placements` have the same mean.
@@ -87,14 +97,19 @@ def binary_auc(positive: Bools, scores: Reals) -> float | None:
     if positives == 0 or negatives == 0:
         return None
     _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    if weights is not None:
+        lower = np.bincount(inverse, np.where(positive, 0, weights), minlength=len(counts))
+        below = (np.cumsum(lower) - lower / 2)[inverse]
+        whole = weights[positive].sum() * weights[~positive].sum()
+        return float((weights * below)[positive].sum() / whole)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]
     statistic = ranks[positive].sum() - positives * (positives + 1) / 2
     return float(statistic / (positives * negatives))
 
 
-def mean_auc(truth: Bools, scores: Reals) -> float | None:
+def mean_auc(truth: Bools, scores: Reals, weights: Floats | None = None) -> float | None:
     """Return the mean AUC of the columns of [N, C]; None where a column has one class alone."""
-    areas = [binary_auc(truth[:, c], scores[:, c]) for c in range(truth.shape[1])]
+    areas = [binary_auc(truth[:, c], scores[:, c], weights) for c in range(truth.shape[1])]
     defined = [area for area in areas if area is not None]
     return float(np.mean(defined)) if len(defined) == len(areas) else None
 
@@ -113,18 +128,24 @@ def confidence_bins(confidence: Floats) -> NDArray[np.int64]:
     return np.clip(np.ceil(confidence * BINS).astype(np.int64) - 1, 0, BINS - 1)
 
 
-def expected_calibration_error(confidence: Floats, correct: Bools) -> float:
+def expected_calibration_error(
+    confidence: Floats, correct: Bools, weights: Floats | None = None
+) -> float:
     """Return the ECE: the gap of confidence and accuracy in each bin, weighted by its cases.
 
     Args:
         confidence: [N] largest probability of each case.
         correct: [N] whether it is the right class's.
+        weights: [N] by which cases count; None for all alike.
 
     Source:
         Guo et al. 2017, On calibration of modern neural networks, eq. 3.
     """
-    gap = np.bincount(confidence_bins(confidence), confidence - correct, minlength=BINS)
-    return float(np.abs(gap).sum() / len(confidence))
+    gaps, whole = confidence - correct, float(len(confidence))
+    if weights is not None:
+        gaps, whole = weights * gaps, float(weights.sum())
+    gap = np.bincount(confidence_bins(confidence), gaps, minlength=BINS)
+    return float(np.abs(gap).sum() / whole)
 
 
 def squared_errors(truth: NDArray[Any], probabilities: Floats) -> Floats:
@@ -138,8 +159,8 @@ def squared_errors(truth: NDArray[Any], probabilities: Floats) -> Floats:
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
-    """Return part / whole of counts, 0 where whole is (and so part)."""
-    ratios: Floats = part / np.maximum(whole, 1)
+    """Return part / whole of counts or weights, 0 where whole is (and so part)."""
+    ratios: Floats = np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
     return ratios
 
 

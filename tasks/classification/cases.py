@@ -12,10 +12,13 @@ from omnibench.context import Context
 from omnibench.data import Dataset, Labels, Split
 from omnibench.data.columns import stored
 from omnibench.data.label_subset import Subset
+from omnibench.data.quality import Qualities
 from omnibench.data.subset import unit_dataset
 from omnibench.data.views import TEST, ViewSplit, view_splits
 from omnibench.errors import DataError
+from omnibench.mixing import SHARES
 from omnibench.stats.rates import confusion, macro_f1
+from omnibench.views import LOW, Mix
 
 from .metrics import omnirad_classification
 from .refusals import too_small_limit, untrained_class
@@ -27,11 +30,15 @@ class Cases:
 
     Attributes:
         views: what else is predicted than the test split, by name.
+        qualities: of a mix, of what `dataset` holds all training and validation images.
+        mix: what a repetition takes of them.
     """
 
     dataset: Dataset
     labels: Mapping[str, NDArray[np.int64]]
     views: Mapping[str, ViewSplit] = field(default_factory=dict)
+    qualities: Qualities | None = None
+    mix: Mix | None = None
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
@@ -53,8 +60,11 @@ class Cases:
         return cls(dataset, labels)
 
     def subset(self, unit: Unit, repetition: int) -> Subset:
-        """Return the images that a unit's label budget leaves one of its repetitions."""
-        return Subset.from_dataset(unit, repetition, self.dataset, "labels")
+        """Return the images that label budget and mix of a unit leave one of its repetitions."""
+        if self.qualities is None or self.mix is None:
+            return Subset.from_dataset(unit, repetition, self.dataset, "labels")
+        subset = Subset.from_dataset(unit, repetition, self.qualities.clean, "labels")
+        return self.qualities.mixed(subset, unit, self.mix, repetition)
 
     def of(self, subset: Subset) -> "Cases":
         """Return the cases with these images of the training and validation splits."""
@@ -125,13 +135,20 @@ class Cases:
             arrays |= view.arrays(name)
             if view.own_cases:
                 arrays[f"test_labels@{name}"] = view.split.target("labels", Labels).values
+        if self.mix is not None:
+            arrays[f"{SHARES}@{LOW}"] = np.array(self.mix.test, np.float64)
         return arrays | stored(self.dataset.splits[TEST])
 
 
 def cases_of(unit: Unit, context: Context) -> Cases:
     """Read a unit's datasets, cut them as its recipe says, and check their labels."""
-    cases = Cases.from_dataset(unit_dataset(unit, context), unit.recipe["limit"])
-    return replace(cases, views=view_splits(unit, cases.dataset, context))
+    dataset, limit = unit_dataset(unit, context), unit.recipe["limit"]
+    views = view_splits(unit, dataset, context)
+    if unit.mix is None:
+        return replace(Cases.from_dataset(dataset, limit), views=views)
+    qualities = Qualities.from_mix(dataset, unit.mix)
+    cases = Cases.from_dataset(qualities.pooled, limit)
+    return replace(cases, views=views, qualities=qualities, mix=unit.mix)
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -1,7 +1,8 @@
 """Metrics of classification from stored predictions, by the formulas of `stats.rates`.
 
 Predictions hold `test_logits` [N, C] and `test_labels`: [N] class indices for single-label
-datasets, [N, L] zeros and ones for multi-label ones (then C = L).
+datasets, [N, L] zeros and ones for multi-label ones (then C = L). Where they hold `test_weight`
+[N], cases count by it.
 """
 
 from collections.abc import Mapping
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.mixing import WEIGHT
 from omnibench.stats.rates import (
     accuracy,
     balanced_accuracy,
@@ -35,16 +37,17 @@ def omnirad_classification(predictions: Predictions) -> Mapping[str, float | Non
     mean of the labels' F1, AUC the mean of the labels' AUCs, each also under `auc-LABEL`.
     """
     logits, labels = predictions["test_logits"], predictions["test_labels"]
+    weights = predictions.get(WEIGHT)
     if labels.ndim == 2:
-        return _multi_label(logits, labels)
+        return _multi_label(logits, labels, weights)
     probabilities = softmax(logits)
     classes = logits.shape[1]
-    counts = confusion(labels, logits.argmax(axis=1), classes)
+    counts = confusion(labels, logits.argmax(axis=1), classes, weights)
     if classes == 2:
         # The logit difference ranks as the probability does, and does not saturate.
-        area = binary_auc(labels == 1, logits[:, 1].astype(np.float64) - logits[:, 0])
+        area = binary_auc(labels == 1, logits[:, 1].astype(np.float64) - logits[:, 0], weights)
     else:
-        area = mean_auc(labels[:, None] == np.arange(classes), probabilities)
+        area = mean_auc(labels[:, None] == np.arange(classes), probabilities, weights)
     return {"macro-f1": macro_f1(counts), "accuracy": accuracy(counts), "auc": area}
 
 
@@ -63,29 +66,32 @@ def omnibench_classification(predictions: Predictions) -> Mapping[str, float | N
     if labels.ndim == 2:
         return {}
     probabilities = softmax(logits)
-    predicted = probabilities.argmax(axis=1)
-    counts = confusion(labels, logits.argmax(axis=1), logits.shape[1])
+    predicted, weights = probabilities.argmax(axis=1), predictions.get(WEIGHT)
+    counts = confusion(labels, logits.argmax(axis=1), logits.shape[1], weights)
     truth = (labels[:, None] == np.arange(logits.shape[1])).astype(np.float64)
     return {
         "balanced-accuracy": balanced_accuracy(counts),
-        "ece": expected_calibration_error(probabilities.max(axis=1), predicted == labels),
-        "brier": float(squared_errors(truth, probabilities).mean()),
+        "ece": expected_calibration_error(probabilities.max(axis=1), predicted == labels, weights),
+        "brier": float(np.average(squared_errors(truth, probabilities), weights=weights)),
         "quadratic-kappa": quadratic_kappa(counts),
     }
 
 
 def _multi_label(
-    logits: NDArray[np.floating], labels: NDArray[np.int64]
+    logits: NDArray[np.floating], labels: NDArray[np.int64], weights: NDArray[np.float64] | None
 ) -> Mapping[str, float | None]:
     truth = labels.astype(bool)
     predicted = logits > 0
-    hits = (truth & predicted).sum(axis=0)
-    sizes = truth.sum(axis=0) + predicted.sum(axis=0)
-    areas = {f"auc-{c}": binary_auc(truth[:, c], logits[:, c]) for c in range(truth.shape[1])}
+    each = np.ones(len(labels), np.int64) if weights is None else weights
+    hits = each @ (truth & predicted)
+    sizes = each @ truth + each @ predicted
+    areas = {
+        f"auc-{c}": binary_auc(truth[:, c], logits[:, c], weights) for c in range(truth.shape[1])
+    }
     return {
         "macro-f1": float(f1_scores(hits, sizes).mean()),
-        "accuracy": float((truth == predicted).mean()),
-        "auc": mean_auc(truth, logits),
+        "accuracy": float(np.average((truth == predicted).mean(axis=1), weights=weights)),
+        "auc": mean_auc(truth, logits, weights),
         **areas,
     }
 
@@ -98,6 +104,7 @@ METRICS = (
         omnirad_classification,
         reported=SHOWN,
         chance=chance.omnirad_classification,
+        weighted=True,
     ),
     *metrics_of_pass("omnirad-classification-4dp", (*SHOWN, "auc-*"), omnirad_classification_4dp),
     *metrics_of_pass(
@@ -106,6 +113,7 @@ METRICS = (
         omnibench_classification,
         down=("ece", "brier"),
         chance=chance.omnibench_classification,
+        weighted=True,
     ),
     *operating_points.METRICS,
     *selective.METRICS,

@@ -121,7 +121,8 @@ def fit_head(
     targets = head.targets.to(context.device)
     steps = None
     if recipe.budget == "steps":
-        steps = recipe.epochs * math.ceil(len(targets) / recipe.batch)
+        whole = cases.subset(unit, 0).whole
+        steps = recipe.epochs * math.ceil(whole / recipe.batch)
     for group in sorted({k // GROUP for k in unit.repetitions}):
         members = range(group * GROUP, (group + 1) * GROUP)
         subsets = [cases.subset(unit, k) for k in members]

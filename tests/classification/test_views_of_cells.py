@@ -1,89 +1,32 @@
 """A trained cell is predicted again on corrupted images and on other datasets."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
-from omnibench.catalogue import tasks
 from omnibench.cell import Unit, digest_of
-from omnibench.context import Context
 from omnibench.data.corruptions import corrupted
 from omnibench.encoders.timm_encoder import TimmEncoder
-from omnibench.sources import Sources
-from omnibench.suite import load
-from omnibench.task import Outcome
+from tests.classification.conftest import SPLITS, Ran, read, write
 
-Ran = Callable[..., tuple[Unit, list[Outcome]]]
-SPLITS = ("train", "val", "test")
 NOISE = {"corruption": "gaussian-noise", "severity": [3]}
 LORA: Any = {"lora": {"r": 2, "alpha": 4}}
 ADAPTATIONS = ["linear", "knn", "head", "full", LORA]
-
-
-def write(path: Path, seed: int, counts: dict[str, int], size: int, **changes: Any) -> None:
-    """Write three classes of images, told by their brightness."""
-    rng = np.random.default_rng(seed)
-    arrays: dict[str, Any] = {}
-    for split, count in counts.items():
-        labels = rng.permutation(np.arange(count) % 3)
-        shape = (count, size, size)
-        images = rng.integers(0, 90, shape) + 60 * labels[:, None, None]
-        arrays[f"{split}_images"] = images.astype(np.uint8)
-        arrays[f"{split}_labels"] = labels
-        arrays[f"{split}_groups"] = np.array([f"{split}-{i // 2}" for i in range(count)])
-    np.savez(path, **{**arrays, **changes})
-
-
-def read(path: Path) -> dict[str, Any]:
-    with np.load(path) as arrays:
-        return dict(arrays)
-
-
-@pytest.fixture
-def ran(tmp_path: Path) -> Ran:
-    """Run a block on `own.npz`, beside which `other.npz` lies, and return its unit's outcomes."""
-    torch.set_num_threads(1)
-    write(tmp_path / "own.npz", 0, {"train": 36, "val": 12, "test": 16}, 16)
-    write(tmp_path / "other.npz", 1, {"train": 6, "val": 6, "test": 18}, 16)
-
-    def ran(adaptation: Any = "linear", folder: str = "results", **entry: Any) -> Any:
-        block = {
-            "task": "classification",
-            "datasets": [f"npz:{tmp_path / 'own.npz'}"],
-            "adaptations": [adaptation],
-            "recipe": {"input_size": 32, "precision": "fp32", **recipe_of(adaptation)},
-            **entry,
-        }
-        suite = {"name": "s", "repetitions": 2, "matrix": [block]}
-        suite["backbones"] = [{"id": "b", "source": "random:test_vit", "pool": "cls"}]
-        (unit,) = load(suite, Sources(tmp_path, tmp_path / folder)).units
-        assert not unit.needs
-        context = Context(tmp_path, tmp_path / folder, "cpu", "fp32")
-        return unit, list(tasks.get(unit.task).run(unit, context))
-
-    return ran
-
-
-def recipe_of(adaptation: Any) -> dict[str, Any]:
-    trained = adaptation not in ("linear", "knn")
-    return {"epochs": 1, "batch": 12, "warmup_epochs": 0} if trained else {}
 
 
 @pytest.mark.parametrize("adaptation", ADAPTATIONS)
 def test_a_corrupted_test_set_is_predicted_as_if_it_were_the_test_set(
     ran: Ran, tmp_path: Path, adaptation: Any
 ) -> None:
-    _, plain = ran(adaptation)
-    unit, viewed = ran(adaptation, test_on=["clean", NOISE])
+    [(_, plain)] = ran(adaptation)
+    [(unit, viewed)] = ran(adaptation, test_on=["clean", NOISE])
     content = read(tmp_path / "own.npz")
     seeds = seeds_of(unit, 16)
     content["test_images"] = corrupted(content["test_images"], "gaussian-noise", 3, seeds, "own")
     np.savez(tmp_path / "own.npz", **content)
-    _, spoilt = ran(adaptation, "others")
+    [(_, spoilt)] = ran(adaptation, "others")
     for clean, both, noisy in zip(plain, viewed, spoilt, strict=True):
         for name, array in clean.predictions.items():
             np.testing.assert_array_equal(both.predictions[name], array)
@@ -110,12 +53,12 @@ def test_another_dataset_is_predicted_as_if_it_were_the_test_set(
     rows = np.flatnonzero(other["test_labels"] != 1)
     labels = np.array([classes[k] for k in other["test_labels"][rows].tolist()])
     entry = {"dataset": f"npz:{tmp_path / 'other.npz'}", "map": classes}
-    _, viewed = ran(adaptation, test_on=[entry])
+    [(_, viewed)] = ran(adaptation, test_on=[entry])
     instead = {"images": other["test_images"][rows], "groups": other["test_groups"][rows]}
     own = read(tmp_path / "own.npz")
     own |= {f"test_{name}": array for name, array in {**instead, "labels": labels}.items()}
     np.savez(tmp_path / "own.npz", **own)
-    _, replaced = ran(adaptation, "others")
+    [(_, replaced)] = ran(adaptation, "others")
     for both, alone in zip(viewed, replaced, strict=True):
         for name, array in alone.predictions.items():
             if name.startswith("test_"):
@@ -132,7 +75,7 @@ def test_another_dataset_may_have_other_sizes_and_colours(ran: Ran, tmp_path: Pa
     write(tmp_path / "other.npz", 1, dict.fromkeys(SPLITS, 6), 20, **coloured)
     for adaptation in ("linear", "full"):
         entry = {"dataset": f"npz:{tmp_path / 'other.npz'}"}
-        _, outcomes = ran(adaptation, test_on=[entry, NOISE])
+        [(_, outcomes)] = ran(adaptation, test_on=[entry, NOISE])
         assert outcomes[0].predictions["test_logits@npz-other"].shape == (6, 3)
         assert outcomes[0].predictions["test_logits@gaussian-noise-3"].shape == (16, 3)
 

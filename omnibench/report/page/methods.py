@@ -125,7 +125,8 @@ def _repetitions(study: Study, done: Done) -> Iterator[str]:
     for state, _ in done:
         unit = state.cell.unit
         adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
-        varies = adaptation.varying(unit.recipe, unit.labels, unit.mix and unit.mix.as_dict())
+        mix = unit.mix.as_dict() if unit.mix else None
+        varies = adaptation.varying(unit.recipe, unit.labels, mix)
         counts = units.setdefault((varies, unit.short), {})
         counts[unit.name] = counts.get(unit.name, 0) + 1
     parts = []

@@ -9,7 +9,7 @@ from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.label_budget import WHOLE, LabelBudget
-from omnibench.views import Mix, View
+from omnibench.views import External, Mix, View
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
@@ -101,6 +101,11 @@ class Unit:
         if budget.shots is None:
             return budget.of(images)
         return min(images, budget.shots * max(1, len(self.dataset.classes)))
+
+    def on(self, view: External) -> "Unit":
+        """Return a unit of the dataset of a view, whose images have the same features there."""
+        sources = {**self.sources, "dataset": self.sources[view.source]}
+        return replace(self, dataset=view.dataset, sources=sources)
 
     def seed(self, purpose: str, repetition: int) -> int:
         """A seed in 0..2**63-1 of neither the backbone nor what a block varies: so they pair."""

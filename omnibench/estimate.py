@@ -11,6 +11,7 @@ from omnibench.features import FeatureStore, feature_key
 from omnibench.placement import MAPS, TOKENS, kept_in_memory, row_bytes
 from omnibench.rates import Rates, forward_flops
 from omnibench.task import Adaptation
+from omnibench.views import External
 
 # A backward pass costs two forward ones.
 TRAINED = 3
@@ -73,10 +74,11 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         images = unit.images
         draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")
-        held = kind is not None and kept_in_memory(unit, kind, sum(images.values()), context)
+        every = sum(count for _, _, count in _splits(unit))
+        held = kind is not None and kept_in_memory(unit, kind, every, context)
         features, disk = 0.0, float(RECORD_BYTES * len(unit.repetitions))
-        for split, count in images.items() if adaptation.frozen_kind else ():
-            key = feature_key(unit, split, kind or "embed")
+        for owner, split, count in _splits(unit) if adaptation.frozen_kind else ():
+            key = feature_key(owner, split, kind or "embed")
             if held or (key.digest not in seen and not store.holds(key)):
                 features += draws * count * _forward_seconds(unit, rates)
                 each = row_bytes(unit, kind) if kind else 4 * (unit.backbone.width or 1024)
@@ -84,12 +86,33 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
                 seen.add(key.digest)
         own = _training_seconds(unit, adaptation, images, rates)
         own += _generation_seconds(unit, adaptation, images, rates)
+        if adaptation.frozen_kind is None:  # each repetition predicts its views itself
+            viewed = sum(count for _, split, count in _further(unit) if split[:4] == "test")
+            own += len(unit.repetitions) * viewed * _forward_seconds(unit, rates)
         known = bool(images) and (adaptation.frozen_kind is not None or own > 0)
         own += RECORD_SECONDS * len(unit.repetitions)
         if draws > 1:  # each repetition has passes of its own
             features, own = 0.0, own + features
         place = None if kind is None else "memory" if held else "disk"
         yield UnitCost(features, own, sum(images.values()), known, disk, place)
+
+
+def _splits(unit: Unit) -> Iterator[tuple[Unit, str, int]]:
+    """Yield all images that a unit's backbone sees: of whose dataset, their split, their number."""
+    yield from ((unit, split, count) for split, count in unit.images.items())
+    yield from _further(unit)
+
+
+def _further(unit: Unit) -> Iterator[tuple[Unit, str, int]]:
+    """Yield those that it is tested on beside its test split, and copies of low quality."""
+    for view in unit.views:
+        owner = unit.on(view) if isinstance(view, External) else unit
+        name = "test" if isinstance(view, External) else f"test@{view.name}"
+        yield owner, name, owner.images.get("test", 0)
+    if unit.mix is not None:
+        names = ("train", "val", "test") if unit.mix.train else ("test",)
+        low = unit.mix.low.name
+        yield from ((unit, f"{name}@{low}", unit.images.get(name, 0)) for name in names)
 
 
 def _forward_seconds(unit: Unit, rates: Rates) -> float:

@@ -9,6 +9,7 @@ from omnibench.label_budget import WHOLE
 from omnibench.sources import Sources
 from omnibench.task import Task
 from omnibench.training.plan import batch_refusal
+from omnibench.views import External
 
 
 def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
@@ -25,6 +26,9 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     refusal, facts = sources.survey_of(unit.dataset) if whole else ("", {})
     if refusal:
         return (refusal,)
+    for view in unit.views:
+        if isinstance(view, External) and (refusal := sources.survey_of(view.dataset)[0]):
+            return (refusal,)
     task = tasks.get(unit.task)
     try:
         reasons = [*_of_batch(unit, task), *task.refusals(unit, facts)]

@@ -22,7 +22,7 @@ from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.task import Task
-from omnibench.views import LOW, Corrupted, External, Mix, View
+from omnibench.views import LOW, Corrupted, External, Kind, Mix, View
 
 CLEAN = "clean"  # the test set itself, on which every cell is judged
 
@@ -122,7 +122,9 @@ class CorruptionRequest(_Model):
     def views(self, dataset: DatasetCard) -> Iterator[Corrupted]:
         """Yield a view for each corruption and severity."""
         for name in self.names(dataset.id):
-            yield from (Corrupted(name, severity) for severity in self.severity)
+            moves = corruption_named(name, dataset.id).moves
+            kind: Kind = "moved images" if moves else "corrupted images"
+            yield from (Corrupted(name, severity, kind) for severity in self.severity)
 
 
 class ExternalRequest(_Model):

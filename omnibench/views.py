@@ -14,7 +14,8 @@ from omnibench.mixing import share_name
 LOW = "low"  # the view of the test images of low quality
 CORRUPTED_VERSION = 1  # in the identity: raised when corrupted images change
 
-Kind = Literal["corrupted images", "another dataset", "a mix"]  # of what tests a cell
+# Of what tests a cell.
+Kind = Literal["corrupted images", "moved images", "another dataset", "a mix"]
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,12 @@ class Corrupted:
     Attributes:
         corruption: as views call it: "gaussian-noise", "mri.bias-field".
         severity: 1 to 5.
+        kind: whether the corruption moves what an image shows.
     """
 
     corruption: str
     severity: int
-    kind: Kind = field(default="corrupted images", init=False, repr=False)
+    kind: Kind = "corrupted images"
 
     @property
     def name(self) -> str:

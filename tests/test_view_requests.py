@@ -1,13 +1,14 @@
 """What a suite may ask to be tested on, and what is refused by its path before anything runs."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from omnibench.data.corruptions import SETS
+from omnibench.data.corruptions import SETS, Corruption, corruption_named
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
 from omnibench.suite import Suite, load
@@ -163,3 +164,15 @@ def test_the_same_view_twice_is_refused(asked: Loaded) -> None:
 def test_an_absent_dataset_blocks_the_cells_and_is_named(asked: Loaded) -> None:
     (unit, _) = asked(test_on=[{"dataset": "npz:absent.npz"}]).units
     assert any("absent.npz" in need for need in unit.needs)
+
+
+def test_a_corruption_that_moves_what_a_mask_shows_is_refused(
+    asked: Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def moving(name: str, dataset: str = "") -> Corruption:
+        return replace(corruption_named(name, dataset), moves=True)
+
+    monkeypatch.setattr("omnibench.view_requests.corruption_named", moving)
+    assert asked(test_on=[NOISE]).units[0].views[0].kind == "moved images"
+    with pytest.raises(RequestError, match=r"segmentation is not tested on moved images, but on c"):
+        asked(task="segmentation", datasets=["mni152"], adaptations=["linear"], test_on=[NOISE])

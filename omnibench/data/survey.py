@@ -22,6 +22,7 @@ from omnibench.data.declaration import declaration_of
 from omnibench.data.images import is_native, name_of
 from omnibench.data.masks import mask_shares
 from omnibench.errors import DataError
+from omnibench.views import External
 
 RULES = "survey 4"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
@@ -93,8 +94,11 @@ def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) 
 
 
 def surveys(units: Iterable[Unit], data_dir: Path) -> dict[str, Survey]:
-    """Return the survey of each local dataset that can be read, by its id."""
-    local = {unit.dataset.id: unit for unit in units if unit.dataset.path is not None}
+    """Return the survey of each local dataset that can be read, by its id; of tested ones too."""
+    local: dict[str, Unit] = {}
+    for unit in units:
+        tested = [unit.on(view) for view in unit.views if isinstance(view, External)]
+        local |= {own.dataset.id: own for own in (unit, *tested) if own.dataset.path is not None}
     results: dict[str, Survey] = {}
     for name, unit in local.items():
         if unit.dataset.tasks:

@@ -137,9 +137,9 @@ def _corrupted(unit: Unit, view: Corrupted, dataset: Dataset) -> ViewSplit:
 
 
 def _of_other(unit: Unit, view: External, card: DatasetCard, context: Context) -> ViewSplit:
-    source = unit.sources[view.source]
-    own = replace(unit, dataset=view.dataset, sources={**unit.sources, "dataset": source})
-    dataset = _loaded(view.dataset, context, source).at(unit.recipe["input_size"])
+    own = unit.on(view)
+    dataset = _loaded(view.dataset, context, own.sources["dataset"])
+    dataset = dataset.at(unit.recipe["input_size"])
     dataset = limited(dataset, unit.recipe["limit"])
     name = TEST if TEST in dataset.splits else list(dataset.splits)[-1]
     whole = dataset.splits[name]

@@ -40,7 +40,7 @@ class ClassificationTask(Task):
 
     name = "classification"
     metrics = METRICS
-    views = frozenset({"corrupted images", "another dataset", "a mix"})
+    views = frozenset({"corrupted images", "moved images", "another dataset", "a mix"})
     budgets = frozenset({"share", "per class"})
     own = {  # noqa: RUF012
         adaptation.name: adaptation

@@ -57,6 +57,7 @@ class SegmentationTask(Task):
 
     name = "segmentation"
     metrics = METRICS
+    views = frozenset({"corrupted images"})
     budgets = frozenset({"share"})
     own = {  # noqa: RUF012
         adaptation.name: adaptation

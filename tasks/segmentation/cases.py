@@ -1,6 +1,6 @@
 """The images and masks of a segmentation dataset, checked, and what is stored of predictions."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,9 @@ from omnibench.data.images import is_native, name_of, native
 from omnibench.data.label_subset import Subset
 from omnibench.data.masks import class_indexed
 from omnibench.data.subset import limited
+from omnibench.data.views import TEST, corrupted_split
 from omnibench.errors import DataError
+from omnibench.views import Corrupted
 
 from .counts import Masks, counts_of
 from .distances import surface_distances
@@ -45,9 +47,18 @@ class Cases:
 
     @classmethod
     def from_dataset(
-        cls, dataset: Dataset, input_size: int, score_at: str, limit: int | None
+        cls,
+        dataset: Dataset,
+        input_size: int,
+        score_at: str,
+        limit: int | None,
+        corruptions: Sequence[Corrupted] = (),
     ) -> "Cases":
         """Map mask values to classes, over the whole dataset, then cut it to `limit` images.
+
+        Args:
+            corruptions: of the test images, whose masks stay as they are; each makes a split
+                "test@VIEW".
 
         Raises:
             DataError: masks that are absent, of another size, or hold other values; a class that
@@ -56,6 +67,11 @@ class Cases:
         void = bool(declaration_of(dataset.card).ignore)
         of_files = is_native(dataset.target("train", "masks", data.Masks).images)
         dataset = limited(class_indexed(dataset), limit)
+        copies = {
+            f"{TEST}@{view.name}": corrupted_split(dataset.splits[TEST], view, dataset.card.id)
+            for view in corruptions
+        }
+        dataset = replace(dataset, splits={**dataset.splits, **copies})
         shape = _masks(dataset, "train").shape
         scored = {
             "input": (input_size, input_size),
@@ -141,19 +157,27 @@ class Cases:
         Masks are predicted and compared a block at a time: at their own size they may be large.
         """
         arrays: dict[str, NDArray[Any]] = {"val_counts": self.counts("val", predict)}
-        counts, distances = [], []
-        for rows in self._blocks("test"):
-            masks, truth = predict("test", rows), self.truth("test", rows)
-            counts.append(counts_of(masks, truth, self.classes))
-            distances.append(surface_distances(masks, truth, self.classes))
-        hd95, nsd = (np.concatenate(values) for values in zip(*distances, strict=True))
-        arrays |= {"test_counts": np.concatenate(counts), "test_hd95": hd95, "test_nsd": nsd}
+        for split in self.dataset.splits:
+            test, at, view = split.partition("@")
+            if test == TEST:
+                for name, array in self._compared(split, predict).items():
+                    arrays[f"{test}_{name}{at}{view}"] = array
         for name in ("val", "test"):
             split = self.dataset.splits[name]
             arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
             if split.groups is not None:
                 arrays[f"{name}_group"] = split.groups
         return arrays | stored(self.dataset.splits["test"])
+
+    def _compared(self, split: str, predict: Predict) -> dict[str, NDArray[Any]]:
+        """Return counts and distances of what is predicted of a split."""
+        counts, distances = [], []
+        for rows in self._blocks(split):
+            masks, truth = predict(split, rows), self.truth(split, rows)
+            counts.append(counts_of(masks, truth, self.classes))
+            distances.append(surface_distances(masks, truth, self.classes))
+        hd95, nsd = (np.concatenate(values) for values in zip(*distances, strict=True))
+        return {"counts": np.concatenate(counts), "hd95": hd95, "nsd": nsd}
 
     def _blocks(self, split: str) -> Iterator[NDArray[np.int64]]:
         rows = np.arange(self.count(split))

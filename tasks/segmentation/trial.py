@@ -30,6 +30,7 @@ from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
 from omnibench.training.precision import autocast
 from omnibench.training.trial import Trial
+from omnibench.views import Corrupted
 
 from . import UNET, OnFrozenMaps, samples
 from .cases import Cases
@@ -57,7 +58,8 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     """Read the cases and, of a frozen backbone, keep its maps; return what makes a trial."""
     recipe = SegmentationRecipe.model_validate(unit.recipe)
     dataset = load_once(unit.dataset, context.data, unit.sources["dataset"], recipe.input_size)
-    cases = Cases.from_dataset(dataset, recipe.input_size, recipe.score_at, recipe.limit)
+    views = [view for view in unit.views if isinstance(view, Corrupted)]
+    cases = Cases.from_dataset(dataset, recipe.input_size, recipe.score_at, recipe.limit, views)
     frozen = isinstance(adaptation, OnFrozenMaps)
     head: type[Head] = import_attribute(
         adaptation.head if isinstance(adaptation, OnFrozenMaps) else UNET

@@ -10,6 +10,8 @@ import pytest
 from torch import Tensor
 
 from omnibench.catalogue import tasks
+from omnibench.cell import digest_of
+from omnibench.data.corruptions import corrupted
 from omnibench.data.label_subset import drawn_rows
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.execute import execute_unit
@@ -18,6 +20,7 @@ from omnibench.record_files import read_predictions
 from omnibench.store import RecordStore
 from omnibench.tasks.segmentation import heads
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.views import Corrupted
 
 DEFINITIONS = (
     *("per-image-foreground", "per-image-macro", "dataset", "omnirad-batch16"),
@@ -174,3 +177,26 @@ def test_a_linear_head_is_standardised_by_the_images_of_its_budget(
     unit, context = make("linear")
     (few,) = outcomes(replace(unit, labels="25%"), context)
     assert counts == [few.notes["subset"]["images"]]
+
+
+@pytest.mark.parametrize("adaptation", ["linear", "full"])
+def test_corrupted_images_are_predicted_as_if_they_were_the_test_set(
+    make: Any, tmp_path: Path, adaptation: str
+) -> None:
+    unit, context = make(adaptation)
+    view = Corrupted("gaussian-noise", 3)
+    (viewed,) = outcomes(replace(unit, views=(view,)), context)
+    with np.load(tmp_path / "blobs.npz") as arrays:
+        content = dict(arrays)
+    texts = [digest_of([unit.dataset.id, case, view.corruption]) for case in range(9)]
+    seeds = np.array([int(text[:16], 16) >> 1 for text in texts])
+    content["test_images"] = corrupted(content["test_images"], view.corruption, 3, seeds)
+    np.savez(tmp_path / "blobs.npz", **content)
+    other, _ = make(adaptation)
+    sources = {**other.sources, "dataset": "noisy data"}
+    (noisy,) = outcomes(replace(other, sources=sources), context)
+    for name in ("test_counts", "test_hd95", "test_nsd"):
+        actual, expected = viewed.predictions[f"{name}@{view.name}"], noisy.predictions[name]
+        np.testing.assert_array_equal(actual, expected)
+    for key, value in noisy.metrics.items():
+        assert viewed.metrics[key.replace("/", f"@{view.name}/")] == value

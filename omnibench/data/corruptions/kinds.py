@@ -22,10 +22,12 @@ class Corruption:
         apply: a function (image, level, random numbers) -> image, which draws the same numbers at
             every level, so that a case's severities differ in their strength alone.
         levels: what `apply` is given at severities 1 to 5.
+        moves: whether it moves what an image shows, so that a mask of it is no longer true.
     """
 
     apply: Apply
     levels: Levels
+    moves: bool = False
 
 
 @dataclass(frozen=True)

@@ -157,10 +157,10 @@ class Cases:
         Masks are predicted and compared a block at a time: at their own size they may be large.
         """
         arrays: dict[str, NDArray[Any]] = {"val_counts": self.counts("val", predict)}
-        for split in self.dataset.splits:
-            test, at, view = split.partition("@")
+        for tested in self.dataset.splits:
+            test, at, view = tested.partition("@")
             if test == TEST:
-                for name, array in self._compared(split, predict).items():
+                for name, array in self._compared(tested, predict).items():
                     arrays[f"{test}_{name}{at}{view}"] = array
         for name in ("val", "test"):
             split = self.dataset.splits[name]

@@ -1,0 +1,55 @@
+"""The shipped suite of mixed qualities, cut to few images: every number of its grid is there."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from omnibench.suite import shipped
+from tests.conftest import Bench
+
+SMALL = {"input_size": 32, "limit": 24}
+SHARES = (0, 25, 50, 75, 100)
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """The suite's file with few images, once each."""
+    suite: Any = yaml.safe_load(shipped()["quality-mix"].read_text())
+    suite["repetitions"] = 1
+    for block in suite["matrix"]:
+        block["recipe"] = SMALL
+    path = tmp_path / "small.yaml"
+    path.write_text(yaml.safe_dump(suite))
+    return path
+
+
+def test_a_grid_and_its_corruptions_run_report_and_score_again(
+    bench: Bench, small: Path, tmp_path: Path
+) -> None:
+    status, out, _ = bench("run", str(small))
+    assert status == 0, out
+    records = [json.loads(p.read_text()) for p in (tmp_path / "results").rglob("rep-*.json")]
+    grid = [record for record in records if "mix" in record["spec"]]
+    assert len(grid) == 2 * len(SHARES)
+    for record in grid:
+        metrics = record["metrics"]
+        # An expectation over independent draws: what accuracy is of each quality, in their shares.
+        name = "omnirad-classification@low-q{}/accuracy"
+        clean, low = metrics[name.format(0)], metrics[name.format(100)]
+        for share in SHARES:
+            expected = clean + share / 100 * (low - clean)
+            assert metrics[name.format(share)] == pytest.approx(expected)
+    viewed = next(record for record in records if "test_on" in record["spec"])
+    views = {key.partition("/")[0].partition("@")[2] for key in viewed["metrics"]}
+    assert views == {"", *(view["view"] for view in viewed["spec"]["test_on"])}
+    status, out, _ = bench("rescore", str(small))
+    assert (status, "0 changed" in out) == (0, True)
+    status, out, _ = bench("report", str(small))
+    assert status == 0, out
+    metric = "omnirad-classification@low-q25/auc"
+    pair = ["efficientnet-lite0", "random-efficientnet-lite0"]
+    status, out, _ = bench("compare", *pair, "--metric", metric, "--json")
+    assert {row["metric"] for row in json.loads(out)["rows"]} == {"auc"}

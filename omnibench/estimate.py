@@ -11,7 +11,7 @@ from omnibench.features import FeatureStore, feature_key
 from omnibench.placement import MAPS, TOKENS, kept_in_memory, row_bytes
 from omnibench.rates import Rates, forward_flops
 from omnibench.task import Adaptation
-from omnibench.views import External
+from omnibench.views import Corrupted, External
 
 # A backward pass costs two forward ones.
 TRAINED = 3
@@ -109,7 +109,7 @@ def _further(unit: Unit) -> Iterator[tuple[Unit, str, int]]:
         owner = unit.on(view) if isinstance(view, External) else unit
         name = "test" if isinstance(view, External) else f"test@{view.name}"
         yield owner, name, owner.images.get("test", 0)
-    if unit.mix is not None:
+    if unit.mix is not None and isinstance(unit.mix.low, Corrupted):
         names = ("train", "val", "test") if unit.mix.train else ("test",)
         low = unit.mix.low.name
         yield from ((unit, f"{name}@{low}", unit.images.get(name, 0)) for name in names)

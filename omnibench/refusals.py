@@ -4,12 +4,13 @@ from collections.abc import Iterator
 
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
+from omnibench.data.declaration import declaration_of
 from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.label_budget import WHOLE
 from omnibench.sources import Sources
 from omnibench.task import Task
 from omnibench.training.plan import batch_refusal
-from omnibench.views import External
+from omnibench.views import QUALITY, SEVERAL_LABELS, External, Scored, no_scores
 
 
 def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
@@ -29,6 +30,12 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     for view in unit.views:
         if isinstance(view, External) and (refusal := sources.survey_of(view.dataset)[0]):
             return (refusal,)
+    if unit.mix is not None and isinstance(unit.mix.low, Scored) and unit.dataset.tasks:
+        if unit.dataset.labels == "multi-label":
+            return (f"{unit.dataset.id}: {SEVERAL_LABELS}",)
+        declared = declaration_of(unit.dataset).columns  # these are no part of the identity
+        if QUALITY not in facts.get("columns", ()) or QUALITY in declared:
+            return (f"{unit.dataset.id}: {no_scores()}",)
     task = tasks.get(unit.task)
     try:
         reasons = [*_of_batch(unit, task), *task.refusals(unit, facts)]

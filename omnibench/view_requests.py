@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -22,7 +22,7 @@ from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.task import Task
-from omnibench.views import LOW, Corrupted, External, Kind, Mix, View
+from omnibench.views import LOW, Corrupted, External, Kind, Mix, Scored, View
 
 CLEAN = "clean"  # the test set itself, on which every cell is judged
 
@@ -167,18 +167,37 @@ class MixRequest(_Model):
 
     Attributes:
         corruption, severity: what an image of low quality is.
+        by: `quality`, where images have scores of it (`train_quality`, ... in an npz file).
+        below: what scores of low quality lie below; the median of the training images where it is
+            left out.
         train: shares of low quality among the training images, each a unit of its own.
         test: shares among the test images.
     """
 
-    corruption: Corruption
-    severity: Severity
+    corruption: Corruption | None = None
+    severity: Severity | None = None
+    by: Literal["quality"] | None = None
+    below: Annotated[float, Field(allow_inf_nan=False)] | None = None
     train: Shares
     test: Shares
 
+    @model_validator(mode="after")
+    def _check(self) -> "MixRequest":
+        copies = self.corruption is not None and self.severity is not None
+        some = self.corruption is not None or self.severity is not None
+        if self.by is None and (not copies or self.below is not None):
+            raise ValueError(
+                "give a corruption and its severity, or `by: quality` of scored images"
+            )
+        if self.by is not None and some:
+            raise ValueError(f"`by: {self.by}` takes images as they are; leave the corruption out")
+        return self
+
     def mixes(self) -> Iterator[Mix]:
         """Yield one mix for each share in training."""
-        low = Corrupted(self.corruption, self.severity)
+        low: Corrupted | Scored = Scored(self.below, tuple(self.train))
+        if self.corruption is not None and self.severity is not None:
+            low = Corrupted(self.corruption, self.severity)
         yield from (Mix(low, share, tuple(self.test)) for share in self.train)
 
 

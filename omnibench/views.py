@@ -12,6 +12,7 @@ from omnibench.cards import DatasetCard
 from omnibench.mixing import share_name
 
 LOW = "low"  # the view of the test images of low quality
+QUALITY = "quality"  # the column of a dataset's scores
 CORRUPTED_VERSION = 1  # in the identity: raised when corrupted images change
 
 # Of what tests a cell.
@@ -79,16 +80,33 @@ View = Corrupted | External
 
 
 @dataclass(frozen=True)
+class Scored:
+    """The images that have low scores of quality, of a dataset that has such scores.
+
+    Attributes:
+        below: what scores of low quality lie below; None for the median of the training images.
+        shares: every share that is trained on, of which there are to be equally many images.
+    """
+
+    below: float | None
+    shares: tuple[float, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return what decides it, as plain values."""
+        return {"by": QUALITY, "below": self.below, "shares": list(self.shares)}
+
+
+@dataclass(frozen=True)
 class Mix:
     """The quality of a unit's images.
 
     Attributes:
-        low: what makes copies of low quality.
+        low: what makes copies of low quality, or which images are so themselves.
         train: the share of low quality among its training and validation images.
         test: the shares among the test images that it is judged on.
     """
 
-    low: Corrupted
+    low: Corrupted | Scored
     train: float
     test: tuple[float, ...]
 
@@ -104,4 +122,15 @@ class Mix:
 
 def draws(mix: Mapping[str, Any]) -> bool:
     """Return whether a mix, as plain values, is of other images in each repetition."""
-    return bool(0 < mix["train"] < 1)
+    return bool(0 < mix["train"] < 1) or "by" in mix["low"]
+
+
+SEVERAL_LABELS = "a mix by quality needs one class for each image; mix by a corruption instead"
+
+
+def no_scores(split: str = "train") -> str:
+    """Return the sentence that refuses a mix by scores that images do not have."""
+    return (
+        f"its images have no scores of quality; save numbers as {split}_{QUALITY} in an npz file, "
+        "or mix by a corruption"
+    )

@@ -117,3 +117,26 @@ def test_metrics_that_know_no_weights_are_not_of_a_mix() -> None:
     scores = score("classification", predictions(2))
     mixed = {key.partition("@")[0] for key in scores if "@low-q25/" in key}
     assert mixed == {DEFINITION, FURTHER}
+
+
+def test_scored_cases_weigh_as_stratified_draws_of_both_qualities_do() -> None:
+    """By brute force over all test sets of one image of low and one of high quality a class."""
+    rng = np.random.default_rng(0)
+    labels, low = np.repeat([0, 1], 5), np.array([1, 1, 0, 0, 0, 1, 1, 1, 0, 0], bool)
+    logits = rng.normal(size=(10, 2)).astype(np.float32)
+    arrays = {"test_logits": logits, "test_labels": labels, "test_case": np.arange(10)}
+    scores = score(
+        "classification", {**arrays, "test_low@low": low, "shares@low": np.array([0, 0.5])}
+    )
+    strata = [np.flatnonzero((labels == k) & (low == q)) for k in (0, 1) for q in (True, False)]
+    draws = [list(rows) for rows in itertools.product(*strata)]
+    accuracies = [accuracy_score(labels[rows], logits[rows].argmax(axis=1)) for rows in draws]
+    assert scores[f"{DEFINITION}@low-q50/accuracy"] == pytest.approx(np.mean(accuracies))
+    # An area takes a pair of classes: every pair of their strata is drawn as often.
+    areas = [area(labels[rows], logits[rows]) for rows in draws]
+    assert scores[f"{DEFINITION}@low-q50/auc"] == pytest.approx(np.mean(areas))
+    high = ~low
+    weights = np.where(labels[high] == 0, 5 / 3, 5 / 2)
+    right = logits[high].argmax(axis=1) == labels[high]
+    expected = np.average(right, weights=weights)
+    assert scores[f"{DEFINITION}@low-q0/accuracy"] == pytest.approx(expected)

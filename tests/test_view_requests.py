@@ -137,6 +137,9 @@ def test_a_wrong_test_set_is_refused_by_its_path(
         ({"severity": 6}, r"mix\.severity: 6 is no severity"),
         ({"corruption": "gaussian"}, r"mix\.corruption: no corruption 'gaussian'; did you mean"),
         ({"train": []}, r"mix\.train: .* at least 1 item"),
+        ({"by": "quality"}, r"mix: `by: quality` takes images as they are"),
+        ({"corruption": None}, r"mix: give a corruption and its severity, or `by: quality`"),
+        ({"below": 3}, r"mix: give a corruption and its severity, or `by: quality`"),
     ],
 )
 def test_a_wrong_mix_is_refused_by_its_path(

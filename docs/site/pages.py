@@ -20,10 +20,14 @@ from omnibench.pretrained import PretrainedEntry, Pretraining
 from omnibench.recipe import Recipe
 from omnibench.suite import ReportSection, SuiteFile
 from omnibench.task import Adaptation, Metric, Task
+from omnibench.view_requests import CorruptionRequest, ExternalRequest, MixRequest
 
 FILES: Sequence[tuple[str, type[BaseModel], str]] = (
     ("A suite file", SuiteFile, "What a suite's YAML file holds."),
     ("A block of the matrix", Entry, "An entry of `matrix`: each dataset with each adaptation."),
+    ("Corrupted test images", CorruptionRequest, "An entry of a block's `test_on`."),
+    ("Another test set", ExternalRequest, "An entry of a block's `test_on`."),
+    ("A mix of qualities", MixRequest, "What stands under a block's `mix`."),
     ("The report", ReportSection, "What stands under `report`."),
     ("A backbone's card", BackboneCard, "A backbone in a plug-in's file, or in a suite's list."),
     ("A pretraining", PretrainedEntry, "A backbone of a suite's list that is made on the way."),

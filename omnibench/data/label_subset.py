@@ -53,7 +53,7 @@ class Subset:
         val, selection = dataset.splits["val"], unit.recipe.get("selection", "full-val")
         matched = selection == "matched-val"
         val_rows = _drawn(val, budget, seed, labels) if matched else np.arange(len(val))
-        facts = _facts(train, rows, labels, dataset.card.classes)
+        facts = facts_of(train, rows, labels, dataset.card.classes)
         facts["validation"] = 0 if selection == "last" else len(val_rows)
         return cls(rows, val_rows, len(train), facts)
 
@@ -163,7 +163,9 @@ def _counts(patients: Rows, shows: NDArray[np.bool_]) -> Rows:
     return counts
 
 
-def _facts(split: Split, rows: Rows, labels: str | None, names: tuple[str, ...]) -> dict[str, Any]:
+def facts_of(
+    split: Split, rows: Rows, labels: str | None, names: tuple[str, ...]
+) -> dict[str, Any]:
     facts: dict[str, Any] = {"images": len(rows)}
     if split.groups is not None:
         facts["patients"] = len(np.unique(split.groups[rows]))

@@ -6,6 +6,7 @@ For each split of train, val and test:
 - `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
 - `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
 - `{split}_groups`, optional: [N] patient or study ids.
+- `{split}_quality`, optional: [N] numbers, the column `quality`; the larger the better.
 - `{split}_column_NAME`, optional: [N] texts or numbers, of which `columns` says what they serve.
 
 Layouts are told from headers alone, images converted piece by piece. Images that take more than
@@ -47,6 +48,7 @@ from omnibench.data.labels import (
 from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.packing import Stream, pack
 from omnibench.errors import DataError
+from omnibench.views import QUALITY
 
 IN_MEMORY = 64_000_000
 Convert = Callable[[NDArray[Any], int, str], NDArray[np.uint8]]
@@ -118,6 +120,9 @@ def layout_of(archive: Archive, channels: int | None = None) -> Layout:
         _check_mask(where, member, (images[split].shape[0], height, width))
     groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
     columns = {split: archive.members(f"{split}_column_") for split in SPLITS}
+    for split in SPLITS:
+        if (scores := archive.member(f"{split}_{QUALITY}")) is not None:
+            columns[split] = {**columns[split], QUALITY: scores}
     return Layout(images, labels, masks, groups, columns, depth, (height, width))
 
 

@@ -126,7 +126,7 @@ def view_splits(unit: Unit, dataset: Dataset, context: Context) -> dict[str, Vie
             views[view.name] = _corrupted(unit, view, dataset)
         else:
             views[view.name] = _of_other(unit, view, dataset.card, context)
-    if unit.mix is not None:
+    if unit.mix is not None and isinstance(unit.mix.low, Corrupted):
         views[LOW] = _corrupted(unit, unit.mix.low, dataset)
     return views
 

@@ -16,9 +16,10 @@ from omnibench.data.quality import Qualities
 from omnibench.data.subset import unit_dataset
 from omnibench.data.views import TEST, ViewSplit, view_splits
 from omnibench.errors import DataError
+from omnibench.mixing import LOW as TEST_LOW
 from omnibench.mixing import SHARES
 from omnibench.stats.rates import confusion, macro_f1
-from omnibench.views import LOW, Mix
+from omnibench.views import LOW
 
 from .metrics import omnirad_classification
 from .refusals import too_small_limit, untrained_class
@@ -30,15 +31,13 @@ class Cases:
 
     Attributes:
         views: what else is predicted than the test split, by name.
-        qualities: of a mix, of what `dataset` holds all training and validation images.
-        mix: what a repetition takes of them.
+        qualities: of a mix, what `dataset` holds the training and validation images of.
     """
 
     dataset: Dataset
     labels: Mapping[str, NDArray[np.int64]]
     views: Mapping[str, ViewSplit] = field(default_factory=dict)
     qualities: Qualities | None = None
-    mix: Mix | None = None
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
@@ -61,10 +60,10 @@ class Cases:
 
     def subset(self, unit: Unit, repetition: int) -> Subset:
         """Return the images that label budget and mix of a unit leave one of its repetitions."""
-        if self.qualities is None or self.mix is None:
+        if self.qualities is None:
             return Subset.from_dataset(unit, repetition, self.dataset, "labels")
         subset = Subset.from_dataset(unit, repetition, self.qualities.clean, "labels")
-        return self.qualities.mixed(subset, unit, self.mix, repetition)
+        return self.qualities.mixed(subset, unit, repetition)
 
     def of(self, subset: Subset) -> "Cases":
         """Return the cases with these images of the training and validation splits."""
@@ -135,8 +134,10 @@ class Cases:
             arrays |= view.arrays(name)
             if view.own_cases:
                 arrays[f"test_labels@{name}"] = view.split.target("labels", Labels).values
-        if self.mix is not None:
-            arrays[f"{SHARES}@{LOW}"] = np.array(self.mix.test, np.float64)
+        if self.qualities is not None:
+            arrays[f"{SHARES}@{LOW}"] = np.array(self.qualities.mix.test, np.float64)
+            if self.qualities.low:
+                arrays[f"{TEST_LOW}@{LOW}"] = self.qualities.low[TEST]
         return arrays | stored(self.dataset.splits[TEST])
 
 
@@ -148,7 +149,7 @@ def cases_of(unit: Unit, context: Context) -> Cases:
         return replace(Cases.from_dataset(dataset, limit), views=views)
     qualities = Qualities.from_mix(dataset, unit.mix)
     cases = Cases.from_dataset(qualities.pooled, limit)
-    return replace(cases, views=views, qualities=qualities, mix=unit.mix)
+    return replace(cases, views=views, qualities=qualities)
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

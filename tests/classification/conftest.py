@@ -58,7 +58,7 @@ def ran(tmp_path: Path) -> Ran:
         suite = {"name": "s", "repetitions": 2, "matrix": [block]}
         suite["backbones"] = [{"id": "b", "source": "random:test_vit", "pool": "cls"}]
         units = load(suite, Sources(tmp_path, tmp_path / folder)).units
-        assert not any(unit.needs for unit in units)
+        assert not any(unit.needs for unit in units), units[0].needs
         context = Context(tmp_path / folder, tmp_path / "cache")
         return [(unit, list(tasks.get(unit.task).run(unit, context))) for unit in units]
 

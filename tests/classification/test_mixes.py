@@ -11,6 +11,7 @@ from omnibench.data.corruptions import corrupted
 from omnibench.data.label_subset import Subset
 from omnibench.data.quality import Qualities
 from omnibench.data.sources import load_once
+from omnibench.errors import DataError
 from tests.classification.conftest import Ran, read
 from tests.classification.test_views_of_cells import ADAPTATIONS, counted
 
@@ -58,7 +59,7 @@ def test_a_quarter_is_trained_as_on_a_file_of_these_images(
     assert unit.mix is not None
     qualities = Qualities.from_mix(dataset, unit.mix)
     whole = Subset.from_dataset(unit, 1, dataset, "labels")
-    mixed = qualities.mixed(whole, unit, unit.mix, 1)
+    mixed = qualities.mixed(whole, unit, 1)
     for split, rows in (("train", mixed.train), ("val", mixed.val)):
         images = content[f"{split}_images"]
         count = len(images)
@@ -92,9 +93,57 @@ def test_a_smaller_share_of_low_quality_lies_within_a_larger_one(ran: Ran, tmp_p
         qualities = Qualities.from_mix(dataset, unit.mix)
         for k in (0, 1):
             whole = Subset.from_dataset(unit, k, dataset, "labels")
-            rows = qualities.mixed(whole, unit, unit.mix, k).train
+            rows = qualities.mixed(whole, unit, k).train
             low[unit.short, k] = set((rows[rows >= 36] - 36).tolist())
     for k in (0, 1):
         shares = [low[f"knn@low{n}", k] for n in (25, 50, 75)]
         assert shares[0] < shares[1] < shares[2]
     assert low["knn@low25", 0] != low["knn@low25", 1]
+
+
+def with_scores(path: Path) -> dict[str, Any]:
+    """Give images scores 1 to 4, of which 1 and 2 are the noisier ones' of each class."""
+    content = read(path)
+    for split in ("train", "val", "test"):
+        labels = content[f"{split}_labels"]
+        within = np.array([np.sum(labels[:i] == label) for i, label in enumerate(labels)])
+        content[f"{split}_quality"] = 1.0 + within % 4
+    np.savez(path, **content)
+    return content
+
+
+def test_scored_images_are_mixed_as_they_are(ran: Ran, tmp_path: Path) -> None:
+    content = with_scores(tmp_path / "own.npz")
+    mix = {"by": "quality", "below": 3, "train": [0, 0.5, 1], "test": [0, 0.5, 1]}
+    low = content["train_quality"] < 3
+    counts = {}
+    for unit, outcomes in ran("linear", mix=mix):
+        assert len(outcomes) == 2
+        for outcome in outcomes:
+            subset = outcome.notes["subset"]
+            counts[unit.short] = (subset["images"], subset["low"], subset["per_class"])
+            np.testing.assert_array_equal(
+                outcome.predictions["test_low@low"], content["test_quality"] < 3
+            )
+            assert "omnirad-classification@low-q50/auc" in outcome.metrics
+    most = {
+        str(k): min(
+            (low & (content["train_labels"] == k)).sum(),
+            (~low & (content["train_labels"] == k)).sum(),
+        )
+        for k in range(3)
+    }
+    images = sum(most.values())
+    assert counts["linear@low0"] == (images, 0, most)
+    assert counts["linear@low50"] == (images, images // 2, most)
+    assert counts["linear@low100"] == (images, images, most)
+
+
+def test_a_mix_of_scores_that_are_not_there_is_refused_by_plan(ran: Ran, tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match=r"have no scores of quality; save numbers as train_q"):
+        ran("linear", mix={"by": "quality", "train": [0, 1], "test": [0]})
+    content = with_scores(tmp_path / "own.npz")
+    content["test_quality"] = np.full(16, 4.0)
+    np.savez(tmp_path / "own.npz", **content)
+    with pytest.raises(DataError, match=r"no image of the class '0' in test has a quality below 3"):
+        ran("linear", mix={"by": "quality", "below": 3, "train": [0, 1], "test": [0]})

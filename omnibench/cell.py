@@ -9,7 +9,8 @@ from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.label_budget import WHOLE, LabelBudget
-from omnibench.views import External, Mix, View
+from omnibench.mixing import share_name
+from omnibench.views import LOW, External, Mix, View
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
@@ -101,6 +102,13 @@ class Unit:
         if budget.shots is None:
             return budget.of(images)
         return min(images, budget.shots * max(1, len(self.dataset.classes)))
+
+    @property
+    def view_names(self) -> tuple[str, ...]:
+        """Return what stands behind an "@" in its metrics: decodings, views, shares of a mix."""
+        shares = () if self.mix is None else self.mix.test
+        lows = (f"{LOW}-q{share_name(share)}" for share in shares)
+        return (*self.decodings, *(view.name for view in self.views), *lows)
 
     def on(self, view: External) -> "Unit":
         """Return a unit of the dataset of a view, whose images have the same features there."""

@@ -29,6 +29,7 @@ from omnibench.stats.pair import Place
 from omnibench.stats.units import COLUMNS, split_decoding, undecoded
 from omnibench.task import POINTS, Metric, Predictions
 
+CASES = ("test_case", "test_group")  # what tells test cases apart
 KEPT_BYTES = 256 * 2**20
 
 Loaded = tuple[str, int, int | None]  # backbone, input size, repetition where it decides
@@ -96,7 +97,8 @@ def predictions_of(
         views = functools.cache(lambda: by_decoding(arrays))
 
         def of_view(view: str) -> Predictions:
-            return views().get(view and f"@{view}", {})
+            # Where a view's own arrays are absent its cases are known, and values stored of them.
+            return views().get(view and f"@{view}", {n: arrays[n] for n in CASES if n in arrays})
 
         def per_case(definition: str) -> Mapping[str, NDArray[Any]]:
             prefix = f"{VALUES}{definition}/"

@@ -1,6 +1,8 @@
 """The shipped suite of mixed qualities, cut to few images: every number of its grid is there."""
 
+import csv
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,11 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     assert (status, "0 changed" in out) == (0, True)
     status, out, _ = bench("report", str(small))
     assert status == 0, out
+    table = (tmp_path / "results/reports/quality-mix/quality-mix.csv").read_text()
+    rows = [row for row in csv.DictReader(table.splitlines()) if row["metric"] == "auc"]
+    counts = Counter(row["definition"] for row in rows)
+    assert counts["omnirad-classification@low-q25"] == 2 * len(SHARES)
+    assert counts["omnirad-classification@gaussian-blur-4"] == 2
     metric = "omnirad-classification@low-q25/auc"
     pair = ["efficientnet-lite0", "random-efficientnet-lite0"]
     status, out, _ = bench("compare", *pair, "--metric", metric, "--json")

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from omnibench.commands.planning import Planned
 
 ROWS = 30  # units of which each has a row of its own
+NAMED = 12  # views in a line
 
 
 def lines(planned: "Planned", source: str) -> Iterator[str]:
@@ -38,6 +39,7 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
             f"maps or tokens of {cost['kept']['memory']} units: the disk is the slower way, so "
             "one forward is held in memory for all repetitions"
         )
+    yield from _tested_on(planned.units)
     for dataset, survey in planned.surveys.items():
         yield f"data {dataset}: {survey.line}"
     for remark in planned.remarks:
@@ -67,6 +69,16 @@ def _units(planned: "Planned") -> str:
         for block, units in blocks.items()
     ]
     return columns(summary, ("task", "dataset", "adaptation", "backbones", "cells"))
+
+
+def _tested_on(units: Iterable[Unit]) -> Iterator[str]:
+    """Yield a line that names what units are tested on beside their test images as they are."""
+    views = dict.fromkeys(
+        name for unit in units for name in unit.view_names if name not in unit.decodings
+    )
+    more = f" and {len(views) - NAMED} more" if len(views) > NAMED else ""
+    if views:
+        yield f"tested on beside the test images: {', '.join([*views][:NAMED])}{more}"
 
 
 def _counted(states: Iterable[CellState]) -> str:

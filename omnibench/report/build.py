@@ -27,8 +27,8 @@ class Plan:
 
     Attributes:
         expected: one row for each cell: task, dataset, backbone, adaptation, repetition, state
-            (done, failed, or anything else for missing) and, if known, its decodings. None: what
-            has records.
+            (done, failed, or anything else for missing) and, if known, its decodings and other
+            views. None: what has records.
         backbones: the order of the rows; others follow as they appear.
     """
 

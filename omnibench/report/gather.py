@@ -129,7 +129,7 @@ def _printed(values: pd.DataFrame) -> set[Score]:
 
 def _expected(states: Sequence[CellState]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = [
-        {**state.as_dict(), "decodings": state.cell.unit.decodings} for state in states
+        {**state.as_dict(), "decodings": state.cell.unit.view_names} for state in states
     ]
     return pd.DataFrame(rows)
 

@@ -160,6 +160,7 @@ def long_table(every: Iterable[Results]) -> Table:
 
 def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mapping[str, Any]:
     dataset, metric = results.place(column)
+    view = f"@{row.decoding}" if row.decoding and not row.settings else ""
     line: dict[str, Any] = {
         "task": results.task,
         "dataset": dataset,
@@ -167,7 +168,7 @@ def _line(results: Results, column: str, row: ResultRow, cell: Result) -> Mappin
         "adaptation": row.adaptation,
         "control": row.control,
         "published": f"{results.study} ({row.published})" if row.published else None,
-        "definition": row.definition or results.definition,
+        "definition": (row.definition or results.definition) + view,
         "metric": metric,
         "state": cell.state,
         "mean": cell.mean,

@@ -1,6 +1,7 @@
 """What the records of one definition say: means, spreads, ranks and comparisons."""
 
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from omnibench.task import POINTS
 
 State = Literal["done", "undefined", "failed", "missing", "unplanned"]
 SETTINGS = ("beams", "max tokens")
+TEXTS = re.compile(r"b(\d+)-t(\d+)")
 
 
 @dataclass(frozen=True)
@@ -71,7 +73,8 @@ class ResultRow:
         varies: what differs between its repetitions; "" where there is no record.
         control: whether the backbone is a `random:` control.
         cells: one for each column.
-        decoding: "b5-t64" for 5 beams and at most 64 tokens; "" without generated texts.
+        decoding: "b5-t64" for 5 beams and at most 64 tokens, or another view of the predictions;
+            "" of a test set itself.
         published: "own", "rerun" or "cited" for numbers that the table's study printed; "" for
             one's own.
         definition: of its numbers, in a table that holds several; else "".
@@ -93,8 +96,8 @@ class ResultRow:
     @property
     def settings(self) -> tuple[str, ...]:
         """Return beams and the largest number of tokens; () without generated texts."""
-        beams, _, tokens = self.decoding.removeprefix("b").partition("-t")
-        return (beams, tokens) if self.decoding else ()
+        match = TEXTS.fullmatch(self.decoding)
+        return match.groups() if match else ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class Results:
     @property
     def decoded(self) -> bool:
         """Return whether it is of generated texts."""
-        return any(row.decoding for row in self.rows)
+        return any(row.settings for row in self.rows)
 
     @property
     def several(self) -> bool:

@@ -28,7 +28,7 @@ from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.task import Adaptation, Task
 from omnibench.view_requests import CLEAN, MixRequest, TestOn, refused, views_of
-from omnibench.views import Mix, draws
+from omnibench.views import External, Mix, draws
 
 # Beams and the largest number of new tokens.
 Decoding = Annotated[str, StringConstraints(pattern=r"^b[1-9]\d*-t[1-9]\d*$")]
@@ -164,7 +164,9 @@ def entry_units(
                 f"not {task.name}"
             )
         views = views_of(entry.test_on, task, dataset, base, f"{where}.test_on")
-        of_views, needs_of_views = sources.of_views(views)
+        others = {v.source: sources.of_dataset(v.dataset) for v in views if isinstance(v, External)}
+        of_views = {name: digest for name, (digest, _) in others.items()}
+        needs_of_views = tuple(need for _, needs in others.values() for need in needs)
         for card in selected:
             for number, (adaptation, options, _) in enumerate(adaptations):
                 digests, lacking = sources.of(dataset, card, task, adaptation, options)

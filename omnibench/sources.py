@@ -2,7 +2,7 @@
 
 import importlib.util
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from omnibench.errors import DataError, RequestError, StoreError, WeightsError
 from omnibench.options import Place, places, portable
 from omnibench.record import look_at
 from omnibench.task import Adaptation, Task
-from omnibench.views import External, View
+from omnibench.views import External
 from omnibench.weights_record import find_weights_record
 
 # Fields of a card that change its numbers though the weights stay the same; of a builder, every
@@ -96,24 +96,10 @@ class Sources:
             digest, needs = self._of_dataset(card)
             if digest == ABSENT:
                 digest = self._recorded(f"*/{card.id}/*", "dataset")
+            if digest == ABSENT:  # cells may have been tested on it, not trained
+                digest = self._recorded("*/*/*", External(card).source)
             self._datasets[card.id] = digest, needs
         return self._datasets[card.id]
-
-    def of_views(self, views: Sequence[View]) -> tuple[dict[str, str], tuple[str, ...]]:
-        """Return the source digests of the datasets that units are tested on, and what is absent.
-
-        One that is absent is known by the records of cells that were tested on it.
-        """
-        digests: dict[str, str] = {}
-        needs: tuple[str, ...] = ()
-        for view in views:
-            if isinstance(view, External):
-                digest, absent = self.of_dataset(view.dataset)
-                if digest == ABSENT:
-                    digest = self._recorded("*/*/*", view.source)
-                digests[view.source] = digest
-                needs += absent
-        return digests, needs
 
     def _of_code(self, task: Task, adaptation: Adaptation) -> dict[str, str]:
         key = (task.name, adaptation.name)

@@ -9,6 +9,10 @@ import pytest
 from omnibench.cell import Unit, digest_of
 from omnibench.data.corruptions import corrupted
 from omnibench.encoders.timm_encoder import TimmEncoder
+from omnibench.record import blank
+from omnibench.sources import Sources
+from omnibench.store import RecordStore
+from omnibench.suite import load
 from tests.classification.conftest import SPLITS, Ran, read, write
 
 NOISE = {"corruption": "gaussian-noise", "severity": [3]}
@@ -104,3 +108,20 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(TimmEncoder, "pooled", pooled)
     return calls
+
+
+def test_records_are_known_where_the_other_dataset_is_absent(ran: Ran, tmp_path: Path) -> None:
+    entry = {"dataset": f"npz:{tmp_path / 'other.npz'}"}
+    [(unit, outcomes)] = ran("linear", test_on=[entry])
+    cell = unit.cells[0]
+    record = {**blank(cell), "status": "done", "finished": "2026"}
+    RecordStore(tmp_path / "results").write(cell, record, outcomes[0].predictions)
+    (tmp_path / "other.npz").unlink()
+    with pytest.raises(AssertionError, match=r"data npz-other: put it at .*other\.npz"):
+        ran("linear", test_on=[entry])
+    block = {"task": "classification", "datasets": [f"npz:{tmp_path / 'own.npz'}"]}
+    block |= {"adaptations": ["linear"], "recipe": {"input_size": 32, "precision": "fp32"}}
+    suite = {"name": "s", "repetitions": 2, "matrix": [{**block, "test_on": [entry]}]}
+    suite["backbones"] = [{"id": "b", "source": "random:test_vit", "pool": "cls"}]
+    (again,) = load(suite, Sources(tmp_path, tmp_path / "results")).units
+    assert again.cells[0].digest == cell.digest

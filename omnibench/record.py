@@ -202,7 +202,7 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
     """Return whether a record has its shape, a result or an error, and its checksum."""
     if not _has_shape(record, SHAPE) or not _has_shape(record["spec"], SPEC_SHAPE):
         return False
-    if not _has_shape({**NOTHING_BEYOND, **record["spec"]}, BEYOND_SHAPE):
+    if not _asks_beyond({**NOTHING_BEYOND, **record["spec"]}):
         return False
     environment = {**ENVIRONMENT, **record["environment"]}
     if not _has_shape(environment, {name: type(value) for name, value in ENVIRONMENT.items()}):
@@ -225,6 +225,19 @@ def _is_whole(record: Mapping[str, Any]) -> bool:
         and all(isinstance(text, str) for text in texts)
         and (record["schema"] == 1 or _has_checksum(record))
     )
+
+
+def _asks_beyond(spec: Mapping[str, Any]) -> bool:
+    """Return whether what a spec asks for beyond what all do has its shape."""
+    if not _has_shape(spec, BEYOND_SHAPE):
+        return False
+    views, mix = spec["test_on"], spec["mix"]
+    if not all(isinstance(view, dict) and isinstance(view.get("view"), str) for view in views):
+        return False
+    if not mix:
+        return True
+    whole = isinstance(mix.get("low"), dict) and isinstance(mix.get("test"), list)
+    return whole and all(isinstance(n, int | float) for n in (mix.get("train"), *mix["test"]))
 
 
 def _has_shape(value: Mapping[str, Any], shape: Mapping[str, type]) -> bool:

@@ -61,7 +61,6 @@ class CellState:
             "backbone": unit.backbone.id,
             "adaptation": unit.short,
             "labels": unit.labels,
-            "views": list(unit.view_names),
             "repetition": self.cell.repetition,
             "digest": self.cell.digest,
             "state": self.state,

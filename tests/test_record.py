@@ -69,6 +69,27 @@ def test_a_number_as_backbone_is_damage(tmp_path: Path, record: dict[str, Any]) 
     assert read_record(path) is None
 
 
+@pytest.mark.parametrize(
+    "beyond",
+    [
+        {"labels": 5},
+        {"test_on": ["gaussian-noise-3"]},
+        {"test_on": [{"view": 3}]},
+        {"mix": {"train": 0.5}},
+        {"mix": {"low": {}, "train": "much", "test": [0]}},
+    ],
+)
+def test_a_malformed_request_beyond_the_test_set_is_damage(
+    tmp_path: Path, record: dict[str, Any], beyond: dict[str, Any]
+) -> None:
+    path = tmp_path / "rep.json"
+    path.write_bytes(as_bytes({**record, "spec": {**record["spec"], **beyond}}))
+    assert read_record(path) is None
+    whole = {"test_on": [{"view": "x-1"}], "mix": {"low": {}, "train": 0.5, "test": [0, 1]}}
+    path.write_bytes(as_bytes({**record, "spec": {**record["spec"], **whole}}))
+    assert read_record(path) is not None
+
+
 def test_deep_nesting_is_damage(tmp_path: Path) -> None:
     path = tmp_path / "rep.json"
     path.write_text('{"a":' * 100_000)

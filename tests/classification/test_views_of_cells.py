@@ -119,9 +119,9 @@ def test_records_are_known_where_the_other_dataset_is_absent(ran: Ran, tmp_path:
     (tmp_path / "other.npz").unlink()
     with pytest.raises(AssertionError, match=r"data npz-other: put it at .*other\.npz"):
         ran("linear", test_on=[entry])
-    block = {"task": "classification", "datasets": [f"npz:{tmp_path / 'own.npz'}"]}
+    block: Any = {"task": "classification", "datasets": [f"npz:{tmp_path / 'own.npz'}"]}
     block |= {"adaptations": ["linear"], "recipe": {"input_size": 32, "precision": "fp32"}}
-    suite = {"name": "s", "repetitions": 2, "matrix": [{**block, "test_on": [entry]}]}
+    suite: Any = {"name": "s", "repetitions": 2, "matrix": [{**block, "test_on": [entry]}]}
     suite["backbones"] = [{"id": "b", "source": "random:test_vit", "pool": "cls"}]
     (again,) = load(suite, Sources(tmp_path, tmp_path / "results")).units
     assert again.cells[0].digest == cell.digest

@@ -43,6 +43,8 @@ class WeightsCard(Card):
             `module:attribute` (a builder).
         architecture: the timm name, where the source does not tell it (`file:`, `record:`).
         arguments: keywords that the builder of a `module:attribute` source is called with.
+        draw: of a builder that loads no weights but draws them by torch's global generator, the
+            number of the draw; None for one that loads some. A `random:` source has it behind "@".
         weights_key: the dotted place of the weights in a file that holds several, such as
             "model_ema".
         checksum: of the weights file; a file that differs is refused.
@@ -56,6 +58,7 @@ class WeightsCard(Card):
     source: str
     architecture: str | None = None
     arguments: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    draw: Annotated[int, Field(ge=0, lt=10**9)] | None = None
     weights_key: str | None = None
     checksum: Checksum | None = None
     revision: str | None = None
@@ -75,6 +78,11 @@ class WeightsCard(Card):
             raise ValueError(
                 f"arguments are for a module:attribute builder, not for a {kind}: source"
             )
+        if self.draw is not None and self.source_kind != "module":
+            raise ValueError(
+                f"draw is for a module:attribute builder, not for a {kind}: source"
+                + (f"; write random:{rest.partition('@')[0]}@{self.draw}" * (kind == "random"))
+            )
         if self.weights_key is not None and self.source_kind in ("random", "module"):
             raise ValueError(f"weights_key is for a weights file, and {self.source} names none")
         name, at, draw = rest.partition("@")
@@ -87,6 +95,11 @@ class WeightsCard(Card):
         """One of SOURCE_KINDS, or "module"."""
         kind = self.source.partition(":")[0]
         return kind if kind in SOURCE_KINDS else "module"
+
+    @property
+    def has_random_weights(self) -> bool:
+        """Whether its weights are drawn, and loaded from nowhere."""
+        return self.source_kind == "random" or self.draw is not None
 
     @property
     def source_name(self) -> str:

@@ -74,7 +74,8 @@ def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey
     """The key of a unit's features of one split; `sources` adds to the source digests."""
     recipe = unit.recipe
     if recipe.get("init") == "per-repetition":
-        sources["draw"] = unit.backbone.source
+        card = unit.backbone
+        sources["draw"] = card.source if card.draw is None else f"{card.source}@{card.draw}"
     # What else a unit is tested on decides nothing of these.
     own = {name: digest for name, digest in unit.sources.items() if "@" not in name}
     if "@" in split:  # corrupted images, by random numbers of this dataset

@@ -63,7 +63,7 @@ def values_of(
             record["digest"],
             record["pairing"],
             adaptation.varying(spec["recipe"], spec.get("labels", WHOLE), spec.get("mix")),
-            card is not None and card.source_kind == "random" and not redrawn,
+            card is not None and card.has_random_weights and not redrawn,
         )
         place = (spec["task"], spec["dataset"], spec["backbone"], spec["short"])
         for key, value in record["metrics"].items():

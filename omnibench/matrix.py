@@ -74,7 +74,7 @@ def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) ->
         return 0  # refused by its path later
     adaptations = tasks.get(entry.task).adaptations
     redrawn = isinstance(entry.recipe, dict) and entry.recipe.get("init") == "per-repetition"
-    drawn = sum(card.source_kind == "random" for card in selected) if redrawn else 0
+    drawn = sum(card.has_random_weights for card in selected) if redrawn else 0
     each = 0  # cells of one dataset
     mixes = _mixes(entry)
     for request, labels, mix in itertools.product(entry.adaptations, entry.labels, mixes):
@@ -171,7 +171,7 @@ def entry_units(
             for number, (adaptation, options, _) in enumerate(adaptations):
                 digests, lacking = sources.of(dataset, card, task, adaptation, options)
                 for labels, mix in itertools.product(entry.labels, _mixes(entry)):
-                    parts = shared(number, labels, mix, card.source_kind == "random")
+                    parts = shared(number, labels, mix, card.has_random_weights)
                     needs = lacking + sources.lacking(card, adaptation, parts["recipe"])
                     yield Unit(
                         dataset=dataset,

@@ -31,7 +31,16 @@ from omnibench.weights_record import find_weights_record
 DECIDING_FIELDS = (
     "architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys", "weights_key",
 )  # fmt: skip
-BUILDER_FIELDS = ("id", "arguments", "width", "depth", "patch", "checksum", *DECIDING_FIELDS)
+BUILDER_FIELDS = (
+    "id",
+    "arguments",
+    "draw",
+    "width",
+    "depth",
+    "patch",
+    "checksum",
+    *DECIDING_FIELDS,
+)
 
 ABSENT = "absent"  # the digest of what is not here and that no record tells
 
@@ -282,6 +291,8 @@ def _told_by_table(card: WeightsCard) -> dict[str, Any]:
 
 def drawn(card: BackboneCard, draw: int) -> BackboneCard:
     """Return the card of another draw of a backbone's random weights."""
+    if card.source_kind == "module":
+        return card.model_copy(update={"draw": draw})
     name = card.source_name.partition("@")[0]
     return card.model_copy(update={"source": f"random:{name}@{draw}"})
 

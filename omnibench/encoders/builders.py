@@ -12,7 +12,7 @@ from omnibench.registry import import_attribute
 
 
 def build_module(card: BackboneCard) -> Any:
-    """Call a card's builder with the card's arguments, under a fixed seed.
+    """Call a card's builder with the card's arguments, under the seed of its draw.
 
     Returns:
         An Encoder or an nn.Module with its weights, or a pair of it and its Coverage.
@@ -33,7 +33,7 @@ def build_module(card: BackboneCard) -> Any:
         pass
     try:
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(0)  # weights the builder draws are the same draw every time
+            torch.manual_seed(card.draw or 0)  # what the builder draws is the same every time
             return builder(**card.arguments)
     except OmnibenchError:
         raise

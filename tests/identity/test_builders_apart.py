@@ -178,6 +178,25 @@ def test_random_weights_are_one_draw_or_one_a_repetition(study: Any) -> None:
     assert drawn["control/knn/1"]["metrics"] != fixed["control/knn/0"]["metrics"]
 
 
+def test_a_builder_that_draws_its_weights_is_drawn_anew_like_any_control(
+    study: Any, tmp_path: Path
+) -> None:
+    plugin = HEAD + CLASSES["Small"] + REGISTER.format(id="drawn-net", name="Small")
+    path = tmp_path / "drawn_net.py"
+    path.write_text(plugin.replace('Small"))', 'Small", draw=0))'))
+    fixed = study("drawn-net", adaptations="linear, knn", plugins=[path.name])
+    assert len({record["digests"]["backbone"] for record in fixed.values()}) == 1
+    anew = study(
+        "drawn-net", adaptations="linear, knn", plugins=[path.name], recipe=", init: per-repetition"
+    )
+    loaded = [record["digests"]["backbone"] for record in anew.values()]
+    assert list(anew) == [f"drawn-net/{name}/{k}" for name in ("linear", "knn") for k in (0, 1)]
+    assert loaded[:2] == loaded[2:]
+    assert loaded[0] != loaded[1]
+    assert anew["drawn-net/knn/0"]["metrics"] == fixed["drawn-net/knn/0"]["metrics"]
+    assert anew["drawn-net/knn/1"]["metrics"] != fixed["drawn-net/knn/0"]["metrics"]
+
+
 def test_a_pretrained_backbone_has_no_use_for_init(study: Any, tmp_path: Path) -> None:
     """So its cells are the same in a block that draws its controls anew."""
     names = ("efficientnet-lite0", "random-efficientnet-lite0")

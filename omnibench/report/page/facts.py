@@ -135,7 +135,7 @@ def backbones(study: Study) -> Table:
     cards = {s.cell.unit.backbone.id: s.cell.unit.backbone for s in study.states}
     rows = []
     for name, card in cards.items():
-        drawn = "nothing: one fixed random draw" if card.source_kind == "random" else "not stated"
+        drawn = "nothing: one fixed random draw" if card.has_random_weights else "not stated"
         made = "this suite or another record" if card.source_kind == "record" else drawn
         pretraining = ", ".join(card.pretraining) or made
         rows.append(tuple(map(Cell, (name, pretraining, card.licence, card.citation))))

@@ -52,7 +52,7 @@ def _design(study: Study, done: Done) -> Iterator[str]:
     judged = {s.cell.unit.backbone.id for s, _ in done if not makes_backbones(s.cell.unit.task)}
     names = [name for name in cards if name in judged] or list(cards)
     yield f"We evaluated {counted(len(names), 'backbone')} ({listed(names)})."
-    controls = [name for name in names if cards[name].source_kind == "random"]
+    controls = [name for name in names if cards[name].has_random_weights]
     if controls:
         inits = {
             s.cell.unit.recipe.get("init") for s, _ in done if s.cell.unit.backbone.id in controls

@@ -42,8 +42,8 @@ class Survey:
     Attributes:
         facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
             share, `training_classes` with their number of training images, `untrained` and
-            `untrained_masks` (those that no training image shows), `sizes`, `left_out`,
-            `duplicates`, `shared_groups`, `columns` (the names of what else is known of each
+            `untrained_masks` (those that no training image shows), `undefined` (the splits in
+            which a class's AUC is), `sizes`, `left_out`, `duplicates`, `shared_groups`, `columns` (the names of what else is known of each
             image), `pixels` (whether they were looked at).
         warnings: a sentence each.
     """
@@ -131,7 +131,7 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         "columns": sorted(_columns(dataset) - set(declaration_of(card).columns)),
         "pixels": looks,
     }
-    warnings = [*_undefined(dataset), *_shared_groups(dataset, facts)]
+    warnings = [*_undefined(dataset, facts), *_shared_groups(dataset, facts)]
     if looks:
         if any("masks" in split.targets for split in dataset.splits.values()):
             facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)
@@ -149,6 +149,7 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
         "mask_classes": {},
         "untrained": [],
         "untrained_masks": [],
+        "undefined": [],
         "columns": [],
         "sizes": [[side, side], [side, side]] if side else [["?"], ["?"]],
         "duplicates": 0,
@@ -200,8 +201,8 @@ def _untrained(dataset: Dataset) -> list[str]:
     return [name for index, name in enumerate(names) if index not in shown]
 
 
-def _undefined(dataset: Dataset) -> Iterator[str]:
-    """Yield a warning for each split in which an AUC is undefined."""
+def _undefined(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
+    """Yield a warning for each class whose AUC is undefined in a split; note the splits."""
     for name, split in dataset.splits.items():
         if "labels" not in split.targets or name == "train":
             continue
@@ -209,6 +210,7 @@ def _undefined(dataset: Dataset) -> Iterator[str]:
         for index, label in enumerate(dataset.card.classes):
             shows = labels == index if labels.ndim == 1 else labels[:, index] == 1
             if not shows.any() or shows.all():
+                facts["undefined"] = list(dict.fromkeys([*facts["undefined"], name]))
                 what = "no image" if not shows.any() else "nothing but images"
                 yield f"{name} has {what} of the class '{label}', so that its AUC is undefined"
 

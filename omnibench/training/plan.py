@@ -40,7 +40,8 @@ class TrainingRecipe(Recipe):
         weight_decay: AdamW's, decoupled.
         betas: AdamW's.
         warmup_epochs, warmup_start: linear from `warmup_start` times the rate.
-        decay: what follows the warm-up: a cosine or a line to 0, or the full rate to the end.
+        decay: what follows the warm-up: a cosine or a line to 0, the full rate to the end, or
+            steps: a tenth of it from half of the epochs on, a hundredth from three quarters.
         schedule_step: whether the rate moves every step or every epoch.
         clip_norm: largest gradient norm; None for no clipping.
         warmup_clip_norm: the same during warm-up; None for `clip_norm`.
@@ -61,7 +62,7 @@ class TrainingRecipe(Recipe):
     betas: tuple[Share, Share] = (0.9, 0.999)
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     warmup_start: Share = 0.01
-    decay: Literal["cosine", "linear", "none"] = "cosine"
+    decay: Literal["cosine", "linear", "step", "none"] = "cosine"
     schedule_step: Literal["step", "epoch"] = "step"
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None

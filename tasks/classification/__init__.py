@@ -11,7 +11,14 @@ from omnibench.task import Adaptation, Outcome, Predictions, Task
 
 from .metrics import METRICS
 from .options import EvidentialOptions
-from .recipes import OMNIRAD, OMNIRAD_RELEASED, KnnRecipe, LinearRecipe, TrainedRecipe
+from .recipes import (
+    MEDMNIST,
+    OMNIRAD,
+    OMNIRAD_RELEASED,
+    KnnRecipe,
+    LinearRecipe,
+    TrainedRecipe,
+)
 from .refusals import refusals
 
 if TYPE_CHECKING:
@@ -77,6 +84,7 @@ class ClassificationTask(Task):
         "small": TrainedRecipe(),
         "omnirad": OMNIRAD,
         "omnirad-released": OMNIRAD_RELEASED,
+        "medmnist": MEDMNIST,
     }
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from omnibench.stats.rates import confusion, macro_f1
 from omnibench.views import LOW
 
 from .metrics import omnirad_classification
-from .refusals import too_small_limit, untrained_class
+from .refusals import NO_VALIDATION_AUC, too_small_limit, untrained_class
 
 
 @dataclass(frozen=True)
@@ -153,9 +153,25 @@ def cases_of(unit: Unit, context: Context) -> Cases:
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
-    """What rates, neighbours and epochs are chosen by."""
+    """What rates and neighbours are chosen by, and epochs where their recipe says nothing else."""
     if labels.ndim == 1:
         return macro_f1(confusion(labels, logits.argmax(axis=1), logits.shape[1]))
     value = omnirad_classification({"test_logits": logits, "test_labels": labels})["macro-f1"]
     assert value is not None
     return value
+
+
+def validation_auc(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """What epochs are chosen by under `select: auc`.
+
+    Raises:
+        DataError: it is undefined.
+    """
+    value = omnirad_classification({"test_logits": logits, "test_labels": labels})["auc"]
+    if value is None:
+        raise DataError(NO_VALIDATION_AUC)
+    return value
+
+
+# What epochs may be chosen by, with the recipes' names.
+SELECTIONS = {"macro-f1": validation_macro_f1, "auc": validation_auc}

@@ -24,7 +24,7 @@ from omnibench.training.precision import autocast
 from omnibench.training.random import stream
 from omnibench.training.trial import Trial
 
-from .cases import Cases, cases_of, validation_macro_f1
+from .cases import SELECTIONS, Cases, cases_of
 from .classifier import Classifier
 from .embeddings import embeddings
 from .linear import as_targets
@@ -75,7 +75,6 @@ class ClassificationTrial(Trial):
 
     model: Classifier
     recipe: TrainedRecipe
-    select = "macro-f1"
 
     def __init__(
         self,
@@ -89,6 +88,7 @@ class ClassificationTrial(Trial):
     ) -> None:
         self.model, self.cases, self.recipe, self.loaded = model, cases, recipe, loaded
         self.device, self.seed, self.embeddings = device, seed, embeddings
+        self.select = recipe.select
         self.count = len(cases.labels["train"])
         self.images = cases.dataset.splits["train"].images
         self.targets = as_targets(cases.labels["train"], cases.classes)
@@ -136,7 +136,8 @@ class ClassificationTrial(Trial):
         return mask.to(self.loaded.encoder.preprocess.device)
 
     def validate(self) -> Mapping[str, float]:
-        return {"macro-f1": validation_macro_f1(self.logits("val"), self.cases.labels["val"])}
+        select = self.recipe.select
+        return {select: SELECTIONS[select](self.logits("val"), self.cases.labels["val"])}
 
     def predict(self) -> Mapping[str, NDArray[Any]]:
         return self.cases.predictions({n: self.logits(n) for n in ("val", *self.cases.tested)})

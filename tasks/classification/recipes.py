@@ -66,6 +66,7 @@ class TrainedRecipe(TrainingRecipe):
         crop_scale: smallest share of the image's area that a random crop keeps.
         dropout: before the head.
         class_weights: of the cross-entropy; `sqrt-inverse` is sqrt(N / n_c) for class c.
+        select: the metric of the validation images that the best epoch is chosen by.
     """
 
     flip: Share = 0.5
@@ -73,6 +74,7 @@ class TrainedRecipe(TrainingRecipe):
     crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.85
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     class_weights: Literal["none", "sqrt-inverse"] = "none"
+    select: Literal["macro-f1", "auc"] = "macro-f1"
 
 
 # The study's protocol: where the paper is silent its public code is followed (docs/protocol.md).
@@ -98,3 +100,26 @@ OMNIRAD = TrainedRecipe(
 )
 # As released: the gradient norm is clipped at 0.5 while the rate warms up.
 OMNIRAD_RELEASED = OMNIRAD.model_copy(update={"warmup_clip_norm": 0.5})
+
+# MedMNIST v2's training of its ResNets at 28 px (Yang et al. 2023, section 4 and the public code):
+# Adam without decay is AdamW without it.
+MEDMNIST = TrainedRecipe(
+    input_size=28,
+    precision="fp32",
+    init="per-repetition",
+    epochs=100,
+    batch=128,
+    lr=1e-3,
+    weight_decay=0.0,
+    betas=(0.9, 0.999),
+    warmup_epochs=0,
+    decay="step",
+    schedule_step="epoch",
+    clip_norm=None,
+    flip=0.0,
+    rotation=0.0,
+    crop_scale=1.0,
+    dropout=0.0,
+    class_weights="none",
+    select="auc",
+)

@@ -19,6 +19,8 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
             yield nothing_to_choose_by(len(choices))
     if several and recipe.get("class_weights", "none") != "none":
         yield NO_CLASS_WEIGHTS
+    if recipe.get("select") == "auc" and "val" in facts.get("undefined", ()):
+        yield NO_VALIDATION_AUC
     limit, untrained = recipe["limit"], facts.get("untrained", ())
     if limit is not None and not several and limit < len(card.classes):
         yield too_small_limit(limit, len(card.classes))
@@ -27,6 +29,11 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
 
 
 NO_CLASS_WEIGHTS = "recipe.class_weights: for multi-label datasets only 'none' is defined"
+
+NO_VALIDATION_AUC = (
+    "recipe.select: 'auc' is undefined on the validation images, which show a class on none or on "
+    "all of them; use 'macro-f1', or add some"
+)
 
 
 def too_few_neighbours(ks: Sequence[int], images: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 from torch import nn
 
 from omnibench.adapt.trainable import attach
@@ -23,9 +24,11 @@ from omnibench.recipe import resolve_recipe
 from omnibench.store import RecordStore
 from omnibench.tasks.classification.classifier import Classifier
 from omnibench.tasks.classification.finetune import ClassificationTrial
-from omnibench.tasks.classification.recipes import OMNIRAD
+from omnibench.tasks.classification.recipes import MEDMNIST, OMNIRAD
+from omnibench.training.augment import Augmentation
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.steps import Steps
+from tests.conftest import Bench
 
 SPLITS = {"train": 48, "val": 24, "test": 30}
 FAST = {"input_size": 32, "precision": "fp32", "epochs": 3, "batch": 16, "lr": 3e-3}
@@ -205,6 +208,59 @@ def test_micro_batches_change_rounding_alone(make: Any) -> None:
     assert np.allclose(
         whole.predictions["test_logits"], parts.predictions["test_logits"], atol=2e-3
     )
+
+
+def test_the_epoch_may_be_chosen_by_auc(make: Any) -> None:
+    unit, context = make(select="auc", epochs=5, lr=1e-4)
+    actual = outcome(unit, context)
+    stored = actual.predictions
+    score = stored["val_logits"][:, 1] - stored["val_logits"][:, 0]
+    log = RecordStore(context.results).path(unit.cells[0]).with_suffix(".epochs.jsonl")
+    areas = [json.loads(line)["validation"]["auc"] for line in log.read_text().splitlines()]
+    assert actual.notes["chosen"]["val_auc"] == max(areas)
+    assert max(areas) == pytest.approx(roc_auc_score(stored["val_labels"], score))
+    assert areas[actual.notes["chosen"]["epoch"]] == max(areas)
+
+
+def test_an_auc_that_validation_does_not_define_is_refused_as_early_as_it_is_known(
+    tmp_path: Path, make: Any, bench: Bench
+) -> None:
+    with np.load(tmp_path / "data.npz") as stored:
+        arrays = {**stored, "val_labels": np.zeros_like(stored["val_labels"])}
+    np.savez(tmp_path / "data.npz", **arrays)
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(
+        "name: s\nbackbones: [random-vit-tiny]\nmatrix: [{task: classification, "
+        "datasets: ['npz:data.npz'], adaptations: [full], recipe: {select: auc}}]\n"
+    )
+    sentence = "recipe.select: 'auc' is undefined on the validation images"
+    assert sentence in bench("plan", suite)[1]
+    with pytest.raises(DataError, match=sentence):
+        outcome(*make(select="auc"))
+
+
+def test_the_medmnist_recipe_is_that_of_its_authors() -> None:
+    fields = MEDMNIST.model_dump()
+    assert (fields["epochs"], fields["batch"], fields["lr"]) == (100, 128, 1e-3)
+    assert (fields["weight_decay"], fields["warmup_epochs"], fields["clip_norm"]) == (0, 0, None)
+    assert (fields["decay"], fields["schedule_step"], fields["select"]) == ("step", "epoch", "auc")
+    assert (fields["flip"], fields["rotation"], fields["crop_scale"]) == (0, 0, 1)
+    assert (fields["input_size"], fields["init"]) == (28, "per-repetition")
+    # A step of AdamW without decay is Adam's.
+    parts = [torch.nn.Parameter(torch.ones(3)) for _ in range(2)]
+    for part, kind in zip(parts, (torch.optim.AdamW, torch.optim.Adam), strict=True):
+        optimiser = kind([part], lr=1e-3, weight_decay=0.0)
+        for step in range(3):
+            part.grad = torch.tensor([1.0, -2.0, 0.5]) * (step + 1)
+            optimiser.step()
+    assert torch.equal(*parts)
+
+
+def test_without_augmentation_a_square_image_stays_as_it_is() -> None:
+    images = torch.randint(0, 256, (200, 28, 28), dtype=torch.uint8)
+    plain = Augmentation(28, MEDMNIST.flip, MEDMNIST.rotation, (MEDMNIST.crop_scale, 1.0))
+    maps = plain.draw(len(images), 28, 28, torch.Generator().manual_seed(0))
+    assert torch.allclose(plain.apply(images, maps)[:, 0], images.float(), atol=1e-2)
 
 
 def test_the_omnirad_recipe_is_the_studys() -> None:

@@ -26,3 +26,13 @@ def test_ends_and_middle() -> None:
     assert factor(6, 10, 2, 0.0, "none") == 1
     assert factor(1, 10, 2, 0.0, "none") == 0.5
     assert factor(4, 10, 2, 0.0, "linear") == pytest.approx(0.75)
+
+
+def test_by_epoch_the_steps_are_torchs_multi_step() -> None:
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    steps = torch.optim.lr_scheduler.MultiStepLR(optimiser, milestones=[50, 75], gamma=0.1)
+    for epoch in range(100):
+        ours = factor(epoch, 100, 0, 0.01, "step")
+        assert ours == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-9)
+        optimiser.step()
+        steps.step()

@@ -24,7 +24,7 @@ from omnibench.data.masks import mask_shares
 from omnibench.errors import DataError
 from omnibench.views import External
 
-RULES = "survey 4"  # raised when the facts or the warnings change
+RULES = "survey 5"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -43,8 +43,8 @@ class Survey:
         facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
             share, `training_classes` with their number of training images, `untrained` and
             `untrained_masks` (those that no training image shows), `undefined` (the splits in
-            which a class's AUC is), `sizes`, `left_out`, `duplicates`, `shared_groups`, `columns` (the names of what else is known of each
-            image), `pixels` (whether they were looked at).
+            which a class's AUC is), `sizes`, `left_out`, `duplicates`, `shared_groups`, `columns`
+            (the names of what else is known of each image), `pixels` (whether they were looked at).
         warnings: a sentence each.
     """
 

@@ -146,3 +146,13 @@ def test_the_csv_holds_printed_rows_once_and_own_rows_elsewhere(study: Study) ->
 def test_a_suite_with_nothing_in_common_has_no_such_table(study: Study) -> None:
     study.add("my-vit", [0.9], "breastmnist", "full", "accuracy", **TRAINED)  # another definition
     assert shaped(study) == {}
+
+
+def test_medmnists_numbers_stand_beside_a_resnet_from_scratch(study: Study) -> None:
+    for metric, value in (("auc", 0.9), ("accuracy", 0.86)):
+        study.add("medmnist-resnet18", [value] * 3, "breastmnist-28", "full", metric, **CLASSIFIED)
+    (table,) = published_results("medmnist", study.results())
+    text = to_markdown("s", [result_table(table)])
+    assert "ResNet-18 (28)" in text
+    assert "90.1" in text
+    assert "86.3" in text

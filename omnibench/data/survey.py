@@ -4,7 +4,6 @@
 """
 
 import contextlib
-import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Images, Labels, Split, sources
+from omnibench.data import Dataset, Labels, sources
 from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
-from omnibench.data.images import is_native, name_of
+from omnibench.data.images import name_of
 from omnibench.data.masks import mask_shares
+from omnibench.data.overlaps import hashed_images, identical_images, shared_groups
 from omnibench.errors import DataError
 from omnibench.views import External
 
@@ -28,11 +27,9 @@ RULES = "survey 5"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
-BLOCK_PIXELS = 1 << 24
 NAMED = 3  # examples in a warning
 
 _listed: dict[tuple[str, str | None, str], dict[str, int]] = {}
-Place = tuple[str, int]  # split and index of an image
 
 
 @dataclass(frozen=True)
@@ -217,67 +214,32 @@ def _undefined(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
 
 def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
     """Yield a warning for each two splits that share patients, by images: no patient is named."""
-    names = list(dataset.splits)
-    groups = {
-        name: set() if split.groups is None else set(split.groups.tolist())
-        for name, split in dataset.splits.items()
-    }
-    for index, first in enumerate(names):
-        for second in names[index + 1 :]:
-            shared = sorted(groups[first] & groups[second])
-            facts["shared_groups"] += len(shared)
-            if shared:
-                pairs = (
-                    f"image {_first(dataset.splits[first], group)} = "
-                    f"{_first(dataset.splits[second], group)}"
-                    for group in shared[:NAMED]
-                )
-                yield (
-                    f"in {first} and in {second}: {_count(len(shared), 'group', 'groups')} "
-                    f"(patients), such as those of {', '.join(pairs)}"
-                )
-
-
-def _first(split: Split, group: str) -> int:
-    """Return the first image of a group."""
-    assert split.groups is not None
-    return int(np.argmax(split.groups == group))
+    for (first, second), pairs in shared_groups(dataset).items():
+        facts["shared_groups"] += len(pairs)
+        examples = ", ".join(f"image {a} = {b}" for a, b in pairs[:NAMED])
+        yield (
+            f"in {first} and in {second}: {_count(len(pairs), 'group', 'groups')} "
+            f"(patients), such as those of {examples}"
+        )
 
 
 def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
     """Yield a warning for each two splits that share images, pixel by pixel; note the sizes."""
-    first: dict[bytes, Place] = {}
-    shared: dict[tuple[str, str], list[str]] = {}
-    sizes: set[tuple[int, ...]] = set()
-    for name, split in dataset.splits.items():
-        for index, image in enumerate(_images(split.images)):
-            sizes.add(image.shape[:2])
-            content = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
-            content.update(np.ascontiguousarray(image).data)
-            other, place = first.setdefault(content.digest(), (name, index))
-            if other != name:
-                before = name_of(dataset.splits[other].images, place)
-                pair = f"{before} = {name_of(split.images, index)}"
-                shared.setdefault((other, name), []).append(pair)
-    sides = list(zip(*sizes, strict=True))
+    hashed = list(hashed_images(dataset))
+    sides = list(zip(*{image.shape[:2] for image in hashed}, strict=True))
     facts["sizes"] = [[min(side) for side in sides], [max(side) for side in sides]]
+    shared = identical_images(hashed)
     facts["duplicates"] = sum(map(len, shared.values()))
     for (before, after), pairs in shared.items():
+        examples = (
+            f"{name_of(dataset.splits[before].images, a)} = "
+            f"{name_of(dataset.splits[after].images, b)}"
+            for a, b in pairs[:NAMED]
+        )
         yield (
             f"in {before} and in {after}: {_count(len(pairs), 'image', 'images')}, pixel by pixel, "
-            "such as "
-            f"{', '.join(pairs[:NAMED])}"
+            f"such as {', '.join(examples)}"
         )
-
-
-def _images(images: Images) -> Iterator[NDArray[np.uint8]]:
-    """Yield every image, those of files at their own size."""
-    if is_native(images):
-        yield from (images.read_native(index) for index in range(images.shape[0]))
-        return
-    step = max(1, BLOCK_PIXELS // math.prod(images.shape[1:]))
-    for start in range(0, images.shape[0], step):
-        yield from images.read(start, start + step)
 
 
 def _left_out(others: Mapping[str, int]) -> Iterator[str]:

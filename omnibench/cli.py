@@ -259,14 +259,17 @@ def merge(
 
 @_command("data")
 def data_(
-    action: Annotated[str, typer.Argument(help="list, fetch or verify")],
+    action: Annotated[str, typer.Argument(help="list, fetch, verify or audit")],
     places: PlaceOptions,
     names: Names = None,
     json: Json = False,
 ) -> None:
-    """List, fetch or verify datasets."""
-    from omnibench.commands import stocking
+    """List, fetch or verify datasets, or audit them by what is stored of them."""
+    from omnibench.commands import auditing_data, stocking
 
+    if action == "audit":
+        auditing_data.audit(tuple(names or ()), places, json)
+        return
     raise typer.Exit(stocking.datasets(action, tuple(names or ()), places, json))
 
 

@@ -298,6 +298,7 @@ def test_lists_and_stocks_as_json(bench: Bench, suite: Path, tmp_path: Path) -> 
         ["compare", "a", "b"],
         ["report", "demo"],
         ["data", "list"],
+        ["data", "audit", "phantom-easy"],
         ["weights", "list"],
         ["doctor", "demo"],
         ["--version"],

@@ -26,9 +26,9 @@ C = TypeVar("C", WeightsCard, DatasetCard)
 
 def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool) -> int:
     """Do `data list|fetch|verify`; returns the exit status."""
-    check_action(action, ("list", "fetch", "verify"), "data")
+    check_action(action, ("list", "fetch", "verify", "audit"), "data")
     session = Session.open(places)
-    cards = _named(catalogue.datasets, names, action, lambda name: _local(name, session))
+    cards = dataset_cards(names, action, session)
     if action == "list":
         rows = [
             {
@@ -55,6 +55,15 @@ def datasets(action: str, names: tuple[str, ...], places: Places, as_json: bool)
     ]
     _show(results, as_json)
     return int(any(row["verdict"] == "FAIL" for row in results))
+
+
+def dataset_cards(names: tuple[str, ...], action: str, session: Session) -> list[DatasetCard]:
+    """Return the datasets of names, globs, `KIND:PATH` and suites.
+
+    Raises:
+        RequestError: one of them is none.
+    """
+    return _named(catalogue.datasets, names, action, lambda name: _local(name, session))
 
 
 def _local(name: str, session: Session) -> list[DatasetCard]:
@@ -142,9 +151,9 @@ def _named(
     of_suites: Callable[[str], list[C]],
 ) -> list[C]:
     """Return the cards of names and globs; of another name those that its suites ask for."""
-    if not names and action == "fetch":
+    if not names and action in ("fetch", "audit"):
         raise RequestError(
-            "name what to fetch, as in `fetch breastmnist`, or a suite (globs are welcome)"
+            f"name what to {action}, as in `{action} breastmnist`, or a suite (globs are welcome)"
         )
     cards: dict[str, C] = {}
     for name in names or ("*",):

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,8 @@ Splits = tuple[str, str]
 Pair = tuple[int, int]  # index of an image in the one split, and in the other
 
 
-class Hashed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Hashed:
     """An image by its content, which tells other sizes apart too."""
 
     split: str

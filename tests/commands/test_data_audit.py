@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from omnibench.features import FeatureStore, feature_key
 from omnibench.record import blank
@@ -24,6 +24,10 @@ backbones: [{id: a, source: 'random:test_vit'}, {id: b, source: 'random:test_vit
 matrix: [{task: classification, datasets: ['npz:faulty.npz'], adaptations: [linear],
           recipe: {limit: %s}}]
 """
+
+
+def rows_between(rows: NDArray[np.float32]) -> Callable[[int, int], NDArray[np.float32]]:
+    return lambda start, stop: rows[start:stop]
 
 
 @pytest.fixture
@@ -70,13 +74,7 @@ def stored(tmp_path: Path) -> Callable[..., str]:
             for split, pixels in images.items():
                 rows = (pixels.reshape(-1, 64) / 255 - 0.5).astype(np.float32) @ weights
                 key = feature_key(unit.at_precision("fp32"), split, "embed")
-                features.get(
-                    replace(key),
-                    len(rows),
-                    dict,
-                    lambda start, stop, rows=rows: rows[start:stop],
-                    64,
-                )
+                features.get(key, len(rows), dict, rows_between(rows), 64)
         return f"npz:{tmp_path / 'faulty.npz'}"
 
     return stored

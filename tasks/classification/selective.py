@@ -16,7 +16,7 @@ class alone.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -38,7 +38,7 @@ from omnibench.stats.selective import (
     threshold,
 )
 from omnibench.stats.uncertainty import RULES, of_two, vacuity
-from omnibench.task import Metric, Predictions, metrics_of_pass
+from omnibench.task import Predictions, metrics_of_pass
 
 COVERAGES = (50, 75, 80, 90, 95)  # percent, of accuracy and risk
 RISKS = (1, 5, 10)  # percent
@@ -47,16 +47,14 @@ MSP, ENERGY, EVIDENCE = "msp", "energy", "evidence"
 # Evidence belongs to logits where both give the same probabilities.
 _SAME = 1e-3
 
-NAMES = (
-    *("augrc", "aurc-geifman", "aurc-trapezoid", "eaurc", "failure-auroc"),
-    *("auc-val-75", "coverage-val-75", "auc-test-75"),
-)
+NAMES = ("augrc", "failure-auroc", "auc-val-75", "coverage-val-75", "auc-test-75")
 # Of the largest probability alone: those of every rule would be many numbers that nobody reads.
 ACCURACIES = tuple(f"accuracy-at-coverage-{c}" for c in COVERAGES)
 AT_COVERAGE = tuple(f"risk-at-coverage-{c}" for c in COVERAGES)
 AT_RISK = tuple(f"coverage-at-risk-{r}" for r in RISKS)
-POINTS = (*ACCURACIES, *AT_COVERAGE, *AT_RISK)
-DOWN = ("augrc", "aurc-geifman", "aurc-trapezoid", "eaurc", *AT_COVERAGE)
+AREAS = ("aurc-geifman", "aurc-trapezoid", "eaurc")
+FURTHER = (*AREAS, *ACCURACIES, *AT_COVERAGE, *AT_RISK)
+DOWN = ("augrc", *AREAS, *AT_COVERAGE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,11 +75,7 @@ class Problem:
 
     def metrics(self) -> Iterator[tuple[str, float | None]]:
         """Yield each of `NAMES` with its value; of those of validation where that is stored."""
-        ordered = in_order(self.uncertainty, self.errors)
-        yield "augrc", augrc(ordered)
-        yield "aurc-geifman", aurc_geifman(ordered)
-        yield "aurc-trapezoid", aurc_trapezoid(ordered)
-        yield "eaurc", excess_aurc(ordered, self.errors)
+        yield "augrc", augrc(self._ordered)
         yield "failure-auroc", failure_auroc(self.uncertainty, self.errors)
         yield "auc-test-75", self.area(self._within(self.uncertainty))
         if self.val is not None:
@@ -89,9 +83,12 @@ class Problem:
             yield "auc-val-75", self.area(chosen)
             yield "coverage-val-75", float(chosen.mean())
 
-    def points(self) -> Iterator[tuple[str, float]]:
-        """Yield each of `POINTS` with its value."""
-        ordered = in_order(self.uncertainty, self.errors)
+    def further(self) -> Iterator[tuple[str, float | None]]:
+        """Yield each of `FURTHER` with its value."""
+        ordered = self._ordered
+        yield "aurc-geifman", aurc_geifman(ordered)
+        yield "aurc-trapezoid", aurc_trapezoid(ordered)
+        yield "eaurc", excess_aurc(ordered, self.errors)
         at = [risk_at(ordered, coverage) for coverage in COVERAGES]
         yield from zip(ACCURACIES, (1 - risk for risk in at), strict=True)
         yield from zip(AT_COVERAGE, at, strict=True)
@@ -103,6 +100,11 @@ class Problem:
         yield "failure-auroc", failure_auroc_by_case(self.uncertainty, self.errors)
         if self.val is not None:
             yield "coverage-val-75", self._within(self.val).astype(np.float64)
+
+    @cached_property
+    def _ordered(self) -> Floats:
+        """Return the errors in the order of acceptance."""
+        return in_order(self.uncertainty, self.errors)
 
     def _within(self, reference: Floats) -> Bools:
         """Return the test cases up to the uncertainty that accepts 75 % of others."""
@@ -179,14 +181,14 @@ def compute(rule: str, predictions: Predictions) -> Mapping[str, float | None]:
     for problem in problems(rule, predictions):
         each.append(dict(problem.metrics()))
         if rule == MSP:
-            each[-1] |= dict(problem.points())
+            each[-1] |= dict(problem.further())
     return _means(each)
 
 
-def per_case(rule: str, predictions: Predictions) -> Mapping[str, Floats]:
-    """Return the metrics of a rule that have values a case; of several labels their means."""
-    each = [dict(problem.per_case()) for problem in problems(rule, predictions)]
-    return {name: np.mean([part[name] for part in each], axis=0) for name in (each or [{}])[0]}
+def per_case(predictions: Predictions) -> Mapping[str, Floats]:
+    """Return the metrics of the largest probability that have values a case; of labels means."""
+    each = [dict(problem.per_case()) for problem in problems(MSP, predictions)]
+    return {name: np.mean([part[name] for part in each], axis=0) for name in each[0]}
 
 
 def _means(each: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
@@ -198,15 +200,15 @@ def _means(each: Sequence[Mapping[str, float | None]]) -> dict[str, float | None
     return means
 
 
-def metrics_of_rule(rule: str) -> tuple[Metric, ...]:
-    """Return the metrics of a rule of uncertainty, the primary first."""
-    return metrics_of_pass(
+METRICS = tuple(
+    metric
+    for rule in (*RULES, EVIDENCE)
+    for metric in metrics_of_pass(
         f"selective-{rule}",
-        (*NAMES, *POINTS) if rule == MSP else NAMES,
+        (*NAMES, *FURTHER) if rule == MSP else NAMES,
         partial(compute, rule),
         down=DOWN,
-        per_case=partial(per_case, rule),
+        # Reports read these of each record, so that those of every rule would take their time.
+        per_case=per_case if rule == MSP else None,
     )
-
-
-METRICS = tuple(metric for rule in (*RULES, EVIDENCE) for metric in metrics_of_rule(rule))
+)

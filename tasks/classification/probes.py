@@ -161,11 +161,17 @@ def fit_head(
                     targets.shape[1] * (features.width + 1),
                     {"batch_used": batch, "steps": made},
                     {
-                        f"{split}_{name}": array.numpy()
+                        _stored_as(split, name): array.numpy()
                         for split, own in chosen.items()
                         for name, array in head.further(own).items()
                     },
                 )
+
+
+def _stored_as(split: str, name: str) -> str:
+    """Return what an array of a split is called; of "test@VIEW" it is `test_NAME@VIEW`."""
+    whole, at, view = split.partition("@")
+    return f"{whole}_{name}{at}{view}"
 
 
 def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:

@@ -29,7 +29,7 @@ from omnibench.device import default_threads
 from omnibench.encoders.build import load_trainable
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD
 from omnibench.encoders.timm_encoder import fit_input_size
-from omnibench.estimate import TRAINED
+from omnibench.rates import TRAINED
 from omnibench.recipe import native_precision
 from omnibench.tasks.classification.cases import Cases
 from omnibench.tasks.classification.classifier import Classifier

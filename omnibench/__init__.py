@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         Task,
         metrics_of_pass,
     )
+    from omnibench.training.flops import Flops
     from omnibench.training.job import Batch
     from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
@@ -100,6 +101,7 @@ _NAMES = {
     "omnibench.report.study": "Study",
     "omnibench.task": "Adaptation Chance Metric Outcome Predictions Task metrics_of_pass",
     "omnibench.samples": "CaseAnswers",
+    "omnibench.training.flops": "Flops",
     "omnibench.training.job": "Batch",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
@@ -125,6 +127,7 @@ __all__ = [
     "Figure",
     "Finished",
     "Fitted",
+    "Flops",
     "FurtherColumn",
     "Images",
     "Labels",

@@ -9,12 +9,10 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.features import FeatureStore, feature_key
 from omnibench.placement import MAPS, TOKENS, kept_in_memory, row_bytes
-from omnibench.rates import Rates, forward_flops
+from omnibench.rates import TRAINED, Rates, forward_flops
 from omnibench.task import Adaptation
 from omnibench.views import Corrupted, External
 
-# A backward pass costs two forward ones.
-TRAINED = 3
 RECORD_BYTES, RECORD_SECONDS = 20_000, 0.5
 FORWARD_WORDS = 64  # that one forward of a language model is reckoned with
 # What an adaptation keeps of every position of an image, not of the image alone.

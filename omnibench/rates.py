@@ -9,6 +9,8 @@ from omnibench.context import Context
 # FLOP/s that a core and a GPU reach, where `bench.py speed` has not measured them.
 CORE_RATE = {"fp32": 60e9, "bf16": 120e9}
 GPU_RATE = {"fp32": 30e12, "bf16": 200e12}
+# Forward passes that training costs where gradients go: a backward pass costs two.
+TRAINED = 3
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from omnibench.errors import StoreError
 from omnibench.files import open_regular, plain, read_regular
 
 GROUP = "_group"  # how the names of arrays end, before their view, that tell patients apart
+EVALUATIONS = "epochs.jsonl"  # of a training: what its validations said, a line each
 PREDICTIONS = ("predictions.jsonl", "predictions.npz")  # of texts, of arrays
 
 

@@ -18,7 +18,6 @@ AGAIN = "`bench.py run` of its suite computes the cell again"
 STALE_SECONDS = 3600.0  # a file that a writer left for longer than this is nobody's any more
 # What a run writes first of all, and what each other command may have left alone.
 PARTS = {"records", "leases", "index", "checkpoints", "reports", "slurm"}
-TRAINING_LOG = "epochs.jsonl"  # beside no record while its training goes on
 
 
 def look_over(results: Path) -> Iterator[Finding]:
@@ -43,7 +42,7 @@ def look_over(results: Path) -> Iterator[Finding]:
                 findings = [*_record(folder / name, results)]
                 whole += not findings
                 yield from findings
-            elif f"{stem}.json" not in names and ending != TRAINING_LOG:
+            elif f"{stem}.json" not in names:
                 yield Finding(
                     _name(folder / name, results),
                     "WARN",

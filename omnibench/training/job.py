@@ -12,7 +12,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context, Progress
 from omnibench.execute import only
 from omnibench.files import Check, inside, unchecked
-from omnibench.store import RecordStore
+from omnibench.record_files import EVALUATIONS
 
 
 @dataclass(frozen=True)
@@ -125,7 +125,10 @@ def cell_job(
 ) -> Job:
     """Return the job of a unit's repetition; arguments as `Job` names them."""
     cell = only(unit, (repetition,)).cells[0]
+    # A training goes on in the precision that it began with, or begins anew.
     precision = unit.recipe.get("precision", "fp32")
+    folder = context.results / "checkpoints" / f"{cell.digest}-{precision}"
+    folder = inside(folder, context.results)
     return Job(
         model=model,
         count=count,
@@ -135,12 +138,8 @@ def cell_job(
         select=select,
         seed=unit.seed("order", repetition),
         device=context.device,
-        # A training goes on in the precision that it began with, or begins anew.
-        folder=inside(
-            context.results / "checkpoints" / f"{cell.digest}-{precision}",
-            context.results,
-        ),
-        log=RecordStore(context.results).path(cell).with_suffix(".epochs.jsonl"),
+        folder=folder,
+        log=folder / EVALUATIONS,
         progress=context.progress,
         name=f"training of repetition {repetition}",
         check=context.check_lease,

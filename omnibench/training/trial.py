@@ -12,12 +12,15 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.label_subset import Subset
 from omnibench.errors import ExtensionError
+from omnibench.record_files import EVALUATIONS
 from omnibench.scoring import score
 from omnibench.task import Outcome, Predictions
 from omnibench.training.checkpoint import Checkpoints
+from omnibench.training.flops import Flops
 from omnibench.training.job import Batch, cell_job
-from omnibench.training.loop import Fitted, fit
+from omnibench.training.loop import Fitted, fit, log_lines
 from omnibench.training.plan import TrainingRecipe, under_budget
+from omnibench.training.processes import rank_and_size
 
 
 class Trial:
@@ -66,8 +69,12 @@ class Trial:
         """Return further attributes of `omnibench.training.job.Job`."""
         return {}
 
+    def flops(self) -> Flops | None:
+        """Return what is computed, counted before the training, whose bits it must not change."""
+        return None
+
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:
-        """Return what it took beside seconds and parameters, such as FLOPs."""
+        """Return what it took beside seconds, FLOPs and trained parameters."""
         return {}
 
     def digests(self) -> Mapping[str, str]:
@@ -102,6 +109,7 @@ def run_trained(
         subset = trial.subset or Subset.from_count(trial.count)
         recipe, epoch_images = under_budget(trial.recipe, trial.count, subset.whole)
         select = None if recipe.selection == "last" else trial.select
+        flops = trial.flops()
         job = cell_job(
             unit,
             repetition,
@@ -114,16 +122,20 @@ def run_trained(
             select=select,
             epoch_images=epoch_images,
             minimise=trial.minimise,
+            flops_per_image=None if flops is None else flops.image,
             **trial.job(),
         )
         fitted = fit(job, recipe)
         trained = time.perf_counter()
         predictions = _arrays(trial.predict(), unit)
         evaluated = time.perf_counter()
-        chosen = {}
+        chosen: dict[str, Any] = {}
+        if trial.select is not None:
+            better = "down" if trial.minimise else "up"
+            chosen["validated"] = {"metric": trial.select, "better": better}
         if select is not None:
             name = f"val_{select.replace('-', '_')}"
-            chosen = {"chosen": {"epoch": fitted.best_epoch, name: fitted.best}}
+            chosen["chosen"] = {"epoch": fitted.best_epoch, name: fitted.best}
         yield Outcome(
             repetition=repetition,
             metrics=score(unit.task, predictions),
@@ -134,8 +146,11 @@ def run_trained(
                     "training": trained - began,
                     trial.predicting: evaluated - trained,
                 },
+                "train_seconds": fitted.train_seconds,
+                "processes": rank_and_size()[1],
                 "trainable_parameters": trainable,
                 **trial.cost(fitted),
+                **_flops(flops, fitted),
                 "images_per_s": float(np.median([e["images_per_s"] for e in fitted.history])),
             },
             digests=dict(trial.digests()),
@@ -146,9 +161,16 @@ def run_trained(
                 "steps": fitted.history[-1]["steps"],
                 **trial.notes(),
             },
-            files=dict(trial.files(predictions)),
+            files={**trial.files(predictions), EVALUATIONS: log_lines(fitted.evaluations)},
         )
         Checkpoints(job.folder).remove()
+
+
+def _flops(flops: Flops | None, fitted: Fitted) -> dict[str, float]:
+    """Return what is known of the FLOPs of a whole repetition."""
+    if flops is None:
+        return {}
+    return {"flops": flops.total(fitted.history[-1]["images"], len(fitted.evaluations))}
 
 
 def _checked(trial: Trial, unit: Unit) -> Trial:

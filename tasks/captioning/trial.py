@@ -21,6 +21,7 @@ from omnibench.encoders.tokens import UnitTokens, unit_tokens
 from omnibench.errors import RequestError
 from omnibench.scoring import case_values
 from omnibench.task import Adaptation, Predictions
+from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
 from omnibench.training.precision import DTYPES, autocast
@@ -176,6 +177,17 @@ class CaptioningTrial(Trial):
             labels.flatten().to(self.device),
             ignore_index=IGNORED,
             reduction="sum",
+        )
+
+    def flops(self) -> Flops:
+        """Return those of captions as long as the first ones; what generates texts is not known."""
+        rows = np.arange(min(BATCH, self.count))
+        with autocast(self.recipe.precision, self.device):
+            forward = counted(self.model, lambda: self._total("train", rows)) / len(rows)
+        return Flops(
+            image=trained_flops(0, forward, through_backbone=False),
+            validation=self.cases.count("val") * forward,
+            before=self.tokens.made.cost()["flops"],
         )
 
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:

@@ -14,10 +14,11 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
-from omnibench.encoders.forward import counted_flops, forward_rows
+from omnibench.encoders.forward import forward_rows
 from omnibench.errors import RequestError
 from omnibench.task import Adaptation
 from omnibench.training.augment import Augmentation
+from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
 from omnibench.training.precision import autocast
@@ -160,18 +161,25 @@ class ClassificationTrial(Trial):
         with autocast(self.recipe.precision, self.device):
             return forward_rows(images, 0, images.shape[0], BATCH, apply)
 
+    def flops(self) -> Flops:
+        size, encoder = self.recipe.input_size, self.loaded.encoder
+        through = self.embeddings is None
+        image = torch.zeros(1, size, size, dtype=torch.uint8)
+        with autocast(self.recipe.precision, self.device):
+            backbone = counted(self.model, lambda: encoder.embed(image))
+            whole = counted(self.model, lambda: self.model(encoder.preprocess(image)))
+        head = whole - backbone
+        val, test = (len(self.cases.labels[name]) for name in ("val", "test"))
+        each = whole if through else head
+        return Flops(
+            image=trained_flops(backbone, head, through),
+            validation=val * each,
+            before=0 if through else (val + test) * backbone,
+            after=(val + test) * each,
+        )
+
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:
-        size = self.recipe.input_size
-        images = torch.zeros(1, size, size, dtype=torch.uint8)
-        # torch's counter fails at a parameter that is passed to a module and could have a gradient.
-        self.model.eval().requires_grad_(False)
-        with counted_flops() as counter, torch.no_grad():
-            self.loaded.encoder.embed(images)
-        passes = len(fitted.history) * (self.count + len(self.cases.labels["val"]))
-        return {
-            "total_parameters": self.loaded.parameters,
-            "flops": counter.get_total_flops() * passes,
-        }
+        return {"total_parameters": self.loaded.parameters}
 
     def digests(self) -> Mapping[str, str]:
         return {**self.cases.digests(), "backbone": self.loaded.digest}

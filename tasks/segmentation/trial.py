@@ -26,6 +26,7 @@ from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import RequestError
 from omnibench.registry import import_attribute
 from omnibench.task import Adaptation, Predictions
+from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
 from omnibench.training.precision import autocast
@@ -212,6 +213,24 @@ class SegmentationTrial(Trial):
                 for own, size in zip(logits.split(1), sizes, strict=False):
                     masks.extend(_largest(resize(own, size)))
         return masks
+
+    def flops(self) -> Flops:
+        row, model = np.array([0]), self.model
+        trained = model.trainable is not None
+
+        def maps() -> object:
+            return model.maps("train", row, model.pixels("train", row))
+
+        with autocast(self.recipe.precision, self.device):
+            backbone = counted(model, maps) if trained else 0  # kept maps are read
+            whole = counted(model, lambda: model("train", row))
+        val, test = self.cases.count("val"), self.cases.count("test")
+        return Flops(
+            image=trained_flops(backbone, whole - backbone, trained),
+            validation=val * whole,
+            before=self.built.cost.get("flops", 0),
+            after=(val + test) * whole,
+        )
 
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:
         head = sum(p.numel() for p in self.model.head.parameters())

@@ -19,9 +19,9 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.npz import card_of
 from omnibench.encoders.build import load_trainable
+from omnibench.encoders.forward import counted_flops
 from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
-from omnibench.store import RecordStore
 from omnibench.tasks.classification.classifier import Classifier
 from omnibench.tasks.classification.finetune import ClassificationTrial
 from omnibench.tasks.classification.recipes import MEDMNIST, OMNIRAD
@@ -90,13 +90,53 @@ def test_every_adaptation_learns_and_trains_what_it_says(
     total, trainable = actual.cost["total_parameters"], actual.cost["trainable_parameters"]
     assert trainable > 0
     assert (trainable > total) if adaptation == "full" else (trainable < total / 2)
-    log = RecordStore(context.results).path(unit.cells[0]).with_suffix(".epochs.jsonl")
-    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    lines = [json.loads(line) for line in actual.files["epochs.jsonl"].splitlines()]
     assert [line["epoch"] for line in lines] == [0, 1, 2, 3]
     assert actual.notes["chosen"]["epoch"] == max(
         range(4), key=lambda e: (lines[e]["validation"]["macro-f1"], e)
     )
     assert not list((context.results / "checkpoints").glob("*/*"))
+
+
+@pytest.mark.parametrize(("adaptation", "passes"), [("full", 3), ("lora", 3), ("head", 1)])
+def test_flops_are_of_training_validation_and_prediction(
+    make: Any, adaptation: str, passes: int
+) -> None:
+    unit, context = make(adaptation, evaluate=[0.5])
+    actual = outcome(unit, context)
+    loaded = load_trainable(unit, context, "fp32")
+    head = Classifier.drawn_head(loaded.encoder, 2)
+    trainable = attach(
+        tasks.get("classification").adaptations[adaptation], loaded.encoder, unit.options
+    )
+    model = Classifier(trainable, head, dropout=0.0)
+    blank = torch.zeros(1, 3, 32, 32)
+    with counted_flops() as counter, torch.no_grad():
+        loaded.encoder.pooled(blank)
+    backbone = counter.get_total_flops()
+    classes = 2 * 2 * model.width  # of the head, a multiply-add being two
+    lines = [json.loads(line) for line in actual.files["epochs.jsonl"].splitlines()]
+    each = passes * backbone + 3 * classes
+    assert [line["flops"] for line in lines] == [line["images"] * each for line in lines]
+    assert [line["images"] for line in lines] == [32, 48, 96, 144]
+    # Four validations of 24, and 24 + 30 predictions; a frozen backbone sees those 54 but once.
+    seen = 54 if adaptation == "head" else 4 * 24 + 54
+    others = seen * backbone + (4 * 24 + 54) * classes
+    assert actual.cost["flops"] == pytest.approx(144 * each + others, rel=1e-12)
+    assert actual.cost["processes"] == 1
+    assert 0 < actual.cost["train_seconds"] < actual.cost["phases"]["training"]
+
+
+@pytest.mark.parametrize("adaptation", ["head", "full", "lora"])
+def test_early_evaluations_change_no_prediction(make: Any, adaptation: str) -> None:
+    recipe = {"source": "random:test_efficientnet", "input_size": 64, "dropout": 0.3}
+    plain = outcome(*make(adaptation, place="plain", **recipe))
+    early = outcome(*make(adaptation, place="early", evaluate=[0.1, 0.4, 1], **recipe))
+    assert len(early.files["epochs.jsonl"].splitlines()) == 5
+    assert len(plain.files["epochs.jsonl"].splitlines()) == 3
+    assert early.notes["chosen"] == plain.notes["chosen"]
+    for name, array in plain.predictions.items():
+        assert np.array_equal(array, early.predictions[name])
 
 
 @pytest.mark.parametrize("adaptation", ["head", "lora"])

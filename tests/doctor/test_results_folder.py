@@ -120,8 +120,6 @@ def test_what_was_left_over_is_named_and_what_is_in_use_is_not(
     for path in (old, young):
         path.write_text("")
     os.utime(old, (0, 0))
-    log = paths[0].with_name("rep-7-00000000.epochs.jsonl")
-    log.write_text("")
     leases = Leases(tmp_path)
     held = leases.take("held")
     dead = leases.folder / ("0" * 32 + ".0.lease")

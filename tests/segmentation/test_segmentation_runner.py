@@ -200,3 +200,19 @@ def test_corrupted_images_are_predicted_as_if_they_were_the_test_set(
         np.testing.assert_array_equal(actual, expected)
     for key, value in noisy.metrics.items():
         assert viewed.metrics[key.replace("/", f"@{view.name}/")] == value
+
+
+@pytest.mark.parametrize("adaptation", ["linear", "full"])
+def test_flops_are_of_kept_maps_once_and_of_what_is_trained(make: Any, adaptation: str) -> None:
+    unit, context = make(adaptation)
+    (actual,) = outcomes(unit, context)
+    lines = [json.loads(line) for line in actual.files["epochs.jsonl"].splitlines()]
+    each = {line["flops"] / line["images"] for line in lines}
+    assert len(each) == 1
+    images, val, test = lines[-1]["images"], unit.images["val"], unit.images["test"]
+    backbone = actual.notes["backbone"].get("flops_per_image", 0)
+    before = backbone * sum(unit.images.values())
+    (forward,) = (flops / 3 for flops in each)  # also of the backbone where that is trained
+    expected = before + forward * (3 * images + val * len(lines) + val + test)
+    assert actual.cost["flops"] == pytest.approx(expected, rel=1e-12)
+    assert (backbone > 0) == (adaptation == "linear")

@@ -18,6 +18,7 @@ PARTS = {
     "training": "benchmarks.training:measure",
     "probe": "benchmarks.probe:measure",
     "labels": "benchmarks.labels:measure",
+    "logistic": "benchmarks.logistic:measure",
     "segmentation": "benchmarks.segmentation:measure",
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",

@@ -54,7 +54,7 @@ def values_of(
             continue
         spec = record["spec"]
         _refuse_other_weights(path, record, loaded)
-        adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]]
+        adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]].under(spec["options"])
         redrawn = spec["recipe"].get("init") == "per-repetition"
         card = cards.get(spec["backbone"]) or (
             backbones.get(spec["backbone"]) if spec["backbone"] in backbones else None

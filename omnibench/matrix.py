@@ -80,6 +80,8 @@ def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) ->
     for request, labels, mix in itertools.product(entry.adaptations, entry.labels, mixes):
         name = request if isinstance(request, str) else next(iter(request), "")
         known = adaptations.get(name)
+        if known is not None and isinstance(request, dict):
+            known = known.under(request[name] or {})
         once = known is not None and known.deterministic and labels == WHOLE
         once = once and not (mix and draws(mix.as_dict()))
         repeated = drawn if once else len(selected)
@@ -224,7 +226,7 @@ def _adaptation(
         )
     adaptation = task.adaptations[name]
     options = adaptation.resolve_options(given or {}, where)
-    return adaptation, located(adaptation.options, options, base)
+    return adaptation.under(options), located(adaptation.options, options, base)
 
 
 def select(

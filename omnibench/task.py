@@ -70,6 +70,8 @@ class Adaptation:
         options: the model its options are validated against.
         changed_since_1: whether what it computes on a backbone is other than what records of schema
             1 hold, so that they are not taken over.
+        variants: (option, value) -> what it is under that value, where that has another recipe or
+            varies otherwise.
     """
 
     name: str
@@ -88,6 +90,14 @@ class Adaptation:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Needs | None = None
     attach: "Attach | str | None" = None
+    variants: "Mapping[tuple[str, Any], Adaptation]" = field(default_factory=dict)
+
+    def under(self, options: Mapping[str, Any]) -> "Adaptation":
+        """Return what it is under these options: itself, or one of its variants."""
+        for (name, value), variant in self.variants.items():
+            if options.get(name) == value:
+                return variant
+        return self
 
     @property
     def takes(self) -> Ability:

@@ -9,6 +9,7 @@ from omnibench.registry import did_you_mean
 from omnibench.scoring import metrics_of, reported_of
 from omnibench.session import Places, Session
 from omnibench.suite import shipped
+from omnibench.task import Adaptation
 from omnibench.terminal import columns, echo, echo_json
 
 KINDS = ("backbones", "datasets", "tasks", "adaptations", "suites")
@@ -33,6 +34,10 @@ def show(kind: str, places: Places, as_json: bool) -> None:
         "suites": ("name", "tasks", "datasets", "backbones", "cells"),
     }[kind]
     echo(columns([[_text(card[name]) for name in fields] for card in cards], fields))
+
+
+def _recipes(adaptation: Adaptation) -> dict[str, Any]:
+    return {name: recipe.model_dump(mode="json") for name, recipe in adaptation.recipes.items()}
 
 
 def _cards(kind: str, session: Session) -> list[dict[str, Any]]:
@@ -64,8 +69,14 @@ def _cards(kind: str, session: Session) -> list[dict[str, Any]]:
             "trains": adaptation.trains,
             "varies": adaptation.varies,
             "options": list(adaptation.options.model_fields),
-            "recipes": {
-                name: recipe.model_dump(mode="json") for name, recipe in adaptation.recipes.items()
+            "recipes": _recipes(adaptation),
+            "variants": {
+                f"{option}: {value}": {
+                    "trains": variant.trains,
+                    "varies": variant.varies,
+                    "recipes": _recipes(variant),
+                }
+                for (option, value), variant in adaptation.variants.items()
             },
         }
         for task in tasks

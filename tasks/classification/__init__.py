@@ -1,6 +1,6 @@
 """Classification: probes on frozen features, and trained heads, LoRA and backbones. No torch."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,14 @@ from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Outcome, Predictions, Task
 
 from .metrics import METRICS
-from .options import EvidentialOptions
+from .options import EvidentialOptions, LinearOptions
 from .recipes import (
     MEDMNIST,
     OMNIRAD,
     OMNIRAD_RELEASED,
     KnnRecipe,
     LinearRecipe,
+    LogisticRecipe,
     TrainedRecipe,
 )
 from .refusals import refusals
@@ -42,6 +43,17 @@ class Probe(Adaptation):
     fit: str = ""
 
 
+LOGISTIC = Probe(
+    "linear",
+    trains="a linear layer on frozen, standardised embeddings to the optimum of its penalised loss",
+    varies="nothing",
+    recipes={"small": LogisticRecipe()},
+    options=LinearOptions,
+    frozen_kind="embed",
+    fit="omnibench.tasks.classification.logistic_probe:fit_logistic",
+)
+
+
 class ClassificationTask(Task):
     """A class, or several yes-or-no labels, for every image."""
 
@@ -57,8 +69,10 @@ class ClassificationTask(Task):
                 trains="a linear layer on frozen, standardised embeddings",
                 varies="head seed",
                 recipes={"small": LinearRecipe()},
+                options=LinearOptions,
                 frozen_kind="embed",
                 fit="omnibench.tasks.classification.probes:fit_linear",
+                variants={("solver", "lbfgs"): LOGISTIC},
             ),
             Probe(
                 "evidential",
@@ -91,6 +105,15 @@ class ClassificationTask(Task):
         """Yield what is wrong with a unit, as far as that is known before it is computed."""
         return refusals(unit, facts)
 
+    def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
+        """Yield whether a probe that was chosen has not reached its optimum."""
+        solved = [r["notes"] for r in records if "lbfgs" in r["notes"]]
+        short = sum(notes["chosen"]["C"] in notes["lbfgs"]["not_converged"] for notes in solved)
+        if short:
+            yield (
+                f"L-BFGS has not converged at the chosen C in {short} of {len(solved)} repetitions"
+            )
+
     def case_answers(
         self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
     ) -> CaseAnswers:
@@ -107,7 +130,7 @@ class ClassificationTask(Task):
 
     def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
         """Yield one outcome a repetition."""
-        adaptation = self.adaptations[unit.adaptation]
+        adaptation = self.adaptations[unit.adaptation].under(unit.options)
         if not isinstance(adaptation, Probe):
             return super().run(unit, context)
         from .probes import run

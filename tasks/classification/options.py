@@ -4,6 +4,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+
+class LinearOptions(BaseModel):
+    """Options of `linear`.
+
+    Attributes:
+        solver: AdamW in steps, or L-BFGS to the optimum of the penalised loss.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    solver: Literal["adamw", "lbfgs"] = "adamw"
+
+
 _FIELDS: dict[str, Any] = {
     "lambda": (Annotated[float, Field(ge=0, allow_inf_nan=False)], 1.0),
     "activation": (Literal["softplus", "relu", "exp"], "softplus"),

@@ -41,6 +41,7 @@ class Fit:
         trainable: number of trained parameters.
         training: `batch_used` and `steps` of what is trained in steps.
         further: arrays that are stored beside the logits.
+        notes: further facts for the record.
     """
 
     repetition: int
@@ -50,6 +51,7 @@ class Fit:
     trainable: int
     training: Mapping[str, int] = field(default_factory=dict)
     further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -99,6 +101,7 @@ def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
                 "chosen": dict(probe.chosen),
                 "subset": dict(probe.subset.facts),
                 **probe.training,
+                **probe.notes,
                 "backbone": dict(features.made.facts),
                 **cases.notes(),
             },
@@ -151,7 +154,9 @@ def fit_head(
                 outputs = {n: heads.logits(scale(arrays[n]), place) for n in ("val", *cases.tested)}
                 outputs["val"] = outputs["val"][:, subset.val]
                 labels = cases.labels["val"][subset.val]
-                best, quality = _best(head.logits(outputs["val"]), labels, recipe.selection)
+                best, quality = best_candidate(
+                    head.logits(outputs["val"]), labels, recipe.selection
+                )
                 chosen = {name: every[best].cpu() for name, every in outputs.items()}
                 yield Fit(
                     repetition,
@@ -194,7 +199,7 @@ def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
             for name, own in answered.items()
         }
         labels = cases.labels["val"][subset.val]
-        best, quality = _best(logits["val"], labels, recipe.selection)
+        best, quality = best_candidate(logits["val"], labels, recipe.selection)
         yield Fit(
             repetition,
             subset,
@@ -204,7 +209,7 @@ def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
         )
 
 
-def _best(
+def best_candidate(
     candidates: Tensor, labels: NDArray[np.int64], selection: Selection
 ) -> tuple[int, dict[str, float]]:
     """Return which candidate of [X, N, C] has the best validation macro-F1, and that.

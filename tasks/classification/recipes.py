@@ -7,7 +7,8 @@ from pydantic import Field
 from omnibench.recipe import Recipe, Selection, StepBudget
 from omnibench.training.plan import Share, TrainingRecipe
 
-Rates = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
+STRENGTHS = tuple(float(f"{10 ** (12 * step / 19 - 6):.4g}") for step in range(20))
+Several = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
 class LinearRecipe(Recipe):
@@ -23,7 +24,7 @@ class LinearRecipe(Recipe):
 
     epochs: Annotated[int, Field(gt=0)] = 40
     batch: Annotated[int, Field(gt=0)] = 128
-    lr: Rates | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
+    lr: Several | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     selection: Selection = "full-val"
     budget: StepBudget = "epochs"
@@ -32,6 +33,26 @@ class LinearRecipe(Recipe):
     def rates(self) -> tuple[float, ...]:
         """The rates as a tuple, one or many."""
         return self.lr if isinstance(self.lr, tuple) else (self.lr,)
+
+
+class LogisticRecipe(Recipe):
+    """Fields of the linear probe that L-BFGS fits.
+
+    Attributes:
+        C: strengths of regularisation as scikit-learn has them, a weight of the summed loss against
+            half the squared weights; each repetition keeps the one best on validation macro-F1.
+            Twenty from 1e-6 to 1e6, every fifth of the 96 of CLIP's sweep (Radford et al. 2021,
+            A.3).
+        selection: as of `TrainingRecipe`; `last` takes a single C.
+    """
+
+    C: Several | Annotated[float, Field(gt=0)] = STRENGTHS
+    selection: Selection = "full-val"
+
+    @property
+    def strengths(self) -> tuple[float, ...]:
+        """The strengths as a tuple, one or many."""
+        return self.C if isinstance(self.C, tuple) else (self.C,)
 
 
 class KnnRecipe(Recipe):

@@ -14,7 +14,7 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     whole = unit.labels == WHOLE
     if whole and images is not None and (ks := recipe.get("k")) and images < min(ks):
         yield too_few_neighbours(ks, images)
-    for choices in (recipe.get("k"), recipe.get("lr")):
+    for choices in (recipe.get("k"), recipe.get("lr"), recipe.get("C")):
         if recipe.get("selection") == "last" and isinstance(choices, list) and len(choices) > 1:
             yield nothing_to_choose_by(len(choices))
     if several and recipe.get("class_weights", "none") != "none":
@@ -60,5 +60,5 @@ def nothing_to_choose_by(candidates: int) -> str:
     """Return the sentence that refuses a choice of several which no validation image makes."""
     return (
         f"recipe.selection: 'last' chooses by no validation image, and the recipe has {candidates} "
-        "values of lr or k to choose from; give one"
+        "values of lr, k or C to choose from; give one"
     )

@@ -13,6 +13,7 @@ from typing import Any
 from omnibench.catalogue import tasks
 from omnibench.sources import Sources
 from omnibench.suite import load, shipped
+from omnibench.task import Adaptation
 
 FOLDER = Path(__file__).parent
 DIGESTS, DEFAULTS = FOLDER / "digests.txt", FOLDER / "defaults.json"
@@ -39,9 +40,10 @@ def defaults() -> dict[str, Any]:
                 adaptation.name: {
                     "options": _option_defaults(adaptation.options),
                     "decodings": list(adaptation.decodings),
-                    "recipes": {
-                        recipe: model.model_dump(mode="json")
-                        for recipe, model in adaptation.recipes.items()
+                    "recipes": _recipe_defaults(adaptation),
+                    **{
+                        f"{option}: {value}": _recipe_defaults(variant)
+                        for (option, value), variant in adaptation.variants.items()
                     },
                 }
                 for adaptation in tasks.get(name).adaptations.values()
@@ -49,6 +51,10 @@ def defaults() -> dict[str, Any]:
         }
         for name in sorted(tasks)
     }
+
+
+def _recipe_defaults(adaptation: Adaptation) -> dict[str, Any]:
+    return {name: model.model_dump(mode="json") for name, model in adaptation.recipes.items()}
 
 
 def _option_defaults(model: Any) -> dict[str, Any]:

@@ -97,7 +97,8 @@ def _task(
     for state, record in done:
         units.setdefault(state.cell.unit.short, []).append((state, record))
     for short, some in units.items():
-        adaptation = tasks.get(task).adaptations[some[0][0].cell.unit.adaptation]
+        first = some[0][0].cell.unit
+        adaptation = tasks.get(task).adaptations[first.adaptation].under(first.options)
         records = [record for _, record in some]
         recipe = "; ".join(filter(None, (recipe_words(records), choices(records))))
         decodings = listed(dict.fromkeys(d for r in records for d in r["spec"]["decodings"]))
@@ -124,7 +125,7 @@ def _repetitions(study: Study, done: Done) -> Iterator[str]:
     units: dict[tuple[str, str], dict[str, int]] = {}
     for state, _ in done:
         unit = state.cell.unit
-        adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+        adaptation = tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options)
         mix = unit.mix.as_dict() if unit.mix else None
         varies = adaptation.varying(unit.recipe, unit.labels, mix)
         counts = units.setdefault((varies, unit.short), {})

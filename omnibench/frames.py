@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from omnibench.architecture.floors import is_floor
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.errors import StoreError
@@ -63,7 +64,7 @@ def values_of(
             record["digest"],
             record["pairing"],
             adaptation.varying(spec["recipe"], spec.get("labels", WHOLE), spec.get("mix")),
-            card is not None and card.has_random_weights and not redrawn,
+            card is not None and (is_floor(card) or (card.has_random_weights and not redrawn)),
         )
         place = (spec["task"], spec["dataset"], spec["backbone"], spec["short"])
         for key, value in record["metrics"].items():

@@ -25,6 +25,7 @@ class Architecture:
         fixed: whether it takes no other input size.
         flops: of one forward of one 224 px image, or of `input_size` where that is fixed.
         mean, std: the normalisation its weights expect, for images scaled to 0..1.
+        trainable: whether it has weights that can be trained.
     """
 
     kind: Literal["vit", "cnn", "other"]
@@ -39,6 +40,7 @@ class Architecture:
     flops: float | None = None
     mean: Channels | None = None
     std: Channels | None = None
+    trainable: bool = True
 
     @property
     def gives_maps(self) -> bool:

@@ -62,6 +62,8 @@ def _of_features(
     takes = adaptation.takes
     if takes != "embed" and not architecture.gives_maps:
         yield f"it gives one vector an image, no {takes}; leave {adaptation.name} to other ones"
+    if (adaptation.needs == "module" or adaptation.through_backbone) and not architecture.trainable:
+        yield f"nothing of it can be trained; leave {adaptation.name} to other ones"
     depth = architecture.depth or card.depth
     if takes == "maps" and architecture.kind == "vit" and depth and depth < LEVELS:
         yield (

@@ -2,7 +2,7 @@
 
 from omnibench.report.names import NO_NAMES, Names
 from omnibench.report.results import ResultRow, Results
-from omnibench.report.words import CORRECTED, counted, listed, questions, ranged, span
+from omnibench.report.words import CORRECTED, UNTRAINED, counted, listed, questions, ranged, span
 from omnibench.stats.pair import Comparison
 from omnibench.stats.units import split_decoding
 from omnibench.task import POINTS
@@ -276,4 +276,4 @@ def _controls(results: Results, names: Names) -> str:
     controls = sorted({names.backbone(row.backbone) for row in results.rows if row.control})
     if not controls:
         return ""
-    return f"Random controls are one fixed draw of weights each: {', '.join(controls)}."
+    return f"{UNTRAINED}: {', '.join(controls)}."

@@ -7,7 +7,7 @@ from functools import cached_property
 import pandas as pd
 
 from omnibench.report.results import ResultRow, Results
-from omnibench.report.words import span
+from omnibench.report.words import UNTRAINED, span
 from omnibench.task import makes_backbones
 
 Runs = dict[tuple[str, str], dict[str, list[float]]]  # adaptation, backbone -> dataset -> values
@@ -130,4 +130,4 @@ def controls(block: Complete) -> Iterator[str]:
     drawn = {row.backbone for row in block.results.rows if row.control}.intersection(block.runs)
     if drawn:
         names = ", ".join(sorted(drawn))
-        yield f"Random controls are one fixed draw of weights each: {names}."
+        yield f"{UNTRAINED}: {names}."

@@ -71,7 +71,7 @@ class ResultRow:
 
     Attributes:
         varies: what differs between its repetitions; "" where there is no record.
-        control: whether the backbone is a `random:` control.
+        control: whether the backbone is a control: one draw of random weights, or a floor.
         cells: one for each column.
         decoding: "b5-t64" for 5 beams and at most 64 tokens, or another view of the predictions;
             "" of a test set itself.

@@ -20,6 +20,8 @@ VERDICTS = {
     "untested": "not tested",
 }
 # What a suite calls a correction -> what a sentence calls it.
+# Of controls, before their names.
+UNTRAINED = "Not trained (random weights are one fixed draw each)"
 CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 

@@ -76,7 +76,7 @@ class Unit:
 
     Attributes:
         varies: what differs between repetitions.
-        control: whether the backbone is a `random:` control.
+        control: whether the backbone is a control: one draw of random weights, or a floor.
         digests, pairings: by repetition.
         scores: (definition, metric) -> repetition -> value.
     """

@@ -255,8 +255,8 @@ def test_the_epoch_may_be_chosen_by_auc(make: Any) -> None:
     actual = outcome(unit, context)
     stored = actual.predictions
     score = stored["val_logits"][:, 1] - stored["val_logits"][:, 0]
-    log = RecordStore(context.results).path(unit.cells[0]).with_suffix(".epochs.jsonl")
-    areas = [json.loads(line)["validation"]["auc"] for line in log.read_text().splitlines()]
+    lines = actual.files["epochs.jsonl"].splitlines()
+    areas = [json.loads(line)["validation"]["auc"] for line in lines]
     assert actual.notes["chosen"]["val_auc"] == max(areas)
     assert max(areas) == pytest.approx(roc_auc_score(stored["val_labels"], score))
     assert areas[actual.notes["chosen"]["epoch"]] == max(areas)

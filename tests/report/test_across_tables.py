@@ -76,7 +76,7 @@ def test_every_number_against_scipy_and_statsmodels(study: Study, runs: Callable
         "auc in points (higher is better), metric definition def, over 8 datasets (d0, d1, ",
         "n = 3 repetitions, head seed varies.",
         "2,000 resamples of the repetitions (head seed only) within each dataset",
-        "Random controls are one fixed draw of weights each: random-vit.",
+        "Not trained (random weights are one fixed draw each): random-vit.",
     ):
         assert fact in standings.caption
     p = [stats.wilcoxon(means[a], means[b], method="exact").pvalue

@@ -136,7 +136,7 @@ def test_caption_says_what_a_claim_needs(demo: Study) -> None:
         "† differs from random-vit: p < .05 after Holm's correction over its family, the 2 "
         "backbones compared with random-vit on one dataset with one adaptation.",
         "tested for new images and runs, two-sided, on the same test images (paired).",
-        "Random controls are one fixed draw of weights each: random-vit.",
+        "Not trained (random weights are one fixed draw each): random-vit.",
         "d: a generated test bench.",
     ):
         assert part in text

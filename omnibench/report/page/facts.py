@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from omnibench.architecture.floors import is_floor
 from omnibench.report.columns import RowFacts, further_columns
 from omnibench.report.study import Study
 from omnibench.report.table import Cell, Column, Table
@@ -136,6 +137,7 @@ def backbones(study: Study) -> Table:
     rows = []
     for name, card in cards.items():
         drawn = "nothing: one fixed random draw" if card.has_random_weights else "not stated"
+        drawn = "nothing: a floor" if is_floor(card) else drawn
         made = "this suite or another record" if card.source_kind == "record" else drawn
         pretraining = ", ".join(card.pretraining) or made
         rows.append(tuple(map(Cell, (name, pretraining, card.licence, card.citation))))

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from omnibench.architecture.floors import is_floor
 from omnibench.catalogue import tasks
 from omnibench.report.page.testing import comparison_words, over_datasets
 from omnibench.report.study import Study
@@ -66,6 +67,9 @@ def _design(study: Study, done: Done) -> Iterator[str]:
             f"{listed(controls)} {'is a control' if len(controls) == 1 else 'are controls'} with "
             f"random weights, {draws}."
         )
+    if floors := [name for name in names if is_floor(cards[name])]:
+        what = "is a floor" if len(floors) == 1 else "are floors"
+        yield f"{listed(floors)} {what}: features of the pixels that nothing was trained for."
     for name in names:
         makers = [maker for s, _ in done for maker in s.cell.unit.after]
         for maker in {maker.name: maker for maker in makers}.values():

@@ -11,7 +11,7 @@ SEVERITIES = (1, 2, 3, 4, 5)
 
 Image = NDArray[np.uint8]  # [H, W] or [H, W, 3]
 Apply = Callable[[Image, Any, np.random.Generator], Image]
-Levels = tuple[Any, Any, Any, Any, Any]
+Levels = tuple[Any, ...]  # one for each of SEVERITIES
 
 
 @dataclass(frozen=True)

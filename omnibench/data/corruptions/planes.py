@@ -20,7 +20,7 @@ def on_planes(
 
     @functools.wraps(change)
     def apply(image: Image, level: Any, numbers: Generator) -> Image:
-        planes = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32)
+        planes = np.atleast_3d(image).transpose(2, 0, 1).astype(np.float32, order="C")
         changed = np.rint(change(planes, level, numbers)).clip(0, 255).astype(np.uint8)
         return changed.transpose(1, 2, 0).reshape(image.shape)
 

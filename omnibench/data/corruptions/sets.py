@@ -2,10 +2,17 @@
 
 from collections.abc import Mapping
 
+from omnibench.data.corruptions.brainfm import MILD, SEVERE
 from omnibench.data.corruptions.kinds import CorruptionSet
 from omnibench.data.corruptions.medmnistc import MEDMNISTC
+from omnibench.data.corruptions.mri import MRI
 
-SETS: Mapping[str, CorruptionSet] = {"medmnistc": MEDMNISTC}
+SETS: Mapping[str, CorruptionSet] = {
+    "medmnistc": MEDMNISTC,
+    "mri": MRI,
+    "brainfm-mild": MILD,
+    "brainfm-severe": SEVERE,
+}
 
 # The set whose corruptions are called by their names alone.
 PLAIN = "medmnistc"

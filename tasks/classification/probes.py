@@ -191,11 +191,10 @@ def fit_knn(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) 
         if unit.labels != WHOLE:  # of fewer images than neighbours all of them vote
             ks = tuple(dict.fromkeys(min(k, len(rows)) for k in ks))
         train = arrays["train"][rows], targets[rows]
-        answered = {"val": torch.from_numpy(subset.val), **dict.fromkeys(cases.tested, slice(None))}
+        answered = {name: arrays[name] for name in cases.tested}
+        answered["val"] = arrays["val"][torch.from_numpy(subset.val)]
         logits = {
-            name: as_logits(
-                vote_shares(*train, arrays[name][own], ks, recipe.temperature), cases.multi_label
-            )
+            name: as_logits(vote_shares(*train, own, ks, recipe.temperature), cases.multi_label)
             for name, own in answered.items()
         }
         labels = cases.labels["val"][subset.val]

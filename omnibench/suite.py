@@ -119,7 +119,15 @@ SuiteSource = str | Path | Mapping[str, Any]
 MOST_CELLS = 250_000
 
 # Stems of what lies beside a suite's own tables in its report's folder.
-REPORT_FILES = ("report", "headlines", "references", "latent", "calibration", "subgroups")
+REPORT_FILES = (
+    "report",
+    "headlines",
+    "references",
+    "latent",
+    "calibration",
+    "subgroups",
+    "convergence",
+)
 
 
 @dataclass(frozen=True)

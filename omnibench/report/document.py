@@ -6,6 +6,7 @@ from pathlib import Path
 from omnibench.files import write_atomically
 from omnibench.report.answers import Answer
 from omnibench.report.comparisons import difference_tables
+from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.figures.drawing import Figures
 from omnibench.report.headlines import headlines, to_commands
 from omnibench.report.latex import breakable, fitted
@@ -114,7 +115,7 @@ def _tables(study: Study) -> Iterator[str]:
         for table in (
             *(*study.across, *difference_tables(study)),
             *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
-            *study.operating_tables,
+            *(*study.operating_tables, *convergence_tables(study)),
         )
     ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]

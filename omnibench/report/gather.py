@@ -22,6 +22,7 @@ from omnibench.report.build import (
     build_results,
     gather_decodings,
 )
+from omnibench.report.convergence import converging
 from omnibench.report.published import published_results
 from omnibench.report.reproduction import reproduction_tables
 from omnibench.report.results import Results
@@ -112,6 +113,7 @@ def gather(
         subgroups=report.subgroups,
         backbones=suite.backbones,
         layout=report.layout,
+        converging=converging(states, store, report.baseline),
     )
 
 

@@ -14,6 +14,7 @@ from omnibench.report.calibration import Calibrated, calibrated, calibration_tab
 from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
 from omnibench.report.contests import contests
+from omnibench.report.convergence import Converging
 from omnibench.report.doubts import doubts, lacking, made
 from omnibench.report.figures.looks import Looks
 from omnibench.report.latent_report import Latent
@@ -61,8 +62,8 @@ class Study:
         reproduction: each published number that one's own stands beside, compared.
         rules: by which they are judged.
         margin: declared for equivalence, in points of the primary metric.
-        monitored: (task, dataset, adaptation) -> how far a family is that was given repetitions in
-            rounds, in words.
+        monitored: (task, dataset, adaptation) -> how far its repetitions in rounds are, in words.
+        converging: the courses of the trainings.
         unregistered: backbones whose records lie beside these and that nothing registers now.
         prevalence: dataset -> that at which predictive values are shown.
         subgroups: by which columns models are compared.
@@ -96,6 +97,7 @@ class Study:
     subgroups: Sequence[Subgrouping] = ()
     backbones: Sequence[BackboneCard] = ()
     layout: Layout | None = None
+    converging: Sequence[Converging] = ()
 
     @property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
@@ -277,9 +279,8 @@ class Study:
     @cached_property
     def operating_tables(self) -> list[Table]:
         """Return the operating points of each dataset whose prevalence is stated, as a table."""
-        stated = self.prevalence
-        chosen = [units for units in self.logits if units.dataset.id in stated]
-        tables = (operating_table(units, stated[units.dataset.id]) for units in chosen)
+        chosen = [units for units in self.logits if units.dataset.id in self.prevalence]
+        tables = (operating_table(units, self.prevalence[units.dataset.id]) for units in chosen)
         return list(map(self.names.table, tables))
 
     @cached_property

@@ -4,7 +4,9 @@ from pathlib import Path
 
 from omnibench.files import write_atomically
 from omnibench.report import calibration, subgroup_tables
+from omnibench.report import convergence_tables as convergence
 from omnibench.report.comparisons import left_out, sentences
+from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
@@ -16,8 +18,8 @@ from omnibench.report.table import Table
 def write_tables(study: Study, folder: Path) -> list[Path]:
     """Write `<name>.tex`, `<name>.csv` and `<name>.md` into a folder and return their paths.
 
-    Beside them stand `calibration.csv`, where logits are stored, and `subgroups.csv`, where columns
-    are.
+    Beside them stand `calibration.csv`, where logits are stored, `subgroups.csv`, where columns
+    are, and `convergence.csv`, where trainings left their evaluations.
 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
@@ -34,6 +36,9 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     if subgroups := study.subgrouped[0]:
         table = subgroup_tables.long_table(subgroups)
         paths[folder / f"{subgroup_tables.STEM}.csv"] = to_csv(table)
+    if study.converging:
+        table = convergence.long_table(study.converging)
+        paths[folder / f"{convergence.STEM}.csv"] = to_csv(table)
     for path, text in paths.items():
         # A reason may hold a lone surrogate of a broken file name.
         write_atomically(path, text.encode("utf-8", "backslashreplace"))
@@ -61,6 +66,7 @@ def _further(study: Study) -> list[Table]:
         *study.calibration_tables,
         *study.selective_tables,
         *study.operating_tables,
+        *convergence_tables(study),
         *study.latent.tables,
         *study.reproduction,
     ]

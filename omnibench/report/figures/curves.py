@@ -1,10 +1,11 @@
 """Learning curves, from what each epoch of a training left beside its record."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from omnibench.record_files import EVALUATIONS
+from omnibench.report.convergence import read_evaluations
 from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, legend, rounded
 from omnibench.report.figures.looks import DASHES, Looks, dashes
 from omnibench.report.study import Study
@@ -24,7 +25,7 @@ def learning_curves(study: Study) -> Iterator[Drawing]:
     units: dict[tuple[str, str], dict[tuple[str, str], list[Path]]] = {}
     for state, _ in study.finished:
         unit = state.cell.unit
-        path = study.store.path(state.cell).with_suffix(".epochs.jsonl")
+        path = study.store.path(state.cell).with_suffix(f".{EVALUATIONS}")
         place = units.setdefault((unit.task, unit.dataset.id), {})
         place.setdefault((unit.backbone.id, unit.short), []).append(path)
     drawn = 0
@@ -52,14 +53,15 @@ def _read(path: Path, watched: set[str]) -> Curve:
     """Epoch, loss and the first validation measure of each line; what is damaged ends it."""
     curve: Curve = []
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
-            name, value = next(iter(entry.get("validation", {}).items()), ("", None))
+        for entry in read_evaluations(path):
+            if "epoch" not in entry:
+                continue  # within the first epoch
+            name, value = next(iter(entry["validation"].items()), ("", None))
             if name:
                 watched.add(str(name))
             known = None if value is None else rounded(value)
             curve.append([int(entry["epoch"]) + 1, rounded(entry["loss"]), known])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError):
         pass
     return curve
 

@@ -42,6 +42,7 @@ class Page:
         calibration: of each dataset's classifiers.
         selective: what they err when they reject uncertain cases.
         operating: their rates at thresholds, where the suite states a prevalence.
+        convergence: how soon trainings are at a target.
         comparisons: with the baseline, a table a task.
         failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
@@ -65,6 +66,7 @@ class Page:
     calibration: Sequence[Table] = ()
     selective: Sequence[Table] = ()
     operating: Sequence[Table] = ()
+    convergence: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()
     figure_notes: Sequence[str] = ()

@@ -7,6 +7,7 @@ from pathlib import Path
 from omnibench.errors import StoreError
 from omnibench.files import write_atomically
 from omnibench.report.comparisons import comparison_table, left_out, names_of, worth_a_sentence
+from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.figures.drawing import WIDTH, Figures
 from omnibench.report.page import facts
 from omnibench.report.page.methods import methods
@@ -63,6 +64,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         calibration=study.calibration_tables,
         selective=study.selective_tables,
         operating=study.operating_tables,
+        convergence=list(convergence_tables(study)),
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -49,6 +49,7 @@ class Unit:
             the block of the matrix varies of it: "lora-r8-a16", "linear@10pct".
         options, recipe: every field resolved; a precision of `auto` stays so.
         sources: the source digests of dataset and backbone.
+        axes: the fields of the recipe that its block varies.
         deciding: the task's version, the recipe's name, and those options, recipe fields and
             decodings that differ from their defaults: what the identity holds of them. None for
             all options, recipe fields and decodings.
@@ -73,6 +74,7 @@ class Unit:
     decodings: tuple[str, ...] = ()
     needs: tuple[str, ...] = ()
     after: "tuple[Unit, ...]" = ()
+    axes: tuple[str, ...] = ()
     deciding: Mapping[str, Any] | None = None
     labels: str = WHOLE
     views: tuple[View, ...] = ()

@@ -24,7 +24,7 @@ from omnibench.feature_manifest import is_whole, read_manifest, rows_in, write_m
 from omnibench.feature_rows import FeatureRows
 from omnibench.files import write_atomically
 from omnibench.locks import locked
-from omnibench.recipe import DRAW
+from omnibench.recipe import CARD, DRAW
 from omnibench.views import CORRUPTED_VERSION
 
 log = logging.getLogger("omnibench")
@@ -76,6 +76,8 @@ def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey
     if recipe.get("init") == "per-repetition":
         card = unit.backbone
         sources["draw"] = card.source if card.draw is None else f"{card.source}@{card.draw}"
+    if recipe.get("pool", CARD) != CARD and kind == "embed":
+        sources["pool"] = recipe["pool"]
     # What else a unit is tested on decides nothing of these.
     own = {name: digest for name, digest in unit.sources.items() if "@" not in name}
     if "@" in split:  # corrupted images, by random numbers of this dataset

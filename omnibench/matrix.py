@@ -1,5 +1,6 @@
 """A suite's matrix: each of its blocks to units, one for every point but the repetitions."""
 
+import contextlib
 import fnmatch
 import functools
 import itertools
@@ -16,6 +17,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from omnibench.axes import Setting, settings
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
@@ -45,7 +47,8 @@ class Entry(BaseModel):
         datasets: names, or `READER:PATH` with a path from the suite file on.
         adaptations: names, or `{name: {option: value}}`.
         backbones: ids or globs among the suite's backbones; None for all of them.
-        recipe: a recipe's name, or overrides with an optional `base:`.
+        recipe: a recipe's name, or overrides with an optional `base:`; a list where a field takes
+            one value is an axis: a unit of each.
         decodings: how texts are generated ("b5-t64"); None for the adaptation's own list.
         repetitions: of this block; None for the suite's.
         labels: label budgets: shares of the training images ("10%") or images of each class
@@ -85,7 +88,8 @@ def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) ->
         once = known is not None and known.deterministic and labels == WHOLE
         once = once and not (mix and draws(mix.as_dict()))
         repeated = drawn if once else len(selected)
-        each += repeated * (entry.repetitions or repetitions) + len(selected) - repeated
+        cells = repeated * (entry.repetitions or repetitions) + len(selected) - repeated
+        each += cells * (1 if known is None else _combinations(entry, known))
     return len(entry.datasets) * each
 
 
@@ -115,12 +119,13 @@ def entry_units(
         task = tasks.get(entry.task)
     except RequestError as error:
         raise RequestError(f"{where}.task: {error}") from None
-    adaptations = []
+    adaptations: list[tuple[Adaptation, dict[str, Any], Setting]] = []
     for index, request in enumerate(entry.adaptations):
         adaptation, options = _adaptation(task, request, base, f"{where}.adaptations[{index}]")
         if entry.decodings and not adaptation.decodings:
             raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
-        adaptations.append((adaptation, options, adaptation.short(options)))
+        chosen = settings(entry.recipe, adaptation.recipes, f"{where}.recipe")
+        adaptations += [(adaptation, options, setting) for setting in chosen]
     _check_budgets(task, entry.labels, f"{where}.labels")
     if entry.mix is not None and "a mix" not in task.views:
         raise RequestError(f"{where}.mix: {refused(task, 'a mix')}")
@@ -129,8 +134,8 @@ def entry_units(
     @functools.cache
     def shared(index: int, labels: str, mix: Mix | None, is_random: bool) -> dict[str, Any]:
         """Return what an adaptation's units have in common, of drawn backbones or of others."""
-        adaptation, options, short = adaptations[index]
-        name, recipe = resolve_recipe(entry.recipe, adaptation.recipes, f"{where}.recipe")
+        adaptation, options, setting = adaptations[index]
+        name, recipe = resolve_recipe(setting.request, adaptation.recipes, f"{where}.recipe")
         if not is_random:
             recipe = {**recipe, "init": "fixed"}
         if labels == WHOLE:
@@ -140,7 +145,15 @@ def entry_units(
         return {
             "task": task.name,
             "adaptation": adaptation.name,
-            "short": short + LabelBudget.from_text(labels).suffix + (mix.suffix if mix else ""),
+            "short": "".join(
+                (
+                    adaptation.short(options),
+                    LabelBudget.from_text(labels).suffix,
+                    mix.suffix if mix else "",
+                    setting.suffix,
+                )
+            ),
+            "axes": setting.axes,
             "labels": labels,
             "mix": mix,
             "options": options,
@@ -183,6 +196,13 @@ def entry_units(
                         views=views,
                         **parts,
                     )
+
+
+def _combinations(entry: Entry, adaptation: Adaptation) -> int:
+    """Return how many settings a block's recipe has for an adaptation; 1 where it is refused."""
+    with contextlib.suppress(RequestError):
+        return len(settings(entry.recipe, adaptation.recipes, ""))
+    return 1
 
 
 def _mixes(entry: Entry) -> list[Mix | None]:

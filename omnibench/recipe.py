@@ -4,13 +4,16 @@ import functools
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.validation import validate
+
+if TYPE_CHECKING:
+    from omnibench.cards import BackboneCard
 
 # Fields every task understands; an adaptation that has no use for one (epochs of a kNN) leaves
 # it out of its cells' identity, so one recipe can be given to a whole matrix.
@@ -27,6 +30,7 @@ COMMON_FIELDS = (
     "evaluate",
     "selection",
     "budget",
+    "pool",
 )
 
 # Of the draw that `limit` makes, in the identity of what it limits: raised when other images come.
@@ -52,6 +56,8 @@ class Recipe(BaseModel):
         limit: images a split, for trials, drawn as `omnibench.data.subset` says; None for all.
         init: of a backbone with random weights: one draw for all repetitions (`fixed`), or each
             repetition's own (`per-repetition`); other backbones have no use for it.
+        pool: what an embedding is: as the backbone's card says, its class token, or the mean of
+            its patch tokens.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -61,6 +67,16 @@ class Recipe(BaseModel):
     precision: Precision = "auto"
     limit: int | None = Field(default=None, gt=0)
     init: Literal["fixed", "per-repetition"] = "fixed"
+    pool: Literal["card", "cls", "mean"] = "card"
+
+
+CARD = "card"  # of a recipe's `pool`: as the backbone's card says
+
+
+def pooled_as(card: "BackboneCard", recipe: Mapping[str, Any]) -> "BackboneCard":
+    """Return a backbone's card with the pooling that a recipe asks for."""
+    pool = recipe.get("pool", CARD)
+    return card if pool == CARD else card.model_copy(update={"pool": pool})
 
 
 @functools.cache

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench.architecture.facts import Architecture
 from omnibench.cards import BackboneCard
+from omnibench.recipe import CARD, pooled_as
 
 if TYPE_CHECKING:
     from omnibench.task import Adaptation
@@ -28,7 +29,7 @@ def needs_of_backbone(
         return ()
     wrong = (
         *_of_input(architecture, int(recipe["input_size"])),
-        *_of_card(card, architecture),
+        *_of_pool(card, architecture, recipe),
         *_of_features(card, architecture, adaptation),
     )
     return tuple(f"backbone {card.id}: {sentence}" for sentence in wrong)
@@ -51,9 +52,12 @@ def nearest_sizes(size: int, patch: int) -> str:
     return f"{below} or {below + patch}" if below else str(patch)
 
 
-def _of_card(card: BackboneCard, architecture: Architecture) -> Iterator[str]:
-    if card.pool == "cls" and architecture.class_token is False:
-        yield "it has no class token; set pool='mean' on its card"
+def _of_pool(
+    card: BackboneCard, architecture: Architecture, recipe: Mapping[str, Any]
+) -> Iterator[str]:
+    if pooled_as(card, recipe).pool == "cls" and architecture.class_token is False:
+        place = "on its card" if recipe.get("pool", CARD) == CARD else "in the recipe"
+        yield f"it has no class token; set pool='mean' {place}"
 
 
 def _of_features(

@@ -21,6 +21,7 @@ from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
 from omnibench.errors import RequestError, WeightsError
+from omnibench.recipe import CARD, pooled_as
 
 log = logging.getLogger("omnibench")
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -64,7 +65,7 @@ def load_encoder(
     """Build a backbone, load its weights, check them, and put it on the device in eval mode.
 
     Args:
-        recipe: resolved; its input_size, normalization and precision are used.
+        recipe: resolved; its input_size, normalization, precision and pool are used.
 
     Raises:
         MissingWeightsError: weights that are neither on disk nor to be had.
@@ -72,6 +73,7 @@ def load_encoder(
         RequestError: an input size the patch size does not divide, an unknown architecture.
     """
     size = int(recipe["input_size"])
+    card = pooled_as(card, recipe)
     model = ORIGINS[card.source_kind](card, size, data, results)
     mean, std = card.mean or model.mean or IMAGENET_MEAN, card.std or model.std or IMAGENET_STD
     if recipe["normalization"] == "imagenet":
@@ -79,6 +81,11 @@ def load_encoder(
     dtype = DTYPES[recipe["precision"]]
     preprocess = Preprocess(size, mean, std, torch.device(device), dtype)
     module = model.module
+    if isinstance(module, Encoder) and recipe.get("pool", CARD) != CARD:
+        raise RequestError(
+            f"{card.id}: its Encoder pools for itself; leave `pool` out of the recipe, or this "
+            "backbone out of the block"
+        )
     digest, parameters = "", 0
     if isinstance(module, nn.Module):
         digest = tensors_digest(module)

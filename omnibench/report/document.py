@@ -13,6 +13,7 @@ from omnibench.report.latex import breakable, fitted
 from omnibench.report.page.render import Page
 from omnibench.report.page.write import FIGURES
 from omnibench.report.references import to_bibliography, to_bibtex
+from omnibench.report.settings import setting_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 
@@ -116,6 +117,7 @@ def _tables(study: Study) -> Iterator[str]:
             *(*study.across, *difference_tables(study)),
             *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
             *(*study.operating_tables, *convergence_tables(study)),
+            *setting_tables(study),
         )
     ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]

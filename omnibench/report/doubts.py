@@ -7,6 +7,7 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.report.results import Result, ResultRow, Results
+from omnibench.report.settings import axes, idle
 from omnibench.report.truth import Truth
 from omnibench.report.words import counted, listed, number
 from omnibench.states import CellState
@@ -28,6 +29,9 @@ def doubts(study: "Study", task: str) -> Iterator[str]:
     yield from _undefined(study, results)
     yield from _below_chance(study, results)
     yield from _below_controls(study, results)
+    for axis in axes(study):
+        if axis.task == task:
+            yield from idle(study, axis)
 
 
 def _of_records(study: "Study", task: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from omnibench.report.delimited import to_csv
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table
+from omnibench.report.settings import setting_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 
@@ -67,6 +68,7 @@ def _further(study: Study) -> list[Table]:
         *study.selective_tables,
         *study.operating_tables,
         *convergence_tables(study),
+        *setting_tables(study),
         *study.latent.tables,
         *study.reproduction,
     ]

@@ -43,6 +43,7 @@ class Page:
         selective: what they err when they reject uncertain cases.
         operating: their rates at thresholds, where the suite states a prevalence.
         convergence: how soon trainings are at a target.
+        settings: whether the ranking depends on what a recipe varies.
         comparisons: with the baseline, a table a task.
         failures: None where there is nothing to say.
         latent: tables with their picture, if they have one.
@@ -67,6 +68,7 @@ class Page:
     selective: Sequence[Table] = ()
     operating: Sequence[Table] = ()
     convergence: Sequence[Table] = ()
+    settings: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()
     figure_notes: Sequence[str] = ()

@@ -14,6 +14,7 @@ from omnibench.report.page.methods import methods
 from omnibench.report.page.pictures import Image, data_address, record_pictures
 from omnibench.report.page.render import Page, to_html
 from omnibench.report.samples.write import Link
+from omnibench.report.settings import setting_tables
 from omnibench.report.study import Study
 from omnibench.report.table import Table
 from omnibench.report.words import counted, listed
@@ -65,6 +66,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         selective=study.selective_tables,
         operating=study.operating_tables,
         convergence=list(convergence_tables(study)),
+        settings=list(setting_tables(study)),
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -1,5 +1,6 @@
 """What a corruption and a set of them are."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,7 +37,7 @@ class CorruptionSet:
 
     Attributes:
         general: those of any dataset.
-        own: of datasets with lists of their own, by the dataset's id without its size.
+        own: of datasets with lists of their own, by `name_of` the dataset.
         citation: where the formulas and the levels are from.
     """
 
@@ -46,7 +47,7 @@ class CorruptionSet:
 
     def of_dataset(self, dataset: str) -> Mapping[str, Corruption]:
         """Return the set's corruptions of a dataset: its own list, or else the general one."""
-        return self.own.get(_without_size(dataset), self.general)
+        return self.own.get(name_of(dataset), self.general)
 
     def corruption(self, name: str, dataset: str = "") -> Corruption:
         """Return a corruption at a dataset's own levels, or at the general ones where it has none.
@@ -58,7 +59,10 @@ class CorruptionSet:
         return own[name] if name in own else self.general[name]
 
 
-def _without_size(dataset: str) -> str:
-    """Return a dataset's id without the side of its images: "breastmnist" of "breastmnist-28"."""
-    name, _, side = dataset.rpartition("-")
-    return name if side.isdecimal() else dataset
+def name_of(dataset: str) -> str:
+    """Return a dataset's name without its file's kind and the side of its images.
+
+    "breastmnist" of "breastmnist-28", and of "npz-breastmnist_224", a local file.
+    """
+    match = re.fullmatch(r"(?:npz-)?(.+?)(?:[-_]\d+)?", dataset)
+    return match[1] if match else dataset

@@ -199,12 +199,13 @@ def _phase_axis(numbers: Generator) -> int:
     return 1 + int(numbers.integers(2))
 
 
+_MOTION = ((2, 0.53), (4, 0.43), (6, 0.33), (8, 0.23), (10, 0.13))
 MRI = CorruptionSet(
     general={
         "bias-field": Corruption(bias_field, (0.2, 0.4, 0.6, 0.8, 1.0)),
         "ghosting": Corruption(ghosting, (0.2, 0.35, 0.5, 0.65, 0.8)),
         "spike": Corruption(spike, (0.2, 0.4, 0.6, 0.8, 1.0)),
-        "motion": Corruption(motion, ((2, 0.53), (4, 0.43), (6, 0.33), (8, 0.23), (10, 0.13))),
+        "motion": Corruption(motion, _MOTION, moves=True),
         "noise": Corruption(noise, (0.04, 0.08, 0.12, 0.18, 0.26)),
         "downsampling": Corruption(downsampling, (1.5, 2, 3, 4, 6)),
         "contrast": Corruption(contrast, (0.1, 0.2, 0.3, 0.4, 0.5)),

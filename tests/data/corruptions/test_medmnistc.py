@@ -168,6 +168,8 @@ def test_datasets_have_the_lists_of_the_paper_whatever_their_size() -> None:
         "brightness-up", "brightness-down", "contrast-down",
     ]  # fmt: skip
     assert len(MEDMNISTC.of_dataset("pneumoniamnist")) == 13
+    # A local file is known by its name.
+    assert MEDMNISTC.of_dataset("npz-breastmnist_224") == MEDMNISTC.of_dataset("breastmnist")
     assert MEDMNISTC.of_dataset("organamnist") == MEDMNISTC.of_dataset("organsmnist")
     assert MEDMNISTC.of_dataset("phantom") == MEDMNISTC.general
     assert MEDMNISTC.corruption("pixelate", "pneumoniamnist").levels == (0.8, 0.7, 0.6, 0.5, 0.4)

@@ -170,3 +170,8 @@ def test_a_move_turns_about_the_middle_and_shifts_by_millimetres() -> None:
     moved = mri._moved(image[None].astype(np.float32), np.array([7.0, 10.0, -6.0]))[0]
     expected = by_hand(image, 7, 10 * 32 / 256, -6 * 32 / 256)
     np.testing.assert_allclose(moved[6:-6, 6:-6], expected[6:-6, 6:-6], atol=1.0)
+
+
+def test_motion_alone_moves_what_an_image_shows() -> None:
+    moving = [name for name, corruption in mri.MRI.general.items() if corruption.moves]
+    assert moving == ["motion"]

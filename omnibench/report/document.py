@@ -115,6 +115,7 @@ def _tables(study: Study) -> Iterator[str]:
         ("subsection", table)
         for table in (
             *(*study.across, *difference_tables(study)),
+            *study.beyond.tables,
             *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
             *(*study.operating_tables, *convergence_tables(study)),
             *setting_tables(study),

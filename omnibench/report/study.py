@@ -10,6 +10,7 @@ import pandas as pd
 from omnibench.cards import BackboneCard, Card
 from omnibench.report.across import across_tables
 from omnibench.report.answers import Answer
+from omnibench.report.beyond import Beyond
 from omnibench.report.calibration import Calibrated, calibrated, calibration_table
 from omnibench.report.columns import RowFacts
 from omnibench.report.complete import Complete, completed
@@ -259,6 +260,11 @@ class Study:
     def logits(self) -> list[StoredUnits]:
         """Return the tasks and datasets whose models stored logits."""
         return list(with_logits(self.stored))
+
+    @cached_property
+    def beyond(self) -> Beyond:
+        """Return what is known of test images beyond the datasets' own."""
+        return Beyond.from_study(self)
 
     @cached_property
     def calibrated(self) -> list[Calibrated]:

@@ -13,6 +13,7 @@ from omnibench.stats.cases import Cases, Predictions, read_cases
 from omnibench.stats.influence import Influence, influences
 from omnibench.stats.pair import refuse_disagreeing
 from omnibench.stats.result import Floats, RefusedError
+from omnibench.stats.shift import Measured, measured, values_only
 from omnibench.stats.units import Score
 
 if TYPE_CHECKING:
@@ -48,9 +49,17 @@ class Finished:
         """
         try:
             metrics = {v: self._influence(score, v, predictions, blocks) for v in views}
-            reason = None
-        except RefusedError as refused:
-            metrics, reason = {v: _bare(self.values(score, v)) for v in views}, refused
+        except RefusedError as reason:
+            return self.recorded(score, views, reason)
+        return Viewed(self.unit, metrics, None)
+
+    def recorded(self, score: Score, views: Collection[str], reason: RefusedError) -> "Viewed":
+        """Return the metric on each view as the records hold it.
+
+        Args:
+            reason: why it has no influences.
+        """
+        metrics = {view: values_only(self.values(score, view)) for view in views}
         return Viewed(self.unit, metrics, reason)
 
     def _influence(
@@ -87,6 +96,17 @@ class Viewed:
     reason: RefusedError | None
 
 
+@dataclass(frozen=True)
+class Shown:
+    """Measures metrics of one model, which have no interval where there is a reason against it."""
+
+    reason: RefusedError | None
+
+    def __call__(self, metric: Influence) -> Measured:
+        number = measured(metric)
+        return number if self.reason is None else Measured(number.value, self.reason)
+
+
 def at_view(score: Score, view: str) -> Score:
     """Return a score on a view: "definition@view" and the metric."""
     return (f"{score[0]}@{view}" if view else score[0], score[1])
@@ -109,8 +129,3 @@ def _weighted(cases: Cases) -> Cases:
     weights = np.ones(len(cases.ids)) if cases.weights is None else cases.weights
     groups = cases.ids if cases.groups is None else cases.groups
     return replace(cases, weights=weights, groups=groups, values={})
-
-
-def _bare(values: Floats) -> Influence:
-    """Return values of which nothing is known by patient."""
-    return Influence(values, np.zeros((len(values), 2)), 2)

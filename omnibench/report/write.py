@@ -20,7 +20,8 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     """Write `<name>.tex`, `<name>.csv` and `<name>.md` into a folder and return their paths.
 
     Beside them stand `calibration.csv`, where logits are stored, `subgroups.csv`, where columns
-    are, and `convergence.csv`, where trainings left their evaluations.
+    are, `convergence.csv`, where trainings left their evaluations, and `corruptions.csv` and
+    `mixes.csv`, where models were tested on such images.
 
     Raises:
         StoreError: a file cannot be written; what stood there before is unharmed.
@@ -40,6 +41,7 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     if study.converging:
         table = convergence.long_table(study.converging)
         paths[folder / f"{convergence.STEM}.csv"] = to_csv(table)
+    paths |= {folder / f"{stem}.csv": text for stem, text in study.beyond.csv_files()}
     for path, text in paths.items():
         # A reason may hold a lone surrogate of a broken file name.
         write_atomically(path, text.encode("utf-8", "backslashreplace"))
@@ -63,6 +65,7 @@ def _further(study: Study) -> list[Table]:
     """Return the tables that stand after the results."""
     return [
         *study.across,
+        *study.beyond.tables,
         *study.subgroup_tables,
         *study.calibration_tables,
         *study.selective_tables,

@@ -13,7 +13,7 @@ import numpy as np
 
 from omnibench.stats.deciding import decide, estimate
 from omnibench.stats.influence import Influence
-from omnibench.stats.result import Answer, RefusedError
+from omnibench.stats.result import Answer, Floats, RefusedError
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,9 @@ def contrast(a: Influence, b: Influence) -> Measured:
     return Measured(float(a.values.mean() - b.values.mean()), _interval(lambda: decide(a, b)))
 
 
-def without_interval(number: Measured, reason: RefusedError) -> Measured:
-    """Return a number of which it is known why it has no interval."""
-    return Measured(number.value, reason)
+def values_only(values: Floats) -> Influence:
+    """Return a metric of which nothing is known by patient: it has a mean and no interval."""
+    return Influence(values, np.zeros((len(values), 2)), 2)
 
 
 def worst(metrics: Mapping[str, Influence], falling: bool) -> str:
@@ -132,6 +132,11 @@ class Grid:
         """Return the shares in testing, ascending."""
         return sorted({test for _, test in self.cells})
 
+    @property
+    def bare(self) -> "Grid":
+        """Return the grid without what is known by patient."""
+        return Grid({place: values_only(cell.values) for place, cell in self.cells.items()})
+
     def best(self, test: float, falling: bool) -> float | None:
         """Return the share in training that is best at a share in testing; None of fewer than two.
 
@@ -171,8 +176,8 @@ def interaction(
         a, b: grids with cells of both shares; those of one grid have the same repetitions.
     """
     (a_low, a_high), (b_low, b_high) = ((g.cells[low, test], g.cells[high, test]) for g in (a, b))
-    return (
-        contrast(a_low, b_low),
-        contrast(a_high, b_high),
-        contrast(a_low.minus(a_high), b_low.minus(b_high)),
-    )
+    first, second = contrast(a_low, b_low), contrast(a_high, b_high)
+    if a_low.rows.shape == a_high.rows.shape and b_low.rows.shape == b_high.rows.shape:
+        return first, second, contrast(a_low.minus(a_high), b_low.minus(b_high))
+    reason = RefusedError("shares in training have different repetitions")
+    return first, second, Measured(first.value - second.value, reason)

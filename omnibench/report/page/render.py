@@ -38,6 +38,7 @@ class Page:
         facets: what can be selected for the whole page: facet -> value -> its name.
         results: the printed tables.
         across: what is said over several datasets.
+        beyond: on corrupted test images, mixes of qualities and other datasets.
         subgroups: of each dataset whose columns are stored.
         calibration: of each dataset's classifiers.
         selective: what they err when they reject uncertain cases.
@@ -63,6 +64,7 @@ class Page:
     comparisons: Sequence[Table] = ()
     comparison_notes: Sequence[str] = ()
     across: Sequence[Table] = ()
+    beyond: Sequence[Table] = ()
     subgroups: Sequence[Table] = ()
     calibration: Sequence[Table] = ()
     selective: Sequence[Table] = ()

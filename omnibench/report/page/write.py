@@ -61,6 +61,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         ],
         comparison_notes=left_out(study, "compared"),
         across=study.across,
+        beyond=study.beyond.tables,
         subgroups=study.subgroup_tables,
         calibration=study.calibration_tables,
         selective=study.selective_tables,

@@ -9,8 +9,7 @@ from typing import Any
 
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.label_budget import WHOLE, LabelBudget
-from omnibench.mixing import share_name
-from omnibench.views import LOW, External, Mix, View
+from omnibench.views import LOW, External, Mix, View, share_name
 
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.views import share_name
+
 Arrays = Mapping[str, NDArray[Any]]
 
 # [K] shares of low quality among the test images, stored as "shares@low".
@@ -19,11 +21,6 @@ SHARES = "shares"
 WEIGHT = "test_weight"  # [N] by which a view's cases count
 LOW = "test_low"  # [N] which test images are of low quality, where they are so themselves
 TEST, CASE, GROUP, LABELS = "test_", "test_case", "test_group", "test_labels"
-
-
-def share_name(share: float) -> str:
-    """Return a share of low quality as it stands in names: "low25" of a quarter."""
-    return f"{100 * share:g}"
 
 
 def mixed_views(

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from omnibench.cards import DatasetCard
-from omnibench.mixing import share_name
 
 LOW = "low"  # the view of the test images of low quality
 QUALITY = "quality"  # the column of a dataset's scores
@@ -17,6 +16,11 @@ CORRUPTED_VERSION = 1  # in the identity: raised when corrupted images change
 
 # Of what tests a cell.
 Kind = Literal["corrupted images", "moved images", "another dataset", "a mix"]
+
+
+def share_name(share: float) -> str:
+    """Return a share of low quality as it stands in names: "25" of a quarter."""
+    return f"{100 * share:g}"
 
 
 @dataclass(frozen=True)

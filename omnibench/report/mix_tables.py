@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from omnibench.mixing import share_name
 from omnibench.report.mixes import Mixed, MixedDataset
 from omnibench.report.numbers import (
     INTERVALS,
@@ -14,6 +13,7 @@ from omnibench.report.numbers import (
 )
 from omnibench.report.table import DASH, Cell, Column, Row, Table
 from omnibench.report.words import listed
+from omnibench.views import share_name
 
 STEM, TITLE = "mixes", "Mix of qualities"
 COLUMNS = (

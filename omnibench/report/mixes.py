@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from omnibench.cell import Unit, digest_of
-from omnibench.mixing import share_name
 from omnibench.report.results import Results
 from omnibench.report.stored_units import Model
 from omnibench.report.viewed import Finished, Shown, finished_units
 from omnibench.stats.result import RefusedError
 from omnibench.stats.shift import Grid, Measured, interaction
-from omnibench.views import LOW, Corrupted, Mix
+from omnibench.views import LOW, Corrupted, Mix, share_name
 
 if TYPE_CHECKING:
     from omnibench.report.study import Study

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from omnibench.mixing import share_name
 from omnibench.report.figures.drawing import Drawing, Figure, rounded, shortened
 from omnibench.report.figures.panels import grid_of, panels
 from omnibench.report.mixes import Mixed, MixedDataset
 from omnibench.report.study import Study
 from omnibench.report.table import DASH
 from omnibench.task import POINTS
+from omnibench.views import share_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

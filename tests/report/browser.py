@@ -99,11 +99,12 @@ class Browser:
         facts = {"key": key, "code": code or name, "windowsVirtualKeyCode": codes[name]}
         self("Input.dispatchKeyEvent", type="keyDown", **facts, **({"text": text} if text else {}))
         self("Input.dispatchKeyEvent", type="keyUp", **facts)
+        self.settle()
 
     def point(self, selector: Any, click: bool = False) -> None:
         self.run(f"document.querySelector({json.dumps(selector)}).scrollIntoView({{block:'center',"
                  "behavior:'instant'})")  # fmt: skip
-        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.settle()
         x, y = self.run(
             f"(() => {{ const r = document.querySelector({json.dumps(selector)})"
             ".getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
@@ -111,6 +112,11 @@ class Browser:
         self("Input.dispatchMouseEvent", type="mouseMoved", x=x, y=y)
         for kind in ("mousePressed", "mouseReleased") if click else ():
             self("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+        self.settle()
+
+    def settle(self) -> None:
+        """Wait until what was typed or pointed at is drawn, which a busy machine does late."""
+        self.run("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def resize(self, width: Any, height: Any, mobile: bool = False) -> None:
         self(

@@ -59,6 +59,18 @@ Subgroupings = Annotated[
 ]
 
 
+class TargetSection(_Model):
+    """What counts as reached on a curve over label budgets.
+
+    Attributes:
+        share: of the way from chance to the reference's score with the most labels.
+        of: whose score: the baseline's, or each model's own.
+    """
+
+    share: Annotated[float, Field(gt=0, le=1)] = 0.95
+    of: Literal["baseline", "own"] = "baseline"
+
+
 class ReportSection(_Model):
     """How the suite's report compares.
 
@@ -71,6 +83,7 @@ class ReportSection(_Model):
         subgroups: columns of the data by whose levels or bands models are compared.
         decision_curves: first and last threshold of the net benefit that is drawn of tasks with two
             classes; None for no such figure.
+        target: up to which labels are counted, where models are trained on several label budgets.
         prevalence: dataset of two classes -> share of the second at which predictive values of
             operating points are shown; {} for no such table.
         layout: of the printed tables: one a metric with a column a dataset; one a dataset with a
@@ -84,6 +97,7 @@ class ReportSection(_Model):
     published: list[str] = Field(default_factory=list)
     subgroups: Subgroupings = Field(default_factory=list)
     decision_curves: Thresholds | None = None
+    target: TargetSection = TargetSection()
     prevalence: dict[str, Threshold] = Field(default_factory=dict)
     layout: Annotated[Layout | None, BeforeValidator(_layout)] = None
     thumbnails: Annotated[int, Field(ge=0, le=512)] = 96

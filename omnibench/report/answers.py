@@ -19,6 +19,7 @@ class Answer:
     Attributes:
         contests: those over several datasets first, then in the order of the suite.
         made: a sentence for each backbone that the task made for others.
+        saved: a sentence for each backbone: how many labels it saves against the baseline.
         lacking: a sentence for each state of cells without a result, with the first reason.
         doubts: sentences on what looks wrong.
     """
@@ -26,6 +27,7 @@ class Answer:
     task: str
     contests: Sequence[Contest] = ()
     made: Sequence[str] = ()
+    saved: Sequence[str] = ()
     lacking: Sequence[str] = ()
     doubts: Sequence[str] = ()
 
@@ -46,8 +48,8 @@ class Answer:
 
     @property
     def sentences(self) -> list[str]:
-        """Return a sentence for each contest and each backbone made."""
-        return [*(contest.sentence for contest in self.contests), *self.made]
+        """Return a sentence for each contest, each backbone made, and of the labels saved."""
+        return [*(contest.sentence for contest in self.contests), *self.made, *self.saved]
 
     @cached_property
     def table(self) -> Table:

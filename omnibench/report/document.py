@@ -9,6 +9,7 @@ from omnibench.report.comparisons import difference_tables
 from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.figures.drawing import Figures
 from omnibench.report.headlines import headlines, to_commands
+from omnibench.report.label_efficiency_tables import label_efficiency_tables
 from omnibench.report.latex import breakable, fitted
 from omnibench.report.page.render import Page
 from omnibench.report.page.write import FIGURES
@@ -119,6 +120,7 @@ def _tables(study: Study) -> Iterator[str]:
             *(*study.subgroup_tables, *study.calibration_tables, *study.selective_tables),
             *(*study.operating_tables, *convergence_tables(study)),
             *setting_tables(study),
+            *label_efficiency_tables(study),
         )
     ]
     levels += [("section", table) for table in (*study.latent.tables, *study.reproduction)]

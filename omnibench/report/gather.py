@@ -110,6 +110,8 @@ def gather(
         monitored=suite.monitored,
         decision_curves=report.decision_curves,
         prevalence=report.prevalence,
+        target_share=report.target.share,
+        target_of=report.target.of,
         subgroups=report.subgroups,
         backbones=suite.backbones,
         layout=report.layout,

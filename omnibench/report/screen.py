@@ -51,7 +51,7 @@ def _texts(answer: Answer) -> list[tuple[int, int, str]]:
     each = [contest.brief for contest in answer.contests if len(contest.datasets) == 1]
     weighted = [
         *((1, text) for text in over),
-        *((2, text) for text in (*each, *answer.made)),
+        *((2, text) for text in (*each, *answer.made, *answer.saved)),
         *((0, f"! {text}") for text in (*answer.lacking, *answer.doubts)),
     ]
     return [(weight, place, text) for place, (weight, text) in enumerate(weighted)]

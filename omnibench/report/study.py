@@ -18,6 +18,7 @@ from omnibench.report.contests import contests
 from omnibench.report.convergence import Converging
 from omnibench.report.doubts import doubts, lacking, made
 from omnibench.report.figures.looks import Looks
+from omnibench.report.label_efficiency import Budgeted, answers_of, budgeted
 from omnibench.report.latent_report import Latent
 from omnibench.report.layout import laid_out
 from omnibench.report.names import Names
@@ -66,6 +67,7 @@ class Study:
         monitored: (task, dataset, adaptation) -> how far its repetitions in rounds are, in words.
         converging: the courses of the trainings.
         unregistered: backbones whose records lie beside these and that nothing registers now.
+        target_share, target_of: up to which labels are counted, as `suite.TargetSection` has it.
         prevalence: dataset -> that at which predictive values are shown.
         subgroups: by which columns models are compared.
         decision_curves: first and last threshold of what is drawn; None where none is.
@@ -94,6 +96,8 @@ class Study:
     monitored: Mapping[tuple[str, str, str], str] = field(default_factory=dict)
     unregistered: Sequence[Unregistered] = ()
     decision_curves: tuple[float, float] | None = None
+    target_share: float = 0.95
+    target_of: str = "baseline"
     prevalence: Mapping[str, float] = field(default_factory=dict)
     subgroups: Sequence[Subgrouping] = ()
     backbones: Sequence[BackboneCard] = ()
@@ -186,6 +190,7 @@ class Study:
                 task,
                 list(contests(self, primary[task])) if task in primary else (),
                 list(made(self, task)),
+                [t for b in self.budgeted if b.task == task for t in answers_of(self, b)],
                 list(lacking(self, task)),
                 list(doubts(self, task)),
             )
@@ -275,6 +280,11 @@ class Study:
     def calibration_tables(self) -> list[Table]:
         """Return the calibration of each dataset's classifiers as a table."""
         return [self.names.table(calibration_table(dataset)) for dataset in self.calibrated]
+
+    @cached_property
+    def budgeted(self) -> list[Budgeted]:
+        """Return what the curves over label budgets say of how many labels each model needs."""
+        return list(budgeted(self))
 
     @cached_property
     def selective_tables(self) -> list[Table]:

@@ -5,9 +5,11 @@ from pathlib import Path
 from omnibench.files import write_atomically
 from omnibench.report import calibration, subgroup_tables
 from omnibench.report import convergence_tables as convergence
+from omnibench.report import label_efficiency_tables as label_efficiency
 from omnibench.report.comparisons import left_out, sentences
 from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.delimited import to_csv
+from omnibench.report.label_efficiency_tables import label_efficiency_tables
 from omnibench.report.latex import to_latex
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import long_table
@@ -38,6 +40,9 @@ def write_tables(study: Study, folder: Path) -> list[Path]:
     if subgroups := study.subgrouped[0]:
         table = subgroup_tables.long_table(subgroups)
         paths[folder / f"{subgroup_tables.STEM}.csv"] = to_csv(table)
+    if study.budgeted:
+        table = label_efficiency.long_table(study.budgeted)
+        paths[folder / f"{label_efficiency.STEM}.csv"] = to_csv(table)
     if study.converging:
         table = convergence.long_table(study.converging)
         paths[folder / f"{convergence.STEM}.csv"] = to_csv(table)
@@ -72,6 +77,7 @@ def _further(study: Study) -> list[Table]:
         *study.operating_tables,
         *convergence_tables(study),
         *setting_tables(study),
+        *label_efficiency_tables(study),
         *study.latent.tables,
         *study.reproduction,
     ]

@@ -44,6 +44,7 @@ class Page:
         selective: what they err when they reject uncertain cases.
         operating: their rates at thresholds, where the suite states a prevalence.
         convergence: how soon trainings are at a target.
+        labels: how many labels each model needs.
         settings: whether the ranking depends on what a recipe varies.
         comparisons: with the baseline, a table a task.
         failures: None where there is nothing to say.
@@ -70,6 +71,7 @@ class Page:
     selective: Sequence[Table] = ()
     operating: Sequence[Table] = ()
     convergence: Sequence[Table] = ()
+    labels: Sequence[Table] = ()
     settings: Sequence[Table] = ()
     reproduction: Sequence[Table] = ()
     figures: Sequence[Image] = ()

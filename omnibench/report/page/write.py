@@ -9,6 +9,7 @@ from omnibench.files import write_atomically
 from omnibench.report.comparisons import comparison_table, left_out, names_of, worth_a_sentence
 from omnibench.report.convergence_tables import convergence_tables
 from omnibench.report.figures.drawing import WIDTH, Figures
+from omnibench.report.label_efficiency_tables import label_efficiency_tables
 from omnibench.report.page import facts
 from omnibench.report.page.methods import methods
 from omnibench.report.page.pictures import Image, data_address, record_pictures
@@ -68,6 +69,7 @@ def make_page(study: Study, figures: Figures, folder: Path, samples: Sequence[Li
         operating=study.operating_tables,
         convergence=list(convergence_tables(study)),
         settings=list(setting_tables(study)),
+        labels=list(label_efficiency_tables(study)),
         reproduction=study.reproduction,
         figures=_images(figures, folder / FIGURES),
         figure_notes=[*([where] if figures.drawings else []), *figures.failures],

@@ -1,7 +1,9 @@
 """Axes of a recipe: a list where a field takes one value gives a unit of each. No torch here."""
 
 import itertools
+import math
 import types
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args, get_origin
@@ -10,6 +12,9 @@ from pydantic import BaseModel
 
 from omnibench.errors import RequestError
 from omnibench.recipe import Recipe
+
+Value = str | int | float | bool | None  # of a field; a list of lists is no axis
+MOST = 1000  # combinations of a block's axes
 
 
 @dataclass(frozen=True)
@@ -41,7 +46,7 @@ def settings(
         where: the recipe's path in the suite file, for messages.
 
     Raises:
-        RequestError: an axis has no value, or one twice.
+        RequestError: an axis has no value, or one twice, or there are more than MOST combinations.
     """
     recipe = recipes.get(_base(request))
     if isinstance(request, str) or recipe is None:
@@ -50,13 +55,21 @@ def settings(
     axes = {
         name: value
         for name, value in request.items()
-        if isinstance(value, list) and name in fields and not _takes_several(fields[name])
+        if isinstance(value, list)
+        and all(isinstance(each, Value) for each in value)
+        and name in fields
+        and not _takes_several(fields[name])
     }
     for name, values in axes.items():
         if not values:
             raise RequestError(f"{where}.{name}: an empty list; give a value, or several")
-        if twice := [value for at, value in enumerate(values) if value in values[:at]]:
-            raise RequestError(f"{where}.{name}: {twice[0]} stands twice; leave one")
+        if twice := [value for value, count in Counter(map(str, values)).items() if count > 1]:
+            raise RequestError(f"{where}.{name}: {twice[0]:.40} stands twice; leave one")
+    if (count := math.prod(map(len, axes.values()))) > MOST:
+        raise RequestError(
+            f"{where}: its axes have {count:,} combinations, more than {MOST:,}; make several "
+            "blocks or suites of them"
+        )
     varied = tuple(name for name, values in axes.items() if len(values) > 1)
     usual = recipe.model_dump(mode="json")
     made = []

@@ -55,6 +55,13 @@ def test_a_wrong_axis_is_refused_by_its_path(values: list[int], message: str) ->
         given({"input_size": values})
 
 
+def test_axes_that_multiply_are_counted_before_any_is_made() -> None:
+    sizes = list(range(1, 200))
+    recipe = {"input_size": sizes, "limit": sizes, "epochs": sizes}
+    with pytest.raises(RequestError, match="its axes have 7,880,599 combinations"):
+        given(recipe)
+
+
 def suite_of(recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "name": "s",

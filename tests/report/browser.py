@@ -127,6 +127,7 @@ class Browser:
     def prefer(self, scheme: str) -> None:
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self("Emulation.setEmulatedMedia", features=[feature])
+        self.settle()
 
     def screenshot(self, path: Any, whole: bool = False) -> None:
         shot = self("Page.captureScreenshot", format="png", captureBeyondViewport=whole)

@@ -26,6 +26,7 @@ class Architecture:
         flops: of one forward of one 224 px image, or of `input_size` where that is fixed.
         mean, std: the normalisation its weights expect, for images scaled to 0..1.
         trainable: whether it has weights that can be trained.
+        staged: whether it gives maps of its stages or blocks, not that of its end alone.
     """
 
     kind: Literal["vit", "cnn", "other"]
@@ -41,6 +42,7 @@ class Architecture:
     mean: Channels | None = None
     std: Channels | None = None
     trainable: bool = True
+    staged: bool = True
 
     @property
     def gives_maps(self) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from omnibench import weights
 from omnibench.architecture.config_files import folder_facts, timm_config_facts
 from omnibench.architecture.facts import Architecture
-from omnibench.architecture.floors import FLOORS
+from omnibench.architecture.shipped import SHIPPED
 from omnibench.architecture.table import timm_facts
 from omnibench.cards import BackboneCard
 from omnibench.errors import OmnibenchError
@@ -35,7 +35,7 @@ def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architectu
         return folder_facts(Path(name))
     if kind in ("hf_hub", "transformers"):
         return _of_hub(card, data)
-    return FLOORS.get(card.source)
+    return SHIPPED.get(card.source)
 
 
 def _of_hub(card: BackboneCard, data: Path) -> Architecture | None:

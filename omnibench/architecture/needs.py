@@ -66,6 +66,11 @@ def _of_features(
     takes = adaptation.takes
     if takes != "embed" and not architecture.gives_maps:
         yield f"it gives one vector an image, no {takes}; leave {adaptation.name} to other ones"
+    elif takes == "maps" and not architecture.staged:
+        yield (
+            "it gives the map of its end alone, and maps of its stages are asked for; "
+            f"leave {adaptation.name} to other ones"
+        )
     if (adaptation.needs == "module" or adaptation.through_backbone) and not architecture.trainable:
         yield f"nothing of it can be trained; leave {adaptation.name} to other ones"
     depth = architecture.depth or card.depth

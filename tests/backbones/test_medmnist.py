@@ -9,11 +9,15 @@ import torch
 from torch import nn
 from torchvision.models import resnet18 as torchvision_resnet18
 
+from omnibench.architecture import architecture_of, needs_of_backbone
 from omnibench.backbones.medmnist import resnet18
-from omnibench.catalogue import backbones
+from omnibench.catalogue import backbones, tasks
+from omnibench.encoders.abilities import require
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops
+from omnibench.errors import RequestError
 from omnibench.sources import drawn
+from omnibench.task import Ability
 
 RECIPE = {"input_size": 28, "normalization": "backbone", "precision": "fp32"}
 
@@ -61,3 +65,32 @@ def test_the_cards_flops_are_counted_ones() -> None:
     assert backbones.get("medmnist-resnet18").flops == pytest.approx(
         counter.get_total_flops(), rel=1e-3
     )
+
+
+@pytest.mark.parametrize(
+    ("task", "adaptation"),
+    [
+        ("classification", "full"),
+        ("classification", "linear"),
+        ("captioning", "bart-tiny"),
+        ("segmentation", "decoder"),
+        ("segmentation", "full"),
+        ("segmentation", "linear"),
+    ],
+)
+def test_plan_blocks_it_where_it_cannot_give_what_is_asked_and_nowhere_else(
+    task: str, adaptation: str, tmp_path: Path
+) -> None:
+    card = backbones.get("medmnist-resnet18")
+    method = tasks.get(task).adaptations[adaptation]
+    needs = needs_of_backbone(card, architecture_of(card, tmp_path, tmp_path), method, RECIPE)
+    ability: Ability = method.takes
+    encoder = load_encoder(card, RECIPE, "cpu", tmp_path, tmp_path).encoder
+    if ability == "maps":
+        (need,) = needs
+        assert need.startswith("backbone medmnist-resnet18: it gives the map of its end alone")
+        with pytest.raises(RequestError, match="tasks on feature maps need"):
+            require(ability, encoder, card, 28)
+    else:
+        assert needs == ()
+        require(ability, encoder, card, 28)

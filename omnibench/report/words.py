@@ -19,9 +19,9 @@ VERDICTS = {
     "described": "described only, as this is not the task's primary metric",
     "untested": "not tested",
 }
-# What a suite calls a correction -> what a sentence calls it.
 # Of controls, before their names.
 UNTRAINED = "Not trained (random weights are one fixed draw each)"
+# What a suite calls a correction -> what a sentence calls it.
 CORRECTED = {"holm": "Holm", "benjamini-hochberg": "Benjamini-Hochberg"}
 
 

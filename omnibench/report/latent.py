@@ -62,6 +62,16 @@ class Space:
     classes: tuple[str, ...] = ()
     images: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
+    @property
+    def recipe(self) -> str:
+        """Return in words what of the recipe decides the features."""
+        assert self.setting is not None
+        size, normalization, precision, limit = self.setting
+        words = f"{size} pixels, normalisation {normalization}, precision {precision}"
+        if limit is None:
+            return words
+        return f"{words}, at most {limit} images of a split, one fixed random draw by label"
+
 
 def gather(
     suite: str, states: Iterable[CellState], store: RecordStore, context: Context

@@ -14,6 +14,13 @@ from omnibench.context import Context
 from omnibench.files import write_atomically
 from omnibench.report.delimited import to_csv
 from omnibench.report.latent import Space, gather
+from omnibench.report.latent_dimensions import (
+    Dimensions,
+    dimension_rows,
+    dimensions_of,
+    dimensions_table,
+)
+from omnibench.report.latent_neighbours import Shared, shared_rows, shared_table
 from omnibench.report.latent_picture import UMAP, Embeddings, Points, by_class, draw
 from omnibench.report.table import DASH, Cell, Column, Table
 from omnibench.states import CellState
@@ -23,6 +30,7 @@ from omnibench.stats.latent import (
     chance_trustworthiness,
     cosine_distances,
     linear_cka,
+    nearest,
     purity,
     silhouette,
     trustworthiness,
@@ -85,7 +93,7 @@ def write_latent(
         few = f"{len(space.labels)} images are too few for k = {K} neighbours."
         caption = " ".join((few, *space.remarks) if space.features else space.remarks)
         return Latent((Table.from_texts(TITLE, (), (), caption),))
-    numbers, points = _measure(space, Embeddings(folder / f"{STEM}.npz"))
+    numbers, points, near = _measure(space, Embeddings(folder / f"{STEM}.npz"))
     titles = {
         backbone: f"{textwrap.fill(backbone, 26)}\ntrustworthiness {text(measured.trustworthiness)}"
         for backbone, measured in numbers.items()
@@ -93,23 +101,33 @@ def write_latent(
     pictures = draw(space, points, titles, folder / STEM) if points else []
     chances = dict(zip(CHANCES, _by_chance(space), strict=False))
     alike, chance = linear_cka(list(space.features.values()))
+    filled = dimensions_of(space)
+    shared = Shared.from_neighbours(near, len(space.labels), K)
     table = folder / f"{STEM}.csv"
-    write_atomically(table, to_csv(long_table(space, numbers, chances, alike, chance)).encode())
+    rows = long_table(space, numbers, chances, alike, chance, filled, shared)
+    write_atomically(table, to_csv(rows).encode())
     tables = [numbers_table(space, numbers, chances, STEM if pictures else "")]
+    tables.append(dimensions_table(TITLE, filled, len(space.labels)))
     if len(space.features) > 1:
         tables.append(cka_table(space, alike, chance))
+    if len(near) > 1:
+        tables.append(shared_table(TITLE, space, shared, K))
     return Latent(tuple(tables), (*pictures, table))
 
 
-def _measure(space: Space, embeddings: Embeddings) -> tuple[dict[str, Numbers], dict[str, Points]]:
-    """Return numbers and points by backbone; no points where features have no direction."""
+def _measure(
+    space: Space, embeddings: Embeddings
+) -> tuple[dict[str, Numbers], dict[str, Points], dict[str, NDArray[np.intp]]]:
+    """Return numbers, points and K neighbours by backbone; numbers alone without directions."""
     numbers: dict[str, Numbers] = {}
     points: dict[str, Points] = {}
+    near: dict[str, NDArray[np.intp]] = {}
     for backbone, features in space.features.items():
         distances = cosine_distances(features)
         if distances is None:
             numbers[backbone] = Numbers()
             continue
+        near[backbone] = nearest(distances, K)
         points[backbone] = embeddings.points(features)
         numbers[backbone] = Numbers(
             trustworthiness(distances, points[backbone], K),
@@ -117,7 +135,7 @@ def _measure(space: Space, embeddings: Embeddings) -> tuple[dict[str, Numbers], 
             purity(distances, space.sources, K),
             silhouette(distances, space.labels),
         )
-    return numbers, points
+    return numbers, points, near
 
 
 def _by_chance(space: Space) -> Iterator[Numbers]:
@@ -156,7 +174,7 @@ def cka_table(space: Space, alike: Matrix, chance: Matrix) -> Table:
     heads = ("backbone", *(f"({i})" for i in range(1, len(numbered) + 1)))
     caption = (
         f"Linear centred kernel alignment (Kornblith et al. 2019) of two backbones' features of "
-        f"the same {len(space.labels)} images, 0 to 1; {_recipe(space)}. On and above the "
+        f"the same {len(space.labels)} images, 0 to 1; {space.recipe}. On and above the "
         "diagonal: its value. Below: what chance gives, the mean over all ways to pair the images "
         f"of one with those of the other.{_undefined(rows)}"
     )
@@ -169,6 +187,8 @@ def long_table(
     chances: Mapping[str, Numbers],
     alike: Matrix,
     chance: Matrix,
+    filled: Mapping[str, Dimensions],
+    shared: Shared,
 ) -> Table:
     """Return one row a number with `COLUMNS`, as the CSV holds them; what is undefined is empty."""
     facts = {
@@ -186,6 +206,7 @@ def long_table(
     for i, j in zip(*np.triu_indices(len(backbones), 1), strict=True):
         row = {"measure": "linear_cka", "backbone": backbones[i], "against": backbones[j]}
         rows.append(row | {"value": float(alike[i, j]), "chance": float(chance[i, j])})
+    rows += [*dimension_rows(filled), *shared_rows(shared, K)]
     cells = ([Cell("", value=(facts | row).get(name)) for name in COLUMNS] for row in rows)
     return Table.from_cells(TITLE, map(Column, COLUMNS), cells)
 
@@ -212,7 +233,7 @@ def _caption(space: Space, rows: Iterable[tuple[str, ...]]) -> str:
     return " ".join(
         [
             f"Frozen features of the same n = {len(space.labels)} test images a backbone: "
-            f"{', '.join(counts)}; {_recipe(space)}. Trustworthiness, 0 to 1: how far neighbours "
+            f"{', '.join(counts)}; {space.recipe}. Trustworthiness, 0 to 1: how far neighbours "
             "in the picture are neighbours in the feature space. Purity, 0 to 1: mean share of an "
             "image's k nearest neighbours that are of its class, or of its source (dataset). "
             "Silhouette, -1 to 1: how far classes are apart. Purity and silhouette are taken by "
@@ -222,17 +243,6 @@ def _caption(space: Space, rows: Iterable[tuple[str, ...]]) -> str:
             "distances between groups mean little.",
             *space.remarks,
         ]
-    )
-
-
-def _recipe(space: Space) -> str:
-    assert space.setting is not None
-    size, normalization, precision, limit = space.setting
-    words = f"{size} pixels, normalisation {normalization}, precision {precision}"
-    return (
-        f"{words}, at most {limit} images of a split, one fixed random draw by label"
-        if limit
-        else words
     )
 
 

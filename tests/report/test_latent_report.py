@@ -27,11 +27,13 @@ from omnibench.report.markdown import to_markdown
 from omnibench.report.table import Table
 from omnibench.session import Session
 from omnibench.states import states
+from omnibench.stats.dimension import effective_rank
 from omnibench.stats.latent import (
     chance_purity,
     chance_purity_within,
     cosine_distances,
     linear_cka,
+    nearest,
     purity,
 )
 from omnibench.store import RecordStore
@@ -270,7 +272,7 @@ def test_numbers_stand_in_table_and_csv(two: Study) -> None:
     space = two.gather()
     rows = list(csv.DictReader(written.paths[2].open()))
     value = {(r["measure"], r["backbone"], r["against"]): r for r in rows}
-    assert len(value) == len(rows) == 2 * 4 + 1
+    assert len(value) == len(rows) == 2 * 4 + 2 * 4 + 1 + 1
     assert space is not None
     distances = cosine_distances(space.features["a"])
     by_class, by_source = value["class_purity", "a", ""], value["source_purity", "a", ""]
@@ -293,7 +295,7 @@ def test_numbers_stand_in_table_and_csv(two: Study) -> None:
     cka = value["linear_cka", "a", "b"]
     assert (float(cka["value"]), float(cka["chance"])) == (alike[0, 1], chance[0, 1])
 
-    numbers, likeness = written.tables
+    numbers, filled, likeness, shared = written.tables
     assert [row[0] for row in numbers.texts] == ["a", "b", "chance", "chance within a source"]
     assert space is not None
     within = chance_purity_within(space.labels, space.sources)
@@ -302,6 +304,19 @@ def test_numbers_stand_in_table_and_csv(two: Study) -> None:
     assert numbers.texts[0][1] == f"{expected:.3f}"
     assert likeness.texts[0] == ("(1) a", "1.000", f"{alike[0, 1]:.3f}")
     assert likeness.texts[1] == ("(2) b", f"{chance[0, 1]:.3f}", "1.000")
+    rank = effective_rank(space.features["a"])
+    assert rank is not None
+    assert float(value["effective_rank", "a", ""]["value"]) == rank
+    assert filled.texts[0][3:5] == (f"{rank:.1f}", str(min(70, space.features["a"].shape[1])))
+    assert filled.texts[0][-1] == "no"
+    other = cosine_distances(space.features["b"])
+    assert other is not None
+    pairs = zip(nearest(distances, K), nearest(other, K), strict=True)
+    common = np.mean([len(set(a) & set(b)) / K for a, b in pairs])
+    neighbours = value["shared_neighbours", "a", "b"]
+    assert float(neighbours["value"]) == pytest.approx(common)
+    assert float(neighbours["chance"]) == pytest.approx(K / 69)
+    assert shared.texts[0] == ("(1) a", "1.000", f"{common:.3f}")
     for said in ("n = 70", "d (40), e (30)", "64 pixels", "k = 15", "feature space", "seed 0"):
         assert said in numbers.caption
 
@@ -339,7 +354,8 @@ def test_only_what_changed_is_drawn(two: Study) -> None:
 
 def test_one_backbone_has_a_panel_and_no_matrix(study: Study) -> None:
     written = study.add("a", "d", *some(0)).write()
-    (table,) = written.tables
+    table, filled = written.tables
+    assert filled.texts[0][0] == "a"
     assert table.texts[0][3] == DASH  # one source
     assert [row[0] for row in table.texts] == ["a", "chance"]
     assert "latent.png" in to_markdown("s", written.tables)
@@ -348,8 +364,10 @@ def test_one_backbone_has_a_panel_and_no_matrix(study: Study) -> None:
 def test_a_backbone_without_directions_has_dashes_and_no_panel(two: Study) -> None:
     two.add("dead", "d", some(0)[0], np.zeros((40, 3), np.float32))
     two.add("dead", "e", some(1, 30)[0], np.zeros((30, 3), np.float32))
-    numbers, likeness = two.write().tables
+    numbers, filled, likeness, shared = two.write().tables
     assert numbers.texts[2] == ("dead", DASH, DASH, DASH, DASH)
+    assert filled.texts[2] == ("dead", "3", DASH, DASH, "3", DASH, "0", "constant")
+    assert len(shared.texts) == 2
     assert likeness.texts[0][3] == DASH and likeness.texts[2][1:] == (DASH, DASH, DASH)
     assert len(two.drawn) == 2
 
@@ -404,7 +422,7 @@ def test_the_command_prints_and_writes_it(
         assert f" {name}," in out
     assert "## Latent space: likeness of backbones" in (folder / "s.md").read_text()
     latex = (folder / "s.tex").read_text()
-    assert latex.count(r"\begin{table}") == 5  # two datasets, across them, two of the latent space
+    assert latex.count(r"\begin{table}") == 7  # two datasets, across them, four of the latent space
     assert r"\includegraphics[width=\linewidth]{latent}" in latex
 
 

@@ -15,6 +15,7 @@ from omnibench.context import Context
 from omnibench.errors import StoreError, WeightsError
 from omnibench.feature_rows import FeatureRows, as_float32
 from omnibench.features import FeatureStore, feature_key
+from omnibench.recipe import CARD
 from omnibench.record_files import read_predictions
 from omnibench.states import CellState
 from omnibench.store import RecordStore
@@ -128,6 +129,9 @@ def gather(
 
 
 def _keeps_embeddings(unit: Unit) -> bool:
+    """Return whether a unit keeps embeddings, pooled as its backbone's card says."""
+    if unit.recipe.get("pool", CARD) != CARD:
+        return False
     return tasks.get(unit.task).adaptations[unit.adaptation].frozen_kind == "embed"
 
 

@@ -19,6 +19,7 @@ PARTS = {
     "probe": "benchmarks.probe:measure",
     "labels": "benchmarks.labels:measure",
     "logistic": "benchmarks.logistic:measure",
+    "corruptions": "benchmarks.corruptions:measure",
     "segmentation": "benchmarks.segmentation:measure",
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",

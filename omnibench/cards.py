@@ -168,7 +168,9 @@ class DatasetCard(Card):
             the file tells.
         channels: 1 (grey) or 3 (RGB); None where only the file tells.
         resolution: side of the images in pixels, where they all have one.
-        splits: official number of images of train, val and test.
+        splits: official number of cases of train, val and test: of images, or of studies where a
+            case has several images.
+        images_per_study: about how many images a study has; None where a case is one image.
         primary: task -> the metric that comparisons use.
         version: of a generated dataset (no files, no path): raised when its images change.
         package: an importable package that ships what a generated dataset is made of.
@@ -192,6 +194,7 @@ class DatasetCard(Card):
     channels: Literal[1, 3] | None = None
     resolution: int | None = None
     splits: dict[str, int] = Field(default_factory=dict)
+    images_per_study: Annotated[float, Field(gt=0)] | None = None
     primary: dict[str, str] = Field(default_factory=dict)
     version: int = Field(default=1, ge=1)
     package: str | None = None

@@ -92,12 +92,14 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         if draws > 1:  # each repetition has passes of its own
             features, own = 0.0, own + features
         place = None if kind is None else "memory" if held else "disk"
-        yield UnitCost(features, own, sum(images.values()), known, disk, place)
+        own_images = round(sum(images.values()) * (unit.dataset.images_per_study or 1))
+        yield UnitCost(features, own, own_images, known, disk, place)
 
 
 def _splits(unit: Unit) -> Iterator[tuple[Unit, str, int]]:
     """Yield all images that a unit's backbone sees: of whose dataset, their split, their number."""
-    yield from ((unit, split, count) for split, count in unit.images.items())
+    each = unit.dataset.images_per_study or 1
+    yield from ((unit, split, round(count * each)) for split, count in unit.images.items())
     yield from _further(unit)
 
 
@@ -127,6 +129,8 @@ def _training_seconds(
     train, val = images.get("train", 0), images.get("val", 0)
     if unit.recipe.get("budget") != "steps":  # which are as many as of all labels
         train = unit.labelled or 0
+    each = unit.dataset.images_per_study or 1
+    train, val = round(train * each), round(val * each)
     size, precision = unit.recipe["input_size"], unit.recipe["precision"]
     epoch = 0.0
     if adaptation.frozen_kind is None:

@@ -26,10 +26,10 @@ class Subset:
     """What a repetition trains on and chooses by.
 
     Attributes:
-        train, val: rows of these splits, in their order.
-        whole: images of the training split.
-        facts: for the record: of the training images their number, patients, per_class and the
-            SHA-256 of their rows; and how many validation images it chooses by.
+        train, val: cases of these splits, images or studies, by their places, in their order.
+        whole: cases of the training split.
+        facts: for the record: of the training cases their number, patients, per_class and the
+            SHA-256 of their places; and how many validation cases it chooses by.
     """
 
     train: Rows
@@ -52,10 +52,10 @@ class Subset:
         rows = _drawn(train, budget, seed, labels)
         val, selection = dataset.splits["val"], unit.recipe.get("selection", "full-val")
         matched = selection == "matched-val"
-        val_rows = _drawn(val, budget, seed, labels) if matched else np.arange(len(val))
+        val_rows = _drawn(val, budget, seed, labels) if matched else np.arange(val.cases)
         facts = facts_of(train, rows, labels, dataset.card.classes)
         facts["validation"] = 0 if selection == "last" else len(val_rows)
-        return cls(rows, val_rows, len(train), facts)
+        return cls(rows, val_rows, train.cases, facts)
 
     @classmethod
     def from_count(cls, count: int) -> "Subset":
@@ -64,19 +64,19 @@ class Subset:
         return cls(rows, rows[:0], count, {"images": count, "sha256": _hash(rows)})
 
     def of(self, dataset: Dataset) -> Dataset:
-        """Return a dataset with these rows of its training and validation splits, or itself."""
+        """Return a dataset with these cases of its training and validation splits, or itself."""
         rows = {"train": self.train, "val": self.val}
         cut = {
-            name: dataset.splits[name].take(own)
+            name: dataset.splits[name].take_cases(own)
             for name, own in rows.items()
-            if len(own) < len(dataset.splits[name])
+            if len(own) < dataset.splits[name].cases
         }
         return replace(dataset, splits={**dataset.splits, **cut}) if cut else dataset
 
 
 def _drawn(split: Split, budget: LabelBudget, seed: int, labels: str | None) -> Rows:
     values = None if labels is None else split.target(labels, Labels).values
-    return drawn_rows(len(split), budget, seed, values, split.groups)
+    return drawn_rows(split.cases, budget, seed, values, split.case_groups)
 
 
 def drawn_rows(
@@ -166,9 +166,9 @@ def _counts(patients: Rows, shows: NDArray[np.bool_]) -> Rows:
 def facts_of(
     split: Split, rows: Rows, labels: str | None, names: tuple[str, ...]
 ) -> dict[str, Any]:
-    facts: dict[str, Any] = {"images": len(rows)}
-    if split.groups is not None:
-        facts["patients"] = len(np.unique(split.groups[rows]))
+    facts: dict[str, Any] = {"studies" if split.by_study else "images": len(rows)}
+    if split.case_groups is not None:
+        facts["patients"] = len(np.unique(split.case_groups[rows]))
     if labels is not None:
         values = split.target(labels, Labels).values[rows]
         several = values.ndim == 2

@@ -5,6 +5,7 @@ numpy is imported by type checkers alone, so that registering a dataset stays li
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from omnibench.cards import DatasetCard
 
 TargetKind = TypeVar("TargetKind", bound=Target)
+BY_STUDY = "by_study"
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,12 @@ class Split:
         place: [N] numbers of the places that images have in their study.
         columns: what else is known of each image, by name, such as sex, age and site: [N] texts, ""
             where unknown, or float64, NaN where unknown. It decides no number of a cell.
+        by_study: what is known of each study as a whole, by name: targets with an entry for each
+            of `studies`, in that order.
 
     Raises:
-        DataError: a field or a target has another number of entries than there are images, or its
-            kind has none.
+        DataError: a field or a target has another number of entries than there are images (of
+            `by_study`: studies), or its kind has none.
     """
 
     images: Images
@@ -51,23 +55,79 @@ class Split:
     view: NDArray[np.str_] | None = None
     place: NDArray[np.number[Any]] | None = None
     columns: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    by_study: Mapping[str, Target] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in fields(self):
             value = getattr(self, part.name)
+            due, what = len(self), "images"
+            if part.name == BY_STUDY:
+                due, what = len(self.studies), "studies"
             for name, entries in (
                 value.items() if isinstance(value, Mapping) else [(part.name, value)]
             ):
-                if entries is not None and (count := _count(name, entries)) != len(self):
-                    raise DataError(
-                        f"a split has {count} {name} for {len(self)} images; give one for each"
-                    )
+                if entries is not None and (count := _count(name, entries)) != due:
+                    raise DataError(f"a split has {count} {name} for {due} {what}; give one each")
 
     def __len__(self) -> int:
         return self.images.shape[0]
 
+    @functools.cached_property
+    def studies(self) -> NDArray[np.str_]:
+        """Return the [S] ids of its studies, in the order in which they first appear."""
+        import numpy as np
+
+        if self.study is None:
+            return np.empty(0, np.str_)
+        ids, first = np.unique(self.study, return_index=True)
+        return ids[np.argsort(first)]
+
+    @functools.cached_property
+    def study_of_image(self) -> NDArray[np.int64]:
+        """Return the [N] places in `studies` of the study that each image is of.
+
+        Raises:
+            DataError: the split knows no studies.
+        """
+        import numpy as np
+
+        if self.study is None:
+            raise DataError("the images of the split are of no studies; give it `study`")
+        ids, first, inverse = np.unique(self.study, return_index=True, return_inverse=True)
+        places = np.empty(len(ids), np.int64)
+        places[np.argsort(first)] = np.arange(len(ids))
+        return places[inverse]
+
+    @property
+    def cases(self) -> int:
+        """Return how many cases it has: studies where targets are of studies, else images."""
+        return len(self.studies) if self.by_study else len(self)
+
+    @property
+    def case_groups(self) -> NDArray[np.str_] | None:
+        """Return the patient of each case, a study's being that of its first image."""
+        if self.groups is None or not self.by_study:
+            return self.groups
+        import numpy as np
+
+        return self.groups[np.unique(self.study_of_image, return_index=True)[1]]
+
+    def take_cases(self, cases: NDArray[np.int64]) -> Self:
+        """Return the cases at `cases`, in that order; of a study, all of its images in theirs."""
+        if not self.by_study:
+            return self.take(cases)
+        import numpy as np
+
+        order = np.argsort(self.study_of_image, kind="stable")
+        ends = np.cumsum(np.bincount(self.study_of_image))
+        rows = [
+            order[end - size : end]
+            for end, size in zip(ends[cases], np.bincount(self.study_of_image)[cases], strict=True)
+        ]
+        return self.take(np.concatenate(rows) if rows else np.empty(0, np.int64))
+
     def target(self, name: str, kind: type[TargetKind], where: str = "the split") -> TargetKind:
-        """Return the target of this name.
+        """Return the target of this name, of images or of studies.
 
         Args:
             where: what the message calls the split.
@@ -75,7 +135,7 @@ class Split:
         Raises:
             DataError: there is none, or it is of another kind.
         """
-        target = self.targets.get(name)
+        target = self.targets.get(name, self.by_study.get(name))
         if target is None:
             raise DataError(f"{where} has no {name}; add them or name another dataset")
         if not isinstance(target, kind):
@@ -85,8 +145,21 @@ class Split:
         return target
 
     def take(self, indices: NDArray[np.int64]) -> Self:
-        """Return the images at `indices`, in that order, with all that belongs to them."""
-        return self._changed(lambda value: _rows(value, indices))
+        """Return the images at `indices`, in that order, with all that belongs to them.
+
+        A study of which no image is left has gone, with its targets.
+        """
+        import numpy as np
+
+        whole = replace(self, by_study={})
+        part = whole._changed(lambda value: _rows(value, indices))
+        if not self.by_study:
+            return part
+        # In the order of the images that are left.
+        places, first = np.unique(self.study_of_image[indices], return_index=True)
+        left = places[np.argsort(first)]
+        targets = {name: target.take(left) for name, target in self.by_study.items()}
+        return replace(part, by_study=targets)
 
     def at(self, size: int) -> Self:
         """Return the split with all that is decoded when it is read, for an input of this size."""
@@ -112,11 +185,14 @@ class Dataset:
     Attributes:
         card: as registered, with what the files told filled in (classes, channels, sizes).
         digests: hashes of the arrays that were really read.
+        left_out: a sentence for each study that its reader left out as damaged or ambiguous, with
+            its file and the reason; the others are used, and the survey warns of these.
     """
 
     card: DatasetCard
     splits: Mapping[str, Split]
     digests: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
     def at(self, size: int) -> Self:
         """Return the dataset as its images and targets are decoded for an input of this size."""

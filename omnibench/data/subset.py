@@ -23,26 +23,26 @@ def unit_dataset(unit: Unit, context: Context) -> Dataset:
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:
-    """Keep at most `limit` images a split: one fixed draw, in their own order.
+    """Keep at most `limit` cases a split, images or studies: one fixed draw, in their own order.
 
     A draw, because the first images of a sorted dataset show one class alone; stratified where
-    there are labels, as a simple one may miss a rare class. Images are drawn, not patients, of
-    whom some may be left with a part of their images; a patient of another split comes in nowhere.
+    there are labels, as a simple one may miss a rare class. Cases are drawn, not patients, of
+    whom some may be left with a part of theirs; a patient of another split comes in nowhere.
     """
     if limit is None:
         return dataset
     splits = {
-        name: split.take(_rows(split, limit)) if len(split) > limit else split
+        name: split.take_cases(_rows(split, limit)) if split.cases > limit else split
         for name, split in dataset.splits.items()
     }
     return replace(dataset, splits=splits)
 
 
 def _rows(split: Split, limit: int) -> NDArray[np.int64]:
-    labels = split.targets.get("labels")
-    return (
-        stratified(labels.values, limit) if isinstance(labels, Labels) else drawn(len(split), limit)
-    )
+    labels = (split.by_study or split.targets).get("labels")
+    if isinstance(labels, Labels):
+        return stratified(labels.values, limit)
+    return drawn(split.cases, limit)
 
 
 def drawn(count: int, limit: int | None) -> NDArray[np.int64]:

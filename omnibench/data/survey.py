@@ -128,7 +128,7 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         "columns": sorted(_columns(dataset) - set(declaration_of(card).columns)),
         "pixels": looks,
     }
-    warnings = [*_undefined(dataset, facts), *_shared_groups(dataset, facts)]
+    warnings = [*dataset.left_out, *_undefined(dataset, facts), *_shared_groups(dataset, facts)]
     if looks:
         if any("masks" in split.targets for split in dataset.splits.values()):
             facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)

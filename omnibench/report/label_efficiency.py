@@ -120,7 +120,8 @@ def _labels(study: "Study") -> dict[str, float]:
     labels = {}
     for state, record in study.finished:
         subset = record["notes"].get("subset") or {}
-        images = subset.get("images", state.cell.unit.images.get("train"))
+        cases = state.cell.unit.images.get("train")
+        images = subset.get("images", subset.get("studies", cases))
         labels[state.cell.digest] = float(images) if images is not None else np.nan
     return labels
 

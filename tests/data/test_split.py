@@ -138,3 +138,56 @@ def test_a_validity_mask_has_the_shape_of_its_maps() -> None:
     with pytest.raises(DataError, match=r"a validity mask is \[2, 4, 3\]"):
         Maps(maps, ArrayImages(np.ones((2, 4, 3), np.bool_)))
     assert Maps(maps).read_rows(np.array([1]))[1].all()
+
+
+def of_studies() -> Split:
+    """Studies "b" (images 0, 2, 3), "a" (image 1) and "c" (images 4, 5), of two patients."""
+    return Split(
+        ArrayImages(PIXELS[:6]),
+        study=np.array(["b", "a", "b", "b", "c", "c"]),
+        view=np.array(["axial", "axial", "axial", "sagittal", "axial", "axial"]),
+        place=np.array([0.0, 0.0, 1.0, 0.0, 0.0, 1.0]),
+        groups=np.array(["x", "y", "x", "x", "y", "y"]),
+        by_study={"labels": Labels(np.array([2, 0, 1]))},
+    )
+
+
+def test_studies_stand_in_the_order_of_their_first_images() -> None:
+    split = of_studies()
+    assert split.studies.tolist() == ["b", "a", "c"]
+    assert split.study_of_image.tolist() == [0, 1, 0, 0, 2, 2]
+    assert (split.cases, len(split)) == (3, 6)
+    groups = split.case_groups
+    assert groups is not None
+    assert groups.tolist() == ["x", "y", "y"]
+
+
+def test_taken_cases_are_whole_studies_with_their_targets() -> None:
+    part = of_studies().take_cases(np.array([2, 0]))
+    assert part.study is not None
+    assert part.study.tolist() == ["c", "c", "b", "b", "b"]
+    assert part.studies.tolist() == ["c", "b"]
+    assert part.target("labels", Labels).values.tolist() == [1, 2]
+    assert part.images.read(0, 5)[:, 0, 0].tolist() == [4, 5, 0, 2, 3]
+
+
+def test_taken_images_leave_the_targets_of_their_studies_alone() -> None:
+    part = of_studies().take(np.array([4, 3]))
+    assert part.studies.tolist() == ["c", "b"]
+    assert part.target("labels", Labels).values.tolist() == [1, 2]
+
+
+def test_a_limit_counts_studies_where_targets_are_of_studies() -> None:
+    card = DatasetCard(id="x", reader="x:y", tasks=("volumes",), classes=("a", "b", "c"))
+    part = limited(Dataset(card, {"train": of_studies()}), 2).splits["train"]
+    assert part.cases == 2
+    assert len(part) == sum(part.study_of_image == 0) + sum(part.study_of_image == 1)
+
+
+def test_targets_of_another_number_of_studies_are_refused() -> None:
+    with pytest.raises(DataError, match="2 labels for 3 studies"):
+        Split(
+            ArrayImages(PIXELS[:6]),
+            study=of_studies().study,
+            by_study={"labels": Labels(np.array([0, 1]))},
+        )

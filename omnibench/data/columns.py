@@ -189,8 +189,8 @@ def _text(value: str | float) -> str:
 
 
 def stored(split: Split) -> Columns:
-    """Return the columns of a test split as they are stored beside a record's predictions."""
-    return {f"{STORED}{name}": values for name, values in split.columns.items()}
+    """Return the columns of a test split's cases as they are stored beside predictions."""
+    return {f"{STORED}{name}": split.by_case(values) for name, values in split.columns.items()}
 
 
 def columns_in(predictions: Mapping[str, NDArray[Any]]) -> Columns:

@@ -106,11 +106,23 @@ class Split:
     @property
     def case_groups(self) -> NDArray[np.str_] | None:
         """Return the patient of each case, a study's being that of its first image."""
-        if self.groups is None or not self.by_study:
-            return self.groups
+        return None if self.groups is None else self.by_case(self.groups)
+
+    def by_case(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return of values by image, [N, ...], those of each case, a study's of its first image."""
+        if not self.by_study:
+            return values
         import numpy as np
 
-        return self.groups[np.unique(self.study_of_image, return_index=True)[1]]
+        return values[np.unique(self.study_of_image, return_index=True)[1]]
+
+    def images_of(self, case: int) -> NDArray[np.int64]:
+        """Return the places of a case's images: of a study, in their order in the split."""
+        import numpy as np
+
+        if not self.by_study:
+            return np.array([case])
+        return np.flatnonzero(self.study_of_image == case)
 
     def take_cases(self, cases: NDArray[np.int64]) -> Self:
         """Return the cases at `cases`, in that order; of a study, all of its images in theirs."""

@@ -27,7 +27,9 @@ from .refusals import NO_VALIDATION_AUC, too_small_limit, untrained_class
 
 @dataclass(frozen=True)
 class Cases:
-    """A dataset's images and its labels a split: [N] class indices, or [N, L] zeros and ones.
+    """A dataset's cases and their labels a split: [N] class indices, or [N, L] zeros and ones.
+
+    A case is an image, or a study where labels are of studies.
 
     Attributes:
         views: what else is predicted than the test split, by name.
@@ -126,9 +128,9 @@ class Cases:
             split = self.dataset.splits[name]
             arrays[f"{name}_logits"] = logits[name].astype(np.float32)
             arrays[f"{name}_labels"] = self.labels[name]
-            arrays[f"{name}_case"] = np.arange(len(split), dtype=np.int64)
-            if split.groups is not None:
-                arrays[f"{name}_group"] = split.groups
+            arrays[f"{name}_case"] = np.arange(split.cases, dtype=np.int64)
+            if split.case_groups is not None:
+                arrays[f"{name}_group"] = split.case_groups
         for name, view in self.views.items():
             arrays[f"test_logits@{name}"] = logits[f"{TEST}@{name}"].astype(np.float32)
             arrays |= view.arrays(name)

@@ -50,7 +50,7 @@ class Fit:
     chosen: Mapping[str, Any]
     trainable: int
     training: Mapping[str, int] = field(default_factory=dict)
-    further: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    further: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
 
 

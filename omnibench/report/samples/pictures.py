@@ -33,7 +33,7 @@ class Thumbnails:
         self._splits: dict[tuple[str, int | None], Split] = {}
 
     def images(self, unit: Unit, cases: Sequence[int]) -> list[NDArray[np.uint8]]:
-        """Return the images [H, W, 3] of a unit's test cases.
+        """Return the images [H, W, 3] of a unit's test cases, the middle one of a study.
 
         Raises:
             DataError: the dataset is absent, cannot be read, or is not what the records saw.
@@ -54,7 +54,9 @@ class Thumbnails:
         return self._splits[key]
 
     def _image(self, split: Split, case: int) -> NDArray[np.uint8]:
-        pixels = np.asarray(split.images.read_rows(np.array([case]))[0], np.uint8)
+        images = split.images_of(case)
+        middle = images[len(images) // 2 :][:1]
+        pixels = np.asarray(split.images.read_rows(middle)[0], np.uint8)
         picture = Image.fromarray(pixels.squeeze()).convert("RGB")
         scale = self.side / max(picture.size)
         width, height = (max(1, round(scale * side)) for side in picture.size)

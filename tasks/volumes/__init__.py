@@ -1,0 +1,120 @@
+"""Volumes: a class, or several findings, for every study of many slices and views. No torch."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omnibench.catalogue import register_task
+from omnibench.registry import import_attribute
+from omnibench.samples import Beside, CaseAnswers
+from omnibench.task import Adaptation, Outcome, Predictions, Task
+from omnibench.tasks.classification import Probe
+
+from .metrics import METRICS
+from .options import TransformerOptions
+from .recipes import PROBE, VolumeRecipe
+from .refusals import refusals
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from omnibench.cards import DatasetCard
+    from omnibench.cell import Unit
+    from omnibench.context import Context
+    from omnibench.training.trial import Trial
+
+STATISTICS = {
+    "mean": "a linear layer on the mean of each study's frozen slice embeddings",
+    "max": "a linear layer on the largest value of each dimension over a study's slices",
+    "median": "a linear layer on the median of each dimension over a study's slices",
+}
+
+
+@dataclass(frozen=True)
+class Fused(Adaptation):
+    """An adaptation that is trained in steps and fuses slices in a way of its own.
+
+    Attributes:
+        fusion: "module:function", a `fusion.FusionOf`.
+    """
+
+    fusion: str = ""
+
+
+ATTENTION = "omnibench.tasks.volumes.fusion:attention"  # on what registered ones train
+
+
+class VolumesTask(Task):
+    """A class, or several yes-or-no findings, for every study.
+
+    Slices are embedded by themselves, once for all adaptations on frozen features; what is
+    registered is trained below attention over the slices.
+    """
+
+    name = "volumes"
+    metrics = METRICS
+    budgets = frozenset({"share", "per class"})
+    own = {  # noqa: RUF012
+        **{
+            name: Probe(
+                name,
+                trains=trains,
+                varies="head seed",
+                recipes={"small": PROBE},
+                frozen_kind="embed",
+                fit=f"omnibench.tasks.volumes.statistics:fit_{name}",
+            )
+            for name, trains in STATISTICS.items()
+        },
+        "attention": Probe(
+            "attention",
+            trains="attention over frozen slice embeddings, and a linear layer",
+            varies="head seed",
+            recipes={"small": PROBE},
+            frozen_kind="embed",
+            fit="omnibench.tasks.volumes.attention:fit_attention",
+        ),
+        "transformer": Fused(
+            "transformer",
+            trains="a transformer over frozen slice embeddings, and a linear layer",
+            varies="training seed",
+            recipes={"small": VolumeRecipe()},
+            options=TransformerOptions,
+            frozen_kind="embed",
+            fusion="omnibench.tasks.volumes.fusion:transformer",
+        ),
+    }
+    offers = frozenset({"embed", "module"})
+    recipes = {"small": VolumeRecipe()}  # noqa: RUF012
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with a unit, as far as that is known before it is computed."""
+        return refusals(unit, facts)
+
+    def case_answers(
+        self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
+    ) -> CaseAnswers:
+        """Return each test study's classes with the probabilities that a model gave them."""
+        from omnibench.tasks.classification.samples import case_answers
+
+        return case_answers(predictions, dataset.classes)
+
+    def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
+        """Return what makes the trial of what is trained in steps."""
+        from .trial import prepare
+
+        adaptation = self.adaptations[unit.adaptation]
+        fusion = adaptation.fusion if isinstance(adaptation, Fused) else ATTENTION
+        return prepare(unit, context, adaptation, import_attribute(fusion))
+
+    def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
+        """Yield one outcome a repetition."""
+        adaptation = self.adaptations[unit.adaptation]
+        if not isinstance(adaptation, Probe):
+            return super().run(unit, context)
+        from omnibench.tasks.classification.probes import run
+
+        return run(unit, context, import_attribute(adaptation.fit))
+
+
+register_task(VolumesTask())

@@ -1,0 +1,18 @@
+"""What volumes refuses, a sentence each, for `plan` and for what computes. No torch."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from omnibench.cell import Unit
+from omnibench.tasks.classification.refusals import refusals as of_labels
+
+
+def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a unit, as `Task.refusals` says."""
+    yield from of_labels(unit, facts)
+    heads, width = unit.options.get("heads"), unit.backbone.width
+    if heads is not None and width is not None and width % heads:
+        yield (
+            f"options.heads {heads} does not divide the width {width} of {unit.backbone.id}; give "
+            "a number that does"
+        )

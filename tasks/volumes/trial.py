@@ -1,0 +1,230 @@
+"""What is trained in steps on studies: on frozen embeddings of slices, or through the backbone."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from omnibench.adapt.trainable import attach, groups_of
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.data.label_subset import Subset
+from omnibench.encoders.build import LoadedTrainable, load_trainable
+from omnibench.encoders.forward import forward_rows
+from omnibench.encoders.frozen import UnitFeatures
+from omnibench.task import Adaptation
+from omnibench.tasks.classification.cases import SELECTIONS, Cases, cases_of
+from omnibench.tasks.classification.embeddings import embeddings
+from omnibench.tasks.classification.linear import as_targets
+from omnibench.training.flops import Flops, counted, trained_flops
+from omnibench.training.job import Batch
+from omnibench.training.loop import Fitted
+from omnibench.training.precision import autocast
+from omnibench.training.trial import Trial
+
+from .bags import Layout, Slices, views_of, with_absent
+from .classifier import StudyClassifier
+from .fusion import FusionOf
+from .recipes import VolumeRecipe
+from .studies import presence, slice_arrays
+
+BATCH = 32  # slices of an evaluation
+
+
+def prepare(
+    unit: Unit, context: Context, adaptation: Adaptation, fusion_of: FusionOf
+) -> Callable[[int], Trial]:
+    """Read the studies, and return what makes a repetition's trial."""
+    recipe = VolumeRecipe.model_validate(unit.recipe)
+    cases = cases_of(unit, context)
+    through = adaptation.through_backbone
+    features = None if through else embeddings(unit, cases, context, *cases.dataset.splits)
+    views = views_of(cases.dataset)
+
+    def trial(repetition: int) -> Trial:
+        loaded, trainable = None, None
+        if adaptation.attach is not None:
+            loaded = load_trainable(unit, context, "fp32" if through else recipe.precision)
+            trainable = attach(adaptation, loaded.encoder, unit.options)
+        width = features.width if features is not None else _width(loaded)
+        fusion = fusion_of(unit.options, width, len(views))
+        model = StudyClassifier(trainable, fusion, width, cases.classes).to(context.device)
+        subset = cases.subset(unit, repetition)
+        return VolumeTrial(model, cases, subset, recipe, context.device, loaded, features)
+
+    return trial
+
+
+def _width(loaded: LoadedTrainable | None) -> int:
+    from omnibench.adapt.trainable import blank_embedding
+
+    assert loaded is not None
+    with torch.no_grad():
+        return int(blank_embedding(loaded.encoder).shape[1])
+
+
+class VolumeTrial(Trial):
+    """Cross-entropy (binary of several labels) over training studies.
+
+    Args:
+        loaded: the backbone, where something is attached to it.
+        features: its frozen embeddings of every slice; None where gradients go through it.
+    """
+
+    model: StudyClassifier
+    recipe: VolumeRecipe
+    subset: Subset
+
+    def __init__(
+        self,
+        model: StudyClassifier,
+        cases: Cases,
+        subset: Subset,
+        recipe: VolumeRecipe,
+        device: str,
+        loaded: LoadedTrainable | None,
+        features: UnitFeatures | None,
+    ) -> None:
+        self.model, self.cases, self.subset, self.recipe = model, cases, subset, recipe
+        self.device, self.loaded, self.features = device, loaded, features
+        self.select, self.count = recipe.select, len(subset.train)
+        self.targets = as_targets(cases.labels["train"], cases.classes)
+        self.views = views_of(cases.dataset)
+        self.layouts = {
+            name: Layout.from_split(split, self.views).thinned(recipe.slices)
+            for name, split in cases.dataset.splits.items()
+        }
+        self.embedded = {
+            name: with_absent(torch.from_numpy(array).to(device))
+            for name, array in (features.arrays if features else {}).items()
+        }
+
+    def set_mode(self) -> None:
+        self.model.set_training()
+
+    def job(self) -> Mapping[str, Any]:
+        return groups_of(self.model, self.model.trainable)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return this part's share of the step's mean loss."""
+        studies = self.subset.train[batch.rows.numpy()]
+        logits = self.model(self.slices("train", studies))[0].float()
+        targets = self.targets[torch.from_numpy(studies)].to(logits.device)
+        if self.cases.multi_label:
+            total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
+            return total / (len(batch.whole) * targets.shape[1])
+        entropy = functional.cross_entropy(logits, targets, reduction="sum")
+        return entropy / len(batch.whole)
+
+    def slices(self, split: str, studies: NDArray[np.int64]) -> Slices:
+        """Return the embeddings of some studies' slices, through what is trained of them."""
+        layout = self.layouts[split]
+        if self.features is not None:
+            return self._through_embedding(layout.slices(self.embedded[split], studies))
+        rows = layout.rows[studies]
+        images = np.unique(rows[rows < layout.images])
+        wide = with_absent(self._embed(self.cases.dataset.splits[split].images.read_rows(images)))
+        # Of those that were read, where each slice stands; the row behind them is that of none.
+        places = np.searchsorted(images, rows)
+        return Layout(len(images), places).slices(wide, np.arange(len(studies)))
+
+    def _embed(self, images: NDArray[np.uint8]) -> Tensor:
+        assert self.model.trainable is not None
+        assert self.loaded is not None
+        pixels = self.loaded.encoder.preprocess(torch.from_numpy(np.ascontiguousarray(images)))
+        return self.model.trainable.embed(pixels)
+
+    def _through_embedding(self, slices: Slices) -> Slices:
+        """Return slices after what is trained between the frozen embedding and the fusion."""
+        if self.model.trainable is None:
+            return slices
+        return Slices(self.model.on_embedding(slices.features), slices.there)
+
+    def validate(self) -> Mapping[str, float]:
+        select = self.recipe.select
+        logits = self.answers("val")[0][self.subset.val]
+        return {select: SELECTIONS[select](logits, self.cases.labels["val"][self.subset.val])}
+
+    def predict(self) -> Mapping[str, NDArray[Any]]:
+        logits, weights = self.answers("test")
+        own = {"val": self.answers("val")[0][self.subset.val], "test": logits}
+        layout, split = self.layouts["test"], self.cases.dataset.splits["test"]
+        return {
+            **self.cases.of(self.subset).predictions(own),
+            **presence(layout, self.views),
+            **({} if weights is None else slice_arrays(layout, split, weights)),
+        }
+
+    def answers(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """Return logits [S, C] of a split, and the weights of slices [S, V, T] where there are.
+
+        Each study is fused by itself, so that its bits are the same alone or in company.
+        """
+        self.model.eval()
+        layout, rows = self.layouts[split], self.embedded.get(split)
+        logits, weights = [], np.zeros(layout.rows.shape, np.float32)
+        has_weights = True
+        with torch.inference_mode(), autocast(self.recipe.precision, self.device):
+            if rows is None:
+                images = self.cases.dataset.splits[split].images
+                every = forward_rows(
+                    images, 0, images.shape[0], BATCH, lambda block: self._embed(block.numpy())
+                )
+                rows = with_absent(torch.from_numpy(every).to(self.device))
+            for study in range(len(layout.rows)):
+                slices = layout.slices(rows, np.array([study]))
+                if self.features is not None:
+                    slices = self._through_embedding(slices)
+                own, fused = self.model(slices)
+                logits.append(own.float().cpu().numpy())
+                has_weights &= fused.weights is not None
+                if fused.weights is not None:
+                    part = fused.weights[0].float().cpu().numpy()
+                    weights[study, :, : part.shape[1]] = part
+        return np.concatenate(logits), weights if has_weights else None
+
+    def flops(self) -> Flops:
+        size, through = self.recipe.input_size, self.features is None
+        backbone = 0
+        if self.loaded is not None and through:
+            image, encoder = torch.zeros(1, size, size, dtype=torch.uint8), self.loaded.encoder
+            backbone = counted(self.model, lambda: encoder.embed(image))
+        slices = Slices(
+            torch.zeros(1, *self.layouts["train"].rows.shape[1:], self.model.width),
+            torch.from_numpy(self.layouts["train"].there[:1]),
+        )
+        head = counted(self.model, lambda: self.model(slices))
+        means = {name: own.there.sum() / len(own.rows) for name, own in self.layouts.items()}
+        after = {
+            name: len(own.rows) * (head + backbone * means[name])
+            for name, own in self.layouts.items()
+        }
+        made = self.features.made.cost()["flops"] if self.features is not None else 0.0
+        return Flops(
+            image=trained_flops(backbone * means["train"], head, through),
+            validation=after["val"],
+            before=made,
+            after=after["val"] + after["test"],
+        )
+
+    def cost(self, fitted: Fitted) -> Mapping[str, Any]:
+        if self.loaded is not None:
+            return {"total_parameters": self.loaded.parameters}
+        assert self.features is not None
+        return {"total_parameters": self.features.made.cost()["total_parameters"]}
+
+    def digests(self) -> Mapping[str, str]:
+        if self.loaded is not None:
+            return {**self.cases.digests(), "backbone": self.loaded.digest}
+        assert self.features is not None
+        return {**self.cases.digests(), **self.features.made.digests()}
+
+    def notes(self) -> Mapping[str, Any]:
+        facts = self.features.made.facts if self.loaded is None and self.features else {}
+        if self.loaded is not None:
+            facts = self.loaded.facts()
+        return {"backbone": dict(facts), **self.cases.notes()}

@@ -17,12 +17,22 @@ def smooth_field(rng: Generator, size: int, cells: int) -> Array:
     return bumps @ rng.standard_normal((cells, cells)) @ bumps.T
 
 
+def smooth_volume(rng: Generator, shape: tuple[int, int, int], cells: int) -> Array:
+    """Return float64 [Z, Y, X] like `smooth_field`; where shapes differ, so does the sampling."""
+    bumps = (_bumps(size, cells) for size in shape)
+    draws = rng.standard_normal((cells, cells, cells))
+    field: Array = np.einsum("za,yb,xc,abc->zyx", *bumps, draws, optimize=True)
+    return field
+
+
 def blur(image: Array, down: float, across: float | None = None) -> Array:
-    """Blur with a Gaussian; its standard deviations are given as shares of the image's sides.
+    """Blur images [..., H, W] with a Gaussian.
+
+    Its standard deviations are given as shares of the image's sides.
 
     Two matrix products cost the same for every width, and a wide convolution ten times as much.
     """
-    height, width = image.shape
+    height, width = image.shape[-2:]
     return _spread(height, down) @ image @ _spread(width, across or down).T
 
 

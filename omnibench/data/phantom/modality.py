@@ -62,27 +62,39 @@ def photons(rng: Generator, expected: Array) -> Array:
 
 
 def ct(case: Case, size: int, rng: Generator) -> Array:
-    """Computed tomography: Hounsfield units, quantum noise, a clinical window.
-
-    The noise of filtered back-projection grows with the attenuation along the rays that cross a
-    pixel; here these are its row and its column, and one photon count a pixel stands for them.
-    """
+    """Computed tomography: Hounsfield units, quantum noise, a clinical window."""
     enhanced = case.technique == "contrast-enhanced"
     values: dict[str, float] = HOUNSFIELD | (ENHANCED if enhanced else {})
     values["tumour"] = TUMOUR[case.view.organ][enhanced]
     canvas = Canvas(case, *pixels(size), 2 / size, texture(case, size))
     hounsfield = canvas.blend(values, roughness=9, start=-1000)
-    per_pixel = (0.02 / 1000) * (1000 + hounsfield) * (case.view.width / size)
-    path = (per_pixel.sum(axis=0, keepdims=True) + per_pixel.sum(axis=1, keepdims=True)) / 2
-    dose = 6e4 * 3 ** (1 - 2 * case.noise)
-    expected = np.maximum(dose * np.exp(-path), 4)
-    grain = (photons(rng, expected) - expected) / expected
-    grain -= blur(grain, 1 / size)  # the ramp filter takes out slow variations
+    grain = quantum_noise(hounsfield, case.view.width, case.noise, rng)
     usual_centre, usual_width = WINDOWS[case.view.organ]
     width = usual_width * (0.85 + 0.3 * case.gain)
     centre = usual_centre + 0.1 * width * (2 * case.level - 1)
-    shown: Array = (hounsfield + 240 * grain - centre) / width + 0.5
+    shown: Array = (hounsfield + grain - centre) / width + 0.5
     return shown
+
+
+def quantum_noise(hounsfield: Array, width: float, noise: float, rng: Generator) -> Array:
+    """Return the noise of CT slices [..., H, W] in Hounsfield units.
+
+    The noise of filtered back-projection grows with the attenuation along the rays that cross a
+    pixel; here these are its row and its column, and one photon count a pixel stands for them.
+
+    Args:
+        width: of a slice, in cm.
+        noise: 0..1, from the highest dose to the lowest.
+    """
+    size = hounsfield.shape[-1]
+    per_pixel = (0.02 / 1000) * (1000 + hounsfield) * (width / size)
+    path = (per_pixel.sum(axis=-2, keepdims=True) + per_pixel.sum(axis=-1, keepdims=True)) / 2
+    dose = 6e4 * 3 ** (1 - 2 * noise)
+    expected = np.maximum(dose * np.exp(-path), 4)
+    grain = (photons(rng, expected) - expected) / expected
+    grain -= blur(grain, 1 / size)  # the ramp filter takes out slow variations
+    hounsfield_units: Array = 240 * grain
+    return hounsfield_units
 
 
 def mr(case: Case, size: int, rng: Generator) -> Array:

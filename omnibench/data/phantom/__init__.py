@@ -1,7 +1,8 @@
 """`phantom`: images of made-up patients, drawn on demand: every task runs with no download.
 
 `phantom-easy` shows other patients in fewer views, with larger lesions and less noise: some hundred
-images and a minute of training are enough to tell models apart.
+images and a minute of training are enough to tell models apart. `phantom-volume` is made of
+studies, each of one or two stacks of slices through one body.
 """
 
 from omnibench.cards import DatasetCard
@@ -38,5 +39,25 @@ EASY_CARD = register_dataset(
             "note": "Generated test bench of made-up patients with large, clear lesions, so that "
             "minutes of training tell models apart: its scores say nothing of clinical worth.",
         }
+    )
+)
+
+VOLUME_CARD = register_dataset(
+    DatasetCard(
+        id="phantom-volume",
+        reader="omnibench.data.phantom.volumes:read",
+        tasks=("volumes",),
+        modality="CT (generated)",
+        labels="binary",
+        classes=("no lesion", "lesion"),
+        mask_classes=CARD.mask_classes,
+        channels=1,
+        resolution=64,
+        splits={"train": 160, "val": 60, "test": 160},
+        images_per_study=41,
+        primary={"volumes": "auc"},
+        licence=CARD.licence,
+        version=VERSION,
+        note=CARD.note,
     )
 )

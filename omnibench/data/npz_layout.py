@@ -1,0 +1,159 @@
+"""How an npz file lays a dataset out: any file with arrays named as MedMNIST's or MedSegBench's.
+
+For each split of train, val and test:
+
+- `{split}_images`: [N, H, W], [N, H, W, 1] or [N, H, W, 3]; uint8, or floats between 0 and 1.
+- `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
+- `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
+- `{split}_groups`, optional: [N] patient or study ids.
+- `{split}_quality`, optional: [N] numbers, the column `quality`; the larger the better.
+- `{split}_column_NAME`, optional: [N] texts or numbers, of which `columns` says what they serve.
+
+The layout is told from headers alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from omnibench.cards import SPLITS
+from omnibench.data.npz_archive import Archive, Member
+from omnibench.errors import DataError
+from omnibench.views import QUALITY
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arrays of a dataset, by split.
+
+    Attributes:
+        size: (H, W) of every image and mask.
+        labels, masks: empty where the dataset has none.
+        groups: of the splits that have them.
+        columns: of each split, by name.
+    """
+
+    images: Mapping[str, Member]
+    labels: Mapping[str, Member]
+    masks: Mapping[str, Member]
+    groups: Mapping[str, Member]
+    columns: Mapping[str, Mapping[str, Member]]
+    channels: Literal[1, 3]
+    size: tuple[int, int]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return the number of images of each split."""
+        return {split: member.shape[0] for split, member in self.images.items()}
+
+    @property
+    def resolution(self) -> int | None:
+        """Return the side of the images in pixels, if they are square."""
+        return self.size[0] if self.size[0] == self.size[1] else None
+
+
+def layout_of(archive: Archive, channels: int | None = None) -> Layout:
+    """Return the layout of an npz dataset.
+
+    Args:
+        channels: what the images must have, where that is known.
+
+    Raises:
+        DataError: an array is missing, or its type or shape fits none of the rules above.
+    """
+    where = archive.path
+    images = _of_all_splits(archive, "images")
+    labels = _of_all_splits(archive, "labels") or _of_all_splits(archive, "class")
+    masks = _of_all_splits(archive, "label")
+    if not images:
+        raise DataError(
+            f"{where} has no train_images, val_images and test_images; an npz dataset is made of "
+            "these with train_labels, val_labels and test_labels"
+        )
+    if not labels and not masks:
+        raise DataError(
+            f"{where} has neither labels (train_labels, ...) nor masks (train_label, ...); "
+            "add one of them for each split"
+        )
+    shapes = [_image_shape(where, member, channels) for member in images.values()]
+    for (split, member), shape in zip(images.items(), shapes, strict=True):
+        if shape != shapes[0]:
+            raise DataError(
+                f"{where}: {split}_images is {list(member.shape)} where train_images is "
+                f"{list(images['train'].shape)}; bring all splits to one size and one number of "
+                "channels"
+            )
+    height, width, depth = shapes[0]
+    for split, member in masks.items():
+        _check_mask(where, member, (images[split].shape[0], height, width))
+    groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
+    columns = {split: archive.members(f"{split}_column_") for split in SPLITS}
+    for split in SPLITS:
+        if (scores := archive.member(f"{split}_{QUALITY}")) is not None:
+            columns[split] = {**columns[split], QUALITY: scores}
+    return Layout(images, labels, masks, groups, columns, depth, (height, width))
+
+
+def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
+    """Return the arrays `{split}_{suffix}`: of every split or of none."""
+    members = {split: archive.member(f"{split}_{suffix}") for split in SPLITS}
+    absent = [f"{split}_{suffix}" for split, member in members.items() if member is None]
+    if len(absent) == len(SPLITS):
+        return {}
+    if absent:
+        raise DataError(
+            f"{archive.path} has no {' and no '.join(absent)}; add what is missing: a dataset has "
+            "the splits train, val and test"
+        )
+    return {split: member for split, member in members.items() if member is not None}
+
+
+def _image_shape(
+    where: Any, member: Member, channels: int | None
+) -> tuple[int, int, Literal[1, 3]]:
+    """Return (H, W, channels) of an image array."""
+    shape, dtype = member.shape, member.dtype
+    if dtype != "uint8" and dtype.kind != "f":
+        raise DataError(
+            f"{where}: {member.name} holds {dtype}; save uint8 images, or floats between 0 and 1 "
+            "(window CT and MR values first)"
+        )
+    if len(shape) == 3 and channels == 3:
+        raise DataError(
+            f"{where}: {member.name} is {list(shape)}, three dimensions where colour images have "
+            "four, [N, H, W, 3]; name a dataset of grey images or save the colour ones"
+        )
+    if len(shape) not in (3, 4) or (len(shape) == 4 and shape[3] not in (1, 3)):
+        hint = ""
+        if len(shape) == 4 and shape[1] in (1, 3):
+            hint = f" (channels stand last: {member.name}.transpose(0, 2, 3, 1))"
+        raise DataError(
+            f"{where}: {member.name} is {list(shape)}; save grey images as [N, H, W] or colour "
+            f"images as [N, H, W, 3]{hint}"
+        )
+    depth: Literal[1, 3] = 3 if len(shape) == 4 and shape[3] == 3 else 1
+    if channels is not None and depth != channels:
+        raise DataError(
+            f"{where}: {member.name} is {list(shape)}, colour images where grey ones "
+            "[N, H, W] are due; save one channel"
+        )
+    if 0 in shape:
+        raise DataError(
+            f"{where}: {member.name} is {list(shape)}, without an image; every split needs some"
+        )
+    return shape[1], shape[2], depth
+
+
+def _check_mask(where: Any, member: Member, expected: tuple[int, int, int]) -> None:
+    if member.shape not in (expected, (*expected, 1)):
+        hint = ""
+        if len(member.shape) < 3:
+            hint = f" (class numbers are called {member.name}s)"
+        raise DataError(
+            f"{where}: {member.name} is {list(member.shape)}; a mask has the size of its image, "
+            f"{list(expected)}{hint}"
+        )
+    if member.dtype.kind not in "iub":
+        raise DataError(
+            f"{where}: {member.name} holds {member.dtype}; save masks as uint8 class values"
+        )

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.cell import Unit, digest_of
+from omnibench.cell import Unit, canonical, digest_of
 from omnibench.errors import NumericError, StoreError, WeightsError
 from omnibench.feature_manifest import is_whole, read_manifest, rows_in, write_manifest
 from omnibench.feature_rows import FeatureRows
@@ -78,6 +78,8 @@ def feature_key(unit: Unit, split: str, kind: str, **sources: str) -> FeatureKey
         sources["draw"] = card.source if card.draw is None else f"{card.source}@{card.draw}"
     if recipe.get("pool", CARD) != CARD and kind == "embed":
         sources["pool"] = recipe["pool"]
+    if recipe.get("window") is not None:
+        sources["window"] = canonical(recipe["window"])
     # What else a unit is tested on decides nothing of these.
     own = {name: digest for name, digest in unit.sources.items() if "@" not in name}
     if "@" in split:  # corrupted images, by random numbers of this dataset

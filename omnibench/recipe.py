@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from omnibench.errors import RequestError
 from omnibench.registry import did_you_mean
 from omnibench.validation import validate
+from omnibench.window import Window
 
 if TYPE_CHECKING:
     from omnibench.cards import BackboneCard
@@ -31,6 +32,7 @@ COMMON_FIELDS = (
     "selection",
     "budget",
     "pool",
+    "window",
 )
 
 # Of the draw that `limit` makes, in the identity of what it limits: raised when other images come.
@@ -58,6 +60,8 @@ class Recipe(BaseModel):
             repetition's own (`per-repetition`); other backbones have no use for it.
         pool: what an embedding is: as the backbone's card says, its class token, or the mean of
             its patch tokens.
+        window: what a dataset's stored values are seen through, as `omnibench.window` says;
+            None for what the dataset declares.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -68,6 +72,7 @@ class Recipe(BaseModel):
     limit: int | None = Field(default=None, gt=0)
     init: Literal["fixed", "per-repetition"] = "fixed"
     pool: Literal["card", "cls", "mean"] = "card"
+    window: Window | None = None
 
 
 CARD = "card"  # of a recipe's `pool`: as the backbone's card says

@@ -5,12 +5,18 @@ from collections.abc import Iterator
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.data.declaration import declaration_of
+from omnibench.data.sources import takes_window
 from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.label_budget import WHOLE
 from omnibench.sources import Sources
 from omnibench.task import Task
 from omnibench.training.plan import batch_refusal
 from omnibench.views import QUALITY, SEVERAL_LABELS, External, Scored, no_scores
+
+NO_WINDOW = (
+    "its images are grey levels already, so that `window` in the recipe says nothing of it; leave "
+    "that out"
+)
 
 
 def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
@@ -30,6 +36,11 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     for view in unit.views:
         if isinstance(view, External) and (refusal := sources.survey_of(view.dataset)[0]):
             return (refusal,)
+    if unit.recipe.get("window") is not None:
+        tested = [view.dataset for view in unit.views if isinstance(view, External)]
+        for card in (unit.dataset, *tested):
+            if not takes_window(card):
+                return (f"{card.id}: {NO_WINDOW}",)
     if unit.mix is not None and isinstance(unit.mix.low, Scored) and unit.dataset.tasks:
         if unit.dataset.labels == "multi-label":
             return (f"{unit.dataset.id}: {SEVERAL_LABELS}",)

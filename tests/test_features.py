@@ -12,7 +12,9 @@ import pytest
 from omnibench import features as module
 from omnibench.errors import NumericError, WeightsError
 from omnibench.feature_manifest import read_manifest, write_manifest
-from omnibench.features import FeatureKey, FeatureStore, entries
+from omnibench.features import FeatureKey, FeatureStore, entries, feature_key
+from omnibench.sources import Sources
+from omnibench.suite import load
 
 KEY = FeatureKey({"dataset": "d", "backbone": "b"}, "train", 224, "backbone", "fp32", "embed")
 TRUTH = np.arange(50 * 3, dtype=np.float32).reshape(50, 3)
@@ -78,6 +80,18 @@ def test_every_field_of_the_key_decides() -> None:
         replace(KEY, limit=10),
     ]
     assert len({KEY.digest, *(other.digest for other in others)}) == 8
+
+
+def test_a_recipes_window_decides_only_where_there_is_one(tmp_path: Path) -> None:
+    unit = load("demo", Sources(tmp_path, tmp_path)).units[0]
+    assert unit.recipe["window"] is None
+    before = {name: value for name, value in unit.recipe.items() if name != "window"}
+    windows = [[40.0, 400.0], [40.0, 401.0], {"percentiles": [1.0, 99.0]}]
+    recipes = [unit.recipe, before, *({**before, "window": window} for window in windows)]
+    first, *others = (
+        feature_key(replace(unit, recipe=recipe), "test", "embed").digest for recipe in recipes
+    )
+    assert others[0] == first and len({first, *others}) == 4
 
 
 def test_a_pass_cut_short_goes_on_where_it_stopped(store: FeatureStore) -> None:

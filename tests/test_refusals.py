@@ -59,6 +59,11 @@ CAPTION = {"task": "captioning", "adaptations": ["bart-small"]}
         ),
         ({**CLASSIFY, "adaptations": ["knn"], "recipe": {"k": [2, 300], "limit": 100}}, None),
         (
+            {**CLASSIFY, "recipe": {"window": [40, 400]}},
+            "phantom: its images are grey levels already, so that `window` in the recipe says "
+            "nothing of it; leave that out",
+        ),
+        (
             {**CLASSIFY, "recipe": {"limit": 2}},
             "phantom: recipe.limit 2 leaves fewer training images than the 5 classes; raise it",
         ),

@@ -6,6 +6,11 @@
     mask_values: {0: background, 1: lesion, 255: lesion}
     ignore: [254]                  # left out of the loss and of every metric
     columns: [sex, age, site]      # for subgroups in a report, as `columns` says
+    window: [40, 400]              # of values that are no grey levels, as `window` says
+    split_seed: 1                  # of splits that are drawn, as `study_table` says
+    shared_patients: allowed       # the same patient may be in two splits
+    spacing: [1, 1, 3]             # mm that volumes are resampled to: to the right, front, head
+    axis: axial                    # of a volume's slices, or sagittal, coronal
     strict: true                   # warnings about the data become refusals
 
 A mask value is a number (a grey level, or an index of a palette), a range "128..255", or a colour
@@ -25,6 +30,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from omnibench.cards import DatasetCard
 from omnibench.errors import DataError, RequestError
 from omnibench.validation import validate
+from omnibench.window import Window
 from omnibench.yaml_file import read_yaml
 
 if TYPE_CHECKING:
@@ -33,8 +39,10 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 64  # more mask values than these are grey levels
 VOID, UNDECLARED = 255, 254  # class indices of pixels that are ignored, and that nothing declares
+UNDECIDING = {"strict", "columns", "shared_patients"}
 VALUE = re.compile(r"(\d{1,3})(?:\.\.(\d{1,3}))?|#[0-9a-f]{6}")
 Colour = tuple[int, int, int]
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _mask_value(given: Any) -> str:
@@ -63,6 +71,11 @@ class Declaration(BaseModel):
         mask_values: mask value -> name of its class; several values may be one class.
         ignore: mask values of pixels that are left out of the loss and of every metric.
         columns: names of what is read of each image for comparisons of subgroups.
+        window: what stored values are seen through.
+        split_seed: of splits that are drawn.
+        shared_patients: "allowed" where a patient may be in two splits.
+        spacing: mm that volumes are resampled to, along x, y and z; None for their own.
+        axis: the plane of the slices that volumes are cut into; None where spacings tell it.
         strict: refuse what is otherwise a warning.
     """
 
@@ -72,16 +85,19 @@ class Declaration(BaseModel):
     mask_values: dict[MaskValue, str] = Field(default_factory=dict)
     ignore: tuple[MaskValue, ...] = ()
     columns: tuple[str, ...] = ()
+    window: Window | None = None
+    split_seed: Annotated[int, Field(ge=0)] = 0
+    shared_patients: Literal["refused", "allowed"] = "refused"
+    spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
+    axis: Literal["sagittal", "coronal", "axial"] | None = None
     strict: bool = False
 
     def digest(self, source: str) -> str:
         """Return a source digest with what is declared in it; without a declaration as it is.
 
-        Neither `strict` nor `columns` decides a number of a cell.
+        None of `strict`, `columns` and `shared_patients` decides a number of a cell.
         """
-        declared = self.model_dump(
-            mode="json", exclude_defaults=True, exclude={"strict", "columns"}
-        )
+        declared = self.model_dump(mode="json", exclude_defaults=True, exclude=UNDECIDING)
         if not declared:
             return source
         declared["mask_values"] = list(self.mask_values.items())  # their order numbers the classes

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from omnibench.window import Window
+
 # What a pixel is: `Images` alone are uint8, `Images[np.float32]` are float maps.
 T = TypeVar("T")
 Pixel = TypeVar("Pixel", bound="np.generic", default="np.uint8", covariant=True)
@@ -42,6 +44,15 @@ class Resizable(Protocol):
 
     def at(self, size: int) -> Self:
         """Return the same as it is decoded for an input of this size."""
+        ...
+
+
+@runtime_checkable
+class Windowable(Protocol):
+    """Images whose stored values become grey levels when they are read."""
+
+    def windowed(self, window: Window) -> Self:
+        """Return the same as it is seen through this window."""
         ...
 
 
@@ -90,6 +101,9 @@ class SubsetImages(Images[Pixel]):
     def at(self, size: int) -> Self:
         return type(self)(at_size(self.base, size), self.indices)
 
+    def windowed(self, window: Window) -> Self:
+        return type(self)(in_window(self.base, window), self.indices)
+
     def read_native(self, index: int) -> NDArray[Pixel]:
         return native(self.base, int(self.indices[index]))
 
@@ -97,6 +111,11 @@ class SubsetImages(Images[Pixel]):
 def at_size(values: T, size: int) -> T:
     """Return values as decoded for an input of this size; as they are where nothing is decoded."""
     return values.at(size) if isinstance(values, Resizable) else values
+
+
+def in_window(values: T, window: Window) -> T:
+    """Return values as seen through this window; as they are where nothing is windowed."""
+    return values.windowed(window) if isinstance(values, Windowable) else values
 
 
 def is_native(images: Images[Pixel]) -> TypeGuard[Native[Pixel]]:

@@ -145,6 +145,12 @@ def reader_of(card: DatasetCard) -> Reader | None:
     return None if ":" in card.reader else readers.get(card.reader)
 
 
+def takes_window(card: DatasetCard) -> bool:
+    """Return whether a dataset holds stored values, which a window makes grey levels of."""
+    reader = reader_of(card)
+    return reader is not None and "window" in reader.declares
+
+
 def load(card: DatasetCard, data_dir: Path) -> Dataset:
     """Read a dataset with its card's reader.
 

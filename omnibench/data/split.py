@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from omnibench.data.images import Images, SubsetImages, at_size
+from omnibench.data.images import Images, SubsetImages, at_size, in_window
 from omnibench.data.targets import Target
 from omnibench.errors import DataError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from omnibench.cards import DatasetCard
+    from omnibench.window import Window
 
 TargetKind = TypeVar("TargetKind", bound=Target)
 BY_STUDY = "by_study"
@@ -177,6 +178,10 @@ class Split:
         """Return the split with all that is decoded when it is read, for an input of this size."""
         return self._changed(lambda value: at_size(value, size))
 
+    def windowed(self, window: Window) -> Self:
+        """Return the split with all that is windowed when it is read seen through this window."""
+        return self._changed(lambda value: in_window(value, window))
+
     def _changed(self, change: Callable[[Any], Any]) -> Self:
         """Return the split with a change to each field and each target that it has."""
         values = {part.name: getattr(self, part.name) for part in fields(self)}
@@ -209,6 +214,13 @@ class Dataset:
     def at(self, size: int) -> Self:
         """Return the dataset as its images and targets are decoded for an input of this size."""
         splits = {name: split.at(size) for name, split in self.splits.items()}
+        return replace(self, splits=splits)
+
+    def windowed(self, window: Window | None) -> Self:
+        """Return the dataset as seen through a recipe's window; None for its own."""
+        if window is None:
+            return self
+        splits = {name: split.windowed(window) for name, split in self.splits.items()}
         return replace(self, splits=splits)
 
     def target(self, split: str, name: str, kind: type[TargetKind]) -> TargetKind:

@@ -9,17 +9,18 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data import Dataset, Labels, Split
 from omnibench.data.sources import load_once
+from omnibench.window import window_of
 
 
 def unit_dataset(unit: Unit, context: Context) -> Dataset:
-    """Return a unit's dataset, decoded for its input size and cut to its recipe's limit.
+    """Return a unit's dataset as its recipe has it: its window, input size and limit.
 
     Raises:
         DataError: as `load_once`.
     """
     recipe, source = unit.recipe, unit.sources["dataset"]
     dataset = load_once(unit.dataset, context.data, source, recipe["input_size"])
-    return limited(dataset, recipe["limit"])
+    return limited(dataset.windowed(window_of(recipe)), recipe["limit"])
 
 
 def limited(dataset: Dataset, limit: int | None) -> Dataset:

@@ -18,6 +18,7 @@ from omnibench.data.sources import load
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
 from omnibench.views import LOW, Corrupted, External
+from omnibench.window import window_of
 
 TEST = "test"
 KEPT = 2  # datasets that are kept for the next unit
@@ -139,7 +140,7 @@ def _corrupted(unit: Unit, view: Corrupted, dataset: Dataset) -> ViewSplit:
 def _of_other(unit: Unit, view: External, card: DatasetCard, context: Context) -> ViewSplit:
     own = unit.on(view)
     dataset = _loaded(view.dataset, context, own.sources["dataset"])
-    dataset = dataset.at(unit.recipe["input_size"])
+    dataset = dataset.at(unit.recipe["input_size"]).windowed(window_of(unit.recipe))
     dataset = limited(dataset, unit.recipe["limit"])
     name = TEST if TEST in dataset.splits else list(dataset.splits)[-1]
     whole = dataset.splits[name]

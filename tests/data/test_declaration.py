@@ -42,6 +42,10 @@ def test_it_lies_in_the_folder_or_beside_the_file(tmp_path: Path) -> None:
         ('mask_values: {0: a, "#ff0000": b}', "all values by colour, or all by number"),
         ('ignore: ["#ff0000"]', "all values by colour, or all by number"),
         ("mask_values: [0, 1]", "mask_values: "),
+        ("window: [40, 0]", r"window: it is \[centre, width\]"),
+        ("window: {percentiles: [99, 1]}", "window: it is "),
+        ("spacing: [1, 1]", "spacing"),
+        ("axis: z", "axis: "),
         ("- a", "it: "),
         ("a: [", "not a YAML file"),
         ("[" * 3000, "not a YAML file"),
@@ -95,10 +99,13 @@ def test_the_digest_changes_with_what_decides_numbers_alone(tmp_path: Path) -> N
     texts = (
         *("labels: ordinal", "ignore: [3]", "mask_values: {0: a, 1: b}"),
         *("mask_values: {1: b, 0: a}", "mask_values: {0: a, 1: c}"),
+        *("window: [40, 400]", "window: [40, 401]", "window: {percentiles: [1, 99]}"),
+        *("spacing: [1, 1, 3]", "axis: axial", "split_seed: 1"),
     )
     digests = {declared(tmp_path, text).digest(source) for text in texts}
     assert len(digests) == len(texts)
-    assert declared(tmp_path, "strict: true").digest(source) == source
+    for text in ("strict: true", "shared_patients: allowed", "split_seed: 0"):
+        assert declared(tmp_path, text).digest(source) == source
     spaced = declared(tmp_path, "# a remark\nignore:  [ 3 ]\nstrict: true")
     assert spaced.digest(source) == declared(tmp_path, "ignore: [3]").digest(source) in digests
 

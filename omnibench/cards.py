@@ -49,7 +49,8 @@ class WeightsCard(Card):
             "model_ema".
         checksum: of the weights file; a file that differs is refused.
         revision: the hub revision that is loaded.
-        package: an importable package that ships the weights, for a builder that reads them there.
+        package: an importable package that ships the weights, or several that ship a part each,
+            for a builder that reads them there.
         companions: further files of the hub repository that are needed, such as a tokenizer's.
         trust_remote_code: run code that the hub repository ships (`transformers:` only).
     """
@@ -62,7 +63,7 @@ class WeightsCard(Card):
     weights_key: str | None = None
     checksum: Checksum | None = None
     revision: str | None = None
-    package: str | None = None
+    package: str | tuple[str, ...] | None = None
     companions: tuple[str, ...] = ()
     trust_remote_code: bool = False
 

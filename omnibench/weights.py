@@ -3,7 +3,9 @@
 No torch here, so that `plan` and `weights list` can tell what is absent.
 """
 
+import hashlib
 import importlib.util
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from omnibench import hub_access
 from omnibench.cards import WeightsCard
 from omnibench.data.checksums import checksum_like, hash_file, sha256_of
 from omnibench.errors import MissingWeightsError, RequestError, WeightsError
+from omnibench.files import read_regular
 from omnibench.weight_folders import INDEX_SUFFIX, WEIGHT_NAMES, weight_map, with_shards
 from omnibench.weight_folders import weights_files as weights_files  # a part of this module, too
 
@@ -207,6 +210,37 @@ def packaged_file(package: str, name: str, checksum: str) -> Path:
         MissingWeightsError: the package is not installed or ships no such file.
         WeightsError: the file is not the pinned one.
     """
+    path = _packaged(package, name)
+    verify(path, checksum)
+    return path
+
+
+def packaged_parts(packages: Iterable[str], name: str, size: int, checksum: str) -> bytes:
+    """Return a weights file of which installed Python packages ship a part each, joined.
+
+    Nothing of the packages is run.
+
+    Args:
+        name: of each part in its package.
+        size: of the whole in bytes.
+        checksum: of the whole, "sha256:...".
+
+    Raises:
+        MissingWeightsError: a package is not installed or ships no such file.
+        WeightsError: the parts do not make the pinned file.
+    """
+    paths = [_packaged(package, name) for package in packages]
+    if sum(path.stat().st_size for path in paths) == size:  # or it is not even read
+        content = b"".join(map(read_regular, paths))
+        if f"sha256:{hashlib.sha256(content).hexdigest()}" == checksum:
+            return content
+    raise WeightsError(
+        f"the parts {', '.join(map(str, paths))} do not make the pinned file of {size} bytes and "
+        f"{checksum.replace(':', ' ')}; install their packages again"
+    )
+
+
+def _packaged(package: str, name: str) -> Path:
     spec = importlib.util.find_spec(package)
     folders = list(spec.submodule_search_locations or ()) if spec else []
     path = Path(folders[0]) / name if folders else None
@@ -214,7 +248,6 @@ def packaged_file(package: str, name: str, checksum: str) -> Path:
         raise MissingWeightsError(
             f"the weights file {name} is absent; install the package {package.replace('_', '-')}"
         )
-    verify(path, checksum)
     return path
 
 

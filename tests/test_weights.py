@@ -92,6 +92,29 @@ def test_a_packaged_file_that_is_absent_names_the_package() -> None:
         weights.packaged_file("no_such_package", "w.pth", "sha256:" + "0" * 64)
 
 
+def test_parts_of_several_packages_make_the_pinned_file_or_are_refused_unread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    names = ("first_part_of_tests", "second_part_of_tests")
+    for name, half in zip(names, (CONTENT[:7], CONTENT[7:]), strict=True):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('it is run')\n")
+        (tmp_path / name / "part.bin").write_bytes(half)
+    pinned = len(CONTENT), f"sha256:{hashlib.sha256(CONTENT).hexdigest()}"
+    assert weights.packaged_parts(names, "part.bin", *pinned) == CONTENT
+    for order in (names[::-1], names[:1]):
+        with pytest.raises(WeightsError, match=r"do not make the pinned file of .* again$"):
+            weights.packaged_parts(order, "part.bin", *pinned)
+    monkeypatch.setattr(weights, "read_regular", lambda path: pytest.fail("it is read"))
+    (tmp_path / names[0] / "part.bin").write_bytes(CONTENT)
+    with pytest.raises(WeightsError, match="install their packages again"):
+        weights.packaged_parts(names, "part.bin", *pinned)
+    (tmp_path / names[1] / "part.bin").unlink()
+    with pytest.raises(MissingWeightsError, match="install the package second-part-of-tests"):
+        weights.packaged_parts(names, "part.bin", *pinned)
+
+
 def test_the_files_of_a_local_source_are_named_in_a_stable_order(tmp_path: Path) -> None:
     names = ("config.json", "preprocessor_config.json", "model.safetensors", "README.md", "x.pth")
     for name in names:

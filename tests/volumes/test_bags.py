@@ -1,10 +1,12 @@
 """How slices are laid out: by study, view and place, whatever order they come in."""
 
 import numpy as np
+import pytest
 import torch
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Labels, Split
+from omnibench.errors import DataError
 from omnibench.tasks.volumes.bags import Layout, views_of, with_absent
 
 VIEWS = ("axial", "sagittal")
@@ -64,3 +66,11 @@ def test_views_are_those_of_all_splits() -> None:
     card = DatasetCard(id="x", reader="a:b", tasks=("volumes",))
     whole = split_of([0, 1, 2, 3, 4])
     assert views_of(Dataset(card, {"train": whole.take(np.array([4])), "test": whole})) == VIEWS
+
+
+def test_views_that_the_card_does_not_name_are_refused() -> None:
+    card = DatasetCard(id="x", reader="a:b", tasks=("volumes",), views=("sagittal", "axial"))
+    whole = split_of([0, 1, 2, 3, 4])
+    assert views_of(Dataset(card, {"test": whole})) == VIEWS
+    with pytest.raises(DataError, match="of the views axial, its card names sagittal, axial"):
+        views_of(Dataset(card, {"test": whole.take(np.array([4]))}))

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.stats.rates import binary_auc
-from omnibench.task import Metric, Predictions, metrics_of_pass
+from omnibench.task import Chance, Metric, Predictions, metrics_of_pass
+from omnibench.tasks.classification.chance import EQUAL_SCORES
 from omnibench.tasks.classification.metrics import METRICS as CLASSIFICATION
 from omnibench.tasks.classification.metrics import omnirad_classification
 
@@ -45,14 +46,18 @@ def missing(predictions: Predictions) -> Mapping[str, float | None]:
     """Return the AUC of the studies with each pattern of views, the worst, and what is lost.
 
     `auc-A+B` is of the studies that have the views A and B and no others; `drop` is the AUC of
-    those with all views less the worst. Undefined ones are None and take no part.
+    those with all views less the worst. Undefined ones are None and take no part. {} where all
+    studies have the same views.
     """
     names = sorted(name for name in predictions if name.startswith(PRESENT))
     if not names:
         return {}
     present = np.stack([predictions[name] == 1 for name in names], axis=1)
+    patterns = np.unique(present, axis=0)[::-1]
+    if len(patterns) == 1:
+        return {}
     areas: dict[str, float | None] = {}
-    for pattern in np.unique(present, axis=0)[::-1]:
+    for pattern in patterns:
         views = [
             name.removeprefix(PRESENT) for name, there in zip(names, pattern, strict=True) if there
         ]
@@ -66,8 +71,34 @@ def missing(predictions: Predictions) -> Mapping[str, float | None]:
     return {**areas, "worst": worst, "drop": drop}
 
 
+def chance_of_slices(predictions: Predictions) -> Mapping[str, Chance]:
+    """Return what the same weight for every slice scores."""
+    if WEIGHT not in predictions:
+        return {}
+    same = np.zeros_like(predictions[WEIGHT])
+    areas = slices({**predictions, WEIGHT: same})
+    return _chances(areas, "the same weight for every slice")
+
+
+def chance_of_missing(predictions: Predictions) -> Mapping[str, Chance]:
+    """Return what the same score for every study scores."""
+    same = np.zeros_like(predictions["test_logits"])
+    return _chances(missing({**predictions, "test_logits": same}), EQUAL_SCORES)
+
+
+def _chances(areas: Mapping[str, float | None], guess: str) -> Mapping[str, Chance]:
+    return {name: Chance(area, guess) for name, area in areas.items() if area is not None}
+
+
 METRICS: tuple[Metric, ...] = (
     *(metric for metric in CLASSIFICATION if metric.definition != "omnirad-classification-4dp"),
-    *metrics_of_pass("slices", ("auc",), slices, reported=("auc",)),
-    *metrics_of_pass("missing", ("auc-*", "worst", "drop"), missing, down=("drop",)),
+    *metrics_of_pass("slices", ("auc",), slices, reported=("auc",), chance=chance_of_slices),
+    *metrics_of_pass(
+        "missing",
+        ("auc-*", "worst", "drop"),
+        missing,
+        reported=("worst", "drop"),
+        down=("drop",),
+        chance=chance_of_missing,
+    ),
 )

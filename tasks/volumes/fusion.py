@@ -70,12 +70,18 @@ class StatisticFusion(Fusion):
 class TransformerFusion(Fusion):
     """A transformer over the slices of all views; what is read out is a class token.
 
-    Tokens are slices with a sine-cosine code of their place among those of their view and, where
-    there are several views, a learned code of that; pre-norm layers of width D, MLPs of 4 D.
+    Tokens are projected slices with a sine-cosine code of their place among those of their view
+    and, where there are several views, a learned code of that; pre-norm layers, MLPs four times as
+    wide.
+
+    Args:
+        embedding: D of the slices.
+        width: of the tokens.
     """
 
-    def __init__(self, width: int, views: int, layers: int, heads: int) -> None:
+    def __init__(self, embedding: int, width: int, views: int, layers: int, heads: int) -> None:
         super().__init__(width)
+        self.project = nn.Linear(embedding, width)
         self.first = nn.Parameter(torch.empty(1, 1, width))
         self.code = nn.Parameter(torch.empty(views if views > 1 else 0, width))
         for parameter in (self.first, self.code):
@@ -90,8 +96,9 @@ class TransformerFusion(Fusion):
 
     def forward(self, slices: Slices) -> Fused:
         features, there = slices
-        count, views, longest, width = features.shape
-        tokens = features + places(longest, width).to(features)
+        count, views, longest = there.shape
+        tokens = self.project(features)
+        tokens = tokens + places(longest, self.width).to(tokens)
         if views > 1:
             tokens = tokens + self.code[:, None]
         tokens = tokens.masked_fill(~there[..., None], 0.0).flatten(1, 2)
@@ -116,4 +123,5 @@ def attention(options: Mapping[str, Any], width: int, views: int) -> Fusion:
 
 def transformer(options: Mapping[str, Any], width: int, views: int) -> Fusion:
     """Return the transformer of `transformer`."""
-    return TransformerFusion(width, views, options["layers"], options["heads"])
+    shape = (options["width"], views, options["layers"], options["heads"])
+    return TransformerFusion(width, *shape)

@@ -11,11 +11,12 @@ class TransformerOptions(BaseModel):
     """Options of `transformer`.
 
     Attributes:
-        layers, heads: of the transformer over slices; the heads divide the backbone's width.
+        width, layers, heads: of the transformer over slices; the heads divide its width.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    width: Count = 256
     layers: Count = 1
     heads: Count = 4
 

@@ -14,11 +14,8 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from of_labels(unit, facts)
     if unit.adaptation == MULTI_PLANE and len(unit.dataset.views) < 2:
         yield "multi-plane joins several views, of which its studies have one; take 'attention'"
-    heads, width = unit.options.get("heads"), unit.backbone.width
+    heads, width = unit.options.get("heads"), unit.options.get("width", unit.backbone.width)
     if unit.options.get("fusion") == "late":
         heads = None
     if heads is not None and width is not None and width % heads:
-        yield (
-            f"options.heads {heads} does not divide the width {width} of {unit.backbone.id}; give "
-            "a number that does"
-        )
+        yield f"options.heads {heads} does not divide the width {width}; give a number that does"

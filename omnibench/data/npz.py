@@ -37,6 +37,7 @@ from omnibench.data.labels import (
 from omnibench.data.npz_archive import Archive
 from omnibench.data.npz_layout import Layout, layout_of
 from omnibench.data.npz_streams import streams_of
+from omnibench.data.npz_volumes import TASK, split_of
 from omnibench.data.packing import Stream, pack
 from omnibench.errors import DataError
 
@@ -59,21 +60,23 @@ def card_of(path: Path) -> DatasetCard:
         if layout.labels:
             kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
         _columns(archive, layout)  # refused before a run
+    tasks = (
+        *["classification" if layout.slices is None else TASK] * bool(layout.labels),
+        *["segmentation"] * bool(layout.masks),
+    )
     used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
     refuse_unused(path, used)
     return local_card(
         "npz",
         path,
-        tasks=(
-            *["classification"] * bool(layout.labels),
-            *["segmentation"] * bool(layout.masks),
-        ),
+        tasks=tasks,
         labels=kind,
         classes=classes,
-        primary={"classification": primary_metric(kind)} if kind else {},
+        primary={tasks[0]: primary_metric(kind)} if kind else {},
         channels=layout.channels,
         resolution=layout.resolution,
         splits=layout.counts,
+        images_per_study=layout.slices,
     )
 
 
@@ -88,7 +91,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """
     path, checksum = _source(card, data_dir)
     with Archive(path) as archive:
-        layout = layout_of(archive, card.channels)
+        layout = layout_of(archive, card)
         _check_counts(card, layout, path)
         labels = _labels(archive, layout, declaration_of(card).labels)
         if card.labels is not None:
@@ -104,6 +107,14 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
         columns = _columns(archive, layout)
     digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
+    if layout.slices is not None:
+        splits = {
+            split: split_of(
+                split, images[f"{split}_images"], values, groups.get(split), columns[split]
+            )
+            for split, values in labels.items()
+        }
+        return Dataset(card, splits, digests)
     targets: dict[str, dict[str, Target]] = {split: {} for split in SPLITS}
     for split, values in labels.items():
         targets[split]["labels"] = Labels(values)
@@ -164,7 +175,7 @@ def _way_out(checksum: str, path: Path) -> str:
 def _check_counts(card: DatasetCard, layout: Layout, path: Path) -> None:
     if card.splits and card.splits != layout.counts:
         raise DataError(
-            f"{path} holds {layout.counts} images where '{card.id}' has {card.splits}; "
+            f"{path} holds {layout.counts} {layout.what}s where '{card.id}' has {card.splits}; "
             "put the right file there"
         )
     if card.resolution is not None and layout.size != (card.resolution, card.resolution):
@@ -183,7 +194,7 @@ def _labels(
         if member.shape and member.shape[0] != layout.counts[split]:
             raise DataError(
                 f"{archive.path}: {member.name} holds {member.shape[0]} labels for "
-                f"{layout.counts[split]} images; save one for each"
+                f"{layout.counts[split]} {layout.what}s; save one for each"
             )
     labels = {}
     for split, member in layout.labels.items():
@@ -198,7 +209,7 @@ def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:
     if member.dtype.kind not in "iuU" or member.shape != (layout.counts[split],):
         raise DataError(
             f"{archive.path}: {member.name} is {member.dtype} {list(member.shape)}; save one "
-            "number or string for each image"
+            f"number or string for each {layout.what}"
         )
     return archive.array(member.name).astype(np.str_)
 
@@ -212,7 +223,7 @@ def _columns(archive: Archive, layout: Layout) -> dict[str, Columns]:
             if member.dtype.kind not in "iufbU" or member.shape != (layout.counts[split],):
                 raise DataError(
                     f"{archive.path}: {member.name} is {member.dtype} {list(member.shape)}; save "
-                    "one number or text for each image"
+                    f"one number or text for each {layout.what}"
                 )
             values = archive.array(member.name)
             if member.dtype.kind in "bU":

@@ -8,16 +8,19 @@ For each split of train, val and test:
 - `{split}_groups`, optional: [N] patient or study ids.
 - `{split}_quality`, optional: [N] numbers, the column `quality`; the larger the better.
 - `{split}_column_NAME`, optional: [N] texts or numbers, of which `columns` says what they serve.
+- `{split}_volumes`, in the place of images and masks: as `npz_volumes` says.
 
 The layout is told from headers alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from pathlib import Path
+from typing import Literal
 
-from omnibench.cards import SPLITS
+from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data.npz_archive import Archive, Member
+from omnibench.data.npz_volumes import TASK, volume_shape
 from omnibench.errors import DataError
 from omnibench.views import QUALITY
 
@@ -27,7 +30,9 @@ class Layout:
     """The arrays of a dataset, by split.
 
     Attributes:
+        images: of single images, or of volumes.
         size: (H, W) of every image and mask.
+        slices: D of volumes; None of single images.
         labels, masks: empty where the dataset has none.
         groups: of the splits that have them.
         columns: of each split, by name.
@@ -40,10 +45,16 @@ class Layout:
     columns: Mapping[str, Mapping[str, Member]]
     channels: Literal[1, 3]
     size: tuple[int, int]
+    slices: int | None = None
+
+    @property
+    def what(self) -> str:
+        """Return what there is a label for each of: "image" or "volume"."""
+        return "image" if self.slices is None else "volume"
 
     @property
     def counts(self) -> dict[str, int]:
-        """Return the number of images of each split."""
+        """Return the number of images, or of volumes, of each split."""
         return {split: member.shape[0] for split, member in self.images.items()}
 
     @property
@@ -52,38 +63,58 @@ class Layout:
         return self.size[0] if self.size[0] == self.size[1] else None
 
 
-def layout_of(archive: Archive, channels: int | None = None) -> Layout:
+def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     """Return the layout of an npz dataset.
 
     Args:
-        channels: what the images must have, where that is known.
+        card: of a dataset whose channels are known, and whether it is made of volumes.
 
     Raises:
         DataError: an array is missing, or its type or shape fits none of the rules above.
     """
     where = archive.path
-    images = _of_all_splits(archive, "images")
+    images, volumes = _of_all_splits(archive, "images"), _of_all_splits(archive, "volumes")
+    if images and volumes:
+        raise DataError(
+            f"{where} has both images (train_images, ...) and volumes (train_volumes, ...); save "
+            "them as two datasets"
+        )
+    if card is not None and TASK in card.tasks:
+        images, volumes = {}, volumes or images  # MedMNIST3D calls its volumes images
     labels = _of_all_splits(archive, "labels") or _of_all_splits(archive, "class")
     masks = _of_all_splits(archive, "label")
-    if not images:
+    if volumes and (masks or not labels):
+        raise DataError(
+            f"{where} has {'masks (train_label, ...)' if masks else 'no labels'} beside volumes, "
+            "of which each has a label (train_labels, ...) and none a mask; "
+            f"{'leave them out' if masks else 'add them'}"
+        )
+    if not images and not volumes:
         raise DataError(
             f"{where} has no train_images, val_images and test_images; an npz dataset is made of "
-            "these with train_labels, val_labels and test_labels"
+            "these, or of train_volumes and so on, with train_labels, val_labels and test_labels"
         )
     if not labels and not masks:
         raise DataError(
             f"{where} has neither labels (train_labels, ...) nor masks (train_label, ...); "
             "add one of them for each split"
         )
-    shapes = [_image_shape(where, member, channels) for member in images.values()]
-    for (split, member), shape in zip(images.items(), shapes, strict=True):
-        if shape != shapes[0]:
+    stored = images or volumes
+    shapes: dict[str, tuple[int | None, int, int, Literal[1, 3]]] = {}
+    for split, member in stored.items():
+        _check_values(where, member)
+        shapes[split] = (
+            volume_shape(where, member)
+            if volumes
+            else (None, *_image_shape(where, member, card.channels if card else None))
+        )
+        if shapes[split] != shapes["train"]:
             raise DataError(
-                f"{where}: {split}_images is {list(member.shape)} where train_images is "
-                f"{list(images['train'].shape)}; bring all splits to one size and one number of "
-                "channels"
+                f"{where}: {member.name} is {list(member.shape)} where {stored['train'].name} is "
+                f"{list(stored['train'].shape)}; bring all splits to one size and one number of "
+                f"{'slices' if volumes else 'channels'}"
             )
-    height, width, depth = shapes[0]
+    slices, height, width, channels = shapes["train"]
     for split, member in masks.items():
         _check_mask(where, member, (images[split].shape[0], height, width))
     groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
@@ -91,7 +122,7 @@ def layout_of(archive: Archive, channels: int | None = None) -> Layout:
     for split in SPLITS:
         if (scores := archive.member(f"{split}_{QUALITY}")) is not None:
             columns[split] = {**columns[split], QUALITY: scores}
-    return Layout(images, labels, masks, groups, columns, depth, (height, width))
+    return Layout(stored, labels, masks, groups, columns, channels, (height, width), slices)
 
 
 def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
@@ -108,16 +139,19 @@ def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
     return {split: member for split, member in members.items() if member is not None}
 
 
+def _check_values(where: Path, member: Member) -> None:
+    if member.dtype != "uint8" and member.dtype.kind != "f":
+        raise DataError(
+            f"{where}: {member.name} holds {member.dtype}; save uint8 images, or floats between 0 "
+            "and 1 (window CT and MR values first)"
+        )
+
+
 def _image_shape(
-    where: Any, member: Member, channels: int | None
+    where: Path, member: Member, channels: int | None
 ) -> tuple[int, int, Literal[1, 3]]:
     """Return (H, W, channels) of an image array."""
-    shape, dtype = member.shape, member.dtype
-    if dtype != "uint8" and dtype.kind != "f":
-        raise DataError(
-            f"{where}: {member.name} holds {dtype}; save uint8 images, or floats between 0 and 1 "
-            "(window CT and MR values first)"
-        )
+    shape = member.shape
     if len(shape) == 3 and channels == 3:
         raise DataError(
             f"{where}: {member.name} is {list(shape)}, three dimensions where colour images have "
@@ -127,6 +161,8 @@ def _image_shape(
         hint = ""
         if len(shape) == 4 and shape[1] in (1, 3):
             hint = f" (channels stand last: {member.name}.transpose(0, 2, 3, 1))"
+        elif len(shape) == 4:
+            hint = " (volumes [N, D, H, W] are called train_volumes and so on)"
         raise DataError(
             f"{where}: {member.name} is {list(shape)}; save grey images as [N, H, W] or colour "
             f"images as [N, H, W, 3]{hint}"
@@ -144,7 +180,7 @@ def _image_shape(
     return shape[1], shape[2], depth
 
 
-def _check_mask(where: Any, member: Member, expected: tuple[int, int, int]) -> None:
+def _check_mask(where: Path, member: Member, expected: tuple[int, int, int]) -> None:
     if member.shape not in (expected, (*expected, 1)):
         hint = ""
         if len(member.shape) < 3:

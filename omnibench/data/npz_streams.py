@@ -1,6 +1,7 @@
 """Images and masks of an npz file as they are kept: uint8, converted piece by piece."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,13 +18,16 @@ Convert = Callable[[NDArray[Any], int, str], NDArray[np.uint8]]
 def streams_of(archive: Archive, layout: Layout) -> dict[str, Stream]:
     """Return `{split}_images` and, where there are any, `{split}_masks` as they will be kept.
 
-    Grey images and masks lose a channel axis they may have: [N, H, W].
+    Grey images and masks lose a channel axis they may have, and volumes become the slices of all:
+    [N, H, W].
     """
     streams = {}
     pixel = (3,) if layout.channels == 3 else ()
+    convert = partial(image_values, what=layout.what)
     for split, count in layout.counts.items():
+        images = count * (layout.slices or 1)
         streams[f"{split}_images"] = _stream(
-            archive, layout.images[split], (count, *layout.size, *pixel), image_values
+            archive, layout.images[split], (images, *layout.size, *pixel), convert
         )
         if split in layout.masks:
             streams[f"{split}_masks"] = _stream(
@@ -32,13 +36,16 @@ def streams_of(archive: Archive, layout: Layout) -> dict[str, Stream]:
     return streams
 
 
-def image_values(chunk: NDArray[Any], first: int, where: str) -> NDArray[np.uint8]:
+def image_values(
+    chunk: NDArray[Any], first: int, where: str, what: str = "image"
+) -> NDArray[np.uint8]:
     """Return images as uint8: as they are, or floats between 0 and 1 times 255, rounded.
 
     Args:
         chunk: [n, ...] uint8 or floats.
         first: index of the first of them in its split.
         where: file and array, for the message.
+        what: each of the n is, for the message.
 
     Raises:
         DataError: a float is NaN or outside 0..1.
@@ -51,6 +58,7 @@ def image_values(chunk: NDArray[Any], first: int, where: str) -> NDArray[np.uint
         first,
         where,
         "float images must lie between 0 and 1: scale them, or save uint8",
+        what,
     )
     # float16 has too few digits for the product to round as float32's does
     scaled = chunk.astype(np.promote_types(chunk.dtype, np.float32)) * 255
@@ -84,8 +92,13 @@ def _stream(archive: Archive, member: Member, shape: tuple[int, ...], convert: C
 
 
 def _refuse_first(
-    bad: NDArray[np.bool_], chunk: NDArray[Any], first: int, where: str, rule: str
+    bad: NDArray[np.bool_],
+    chunk: NDArray[Any],
+    first: int,
+    where: str,
+    rule: str,
+    what: str = "image",
 ) -> None:
     if bad.any():
         position = np.unravel_index(int(bad.argmax()), bad.shape)
-        raise DataError(f"{where} holds {chunk[position]} in image {first + position[0]}; {rule}")
+        raise DataError(f"{where} holds {chunk[position]} in {what} {first + position[0]}; {rule}")

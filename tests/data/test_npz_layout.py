@@ -1,10 +1,11 @@
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 
+from omnibench.cards import DatasetCard
 from omnibench.data.npz_archive import Archive
 from omnibench.data.npz_layout import layout_of
 from omnibench.errors import DataError
@@ -24,6 +25,10 @@ def masked(arrays: Arrays) -> Arrays:
     }
 
 
+def card(channels: Literal[1, 3], task: str = "classification") -> DatasetCard:
+    return DatasetCard(id="official", reader="npz", tasks=(task,), channels=channels)
+
+
 def test_grey(arrays: Arrays, save: Save) -> None:
     layout = layout_of(Archive(save(arrays)))
     assert (layout.channels, layout.size, layout.resolution) == (1, (8, 8), 8)
@@ -37,7 +42,7 @@ def test_one_channel_axis_is_grey_and_three_are_colour(arrays: Arrays, save: Sav
     column = reshaped(arrays, lambda images: images[..., None])
     assert layout_of(Archive(save(column))).channels == 1
     colour = reshaped(arrays, lambda images: np.stack([images] * 3, axis=-1)[:, :5])
-    layout = layout_of(Archive(save(colour)), channels=3)
+    layout = layout_of(Archive(save(colour)), card(3))
     assert (layout.channels, layout.size, layout.resolution) == (3, (5, 8), None)
 
 
@@ -87,7 +92,7 @@ def test_refusals(
 
 def test_channels_must_be_the_card_s(arrays: Arrays, save: Save) -> None:
     with pytest.raises(DataError, match=r"train_images is .* three dimensions where colour"):
-        layout_of(Archive(save(arrays)), channels=3)
+        layout_of(Archive(save(arrays)), card(3))
     colour = reshaped(arrays, lambda images: np.stack([images] * 3, axis=-1))
     with pytest.raises(DataError, match="colour images where grey ones"):
-        layout_of(Archive(save(colour)), channels=1)
+        layout_of(Archive(save(colour)), card(1))

@@ -65,32 +65,46 @@ def table_columns(
 
 
 def _rows(path: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
+    absent = (
+        "but columns are declared beside it; write one row an image, its name under "
+        f"'{IMAGE}', or leave `columns` out"
+    )
+    rows: dict[str, dict[str, str]] = {}
+    for row in table_rows(path, (IMAGE, *names), absent):
+        image = unicodedata.normalize("NFC", row[IMAGE].strip())
+        if image in rows:
+            raise DataError(f"{path} has two rows for {image}; leave one")
+        rows[image] = row
+    return rows
+
+
+def table_rows(path: Path, names: Sequence[str], absent: str) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, each with the text of every column.
+
+    Args:
+        names: of columns that it must have.
+        absent: what is said where there is no such file, behind "PATH does not exist, ".
+
+    Raises:
+        DataError: the file is absent or no CSV, or lacks a column.
+    """
     try:
         text = read_regular(path).decode("utf-8-sig")
     except FileNotFoundError:
-        raise DataError(
-            f"{path} does not exist, but columns are declared beside it; write one row an image, "
-            f"its name under '{IMAGE}', or leave `columns` out"
-        ) from None
+        raise DataError(f"{path} does not exist, {absent}") from None
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}); save it as CSV in UTF-8") from error
     try:
         reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restval="")
-        for name in (IMAGE, *names):
+        for name in names:
             if name not in (reader.fieldnames or ()):
                 raise DataError(
                     f"{path} has no column '{name}' (there are: "
                     f"{', '.join(reader.fieldnames or ())}); add it, or correct what is declared"
                 )
-        rows: dict[str, dict[str, str]] = {}
-        for row in reader:
-            image = unicodedata.normalize("NFC", row[IMAGE].strip())
-            if image in rows:
-                raise DataError(f"{path} has two rows for {image}; leave one")
-            rows[image] = row
+        return list(reader)
     except csv.Error as error:
         raise DataError(f"{path} is no CSV ({error}); save it as CSV in UTF-8") from error
-    return rows
 
 
 def as_columns(

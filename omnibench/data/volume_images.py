@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
@@ -68,18 +68,33 @@ class PackedSeries:
         return values.astype(np.float32) * np.float32(self.slope) + np.float32(self.intercept)
 
 
-def pack_values(folder: Path, values: NDArray[Any], source: str) -> PackedImages:
-    """Return the stored values [slices, H, W] of a series as a pack, which `PackedSeries` reads.
+def pack_values(
+    folder: Path,
+    shape: tuple[int, int, int],
+    dtype: str,
+    load: Callable[[], NDArray[Any]],
+    source: str,
+) -> PackedImages:
+    """Return the stored values of a series as a pack, which `PackedSeries` reads.
 
     Args:
-        folder: as of `packing.pack`.
-        source: what the values come from, for the manifest.
+        folder, source: as of `packing.pack`, whose log names the source.
+        shape: (slices, H, W).
+        dtype: of the values in the pack, as of `PackedSeries`.
+        load: returns the values; called where there is no pack yet.
 
     Raises:
-        DataError: there is no room or no right to write.
+        DataError: there is no room or no right to write; or what `load` raises.
     """
-    content = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).view(np.uint8)
-    stream = Stream(content.shape, lambda: iter(content))
+    slices, height, width = shape
+
+    def chunks() -> Iterator[NDArray[np.uint8]]:
+        values = load()
+        for start in range(0, slices, BLOCK):
+            block = np.ascontiguousarray(values[start : start + BLOCK], dtype)
+            yield block.view(np.uint8)
+
+    stream = Stream((slices, height, width * np.dtype(dtype).itemsize), chunks)
     return pack(folder, {"values": stream}, source)["values"]
 
 

@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,31 +15,10 @@ from omnibench.data.volume_images import (
     pack_values,
     sides_of,
 )
-from omnibench.window import Percentiles, Range, Window, apply
+from omnibench.window import Percentiles, Range, apply
+from tests.data.series_in_memory import SOFT, Slices, volume
 
-SOFT: Range = (40.0, 400.0)
 THREE: tuple[Range, Range, Range] = ((40.0, 400.0), (-600.0, 1500.0), (400.0, 1800.0))
-
-
-@dataclass(frozen=True, eq=False)
-class Slices:
-    """A series in memory."""
-
-    values: NDArray[Any]
-    window: Window | None = SOFT
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        slices, height, width = self.values.shape
-        return slices, height, width
-
-    def read(self, start: int, stop: int) -> NDArray[Any]:
-        return self.values[start:stop]
-
-
-def volume(slices: int, height: int, width: int, seed: int = 0) -> NDArray[np.int16]:
-    rng = np.random.default_rng(seed)
-    return rng.integers(-1000, 2000, (slices, height, width), np.int16)
 
 
 @pytest.fixture
@@ -128,17 +107,25 @@ def test_percentiles_of_a_large_series_are_those_of_a_grid(
 
 @pytest.mark.parametrize("dtype", ["<i2", ">i2", "<u2", "<f4", ">f8", "|u1"])
 def test_packed_values_are_those_that_were_stored(dtype: str, tmp_path: Path) -> None:
-    values = np.random.default_rng(0).integers(0, 200, (5, 3, 4)).astype(dtype)
-    pack = pack_values(tmp_path / "packed", values, "here")
-    series = PackedSeries(pack, values.dtype.newbyteorder("<").str)
-    assert series.shape == values.shape
+    values = np.random.default_rng(0).integers(0, 200, (BLOCK + 3, 3, 4)).astype(dtype)
+    little = values.dtype.newbyteorder("<").str
+    loads: list[int] = []
+
+    def load() -> NDArray[Any]:
+        loads.append(1)
+        return values
+
+    for _ in range(2):
+        pack = pack_values(tmp_path / "packed", (BLOCK + 3, 3, 4), little, load, "here")
+    series = PackedSeries(pack, little)
+    assert series.shape == values.shape and loads == [1]
     np.testing.assert_array_equal(series.read(1, 4), values[1:4])
-    assert pack_values(tmp_path / "packed", values, "here") == pack
 
 
 def test_slope_and_intercept_are_applied_when_read(tmp_path: Path) -> None:
     values = volume(4, 3, 5)
-    series = PackedSeries(pack_values(tmp_path / "packed", values, "here"), "<i2", 2.5, -1024)
+    pack = pack_values(tmp_path / "packed", (4, 3, 5), "<i2", lambda: values, "here")
+    series = PackedSeries(pack, "<i2", 2.5, -1024)
     np.testing.assert_allclose(series.read(0, 4), values * 2.5 - 1024)
     assert series.read(0, 1).dtype == np.float32
     assert hash(series) == hash(replace(series))

@@ -1,0 +1,1 @@
+"""DICOM files as studies: headers, series, orientation, pixels. No identifier leaves this room."""

@@ -1,0 +1,91 @@
+"""Pixels of DICOM files: decoded a slice at a time, and turned as slices are shown."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import UID
+
+from omnibench.data.dicom.headers import opened
+from omnibench.errors import DataError
+
+
+class Turn(NamedTuple):
+    """What makes of a slice's stored rows and columns those that are shown.
+
+    Attributes:
+        is_transposed: whether rows become columns, before anything is turned round.
+        rows, columns: 1, or -1 for those that are turned round.
+    """
+
+    is_transposed: bool
+    rows: int
+    columns: int
+
+    @classmethod
+    def from_directions(
+        cls, down: NDArray[np.float64], right: NDArray[np.float64], axis: int
+    ) -> Self:
+        """Return the turn of slices that are stored with rows growing down and columns right.
+
+        Shown, rows run along the later of the two other axes, columns along the earlier one.
+
+        Args:
+            down, right: directions in RAS.
+            axis: that slices follow each other on.
+        """
+        across, along = (other for other in range(3) if other != axis)
+        is_transposed = abs(down[across]) > abs(down[along])
+        if is_transposed:
+            down, right = right, down
+        return cls(bool(is_transposed), int(np.sign(down[along])), int(np.sign(right[across])))
+
+    def sides(self, stored: tuple[int, int]) -> tuple[int, int]:
+        """Return the height and width that are shown."""
+        return stored[::-1] if self.is_transposed else stored
+
+    def shown(self, stored: NDArray[Any]) -> NDArray[Any]:
+        """Return a slice [H, W] as it is shown."""
+        values = stored.T if self.is_transposed else stored
+        return values[:: self.rows, :: self.columns]
+
+
+def read_values(root: Path, file: str, frame: int, syntax: str) -> NDArray[Any]:
+    """Return the stored values [rows, columns] of a slice.
+
+    Args:
+        frame: its number in the file.
+        syntax: how the file's pixels are encoded.
+
+    Raises:
+        DataError: they are damaged, or of a compression that nothing here reads.
+    """
+    if need := missing_decoder(syntax):
+        raise DataError(f"{file} {need}")
+    try:
+        with opened(root / file) as content:
+            return pixel_array(content, index=frame, raw=True, transfer_syntax_uid=syntax)
+    except Exception as error:  # whatever a decoder raises, with values in its text
+        raise DataError(
+            f"the pixels of {file} cannot be read ({type(error).__name__}); replace it"
+        ) from None
+
+
+def missing_decoder(syntax: str) -> str:
+    """Return what is said of a file whose compression nothing here reads; "" where something does.
+
+    `missing_decoder` names the package that would.
+    """
+    name = UID(syntax).name
+    try:
+        decoder = get_decoder(syntax)
+    except NotImplementedError:
+        return f"is compressed as {name}, which is not read; save it uncompressed"
+    if not UID(syntax).is_encapsulated or decoder.is_available:
+        return ""
+    free = [need for need in decoder.missing_dependencies if need.startswith("pylibjpeg")]
+    packages = " ".join(part.partition(">")[0] for part in free[0].split() if ">" in part)
+    return f"is compressed as {name}, which needs packages: run `pip install {packages}`"

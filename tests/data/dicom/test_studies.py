@@ -1,0 +1,127 @@
+"""Which files make a study, which series its views; and what leaves a study out."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from omnibench.data.dicom import files as dicom_files
+from omnibench.data.dicom.files import files_of
+from omnibench.data.dicom.studies import remarks, studies_of
+from omnibench.data.listing import files_below
+from tests.data.dicom.made import edited, volume, write_series
+
+
+def studies_below(root: Path, *names: str, **declared: str) -> tuple[Any, dict[str, str]]:
+    files = files_of(root, files_below(root), declared, root / ".data")
+    return studies_of(root, names, files, bool(declared))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Two studies of one axial series each."""
+    for name in ("a", "b"):
+        write_series(tmp_path / name, volume())
+    return tmp_path
+
+
+def test_a_folder_and_an_instance_uid_name_the_same_study(root: Path) -> None:
+    instance = str(pydicom.dcmread(root / "a" / "001").StudyInstanceUID)
+    studies, reasons = studies_below(root, "a", instance)
+    assert not reasons and studies["a"] == studies[instance]
+
+
+def test_series_of_other_planes_are_other_views(root: Path) -> None:
+    instance = pydicom.dcmread(root / "a" / "001").StudyInstanceUID
+    write_series(root / "a" / "s", volume(), plane="sagittal", StudyInstanceUID=instance)
+    studies, _ = studies_below(root, "a", "b")
+    assert list(studies["a"].series) == ["axial", "sagittal"]
+    assert list(studies["b"].series) == ["axial"]
+
+
+def test_two_series_of_one_plane_are_ambiguous_unless_declared(root: Path) -> None:
+    instance = pydicom.dcmread(root / "a" / "001").StudyInstanceUID
+    for name in ("thick", "bone"):
+        write_series(root / "a" / name, volume(), SeriesDescription=name, StudyInstanceUID=instance)
+    _, reasons = studies_below(root, "a")
+    assert "nothing tells which is the view 'axial'" in reasons["a"]
+    studies, _ = studies_below(root, "a", soft="TH?CK", bone="bone*")
+    assert list(studies["a"].series) == ["bone", "soft"]
+    assert studies["a"].series["soft"].slices[0].file.startswith("a/thick/")
+    assert list(studies_below(root, "a/thick")[0]["a/thick"].series) == ["axial"]
+
+
+def test_a_folder_of_two_studies_or_patients_is_left_out(root: Path) -> None:
+    write_series(root / "a" / "x", volume())
+    edited(root / "b" / "001", lambda dataset: setattr(dataset, "PatientID", "other"))
+    _, reasons = studies_below(root, "a", "b")
+    assert "are of two studies" in reasons["a"] and "are of two patients" in reasons["b"]
+
+
+def _joined(root: Path) -> None:
+    first = pydicom.dcmread(root / "a" / "001")
+    tags = {key: first.get(key) for key in ("StudyInstanceUID", "SeriesInstanceUID")}
+    for path in write_series(root / "a" / "again", volume(), **tags):
+        path.rename(path.with_name(f"{path.name}x"))
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-9])
+
+
+BAD: dict[str, tuple[Any, str]] = {
+    "missing slice": (lambda root: (root / "a" / "003").unlink(), "a slice is missing"),
+    "two series joined": (_joined, "at one place"),
+    "truncated": (lambda root: _cut(root / "a" / "002"), "a/002 ends within its pixels"),
+    "no DICOM any more": (
+        lambda root: (root / "a" / "002").write_bytes(bytes(128) + b"DICMxyz"),
+        "a/002 ",
+    ),
+    "no slice": (lambda root: [path.unlink() for path in (root / "a").iterdir()], "has no slice"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_bad_study_is_left_out_with_its_reason_and_others_are_read(name: str, root: Path) -> None:
+    damage, reason = BAD[name]
+    damage(root)
+    studies, reasons = studies_below(root, "a", "b")
+    assert list(studies) == ["b"] and reason in reasons["a"]
+
+
+def test_a_damaged_file_is_of_the_study_beside_it_where_studies_are_named_by_uid(
+    root: Path,
+) -> None:
+    names = [str(pydicom.dcmread(root / part / "001").StudyInstanceUID) for part in "ab"]
+    (root / "a" / "002").write_bytes(bytes(128) + b"DICMxyz")
+    studies, reasons = studies_below(root, *names)
+    assert list(reasons) == names[:1] and list(studies) == names[1:]
+
+
+def test_what_is_no_slice_is_counted_and_localizers_are_named(root: Path) -> None:
+    def pdf(dataset: Dataset) -> None:
+        dataset.SOPClassUID = uid.EncapsulatedPDFStorage
+
+    def scout(dataset: Dataset) -> None:
+        dataset.ImageType = ["ORIGINAL", "PRIMARY", "LOCALIZER"]
+
+    for name, edit in (("report", pdf), ("scout1", scout), ("scout2", scout)):
+        shutil.copy(root / "a" / "001", root / "a" / name)
+        edited(root / "a" / name, edit)
+    (root / "notes.txt").write_text("a few words")
+    files = files_of(root, files_below(root), {}, root / ".data")
+    assert list(studies_of(root, ["a"], files, False)[0]) == ["a"]
+    assert list(remarks(files.refusals)) == [
+        "a/scout1 (and 1 more beside it) is a localizer, no slice of a volume, and is left out",
+        "left out, being no slices of volumes: 1 Encapsulated PDF Storage, 1 file that is no DICOM",
+    ]
+
+
+def test_headers_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = files_of(root, files_below(root), {}, root / ".data")
+    monkeypatch.setattr(dicom_files, "header_of", None)
+    assert files_of(root, files_below(root), {}, root / ".data") == first

@@ -31,6 +31,11 @@ class Series(Hashable, Protocol):
         """Return what it is seen through, in grey, where nothing else is; None of 8-bit levels."""
         ...
 
+    @property
+    def is_inverted(self) -> bool:
+        """Return whether low values are white (DICOM's MONOCHROME1)."""
+        ...
+
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return slices start..stop-1 as numbers [n, H, W] of any type, none of them NaN.
 
@@ -55,6 +60,7 @@ class PackedSeries:
     slope: float = 1.0
     intercept: float = 0.0
     window: Window | None = None
+    is_inverted: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -167,7 +173,8 @@ class VolumeImages:
         start = int(indices[0] - self._ends[owner] + series.shape[0])
         values = series.read(start, start + len(indices))
         window = self.window or series.window
-        return values if window is None else apply(values, _ranges(series, window))
+        levels = values if window is None else apply(values, _ranges(series, window))
+        return 255 - levels if series.is_inverted else levels
 
     def _resized(self, levels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         if levels.shape[1:3] == self.sides:

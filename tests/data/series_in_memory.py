@@ -17,6 +17,7 @@ class Slices:
 
     values: NDArray[Any]
     window: Window | None = SOFT
+    is_inverted: bool = False
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -39,6 +39,16 @@ def test_the_slices_of_all_series_follow_each_other(series: tuple[Slices, ...]) 
     np.testing.assert_array_equal(images.read_native(21), expected[21])
 
 
+def test_an_inverted_series_is_white_where_another_is_black() -> None:
+    values = volume(3, 6, 8)
+    plain, inverted = (
+        VolumeImages((Slices(values, is_inverted=flag),), (6, 8)) for flag in (False, True)
+    )
+    for window in (SOFT, THREE):
+        expected = 255 - plain.windowed(window).read(0, 3)
+        np.testing.assert_array_equal(inverted.windowed(window).read(0, 3), expected)
+
+
 def test_a_block_is_read_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     lengths: list[int] = []
     read = Slices.read

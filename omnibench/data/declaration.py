@@ -11,6 +11,7 @@
     shared_patients: allowed       # the same patient may be in two splits
     spacing: [1, 1, 3]             # mm that volumes are resampled to: to the right, front, head
     axis: axial                    # of a volume's slices, or sagittal, coronal
+    series: {axial: "thorax 5*"}   # a view's series among several, by its SeriesDescription
     strict: true                   # warnings about the data become refusals
 
 A mask value is a number (a grey level, or an index of a palette), a range "128..255", or a colour
@@ -27,7 +28,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from omnibench.cards import DatasetCard
+from omnibench.cards import DatasetCard, Identifier
 from omnibench.errors import DataError, RequestError
 from omnibench.validation import validate
 from omnibench.window import Window
@@ -76,6 +77,7 @@ class Declaration(BaseModel):
         shared_patients: "allowed" where a patient may be in two splits.
         spacing: mm that volumes are resampled to, along x, y and z; None for their own.
         axis: the plane of the slices that volumes are cut into; None where spacings tell it.
+        series: view -> pattern of the descriptions that its series may have, as of `fnmatch`.
         strict: refuse what is otherwise a warning.
     """
 
@@ -90,6 +92,7 @@ class Declaration(BaseModel):
     shared_patients: Literal["refused", "allowed"] = "refused"
     spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
     axis: Literal["sagittal", "coronal", "axial"] | None = None
+    series: dict[Identifier, str] = Field(default_factory=dict)
     strict: bool = False
 
     def digest(self, source: str) -> str:

@@ -46,6 +46,7 @@ def test_it_lies_in_the_folder_or_beside_the_file(tmp_path: Path) -> None:
         ("window: {percentiles: [99, 1]}", "window: it is "),
         ("spacing: [1, 1]", "spacing"),
         ("axis: z", "axis: "),
+        ('series: {"a view": x}', "series"),
         ("- a", "it: "),
         ("a: [", "not a YAML file"),
         ("[" * 3000, "not a YAML file"),
@@ -100,7 +101,7 @@ def test_the_digest_changes_with_what_decides_numbers_alone(tmp_path: Path) -> N
         *("labels: ordinal", "ignore: [3]", "mask_values: {0: a, 1: b}"),
         *("mask_values: {1: b, 0: a}", "mask_values: {0: a, 1: c}"),
         *("window: [40, 400]", "window: [40, 401]", "window: {percentiles: [1, 99]}"),
-        *("spacing: [1, 1, 3]", "axis: axial", "split_seed: 1"),
+        *("spacing: [1, 1, 3]", "axis: axial", "split_seed: 1", "series: {axial: thin*}"),
     )
     digests = {declared(tmp_path, text).digest(source) for text in texts}
     assert len(digests) == len(texts)

@@ -352,11 +352,13 @@ def _element(file: BinaryIO, order: str, is_implicit: bool) -> tuple[int, int, i
 
 
 def _view(description: str, series: Mapping[str, str]) -> str:
-    """Return the first view whose pattern a series' description has, in any case of its letters."""
-    for view, pattern in series.items():
-        if fnmatch.fnmatchcase(description.strip().lower(), pattern.lower()):
-            return view
-    return ""
+    """Return the view whose pattern a description has, in any case of its letters; "" for none."""
+    text = description.strip().lower()
+    views = [view for view, own in series.items() if fnmatch.fnmatchcase(text, own.lower())]
+    if len(views) > 1:
+        several = " and ".join(views)
+        raise _RefusedError(f"is of a series that `series:` declares as {several}", "damaged")
+    return "".join(views)
 
 
 def _texts(value: Any) -> list[str]:

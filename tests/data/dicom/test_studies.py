@@ -49,6 +49,7 @@ def test_two_series_of_one_plane_are_ambiguous_unless_declared(root: Path) -> No
         write_series(root / "a" / name, volume(), SeriesDescription=name, StudyInstanceUID=instance)
     _, reasons = studies_below(root, "a")
     assert "nothing tells which is the view 'axial'" in reasons["a"]
+    assert "declares as soft and bone" in studies_below(root, "a", soft="*", bone="b*")[1]["a"]
     studies, _ = studies_below(root, "a", soft="TH?CK", bone="bone*")
     assert list(studies["a"].series) == ["bone", "soft"]
     assert studies["a"].series["soft"].slices[0].file.startswith("a/thick/")

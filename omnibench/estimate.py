@@ -68,7 +68,7 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
     store = FeatureStore(context.features)
     rates = Rates.from_context(context)
     for unit in (unit.at_precision(context.precision) for unit in pending):
-        adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+        adaptation = tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options)
         images = unit.images
         draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")

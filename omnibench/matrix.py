@@ -246,7 +246,13 @@ def _adaptation(
         )
     adaptation = task.adaptations[name]
     options = adaptation.resolve_options(given or {}, where)
-    return adaptation.under(options), located(adaptation.options, options, base)
+    variant = adaptation.under(options)
+    if variant.needs is not None and variant.needs not in task.offers:
+        raise RequestError(
+            f"{where}: {task.name} does not offer what {adaptation.short(options)} needs of a "
+            f'backbone ("{variant.needs}"); leave these options of {name} to other tasks'
+        )
+    return variant, located(adaptation.options, options, base)
 
 
 def select(

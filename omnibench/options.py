@@ -134,5 +134,5 @@ def _path_safe(value: Any, allowed: str = "") -> str:
     text = str(value)
     if isinstance(value, bool | int | float):
         return text
-    plain = re.sub(rf"[^A-Za-z0-9._{allowed}]", "_", text)[:LONGEST].lstrip(".")
+    plain = re.sub(rf"[^A-Za-z0-9._+{allowed}]", "_", text)[:LONGEST].lstrip(".")
     return plain if plain == text else f"{plain}~{digest_of(value)[:6]}"

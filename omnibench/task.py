@@ -70,8 +70,8 @@ class Adaptation:
         options: the model its options are validated against.
         changed_since_1: whether what it computes on a backbone is other than what records of schema
             1 hold, so that they are not taken over.
-        variants: (option, value) -> what it is under that value, where that has another recipe or
-            varies otherwise.
+        variants: (option, value) -> what it is under that value, where that has another recipe,
+            varies otherwise, or needs something else of a backbone.
     """
 
     name: str
@@ -344,7 +344,12 @@ class Task:
         takes = adaptation.needs
         if takes is None or takes == "module":
             takes = self.live_kind
-        return replace(adaptation, recipes={**self.recipes, "small": own}, live_kind=takes)
+        return replace(
+            adaptation,
+            recipes={**self.recipes, "small": own},
+            live_kind=takes,
+            variants={key: self.offered(each) for key, each in adaptation.variants.items()},
+        )
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Read a unit's data and make what its repetitions share.

@@ -39,6 +39,7 @@ def test_options_of_one_initial_have_different_forms() -> None:
     assert form(Colliding, rank=8) == "x-r8"
     assert form(Colliding, rate=8) == "x-rate=8"
     assert form(Colliding, rank=8, rate=8) == "x-r8-rate=8"
+    assert form(Colliding, rank="a+b") == "x-ra+b"  # as of LoRA's sites
 
 
 def test_different_settings_never_have_one_form() -> None:

@@ -4,6 +4,7 @@ An adaptation's `attach` is given a loaded encoder and its options, and returns 
 task puts its own head on what that gives. Those that ship are registered here, without torch.
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -23,6 +24,8 @@ class LoraOptions(BaseModel):
         r, alpha: rank and scale (alpha / r) of the update.
         dropout: of what reaches the update while it is trained.
         head: trained in full, or wrapped in LoRA over random frozen weights, as released.
+        sites: what is updated: every linear layer, the attention projections alone, these and the
+            convolution that makes tokens of pixels, or the embedding of a frozen backbone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -31,6 +34,7 @@ class LoraOptions(BaseModel):
     alpha: Annotated[int, Field(gt=0)]
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     head: Literal["full", "lora"] = "full"
+    sites: Literal["all-linear", "attention", "attention+patch", "embedding"] = "all-linear"
 
 
 def _lora_reached_less(card: BackboneCard) -> bool:
@@ -65,16 +69,28 @@ FULL = register_adaptation(
         through_backbone=True,
     )
 )
+_LORA = Adaptation(
+    "lora",
+    trains="low-rank updates of the backbone's layers, and a head",
+    varies="training seed",
+    defaults={"lr": 1e-3},
+    options=LoraOptions,
+    needs="module",
+    attach="omnibench.adapt.low_rank:attach",
+    through_backbone=True,
+    changed_since_1=_lora_reached_less,
+)
 LORA = register_adaptation(
-    Adaptation(
-        "lora",
-        trains="low-rank updates of the backbone's layers, and a head",
-        varies="training seed",
-        defaults={"lr": 1e-3},
-        options=LoraOptions,
-        needs="module",
-        attach="omnibench.adapt.low_rank:attach",
-        through_backbone=True,
-        changed_since_1=_lora_reached_less,
+    replace(
+        _LORA,
+        variants={
+            ("sites", "embedding"): replace(
+                _LORA,
+                trains="a low-rank update of the frozen backbone's embedding, and a head",
+                needs="embed",
+                attach="omnibench.adapt.low_rank:attach_to_embedding",
+                through_backbone=False,
+            )
+        },
     )
 )

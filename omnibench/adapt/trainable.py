@@ -20,6 +20,11 @@ def _nothing(head: nn.Module, forward: Callable[[], Tensor]) -> None:
     """Leave the task's head as it is."""
 
 
+def _no_arrays(embedding: Tensor) -> Mapping[str, Tensor]:
+    """Store nothing beside a task's predictions."""
+    return {}
+
+
 @dataclass
 class Trainable:
     """A backbone as an adaptation trains it.
@@ -32,6 +37,8 @@ class Trainable:
             None for evaluation mode throughout.
         on_embedding: what is trained between the pooled embedding [B, D] and the task's head; it
             gives [B, D] again.
+        stored: name -> [N, ...], what is stored beside the predictions of a frozen backbone's
+            pooled embeddings [N, D], such as how they were routed.
         on_head: changes the task's linear head in place, given the head and one forward of it.
         groups: AdamW's parameter groups of the attached parts, each {"params": [...], ...}; None
             for the recipe's rate and weight decay throughout.
@@ -41,6 +48,7 @@ class Trainable:
     gradients: bool = True
     set_mode: Callable[[], object] | None = None
     on_embedding: nn.Module = field(default_factory=nn.Identity)
+    stored: Callable[[Tensor], Mapping[str, Tensor]] = _no_arrays
     on_head: Callable[[nn.Module, Callable[[], Tensor]], None] = _nothing
     groups: list[dict[str, Any]] | None = None
 

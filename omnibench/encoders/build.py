@@ -127,7 +127,7 @@ def load_trainable(unit: Unit, context: Context, precision: str) -> LoadedTraina
             f"{unit.backbone.id}: its Encoder has no module, preprocess and pooled(pixels), which "
             f"`{unit.adaptation}` needs; give it those, or judge it by its frozen features"
         )
-    adaptation = tasks.get(unit.task).adaptations[unit.adaptation]
+    adaptation = tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options)
     require(adaptation.takes, loaded.encoder, unit.backbone, int(recipe["input_size"]))
     return LoadedTrainable(**vars(loaded))
 

@@ -41,7 +41,7 @@ def attend(unit: Unit, slot: Slot, processes: int = 1, lease: Lease | None = Non
             register_all(context)  # a worker of Ray knows no task yet
         except Exception as error:
             return fail_unit(unit, context, refusal(error), 1, 0.0)
-        if tasks.get(unit.task).adaptations[unit.adaptation].through_backbone:
+        if tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options).through_backbone:
             return _share(unit, context, processes)
     attempts = 0
     while True:

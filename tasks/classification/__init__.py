@@ -126,7 +126,8 @@ class ClassificationTask(Task):
         """Return what makes the trial of a trained head, LoRA or backbone."""
         from .finetune import prepare
 
-        return prepare(unit, context, self.adaptations[unit.adaptation])
+        adaptation = self.adaptations[unit.adaptation].under(unit.options)
+        return prepare(unit, context, adaptation)
 
     def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
         """Yield one outcome a repetition."""

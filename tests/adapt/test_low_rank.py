@@ -7,7 +7,8 @@ import timm
 import torch
 from torch import nn
 
-from omnibench.adapt.low_rank import add_lora, targets, train_lora
+from omnibench.adapt.low_rank import add_lora, train_lora
+from omnibench.adapt.sites import targets
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import RequestError
 

@@ -32,7 +32,7 @@ from tests.conftest import Bench
 
 SPLITS = {"train": 48, "val": 24, "test": 30}
 FAST = {"input_size": 32, "precision": "fp32", "epochs": 3, "batch": 16, "lr": 3e-3}
-LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "head": "full"}
+LORA = {"r": 4, "alpha": 8, "dropout": 0.1, "head": "full", "sites": "all-linear"}
 
 
 @pytest.fixture
@@ -96,6 +96,16 @@ def test_every_adaptation_learns_and_trains_what_it_says(
         range(4), key=lambda e: (lines[e]["validation"]["macro-f1"], e)
     )
     assert not list((context.results / "checkpoints").glob("*/*"))
+
+
+def test_lora_on_the_embedding_leaves_the_backbone_as_it_is(make: Any) -> None:
+    options = {**LORA, "sites": "embedding"}
+    actual = outcome(*make("lora", options=options, epochs=6))
+    assert actual.metrics["omnirad-classification/auc"] > 0.8
+    width = 64  # of test_vit
+    assert actual.cost["trainable_parameters"] == 2 * 4 * width + 2 * (width + 1)
+    with pytest.raises(RequestError, match="LoRA rank 5000 is larger than the embedding allows"):
+        outcome(*make("lora", options={**options, "r": 5000}))
 
 
 @pytest.mark.parametrize(("adaptation", "passes"), [("full", 3), ("lora", 3), ("head", 1)])

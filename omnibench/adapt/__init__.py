@@ -37,6 +37,26 @@ class LoraOptions(BaseModel):
     sites: Literal["all-linear", "attention", "attention+patch", "embedding"] = "all-linear"
 
 
+class MolreOptions(BaseModel):
+    """Options of `molre`.
+
+    Attributes:
+        experts, r, alpha: how many experts, the rank of each, and the scale (alpha / r) of the sum.
+        site: the embedding of a frozen backbone, or the attention projections of its blocks.
+        router: weighs the experts: softmax(MLP(x)); 1 / experts each; or 1 each.
+        hidden: width of the router's hidden layer as a share of its input's.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    experts: Annotated[int, Field(gt=0)] = 6
+    r: Annotated[int, Field(gt=0)] = 8
+    alpha: Annotated[int, Field(gt=0)] = 8
+    site: Literal["embedding", "blocks"] = "embedding"
+    router: Literal["soft", "uniform", "none"] = "soft"
+    hidden: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 0.25
+
+
 def _lora_reached_less(card: BackboneCard) -> bool:
     """Return whether LoRA up to schema 1 may have missed layers, whose weight is used past them.
 
@@ -90,6 +110,29 @@ LORA = register_adaptation(
                 needs="embed",
                 attach="omnibench.adapt.low_rank:attach_to_embedding",
                 through_backbone=False,
+            )
+        },
+    )
+)
+_MOLRE = Adaptation(
+    "molre",
+    trains="low-rank experts and their router on the frozen backbone's embedding, and a head",
+    varies="training seed",
+    defaults={"lr": 1e-3},
+    options=MolreOptions,
+    needs="embed",
+    attach="omnibench.adapt.molre:attach_to_embedding",
+)
+MOLRE = register_adaptation(
+    replace(
+        _MOLRE,
+        variants={
+            ("site", "blocks"): replace(
+                _MOLRE,
+                trains="low-rank experts and their routers on the backbone's attention, and a head",
+                needs="module",
+                attach="omnibench.adapt.molre:attach_to_blocks",
+                through_backbone=True,
             )
         },
     )

@@ -79,7 +79,8 @@ CAPTION = {"task": "captioning", "adaptations": ["bart-small"]}
                 "datasets": ["npz:several.npz"],
                 "recipe": {"class_weights": "sqrt-inverse", "batch": 2},
             },
-            "npz-several: recipe.class_weights: for multi-label datasets only 'none' is defined",
+            "npz-several: recipe.class_weights: for multi-label datasets 'sqrt-inverse' is not "
+            "defined; use 'prevalence' or 'none'",
         ),
         (
             {**CLASSIFY, "datasets": ["npz:classes.npz"]},

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
@@ -15,7 +14,6 @@ from omnibench.context import Context
 from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import forward_rows
-from omnibench.errors import RequestError
 from omnibench.task import Adaptation
 from omnibench.training.augment import Augmentation
 from omnibench.training.flops import Flops, counted, trained_flops
@@ -28,9 +26,8 @@ from omnibench.training.trial import Trial
 from .cases import SELECTIONS, Cases, cases_of
 from .classifier import Classifier
 from .embeddings import embeddings
-from .linear import as_targets
+from .losses import ClassLoss
 from .recipes import TrainedRecipe
-from .refusals import NO_CLASS_WEIGHTS
 
 BATCH = 32  # of an evaluation
 
@@ -64,7 +61,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
 
 
 class ClassificationTrial(Trial):
-    """Cross-entropy (binary for multi-label) over augmented training images.
+    """The loss of a recipe over augmented training images.
 
     Every draw is made for the whole batch and cut to the part, so that neither micro-batches nor
     processes change it.
@@ -92,8 +89,7 @@ class ClassificationTrial(Trial):
         self.select = recipe.select
         self.count = len(cases.labels["train"])
         self.images = cases.dataset.splits["train"].images
-        self.targets = as_targets(cases.labels["train"], cases.classes)
-        self.weights = _class_weights(cases, recipe)
+        self.class_loss = ClassLoss(cases.labels["train"], cases.classes, recipe)
         scale = (recipe.crop_scale, 1.0)
         self.augmentation = Augmentation(recipe.input_size, recipe.flip, recipe.rotation, scale)
 
@@ -106,14 +102,7 @@ class ClassificationTrial(Trial):
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
         logits = self.model(self.pixels(batch), self._dropout_mask(batch)).float()
-        targets = self.targets[batch.rows].to(logits.device)
-        if self.cases.multi_label:
-            total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
-            return total / (len(batch.whole) * targets.shape[1])
-        weights = (self.targets @ self.weights)[batch.whole]
-        entropy = functional.cross_entropy(logits, targets, reduction="none")
-        own = weights[batch.places].to(logits.device)
-        return (own * entropy).sum() / weights.sum().to(logits.device)
+        return self.class_loss(logits, batch)
 
     def pixels(self, batch: Batch) -> Tensor:
         """Read, augment and normalise a part's images: [B, 3, S, S]."""
@@ -186,13 +175,3 @@ class ClassificationTrial(Trial):
 
     def notes(self) -> Mapping[str, Any]:
         return {"backbone": self.loaded.facts(), **self.cases.notes()}
-
-
-def _class_weights(cases: Cases, recipe: TrainedRecipe) -> Tensor:
-    """Return a weight a class [C]: ones, or sqrt(N / n_c)."""
-    if recipe.class_weights == "none":
-        return torch.ones(cases.classes)
-    if cases.multi_label:
-        raise RequestError(NO_CLASS_WEIGHTS)
-    counts = np.bincount(cases.labels["train"], minlength=cases.classes)
-    return torch.from_numpy(np.sqrt(counts.sum() / counts)).float()

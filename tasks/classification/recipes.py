@@ -1,13 +1,14 @@
 """The recipes of classification: every field and its value by name."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from omnibench.recipe import Recipe, Selection, StepBudget
 from omnibench.training.plan import Share, TrainingRecipe
 
 STRENGTHS = tuple(float(f"{10 ** (12 * step / 19 - 6):.4g}") for step in range(20))
+GAMMA = 2.0  # of the focal loss, as Lin et al. 2017 set it
 Several = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
 
@@ -79,14 +80,17 @@ class KnnRecipe(Recipe):
 
 
 class TrainedRecipe(TrainingRecipe):
-    """Fields of `head`, `full` and `lora`.
+    """Fields of `head`, `full`, `lora` and `molre`.
 
     Attributes:
         flip: probability of a horizontal flip.
         rotation: largest angle to either side, degrees.
         crop_scale: smallest share of the image's area that a random crop keeps.
         dropout: before the head.
-        class_weights: of the cross-entropy; `sqrt-inverse` is sqrt(N / n_c) for class c.
+        class_weights: of the loss; `sqrt-inverse` is sqrt(N / n_c) for class c, `prevalence`
+            (N - n_l) / n_l for the presence of a label l.
+        loss: cross-entropy, or that times (1 - p)^gamma, p the probability of what is true.
+        focal_gamma: of the focal loss.
         select: the metric of the validation images that the best epoch is chosen by.
     """
 
@@ -94,8 +98,16 @@ class TrainedRecipe(TrainingRecipe):
     rotation: Annotated[float, Field(ge=0, le=180)] = 7.0
     crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.85
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["none", "sqrt-inverse"] = "none"
+    class_weights: Literal["none", "sqrt-inverse", "prevalence"] = "none"
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focal_gamma: Annotated[float, Field(ge=0)] = GAMMA
     select: Literal["macro-f1", "auc"] = "macro-f1"
+
+    @model_validator(mode="after")
+    def _check_loss(self) -> Self:
+        if self.loss != "focal" and self.focal_gamma != GAMMA:
+            raise ValueError("focal_gamma is of the focal loss; add `loss: focal`")
+        return self
 
 
 # The study's protocol: where the paper is silent its public code is followed (docs/protocol.md).

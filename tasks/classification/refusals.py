@@ -17,8 +17,8 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     for choices in (recipe.get("k"), recipe.get("lr"), recipe.get("C")):
         if recipe.get("selection") == "last" and isinstance(choices, list) and len(choices) > 1:
             yield nothing_to_choose_by(len(choices))
-    if several and recipe.get("class_weights", "none") != "none":
-        yield NO_CLASS_WEIGHTS
+    if sentence := class_weights_refusal(recipe.get("class_weights", "none"), several):
+        yield sentence
     if recipe.get("select") == "auc" and "val" in facts.get("undefined", ()):
         yield NO_VALIDATION_AUC
     limit, untrained = recipe["limit"], facts.get("untrained", ())
@@ -28,12 +28,22 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield untrained_class(untrained[0], limit)
 
 
-NO_CLASS_WEIGHTS = "recipe.class_weights: for multi-label datasets only 'none' is defined"
-
 NO_VALIDATION_AUC = (
     "recipe.select: 'auc' is undefined on the validation images, which show a class on none or on "
     "all of them; use 'macro-f1', or add some"
 )
+
+
+def class_weights_refusal(kind: str, several: bool) -> str:
+    """Return the sentence that refuses class weights of the other sort of labels; "" for none."""
+    sort = "multi-label" if several else "single-label"
+    defined = ("none", "prevalence") if several else ("none", "sqrt-inverse")
+    if kind in defined:
+        return ""
+    return (
+        f"recipe.class_weights: for {sort} datasets '{kind}' is not defined; use "
+        f"'{defined[1]}' or 'none'"
+    )
 
 
 def too_few_neighbours(ks: Sequence[int], images: int) -> str:

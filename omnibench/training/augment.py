@@ -39,6 +39,14 @@ class Augmentation:
     scale: tuple[float, float] = (0.85, 1.0)
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
 
+    def keeps(self, height: int, width: int) -> bool:
+        """Return whether every image of height x width pixels stays as it is, resized alone.
+
+        Not one with unequal sides, of which even the largest box of a permitted ratio cuts some.
+        """
+        still = self.flip == 0 and self.degrees == 0 and self.scale[0] == 1
+        return still and height == width
+
     def draw(self, count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
         """Draw affine maps, float32 [count, 2, 3] on the CPU, for images of height x width pixels.
 

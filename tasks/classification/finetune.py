@@ -1,4 +1,7 @@
-"""What is trained on or in a backbone for classification, under augmentation."""
+"""What is trained on or in a backbone for classification.
+
+A frozen backbone sees each image once, but for training images that are augmented.
+"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +14,7 @@ from torch import Tensor
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.label_subset import Subset
 from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import forward_rows
@@ -38,6 +42,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     cases = cases_of(unit, context)
     # A frozen backbone runs in the recipe's precision, a trained one is kept in fp32.
     precision = "fp32" if adaptation.through_backbone else recipe.precision
+    still = augmentation_of(recipe).keeps(*cases.dataset.splits["train"].images.shape[1:3])
 
     def trial(repetition: int) -> Trial:
         loaded = load_trainable(unit, context, precision)
@@ -48,9 +53,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
         seed, subset = unit.seed("augmentation", repetition), cases.subset(unit, repetition)
         frozen = None
         if not adaptation.through_backbone:
-            # Only training images are augmented: those of val and test are embedded once.
-            arrays = embeddings(unit, cases, context, "val", TEST).arrays
-            frozen = {**arrays, "val": arrays["val"][subset.val]}
+            frozen = _embeddings(unit, cases, context, subset, still)
         own = ClassificationTrial(
             model, cases.of(subset), recipe, loaded, context.device, seed, frozen
         )
@@ -60,15 +63,32 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     return trial
 
 
+def _embeddings(
+    unit: Unit, cases: Cases, context: Context, subset: Subset, still: bool
+) -> dict[str, NDArray[np.float32]]:
+    """Return the embeddings of a repetition's images, those of training where they are `still`."""
+    rows = {"train": subset.train, "val": subset.val}
+    names = ("train", "val", TEST) if still else ("val", TEST)
+    arrays = embeddings(unit, cases, context, *names).arrays
+    return {name: array[rows[name]] if name in rows else array for name, array in arrays.items()}
+
+
+def augmentation_of(recipe: TrainedRecipe) -> Augmentation:
+    """Return what a recipe does to training images."""
+    scale = (recipe.crop_scale, 1.0)
+    return Augmentation(recipe.input_size, recipe.flip, recipe.rotation, scale)
+
+
 class ClassificationTrial(Trial):
-    """The loss of a recipe over augmented training images.
+    """The loss of a recipe over training images, augmented or embedded before.
 
     Every draw is made for the whole batch and cut to the part, so that neither micro-batches nor
     processes change it.
 
     Args:
         seed: of augmentation and dropout.
-        embeddings: [N, D] of val and test, where the backbone is frozen.
+        embeddings: [N, D] of val and test, where the backbone is frozen, and of train where no
+            image of it is augmented.
     """
 
     model: Classifier
@@ -85,13 +105,12 @@ class ClassificationTrial(Trial):
         embeddings: Mapping[str, NDArray[np.float32]] | None = None,
     ) -> None:
         self.model, self.cases, self.recipe, self.loaded = model, cases, recipe, loaded
-        self.device, self.seed, self.embeddings = device, seed, embeddings
+        self.device, self.seed, self.embeddings = device, seed, embeddings or {}
         self.select = recipe.select
         self.count = len(cases.labels["train"])
         self.images = cases.dataset.splits["train"].images
         self.class_loss = ClassLoss(cases.labels["train"], cases.classes, recipe)
-        scale = (recipe.crop_scale, 1.0)
-        self.augmentation = Augmentation(recipe.input_size, recipe.flip, recipe.rotation, scale)
+        self.augmentation = augmentation_of(recipe)
 
     def set_mode(self) -> None:
         self.model.set_training()
@@ -101,8 +120,22 @@ class ClassificationTrial(Trial):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
-        logits = self.model(self.pixels(batch), self._dropout_mask(batch)).float()
-        return self.class_loss(logits, batch)
+        mask = self._dropout_mask(batch)
+        if self.cached:
+            embedding = self.model.on_embedding(self._embedding("train", batch.rows))
+            logits = self.model.classify(embedding, mask)
+        else:
+            logits = self.model(self.pixels(batch), mask)
+        return self.class_loss(logits.float(), batch)
+
+    @property
+    def cached(self) -> bool:
+        """Whether it trains on embeddings that were made before."""
+        return "train" in self.embeddings
+
+    def _embedding(self, split: str, rows: Tensor | slice = slice(None)) -> Tensor:
+        embedding: Tensor = torch.from_numpy(self.embeddings[split])[rows]
+        return embedding.to(self.device)
 
     def pixels(self, batch: Batch) -> Tensor:
         """Read, augment and normalise a part's images: [B, 3, S, S]."""
@@ -130,15 +163,25 @@ class ClassificationTrial(Trial):
         return {select: SELECTIONS[select](self.logits("val"), self.cases.labels["val"])}
 
     def predict(self) -> Mapping[str, NDArray[Any]]:
-        return self.cases.predictions({n: self.logits(n) for n in ("val", *self.cases.tested)})
+        names = ("val", *self.cases.tested)
+        return self.cases.predictions({name: self.logits(name) for name in names}) | self._stored()
+
+    def _stored(self) -> dict[str, NDArray[Any]]:
+        """Return what the adaptation stores of the embeddings of what is tested."""
+        with torch.inference_mode():
+            return {
+                f"{TEST}_{name}{split.removeprefix(TEST)}": array.float().cpu().numpy()
+                for split in self.cases.tested
+                if split in self.embeddings
+                for name, array in self.model.trainable.stored(self._embedding(split)).items()
+            }
 
     def logits(self, split: str) -> NDArray[np.float32]:
         """Return the logits [N, C] of a split under the model as it is now."""
         self.model.eval()
-        if self.embeddings is not None:
+        if split in self.embeddings:
             with torch.inference_mode():
-                embedding = torch.from_numpy(self.embeddings[split]).to(self.device)
-                embedding = self.model.on_embedding(embedding)
+                embedding = self.model.on_embedding(self._embedding(split))
                 return self.model.classify(embedding).float().cpu().numpy()
         images = {**self.cases.dataset.splits, **self.cases.tested}[split].images
 
@@ -152,18 +195,19 @@ class ClassificationTrial(Trial):
 
     def flops(self) -> Flops:
         size, encoder = self.recipe.input_size, self.loaded.encoder
-        through = self.embeddings is None
+        through = not self.embeddings
         image = torch.zeros(1, size, size, dtype=torch.uint8)
         with autocast(self.recipe.precision, self.device):
             backbone = counted(self.model, lambda: encoder.embed(image))
             whole = counted(self.model, lambda: self.model(encoder.preprocess(image)))
         head = whole - backbone
-        val, test = (len(self.cases.labels[name]) for name in ("val", "test"))
+        train, val, test = (len(self.cases.labels[name]) for name in ("train", "val", "test"))
         each = whole if through else head
+        before = 0 if through else val + test + self.cached * train
         return Flops(
-            image=trained_flops(backbone, head, through),
+            image=trained_flops(0 if self.cached else backbone, head, through),
             validation=val * each,
-            before=0 if through else (val + test) * backbone,
+            before=before * backbone,
             after=(val + test) * each,
         )
 

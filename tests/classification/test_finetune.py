@@ -20,6 +20,7 @@ from omnibench.context import Context
 from omnibench.data.npz import card_of
 from omnibench.encoders.build import load_trainable
 from omnibench.encoders.forward import counted_flops
+from omnibench.encoders.frozen import FrozenPass
 from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
 from omnibench.tasks.classification.classifier import Classifier
@@ -135,6 +136,48 @@ def test_flops_are_of_training_validation_and_prediction(
     assert actual.cost["flops"] == pytest.approx(144 * each + others, rel=1e-12)
     assert actual.cost["processes"] == 1
     assert 0 < actual.cost["train_seconds"] < actual.cost["phases"]["training"]
+
+
+STILL: dict[str, Any] = {"flip": 0.0, "rotation": 0.0, "crop_scale": 1.0, "dropout": 0.3}
+
+
+@pytest.mark.parametrize("adaptation", ["head", "molre"])
+def test_without_augmentation_a_frozen_backbone_sees_each_image_once(
+    make: Any, monkeypatch: pytest.MonkeyPatch, adaptation: str
+) -> None:
+    seen: list[int] = []
+    original = FrozenPass.rows
+
+    def rows(self: Any, name: str, split: Any, start: int, stop: int) -> Any:
+        seen.append(stop - start)
+        return original(self, name, split, start, stop)
+
+    monkeypatch.setattr(FrozenPass, "rows", rows)
+    options = {"experts": 3, "r": 4, "alpha": 4, "site": "embedding", "router": "soft"}
+    options = {**options, "hidden": 0.25} if adaptation == "molre" else {}
+    recipe = {**STILL, "evaluate": [0.5], "options": options}
+    with monkeypatch.context() as patch:
+        patch.setattr(Augmentation, "keeps", lambda *_: False)
+        plain = outcome(*make(adaptation, place="plain", **recipe))
+    assert sum(seen) == SPLITS["val"] + SPLITS["test"]
+    with monkeypatch.context() as patch:
+        patch.delattr(ClassificationTrial, "pixels")
+        cached = outcome(*make(adaptation, place="cached", **recipe))
+    assert sum(seen) == sum(SPLITS.values())
+    for name, array in plain.predictions.items():
+        assert np.allclose(array, cached.predictions[name], atol=2e-3), name
+    first = json.loads(cached.files["epochs.jsonl"].splitlines()[0])
+    others = json.loads(plain.files["epochs.jsonl"].splitlines()[0])
+    assert first["flops"] < others["flops"] / 5
+    assert cached.cost["flops"] < plain.cost["flops"]
+
+
+def test_only_square_images_without_augmentation_stay_as_they_are() -> None:
+    still = Augmentation(32, flip=0, degrees=0, scale=(1, 1))
+    assert still.keeps(20, 20)
+    assert not still.keeps(20, 40)
+    for changed in ({"flip": 0.5}, {"degrees": 1.0}, {"scale": (0.9, 1)}):
+        assert not replace(still, **changed).keeps(20, 20)
 
 
 @pytest.mark.parametrize("adaptation", ["head", "full", "lora"])

@@ -24,9 +24,11 @@ from omnibench.stats.rates import (
     softmax,
     squared_errors,
 )
-from omnibench.task import Predictions, metrics_of_pass
+from omnibench.task import Metric, Predictions, metrics_of_pass
 
-from . import chance, operating_points, selective
+from . import chance, operating_points, routing, selective
+
+GOOD_AUC = 0.9
 
 
 def omnirad_classification(predictions: Predictions) -> Mapping[str, float | None]:
@@ -96,6 +98,21 @@ def _multi_label(
     }
 
 
+def multi_label(predictions: Predictions) -> Mapping[str, float | None]:
+    """Return on how many of several labels the AUC is at least .90; {} of a single-label dataset.
+
+    None where the AUC of one is undefined.
+    """
+    logits, labels = predictions["test_logits"], predictions["test_labels"]
+    if labels.ndim == 1:
+        return {}
+    weights, truth = predictions.get(WEIGHT), labels.astype(bool)
+    areas = [binary_auc(truth[:, c], logits[:, c], weights) for c in range(truth.shape[1])]
+    defined = [area for area in areas if area is not None]
+    count = sum(area >= GOOD_AUC for area in defined)
+    return {"auc-at-least-90": float(count) if len(defined) == len(areas) else None}
+
+
 SHOWN = ("macro-f1", "accuracy", "auc")
 METRICS = (
     *metrics_of_pass(
@@ -115,6 +132,8 @@ METRICS = (
         chance=chance.omnibench_classification,
         weighted=True,
     ),
+    Metric("multi-label/auc-at-least-90", multi_label, unit="findings", weighted=True),
     *operating_points.METRICS,
+    *routing.METRICS,
     *selective.METRICS,
 )

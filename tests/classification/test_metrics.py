@@ -8,6 +8,7 @@ from sklearn import metrics as sk
 
 from omnibench.stats.rates import softmax
 from omnibench.tasks.classification.metrics import (
+    multi_label,
     omnibench_classification,
     omnirad_classification,
     omnirad_classification_4dp,
@@ -80,3 +81,20 @@ def test_multi_label_metrics_equal_scikit_learns() -> None:
         expected = sk.roc_auc_score(labels[:, label], logits[:, label])
         assert ours[f"auc-{label}"] == pytest.approx(expected)
     assert omnibench_classification({"test_logits": logits, "test_labels": labels}) == {}
+
+
+def test_findings_with_a_good_auc_are_counted() -> None:
+    rng = np.random.default_rng(4)
+    labels = rng.integers(0, 2, (80, 6))
+    logits = rng.standard_normal((80, 6)) + labels * [0, 0.5, 1, 2, 3, 4]
+    areas = [sk.roc_auc_score(labels[:, c], logits[:, c]) for c in range(6)]
+    good = sum(area >= 0.9 for area in areas)
+    assert 0 < good < 6
+    assert multi_label({"test_logits": logits, "test_labels": labels}) == {"auc-at-least-90": good}
+    weights = {"test_weight": np.ones(80), "test_logits": logits, "test_labels": labels}
+    assert multi_label(weights) == {"auc-at-least-90": good}
+    edge, truth = np.arange(11.0)[:, None], np.arange(11)[:, None] == 9  # 9 of 10 pairs are right
+    assert multi_label({"test_logits": edge, "test_labels": truth}) == {"auc-at-least-90": 1}
+    labels[:, 0] = 0
+    assert multi_label({"test_logits": logits, "test_labels": labels}) == {"auc-at-least-90": None}
+    assert multi_label({"test_logits": logits, "test_labels": labels[:, 1]}) == {}

@@ -14,6 +14,8 @@ PROBE = LinearRecipe(batch=32)
 class VolumeRecipe(TrainingRecipe):
     """Fields of what is trained in steps; `batch` and `micro_batch` count studies.
 
+    Where gradients go through the backbone, a `micro_batch` of None is one study.
+
     Attributes:
         slices: most slices of a view that are used, at even distances; None for all.
         select: the metric of the validation studies that the best epoch is chosen by.

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from omnibench.cell import Unit
+from omnibench.label_budget import WHOLE
 from omnibench.tasks.classification.refusals import refusals as of_labels
+from omnibench.training.plan import batch_refusal
 
 MULTI_PLANE = "multi-plane"
 
@@ -14,6 +16,10 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     yield from of_labels(unit, facts)
     if unit.adaptation == MULTI_PLANE and len(unit.dataset.views) < 2:
         yield "multi-plane joins several views, of which its studies have one; take 'attention'"
+    batch, studies = unit.recipe["batch"], unit.images.get("train")
+    in_steps = "micro_batch" in unit.recipe  # probes cut their batches
+    if in_steps and unit.labels == WHOLE and studies is not None and batch > studies:
+        yield batch_refusal(batch, studies)
     heads, width = unit.options.get("heads"), unit.options.get("width", unit.backbone.width)
     if unit.options.get("fusion") == "late":
         heads = None

@@ -1,6 +1,7 @@
 """What is trained in steps on studies: on frozen embeddings of slices, or through the backbone."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn import functional
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.images import SubsetImages
 from omnibench.data.label_subset import Subset
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import forward_rows
@@ -33,6 +35,8 @@ from .recipes import VolumeRecipe
 from .studies import presence, slice_arrays
 
 BATCH = 32  # slices of an evaluation
+Rows = NDArray[np.int64]
+Embed = Callable[[Tensor, int], Tensor]  # (uint8 images, number of their view) -> [n, D]
 
 
 def prepare(
@@ -42,6 +46,8 @@ def prepare(
     recipe = VolumeRecipe.model_validate(unit.recipe)
     cases = cases_of(unit, context)
     through = adaptation.through_backbone
+    if through and recipe.micro_batch is None:
+        recipe = recipe.model_copy(update={"micro_batch": 1})
     features = None if through else embeddings(unit, cases, context, *cases.dataset.splits)
     views = views_of(cases.dataset)
 
@@ -120,23 +126,31 @@ class VolumeTrial(Trial):
         entropy = functional.cross_entropy(logits, targets, reduction="sum")
         return entropy / len(batch.whole)
 
-    def slices(self, split: str, studies: NDArray[np.int64]) -> Slices:
+    def slices(self, split: str, studies: Rows) -> Slices:
         """Return the embeddings of some studies' slices, through what is trained of them."""
         layout = self.layouts[split]
         if self.features is not None:
             return self._through_embedding(layout.slices(self.embedded[split], studies))
-        rows = layout.rows[studies]
-        images = np.unique(rows[rows < layout.images])
-        wide = with_absent(self._embed(self.cases.dataset.splits[split].images.read_rows(images)))
-        # Of those that were read, where each slice stands; the row behind them is that of none.
-        places = np.searchsorted(images, rows)
-        return Layout(len(images), places).slices(wide, np.arange(len(studies)))
+        return self.embed_bags(split, studies, self.embed)
 
-    def _embed(self, images: NDArray[np.uint8]) -> Tensor:
-        assert self.model.trainable is not None
+    def embed_bags(self, split: str, studies: Rows, embed: Embed) -> Slices:
+        """Return the embeddings of some studies' slices, a view at a time."""
+        rows, images = self.layouts[split].rows[studies], self.cases.dataset.splits[split].images
+        there = rows < images.shape[0]
+        features = torch.zeros(*there.shape, self.model.width, device=self.device)
+        for view in range(len(self.views)):
+            own = there[:, view]
+            if own.any():
+                indices = rows[:, view][own]
+                block = torch.from_numpy(np.ascontiguousarray(images.read_rows(indices)))
+                features[:, view][torch.from_numpy(own)] = embed(block, view).to(features)
+        return Slices(features, torch.from_numpy(there).to(self.device))
+
+    def embed(self, images: Tensor, view: int) -> Tensor:
+        """Return the embeddings [n, D] of uint8 images of one view."""
         assert self.loaded is not None
-        pixels = self.loaded.encoder.preprocess(torch.from_numpy(np.ascontiguousarray(images)))
-        return self.model.trainable.embed(pixels)
+        assert self.model.trainable is not None
+        return self.model.trainable.embed(self.loaded.encoder.preprocess(images))
 
     def _through_embedding(self, slices: Slices) -> Slices:
         """Return slices after what is trained between the frozen embedding and the fusion."""
@@ -170,11 +184,7 @@ class VolumeTrial(Trial):
         has_weights = True
         with torch.inference_mode(), autocast(self.recipe.precision, self.device):
             if rows is None:
-                images = self.cases.dataset.splits[split].images
-                every = forward_rows(
-                    images, 0, images.shape[0], BATCH, lambda block: self._embed(block.numpy())
-                )
-                rows = with_absent(torch.from_numpy(every).to(self.device))
+                rows = with_absent(torch.from_numpy(self._embedded(split)).to(self.device))
             for study in range(len(layout.rows)):
                 slices = layout.slices(rows, np.array([study]))
                 if self.features is not None:
@@ -186,6 +196,20 @@ class VolumeTrial(Trial):
                     part = fused.weights[0].float().cpu().numpy()
                     weights[study, :, : part.shape[1]] = part
         return np.concatenate(logits), weights if has_weights else None
+
+    def _embedded(self, split: str) -> NDArray[np.float32]:
+        """Return the embeddings [N, D] of a split's images that are used, in blocks of one size.
+
+        Blocks go by study, view and place, so that no bit depends on the order of reading.
+        """
+        layout, images = self.layouts[split], self.cases.dataset.splits[split].images
+        rows = np.zeros((layout.images, self.model.width), np.float32)
+        for view in range(len(self.views)):
+            own = layout.rows[:, view][layout.there[:, view]]
+            if len(own):
+                embed = partial(self.embed, view=view)
+                rows[own] = forward_rows(SubsetImages(images, own), 0, len(own), BATCH, embed)
+        return rows
 
     def flops(self) -> Flops:
         size, through = self.recipe.input_size, self.features is None

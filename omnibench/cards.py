@@ -10,7 +10,7 @@ Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:
 Channels = tuple[float, float, float]
 
 SPLITS = ("train", "val", "test")
-SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record")
+SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record", "fuse")
 
 
 class Card(BaseModel):
@@ -39,8 +39,8 @@ class WeightsCard(Card):
     Attributes:
         family: the models that it belongs to, such as "dinov2".
         source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
-            `random:TIMM_NAME` (`@K` after it: draw K, else 0), `record:DIGEST` or
-            `module:attribute` (a builder).
+            `random:TIMM_NAME` (`@K` after it: draw K, else 0), `record:DIGEST`,
+            `module:attribute` (a builder) or `fuse:concat` (the embeddings of its members).
         architecture: the timm name, where the source does not tell it (`file:`, `record:`).
         arguments: keywords that the builder of a `module:attribute` source is called with.
         draw: of a builder that loads no weights but draws them by torch's global generator, the
@@ -122,6 +122,7 @@ class BackboneCard(WeightsCard):
         pretraining: ids of the image sources it was pretrained on.
         flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
         optional_keys: globs of weight keys that may be absent from the file or left over in it.
+        members: of a `fuse:` source, the backbones whose embeddings it joins, in order.
         verified_by: who confirmed the card, such as the model's author.
     """
 
@@ -136,12 +137,28 @@ class BackboneCard(WeightsCard):
     pretraining: tuple[str, ...] = ()
     flops: float | None = Field(default=None, gt=0)
     optional_keys: tuple[str, ...] = ()
+    members: tuple["BackboneCard", ...] = ()
     verified_by: str = ""
 
     @model_validator(mode="after")
     def _check_normalisation(self) -> Self:
         if (self.mean is None) != (self.std is None):
             raise ValueError("mean and std go together")
+        return self
+
+    @model_validator(mode="after")
+    def _check_members(self) -> Self:
+        if (self.source_kind == "fuse") != bool(self.members):
+            raise ValueError("members and a fuse: source go together")
+        if not self.members:
+            return self
+        if self.source_name != "concat":
+            raise ValueError(f"source '{self.source}' is not known; write fuse:concat")
+        if nested := [member.id for member in self.members if member.members]:
+            raise ValueError(f"the member {nested[0]} is fused itself; name its members instead")
+        told = ("architecture", "weights_key", "checksum", "pool", "prefix_tokens", "mean", "std")
+        if given := [name for name in told if getattr(self, name) is not None]:
+            raise ValueError(f"{given[0]} is said on the cards of its members")
         return self
 
 

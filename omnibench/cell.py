@@ -116,6 +116,20 @@ class Unit:
         sources = {**self.sources, "dataset": self.sources[view.source]}
         return replace(self, dataset=view.dataset, sources=sources)
 
+    @property
+    def members(self) -> "tuple[Unit, ...]":
+        """Return units of the backbones whose frozen features it takes: a fused one's, or itself.
+
+        A member's features are those that it has outside of the fused backbone.
+        """
+        if not self.backbone.members:
+            return (self,)
+        digests = json.loads(self.sources["backbone"].removeprefix(f"{self.backbone.source} "))
+        return tuple(
+            replace(self, backbone=card, sources={**self.sources, "backbone": digest})
+            for card, digest in zip(self.backbone.members, digests, strict=True)
+        )
+
     def seed(self, purpose: str, repetition: int) -> int:
         """A seed in 0..2**63-1 of neither the backbone nor what a block varies: so they pair."""
         adaptation = self.short.partition("@")[0]

@@ -76,12 +76,13 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         held = kind is not None and kept_in_memory(unit, kind, every, context)
         features, disk = 0.0, float(RECORD_BYTES * len(unit.repetitions))
         for owner, split, count in _splits(unit) if adaptation.frozen_kind else ():
-            key = feature_key(owner, split, kind or "embed")
-            if held or (key.digest not in seen and not store.holds(key)):
-                features += draws * count * _forward_seconds(unit, rates)
-                each = row_bytes(unit, kind) if kind else 4 * (unit.backbone.width or 1024)
-                disk += 0 if held else draws * count * each
-                seen.add(key.digest)
+            for member in owner.members:
+                key = feature_key(member, split, kind or "embed")
+                if held or (key.digest not in seen and not store.holds(key)):
+                    features += draws * count * _forward_seconds(member, rates)
+                    each = row_bytes(unit, kind) if kind else 4 * (member.backbone.width or 1024)
+                    disk += 0 if held else draws * count * each
+                    seen.add(key.digest)
         own = _training_seconds(unit, adaptation, images, rates)
         own += _generation_seconds(unit, adaptation, images, rates)
         if adaptation.frozen_kind is None:  # each repetition predicts its views itself

@@ -125,9 +125,10 @@ def _outcomes(unit: Unit, context: Context) -> Iterator[Outcome]:
     Where each repetition draws the backbone's weights anew, each is a unit of its own backbone.
     """
     task = tasks.get(unit.task)
-    kind, _, planned = unit.sources["backbone"].partition(" ")[0].partition(":")
-    if kind == "builder":
-        require_unchanged(unit.backbone.source, planned)
+    for member in unit.members:
+        kind, _, planned = member.sources["backbone"].partition(" ")[0].partition(":")
+        if kind == "builder":
+            require_unchanged(member.backbone.source, planned)
     for name, digest in code_sources(task, task.adaptations.get(unit.adaptation)).items():
         if unit.sources.get(name, digest) != digest:
             raise RequestError(

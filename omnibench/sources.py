@@ -57,6 +57,7 @@ class Sources:
         self._options: dict[tuple[str, str, str], tuple[str, tuple[str, ...]]] = {}
         self._code: dict[tuple[str, str], dict[str, str]] = {}
         self._given: dict[str, BackboneCard] = {}
+        self._completed: dict[str, BackboneCard] = {}
         self._architectures: dict[str, Architecture | None] = {}
         self._surveys: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
@@ -76,12 +77,7 @@ class Sources:
             RequestError: a dataset among the options is unknown.
         """
         data_digest, data_needs = self.of_dataset(dataset)
-        if backbone.id not in self._backbones:
-            # What decides is the card as it was given: a hub's configuration, which may complete
-            # it, is not on every machine.
-            given = self._given.get(backbone.id, backbone)
-            self._backbones[backbone.id] = self.of_backbone(given)
-        weights_digest, weights_needs = self._backbones[backbone.id]
+        weights_digest, weights_needs = self._of_given(backbone)
         digests = {"dataset": data_digest, "backbone": weights_digest}
         digests |= self._of_code(task, adaptation)
         needs = data_needs + weights_needs
@@ -98,6 +94,13 @@ class Sources:
                 digests[name], further = self._options[place]
                 needs += further
         return digests, needs
+
+    def _of_given(self, card: BackboneCard) -> tuple[str, tuple[str, ...]]:
+        if card.id not in self._backbones:
+            # What decides is the card as it was given: a hub's configuration, which may complete
+            # it, is not on every machine.
+            self._backbones[card.id] = self.of_backbone(self._given.get(card.id, card))
+        return self._backbones[card.id]
 
     def of_dataset(self, card: DatasetCard) -> tuple[str, tuple[str, ...]]:
         """Return the source digest of a dataset, and what is absent of it."""
@@ -155,6 +158,17 @@ class Sources:
             RequestError: it names an architecture that timm has not.
         """
         self._given[card.id] = card
+        self._completed[card.id] = self._joined(card) if card.members else self._complete(card)
+        return self._completed[card.id]
+
+    def _joined(self, card: BackboneCard) -> BackboneCard:
+        """Return a fused backbone's card with its members completed, and their widths' sum."""
+        members = [self._completed.get(own.id) or self.completed(own) for own in card.members]
+        widths = [member.width for member in members if member.width is not None]
+        width = sum(widths) if len(widths) == len(members) else None
+        return card.model_copy(update={"members": tuple(members), "width": width})
+
+    def _complete(self, card: BackboneCard) -> BackboneCard:
         architecture = architecture_of(card, self.data, self.results)
         self._architectures[card.id] = architecture
         if architecture is None:
@@ -170,12 +184,22 @@ class Sources:
         digest, _ = self.of_backbone(card)
         self._backbones[card.id] = (digest, ())
         self._architectures[card.id] = self._architectures.get(start.id)
+        self._completed[card.id] = card
 
     def lacking(
         self, card: BackboneCard, adaptation: Adaptation, recipe: Mapping[str, Any]
     ) -> tuple[str, ...]:
         """Return what a unit asks of a backbone that its architecture does not give."""
-        return needs_of_backbone(card, self._architectures.get(card.id), adaptation, recipe)
+        if not card.members:
+            return needs_of_backbone(card, self._architectures.get(card.id), adaptation, recipe)
+        if adaptation.frozen_kind != "embed":
+            return (
+                f"backbone {card.id}: it joins frozen embeddings and gives nothing else; leave "
+                f"{adaptation.name} to its members",
+            )
+        return tuple(
+            need for member in card.members for need in self.lacking(member, adaptation, recipe)
+        )
 
     def _of_folder(self, folder: Path) -> tuple[str, tuple[str, ...]]:
         names = [p.name for p in folder.glob("*") if p.is_file() and not p.name.startswith(".")]
@@ -218,6 +242,10 @@ class Sources:
 
     def _weights_digest(self, card: WeightsCard) -> tuple[str, tuple[str, ...]]:
         kind, name = card.source_kind, card.source_name
+        if isinstance(card, BackboneCard) and card.members:
+            members = [self._of_given(member) for member in card.members]
+            digests = json.dumps([digest for digest, _ in members])
+            return f"{card.source} {digests}", tuple(need for _, needs in members for need in needs)
         if kind == "random":
             return card.source if "@" in name else f"{card.source}@0", ()
         if kind == "module":

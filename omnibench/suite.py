@@ -17,17 +17,17 @@ from pydantic import (
 
 from omnibench.audit.shipped import shipped_studies
 from omnibench.cards import BackboneCard, DatasetCard
-from omnibench.catalogue import allowed_builder, backbones, load_plugin
+from omnibench.catalogue import backbones, load_plugin
 from omnibench.cell import Unit
 from omnibench.errors import RequestError
 from omnibench.files import expanded
 from omnibench.matrix import Entry, count_cells, entry_units, select
-from omnibench.pretrained import pretraining_unit
 from omnibench.prevalence import refuse_prevalence
 from omnibench.refusals import refusals
 from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.subgrouping import Subgrouping, each_once, subgrouping
+from omnibench.suite_backbones import SuiteBackbones
 from omnibench.validation import validate
 from omnibench.yaml_file import read_yaml
 
@@ -111,7 +111,8 @@ class SuiteFile(_Model):
         seed: of everything that is drawn at random, with the repetition's number.
         repetitions: of each unit, where its block says nothing else.
         plugins: files that register what the suite names, relative to it.
-        backbones: ids, globs of ids, cards, or pretrainings (`{pretrain: ...}`).
+        backbones: ids, globs of ids, cards, what the suite itself makes (`{pretrain: ...}`,
+            `{trained: ...}`), or others fused (`{fuse: ...}`).
         matrix: blocks of units; a suite without one only pretrains.
         report: how its report compares.
     """
@@ -222,8 +223,11 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
             raise RequestError(f"plugins[{index}]: {error}") from None
     if file.name.lower() in REPORT_FILES:
         raise RequestError(f"name: '{file.name}' is what the report calls a file; take another")
-    cards, units = _backbone_cards(file, base, sources)
-    units = {name: _refused(unit, sources) for name, unit in units.items()}
+    named = SuiteBackbones(base, file.seed, sources)
+    for index, request in enumerate(file.backbones):
+        named.add(request, f"backbones[{index}]")
+    cards = named.cards
+    units = {name: _refused(unit, sources) for name, unit in named.makers.items()}
     makers = {unit.cells[0].digest: unit for unit in units.values()}
     for name in extra:
         cards.setdefault(name, sources.completed(backbones.get(name)))
@@ -258,8 +262,9 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
         for unit in entry_units(
             entry, file.seed, file.repetitions, cards, base, sources, where, extra
         ):
-            if maker := makers.get(unit.backbone.source_name):
-                unit = replace(unit, after=(maker,))
+            made = dict.fromkeys(member.backbone.source_name for member in unit.members)
+            if after := tuple(makers[digest] for digest in made if digest in makers):
+                unit = replace(unit, after=after)
             unit = _refused(unit, sources)
             other = origins.setdefault(unit.dataset.id, unit.dataset)
             if other != unit.dataset:
@@ -279,49 +284,3 @@ def _refused(unit: Unit, sources: Sources) -> Unit:
     """Return a unit that needs what it would be refused for, before anything is computed."""
     refused = refusals(unit, sources)
     return replace(unit, needs=refused) if refused else unit
-
-
-def _backbone_cards(
-    file: SuiteFile, base: Path, sources: Sources
-) -> tuple[dict[str, BackboneCard], dict[str, Unit]]:
-    """Ids, globs, inline cards (whose file: paths are relative to the suite) and pretrainings.
-
-    Returns:
-        The cards by id, and the units of the pretrainings by name.
-    """
-    cards: dict[str, BackboneCard] = {}
-    units: dict[str, Unit] = {}
-    for index, entry in enumerate(file.backbones):
-        where = f"backbones[{index}]"
-        if isinstance(entry, str):
-            try:
-                additions = [
-                    sources.completed(backbones.get(name)) for name in backbones.match(entry)
-                ]
-            except RequestError as error:
-                raise RequestError(f"{where}: {error}") from None
-        elif "pretrain" in entry:
-            card, unit = pretraining_unit(entry, base, file.seed, sources, where)
-            if units.setdefault(unit.name, unit) != unit:
-                raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
-            sources.expect(card, unit.backbone)
-            additions = [card]
-        else:
-            card = validate(BackboneCard, entry, where)
-            if card.source_kind == "module" and not allowed_builder(card.source):
-                raise RequestError(
-                    f"{where}.source: '{card.source}' is code that no plug-in holds; name its file "
-                    "under `plugins:` in the suite, or with --plugin"
-                )
-            if card.source_kind == "file":
-                card = card.model_copy(update={"source": f"file:{base / card.source_name}"})
-            if card.id in backbones and backbones.get(card.id) != card:
-                raise RequestError(
-                    f"{where}.id: '{card.id}' is a registered backbone; give yours another id"
-                )
-            try:
-                additions = [sources.completed(card)]
-            except RequestError as error:
-                raise RequestError(f"{where}: {error}") from None
-        cards.update({card.id: card for card in additions})
-    return cards, units

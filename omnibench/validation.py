@@ -49,6 +49,6 @@ def _field_names(model: type[BaseModel]) -> Iterator[str]:
         pending = [field.annotation]
         while pending:
             kind = pending.pop()
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind is not model:
                 yield from _field_names(kind)
             pending.extend(get_args(kind))

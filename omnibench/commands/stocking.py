@@ -238,7 +238,8 @@ def _datasets(unit: Unit) -> list[DatasetCard]:
 
 
 def _weights(unit: Unit) -> list[WeightsCard]:
-    """Return its backbone unless the suite makes it, and what else its adaptation loads."""
+    """Return its backbones but those that the suite makes, and what else its adaptation loads."""
     loads = catalogue.tasks.get(unit.task).adaptations[unit.adaptation].loads
-    backbone = [] if unit.after else [unit.backbone]
-    return [*backbone, *([loads] if loads else [])]
+    made = {cell.digest for maker in unit.after for cell in maker.cells}
+    cards = [member.backbone for member in unit.members]
+    return [*(card for card in cards if card.source_name not in made), *([loads] if loads else [])]

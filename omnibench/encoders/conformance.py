@@ -1,6 +1,7 @@
 """The conformance kit: what an encoder must do for its numbers to mean what its card says."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -21,7 +22,15 @@ COSINE_PASS, COSINE_WARN = 0.999, 0.99
 
 
 def conformance(own: BackboneCard, context: Context) -> Iterator[Finding]:
-    """Yield one finding after another; the first that fails to load ends them."""
+    """Yield one finding after another; the first that fails to load ends them.
+
+    Of a fused backbone, which has no module of its own, they are those of each member.
+    """
+    for member in own.members:
+        for finding in conformance(member, context):
+            yield replace(finding, name=f"{member.id}: {finding.name}")
+    if own.members:
+        return
     try:
         subject = load_subject(own, context)
     except OmnibenchError as error:

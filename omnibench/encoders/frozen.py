@@ -1,7 +1,7 @@
 """The frozen features of one unit: every split through the feature store, one encoder at most."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from omnibench import weights
-from omnibench.cell import Unit
+from omnibench.cell import Unit, digest_of
 from omnibench.context import FEATURES, Context
 from omnibench.data import Split
 from omnibench.encoders import Encoder
@@ -127,6 +127,20 @@ class PassFacts:
                 )
         return cls({**every[0], "seconds": sum(own["seconds"] for own in every)}, images)
 
+    @classmethod
+    def from_members(cls, unit: Unit, members: Sequence["PassFacts"]) -> "PassFacts":
+        """Of the passes of a fused backbone's members, whose facts stand below `members`."""
+        sums = {
+            name: sum(member.facts[name] for member in members)
+            for name in ("seconds", "flops_per_image", "parameters")
+        }
+        digests = [member.facts["digest"] for member in members]
+        facts = {
+            card.id: dict(member.facts)
+            for card, member in zip(unit.backbone.members, members, strict=True)
+        }
+        return cls({**sums, "digest": digest_of(digests), "members": facts}, members[0].images)
+
     def cost(self) -> dict[str, Any]:
         """What one whole feature pass takes, measured when it was made."""
         seconds = self.facts["seconds"]
@@ -168,10 +182,19 @@ def unit_features(
     Raises:
         DataError: two splits were made with different weights.
     """
+    owners = owners or {}
+    if unit.backbone.members:
+        parts = [
+            unit_features(
+                member, splits, context, {n: (o.members[k], own) for n, (o, own) in owners.items()}
+            )
+            for k, member in enumerate(unit.members)
+        ]
+        arrays = {name: np.hstack([part.arrays[name] for part in parts]) for name in splits}
+        return UnitFeatures(arrays, PassFacts.from_members(unit, [part.made for part in parts]))
     forward = FrozenPass(
         unit, context, "embed", lambda encoder, images: encoder.embed(images).float()
     )
-    owners = owners or {}
     rows = {name: forward.stored(name, split, owners.get(name)) for name, split in splits.items()}
     made = PassFacts.from_facts(
         unit,

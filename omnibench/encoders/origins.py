@@ -153,6 +153,13 @@ def _from_module(card: BackboneCard, size: int, data: Path, results: Path) -> Or
     return Origin(built, coverage)
 
 
+def _from_members(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
+    raise RequestError(
+        f"{card.id}: it joins the frozen features of {', '.join(m.id for m in card.members)} and "
+        "has no module of its own; load these"
+    )
+
+
 def _load(module: Any, card: BackboneCard, path: Path) -> Coverage:
     return load_weights(module, path, card.weights_key, card.optional_keys)
 
@@ -198,4 +205,5 @@ ORIGINS = {
     "random": _from_random,
     "record": _from_record,
     "module": _from_module,
+    "fuse": _from_members,
 }

@@ -1,0 +1,126 @@
+"""A suite's backbones: every entry to its cards, and to the units that make them. No torch here."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from omnibench.cards import BackboneCard, Identifier
+from omnibench.catalogue import allowed_builder, backbones
+from omnibench.cell import Unit
+from omnibench.errors import RequestError
+from omnibench.pretrained import pretraining_unit
+from omnibench.sources import Sources
+from omnibench.validation import validate
+
+
+class FusedEntry(BaseModel):
+    """`{fuse: ...}` among a suite's backbones.
+
+    Attributes:
+        id: of the fused backbone.
+        fuse: its members in order: ids, those of entries above too, cards, or what the suite makes.
+        how: what joins their embeddings: they stand side by side.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Identifier
+    fuse: list[str | dict[str, Any]] = Field(min_length=1)
+    how: Literal["concat"] = "concat"
+
+
+@dataclass
+class SuiteBackbones:
+    """What the entries that were added stand for.
+
+    Attributes:
+        base: the folder that paths are relative to.
+        seed: of the suite.
+        cards: the backbones by id.
+        makers: the units that make some of them, by name.
+    """
+
+    base: Path
+    seed: int
+    sources: Sources
+    cards: dict[str, BackboneCard] = field(default_factory=dict)
+    makers: dict[str, Unit] = field(default_factory=dict)
+
+    def add(self, entry: str | dict[str, Any], where: str) -> None:
+        """Add what an id, a glob, a card, a pretraining or a fusion stands for.
+
+        Raises:
+            RequestError: a name is unknown or a value is wrong, by its path.
+        """
+        self.cards.update({card.id: card for card in self._cards_of(entry, where)})
+
+    def _cards_of(self, entry: str | dict[str, Any], where: str) -> list[BackboneCard]:
+        if not isinstance(entry, str) and "pretrain" in entry:
+            return [self._made(entry, where)]
+        if not isinstance(entry, str) and "fuse" in entry:
+            cards = [self._fused(entry, where)]
+        elif not isinstance(entry, str):
+            cards = [self._inline(entry, where)]
+        else:
+            try:
+                cards = [backbones.get(name) for name in backbones.match(entry)]
+            except RequestError as error:
+                raise RequestError(f"{where}: {error}") from None
+        try:
+            return [self.sources.completed(card) for card in cards]
+        except RequestError as error:
+            raise RequestError(f"{where}: {error}") from None
+
+    def _made(self, entry: dict[str, Any], where: str) -> BackboneCard:
+        """Return the backbone that a pretraining leaves, whose unit is noted."""
+        card, unit = pretraining_unit(entry, self.base, self.seed, self.sources, where)
+        if self.makers.setdefault(unit.name, unit) != unit:
+            raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
+        self.sources.expect(card, unit.backbone)
+        return card
+
+    def _fused(self, entry: dict[str, Any], where: str) -> BackboneCard:
+        """Return the card that joins others, which need not be backbones of the suite."""
+        named = validate(FusedEntry, entry, where)
+        members: list[BackboneCard] = []
+        for index, member in enumerate(named.fuse):
+            if isinstance(member, str) and member in self.cards:
+                members.append(self.cards[member])
+            else:
+                members += self._cards_of(member, f"{where}.fuse[{index}]")
+        pretraining = [images for member in members for images in member.pretraining]
+        values = dict[str, Any](
+            id=named.id,
+            family="fused",
+            source=f"fuse:{named.how}",
+            members=members,
+            pretraining=tuple(dict.fromkeys(pretraining)),
+        )
+        return _of_free_id(validate(BackboneCard, values, where), where)
+
+    def _inline(self, entry: dict[str, Any], where: str) -> BackboneCard:
+        """Return a card as it is written, the path of its `file:` relative to the suite."""
+        card = validate(BackboneCard, entry, where)
+        if card.source_kind == "module" and not allowed_builder(card.source):
+            raise RequestError(
+                f"{where}.source: '{card.source}' is code that no plug-in holds; name its file "
+                "under `plugins:` in the suite, or with --plugin"
+            )
+        if card.source_kind == "file":
+            card = card.model_copy(update={"source": f"file:{self.base / card.source_name}"})
+        return _of_free_id(card, where)
+
+
+def _of_free_id(card: BackboneCard, where: str) -> BackboneCard:
+    """Return a card whose id no other backbone has.
+
+    Raises:
+        RequestError: one is registered with it.
+    """
+    if card.id in backbones and backbones.get(card.id) != card:
+        raise RequestError(
+            f"{where}.id: '{card.id}' is a registered backbone; give yours another id"
+        )
+    return card

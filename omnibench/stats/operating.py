@@ -39,6 +39,26 @@ def threshold_at_sensitivity(scores: Reals, positive: Bools, percent: int) -> fl
     return float(candidates[enough[-1]])
 
 
+def threshold_at_youden(scores: Reals, positive: Bools) -> float | None:
+    """Return the largest threshold at which sensitivity + specificity is largest (Youden 1950).
+
+    Args:
+        scores, positive: [N].
+
+    Returns:
+        One of the scores; None without positives or without negatives.
+    """
+    candidates = np.unique(scores)[::-1]
+    positives, negatives = np.sort(scores[positive]), np.sort(scores[~positive])
+    if not len(positives) or not len(negatives):
+        return None
+    hits = len(positives) - np.searchsorted(positives, candidates, "left")
+    false = len(negatives) - np.searchsorted(negatives, candidates, "left")
+    # Counts as whole numbers, so that equal sums are equal.
+    gains = hits * len(negatives) - false * len(positives)
+    return float(candidates[int(np.argmax(gains))])
+
+
 class Rates(NamedTuple):
     """The rates of a threshold, fractions of 1; None where the cases do not tell."""
 

@@ -1,13 +1,13 @@
 """Operating points of two classes, or of each label: thresholds are chosen on validation.
 
 `at-val-specificity-90` is the smallest threshold whose specificity on the validation split is at
-least 90 %, `at-val-sensitivity-90` the largest whose sensitivity there is; each is then applied to
-the test split, where its rates may be others. Predictive values are at the test split's own
-prevalence. Of several labels each has its own threshold, and numbers are means over labels. There
-are none of more than two classes.
+least 90 %, `at-val-sensitivity-90` the largest whose sensitivity there is, `at-val-youden` the one
+with the largest sum of both; each is then applied to the test split, where its rates may be others.
+Predictive values are at the test split's own prevalence. Of several labels each has its own
+threshold, and numbers are means over labels. There are none of more than two classes.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
@@ -17,28 +17,31 @@ from omnibench.stats.operating import (
     Rates,
     threshold_at_sensitivity,
     threshold_at_specificity,
+    threshold_at_youden,
 )
 from omnibench.stats.rates import Bools
 from omnibench.stats.result import Floats
 from omnibench.task import Predictions, metrics_of_pass
 
-TARGETS = {
-    f"at-val-{name}-{percent}": (choose, percent)
-    for name, choose in (
-        ("specificity", threshold_at_specificity),
-        ("sensitivity", threshold_at_sensitivity),
-    )
-    for percent in (90, 95)
+TARGETS: dict[str, Callable[[Floats, Bools], float | None]] = {
+    **{
+        f"at-val-{name}-{percent}": partial(choose, percent=percent)
+        for name, choose in (
+            ("specificity", threshold_at_specificity),
+            ("sensitivity", threshold_at_sensitivity),
+        )
+        for percent in (90, 95)
+    },
+    "at-val-youden": threshold_at_youden,
 }
 UNDEFINED = Rates(None, None, None, None)
 
 
 def rates(definition: str, predictions: Predictions) -> Mapping[str, float | None]:
     """Return sensitivity, specificity, PPV and NPV of a definition, None where one is undefined."""
-    choose, percent = TARGETS[definition]
-    each = []
+    choose, each = TARGETS[definition], []
     for val, test in zip(_scored(predictions, "val"), _scored(predictions, "test"), strict=False):
-        threshold = choose(*val, percent)
+        threshold = choose(*val)
         each.append(UNDEFINED if threshold is None else Counts.from_scores(*test, threshold).rates)
     return {name: _mean([getattr(r, name) for r in each]) for name in Rates._fields if each}
 

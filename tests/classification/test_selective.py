@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.special import softmax
-from sklearn.metrics import accuracy_score, roc_auc_score
+from sklearn.metrics import accuracy_score, confusion_matrix, roc_auc_score
 
 from omnibench.scoring import score, values_per_case
 from omnibench.tasks.classification.selective import FURTHER, NAMES
@@ -143,6 +143,13 @@ def test_an_operating_point_is_chosen_on_validation_and_applied_to_test() -> Non
         for name, cases in zip(("sensitivity", "specificity", "ppv", "npv"), expected, strict=True):
             value = values[f"at-val-specificity-{percent}/{name}"]
             assert value == pytest.approx(cases.mean()), name
+    thresholds = np.sort(odds["val"])[::-1]
+    truth, answers = predictions["val_labels"] == 1, odds["val"] >= thresholds[:, None]
+    best = thresholds[np.argmax(answers[:, truth].mean(axis=1) - answers[:, ~truth].mean(axis=1))]
+    (tn, fp), (fn, tp) = confusion_matrix(predictions["test_labels"], odds["test"] >= best)
+    rates = {"sensitivity": tp / (tp + fn), "specificity": tn / (tn + fp), "ppv": tp / (tp + fp)}
+    for name, rate in {**rates, "npv": tn / (tn + fn)}.items():
+        assert values[f"at-val-youden/{name}"] == pytest.approx(rate), name
     assert not any(name.startswith("at-val") for name in score("classification", drawn(3)))
     assert values["omnibench-classification/quadratic-kappa"] is not None
 

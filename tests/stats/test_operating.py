@@ -16,6 +16,7 @@ from omnibench.stats.operating import (
     predictive_values,
     threshold_at_sensitivity,
     threshold_at_specificity,
+    threshold_at_youden,
 )
 from omnibench.stats.rates import confusion, quadratic_kappa
 
@@ -57,6 +58,21 @@ def test_thresholds_are_points_of_the_roc_curve() -> None:
         )
 
 
+@pytest.mark.parametrize("digits", [1, 9])  # with ties, and without
+def test_youden_is_the_roc_point_farthest_from_chance(digits: int) -> None:
+    rng = np.random.default_rng(5)
+    positive = rng.random(150) < 0.4
+    scores = np.round(rng.normal(size=150) + positive, digits)
+    false, true, at = roc_curve(positive, scores, drop_intermediate=False)
+    threshold = threshold_at_youden(scores, positive)
+    assert threshold is not None
+    assert threshold in at[np.isclose(true - false, (true - false).max())]
+    rates = Counts.from_scores(scores, positive, threshold).rates
+    (tn, fp), (fn, tp) = confusion_matrix(positive, scores >= threshold)
+    expected = (tp / (tp + fn), tn / (tn + fp), tp / (tp + fp), tn / (tn + fn))
+    assert rates == pytest.approx(expected)
+
+
 def test_where_no_score_is_specific_enough_nothing_is_called_positive() -> None:
     scores, positive = np.array([0.9, 0.9, 0.2]), np.array([False, True, True])
     threshold = threshold_at_specificity(scores, positive, 90)
@@ -71,6 +87,7 @@ def test_one_class_alone_has_no_threshold_and_no_rate_of_the_other() -> None:
     for positive in (np.zeros(2, np.bool_), np.ones(2, np.bool_)):
         assert threshold_at_specificity(scores, positive, 90) is None
         assert threshold_at_sensitivity(scores, positive, 90) is None
+        assert threshold_at_youden(scores, positive) is None
     assert Counts.from_scores(scores, np.ones(2, np.bool_), 0.5).rates == (0.5, None, 1, 0)
 
 

@@ -182,6 +182,8 @@ class DatasetCard(Card):
         labels: how a label reads: one of the classes (`binary`, `multi-class`, `ordinal`) or a
             yes or no for each class (`multi-label`).
         classes: the names of the classes, in the order of their label values.
+        noisy_labels: whether training and validation images have labels that were made more
+            cheaply, beside the clean ones.
         mask_classes: the names of the mask values 0, 1, ..., background first; empty where only
             the file tells.
         channels: 1 (grey) or 3 (RGB); None where only the file tells.
@@ -210,6 +212,7 @@ class DatasetCard(Card):
     modality: str = "unknown"
     labels: Literal["binary", "multi-class", "ordinal", "multi-label"] | None = None
     classes: tuple[str, ...] = ()
+    noisy_labels: bool = False
     mask_classes: tuple[str, ...] = ()
     channels: Literal[1, 3] | None = None
     resolution: int | None = None

@@ -5,6 +5,7 @@ ones are held in memory.
 """
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ from omnibench.data.labels import (
     labels_of,
     primary_metric,
 )
-from omnibench.data.npz_archive import Archive
+from omnibench.data.noisy_labels import NOISY
+from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.npz_layout import Layout, layout_of
 from omnibench.data.npz_streams import streams_of
 from omnibench.data.npz_volumes import TASK, split_of
@@ -58,7 +60,8 @@ def card_of(path: Path) -> DatasetCard:
         layout = layout_of(archive)
         kind, classes = None, tuple[str, ...]()
         if layout.labels:
-            kind, classes = infer(_labels(archive, layout, declared), str(path), declared)
+            labels = _labels(archive, layout, layout.labels, declared)
+            kind, classes = infer(labels, str(path), declared)
         _columns(archive, layout)  # refused before a run
     tasks = (
         *["classification" if layout.slices is None else TASK] * bool(layout.labels),
@@ -77,6 +80,7 @@ def card_of(path: Path) -> DatasetCard:
         resolution=layout.resolution,
         splits=layout.counts,
         images_per_study=layout.slices,
+        noisy_labels=bool(layout.noisy),
     )
 
 
@@ -93,10 +97,13 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     with Archive(path) as archive:
         layout = layout_of(archive, card)
         _check_counts(card, layout, path)
-        labels = _labels(archive, layout, declaration_of(card).labels)
+        declared = declaration_of(card).labels
+        labels = _labels(archive, layout, layout.labels, declared)
+        noisy = _labels(archive, layout, layout.noisy, declared)
         if card.labels is not None:
-            for split, values in labels.items():
-                check_labels(values, card, f"{path}: {layout.labels[split].name}")
+            for members, arrays in ((layout.labels, labels), (layout.noisy, noisy)):
+                for split, values in arrays.items():
+                    check_labels(values, card, f"{path}: {members[split].name}")
         streams = streams_of(archive, layout)
         if sum(stream.nbytes for stream in streams.values()) < IN_MEMORY:
             images, digests = _held(streams)
@@ -107,6 +114,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
         columns = _columns(archive, layout)
     digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
+    digests |= {f"{split}_{NOISY}": _digest(values) for split, values in noisy.items()}
     if layout.slices is not None:
         splits = {
             split: split_of(
@@ -118,6 +126,8 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     targets: dict[str, dict[str, Target]] = {split: {} for split in SPLITS}
     for split, values in labels.items():
         targets[split]["labels"] = Labels(values)
+    for split, values in noisy.items():
+        targets[split][NOISY] = Labels(values)
     for split in layout.masks:
         targets[split]["masks"] = Masks(images[f"{split}_masks"])
     splits = {
@@ -188,16 +198,16 @@ def _check_counts(card: DatasetCard, layout: Layout, path: Path) -> None:
 
 
 def _labels(
-    archive: Archive, layout: Layout, declared: Kind | None
+    archive: Archive, layout: Layout, members: Mapping[str, Member], declared: Kind | None
 ) -> dict[str, NDArray[np.int64]]:
-    for split, member in layout.labels.items():  # before a byte of them is unpacked
+    for split, member in members.items():  # before a byte of them is unpacked
         if member.shape and member.shape[0] != layout.counts[split]:
             raise DataError(
                 f"{archive.path}: {member.name} holds {member.shape[0]} labels for "
                 f"{layout.counts[split]} {layout.what}s; save one for each"
             )
     labels = {}
-    for split, member in layout.labels.items():
+    for split, member in members.items():
         where = f"{archive.path}: {member.name}"
         values = labels_of(archive.array(member.name), layout.counts[split], where)
         labels[split] = as_declared(values, declared, where)

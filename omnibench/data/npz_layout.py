@@ -5,6 +5,7 @@ For each split of train, val and test:
 - `{split}_images`: [N, H, W], [N, H, W, 1] or [N, H, W, 3]; uint8, or floats between 0 and 1.
 - `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
 - `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
+- `train_labels_noisy` and `val_labels_noisy`, optional: as the labels, made more cheaply.
 - `{split}_groups`, optional: [N] patient or study ids.
 - `{split}_quality`, optional: [N] numbers, the column `quality`; the larger the better.
 - `{split}_column_NAME`, optional: [N] texts or numbers, of which `columns` says what they serve.
@@ -13,12 +14,13 @@ For each split of train, val and test:
 The layout is told from headers alone.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from omnibench.cards import SPLITS, DatasetCard
+from omnibench.data.noisy_labels import LEARNT, NOISY
 from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.npz_volumes import TASK, volume_shape
 from omnibench.errors import DataError
@@ -33,13 +35,14 @@ class Layout:
         images: of single images, or of volumes.
         size: (H, W) of every image and mask.
         slices: D of volumes; None of single images.
-        labels, masks: empty where the dataset has none.
+        labels, noisy, masks: empty where the dataset has none.
         groups: of the splits that have them.
         columns: of each split, by name.
     """
 
     images: Mapping[str, Member]
     labels: Mapping[str, Member]
+    noisy: Mapping[str, Member]
     masks: Mapping[str, Member]
     groups: Mapping[str, Member]
     columns: Mapping[str, Mapping[str, Member]]
@@ -82,6 +85,7 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     if card is not None and TASK in card.tasks:
         images, volumes = {}, volumes or images  # MedMNIST3D calls its volumes images
     labels = _of_all_splits(archive, "labels") or _of_all_splits(archive, "class")
+    noisy = _of_all_splits(archive, NOISY, LEARNT)
     masks = _of_all_splits(archive, "label")
     if volumes and (masks or not labels):
         raise DataError(
@@ -122,19 +126,26 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     for split in SPLITS:
         if (scores := archive.member(f"{split}_{QUALITY}")) is not None:
             columns[split] = {**columns[split], QUALITY: scores}
-    return Layout(stored, labels, masks, groups, columns, channels, (height, width), slices)
+    if noisy and (not labels or volumes):
+        raise DataError(
+            f"{where} has noisy labels {'of volumes' if volumes else 'and no clean ones'}; "
+            f"{'leave them out' if volumes else 'add train_labels, ...'}"
+        )
+    return Layout(stored, labels, noisy, masks, groups, columns, channels, (height, width), slices)
 
 
-def _of_all_splits(archive: Archive, suffix: str) -> dict[str, Member]:
+def _of_all_splits(
+    archive: Archive, suffix: str, splits: Sequence[str] = SPLITS
+) -> dict[str, Member]:
     """Return the arrays `{split}_{suffix}`: of every split or of none."""
-    members = {split: archive.member(f"{split}_{suffix}") for split in SPLITS}
+    members = {split: archive.member(f"{split}_{suffix}") for split in splits}
     absent = [f"{split}_{suffix}" for split, member in members.items() if member is None]
-    if len(absent) == len(SPLITS):
+    if len(absent) == len(splits):
         return {}
     if absent:
         raise DataError(
             f"{archive.path} has no {' and no '.join(absent)}; add what is missing: a dataset has "
-            "the splits train, val and test"
+            f"the splits {', '.join(splits[:-1])} and {splits[-1]}"
         )
     return {split: member for split, member in members.items() if member is not None}
 

@@ -66,7 +66,21 @@ def quadratic_kappa(counts: Ints) -> float | None:
     Source:
         Cohen 1968, Weighted kappa, Psychological Bulletin 70.
     """
-    distance = np.subtract.outer(np.arange(len(counts)), np.arange(len(counts))) ** 2
+    places = np.arange(len(counts))
+    return _kappa(counts, np.subtract.outer(places, places) ** 2)
+
+
+def cohen_kappa(counts: Ints) -> float | None:
+    """Return Cohen's kappa, from `confusion`; None where all cases are of one class for both.
+
+    Source:
+        Cohen 1960, Educational and Psychological Measurement 20.
+    """
+    return _kappa(counts, 1 - np.eye(len(counts), dtype=np.int64))
+
+
+def _kappa(counts: Ints, distance: Ints) -> float | None:
+    """Return one less the distance of two ratings over that expected by chance."""
     expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
     by_chance = float((distance * expected).sum())
     return 1 - float((distance * counts).sum()) / by_chance if by_chance else None

@@ -12,6 +12,7 @@ from omnibench.context import Context
 from omnibench.data import Dataset, Labels, Split
 from omnibench.data.columns import stored
 from omnibench.data.label_subset import Subset
+from omnibench.data.noisy_labels import agreement, learnt_from_noisy
 from omnibench.data.quality import Qualities
 from omnibench.data.subset import unit_dataset
 from omnibench.data.views import TEST, ViewSplit, view_splits
@@ -34,12 +35,14 @@ class Cases:
     Attributes:
         views: what else is predicted than the test split, by name.
         qualities: of a mix, what `dataset` holds the training and validation images of.
+        agreement: of noisy labels with clean ones, by split; {} where the data have none.
     """
 
     dataset: Dataset
     labels: Mapping[str, NDArray[np.int64]]
     views: Mapping[str, ViewSplit] = field(default_factory=dict)
     qualities: Qualities | None = None
+    agreement: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_dataset(cls, dataset: Dataset, limit: int | None = None) -> "Cases":
@@ -103,9 +106,10 @@ class Cases:
             for name, view in self.views.items()
             if view.own_cases
         }
-        return self._undefined() | ({"test_on": others} if others else {})
+        beside = {"test_on": others, "noisy_labels": dict(self.agreement)}
+        return self._undefined() | {name: facts for name, facts in beside.items() if facts}
 
-    def _undefined(self) -> dict[str, str]:
+    def _undefined(self) -> dict[str, Any]:
         truth = self.labels["test"]
         if truth.ndim == 1:
             truth = (truth[:, None] == np.arange(self.classes)).astype(np.int64)
@@ -146,12 +150,14 @@ class Cases:
 def cases_of(unit: Unit, context: Context) -> Cases:
     """Read a unit's datasets, cut them as its recipe says, and check their labels."""
     dataset, limit = unit_dataset(unit, context), unit.recipe["limit"]
-    views = view_splits(unit, dataset, context)
+    views, agreed = view_splits(unit, dataset, context), agreement(dataset)
+    if unit.recipe.get("train_labels") == "noisy":
+        dataset = learnt_from_noisy(dataset)
     if unit.mix is None:
-        return replace(Cases.from_dataset(dataset, limit), views=views)
+        return replace(Cases.from_dataset(dataset, limit), views=views, agreement=agreed)
     qualities = Qualities.from_mix(dataset, unit.mix)
     cases = Cases.from_dataset(qualities.pooled, limit)
-    return replace(cases, views=views, qualities=qualities)
+    return replace(cases, views=views, agreement=agreed, qualities=qualities)
 
 
 def validation_macro_f1(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

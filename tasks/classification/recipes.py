@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from omnibench.data.noisy_labels import TrainLabels
 from omnibench.recipe import Recipe, Selection, StepBudget
 from omnibench.training.plan import Share, TrainingRecipe
 
@@ -21,6 +22,7 @@ class LinearRecipe(Recipe):
         lr: AdamW's rates; each repetition keeps the one best on validation macro-F1.
         weight_decay: AdamW's, decoupled.
         selection, budget: as of `TrainingRecipe`; `last` takes a single rate.
+        train_labels: those of training and validation; the test is always of clean ones.
     """
 
     epochs: Annotated[int, Field(gt=0)] = 40
@@ -28,6 +30,7 @@ class LinearRecipe(Recipe):
     lr: Several | Annotated[float, Field(gt=0)] = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     selection: Selection = "full-val"
+    train_labels: TrainLabels = "clean"
     budget: StepBudget = "epochs"
 
     @property
@@ -45,10 +48,12 @@ class LogisticRecipe(Recipe):
             Twenty from 1e-6 to 1e6, every fifth of the 96 of CLIP's sweep (Radford et al. 2021,
             A.3).
         selection: as of `TrainingRecipe`; `last` takes a single C.
+        train_labels: as of the linear probe.
     """
 
     C: Several | Annotated[float, Field(gt=0)] = STRENGTHS
     selection: Selection = "full-val"
+    train_labels: TrainLabels = "clean"
 
     @property
     def strengths(self) -> tuple[float, ...]:
@@ -63,6 +68,7 @@ class KnnRecipe(Recipe):
         k: numbers of neighbours to choose from on validation macro-F1.
         temperature: of the neighbours' weights exp(cosine / temperature).
         selection: as of `TrainingRecipe`; `last` takes a single k.
+        train_labels: as of the linear probe.
     """
 
     k: Annotated[tuple[Annotated[int, Field(gt=0)], ...], Field(min_length=1)] = (
@@ -77,6 +83,7 @@ class KnnRecipe(Recipe):
     )
     temperature: Annotated[float, Field(gt=0)] = 0.07
     selection: Selection = "full-val"
+    train_labels: TrainLabels = "clean"
 
 
 class TrainedRecipe(TrainingRecipe):
@@ -92,6 +99,7 @@ class TrainedRecipe(TrainingRecipe):
         loss: cross-entropy, or that times (1 - p)^gamma, p the probability of what is true.
         focal_gamma: of the focal loss.
         select: the metric of the validation images that the best epoch is chosen by.
+        train_labels: as of the linear probe.
     """
 
     flip: Share = 0.5
@@ -102,6 +110,7 @@ class TrainedRecipe(TrainingRecipe):
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: Annotated[float, Field(ge=0)] = GAMMA
     select: Literal["macro-f1", "auc"] = "macro-f1"
+    train_labels: TrainLabels = "clean"
 
     @model_validator(mode="after")
     def _check_loss(self) -> Self:

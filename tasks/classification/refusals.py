@@ -19,6 +19,8 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
             yield nothing_to_choose_by(len(choices))
     if sentence := class_weights_refusal(recipe.get("class_weights", "none"), several):
         yield sentence
+    if recipe.get("train_labels") == "noisy" and not card.noisy_labels:
+        yield NO_NOISY_LABELS
     if recipe.get("select") == "auc" and "val" in facts.get("undefined", ()):
         yield NO_VALIDATION_AUC
     limit, untrained = recipe["limit"], facts.get("untrained", ())
@@ -27,6 +29,11 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     elif untrained:
         yield untrained_class(untrained[0], limit)
 
+
+NO_NOISY_LABELS = (
+    "recipe.train_labels: 'noisy' asks for labels beside the clean ones, and the dataset has none; "
+    "add train_labels_noisy and val_labels_noisy to its npz file"
+)
 
 NO_VALIDATION_AUC = (
     "recipe.select: 'auc' is undefined on the validation images, which show a class on none or on "

@@ -1,8 +1,9 @@
 """`phantom`: images of made-up patients, drawn on demand: every task runs with no download.
 
 `phantom-easy` shows other patients in fewer views, with larger lesions and less noise: some hundred
-images and a minute of training are enough to tell models apart. `phantom-volume` is made of
-studies, each of one or two stacks of slices through one body.
+images and a minute of training are enough to tell models apart. `phantom-noisy` is the same with
+two classes, and labels of which known shares are wrong. `phantom-volume` is made of studies, each
+of one or two stacks of slices through one body.
 """
 
 from omnibench.cards import DatasetCard
@@ -59,5 +60,27 @@ VOLUME_CARD = register_dataset(
         licence=CARD.licence,
         version=VERSION,
         note=CARD.note,
+    )
+)
+
+register_dataset(
+    DatasetCard(
+        id="phantom-noisy",
+        reader="omnibench.data.phantom.reader:read_noisy",
+        tasks=("classification",),
+        modality=EASY_CARD.modality,
+        labels="binary",
+        classes=("no-lesion", "lesion"),
+        noisy_labels=True,
+        channels=1,
+        resolution=EASY_CARD.resolution,
+        splits=EASY_CARD.splits,
+        primary={"classification": "auc"},
+        licence=EASY_CARD.licence,
+        version=VERSION,
+        origins=("phantom-easy",),
+        note="Generated test bench, the images of phantom-easy with or without a lesion; of its "
+        "noisy labels 30 % of the lesions are missed and 10 % of the others made up: its scores "
+        "say nothing of clinical worth.",
     )
 )

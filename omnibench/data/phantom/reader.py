@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.data import ArrayImages, Dataset, Images, Labels, Masks, Split, Texts
+from omnibench.data.noisy_labels import LEARNT, NOISY
 from omnibench.data.phantom.canvas import mask
 from omnibench.data.phantom.captions import caption
 from omnibench.data.phantom.cases import Case, case, stream
@@ -18,6 +20,7 @@ from omnibench.data.phantom.shapes import Array
 from omnibench.data.phantom.ultrasound import ultrasound
 from omnibench.data.phantom.views import EASY, PLAIN, Setting
 
+MISSED, MADE_UP = 0.3, 0.1  # of lesions and of images without one, in noisy labels
 FORMATION: dict[str, Callable[[Case, int, Generator], Array]] = {
     "CT": ct,
     "MR": mr,
@@ -34,6 +37,25 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
 def read_easy(card: DatasetCard, data_dir: Path) -> Dataset:
     """Draw `phantom-easy` likewise; its patients are none of `phantom`'s."""
     return _drawn(card, EASY, "easy-")
+
+
+def read_noisy(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Draw `phantom-easy` with labels of whether there is a lesion, and flipped ones beside them.
+
+    Of training and validation images a share MISSED of the lesions and MADE_UP of the others has
+    the other label, each drawn by itself.
+    """
+    dataset = _drawn(card, EASY, "easy-")
+    splits = {}
+    for name, split in dataset.splits.items():
+        clean = np.minimum(split.target("labels", Labels).values, 1)
+        targets = {"labels": Labels(clean)}
+        if name in LEARNT:
+            draws = stream(f"easy-{name}", "noisy labels").random(len(split))
+            flipped = draws < np.where(clean == 1, MISSED, MADE_UP)
+            targets[NOISY] = Labels(np.where(flipped, 1 - clean, clean))
+        splits[name] = replace(split, targets=targets)
+    return replace(dataset, splits=splits)
 
 
 def _drawn(card: DatasetCard, setting: Setting, prefix: str = "") -> Dataset:

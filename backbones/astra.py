@@ -64,22 +64,40 @@ def resnet152() -> "tuple[nn.Module, Coverage]":
     return module, replace(coverage, joined=("kernels summed over depth",))
 
 
-register_backbone(
-    BackboneCard(
-        id="astra-ct",
-        family="astra",
-        source=f"{__name__}:resnet152",
-        architecture="resnet152",
-        width=2048,
-        pool="mean",
-        # Of images windowed from -1000 to 200 HU (`window: [-400, 1200]`), scaled to 0..1.
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
-        package=PARTS,
-        checksum=CHECKSUM,
-        licence="MIT",
-        citation="arXiv:2406.06512",
-        display="Astra CT",
-        bib="blankemeier2024merlin",
+def inflated_resnet152() -> "tuple[nn.Module, Coverage]":
+    """Return the inflated network itself, for volumes of slices, and how the weights fit it.
+
+    Raises:
+        MissingWeightsError, WeightsError: as `tensors`, or they do not fit.
+    """
+    from omnibench.encoders.coverage import load_checked
+    from omnibench.encoders.inflated_resnet import InflatedResNet
+
+    module = InflatedResNet((3, 8, 36, 3))
+    return module, load_checked(module, tensors(), "the weights of Astra")
+
+
+for identifier, builder, architecture, flops, display in (
+    ("astra-ct", "resnet152", "resnet152", None, "Astra CT"),
+    ("astra-ct-3d", "inflated_resnet152", None, 46.62e9, "Astra CT (3-D)"),
+):
+    register_backbone(
+        BackboneCard(
+            id=identifier,
+            family="astra",
+            source=f"{__name__}:{builder}",
+            architecture=architecture,
+            width=2048,
+            pool="mean",
+            # Of slices windowed from -1000 to 200 HU (`window: [-400, 1200]`), scaled to 0..1.
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            flops=flops,
+            package=PARTS,
+            checksum=CHECKSUM,
+            licence="MIT",
+            citation="arXiv:2406.06512",
+            display=display,
+            bib="blankemeier2024merlin",
+        )
     )
-)

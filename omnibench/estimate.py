@@ -77,7 +77,7 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         features, disk = 0.0, float(RECORD_BYTES * len(unit.repetitions))
         for owner, split, count in _splits(unit) if adaptation.frozen_kind else ():
             for member in owner.members:
-                key = feature_key(member, split, kind or "embed")
+                key = feature_key(member, split, str(kind or adaptation.frozen_kind))
                 if held or (key.digest not in seen and not store.holds(key)):
                     features += draws * count * _forward_seconds(member, rates)
                     each = row_bytes(unit, kind) if kind else 4 * (member.backbone.width or 1024)

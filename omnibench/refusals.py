@@ -66,6 +66,9 @@ def _of_batch(unit: Unit, task: Task) -> Iterator[str]:
     Probes of embeddings cut theirs, and so does what is trained on a label budget.
     """
     batch, images = unit.recipe.get("batch"), unit.images.get("train")
-    cut = task.adaptations[unit.adaptation].frozen_kind == "embed" or unit.labels != WHOLE
+    cut = (
+        task.adaptations[unit.adaptation].frozen_kind in ("embed", "volumes")
+        or unit.labels != WHOLE
+    )
     if batch is not None and images is not None and not cut and batch > images:
         yield batch_refusal(batch, images)

@@ -27,6 +27,7 @@ class Architecture:
         mean, std: the normalisation its weights expect, for images scaled to 0..1.
         trainable: whether it has weights that can be trained.
         staged: whether it gives maps of its stages or blocks, not that of its end alone.
+        volumes: whether it sees whole volumes, too.
     """
 
     kind: Literal["vit", "cnn", "other"]
@@ -43,6 +44,7 @@ class Architecture:
     std: Channels | None = None
     trainable: bool = True
     staged: bool = True
+    volumes: bool = False
 
     @property
     def gives_maps(self) -> bool:

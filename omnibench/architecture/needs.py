@@ -64,7 +64,10 @@ def _of_features(
     card: BackboneCard, architecture: Architecture, adaptation: "Adaptation"
 ) -> Iterator[str]:
     takes = adaptation.takes
-    if takes != "embed" and not architecture.gives_maps:
+    if takes == "volumes":
+        if not architecture.volumes:
+            yield f"it sees single images, no volumes; leave {adaptation.name} to other ones"
+    elif takes != "embed" and not architecture.gives_maps:
         yield f"it gives one vector an image, no {takes}; leave {adaptation.name} to other ones"
     elif takes == "maps" and not architecture.staged:
         yield (

@@ -36,6 +36,15 @@ class Encoder(Protocol):
 
 
 @runtime_checkable
+class VolumeEncoder(Encoder, Protocol):
+    """An encoder that sees whole volumes, too."""
+
+    def embed_volumes(self, volumes: Tensor) -> Tensor:
+        """Return one vector a volume, [B, D], of uint8 [B, Z, H, W] or [B, Z, H, W, 3]."""
+        ...
+
+
+@runtime_checkable
 class TrainableEncoder(Encoder, Protocol):
     """An encoder whose backbone can be trained: its module and a forward that keeps gradients."""
 

@@ -7,11 +7,13 @@ import torch
 from torch import Tensor
 
 from omnibench.cards import BackboneCard
-from omnibench.encoders import Encoder
+from omnibench.encoders import Encoder, VolumeEncoder
 from omnibench.encoders.levels import levels_of
 from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.memory import is_out_of_memory
 from omnibench.task import Ability
+
+SLICES = 16  # of the volume that is tried
 
 
 def require(ability: Ability, encoder: Encoder, card: BackboneCard, size: int) -> None:
@@ -65,10 +67,21 @@ def _maps(encoder: Encoder, card: BackboneCard, images: Tensor) -> None:
         _square(card, "maps", level.shape[2:])
 
 
+def _volumes(encoder: Encoder, card: BackboneCard, images: Tensor) -> None:
+    if not isinstance(encoder, VolumeEncoder):
+        raise RequestError(
+            f"{card.id}: it sees single images, and volumes are asked for; name a backbone whose "
+            "Encoder has embed_volumes"
+        )
+    volumes = images[:, None].expand(-1, SLICES, -1, -1)
+    _expect(card, "embed_volumes", encoder.embed_volumes(volumes), 2)
+
+
 _TRIALS: Mapping[Ability, Callable[[Encoder, BackboneCard, Tensor], None]] = {
     "embed": _embed,
     "tokens": _tokens,
     "maps": _maps,
+    "volumes": _volumes,
 }
 _SHAPES = {2: "[B, D]", 3: "[B, P, D]", 4: "[B, h, w, D], of maps [B, D, h, w],"}
 

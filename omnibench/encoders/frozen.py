@@ -14,7 +14,7 @@ from omnibench.cell import Unit, digest_of
 from omnibench.context import FEATURES, Context
 from omnibench.data import Split
 from omnibench.encoders import Encoder
-from omnibench.encoders.abilities import require
+from omnibench.encoders.abilities import SLICES, require
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops, forward_rows, micro_batch
 from omnibench.errors import DataError
@@ -28,7 +28,12 @@ Method = Callable[[Encoder, Tensor], Tensor]
 Facts = Callable[[Encoder], Mapping[str, Any]]
 Owner = tuple[Unit, str]  # a unit of the dataset that images are of, and the name of their split
 # Kind of the feature key -> what it takes of the encoder.
-ABILITIES: Mapping[str, Ability] = {"embed": "embed", MAPS: "maps", TOKENS: "tokens"}
+ABILITIES: Mapping[str, Ability] = {
+    "embed": "embed",
+    MAPS: "maps",
+    TOKENS: "tokens",
+    "volumes": "volumes",
+}
 
 
 class FrozenPass:
@@ -38,6 +43,7 @@ class FrozenPass:
         kind: of the feature key.
         method: what is computed.
         facts: what else is remembered of the encoder.
+        batch: of a micro-batch; None for the usual one of the device.
     """
 
     def __init__(
@@ -47,10 +53,11 @@ class FrozenPass:
         kind: str,
         method: Method,
         facts: Facts = lambda encoder: {},
+        batch: int | None = None,
     ) -> None:
         self.unit, self.context = unit, context
         self.kind, self.method, self.facts = kind, method, facts
-        self.batch = micro_batch(context.device)
+        self.batch = batch or micro_batch(context.device)
 
     @functools.cached_property
     def encoder(self) -> tuple[Encoder, dict[str, Any]]:
@@ -63,11 +70,12 @@ class FrozenPass:
         ability, size = ABILITIES[self.kind], int(recipe["input_size"])
         with counted_flops() as counter:
             require(ability, loaded.encoder, self.unit.backbone, size)
+        images = SLICES if ability == "volumes" else 1
         return loaded.encoder, {
             **loaded.facts(),
             **self.facts(loaded.encoder),
             "digest": loaded.digest,
-            "flops_per_image": counter.get_total_flops(),
+            "flops_per_image": counter.get_total_flops() // images,
             "micro_batch": self.batch,
         }
 

@@ -16,7 +16,8 @@ class ModuleEncoder:
     - tokens [B, P + N, D], P as the card's `prefix_tokens` says, N patches row by row;
     - a map [B, D, h, w].
 
-    `maps` needs a method `forward_intermediates(x, layers) -> list of [B, D, h, w]`.
+    `maps` needs a method `forward_intermediates(x, layers) -> list of [B, D, h, w]`, and
+    `embed_volumes` a method `forward_volumes(x)` of [B, 3, Z, S, S] that returns [B, D].
     """
 
     def __init__(self, module: nn.Module, preprocess: Preprocess, card: BackboneCard) -> None:
@@ -62,6 +63,17 @@ class ModuleEncoder:
                 "tasks on feature maps need"
             )
         return list(intermediates(pixels, layers))
+
+    def embed_volumes(self, volumes: Tensor) -> Tensor:
+        forward_volumes = getattr(self.module, "forward_volumes", None)
+        if forward_volumes is None:
+            raise RequestError(
+                f"{self.card.id}: it has no method forward_volumes(x), which tasks on whole "
+                "volumes need"
+            )
+        slices = self.preprocess(volumes.flatten(0, 1))
+        output: Tensor = forward_volumes(slices.unflatten(0, volumes.shape[:2]).transpose(1, 2))
+        return output
 
     def _forward(self, pixels: Tensor) -> Tensor:
         output = self.module(pixels)

@@ -12,6 +12,8 @@ from torch.nn import functional
 from omnibench.backbones.astra import PARTS, resnet152
 from omnibench.catalogue import backbones
 from omnibench.encoders.build import load_encoder
+from omnibench.encoders.forward import counted_flops
+from omnibench.encoders.inflated_resnet import InflatedResNet
 from omnibench.sources import Sources
 
 RECIPE = {"input_size": 64, "normalization": "backbone", "precision": "fp32"}
@@ -52,6 +54,25 @@ def test_every_weight_is_loaded_and_the_image_is_scaled_to_one(tmp_path: Path) -
     assert (loaded.coverage.loaded, loaded.coverage.total) == (930, 930)
     images = torch.full((1, 64, 64), 255, dtype=torch.uint8)
     assert (loaded.encoder.preprocess(images) == 1).all()  # type: ignore[attr-defined]
+
+
+@astra
+def test_a_volume_of_24_slices_is_embedded_by_every_stored_weight(tmp_path: Path) -> None:
+    loaded = load_encoder(backbones.get("astra-ct-3d"), RECIPE, "cpu", tmp_path, tmp_path)
+    assert loaded.coverage is not None
+    assert (loaded.coverage.loaded, loaded.coverage.total) == (930, 930)
+    assert loaded.parameters == 117_366_208
+    volume = torch.randint(0, 256, (1, 24, 64, 64), dtype=torch.uint8)
+    with torch.inference_mode():
+        embedded = loaded.encoder.embed_volumes(volume)  # type: ignore[attr-defined]
+    assert embedded.shape == (1, 2048)
+    assert embedded.isfinite().all()
+
+
+def test_the_cards_flops_are_counted_ones() -> None:
+    with torch.device("meta"), torch.no_grad(), counted_flops() as counter:
+        InflatedResNet((3, 8, 36, 3)).eval()(torch.zeros(1, 3, 224, 224))
+    assert backbones.get("astra-ct-3d").flops == pytest.approx(counter.get_total_flops(), rel=1e-3)
 
 
 @astra

@@ -5,7 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
 Channels = tuple[float, float, float]
 

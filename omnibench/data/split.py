@@ -6,10 +6,12 @@ numpy is imported by type checkers alone, so that registering a dataset stays li
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from omnibench.cards import IDENTIFIER
 from omnibench.data.images import Images, SubsetImages, at_size, in_window
 from omnibench.data.targets import Target
 from omnibench.errors import DataError
@@ -37,7 +39,8 @@ class Split:
             `captions` (Texts), `maps` (Maps), or any other.
         groups: [N] patient or study ids, where known: cases of one group are not independent.
         study: [N] ids of the studies that images are of, where a case has several images.
-        view: [N] names of what each image of a study shows, such as "CC" and "MLO".
+        view: [N] names of what each image of a study shows, such as "CC" and "MLO"; they become
+            parts of names of metrics, so they are made of letters, digits and . _ - alone.
         place: [N] numbers of the places that images have in their study.
         columns: what else is known of each image, by name, such as sex, age and site: [N] texts, ""
             where unknown, or float64, NaN where unknown. It decides no number of a cell.
@@ -46,7 +49,7 @@ class Split:
 
     Raises:
         DataError: a field or a target has another number of entries than there are images (of
-            `by_study`: studies), or its kind has none.
+            `by_study`: studies), or its kind has none; or a view's name has other characters.
     """
 
     images: Images
@@ -69,6 +72,12 @@ class Split:
             ):
                 if entries is not None and (count := _count(name, entries)) != due:
                     raise DataError(f"a split has {count} {name} for {due} {what}; give one each")
+        for view in set() if self.view is None else set(self.view.tolist()):
+            if not re.fullmatch(IDENTIFIER, view):
+                raise DataError(
+                    f"a split has the view {view!r}; name it by letters, digits and . _ - alone, "
+                    "the first a letter or a digit"
+                )
 
     def __len__(self) -> int:
         return self.images.shape[0]

@@ -65,7 +65,12 @@ def whole(**fields: Any) -> WithScores:
     }
     numbers = np.arange(COUNT)
     own: dict[str, Any] = {"images": ArrayImages(PIXELS), "targets": targets, "groups": ids}
-    own |= {"study": ids, "view": ids, "place": numbers, "scores": numbers}
+    own |= {
+        "study": ids,
+        "view": np.char.replace(ids, "case ", "view-"),
+        "place": numbers,
+        "scores": numbers,
+    }
     return WithScores(**own | fields)
 
 
@@ -83,9 +88,9 @@ def test_a_cut_takes_every_field_and_target_of_an_image() -> None:
     np.testing.assert_array_equal(values[:, 0, 0], rows / 4)
     np.testing.assert_array_equal(valid[:, 0, 0], rows > 3)
     assert [rating[0] for rating in split.target("ratings", Rated).ratings] == rows.tolist()
-    for ids in (split.groups, split.study, split.view):
+    for ids, what in ((split.groups, "case "), (split.study, "case "), (split.view, "view-")):
         assert ids is not None
-        assert ids.tolist() == [f"case {row // 2}" for row in rows]
+        assert ids.tolist() == [f"{what}{row // 2}" for row in rows]
     assert split.place is not None
     assert split.place.tolist() == rows.tolist()
 
@@ -120,6 +125,12 @@ def test_a_field_of_another_length_is_refused_by_name(name: str, value: Any) -> 
 def test_a_field_that_has_no_entry_for_each_image_is_refused_by_name(value: object) -> None:
     with pytest.raises(DataError, match="'scores' of a split is"):
         whole(scores=value)
+
+
+@pytest.mark.parametrize("view", ["", "a/b", "a@b", "a:b", "a+b", "a b", "<b>", "$x$", "-a", "a\n"])
+def test_a_view_whose_name_would_not_do_in_the_name_of_a_metric_is_refused(view: str) -> None:
+    with pytest.raises(DataError, match=r"letters, digits and \. _ - alone"):
+        whole(view=np.array(["axial"] * (COUNT - 1) + [view]))
 
 
 def test_a_target_that_is_absent_or_of_another_kind_is_refused_by_name() -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from omnibench.data import Dataset, Split
 from omnibench.errors import DataError
@@ -87,9 +88,10 @@ class Layout:
         Args:
             features: [N + 1, D], of which the last row stands where there is no slice.
         """
-        longest = int(self.there[studies].sum(axis=2).max())
-        rows = torch.from_numpy(self.rows[studies, :, :longest]).to(features.device)
-        return Slices(features[rows], rows < self.images)
+        own = self.rows[studies]
+        longest = int((own < self.images).sum(axis=2).max())
+        rows = torch.from_numpy(own[:, :, :longest]).to(features.device)
+        return Slices(functional.embedding(rows, features), rows < self.images)
 
 
 def views_of(dataset: Dataset) -> tuple[str, ...]:

@@ -40,31 +40,31 @@ def attend(slices: Slices, query: Tensor) -> Pooled:
     Args:
         query: [H, Q, D], of each view in turn and, where there are several, of the views.
     """
-    features = slices.features.masked_fill(~slices.there[..., None], 0.0)
-    scale = query.shape[-1] ** -0.5
-    views = slices.there.shape[1]
+    features, there = slices
+    if not there.all():
+        features = features.masked_fill(~there[..., None], 0.0)
+    scaled = query * query.shape[-1] ** -0.5
+    views = there.shape[1]
     embeddings, weights = [], []
     for view in range(views):
-        scores = features[:, view] @ query[:, view].T * scale  # [B, T, H]
-        own = _softmax(scores, slices.there[:, view, :, None])
-        embeddings.append(own.transpose(1, 2) @ features[:, view])
-        weights.append(own.transpose(1, 2))
+        rows = features[:, view]
+        scores = scaled[:, view] @ rows.flatten(0, 1).T  # one product for all heads and studies
+        own = _softmax(scores.view(-1, *rows.shape[:2]), there[:, view]).transpose(0, 1)
+        embeddings.append(own @ rows)
+        weights.append(own)
     if views == 1:
         return Pooled(embeddings[0], weights[0][:, :, None])
     every = torch.stack(embeddings, dim=2)  # [B, H, V, D]
-    present = slices.there.any(dim=2)[:, :, None]
-    scores = (every * query[:, views, None]).sum(-1).transpose(1, 2) * scale  # [B, V, H]
-    shares = _softmax(scores, present).transpose(1, 2)
+    shares = _softmax((every * scaled[:, views, None]).sum(-1), there.any(dim=2)[:, None])
     return Pooled(
         (shares[..., None] * every).sum(dim=2), torch.stack(weights, dim=2) * shares[..., None]
     )
 
 
 def _softmax(scores: Tensor, there: Tensor) -> Tensor:
-    """Return the softmax over dimension 1 of what is there; zeros where nothing is."""
+    """Return the softmax over the last dimension of what is there; zeros where nothing is."""
     lowest = torch.finfo(scores.dtype).min
-    shares = scores.masked_fill(~there, lowest).softmax(dim=1)
-    return shares * there
+    return scores.masked_fill(~there, lowest).softmax(dim=-1) * there
 
 
 def _mean(features: Tensor) -> Tensor:

@@ -73,13 +73,17 @@ class Head:
 
 # Yields a probe's fit of each repetition, from the frozen features of every split.
 Fitting = Callable[[Unit, UnitFeatures, Cases, Context], Iterator[Fit]]
+# Returns the frozen features of splits, given their names at last.
+Embedding = Callable[..., UnitFeatures]
 
 
-def run(unit: Unit, context: Context, fit: Fitting) -> Iterator[Outcome]:
+def run(
+    unit: Unit, context: Context, fit: Fitting, embed: Embedding = embeddings
+) -> Iterator[Outcome]:
     """Yield one outcome a repetition."""
     cases = cases_of(unit, context)
     began = time.perf_counter()
-    features = embeddings(unit, cases, context, *cases.dataset.splits)
+    features = embed(unit, cases, context, *cases.dataset.splits)
     extracted = time.perf_counter()
     context.progress(f"{unit.adaptation} probe", 0, len(unit.repetitions))
     for probe in fit(unit, features, cases, context):

@@ -74,6 +74,14 @@ class VolumesTask(Task):
             frozen_kind="embed",
             fit="omnibench.tasks.volumes.attention:fit_attention",
         ),
+        "whole-volume": Probe(
+            "whole-volume",
+            trains="a linear layer on the frozen embeddings of whole volumes",
+            varies="head seed",
+            recipes={"small": PROBE},
+            frozen_kind="volumes",
+            fit="omnibench.tasks.classification.probes:fit_linear",
+        ),
         "transformer": Fused(
             "transformer",
             trains="a transformer over frozen slice embeddings, and a linear layer",
@@ -121,9 +129,13 @@ class VolumesTask(Task):
         adaptation = self.adaptations[unit.adaptation]
         if not isinstance(adaptation, Probe):
             return super().run(unit, context)
+        from omnibench.tasks.classification.embeddings import embeddings
         from omnibench.tasks.classification.probes import run
 
-        return run(unit, context, import_attribute(adaptation.fit))
+        from .whole import whole_volumes
+
+        embed = whole_volumes if adaptation.frozen_kind == "volumes" else embeddings
+        return run(unit, context, import_attribute(adaptation.fit), embed)
 
 
 register_task(VolumesTask())

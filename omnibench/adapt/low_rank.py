@@ -1,10 +1,12 @@
 """LoRA (Hu et al. 2021) by peft, put into a backbone in place."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 
 from omnibench.adapt.experts import LowRankExperts
@@ -63,6 +65,7 @@ def add_lora(
     alpha: int,
     dropout: float,
     sites: Sites = "all-linear",
+    adapters: Sequence[str] = ("default",),
 ) -> None:
     """Put LoRA on the layers of a module that take part, as `targets` chooses them.
 
@@ -71,6 +74,7 @@ def add_lora(
 
     Args:
         run: one forward of what is trained, through `module`; it draws nothing from the generator.
+        adapters: names of the updates that each layer gets; all of them take part.
 
     Raises:
         RequestError: a layer is smaller than the rank or out of LoRA's reach, or there is none.
@@ -83,7 +87,13 @@ def add_lora(
     config: Any = LoraConfig(
         r=r, lora_alpha=alpha, lora_dropout=dropout, target_modules=list(layers)
     )
-    inject_adapter_in_model(config, module)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Already found a `peft_config`")  # several are meant
+        for adapter in adapters:
+            inject_adapter_in_model(config, module, adapter)
+    for layer in module.modules():
+        if isinstance(layer, BaseTunerLayer):
+            layer.set_adapter(list(adapters))
 
 
 def train_lora(module: nn.Module) -> None:

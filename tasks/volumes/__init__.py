@@ -11,7 +11,7 @@ from omnibench.task import Adaptation, Outcome, Predictions, Task
 from omnibench.tasks.classification import Probe
 
 from .metrics import METRICS
-from .options import MultiPlaneOptions, TransformerOptions
+from .options import AnyMC3DOptions, MultiPlaneOptions, TransformerOptions
 from .recipes import PROBE, VolumeRecipe
 from .refusals import MULTI_PLANE, refusals
 
@@ -36,12 +36,11 @@ class Fused(Adaptation):
 
     Attributes:
         fusion: "module:function", a `fusion.FusionOf`.
+        trial: "module:class" of a `trial.VolumeTrial`.
     """
 
-    fusion: str = ""
-
-
-ATTENTION = "omnibench.tasks.volumes.fusion:attention"  # on what registered ones train
+    fusion: str = "omnibench.tasks.volumes.fusion:attention"
+    trial: str = "omnibench.tasks.volumes.trial:VolumeTrial"
 
 
 class VolumesTask(Task):
@@ -100,6 +99,18 @@ class VolumesTask(Task):
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.multi_plane:multi_plane",
         ),
+        "anymc3d": Fused(
+            "anymc3d",
+            trains="low-rank updates of patch embedding and attention, pooling over slices, and a "
+            "linear layer",
+            varies="training seed",
+            recipes={"small": VolumeRecipe()},
+            options=AnyMC3DOptions,
+            attach="omnibench.tasks.volumes.anymc3d:attach",
+            through_backbone=True,
+            fusion="omnibench.tasks.volumes.anymc3d:fusion",
+            trial="omnibench.tasks.volumes.anymc3d:AnyMC3DTrial",
+        ),
     }
     offers = frozenset({"embed", "module"})
     recipes = {"small": VolumeRecipe()}  # noqa: RUF012
@@ -120,9 +131,10 @@ class VolumesTask(Task):
         """Return what makes the trial of what is trained in steps."""
         from .trial import prepare
 
-        adaptation = self.adaptations[unit.adaptation]
-        fusion = adaptation.fusion if isinstance(adaptation, Fused) else ATTENTION
-        return prepare(unit, context, adaptation, import_attribute(fusion))
+        adaptation = self.adaptations[unit.adaptation].under(unit.options)
+        parts = adaptation if isinstance(adaptation, Fused) else Fused
+        fusion, trial = import_attribute(parts.fusion), import_attribute(parts.trial)
+        return prepare(unit, context, adaptation, fusion, trial)
 
     def run(self, unit: "Unit", context: "Context") -> Iterator[Outcome]:
         """Yield one outcome a repetition."""

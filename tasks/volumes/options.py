@@ -43,3 +43,21 @@ class MultiPlaneOptions(BaseModel):
         if self.fusion == "late" and (self.layers, self.heads) != (1, 4):
             raise ValueError("layers and heads are of fusion: cross; leave them out")
         return self
+
+
+class AnyMC3DOptions(BaseModel):
+    """Options of `anymc3d`.
+
+    Attributes:
+        r, alpha: rank and scale (alpha / r) of the updates.
+        pool: over the slices of each view and over the views.
+        auxiliary: weight of the loss on the pixels of masks, which trains a decoder of patch tokens
+            beside; 0 for none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    r: Count = 8
+    alpha: Count = 16
+    pool: Literal["attention", "mean", "max"] = "attention"
+    auxiliary: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0

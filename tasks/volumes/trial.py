@@ -40,7 +40,11 @@ Embed = Callable[[Tensor, int], Tensor]  # (uint8 images, number of their view) 
 
 
 def prepare(
-    unit: Unit, context: Context, adaptation: Adaptation, fusion_of: FusionOf
+    unit: Unit,
+    context: Context,
+    adaptation: Adaptation,
+    fusion_of: FusionOf,
+    trial_of: "Callable[..., VolumeTrial]",
 ) -> Callable[[int], Trial]:
     """Read the studies, and return what makes a repetition's trial."""
     recipe = VolumeRecipe.model_validate(unit.recipe)
@@ -55,12 +59,14 @@ def prepare(
         loaded, trainable = None, None
         if adaptation.attach is not None:
             loaded = load_trainable(unit, context, "fp32" if through else recipe.precision)
-            trainable = attach(adaptation, loaded.encoder, unit.options)
+            options = {**unit.options, "views": len(views)}
+            trainable = attach(adaptation, loaded.encoder, options)
         width = features.width if features is not None else _width(loaded)
         fusion = fusion_of(unit.options, width, len(views))
         model = StudyClassifier(trainable, fusion, width, cases.classes).to(context.device)
         subset = cases.subset(unit, repetition)
-        return VolumeTrial(model, cases, subset, recipe, context.device, loaded, features)
+        where = context.device
+        return trial_of(model, cases, subset, recipe, unit.options, where, loaded, features)
 
     return trial
 
@@ -91,12 +97,14 @@ class VolumeTrial(Trial):
         cases: Cases,
         subset: Subset,
         recipe: VolumeRecipe,
+        options: Mapping[str, Any],
         device: str,
         loaded: LoadedTrainable | None,
         features: UnitFeatures | None,
     ) -> None:
         self.model, self.cases, self.subset, self.recipe = model, cases, subset, recipe
-        self.device, self.loaded, self.features = device, loaded, features
+        self.options, self.device = options, device
+        self.loaded, self.features = loaded, features
         self.select, self.count = recipe.select, len(subset.train)
         self.targets = as_targets(cases.labels["train"], cases.classes)
         self.views = views_of(cases.dataset)
@@ -118,7 +126,11 @@ class VolumeTrial(Trial):
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
         studies = self.subset.train[batch.rows.numpy()]
-        logits = self.model(self.slices("train", studies))[0].float()
+        return self.label_loss(self.slices("train", studies), studies, batch)
+
+    def label_loss(self, slices: Slices, studies: Rows, batch: Batch) -> Tensor:
+        """Return the share of some studies of the batch's loss on labels."""
+        logits = self.model(slices)[0].float()
         targets = self.targets[torch.from_numpy(studies)].to(logits.device)
         if self.cases.multi_label:
             total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")

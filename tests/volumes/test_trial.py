@@ -15,7 +15,7 @@ from tests.conftest import Bench
 from tests.volumes.conftest import Ran, Units
 
 FROZEN = ["mean", "attention", "transformer", "head"]
-TRAINED: list[Any] = [{"lora": {"r": 4, "alpha": 8, "dropout": 0.0}}]
+TRAINED: list[Any] = [{"lora": {"r": 4, "alpha": 8, "dropout": 0.0}}, "anymc3d"]
 EVERY = [*FROZEN, *TRAINED]
 # Of a job whose gradients alone are asked for.
 NO_JOB: dict[str, Any] = {

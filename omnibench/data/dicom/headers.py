@@ -5,7 +5,6 @@ no message quotes a value of a file. Nothing is allocated for what a header mere
 """
 
 import fnmatch
-import hashlib
 import logging
 import math
 import os
@@ -22,6 +21,7 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.encaps import parse_fragments
 from pydicom.filereader import read_dataset, read_preamble
 
+from omnibench.data.study_table import pseudonym
 from omnibench.files import open_regular
 
 logging.getLogger("pydicom").propagate = False  # it quotes values, whoever they are of
@@ -152,12 +152,6 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield bounded
 
 
-def pseudonym(identifier: str, salt: str) -> str:
-    """Return 16 hex digits in an identifier's place, "" of none."""
-    text = identifier.strip()
-    return hashlib.sha256(f"{salt}\0{text}".encode()).hexdigest()[:16] if text else ""
-
-
 def header_of(root: Path, name: str, salt: str, series: Mapping[str, str]) -> Header | Refusal:
     """Return what a file's header says, its pixels not being read.
 
@@ -168,19 +162,19 @@ def header_of(root: Path, name: str, salt: str, series: Mapping[str, str]) -> He
     try:
         with opened(root / name) as file:
             dataset = _dataset(file)
-            study = pseudonym(str(dataset.get("StudyInstanceUID", "")), salt)
+            study = _hashed(dataset, "StudyInstanceUID", salt)
             _check_kind(dataset)
             syntax = _syntax(dataset)
             frames = _frames(dataset)
             _check_pixels(file, dataset, len(frames), syntax)
-            key = pseudonym(str(dataset.get("SeriesInstanceUID", "")), salt)
+            key = _hashed(dataset, "SeriesInstanceUID", salt)
             if not (study and key):
                 raise _RefusedError("names no study or no series (their UIDs)", "damaged")
             return Header(
                 name,
                 study,
                 key,
-                pseudonym(str(dataset.get("PatientID", "")), salt),
+                _hashed(dataset, "PatientID", salt),
                 _view(str(dataset.get("SeriesDescription", "")), series),
                 (int(dataset.Rows), int(dataset.Columns)),
                 syntax,
@@ -359,6 +353,12 @@ def _view(description: str, series: Mapping[str, str]) -> str:
         several = " and ".join(views)
         raise _RefusedError(f"is of a series that `series:` declares as {several}", "damaged")
     return "".join(views)
+
+
+def _hashed(dataset: Dataset, keyword: str, salt: str) -> str:
+    """Return what stands for an identifier, "" where there is none."""
+    text = str(dataset.get(keyword) or "").strip()
+    return text and pseudonym(text, salt)
 
 
 def _texts(value: Any) -> list[str]:

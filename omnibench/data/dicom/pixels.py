@@ -31,7 +31,8 @@ class Turn(NamedTuple):
     ) -> Self:
         """Return the turn of slices that are stored with rows growing down and columns right.
 
-        Shown, rows run along the later of the two other axes, columns along the earlier one.
+        Shown, rows run from head to feet (in an axial slice from front to back) and columns from
+        the patient's right to the left (in a sagittal one from front to back).
 
         Args:
             down, right: directions in RAS.
@@ -41,7 +42,7 @@ class Turn(NamedTuple):
         is_transposed = abs(down[across]) > abs(down[along])
         if is_transposed:
             down, right = right, down
-        return cls(bool(is_transposed), int(np.sign(down[along])), int(np.sign(right[across])))
+        return cls(bool(is_transposed), -int(np.sign(down[along])), -int(np.sign(right[across])))
 
     def sides(self, stored: tuple[int, int]) -> tuple[int, int]:
         """Return the height and width that are shown."""

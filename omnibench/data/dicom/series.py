@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from omnibench.data.dicom.headers import Frame, Header
 from omnibench.data.dicom.pixels import Turn, read_values
+from omnibench.data.study_dataset import PlacedSeries
 from omnibench.errors import DataError
 from omnibench.window import Percentiles, Window
 
@@ -46,7 +47,6 @@ class DicomSeries:
     Attributes:
         root: the folder that files are named from.
         slices: of it, from left to right, back to front, or feet to head.
-        places: mm of each along that axis.
         turn: what makes of stored rows and columns those that are shown.
         shape: (slices, H, W), as shown.
         window: the one that the middle slice's file names, else percentiles of the series.
@@ -55,7 +55,6 @@ class DicomSeries:
 
     root: Path
     slices: tuple[Slice, ...]
-    places: tuple[float, ...]
     turn: Turn
     shape: tuple[int, int, int]
     window: Window
@@ -92,7 +91,7 @@ def plane_of(frame: Frame) -> str:
     return PLANES[int(np.abs(_normal(frame)).argmax())]
 
 
-def series_of(root: Path, headers: Sequence[Header]) -> DicomSeries:
+def series_of(root: Path, headers: Sequence[Header]) -> PlacedSeries:
     """Return the series of some files.
 
     Raises:
@@ -117,15 +116,15 @@ def series_of(root: Path, headers: Sequence[Header]) -> DicomSeries:
     _check_gaps(ordered, places[order])
     turn = Turn.from_directions(*_directions(frame), axis)
     middle = slices[order[len(order) // 2]][2].window
-    return DicomSeries(
+    series = DicomSeries(
         root,
         tuple(ordered),
-        tuple(places[order].tolist()),
         turn,
         (len(slices), *turn.sides(first.shape)),
         (middle[0], middle[1]) if middle else DEFAULT_WINDOW,
         first.is_inverted,
     )
+    return PlacedSeries(series, tuple(places[order].tolist()))
 
 
 def _directions(frame: Frame) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

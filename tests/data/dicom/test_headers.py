@@ -11,7 +11,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 from pydicom.filewriter import dcmwrite
 
-from omnibench.data.dicom.headers import Header, Refusal, header_of, pseudonym
+from omnibench.data.dicom.headers import Header, Refusal, header_of
+from omnibench.data.study_table import pseudonym
 from tests.data.dicom.made import edited, volume, write_series
 
 

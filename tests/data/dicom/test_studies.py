@@ -11,12 +11,13 @@ from pydicom.dataset import Dataset
 
 from omnibench.data.dicom import files as dicom_files
 from omnibench.data.dicom.files import files_of
-from omnibench.data.dicom.studies import remarks, studies_of
+from omnibench.data.dicom.series import DicomSeries
+from omnibench.data.dicom.studies import Studies, studies_of
 from omnibench.data.listing import files_below
 from tests.data.dicom.made import edited, volume, write_series
 
 
-def studies_below(root: Path, *names: str, **declared: str) -> tuple[Any, dict[str, str]]:
+def studies_below(root: Path, *names: str, **declared: str) -> Studies:
     files = files_of(root, files_below(root), declared, root / ".data")
     return studies_of(root, names, files, bool(declared))
 
@@ -31,36 +32,36 @@ def root(tmp_path: Path) -> Path:
 
 def test_a_folder_and_an_instance_uid_name_the_same_study(root: Path) -> None:
     instance = str(pydicom.dcmread(root / "a" / "001").StudyInstanceUID)
-    studies, reasons = studies_below(root, "a", instance)
-    assert not reasons and studies["a"] == studies[instance]
+    assert studies_below(root, "a").usable["a"] == studies_below(root, instance).usable[instance]
 
 
 def test_series_of_other_planes_are_other_views(root: Path) -> None:
     instance = pydicom.dcmread(root / "a" / "001").StudyInstanceUID
     write_series(root / "a" / "s", volume(), plane="sagittal", StudyInstanceUID=instance)
-    studies, _ = studies_below(root, "a", "b")
-    assert list(studies["a"].series) == ["axial", "sagittal"]
-    assert list(studies["b"].series) == ["axial"]
+    studies, _, _ = studies_below(root, "a", "b")
+    assert list(studies["a"].views) == ["axial", "sagittal"]
+    assert list(studies["b"].views) == ["axial"]
 
 
 def test_two_series_of_one_plane_are_ambiguous_unless_declared(root: Path) -> None:
     instance = pydicom.dcmread(root / "a" / "001").StudyInstanceUID
     for name in ("thick", "bone"):
         write_series(root / "a" / name, volume(), SeriesDescription=name, StudyInstanceUID=instance)
-    _, reasons = studies_below(root, "a")
+    _, reasons, _ = studies_below(root, "a")
     assert "nothing tells which is the view 'axial'" in reasons["a"]
     assert "declares as soft and bone" in studies_below(root, "a", soft="*", bone="b*")[1]["a"]
-    studies, _ = studies_below(root, "a", soft="TH?CK", bone="bone*")
-    assert list(studies["a"].series) == ["bone", "soft"]
-    assert studies["a"].series["soft"].slices[0].file.startswith("a/thick/")
-    assert list(studies_below(root, "a/thick")[0]["a/thick"].series) == ["axial"]
+    studies, _, _ = studies_below(root, "a", soft="TH?CK", bone="bone*")
+    assert list(studies["a"].views) == ["bone", "soft"]
+    soft = studies["a"].views["soft"].series
+    assert isinstance(soft, DicomSeries) and soft.slices[0].file.startswith("a/thick/")
+    assert list(studies_below(root, "a/thick")[0]["a/thick"].views) == ["axial"]
 
 
 def test_a_folder_of_two_studies_or_patients_is_left_out(root: Path) -> None:
     write_series(root / "a" / "x", volume())
     edited(root / "b" / "001", lambda dataset: setattr(dataset, "PatientID", "other"))
-    _, reasons = studies_below(root, "a", "b")
-    assert "are of two studies" in reasons["a"] and "are of two patients" in reasons["b"]
+    _, reasons, _ = studies_below(root, "a", "b")
+    assert "not of the same study" in reasons["a"] and "not of the same patient" in reasons["b"]
 
 
 def _joined(root: Path) -> None:
@@ -82,7 +83,6 @@ BAD: dict[str, tuple[Any, str]] = {
         lambda root: (root / "a" / "002").write_bytes(bytes(128) + b"DICMxyz"),
         "a/002 ",
     ),
-    "no slice": (lambda root: [path.unlink() for path in (root / "a").iterdir()], "has no slice"),
 }
 
 
@@ -90,7 +90,7 @@ BAD: dict[str, tuple[Any, str]] = {
 def test_a_bad_study_is_left_out_with_its_reason_and_others_are_read(name: str, root: Path) -> None:
     damage, reason = BAD[name]
     damage(root)
-    studies, reasons = studies_below(root, "a", "b")
+    studies, reasons, _ = studies_below(root, "a", "b")
     assert list(studies) == ["b"] and reason in reasons["a"]
 
 
@@ -99,7 +99,7 @@ def test_a_damaged_file_is_of_the_study_beside_it_where_studies_are_named_by_uid
 ) -> None:
     names = [str(pydicom.dcmread(root / part / "001").StudyInstanceUID) for part in "ab"]
     (root / "a" / "002").write_bytes(bytes(128) + b"DICMxyz")
-    studies, reasons = studies_below(root, *names)
+    studies, reasons, _ = studies_below(root, *names)
     assert list(reasons) == names[:1] and list(studies) == names[1:]
 
 
@@ -114,12 +114,21 @@ def test_what_is_no_slice_is_counted_and_localizers_are_named(root: Path) -> Non
         shutil.copy(root / "a" / "001", root / "a" / name)
         edited(root / "a" / name, edit)
     (root / "notes.txt").write_text("a few words")
-    files = files_of(root, files_below(root), {}, root / ".data")
-    assert list(studies_of(root, ["a"], files, False)[0]) == ["a"]
-    assert list(remarks(files.refusals)) == [
-        "a/scout1 (and 1 more beside it) is a localizer, no slice of a volume, and is left out",
+    studies, _, remarks = studies_below(root, "a", "b")
+    assert list(studies) == ["a", "b"]
+    assert list(remarks) == [
+        "a/scout1 (and 1 more beside it) is a localizer, no slice of a volume: left out",
         "left out, being no slices of volumes: 1 Encapsulated PDF Storage, 1 file that is no DICOM",
     ]
+
+
+def test_what_has_no_row_is_named_and_what_has_two_is_left_out(root: Path) -> None:
+    instance = str(pydicom.dcmread(root / "a" / "001").StudyInstanceUID)
+    (root / "lost.dcm").write_bytes(bytes(128) + b"DICMxyz")
+    studies, reasons, remarks = studies_below(root, "a", instance, "c")
+    assert list(studies) == ["a"] and "two rows of labels.csv" in reasons[instance]
+    assert remarks[0] == "labels.csv has no row for the study of b/005"
+    assert remarks[1].startswith("lost.dcm ") and "c" not in reasons
 
 
 def test_headers_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,7 +39,7 @@ from omnibench.data.noisy_labels import NOISY
 from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.npz_layout import Layout, layout_of
 from omnibench.data.npz_streams import streams_of
-from omnibench.data.npz_volumes import TASK, split_of
+from omnibench.data.npz_volumes import split_of
 from omnibench.data.packing import Stream, pack
 from omnibench.errors import DataError
 
@@ -63,19 +63,20 @@ def card_of(path: Path) -> DatasetCard:
             labels = _labels(archive, layout, layout.labels, declared)
             kind, classes = infer(labels, str(path), declared)
         _columns(archive, layout)  # refused before a run
-    tasks = (
-        *["classification" if layout.slices is None else TASK] * bool(layout.labels),
-        *["segmentation"] * bool(layout.masks),
-    )
     used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
     refuse_unused(path, used)
     return local_card(
         "npz",
         path,
-        tasks=tasks,
+        tasks=(
+            *["classification" if layout.slices is None else "volumes"] * bool(layout.labels),
+            *["segmentation"] * bool(layout.masks),
+        ),
         labels=kind,
         classes=classes,
-        primary={tasks[0]: primary_metric(kind)} if kind else {},
+        primary={"classification" if layout.slices is None else "volumes": primary_metric(kind)}
+        if kind
+        else {},
         channels=layout.channels,
         resolution=layout.resolution,
         splits=layout.counts,

@@ -22,7 +22,7 @@ from typing import Literal
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data.noisy_labels import LEARNT, NOISY
 from omnibench.data.npz_archive import Archive, Member
-from omnibench.data.npz_volumes import TASK, volume_shape
+from omnibench.data.npz_volumes import volume_shape
 from omnibench.errors import DataError
 from omnibench.views import QUALITY
 
@@ -76,17 +76,17 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
         DataError: an array is missing, or its type or shape fits none of the rules above.
     """
     where = archive.path
-    images, volumes = _of_all_splits(archive, "images"), _of_all_splits(archive, "volumes")
+    images, volumes = _of_all_splits(archive, "_images"), _of_all_splits(archive, "_volumes")
     if images and volumes:
         raise DataError(
             f"{where} has both images (train_images, ...) and volumes (train_volumes, ...); save "
             "them as two datasets"
         )
-    if card is not None and TASK in card.tasks:
+    if card is not None and card.images_per_study is not None:
         images, volumes = {}, volumes or images  # MedMNIST3D calls its volumes images
-    labels = _of_all_splits(archive, "labels") or _of_all_splits(archive, "class")
-    noisy = _of_all_splits(archive, NOISY, LEARNT)
-    masks = _of_all_splits(archive, "label")
+    labels = _of_all_splits(archive, "_labels") or _of_all_splits(archive, "_class")
+    noisy = _of_all_splits(archive, f"_{NOISY}", LEARNT)
+    masks = _of_all_splits(archive, "_label")
     if volumes and (masks or not labels):
         raise DataError(
             f"{where} has {'masks (train_label, ...)' if masks else 'no labels'} beside volumes, "
@@ -137,9 +137,9 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
 def _of_all_splits(
     archive: Archive, suffix: str, splits: Sequence[str] = SPLITS
 ) -> dict[str, Member]:
-    """Return the arrays `{split}_{suffix}`: of every split or of none."""
-    members = {split: archive.member(f"{split}_{suffix}") for split in splits}
-    absent = [f"{split}_{suffix}" for split, member in members.items() if member is None]
+    """Return the arrays `{split}{suffix}`: of every split or of none."""
+    members = {split: archive.member(f"{split}{suffix}") for split in splits}
+    absent = [f"{split}{suffix}" for split, member in members.items() if member is None]
     if len(absent) == len(splits):
         return {}
     if absent:

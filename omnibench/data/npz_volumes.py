@@ -16,7 +16,6 @@ from omnibench.data.columns import Columns
 from omnibench.data.npz_archive import Member
 from omnibench.errors import DataError
 
-TASK = "volumes"
 VIEW = "volume"
 
 

@@ -13,7 +13,7 @@ from omnibench.tasks.classification import Probe
 from .metrics import METRICS
 from .options import AnyMC3DOptions, MultiPlaneOptions, TransformerOptions
 from .recipes import PROBE, VolumeRecipe
-from .refusals import MULTI_PLANE, refusals
+from .refusals import refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,10 +37,12 @@ class Fused(Adaptation):
     Attributes:
         fusion: "module:function", a `fusion.FusionOf`.
         trial: "module:class" of a `trial.VolumeTrial`.
+        joins_views: whether it is for studies of several views alone.
     """
 
     fusion: str = "omnibench.tasks.volumes.fusion:attention"
     trial: str = "omnibench.tasks.volumes.trial:VolumeTrial"
+    joins_views: bool = False
 
 
 class VolumesTask(Task):
@@ -90,14 +92,15 @@ class VolumesTask(Task):
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.fusion:transformer",
         ),
-        MULTI_PLANE: Fused(
-            MULTI_PLANE,
+        "multi-plane": Fused(
+            "multi-plane",
             trains="cross-attention of the views' frozen slice embeddings, and a linear layer",
             varies="training seed",
             recipes={"small": VolumeRecipe()},
             options=MultiPlaneOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.multi_plane:multi_plane",
+            joins_views=True,
         ),
         "anymc3d": Fused(
             "anymc3d",
@@ -117,7 +120,8 @@ class VolumesTask(Task):
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""
-        return refusals(unit, facts)
+        adaptation = self.adaptations[unit.adaptation]
+        return refusals(unit, facts, isinstance(adaptation, Fused) and adaptation.joins_views)
 
     def case_answers(
         self, predictions: Predictions, dataset: "DatasetCard", beside: Beside

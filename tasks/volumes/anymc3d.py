@@ -68,7 +68,7 @@ def attach(encoder: TrainableEncoder, options: Mapping[str, Any]) -> OfViews:
 def fusion(options: Mapping[str, Any], width: int, views: int) -> Fusion:
     """Return the pooling over slices and views that the options name."""
     pool = options["pool"]
-    return AttentionFusion(width, views) if pool == "attention" else StatisticFusion(pool)
+    return AttentionFusion(width, views) if pool == "attention" else StatisticFusion(width, pool)
 
 
 class AnyMC3DTrial(VolumeTrial):

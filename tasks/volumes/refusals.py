@@ -8,14 +8,19 @@ from omnibench.label_budget import WHOLE
 from omnibench.tasks.classification.refusals import refusals as of_labels
 from omnibench.training.plan import batch_refusal
 
-MULTI_PLANE = "multi-plane"
 
+def refusals(unit: Unit, facts: Mapping[str, Any], joins_views: bool) -> Iterator[str]:
+    """Yield what is wrong with a unit, as `Task.refusals` says.
 
-def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what is wrong with a unit, as `Task.refusals` says."""
+    Args:
+        joins_views: whether its adaptation is for studies of several views alone.
+    """
     yield from of_labels(unit, facts)
-    if unit.adaptation == MULTI_PLANE and len(unit.dataset.views) < 2:
-        yield "multi-plane joins several views, of which its studies have one; take 'attention'"
+    if joins_views and len(unit.dataset.views) < 2:
+        yield (
+            f"{unit.adaptation} joins several views, of which its studies have one; take "
+            "'attention'"
+        )
     batch, studies = unit.recipe["batch"], unit.images.get("train")
     in_steps = "micro_batch" in unit.recipe  # probes cut their batches
     if in_steps and unit.labels == WHOLE and studies is not None and batch > studies:

@@ -165,6 +165,7 @@ def test_volumes_that_a_card_s_file_calls_images_are_read(
         classes=("well", "ill"),
         channels=1,
         splits=COUNTS,
+        images_per_study=3,
     )
     split = read(card, tmp_path).splits["test"]
     pixels = split.images.read(0, 15).reshape(5, 3, 8, 6)

@@ -67,7 +67,7 @@ def _of_batch(unit: Unit, task: Task) -> Iterator[str]:
     """
     batch, images = unit.recipe.get("batch"), unit.images.get("train")
     cut = (
-        task.adaptations[unit.adaptation].frozen_kind in ("embed", "volumes")
+        task.adaptations[unit.adaptation].frozen_kind in ("embed", "embed_volumes")
         or unit.labels != WHOLE
     )
     if batch is not None and images is not None and not cut and batch > images:

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 Predictions = Mapping[str, NDArray[Any]]
 # What a backbone gives, as the methods of an Encoder are called.
-Ability = Literal["embed", "maps", "tokens", "volumes"]
+Ability = Literal["embed", "embed_volumes", "maps", "tokens"]
 # What an adaptation needs of a backbone: its frozen features, or the module itself.
-Needs = Literal["embed", "maps", "tokens", "volumes", "module"]
+Needs = Literal["embed", "embed_volumes", "maps", "tokens", "module"]
 Direction = Literal["up", "down"]
 POINTS = "points"  # of fractions, which are printed x 100
 

@@ -64,7 +64,7 @@ def _of_features(
     card: BackboneCard, architecture: Architecture, adaptation: "Adaptation"
 ) -> Iterator[str]:
     takes = adaptation.takes
-    if takes == "volumes":
+    if takes == "embed_volumes":
         if not architecture.volumes:
             yield f"it sees single images, no volumes; leave {adaptation.name} to other ones"
     elif takes != "embed" and not architecture.gives_maps:

@@ -81,7 +81,7 @@ _TRIALS: Mapping[Ability, Callable[[Encoder, BackboneCard, Tensor], None]] = {
     "embed": _embed,
     "tokens": _tokens,
     "maps": _maps,
-    "volumes": _volumes,
+    "embed_volumes": _volumes,
 }
 _SHAPES = {2: "[B, D]", 3: "[B, P, D]", 4: "[B, h, w, D], of maps [B, D, h, w],"}
 

@@ -32,7 +32,7 @@ ABILITIES: Mapping[str, Ability] = {
     "embed": "embed",
     MAPS: "maps",
     TOKENS: "tokens",
-    "volumes": "volumes",
+    "embed_volumes": "embed_volumes",
 }
 
 
@@ -70,7 +70,7 @@ class FrozenPass:
         ability, size = ABILITIES[self.kind], int(recipe["input_size"])
         with counted_flops() as counter:
             require(ability, loaded.encoder, self.unit.backbone, size)
-        images = SLICES if ability == "volumes" else 1
+        images = SLICES if ability == "embed_volumes" else 1
         return loaded.encoder, {
             **loaded.facts(),
             **self.facts(loaded.encoder),

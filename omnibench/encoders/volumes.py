@@ -24,7 +24,7 @@ def volume_embeddings(unit: Unit, splits: Mapping[str, Split], context: Context)
         RequestError: the backbone sees no volumes.
     """
     # One a batch: they have as many slices as they have.
-    forward = FrozenPass(unit, context, "volumes", _embed, batch=1)
+    forward = FrozenPass(unit, context, "embed_volumes", _embed, batch=1)
     series = {name: Series.from_split(split) for name, split in splits.items()}
     rows = {name: forward.stored(name, Split(own)) for name, own in series.items()}
     arrays = {}

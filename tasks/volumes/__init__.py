@@ -80,7 +80,7 @@ class VolumesTask(Task):
             trains="a linear layer on the frozen embeddings of whole volumes",
             varies="head seed",
             recipes={"small": PROBE},
-            frozen_kind="volumes",
+            frozen_kind="embed_volumes",
             fit="omnibench.tasks.classification.probes:fit_linear",
         ),
         "transformer": Fused(
@@ -150,7 +150,7 @@ class VolumesTask(Task):
 
         from .whole import whole_volumes
 
-        embed = whole_volumes if adaptation.frozen_kind == "volumes" else embeddings
+        embed = whole_volumes if adaptation.frozen_kind == "embed_volumes" else embeddings
         return run(unit, context, import_attribute(adaptation.fit), embed)
 
 

@@ -93,7 +93,7 @@ def test_plan_blocks_backbones_that_are_known_to_see_single_images(
     name: str, blocked: bool, tmp_path: Path
 ) -> None:
     card, recipe = backbones.get(name), Recipe()
-    adaptation = Adaptation("whole", "", "nothing", {"small": recipe}, frozen_kind="volumes")
+    adaptation = Adaptation("whole", "", "nothing", {"small": recipe}, frozen_kind="embed_volumes")
     architecture = architecture_of(card, tmp_path, tmp_path)
     needs = needs_of_backbone(card, architecture, adaptation, recipe.model_dump())
     sentence = "it sees single images, no volumes; leave whole to other ones"

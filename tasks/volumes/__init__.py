@@ -81,7 +81,7 @@ class VolumesTask(Task):
             varies="head seed",
             recipes={"small": PROBE},
             frozen_kind="embed_volumes",
-            fit="omnibench.tasks.classification.probes:fit_linear",
+            fit="omnibench.tasks.volumes.statistics:fit_studies",
         ),
         "transformer": Fused(
             "transformer",

@@ -20,17 +20,25 @@ from .pooling import summarise
 from .studies import presence
 
 
+def fit_studies(
+    unit: Unit, features: UnitFeatures, cases: Cases, context: Context
+) -> Iterator[Fit]:
+    """Yield each repetition's fit of a linear layer on embeddings [S, D] of studies."""
+    views = views_of(cases.dataset)
+    further = presence(Layout.from_split(cases.dataset.splits["test"], views), views)
+    for fit in fit_linear(unit, features, cases, context):
+        yield replace(fit, further=further)
+
+
 def _fit(
     statistic: str, unit: Unit, features: UnitFeatures, cases: Cases, context: Context
 ) -> Iterator[Fit]:
-    """Yield each repetition's fit."""
+    """Return each repetition's fit."""
     views, splits = views_of(cases.dataset), cases.dataset.splits
     pooled = {
         name: _pooled(own, splits[name], statistic, views) for name, own in features.arrays.items()
     }
-    further = presence(Layout.from_split(splits["test"], views), views)
-    for fit in fit_linear(unit, replace(features, arrays=pooled), cases, context):
-        yield replace(fit, further=further)
+    return fit_studies(unit, replace(features, arrays=pooled), cases, context)
 
 
 def _pooled(

@@ -108,13 +108,14 @@ class StudyTable:
             DataError: a split has no study left.
         """
         rows = tuple(row for row in self.rows if row.study not in damaged)
-        table = replace(self, rows=rows, left_out=(*self.left_out, *damaged.values()))
+        reasons = [damaged[row.study] for row in self.rows if row.study in damaged]
+        table = replace(self, rows=rows, left_out=(*self.left_out, *reasons))
         for split, count in table.counts.items():
             if not count:
-                reasons = f" (left out: {table.left_out[0]})" if table.left_out else ""
+                first = f" (left out: {table.left_out[0]})" if table.left_out else ""
                 raise DataError(
                     f"{self.path.parent} has no study of the split {split} that can be used"
-                    f"{reasons}; every split needs some"
+                    f"{first}; every split needs some"
                 )
         return table
 

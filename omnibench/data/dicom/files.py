@@ -14,7 +14,7 @@ from pydicom.uid import UID, AllTransferSyntaxes
 
 from omnibench.data.checksums import remembered, sha256_of_folder
 from omnibench.data.dicom.headers import Frame, Header, Refusal, header_of
-from omnibench.data.dicom.pixels import missing_decoder, read_values
+from omnibench.data.dicom.pixels import read_values
 from omnibench.errors import DataError
 
 RULES = "DICOM headers 1"  # raised when a header is read otherwise
@@ -57,10 +57,13 @@ def _read(root: Path, names: list[str], salt: str, series: Mapping[str, str]) ->
     decoded: set[tuple[str, str]] = set()
     for name in names:
         entry = header_of(root, name, salt, series)
-        # one slice of each compressed series is decoded, to learn now whether anything here can
-        if isinstance(entry, Header) and (entry.series, entry.syntax) not in decoded:
-            decoded.add((entry.series, entry.syntax))
-            entry = _decodable(root, entry)
+        if isinstance(entry, Header):
+            # Plain pixels are decoded for a trial, which costs less than their header; of each
+            # compressed series one slice, to learn now whether anything here can.
+            key = (entry.series, entry.syntax)
+            if not UID(entry.syntax).is_compressed or key not in decoded:
+                decoded.add(key)
+                entry = _decodable(root, entry)
         if isinstance(entry, Header):
             headers.append(entry)
         else:
@@ -69,8 +72,6 @@ def _read(root: Path, names: list[str], salt: str, series: Mapping[str, str]) ->
 
 
 def _decodable(root: Path, header: Header) -> Header | Refusal:
-    if not UID(header.syntax).is_compressed and not missing_decoder(header.syntax):
-        return header
     try:
         read_values(root, header.file, 0, header.syntax)
     except DataError as error:

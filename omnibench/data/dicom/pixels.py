@@ -71,7 +71,7 @@ def read_values(root: Path, file: str, frame: int, syntax: str) -> NDArray[Any]:
             return pixel_array(content, index=frame, raw=True, transfer_syntax_uid=syntax)
     except Exception as error:  # whatever a decoder raises, with values in its text
         raise DataError(
-            f"the pixels of {file} cannot be read ({type(error).__name__}); replace it"
+            f"{file} has pixels that cannot be read ({type(error).__name__}); replace it"
         ) from None
 
 

@@ -13,12 +13,14 @@ import pickle
 import random
 import stat
 import sys
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import timm
 import torch
 import yaml
@@ -34,9 +36,12 @@ from omnibench.errors import OmnibenchError
 from omnibench.record import as_bytes, checksum
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
+from tests.data.dicom.made import edited, enhanced, volume, write_series
 from tests.security.attack_tools import Bomb, done
-from tests.security.mutations import changed_arrays, changed_tree, damaged
+from tests.security.mutations import HOSTILE, changed_arrays, changed_tree, damaged
 
+# What stands where DICOM has a number of its own width.
+NUMBERS: tuple[Any, ...] = (0, 1, 3, 8, 12, 32, 65535, 2**31 - 1, [1.0, 2.0, 3.0], [1e308] * 6)
 Use = Callable[[], object]
 SUITE: dict[str, Any] = {
     "name": "attack",
@@ -128,6 +133,51 @@ def jsonl(rng: random.Random, folder: Path, canary: Path) -> Use:
     content = "".join(f"{json.dumps(line)}\n" for line in lines).encode()
     _file(folder / "x.jsonl", damaged(content, rng) if rng.random() < 0.4 else content, rng)
     return _dataset(folder, "jsonl:x.jsonl", "captioning", "bart-small")
+
+
+def dicom(rng: random.Random, folder: Path, canary: Path) -> Use:
+    """Studies of DICOM files, two of them damaged or with elements changed, and their table."""
+    root = folder / "d"
+    contents = _studies()
+    changed = rng.sample(sorted(contents), 2)
+    for name, content in contents.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if name in changed and rng.random() < 0.5:
+            _file(path, damaged(content, rng), rng)
+            continue
+        path.write_bytes(content)
+        if name in changed:
+            with contextlib.suppress(Exception):  # what pydicom does not write is no case
+                edited(path, lambda dataset: _change_element(dataset, rng))
+    splits = ("train", "train", "val", "val", "test", "test", "train")
+    rows = [f"s{number},{split},{number % 2}\n" for number, split in enumerate(splits)]
+    table = f"study,split,label\n{''.join(rows)}".encode()
+    _file(root / "labels.csv", damaged(table, rng) if rng.random() < 0.1 else table, rng)
+    return _dataset(folder, "dicom:d", "volumes", "mean")
+
+
+@functools.cache
+def _studies() -> dict[str, bytes]:
+    """Return six studies of plain files and one of an enhanced file, by their names."""
+    with tempfile.TemporaryDirectory() as place:
+        for number in range(6):
+            write_series(Path(place, f"s{number}"), volume((8, 8, 3)), PatientID=f"P{number}")
+        study = Path(place, "s6")
+        study.mkdir()
+        enhanced(volume((8, 8, 3)), [1.0, 2.0, 1.0]).save_as(study / "all.dcm")
+        files = sorted(Path(place).rglob("*"))
+        return {str(f.relative_to(place)): f.read_bytes() for f in files if f.is_file()}
+
+
+def _change_element(dataset: Any, rng: random.Random) -> None:
+    """Change an element of a dataset, or of an item in one of its sequences."""
+    keyword = rng.choice([element.keyword for element in dataset if element.keyword])
+    value = dataset[keyword].value
+    if isinstance(value, pydicom.Sequence) and value and rng.random() < 0.8:
+        _change_element(rng.choice(value), rng)
+    else:
+        setattr(dataset, keyword, rng.choice((*NUMBERS, *HOSTILE)))
 
 
 def records(rng: random.Random, folder: Path, canary: Path) -> Use:
@@ -339,6 +389,7 @@ KINDS: Mapping[str, Callable[[random.Random, Path, Path], Use]] = {
     "suites": suites,
     "npz": npz,
     "jsonl": jsonl,
+    "dicom": dicom,
     "records": records,
     "plugins": plugins,
     "checkpoints": checkpoints,

@@ -11,6 +11,7 @@ from omnibench.catalogue import register_dataset
 
 VERSION = 1  # part of every seed: raise it with any change that alters a pixel, a mask or a word
 KINDS = ("no-lesion", "cyst", "solid-mass", "spiculated-mass", "calcified-nodule")
+FINDINGS = KINDS[1:]  # of which an image of `phantom-findings` may show several
 
 CARD = register_dataset(
     DatasetCard(
@@ -40,6 +41,24 @@ EASY_CARD = register_dataset(
             "note": "Generated test bench of made-up patients with large, clear lesions, so that "
             "minutes of training tell models apart: its scores say nothing of clinical worth.",
         }
+    )
+)
+
+FINDINGS_CARD = register_dataset(
+    DatasetCard(
+        id="phantom-findings",
+        reader="omnibench.data.phantom.findings:read",
+        tasks=("classification",),
+        modality=CARD.modality,
+        labels="multi-label",
+        classes=FINDINGS,
+        channels=1,
+        resolution=64,
+        splits={"train": 600, "val": 200, "test": 400},
+        primary={"classification": "auc"},
+        licence=CARD.licence,
+        version=VERSION,
+        note=CARD.note,
     )
 )
 

@@ -64,9 +64,9 @@ def _drawn(card: DatasetCard, setting: Setting, prefix: str = "") -> Dataset:
         name: generate(f"{prefix}{name}", count, size, setting)
         for name, count in card.splits.items()
     }
-    digests = {f"{name}_images": _digest(split.images) for name, split in splits.items()}
+    digests = {f"{name}_images": digest(split.images) for name, split in splits.items()}
     digests |= {
-        f"{name}_masks": _digest(split.target("masks", Masks).images)
+        f"{name}_masks": digest(split.target("masks", Masks).images)
         for name, split in splits.items()
     }
     return Dataset(card, splits, digests)
@@ -107,5 +107,6 @@ def draw(shown: Case, size: int) -> NDArray[np.uint8]:
     return (np.clip(image, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
-def _digest(images: Images) -> str:
+def digest(images: Images) -> str:
+    """Return the hash of an array of images."""
     return f"sha256:{hashlib.sha256(images.read(0, images.shape[0]).data).hexdigest()}"

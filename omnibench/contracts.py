@@ -73,6 +73,8 @@ def check_adaptation(adaptation: Adaptation) -> None:
         raise RequestError(
             f"{where} has `recipes`, which its tasks have; give `defaults` for what differs"
         )
+    for variant in adaptation.variants.values():
+        check_adaptation(variant)
 
 
 def check_metric(metric: Metric) -> None:

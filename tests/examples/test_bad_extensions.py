@@ -91,6 +91,10 @@ def plug(tmp_path: Path) -> Plug:
         ("adapt()", r"the adaptation 'mine' has no `attach`; give it a function"),
         ("adapt(needs=None, attach=print)", r"the adaptation 'mine' .* has no `needs`"),
         (
+            "adapt(attach=print, variants={('a', 1): Adaptation('mine', 'it', 'training seed')})",
+            r"the adaptation 'mine' has no `attach`; give it a function",
+        ),
+        (
             "adapt(needs='pixels', attach=print)",
             r"the adaptation 'mine' .*: `needs` is 'pixels', none of embed, maps, tokens, module",
         ),

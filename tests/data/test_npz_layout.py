@@ -25,8 +25,8 @@ def masked(arrays: Arrays) -> Arrays:
     }
 
 
-def card(channels: Literal[1, 3], task: str = "classification") -> DatasetCard:
-    return DatasetCard(id="official", reader="npz", tasks=(task,), channels=channels)
+def card(channels: Literal[1, 3]) -> DatasetCard:
+    return DatasetCard(id="official", reader="npz", tasks=("classification",), channels=channels)
 
 
 def test_grey(arrays: Arrays, save: Save) -> None:

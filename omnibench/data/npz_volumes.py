@@ -17,7 +17,6 @@ from omnibench.data.npz_archive import Member
 from omnibench.errors import DataError
 
 VIEW = "volume"
-ARRAYS = f"{VIEW}s"  # behind the name of a split
 
 
 def volume_shape(where: Path, member: Member) -> tuple[int, int, int, Literal[1]]:

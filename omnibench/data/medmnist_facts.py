@@ -14,7 +14,7 @@ class Facts(NamedTuple):
 
     Attributes:
         classes: their names in the order of their labels, parted by "; ".
-        md5: of the npz file of each of SIZES.
+        md5: of the npz file of each of SIZES, the smallest first.
     """
 
     modality: str
@@ -22,7 +22,7 @@ class Facts(NamedTuple):
     labels: Literal["binary", "multi-class", "ordinal", "multi-label"]
     classes: str
     splits: tuple[int, int, int]
-    md5: tuple[str, str, str, str]
+    md5: tuple[str, ...]
     licence: str = "CC-BY-4.0"
 
 

@@ -9,7 +9,8 @@ import pytest
 
 import omnibench.data.medmnist  # noqa: F401  (registers)
 from omnibench.catalogue import datasets
-from omnibench.data.medmnist_facts import FACTS, SIZES
+from omnibench.data.medmnist3d_facts import FACTS_3D, ORIGINS_3D
+from omnibench.data.medmnist_facts import FACTS, ORIGINS, SIZES
 
 KINDS = {
     "binary-class": "binary",
@@ -29,15 +30,20 @@ def info() -> dict[str, Any]:
     return dict(runpy.run_path(str(path))["INFO"])
 
 
-def test_all_flat_sets_are_there(info: dict[str, Any]) -> None:
-    assert set(FACTS) == {name for name in info if not name.endswith("3d")}
-    assert len(FACTS) == 12
+def test_all_sets_are_there(info: dict[str, Any]) -> None:
+    assert set(FACTS) == {name for name in info if not name.endswith("3d")} == set(ORIGINS)
+    assert set(FACTS_3D) == {name for name in info if name.endswith("3d")} == set(ORIGINS_3D)
+    assert (len(FACTS), len(FACTS_3D)) == (12, 6)
 
 
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", FACTS)
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [*((name, size) for name in FACTS for size in SIZES)]
+    + [(name, size) for name in FACTS_3D for size in (28, 64)],
+)
 def test_cards_state_the_official_facts(name: str, size: int, info: dict[str, Any]) -> None:
-    card = datasets.get(name if size == 224 else f"{name}-{size}")
+    largest = 64 if name in FACTS_3D else 224
+    card = datasets.get(name if size == largest else f"{name}-{size}")
     official = info[name]
     suffix = "" if size == 28 else f"_{size}"
     file = f"medmnist/{name}{suffix}.npz"
@@ -49,11 +55,14 @@ def test_cards_state_the_official_facts(name: str, size: int, info: dict[str, An
     assert card.labels == KINDS[official["task"]]
     assert card.licence.replace("-", "") == official["license"].replace(" ", "").replace("-", "")
     assert card.resolution == size
+    assert card.images_per_study == (size if name in FACTS_3D else None)
+    assert card.tasks == (("volumes",) if name in FACTS_3D else ("classification",))
 
 
 def test_primary_metrics() -> None:
     assert datasets.get("breastmnist").primary == {"classification": "macro-f1"}
     assert datasets.get("chestmnist-64").primary == {"classification": "auc"}
+    assert datasets.get("organmnist3d").primary == {"volumes": "macro-f1"}
 
 
 def test_registering_imports_neither_numpy_nor_torch() -> None:

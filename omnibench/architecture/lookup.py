@@ -11,6 +11,8 @@ from omnibench.cards import BackboneCard
 from omnibench.errors import OmnibenchError
 from omnibench.weights_record import find_weights_record
 
+TIMM_NAMED = ("timm", "random")
+
 
 def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architecture | None:
     """Return the facts of a backbone's architecture; None where nothing here tells them.
@@ -23,10 +25,8 @@ def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architectu
         RequestError: the card names an architecture that timm has not.
     """
     kind, name = card.source_kind, card.source_name
-    if kind == "timm":
-        return timm_facts(name)
-    if kind == "random":
-        return timm_facts(name.partition("@")[0])  # without the number of its draw
+    if kind in TIMM_NAMED:
+        return named_architecture(card)
     if kind == "record":
         return _recorded(card, results)
     if card.architecture is not None:
@@ -35,6 +35,18 @@ def architecture_of(card: BackboneCard, data: Path, results: Path) -> Architectu
         return folder_facts(Path(name))
     if kind in ("hf_hub", "transformers"):
         return _of_hub(card, data)
+    return named_architecture(card)
+
+
+def named_architecture(card: BackboneCard) -> Architecture | None:
+    """Return what a backbone's source tells by its name alone, without a look at files.
+
+    Raises:
+        RequestError: as `architecture_of`.
+    """
+    if card.source_kind in TIMM_NAMED:
+        # Without the number of a random one's draw.
+        return timm_facts(card.source_name.partition("@")[0])
     return SHIPPED.get(card.source)
 
 

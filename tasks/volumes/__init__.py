@@ -13,7 +13,7 @@ from omnibench.tasks.classification import Probe
 from .metrics import METRICS
 from .options import AnyMC3DOptions, MultiPlaneOptions, TransformerOptions
 from .recipes import PROBE, VolumeRecipe
-from .refusals import refusals
+from .refusals import of_anymc3d, of_multi_plane, of_transformer, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,12 +37,12 @@ class Fused(Adaptation):
     Attributes:
         fusion: "module:function", a `fusion.FusionOf`.
         trial: "module:class" of a `trial.VolumeTrial`.
-        joins_views: whether it is for studies of several views alone.
+        refuses: yields what is wrong with a unit of it alone, as `Task.refusals` does.
     """
 
     fusion: str = "omnibench.tasks.volumes.fusion:attention"
     trial: str = "omnibench.tasks.volumes.trial:VolumeTrial"
-    joins_views: bool = False
+    refuses: "Callable[[Unit, Mapping[str, Any]], Iterator[str]] | None" = None
 
 
 class VolumesTask(Task):
@@ -91,6 +91,7 @@ class VolumesTask(Task):
             options=TransformerOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.fusion:transformer",
+            refuses=of_transformer,
         ),
         "multi-plane": Fused(
             "multi-plane",
@@ -100,7 +101,7 @@ class VolumesTask(Task):
             options=MultiPlaneOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.multi_plane:multi_plane",
-            joins_views=True,
+            refuses=of_multi_plane,
         ),
         "anymc3d": Fused(
             "anymc3d",
@@ -113,6 +114,7 @@ class VolumesTask(Task):
             through_backbone=True,
             fusion="omnibench.tasks.volumes.anymc3d:fusion",
             trial="omnibench.tasks.volumes.anymc3d:AnyMC3DTrial",
+            refuses=of_anymc3d,
         ),
     }
     offers = frozenset({"embed", "module"})
@@ -120,8 +122,10 @@ class VolumesTask(Task):
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""
+        yield from refusals(unit, facts)
         adaptation = self.adaptations[unit.adaptation]
-        return refusals(unit, facts, isinstance(adaptation, Fused) and adaptation.joins_views)
+        if isinstance(adaptation, Fused) and adaptation.refuses is not None:
+            yield from adaptation.refuses(unit, facts)
 
     def case_answers(
         self, predictions: Predictions, dataset: "DatasetCard", beside: Beside

@@ -3,30 +3,48 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from omnibench.architecture.lookup import named_architecture
 from omnibench.cell import Unit
 from omnibench.label_budget import WHOLE
 from omnibench.tasks.classification.refusals import refusals as of_labels
 from omnibench.training.plan import batch_refusal
 
 
-def refusals(unit: Unit, facts: Mapping[str, Any], joins_views: bool) -> Iterator[str]:
-    """Yield what is wrong with a unit, as `Task.refusals` says.
-
-    Args:
-        joins_views: whether its adaptation is for studies of several views alone.
-    """
+def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with a unit of any adaptation, as `Task.refusals` says."""
     yield from of_labels(unit, facts)
-    if joins_views and len(unit.dataset.views) < 2:
-        yield (
-            f"{unit.adaptation} joins several views, of which its studies have one; take "
-            "'attention'"
-        )
     batch, studies = unit.recipe["batch"], unit.images.get("train")
     in_steps = "micro_batch" in unit.recipe  # probes cut their batches
     if in_steps and unit.labels == WHOLE and studies is not None and batch > studies:
         yield batch_refusal(batch, studies)
-    heads, width = unit.options.get("heads"), unit.options.get("width", unit.backbone.width)
-    if unit.options.get("fusion") == "late":
-        heads = None
-    if heads is not None and width is not None and width % heads:
+
+
+def of_transformer(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield heads that do not divide the width of their transformer."""
+    yield from _of_heads(unit.options["heads"], unit.options["width"])
+
+
+def of_multi_plane(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield studies of one view, and heads that do not divide the backbone's width."""
+    if len(unit.dataset.views) < 2:
+        yield "multi-plane joins several views, of which its studies have one; take 'attention'"
+    if unit.options["fusion"] == "cross":
+        yield from _of_heads(unit.options["heads"], unit.backbone.width)
+
+
+def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield masks that a loss on pixels lacks, and a backbone without patch tokens."""
+    masks = facts.get("mask_classes") or unit.dataset.mask_classes
+    if unit.options["auxiliary"] and not masks:
+        yield "options.auxiliary needs masks, and the dataset has none; leave it at 0"
+    architecture = named_architecture(unit.backbone)
+    if architecture is not None and architecture.kind != "vit":
+        yield (
+            f"{unit.backbone.id} is no vision transformer, whose patch tokens `anymc3d` needs; "
+            "leave it to other adaptations, such as lora"
+        )
+
+
+def _of_heads(heads: int, width: int | None) -> Iterator[str]:
+    if width is not None and width % heads:
         yield f"options.heads {heads} does not divide the width {width}; give a number that does"

@@ -75,7 +75,7 @@ def split_of(card: DatasetCard, seed: int, count: int) -> Split:
 
 @pytest.fixture
 def units(tmp_path: Path) -> Units:
-    """Return the units of a block of `volumes` on a small ViT, and where they run."""
+    """Return the units of a block of `volumes` on a small backbone, and where they run."""
     torch.set_num_threads(1)
     for name in VOLUMES:
         register_dataset(
@@ -98,6 +98,7 @@ def units(tmp_path: Path) -> Units:
         dataset: str = "tiny-volume",
         place: str = "results",
         repetitions: int = 1,
+        backbone: str = "random-vit-nano",
         **entry: Any,
     ) -> tuple[tuple[Unit, ...], Context]:
         recipe = {"input_size": 32, "precision": "fp32", "epochs": 2, **entry.pop("recipe", {})}
@@ -105,7 +106,7 @@ def units(tmp_path: Path) -> Units:
         suite = {
             "name": "s",
             "repetitions": repetitions,
-            "backbones": ["random-vit-nano"],
+            "backbones": [backbone],
             "matrix": [{**block, "recipe": recipe}],
         }
         results, data = tmp_path / place, tmp_path / f"{place}-data"

@@ -35,23 +35,24 @@ class TransformersEncoder:
         return self.pooled(self.preprocess(images))
 
     def pooled(self, pixels: Tensor) -> Tensor:
-        prefix, patches = self._split(self._forward(pixels).last_hidden_state)
+        prefix, patches = self._split(self.outputs(pixels).last_hidden_state)
         if self.pool == "cls":
             return prefix[:, 0]
         return patches.float().mean(dim=(1, 2)).to(patches.dtype)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        return self._split(self._forward(self.preprocess(images)).last_hidden_state)
+        return self._split(self.outputs(self.preprocess(images)).last_hidden_state)
 
     def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
         return self.intermediates(self.preprocess(images), layers)
 
     def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
-        states = self._forward(pixels, output_hidden_states=True).hidden_states
+        states = self.outputs(pixels, output_hidden_states=True).hidden_states
         # hidden_states[0] is the embedding, so block k's output is hidden_states[k + 1].
         return [self._split(states[layer + 1])[1].permute(0, 3, 1, 2) for layer in layers]
 
-    def _forward(self, pixels: Tensor, **options: bool) -> Any:
+    def outputs(self, pixels: Tensor, **options: bool) -> Any:
+        """Return what the model gives of prepared pixels [B, 3, S, S], under its own options."""
         if self._interpolates:
             options["interpolate_pos_encoding"] = True
         return self.module(pixel_values=pixels, **options)

@@ -119,6 +119,11 @@ class VolumesTask(Task):
     }
     offers = frozenset({"embed", "module"})
     recipes = {"small": VolumeRecipe()}  # noqa: RUF012
+    pictures = {  # noqa: RUF012
+        "heatmap": "Heat map: of the test studies that the model is surest of, the slice of the "
+        "largest weight, the same in red where the class token attends to it, times that weight "
+        "(left out where the backbone shows no attention), and the weights of all slices"
+    }
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""

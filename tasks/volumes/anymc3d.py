@@ -90,6 +90,10 @@ class AnyMC3DTrial(VolumeTrial):
         self._show(view)
         return super().embed(images, view)
 
+    def heat(self, images: Tensor, view: int) -> Tensor | None:
+        self._show(view)
+        return super().heat(images, view)
+
     def _show(self, view: int) -> OfViews:
         assert isinstance(self.model.trainable, OfViews)
         self.model.trainable.show(view)

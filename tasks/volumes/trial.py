@@ -16,9 +16,10 @@ from omnibench.context import Context
 from omnibench.data.images import SubsetImages
 from omnibench.data.label_subset import Subset
 from omnibench.encoders.build import LoadedTrainable, load_trainable
+from omnibench.encoders.class_attention import class_attention
 from omnibench.encoders.forward import forward_rows
 from omnibench.encoders.frozen import UnitFeatures
-from omnibench.task import Adaptation
+from omnibench.task import Adaptation, Predictions
 from omnibench.tasks.classification.cases import SELECTIONS, Cases, cases_of
 from omnibench.tasks.classification.embeddings import embeddings
 from omnibench.tasks.classification.linear import as_targets
@@ -31,8 +32,9 @@ from omnibench.training.trial import Trial
 from .bags import Layout, Slices, views_of, with_absent
 from .classifier import StudyClassifier
 from .fusion import FusionOf
+from .heat import heat_sheet
 from .recipes import VolumeRecipe
-from .studies import presence, slice_arrays
+from .studies import WEIGHT, presence, slice_arrays
 
 BATCH = 32  # slices of an evaluation
 Rows = NDArray[np.int64]
@@ -175,7 +177,7 @@ class VolumeTrial(Trial):
         logits = self.answers("val")[0][self.subset.val]
         return {select: SELECTIONS[select](logits, self.cases.labels["val"][self.subset.val])}
 
-    def predict(self) -> Mapping[str, NDArray[Any]]:
+    def predict(self) -> Predictions:
         logits, weights = self.answers("test")
         own = {"val": self.answers("val")[0][self.subset.val], "test": logits}
         layout, split = self.layouts["test"], self.cases.dataset.splits["test"]
@@ -208,6 +210,19 @@ class VolumeTrial(Trial):
                     part = fused.weights[0].float().cpu().numpy()
                     weights[study, :, : part.shape[1]] = part
         return np.concatenate(logits), weights if has_weights else None
+
+    def files(self, predictions: Predictions) -> Mapping[str, bytes]:
+        """Return the heat map, where slices have weights under a backbone that is loaded."""
+        if WEIGHT not in predictions or self.loaded is None:
+            return {}
+        layout = self.layouts["test"]
+        return {"heatmap.png": heat_sheet(self.cases, layout, self.views, predictions, self.heat)}
+
+    def heat(self, images: Tensor, view: int) -> Tensor | None:
+        """Return what the class token attends to in uint8 images of one view, [n, h, w]."""
+        assert self.loaded is not None
+        encoder = self.loaded.encoder
+        return class_attention(encoder, encoder.preprocess(images))
 
     def _embedded(self, split: str) -> NDArray[np.float32]:
         """Return the embeddings [N, D] of a split's images that are used, in blocks of one size.

@@ -21,15 +21,14 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
 
 def of_transformer(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield heads that do not divide the width of their transformer."""
-    yield from _of_heads(unit.options["heads"], unit.options["width"])
+    yield from uneven_heads(unit, unit.backbone.width)
 
 
 def of_multi_plane(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield studies of one view, and heads that do not divide the backbone's width."""
     if len(unit.dataset.views) < 2:
         yield "multi-plane joins several views, of which its studies have one; take 'attention'"
-    if unit.options["fusion"] == "cross":
-        yield from _of_heads(unit.options["heads"], unit.backbone.width)
+    yield from uneven_heads(unit, unit.backbone.width)
 
 
 def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -45,6 +44,15 @@ def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-def _of_heads(heads: int, width: int | None) -> Iterator[str]:
-    if width is not None and width % heads:
+def uneven_heads(unit: Unit, embedding: int | None) -> Iterator[str]:
+    """Yield a sentence where the heads of an attention do not divide its width.
+
+    Args:
+        embedding: D of the backbone's embedding, which the width is where no option says it; None
+            where it is not known.
+    """
+    heads, width = unit.options.get("heads"), unit.options.get("width", embedding)
+    if unit.options.get("fusion") == "late":
+        heads = None
+    if heads is not None and width is not None and width % heads:
         yield f"options.heads {heads} does not divide the width {width}; give a number that does"

@@ -75,6 +75,7 @@ VOLUME_CARD = register_dataset(
         resolution=64,
         splits={"train": 160, "val": 60, "test": 160},
         images_per_study=41,
+        views=("axial", "sagittal"),
         primary={"volumes": "auc"},
         licence=CARD.licence,
         version=VERSION,

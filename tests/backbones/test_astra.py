@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops
 from omnibench.encoders.inflated_resnet import InflatedResNet
 from omnibench.sources import Sources
+from tests.conftest import Bench
 
 RECIPE = {"input_size": 64, "normalization": "backbone", "precision": "fp32"}
 astra = pytest.mark.skipif(
@@ -88,3 +90,32 @@ def test_a_slice_is_convolved_as_inside_a_volume_of_equal_slices_turned_as_in_tr
     with torch.inference_mode():
         turned = module.conv1(slices).flip(2, 3).transpose(2, 3)
     assert torch.allclose(turned, inside, atol=1e-4)
+
+
+SUITE = """
+name: probe
+seed: 0
+repetitions: 2
+backbones: [astra-ct]
+matrix:
+  - task: classification
+    datasets: ["npz:{path}"]
+    adaptations: [linear]
+    recipe: {{input_size: 64, limit: 48}}
+"""
+
+
+@astra
+@pytest.mark.real_data
+def test_a_linear_probe_tells_real_radiographs_apart(
+    bench: Bench, real_data: Path, tmp_path: Path
+) -> None:
+    suite = tmp_path / "probe.yaml"
+    suite.write_text(SUITE.format(path=real_data / "medmnist" / "pneumoniamnist.npz"))
+    status, _, err = bench("run", suite)
+    assert status == 0, err
+    records = [json.loads(p.read_text()) for p in tmp_path.glob("results/records/**/rep-*.json")]
+    assert len(records) == 2
+    for record in records:
+        assert record["metrics"]["omnirad-classification/auc"] > 0.7
+        assert record["digests"]["backbone"].startswith("sha256:")

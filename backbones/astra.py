@@ -23,7 +23,9 @@ def tensors() -> "dict[str, Tensor]":
 
     They were trained on slices whose rows run from the patient's left to the right and whose
     columns from the back to the front; on a screen rows run from the front to the back and columns
-    from the right to the left. Kernels are [O, I, depth, height, width].
+    from the right to the left. So they give what the stored ones give of the turned slice, exactly
+    for sides of 32 k + 1 pixels; for others strides begin at the opposite corner. Kernels are
+    [O, I, depth, height, width].
 
     Raises:
         MissingWeightsError: one of PARTS is not installed.

@@ -149,7 +149,7 @@ def _data_notes(unit: Unit, context: Context) -> dict[str, Any]:
     from omnibench.data.survey import surveys
 
     seen = surveys([unit], context.data).get(unit.dataset.id)
-    return {"data": {**seen.facts, "warnings": list(seen.warnings)}} if seen else {}
+    return {"data": seen.notes} if seen else {}
 
 
 def fail_unit(

@@ -1,4 +1,4 @@
-"""What two splits of a dataset share: images pixel by pixel, and groups (patients)."""
+"""What two splits of a dataset share: images or studies pixel by pixel, and groups (patients)."""
 
 import hashlib
 import math
@@ -13,12 +13,16 @@ from omnibench.data.split import Dataset
 
 BLOCK_PIXELS = 1 << 24
 Splits = tuple[str, str]
-Pair = tuple[int, int]  # index of an image in the one split, and in the other
+Pair = tuple[int, int]  # index of a case in the one split, and in the other
 
 
 @dataclass(frozen=True, slots=True)
 class Hashed:
-    """An image by its content, which tells other sizes apart too."""
+    """An image, or all images of a study, by content, which tells other sizes apart too.
+
+    Attributes:
+        shape: of the first image.
+    """
 
     split: str
     index: int
@@ -26,23 +30,31 @@ class Hashed:
     digest: bytes
 
 
-def hashed_images(dataset: Dataset) -> Iterator[Hashed]:
-    """Yield every image of every split, those of files at their own size."""
+def hashed_cases(dataset: Dataset) -> Iterator[Hashed]:
+    """Yield every case of every split, its images at their files' own size.
+
+    Of studies whole ones, since slices that show nothing are all the same.
+    """
     for name, split in dataset.splits.items():
-        for index, image in enumerate(_images(split.images)):
-            content = hashlib.blake2b(repr(image.shape).encode(), digest_size=16)
-            content.update(np.ascontiguousarray(image).data)
-            yield Hashed(name, index, image.shape, content.digest())
+        cases = split.study_of_image if split.by_study else np.arange(len(split))
+        contents = [hashlib.blake2b(digest_size=16) for _ in range(split.cases)]
+        shapes: dict[int, tuple[int, ...]] = {}
+        for case, image in zip(cases.tolist(), _images(split.images), strict=True):
+            contents[case].update(repr(image.shape).encode())
+            contents[case].update(np.ascontiguousarray(image).data)
+            shapes.setdefault(case, image.shape)
+        for case, content in enumerate(contents):
+            yield Hashed(name, case, shapes[case], content.digest())
 
 
-def identical_images(hashed: Iterable[Hashed]) -> Mapping[Splits, list[Pair]]:
-    """Return the images of a split that one of a split before is, with the first of these."""
+def identical_cases(hashed: Iterable[Hashed]) -> Mapping[Splits, list[Pair]]:
+    """Return the cases of a split that one of a split before is, with the first of these."""
     first: dict[bytes, tuple[str, int]] = {}
     pairs: dict[Splits, list[Pair]] = {}
-    for image in hashed:
-        split, index = first.setdefault(image.digest, (image.split, image.index))
-        if split != image.split:
-            pairs.setdefault((split, image.split), []).append((index, image.index))
+    for case in hashed:
+        split, index = first.setdefault(case.digest, (case.split, case.index))
+        if split != case.split:
+            pairs.setdefault((split, case.split), []).append((index, case.index))
     return pairs
 
 

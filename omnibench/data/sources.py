@@ -2,6 +2,7 @@
 
 import hashlib
 import importlib.util
+import logging
 from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
@@ -10,9 +11,12 @@ from omnibench.data import Dataset, Reader, hub, local_card
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
 from omnibench.data.listing import files_below
+from omnibench.data.split import left_out_note
 from omnibench.errors import DataError, RequestError
 from omnibench.files import expanded
 from omnibench.registry import did_you_mean, import_attribute
+
+log = logging.getLogger("omnibench")
 
 
 def resolve(reference: str, base: Path = Path()) -> DatasetCard:
@@ -171,6 +175,8 @@ def load(card: DatasetCard, data_dir: Path) -> Dataset:
             f"{reader or card.reader}: read returned {type(dataset).__name__}, no Dataset"
         )
     _require(dataset, () if card.path is None else tuple(card.splits))
+    if dataset.left_out:
+        log.warning("%s: %s", card.id, left_out_note(len(dataset.left_out)))
     return dataset
 
 

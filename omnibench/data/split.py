@@ -241,6 +241,14 @@ class Dataset:
         return self.splits[split].target(name, kind, f"{split} of '{self.card.id}'")
 
 
+def left_out_note(count: int) -> str:
+    """Return what is said where names may not be, of as many as are left out; "" of none."""
+    if not count:
+        return ""
+    what = "1 study or file is" if count == 1 else f"{count} studies or files are"
+    return f"{what} left out as damaged or ambiguous: `bench.py data verify` names them"
+
+
 def _count(name: str, value: Any) -> int:
     """Return how many entries a field or a target has.
 

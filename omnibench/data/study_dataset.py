@@ -1,5 +1,6 @@
 """The card and the dataset of a folder of studies, from its table and the series of their views."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.cards import SPLITS, DatasetCard
+from omnibench.cards import IDENTIFIER, SPLITS, DatasetCard
 from omnibench.data.columns import as_columns
 from omnibench.data.declaration import read_declaration
 from omnibench.data.labels import primary_metric
 from omnibench.data.reader import local_card
-from omnibench.data.split import Dataset, Split
+from omnibench.data.split import Dataset, Split, left_out_note
 from omnibench.data.study_table import StudyTable, pseudonym
 from omnibench.data.targets import Labels
 from omnibench.data.volume_images import Series, VolumeImages, sides_of
@@ -57,6 +58,11 @@ def study_card(
             f"{path} has {len(names)} different names of views, where one dataset has at most "
             f"{MOST_VIEWS}; give what shows the same the same name in each study"
         )
+    for name in names:
+        if not re.search(IDENTIFIER, name):
+            raise DataError(
+                f"{path} has a view called '{name}'; use letters, digits and . _ - in its name"
+            )
     _columns(table)
     return local_card(
         reader,
@@ -67,6 +73,8 @@ def study_card(
         channels=3 if channels_of(read_declaration(path).window) else 1,
         splits=table.counts,
         images_per_study=slices / len(table.rows),
+        views=tuple(names) if len(names) > 1 else (),
+        note=left_out_note(len(table.left_out)),
         primary={"volumes": primary_metric(table.kind)},
     )
 
@@ -110,7 +118,9 @@ def study_dataset(
             by_study={"labels": Labels(np.array(table.labels(split), np.int64))},
         )
     square = sides[0] if sides[0] == sides[1] else None
-    card = card.model_copy(update={"resolution": square, "splits": table.counts})
+    note = left_out_note(len(table.left_out))
+    update = {"resolution": square, "splits": table.counts, "note": note}
+    card = card.model_copy(update=update)
     return Dataset(card, splits, {"files": digest}, table.left_out)
 
 

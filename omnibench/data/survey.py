@@ -11,19 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Labels, sources
+from omnibench.data import Dataset, Labels, Split, sources
 from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
 from omnibench.data.images import name_of
 from omnibench.data.masks import mask_shares
-from omnibench.data.overlaps import hashed_images, identical_images, shared_groups
+from omnibench.data.overlaps import hashed_cases, identical_cases, shared_groups
+from omnibench.data.split import left_out_note
 from omnibench.errors import DataError
 from omnibench.views import External
 
-RULES = "survey 5"  # raised when the facts or the warnings change
+RULES = "survey 6"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -37,22 +39,34 @@ class Survey:
     """What there is to say of a dataset.
 
     Attributes:
-        facts: plain values: `images` a split, `kind`, `classes` and `mask_classes` with their
-            share, `training_classes` with their number of training images, `untrained` and
-            `untrained_masks` (those that no training image shows), `undefined` (the splits in
-            which a class's AUC is), `sizes`, `left_out`, `duplicates`, `shared_groups`, `columns`
-            (the names of what else is known of each image), `pixels` (whether they were looked at).
+        facts: plain values: `images` a split, `studies` a split where labels are theirs, `kind`,
+            `classes` and `mask_classes` with their share, `training_classes` with their number of
+            training cases, `untrained` and `untrained_masks` (those that no training case shows),
+            `undefined` (the splits in which a class's AUC is), `sizes`, `left_out`, `duplicates`,
+            `shared_groups`, `columns` (the names of what else is known of each image), `pixels`
+            (whether they were looked at).
         warnings: a sentence each.
+        left_out: those of the warnings that name files which are left out.
     """
 
     facts: Mapping[str, Any]
     warnings: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """Return what records keep: no names of studies, which may be called after patients."""
+        warnings = [warning for warning in self.warnings if warning not in self.left_out]
+        note = left_out_note(len(self.left_out))
+        return {**self.facts, "warnings": [*warnings, *filter(None, [note])]}
 
     @property
     def line(self) -> str:
         """Return the facts in one line."""
         facts = self.facts
-        parts = [", ".join(f"{count} {split}" for split, count in facts["images"].items())]
+        parts = [_counts(facts["studies"] or facts["images"])]
+        if facts["studies"]:
+            parts[0] += f" studies of {_counts(facts['images'])} slices"
         if facts["classes"]:
             parts.append(f"{facts['kind']} labels: {_shares(facts['classes'])}")
         if facts["mask_classes"]:
@@ -87,7 +101,8 @@ def survey(card: DatasetCard, data_dir: Path, digest: str, whole: bool = False) 
         )
     # Which columns are declared decides no number, so the digest does not tell it.
     columns = sorted({*seen["facts"]["columns"], *declaration_of(card).columns})
-    return Survey({**seen["facts"], "left_out": others, "columns": columns}, tuple(warnings))
+    facts = {**seen["facts"], "left_out": others, "columns": columns}
+    return Survey(facts, tuple(warnings), tuple(seen["left_out"]))
 
 
 def surveys(units: Iterable[Unit], data_dir: Path) -> dict[str, Survey]:
@@ -115,13 +130,15 @@ def _left_out_of(card: DatasetCard, digest: str) -> dict[str, int]:
 def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
     # A pool is read image by image; a large archive would be unpacked, which is for `run`.
     if "val" not in card.splits or (not whole and sources.unpacked_bytes(card) > BUDGET):
-        return {"facts": _facts_of_card(card), "warnings": []}
+        warnings = [card.note] if card.images_per_study and card.note else []
+        return {"facts": _facts_of_card(card), "warnings": warnings, "left_out": []}
     dataset = sources.load(card, data_dir)
     pixels = sum(math.prod(split.images.shape[:3]) for split in dataset.splits.values())
     looks = whole or pixels <= BUDGET
     facts = {
         **_facts_of_card(dataset.card),
         "images": {name: len(split) for name, split in dataset.splits.items()},
+        "studies": {name: part.cases for name, part in dataset.splits.items() if part.by_study},
         "classes": _class_shares(dataset),
         "training_classes": _training_classes(dataset),
         "untrained": _untrained(dataset),
@@ -133,13 +150,14 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         if any("masks" in split.targets for split in dataset.splits.values()):
             facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)
         warnings = [*_duplicates(dataset, facts), *warnings]
-    return {"facts": facts, "warnings": warnings}
+    return {"facts": facts, "warnings": warnings, "left_out": list(dataset.left_out)}
 
 
 def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
     side = card.resolution
     return {
         "images": dict(card.splits),
+        "studies": {},
         "kind": card.labels,
         "classes": {},
         "training_classes": {},
@@ -155,13 +173,16 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
     }
 
 
+def _labels(split: Split) -> NDArray[np.int64] | None:
+    """Return the labels of a split's images or studies, where it has some."""
+    known = "labels" in split.targets or "labels" in split.by_study
+    return split.target("labels", Labels).values if known else None
+
+
 def _class_shares(dataset: Dataset) -> dict[str, float]:
-    """Return class -> its share of the images of all splits."""
-    labels = [
-        split.target("labels", Labels).values
-        for split in dataset.splits.values()
-        if "labels" in split.targets
-    ]
+    """Return class -> its share of the cases of all splits."""
+    every = [_labels(split) for split in dataset.splits.values()]
+    labels = [values for values in every if values is not None]
     if not labels:
         return {}
     values = np.concatenate(labels)
@@ -173,11 +194,10 @@ def _class_shares(dataset: Dataset) -> dict[str, float]:
 
 
 def _training_classes(dataset: Dataset) -> dict[str, int]:
-    """Return class -> how many training images show it."""
-    train, names = dataset.splits["train"], dataset.card.classes
-    if "labels" not in train.targets:
+    """Return class -> how many training cases show it."""
+    labels, names = _labels(dataset.splits["train"]), dataset.card.classes
+    if labels is None:
         return {}
-    labels = train.target("labels", Labels).values
     several = labels.ndim == 2
     counts = labels.sum(axis=0) if several else np.bincount(labels, minlength=len(names))
     return dict(zip(names, counts.tolist(), strict=True))
@@ -188,12 +208,10 @@ def _columns(dataset: Dataset) -> set[str]:
 
 
 def _untrained(dataset: Dataset) -> list[str]:
-    """Return the classes that no training image shows."""
-    train = dataset.splits["train"]
-    if "labels" not in train.targets:
+    """Return the classes that no training case shows."""
+    labels, names = _labels(dataset.splits["train"]), dataset.card.classes
+    if labels is None:
         return []
-    labels = train.target("labels", Labels).values
-    names = dataset.card.classes
     shown = set(np.nonzero(labels)[1].tolist() if labels.ndim == 2 else labels.tolist())
     return [name for index, name in enumerate(names) if index not in shown]
 
@@ -201,14 +219,15 @@ def _untrained(dataset: Dataset) -> list[str]:
 def _undefined(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
     """Yield a warning for each class whose AUC is undefined in a split; note the splits."""
     for name, split in dataset.splits.items():
-        if "labels" not in split.targets or name == "train":
+        labels = _labels(split)
+        if labels is None or name == "train":
             continue
-        labels = split.target("labels", Labels).values
+        case, cases = _nouns(split)
         for index, label in enumerate(dataset.card.classes):
             shows = labels == index if labels.ndim == 1 else labels[:, index] == 1
             if not shows.any() or shows.all():
                 facts["undefined"] = list(dict.fromkeys([*facts["undefined"], name]))
-                what = "no image" if not shows.any() else "nothing but images"
+                what = f"no {case}" if not shows.any() else f"nothing but {cases}"
                 yield f"{name} has {what} of the class '{label}', so that its AUC is undefined"
 
 
@@ -224,28 +243,38 @@ def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
-    """Yield a warning for each two splits that share images, pixel by pixel; note the sizes."""
-    hashed = list(hashed_images(dataset))
+    """Yield a warning for each two splits that share cases, pixel by pixel; note the sizes."""
+    hashed = list(hashed_cases(dataset))
     sides = list(zip(*{image.shape[:2] for image in hashed}, strict=True))
     facts["sizes"] = [[min(side) for side in sides], [max(side) for side in sides]]
-    shared = identical_images(hashed)
+    shared = identical_cases(hashed)
     facts["duplicates"] = sum(map(len, shared.values()))
     for (before, after), pairs in shared.items():
-        examples = (
-            f"{name_of(dataset.splits[before].images, a)} = "
-            f"{name_of(dataset.splits[after].images, b)}"
-            for a, b in pairs[:NAMED]
-        )
+        first, second = dataset.splits[before], dataset.splits[after]
+        examples = (f"{_name(first, a)} = {_name(second, b)}" for a, b in pairs[:NAMED])
         yield (
-            f"in {before} and in {after}: {_count(len(pairs), 'image', 'images')}, pixel by pixel, "
+            f"in {before} and in {after}: {_count(len(pairs), *_nouns(first))}, pixel by pixel, "
             f"such as {', '.join(examples)}"
         )
+
+
+def _name(split: Split, case: int) -> str:
+    return f"study {case}" if split.by_study else name_of(split.images, case)
+
+
+def _nouns(split: Split) -> tuple[str, str]:
+    """Return what a case of a split is called, and several."""
+    return ("study", "studies") if split.by_study else ("image", "images")
 
 
 def _left_out(others: Mapping[str, int]) -> Iterator[str]:
     if others:
         counts = ", ".join(f"{count} {end}" for end, count in sorted(others.items()))
         yield f"left out, being no image by name: {counts}"
+
+
+def _counts(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number} {split}" for split, number in numbers.items())
 
 
 def _count(number: int, singular: str, plural: str) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Dataset, Labels
-from omnibench.data.overlaps import Pair, Splits, hashed_images, identical_images, shared_groups
+from omnibench.data.overlaps import Pair, Splits, hashed_cases, identical_cases, shared_groups
 from omnibench.feature_rows import as_float32
 from omnibench.features import FeatureKey, FeatureStore, entries
 from omnibench.record import read_record
@@ -91,7 +91,7 @@ def audit_dataset(
         opinions[split] = able
     identical = tuple(
         Duplicate(splits, pair, None, _labels_differ(dataset, splits, pair))
-        for splits, pairs in identical_images(hashed_images(dataset)).items()
+        for splits, pairs in identical_cases(hashed_cases(dataset)).items()
         for pair in pairs
     )
     spaces = _spaces(dataset, source, features)

@@ -13,7 +13,8 @@ from omnibench.catalogue import readers
 from omnibench.data import Dataset, Labels
 from omnibench.data.nifti import card_of, read, source_digest, unpacked_bytes
 from omnibench.data.sources import load, missing, resolve
-from omnibench.data.survey import survey
+from omnibench.data.sources import source_digest as digest_of
+from omnibench.data.survey import Survey, survey
 from omnibench.errors import DataError
 from omnibench.window import apply
 from tests.data.nifti_files import ROWS, STUDIES, WINDOW, values_of, write, write_studies
@@ -221,14 +222,67 @@ def test_what_is_declared_no_finding_changes_the_digest(root: Path, tmp_path: Pa
     assert len(digests) == 2
 
 
-def test_the_survey_names_what_is_left_out_and_its_facts_do_not(root: Path, tmp_path: Path) -> None:
+def seen(root: Path, data: Path) -> Survey:
+    card = resolve(f"nifti:{root}")
+    return survey(card, data, digest_of(card, data))
+
+
+def test_the_survey_tells_of_studies(root: Path, tmp_path: Path) -> None:
+    facts = seen(root, tmp_path / "data")
+    assert facts.line == (
+        "3 train, 2 val, 2 test studies of 15 train, 10 val, 10 test slices; binary labels: "
+        "ill 57.1 %, well 42.9 %; 6 x 7 px"
+    )
+    assert facts.facts["training_classes"] == {"ill": 2, "well": 1} and facts.warnings == ()
+    (root / "labels.csv").write_text(ROWS.replace("p5,well", "p5,ill"))
+    assert seen(root, tmp_path / "data").warnings == (
+        "val has nothing but studies of the class 'ill', so that its AUC is undefined",
+        "val has no study of the class 'well', so that its AUC is undefined",
+    )
+
+
+def test_equal_studies_are_doubles_and_equal_slices_are_not(root: Path, tmp_path: Path) -> None:
+    for number, study in enumerate(STUDIES):
+        values = values_of(seed=number)
+        values[..., 0] = 0
+        write(root / study / "axial.nii.gz", values)
+    assert seen(root, tmp_path / "data").warnings == ()
+    shutil.copy(root / "s1" / "axial.nii.gz", root / "s6" / "axial.nii.gz")
+    (warning,) = seen(root, tmp_path / "data").warnings
+    assert warning == "in train and in test: 1 study, pixel by pixel, such as study 0 = study 0"
+
+
+def test_what_is_left_out_is_named_where_people_look_and_in_no_record(
+    root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     four(root / "s2" / "axial.nii.gz")
     (root / "s3" / "axial.json").write_text("{}")
-    card = resolve(f"nifti:{root}")
-    seen = survey(card, tmp_path / "data", source_digest(root, tmp_path / "data"))
-    assert any("s2/axial.nii.gz is 4-D" in warning for warning in seen.warnings)
-    assert "1 .json" in seen.warnings[0]
-    assert "s2" not in str(seen.facts)
+    facts = seen(root, tmp_path / "data")
+    assert any("s2/axial.nii.gz is 4-D" in warning for warning in facts.warnings)
+    assert "1 .json" in facts.warnings[0]
+    assert "s2" not in str(facts.notes) and "s2" not in caplog.text
+    note = "1 study or file is left out as damaged or ambiguous"
+    for text in (str(facts.notes), caplog.text, resolve(f"nifti:{root}").note):
+        assert note in text
+    (root / "omnibench.yaml").write_text(f"{WINDOW}strict: true")
+    with pytest.raises(DataError, match=r"declared strict.*s2/axial\.nii\.gz is 4-D"):
+        seen(root, tmp_path / "data")
+
+
+def test_a_large_folder_is_not_unpacked_by_plan_and_says_what_is_left_out(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    four(root / "s2" / "axial.nii.gz")
+    monkeypatch.setattr("omnibench.data.survey.BUDGET", 1000)
+    facts = seen(root, tmp_path / "data")
+    assert "left out as damaged" in facts.warnings[0] and not facts.facts["pixels"]
+    assert not (tmp_path / "data" / "packed").exists()
+
+
+def test_a_view_that_would_do_in_no_metric_is_refused(root: Path) -> None:
+    write(root / "s1" / "axial (2).nii", values_of())
+    with pytest.raises(DataError, match=r"a view called 'axial \(2\)'"):
+        card_of(root)
 
 
 def test_nibabels_own_files_make_a_dataset(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ PARTS = {
     "probe": "benchmarks.probe:measure",
     "labels": "benchmarks.labels:measure",
     "logistic": "benchmarks.logistic:measure",
+    "slices": "benchmarks.slices:measure",
     "volumes": "benchmarks.volumes_attention:measure",
     "corruptions": "benchmarks.corruptions:measure",
     "segmentation": "benchmarks.segmentation:measure",

@@ -12,7 +12,7 @@ from omnibench.cards import DatasetCard
 from omnibench.catalogue import readers
 from omnibench.data import Dataset, Labels
 from omnibench.data.nifti import card_of, read, source_digest, unpacked_bytes
-from omnibench.data.sources import load, missing, resolve
+from omnibench.data.sources import load, missing, resolve, takes_window
 from omnibench.data.sources import source_digest as digest_of
 from omnibench.data.survey import Survey, survey
 from omnibench.errors import DataError
@@ -300,5 +300,6 @@ def test_nibabels_own_files_make_a_dataset(tmp_path: Path) -> None:
     assert dataset.splits["test"].images.shape == (25, 41, 33)
 
 
-def test_it_is_registered() -> None:
+def test_it_is_registered_and_takes_the_windows_of_recipes(root: Path) -> None:
     assert readers.get("nifti").read is read
+    assert takes_window(resolve(f"nifti:{root}"))

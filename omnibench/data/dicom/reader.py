@@ -4,7 +4,9 @@ The table names a study by its folder, or by its StudyInstanceUID; patients, whe
 them, are told apart by PatientID. See `studies` for what leaves a study out.
 """
 
+import hashlib
 import importlib.util
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +18,8 @@ from omnibench.data.declaration import declaration_path, read_declaration
 from omnibench.data.listing import files_below
 from omnibench.data.study_table import STUDY, TABLE, WAY_OUT, study_table
 from omnibench.errors import DataError
+
+RULES = "dicom 1"  # in the digest: raised when values or slices of the same files are others
 
 
 def card_of(path: Path) -> DatasetCard:
@@ -69,12 +73,17 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
 
 
 def source_digest(path: Path, data_dir: Path) -> str:
-    """Return "sha256:..." of the files and the table; what is declared is known apart.
+    """Return "sha256:..." of the files, their places in the folder, the table and its findings.
+
+    The findings, since what `columns` declares is none of them.
 
     Raises:
-        DataError: a file cannot be read.
+        DataError: as `study_table`, or a file cannot be read.
     """
-    return f"sha256:{sha256_of_folder(path, [TABLE, *_files(path)], data_dir)}"
+    table = study_table(path, dict.fromkeys(_names(path)))
+    content = sha256_of_folder(path, [TABLE, *_files(path)], data_dir)
+    text = json.dumps([RULES, content, table.classes])
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
 def _names(root: Path) -> list[str]:

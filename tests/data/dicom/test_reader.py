@@ -1,7 +1,9 @@
 """`dicom:PATH` from its table to the images of its splits, and what of it is refused."""
 
 from pathlib import Path
+from typing import Any
 
+import nibabel
 import numpy as np
 import pydicom
 import pytest
@@ -12,7 +14,7 @@ from omnibench.data.sources import resolve
 from omnibench.errors import DataError
 from omnibench.window import apply
 from tests.conftest import Bench
-from tests.data.dicom.made import edited, volume, write_series
+from tests.data.dicom.made import PLANES, edited, volume, write_series
 
 SPLITS = ("train", "train", "val", "val", "test", "test")
 
@@ -52,6 +54,48 @@ def test_slices_labels_and_studies_are_those_of_the_files_and_the_table(root: Pa
     assert set(train.view) == {"axial"} and len(set(train.groups)) == len(train.studies) == 2
     assert train.target("labels", Labels).values.tolist() == [0, 1]
     assert dataset.left_out == ()
+
+
+@pytest.mark.parametrize("plane", ["axial", "sagittal", "coronal"])
+@pytest.mark.parametrize("window", ["[40, 400]", "{percentiles: [2, 97]}"])
+@pytest.mark.parametrize(("slope", "intercept"), [(1.0, 0.0), (0.25, 3.0)])
+def test_dicom_and_nifti_of_one_volume_give_equal_arrays(
+    plane: str, window: str, slope: float, intercept: float, tmp_path: Path
+) -> None:
+    axis = PLANES[plane][0]
+    width, depth, height = (3.0 if other == axis else 1.0 for other in range(3))
+    spacing = (width, depth, height)
+    dicom, nifti = tmp_path / "dicom", tmp_path / "nifti"
+    rescaling: dict[str, Any] = {
+        "RescaleSlope": slope,
+        "RescaleIntercept": intercept - 1024 * slope,
+    }
+    for number in range(6):
+        values, name = volume((12, 10, 8), number), f"s{number}"
+        write_series(dicom / name, values, spacing, plane, PatientID=name, **rescaling)
+        # as most converters write it, and as it may lie in memory: from left, from the back
+        image = nibabel.Nifti1Image(values, np.diag([*spacing, 1.0]))
+        if number % 2:
+            to_lpi = nibabel.orientations.axcodes2ornt(("L", "P", "S"))
+            image = image.as_reoriented(to_lpi)
+        image.header.set_slope_inter(slope, intercept)
+        (nifti / name).mkdir(parents=True)
+        nibabel.save(image, nifti / name / f"{plane}.nii.gz")
+    for root in (dicom, nifti):
+        write_table(root, [f"s{number}" for number in range(6)])
+        (root / "omnibench.yaml").write_text(f"window: {window}")
+    datasets = [
+        sources.load(resolve(f"{root.name}:{root.name}", tmp_path), tmp_path / "data")
+        for root in (dicom, nifti)
+    ]
+    for split in ("train", "val", "test"):
+        a, b = (dataset.splits[split] for dataset in datasets)
+        images = a.images.read(0, 99)
+        assert images.min() == 0 and images.max() == 255
+        np.testing.assert_array_equal(images, b.images.read(0, 99))
+        np.testing.assert_array_equal(a.at(6).images.read(0, 99), b.at(6).images.read(0, 99))
+        for field in ("view", "place"):
+            np.testing.assert_array_equal(getattr(a, field), getattr(b, field))
 
 
 def test_a_table_of_instance_uids_gives_the_same_images(root: Path) -> None:

@@ -1,5 +1,6 @@
 """Pixels of DICOM files: decoded a slice at a time, and turned as slices are shown."""
 
+import re
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -64,29 +65,23 @@ def read_values(root: Path, file: str, frame: int, syntax: str) -> NDArray[Any]:
     Raises:
         DataError: they are damaged, or of a compression that nothing here reads.
     """
-    if need := missing_decoder(syntax):
-        raise DataError(f"{file} {need}")
     try:
         with opened(root / file) as content:
             return pixel_array(content, index=frame, raw=True, transfer_syntax_uid=syntax)
     except Exception as error:  # whatever a decoder raises, with values in its text
-        raise DataError(
-            f"{file} has pixels that cannot be read ({type(error).__name__}); replace it"
-        ) from None
+        raise DataError(f"{file} {_reason(syntax, error)}") from None
 
 
-def missing_decoder(syntax: str) -> str:
-    """Return what is said of a file whose compression nothing here reads; "" where something does.
-
-    `missing_decoder` names the package that would.
-    """
-    name = UID(syntax).name
+def _reason(syntax: str, error: Exception) -> str:
+    """Return what is said of a file whose pixels could not be read, with what may read them."""
     try:
-        decoder = get_decoder(syntax)
+        needs = get_decoder(syntax).missing_dependencies  # "NAME - requires NAME>=1 and OTHER>=2"
     except NotImplementedError:
-        return f"is compressed as {name}, which is not read; save it uncompressed"
-    if not UID(syntax).is_encapsulated or decoder.is_available:
-        return ""
-    free = [need for need in decoder.missing_dependencies if need.startswith("pylibjpeg")]
-    packages = " ".join(part.partition(">")[0] for part in free[0].split() if ">" in part)
-    return f"is compressed as {name}, which needs packages: run `pip install {packages}`"
+        return "is encoded in a way that is not read; save it uncompressed"
+    packages = [re.findall(r"[\w-]+(?=>=)", need) for need in needs if need.startswith("pylibjpeg")]
+    if not packages:
+        return f"has pixels that cannot be read ({type(error).__name__}); replace it"
+    return (
+        f"has pixels that cannot be read here ({UID(syntax).name}); run `pip install "
+        f"{' '.join(packages[0])}`, save it uncompressed, or replace it"
+    )

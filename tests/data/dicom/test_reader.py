@@ -170,6 +170,14 @@ def test_a_dataset_without_a_study_left_is_refused_with_the_reason(root: Path) -
         read(root)
 
 
+def test_a_study_without_files_is_left_out_by_its_row(root: Path) -> None:
+    for file in (root / "s1").iterdir():
+        file.unlink()
+    dataset = read(root)
+    assert dataset.card.splits == {"train": 1, "val": 2, "test": 2}
+    assert dataset.left_out == (f"{root}/labels.csv, row 3: there are no files of its study",)
+
+
 def test_without_pydicom_the_card_says_what_to_install(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,9 @@ from typing import Any
 import pydicom
 import pytest
 from pydicom import uid
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
+from pydicom.pixels.decoders.base import get_decoder
 
 from omnibench.data.dicom import files as dicom_files
 from omnibench.data.dicom.files import files_of
@@ -129,6 +131,15 @@ def test_what_has_no_row_is_named_and_what_has_two_is_left_out(root: Path) -> No
     assert list(studies) == ["a"] and "two rows of labels.csv" in reasons[instance]
     assert remarks[0] == "labels.csv has no row for the study of b/005"
     assert remarks[1].startswith("lost.dcm ") and "c" not in reasons
+
+
+def test_a_compression_that_nothing_here_reads_is_named_with_its_package(root: Path) -> None:
+    shutil.copy(str(get_testdata_file("MR_small_jpeg_ls_lossless.dcm")), root / "a" / "001")
+    if get_decoder(uid.JPEGLSLossless).is_available:
+        pytest.skip("this installation reads JPEG-LS")
+    _, reasons, _ = studies_below(root, "a")
+    assert "(JPEG-LS Lossless Image Compression)" in reasons["a"]
+    assert "pip install pylibjpeg pylibjpeg-libjpeg`" in reasons["a"]
 
 
 def test_headers_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,9 +10,10 @@ from torch.nn import functional
 from omnibench.architecture.facts import COMPLETED
 from omnibench.cards import BackboneCard
 from omnibench.context import Context
-from omnibench.encoders import Encoder
+from omnibench.encoders import Encoder, VolumeEncoder
 from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.encoders.conformance_maps import check_maps
+from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.subject import Subject, load_subject
 from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.findings import Finding, Verdict, passed
@@ -49,6 +50,7 @@ def conformance(own: BackboneCard, context: Context) -> Iterator[Finding]:
         lambda: _embed(loaded.encoder, card, images),
         lambda: _tokens(loaded.encoder, card, images),
         lambda: check_maps(loaded.encoder, card, images),
+        lambda: _volumes(loaded.encoder, card, images),
         lambda: _again(subject, images, context),
     )
     for check in checks:
@@ -175,6 +177,28 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
         _cosine(pooled, embedding) > 1 - 1e-4,
         f"embed is the {'class token' if card.pool == 'cls' else 'mean of the patch tokens'}",
         "embed and tokens disagree: correct pool on the card",
+    )
+
+
+def _volumes(encoder: Encoder, card: BackboneCard, slices: Tensor) -> Iterator[Finding]:
+    """Embed two volumes of the same slices, the second in reversed order; most see none."""
+    if not isinstance(encoder, VolumeEncoder):
+        return
+    if isinstance(encoder, ModuleEncoder) and not hasattr(encoder.module, "forward_volumes"):
+        return
+    output = encoder.embed_volumes(torch.stack([slices, slices.flip(0)]))
+    width = card.width or int(output.shape[-1])
+    yield passed(
+        "volumes",
+        tuple(output.shape) == (2, width) and bool(output.isfinite().all()),
+        f"{tuple(output.shape)} for 2 volumes, width {width} on the card, every value is finite",
+        f"return finite [B, {width}] of [B, 3, Z, S, S]",
+    )
+    yield passed(
+        "per volume",
+        _cosine(output[:1], encoder.embed_volumes(slices[None])) > 1 - 1e-4,
+        "a volume's embedding does not depend on the others in its batch",
+        "batch statistics leak: use evaluation statistics",
     )
 
 

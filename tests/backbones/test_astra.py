@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from omnibench.backbones.astra import PARTS, resnet152
+from omnibench.backbones.astra import PARTS, inflated_resnet152, resnet152
 from omnibench.catalogue import backbones
 from omnibench.encoders.build import load_encoder
 from omnibench.encoders.forward import counted_flops
@@ -90,6 +90,19 @@ def test_a_slice_is_convolved_as_inside_a_volume_of_equal_slices_turned_as_in_tr
     with torch.inference_mode():
         turned = module.conv1(slices).flip(2, 3).transpose(2, 3)
     assert torch.allclose(turned, inside, atol=1e-4)
+
+
+@astra
+def test_the_network_gives_of_slices_as_shown_what_the_stored_one_gives_of_them_turned(
+    stored: dict[str, torch.Tensor],
+) -> None:
+    trained, shown = InflatedResNet((3, 8, 36, 3)).eval(), inflated_resnet152()[0].eval()
+    trained.load_state_dict(stored)
+    slices = torch.rand(1, 3, 5, 33, 33, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        expected = trained.forward_volumes(slices.flip(3, 4).transpose(3, 4))
+        actual = shown.forward_volumes(slices)  # type: ignore[operator]
+    assert torch.allclose(actual, expected, rtol=1e-4, atol=1e-4)
 
 
 SUITE = """

@@ -153,6 +153,31 @@ def test_whatever_a_module_raises_is_a_line(context: Context) -> None:
     assert "feature index 16 is out of range" in rows["forward"].message
 
 
+class OfVolumes(nn.Module):
+    """Gives the means of rows; of volumes less the batch's mean where `leaks`."""
+
+    def __init__(self, leaks: bool = False) -> None:
+        super().__init__()
+        self.leaks = leaks
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean(dim=(1, 3))
+
+    def forward_volumes(self, x: Tensor) -> Tensor:
+        rows = x[:, 0, 0].mean(dim=2)
+        return rows - rows.mean(dim=0) if self.leaks else rows
+
+
+def test_volumes_are_looked_at_where_a_module_sees_them(context: Context) -> None:
+    source = f"{__name__}:OfVolumes"
+    rows = findings(context, source=source)
+    assert (rows["volumes"].verdict, rows["per volume"].verdict) == ("PASS", "PASS")
+    card = BackboneCard(id="x", source=source, arguments={"leaks": True})
+    leaking = {row.name: row for row in kit.conformance(card, context)}
+    assert (leaking["volumes"].verdict, leaking["per volume"].verdict) == ("PASS", "FAIL")
+    assert "volumes" not in findings(context, source="random:test_vit")
+
+
 def test_embeddings_that_fade_are_compared_by_their_direction() -> None:
     faded = torch.tensor([[1e-13, 2e-13], [3e-13, 0.0]])
     assert kit._cosine(faded, 2 * faded) == pytest.approx(1)

@@ -31,6 +31,7 @@ DEFLATED = 1032  # bytes that a byte of deflate stands for, at most
 CHUNK = 1 << 20
 SHEAR = 0.01  # cosine between two axes, from which on they are not perpendicular
 SAME_SIZE = 0.05  # share by which the voxels of qform and sform may differ
+MOST_VOXELS = 2**31  # of a volume that is resampled
 MOST = 1e30  # beyond it is no measurement, and float32 ends
 DAMAGE = (
     *(ImageFileError, HeaderDataError, OSError, EOFError, zlib.error),
@@ -71,8 +72,9 @@ class Volume:
                 orientation, or two.
         """
         try:
-            image = _opened(path)
-            reason = _reason(image, path)
+            with np.errstate(all="ignore"):  # numbers that are none are refused
+                image = _opened(path)
+                reason = _reason(image, path)
         except DAMAGE as error:
             raise _unreadable(path, error) from error
         if reason:
@@ -81,11 +83,16 @@ class Volume:
         affine = image.affine @ inv_ornt_aff(turn, image.shape[:3])
         lengths, stored = voxel_sizes(affine), _turned_sides(turn, image.shape)
         spacing = lengths if declaration.spacing is None else np.array(declaration.spacing)
-        sides = np.maximum(1, np.rint(stored * lengths / spacing)).astype(int)
+        sides = np.maximum(1, np.rint(stored * lengths / spacing))
+        if sides.prod() > MOST_VOXELS:
+            raise DamagedVolumeError(
+                f"{path} would have {sides.prod():.2g} voxels of the declared spacing, more than "
+                f"{MOST_VOXELS:.2g}; declare a wider one, or correct its header"
+            )
         axis = PLANES.index(declaration.axis) if declaration.axis else _longest(lengths)
         step = stored[axis] * lengths[axis] / sides[axis]
         start = affine[:3, 3] @ (affine[:3, axis] / lengths[axis]) + (step - lengths[axis]) / 2
-        right, front, head = sides.tolist()
+        right, front, head = map(int, sides)
         return cls(
             path,
             axis,
@@ -93,7 +100,7 @@ class Volume:
             image.get_data_dtype().newbyteorder("<").str,
             image.dataobj.slope,
             image.dataobj.inter,
-            tuple((start + step * np.arange(sides[axis])).tolist()),
+            tuple((start + step * np.arange(int(sides[axis]))).tolist()),
         )
 
     @property

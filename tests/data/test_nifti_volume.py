@@ -157,6 +157,13 @@ def test_slices_are_chosen_before_resampling(tmp_path: Path) -> None:
     assert Volume.from_header(path, Declaration(spacing=(1.0, 1.0, 1.0))).axis == 0
 
 
+def test_a_spacing_that_makes_too_many_voxels_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.nii", values_of(), np.diag([1e6, 1e6, 1e6, 1]))
+    with pytest.raises(DamagedVolumeError, match=r"would have 2\.1e\+20 voxels"):
+        Volume.from_header(path, Declaration(spacing=(1.0, 1.0, 1.0)))
+    assert Volume.from_header(path, OWN).shape == (5, 6, 7)
+
+
 SHEARED = np.diag([1.0, 1, 3, 1])
 SHEARED[0, 2] = 1
 SINGULAR = np.diag([1.0, 0, 3, 1])

@@ -6,12 +6,15 @@ folder `canary` where it ran.
 
 import contextlib
 import functools
+import gzip
 import io
 import json
+import math
 import os
 import pickle
 import random
 import stat
+import struct
 import sys
 import tempfile
 import zipfile
@@ -37,11 +40,14 @@ from omnibench.record import as_bytes, checksum
 from omnibench.session import Places, Session
 from omnibench.store import RecordStore
 from tests.data.dicom.made import edited, enhanced, volume, write_series
+from tests.data.nifti_files import STUDIES, write_studies
 from tests.security.attack_tools import Bomb, done
 from tests.security.mutations import HOSTILE, changed_arrays, changed_tree, damaged
 
 # What stands where DICOM has a number of its own width.
 NUMBERS: tuple[Any, ...] = (0, 1, 3, 8, 12, 32, 65535, 2**31 - 1, [1.0, 2.0, 3.0], [1e308] * 6)
+# What stands in a NIfTI header where it has four bytes of something.
+VALUES = tuple(struct.pack("<f", x) for x in (0, 1, -1, math.nan, math.inf, 1e38, 1e-38))
 Use = Callable[[], object]
 SUITE: dict[str, Any] = {
     "name": "attack",
@@ -155,6 +161,25 @@ def dicom(rng: random.Random, folder: Path, canary: Path) -> Use:
     table = f"study,split,label\n{''.join(rows)}".encode()
     _file(root / "labels.csv", damaged(table, rng) if rng.random() < 0.1 else table, rng)
     return _dataset(folder, "dicom:d", "volumes", "mean")
+
+
+def nifti(rng: random.Random, folder: Path, canary: Path) -> Use:
+    """Studies of NIfTI files, two of them damaged or with another header, and their table."""
+    root = write_studies(folder / "n", "window: [100, 400]\nspacing: [1, 1, 2]\n")
+    for study in rng.sample(STUDIES, 2):
+        path = root / study / "axial.nii.gz"
+        content = gzip.decompress(path.read_bytes())
+        if rng.random() < 0.5:
+            start = rng.randrange(40, 344)
+            content = content[:start] + rng.choice(VALUES) + content[start + 4 :]
+        else:
+            content = damaged(content, rng)
+        path.unlink()
+        _file(path, gzip.compress(content) if rng.random() < 0.7 else content, rng)
+    table = (root / "labels.csv").read_bytes()
+    (root / "labels.csv").unlink()
+    _file(root / "labels.csv", damaged(table, rng) if rng.random() < 0.1 else table, rng)
+    return _dataset(folder, "nifti:n", "volumes", "mean")
 
 
 @functools.cache
@@ -390,6 +415,7 @@ KINDS: Mapping[str, Callable[[random.Random, Path, Path], Use]] = {
     "npz": npz,
     "jsonl": jsonl,
     "dicom": dicom,
+    "nifti": nifti,
     "records": records,
     "plugins": plugins,
     "checkpoints": checkpoints,

@@ -14,6 +14,8 @@ from omnibench.views import LOW, External, Mix, View, share_name
 # Of a cell's identity: raised when what it is made of changes. Records of format 1 are adopted.
 FORMAT = 2
 
+LEAVES = "@backbone"  # behind the name of an adaptation whose cells keep their trained backbone
+
 # The purposes of which the pairing hash is made: what two paired runs must share.
 PAIRED_PURPOSES = ("head", "order", "augmentation")
 
@@ -57,6 +59,8 @@ class Unit:
         after: units whose records it needs, such as the pretraining of its backbone.
         labels: its label budget, "10%" or "4/class": which of the training images it may use.
         views: what else it is tested on than the test images of its dataset.
+        leaves_backbone: whether its cells keep the weights of their trained backbone for others;
+            its `short` ends in LEAVES then.
         mix: which share of its images is of low quality; None where nothing is said of quality.
     """
 
@@ -78,6 +82,7 @@ class Unit:
     labels: str = WHOLE
     views: tuple[View, ...] = ()
     mix: Mix | None = None
+    leaves_backbone: bool = False
 
     @functools.cached_property
     def name(self) -> str:
@@ -178,6 +183,8 @@ class Unit:
             beyond["test_on"] = [view.as_dict() for view in self.views]
         if self.mix is not None:
             beyond["mix"] = self.mix.as_dict()
+        if self.leaves_backbone:
+            beyond["leaves"] = "backbone"
         return beyond
 
     def spec(self, repetition: int) -> dict[str, Any]:

@@ -1,5 +1,6 @@
-"""From a pretraining to a backbone: what a suite asks for, what a record left. No torch here."""
+"""From a training to a backbone: what a suite asks for, what a record left. No torch here."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,12 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibench.cards import BackboneCard, Identifier
 from omnibench.catalogue import backbones, tasks
-from omnibench.cell import Unit
+from omnibench.cell import LEAVES, Unit
 from omnibench.data.pool import pool_card
 from omnibench.data.sources import resolve as resolve_dataset
 from omnibench.errors import RequestError, StoreError
 from omnibench.files import inside
+from omnibench.matrix import Entry, entry_units
 from omnibench.options import located, places
 from omnibench.recipe import resolve_recipe
 from omnibench.record import read_record
@@ -19,6 +21,7 @@ from omnibench.registry import did_you_mean
 from omnibench.sources import Sources
 from omnibench.task import Adaptation, Task
 from omnibench.validation import validate
+from omnibench.weights_record import weights_folders
 
 
 class Pretraining(BaseModel):
@@ -52,6 +55,74 @@ class PretrainedEntry(BaseModel):
 
     pretrain: Pretraining
     id: Identifier | None = None
+
+
+class Training(BaseModel):
+    """What `{trained: ...}` holds: a cell whose trained backbone is used beyond it.
+
+    Attributes:
+        task, dataset, adaptation, recipe: as in a block of the matrix, one of each.
+        backbone: what it starts from: the id of a backbone that is there before.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    task: str
+    dataset: str
+    backbone: str
+    adaptation: str | dict[str, dict[str, Any] | None] = "full"
+    recipe: str | dict[str, Any] = "small"
+
+
+class TrainedEntry(BaseModel):
+    """`{trained: ...}` among a suite's backbones.
+
+    Attributes:
+        trained: how it is made.
+        id: of the backbone it makes; None for `trained-<digest8>`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    trained: Training
+    id: Identifier | None = None
+
+
+def training_unit(
+    entry: TrainedEntry, start: BackboneCard, base: Path, seed: int, sources: Sources, where: str
+) -> tuple[BackboneCard, Unit]:
+    """Return the backbone that `{trained: ...}` stands for, and the unit that makes it.
+
+    Args:
+        start: the card of its `backbone`.
+
+    Raises:
+        RequestError: a name is unknown, a value is wrong, or the adaptation leaves no backbone.
+    """
+    request = entry.trained
+    block = Entry(
+        task=request.task,
+        datasets=[request.dataset],
+        adaptations=[request.adaptation],
+        recipe=request.recipe,
+    )
+    try:
+        units = list(entry_units(block, seed, 1, {start.id: start}, base, sources, where, ()))
+    except RequestError as error:
+        text = str(error).replace(f"{where}.datasets[0]", f"{where}.dataset")
+        text = text.replace(f"{where}.adaptations[0]", f"{where}.adaptation")
+        raise RequestError(text) from None
+    if len(units) > 1:
+        raise RequestError(f"{where}.recipe: one training leaves one backbone; give single values")
+    unit, task = units[0], tasks.get(request.task)
+    leaving = [own.name for own in task.adaptations.values() if own.leaves_backbone]
+    if unit.adaptation not in leaving:
+        raise RequestError(
+            f"{where}.adaptation: '{unit.adaptation}' of {task.name} leaves no backbone that "
+            f"others can load (those that do: {', '.join(leaving) or 'none'})"
+        )
+    unit = replace(unit, short=unit.short + LEAVES, leaves_backbone=True)
+    return made_card(task, unit.cells[0].digest, start, [unit.dataset.id], entry.id), unit
 
 
 def pretraining_unit(
@@ -95,7 +166,7 @@ def pretraining_unit(
         },
     )
     members = [card.id for card in dataset.members or (dataset,)]
-    return made_card(unit.cells[0].digest, start, members, named.id), unit
+    return made_card(task, unit.cells[0].digest, start, members, named.id), unit
 
 
 def makers() -> list[Task]:
@@ -160,35 +231,39 @@ def starting_card(name: str) -> BackboneCard:
 
 
 def made_card(
-    digest: str, start: BackboneCard, datasets: list[str], name: str | None = None
+    task: Task, digest: str, start: BackboneCard, datasets: list[str], name: str | None = None
 ) -> BackboneCard:
-    """The card of a backbone that the pretraining cell of this digest leaves."""
+    """The card of a backbone that a task's cell of this digest leaves."""
+    kind, pool = ("pretrain", "cls") if task.makes_backbones else ("trained", start.pool)
     return BackboneCard(
-        id=name or f"pretrain-{digest[:8]}",
+        id=name or f"{kind}-{digest[:8]}",
         family="pretrained",
         size=start.size,
         source=f"record:{digest}",
         width=start.width,
         depth=start.depth,
         patch=start.patch,
-        pool="cls",
+        pool=pool,
+        flops=start.flops,
         pretraining=tuple(dict.fromkeys([*start.pretraining, *datasets])),
     )
 
 
 def register_recorded(results: Path) -> None:
-    """Make known what the finished pretraining records below a results folder have left."""
-    folders = [results / "records" / task.name for task in makers()]
+    """Make known what the finished records of trainings below a results folder have left."""
+    folders = weights_folders(results)
     for path in (path for folder in folders for path in sorted(folder.rglob("rep-*.safetensors"))):
         try:
             record = read_record(inside(path.with_suffix(".json"), results))
             if record is None or record["status"] != "done":
                 continue
+            task = tasks.get(record["spec"]["task"])
             start = starting_card(record["spec"]["backbone"])
             images = list(record["notes"]["images"])
             # A record of the version before is also known by the digest that it had.
             for digest in filter(None, (record["digest"], record["adopted"])):
-                card = made_card(record["digest"], start, images, f"pretrain-{digest[:8]}")
+                card = made_card(task, record["digest"], start, images)
+                card = card.model_copy(update={"id": card.id[:-8] + digest[:8]})
                 if card.id not in backbones:
                     backbones.add(card.id, card)
         except (StoreError, KeyError, TypeError, ValueError, RequestError):

@@ -164,7 +164,7 @@ def _lacking(unit: Unit, makers: Mapping[str, Records]) -> tuple[str, ...]:
         needs += maker.needs
         if any(record and record["status"] == "failed" for record in makers[maker.name]):
             needs.append(
-                f"weights {unit.backbone.id}: its pretraining failed; run again with --retry-failed"
+                f"weights {unit.backbone.id}: their training failed; run again with --retry-failed"
             )
     return tuple(dict.fromkeys(needs))
 

@@ -10,7 +10,7 @@ from omnibench.cards import BackboneCard, Identifier
 from omnibench.catalogue import allowed_builder, backbones
 from omnibench.cell import Unit
 from omnibench.errors import RequestError
-from omnibench.pretrained import pretraining_unit
+from omnibench.pretrained import TrainedEntry, pretraining_unit, training_unit
 from omnibench.sources import Sources
 from omnibench.validation import validate
 
@@ -49,7 +49,7 @@ class SuiteBackbones:
     makers: dict[str, Unit] = field(default_factory=dict)
 
     def add(self, entry: str | dict[str, Any], where: str) -> None:
-        """Add what an id, a glob, a card, a pretraining or a fusion stands for.
+        """Add what an id, a glob, a card, a training or a fusion stands for.
 
         Raises:
             RequestError: a name is unknown or a value is wrong, by its path.
@@ -57,7 +57,7 @@ class SuiteBackbones:
         self.cards.update({card.id: card for card in self._cards_of(entry, where)})
 
     def _cards_of(self, entry: str | dict[str, Any], where: str) -> list[BackboneCard]:
-        if not isinstance(entry, str) and "pretrain" in entry:
+        if not isinstance(entry, str) and entry.keys() & {"pretrain", "trained"}:
             return [self._made(entry, where)]
         if not isinstance(entry, str) and "fuse" in entry:
             cards = [self._fused(entry, where)]
@@ -74,11 +74,33 @@ class SuiteBackbones:
             raise RequestError(f"{where}: {error}") from None
 
     def _made(self, entry: dict[str, Any], where: str) -> BackboneCard:
-        """Return the backbone that a pretraining leaves, whose unit is noted."""
-        card, unit = pretraining_unit(entry, self.base, self.seed, self.sources, where)
+        """Return the backbone that a training leaves, whose unit is noted."""
+        if "pretrain" in entry:
+            card, unit = pretraining_unit(entry, self.base, self.seed, self.sources, where)
+        else:
+            named, place = validate(TrainedEntry, entry, where), f"{where}.trained"
+            start = self._start(named.trained.backbone, f"{place}.backbone")
+            card, unit = training_unit(named, start, self.base, self.seed, self.sources, place)
         if self.makers.setdefault(unit.name, unit) != unit:
             raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
         self.sources.expect(card, unit.backbone)
+        return card
+
+    def _start(self, name: str, where: str) -> BackboneCard:
+        """Return the backbone that a training starts from.
+
+        Raises:
+            RequestError: it is unknown, or the suite is yet to make it.
+        """
+        try:
+            card = self.cards.get(name) or self.sources.completed(backbones.get(name))
+        except RequestError as error:
+            raise RequestError(f"{where}: {error}") from None
+        if any(card.source_name == cell.digest for m in self.makers.values() for cell in m.cells):
+            raise RequestError(
+                f"{where}: '{name}' is what this suite makes; start from a backbone that is there "
+                "before, such as the one that its record left"
+            )
         return card
 
     def _fused(self, entry: dict[str, Any], where: str) -> BackboneCard:

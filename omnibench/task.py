@@ -58,6 +58,8 @@ class Adaptation:
         attach: (encoder, options) -> `omnibench.adapt.Trainable`, or "module:function" that is
             imported when it is called; None of a task's own that its task builds.
         through_backbone: whether gradients go through the backbone.
+        leaves_backbone: whether what it trains is a backbone as it is loaded, which others can be
+            judged on.
         decodings: how it generates texts where the suite does not say: "b5-t64" for 5 beams and at
             most 64 tokens; () where it generates none.
         loads: weights it needs besides the backbone's.
@@ -80,6 +82,7 @@ class Adaptation:
     recipes: Mapping[str, Recipe] = field(default_factory=dict)
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
+    leaves_backbone: bool = False
     passes: float | None = None
     frozen_kind: Ability | None = None
     live_kind: Ability = "embed"

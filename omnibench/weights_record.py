@@ -1,9 +1,10 @@
-"""The pretraining record that left a backbone's weights. No torch here."""
+"""The record of a training that left a backbone's weights. No torch here."""
 
 from pathlib import Path
 from typing import Any
 
 from omnibench.catalogue import tasks
+from omnibench.cell import LEAVES
 from omnibench.errors import RequestError
 from omnibench.files import inside, plain
 from omnibench.record import look_at, read_record
@@ -12,8 +13,14 @@ from omnibench.record import look_at, read_record
 FACTS = {"architecture": str, "model_args": dict, "mean": list, "std": list, "images": dict}
 
 
+def weights_folders(results: Path) -> list[Path]:
+    """Return the folders below which records have left the weights of backbones."""
+    makers = [results / "records" / name for name in tasks if tasks.get(name).makes_backbones]
+    return [*makers, *sorted((results / "records").glob(f"*/*/*/*{LEAVES}"))]
+
+
 def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
-    """Return the pretraining record whose digest starts with `digest`, with its `path` added.
+    """Return the record whose digest starts with `digest`, with its `path` added.
 
     The weights it left lie beside it as `.safetensors`.
 
@@ -22,8 +29,7 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
         LinkError: a link leads out of the results folder, to the record or its weights.
         NewerRecordError: a newer omnibench wrote it.
     """
-    makers = [name for name in tasks if tasks.get(name).makes_backbones]
-    folders = [results / "records" / name for name in makers]
+    folders = weights_folders(results)
     records = [path for folder in folders for path in sorted(folder.rglob("rep-*.json"))]
     # By name first; the digest that a record had in the version before stands inside it alone.
     for path in sorted(records, key=lambda path: not path.stem.endswith(digest[:8])):
@@ -44,5 +50,5 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
                 return {**record, "path": path}
             raise RequestError(f"the record {path} left no weights; run its cell again")
     raise RequestError(
-        f"no pretraining record {digest} below {results / 'records'}; run its suite first"
+        f"no record of a training {digest} below {results / 'records'}; run its suite first"
     )

@@ -137,7 +137,7 @@ def test_a_failed_pretraining_blocks_its_backbone_alone(bench: Bench, suite: Pat
         "control": "done",
         "mine": "blocked",
     }
-    assert "its pretraining failed; run again with --retry-failed" in actual["mine"]["needs"][0]
+    assert "their training failed; run again with --retry-failed" in actual["mine"]["needs"][0]
 
 
 @pytest.mark.parametrize(

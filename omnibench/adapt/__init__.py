@@ -87,6 +87,7 @@ FULL = register_adaptation(
         needs="module",
         attach="omnibench.adapt.full:whole",
         through_backbone=True,
+        leaves_backbone=True,
     )
 )
 _LORA = Adaptation(

@@ -32,6 +32,11 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
             "`bench.py list backbones`"
         )
     record = find_weights_record(session.results, digest)
+    if "leaves" in record["spec"]:
+        raise RequestError(
+            f"'{digest}' is a backbone that {record['spec']['task']} trained, and `export` writes "
+            f"pretrained ones; use it here, as record:{digest}"
+        )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder} is not empty; name a new folder")
     weights = checked_file(record["path"], record, "safetensors")

@@ -1,7 +1,8 @@
 """From a card to a loaded encoder, whatever its source."""
 
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Loaded:
         digest: SHA-256 of the tensors that were really loaded.
         mean, std: the normalisation in force.
         parameters: number of the backbone's parameters.
+        arguments: what timm is told to build its module, beside the name of its architecture.
     """
 
     encoder: Encoder
@@ -44,6 +46,7 @@ class Loaded:
     mean: Channels
     std: Channels
     parameters: int
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
     def facts(self) -> dict[str, Any]:
         """For the record's notes."""
@@ -103,7 +106,7 @@ def load_encoder(
         recipe["normalization"],
         digest[:15],
     )
-    return Loaded(encoder, model.coverage, digest, mean, std, parameters)
+    return Loaded(encoder, model.coverage, digest, mean, std, parameters, model.arguments)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ class Origin:
 
     Attributes:
         from_transformers: it is a model of transformers, not of timm.
+        arguments: what timm is told to build it, beside the name of its architecture.
     """
 
     module: Any
@@ -35,6 +36,7 @@ class Origin:
     mean: Channels | None = None
     std: Channels | None = None
     from_transformers: bool = False
+    arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
 def _from_timm(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
@@ -86,7 +88,7 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
         coverage = dataclasses.replace(coverage, settings=settings)
     mean, std = _folder_statistics(files, config)
     own_mean, own_std = _statistics(module)
-    return Origin(module, coverage, mean or own_mean, std or own_std)
+    return Origin(module, coverage, mean or own_mean, std or own_std, arguments=options)
 
 
 def _architecture(
@@ -139,7 +141,7 @@ def _from_record(card: BackboneCard, size: int, data: Path, results: Path) -> Or
     if card.checksum is not None:
         weights.verify(path, card.checksum)
     coverage = _load(module, card, path)
-    return Origin(module, coverage, tuple(facts["mean"]), tuple(facts["std"]))
+    return Origin(module, coverage, tuple(facts["mean"]), tuple(facts["std"]), arguments=options)
 
 
 def _from_module(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:

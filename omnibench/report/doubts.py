@@ -114,6 +114,7 @@ def random_starts(study: "Study") -> Mapping[str, str]:
     starts = {
         state.cell.unit.backbone.id: maker.backbone.id
         for state in study.states
+        if not state.cell.unit.backbone.members
         for maker in state.cell.unit.after
     }
     for card in cards.values():

@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.label_subset import Subset
+from omnibench.encoders.build import LoadedTrainable
+from omnibench.encoders.leaving import facts_of, require_rebuilt, weights_of
 from omnibench.errors import ExtensionError
 from omnibench.record_files import EVALUATIONS
 from omnibench.scoring import score
@@ -38,6 +40,8 @@ class Trial:
         minimise: whether less of it is better.
         phases: seconds of what was made before, for all repetitions.
         predicting: what the time of `predict` is called.
+        loaded: the backbone that is trained, which a cell may leave for others; None where it is
+            frozen or becomes another network.
     """
 
     model: nn.Module
@@ -48,6 +52,7 @@ class Trial:
     minimise: bool = False
     phases: Mapping[str, float] = {}
     predicting: str = "evaluation"
+    loaded: LoadedTrainable | None = None
 
     def loss(self, batch: Batch) -> Tensor:
         """Return a part's contribution to the step's loss; the parts' sum is the loss."""
@@ -107,6 +112,11 @@ def run_trained(
         trial = _checked(trial_of(repetition), unit)
         trainable = sum(p.numel() for p in trial.model.parameters() if p.requires_grad)
         subset = trial.subset or Subset.from_count(trial.count)
+        left = (
+            require_rebuilt(trial.loaded, unit.backbone, unit.recipe["input_size"])
+            if unit.leaves_backbone
+            else None
+        )
         recipe, epoch_images = under_budget(trial.recipe, trial.count, subset.whole)
         select = None if recipe.selection == "last" else trial.select
         flops = trial.flops()
@@ -160,8 +170,13 @@ def run_trained(
                 "batch_used": recipe.batch,
                 "steps": fitted.history[-1]["steps"],
                 **trial.notes(),
+                **(facts_of(left, {unit.dataset.id: trial.count}) if left else {}),
             },
-            files={**trial.files(predictions), EVALUATIONS: log_lines(fitted.evaluations)},
+            files={
+                **trial.files(predictions),
+                **({"safetensors": weights_of(left.encoder.module)} if left else {}),
+                EVALUATIONS: log_lines(fitted.evaluations),
+            },
         )
         Checkpoints(job.folder).remove()
 

@@ -93,6 +93,7 @@ class ClassificationTrial(Trial):
 
     model: Classifier
     recipe: TrainedRecipe
+    loaded: LoadedTrainable
 
     def __init__(
         self,

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save
 from torch import Tensor
 
 from omnibench.cell import Unit
@@ -15,6 +14,7 @@ from omnibench.context import Context
 from omnibench.data.pool import Pool, open_pool
 from omnibench.data.subset import drawn
 from omnibench.encoders.coverage import tensors_digest
+from omnibench.encoders.leaving import weights_of
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_encoder import choose_attention
 from omnibench.errors import RequestError
@@ -146,10 +146,8 @@ class PretrainingTrial(Trial):
         }
 
     def files(self, predictions: Predictions) -> Mapping[str, bytes]:
-        state = self.model.teacher.backbone.vit.state_dict()
-        weights = {name: value.contiguous().cpu() for name, value in state.items()}
         return {
-            "safetensors": save(weights),
+            "safetensors": weights_of(self.model.teacher.backbone.vit),
             "curves.png": draw_curves(predictions, self.unit.name),
         }
 

@@ -19,7 +19,7 @@ from omnibench.data.declaration import VOID
 from omnibench.data.label_subset import Subset
 from omnibench.data.sources import load_once
 from omnibench.encoders import MapEncoder
-from omnibench.encoders.build import load_trainable
+from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.levels import levels_of
 from omnibench.encoders.maps import unit_maps
 from omnibench.encoders.preprocess import Preprocess
@@ -47,12 +47,17 @@ BATCH = 8  # of an evaluation
 
 @dataclass(frozen=True)
 class Built:
-    """A model and what there is to record of its backbone."""
+    """A model and what there is to record of its backbone.
+
+    Attributes:
+        loaded: the backbone where it is trained.
+    """
 
     model: Segmenter
     facts: Mapping[str, Any]
     cost: Mapping[str, Any]
     digest: str
+    loaded: LoadedTrainable | None = None
 
 
 def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[int], Trial]:
@@ -132,7 +137,7 @@ def _on_trained(
         cases.dataset, drawn, encoder.preprocess, live(encoder, levels.layers), trainable
     )
     cost = {"total_parameters": loaded.parameters}
-    return Built(model.to(context.device), loaded.facts(), cost, loaded.digest)
+    return Built(model.to(context.device), loaded.facts(), cost, loaded.digest, loaded)
 
 
 class SegmentationTrial(Trial):
@@ -151,6 +156,7 @@ class SegmentationTrial(Trial):
         phases: Mapping[str, float] | None = None,
     ) -> None:
         self.built, self.model, self.cases = built, built.model, cases
+        self.loaded = built.loaded
         self.recipe, self.device, self.phases = recipe, device, phases or {}
         self.count = cases.count("train")
         self._counted: tuple[Tensor, int] | None = None  # a whole batch and its pixels of a class

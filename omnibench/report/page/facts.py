@@ -139,6 +139,7 @@ def backbones(study: Study) -> Table:
         drawn = "nothing: one fixed random draw" if card.has_random_weights else "not stated"
         drawn = "nothing: a floor" if is_floor(card) else drawn
         made = "this suite or another record" if card.source_kind == "record" else drawn
+        made = f"joins {', '.join(member.id for member in card.members)}" if card.members else made
         pretraining = ", ".join(card.pretraining) or made
         rows.append(tuple(map(Cell, (name, pretraining, card.licence, card.citation))))
     heads = tuple(map(Column, ("backbone", "pretrained on", "licence", "source")))

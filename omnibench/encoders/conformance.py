@@ -189,7 +189,7 @@ def _volumes(encoder: Encoder, card: BackboneCard, slices: Tensor) -> Iterator[F
     output = encoder.embed_volumes(torch.stack([slices, slices.flip(0)]))
     width = card.width or int(output.shape[-1])
     yield passed(
-        "volumes",
+        "volume shape",
         tuple(output.shape) == (2, width) and bool(output.isfinite().all()),
         f"{tuple(output.shape)} for 2 volumes, width {width} on the card, every value is finite",
         f"return finite [B, {width}] of [B, 3, Z, S, S]",

@@ -171,11 +171,11 @@ class OfVolumes(nn.Module):
 def test_volumes_are_looked_at_where_a_module_sees_them(context: Context) -> None:
     source = f"{__name__}:OfVolumes"
     rows = findings(context, source=source)
-    assert (rows["volumes"].verdict, rows["per volume"].verdict) == ("PASS", "PASS")
+    assert (rows["volume shape"].verdict, rows["per volume"].verdict) == ("PASS", "PASS")
     card = BackboneCard(id="x", source=source, arguments={"leaks": True})
     leaking = {row.name: row for row in kit.conformance(card, context)}
-    assert (leaking["volumes"].verdict, leaking["per volume"].verdict) == ("PASS", "FAIL")
-    assert "volumes" not in findings(context, source="random:test_vit")
+    assert (leaking["volume shape"].verdict, leaking["per volume"].verdict) == ("PASS", "FAIL")
+    assert "volume shape" not in findings(context, source="random:test_vit")
 
 
 def test_embeddings_that_fade_are_compared_by_their_direction() -> None:

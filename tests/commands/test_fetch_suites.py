@@ -107,6 +107,13 @@ def test_an_unknown_name_is_refused(bench: Bench) -> None:
     assert "unknown weights 'dinov2-smal'; did you mean dinov2-small" in err
 
 
+def test_a_plan_names_the_volumes_to_fetch(bench: Bench) -> None:
+    _, out, _ = bench("plan", "medmnist3d")
+    names = ("organ", "nodule", "adrenal", "fracture", "vessel", "synapse")
+    listed = ", ".join(f"{name}mnist3d-28" for name in names)
+    assert f"data {listed} (6): run `bench.py data fetch NAME`" in " ".join(out.split())
+
+
 def test_a_suites_cards_are_each_there_once(tmp_path: Path) -> None:
     session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
     datasets, backbones = stocking.of_suites("demo", session)

@@ -111,7 +111,7 @@ def _anatomy(rng: Generator) -> tuple[Ellipsoid, tuple[Tissue, ...]]:
 
 
 def _lesion(rng: Generator, organ: Ellipsoid, form: Form) -> tuple[Tissue, Tissue]:
-    """Return a bright rim and its dark core: together about as bright as the organ."""
+    """Return a bright rim and its dark core."""
     radius = rng.uniform(1.8, 2.45) * STEP
     z, y, x = _within(rng, organ, radius)
     if form == "flat":

@@ -28,7 +28,7 @@ def slices(predictions: Predictions) -> Mapping[str, float | None]:
     if WEIGHT not in predictions or SHOWN not in predictions:
         return {}
     areas = _slice_areas(predictions)
-    return {"auc": float(np.nanmean(areas)) if np.isfinite(areas).any() else None}
+    return {"weight-auc": float(np.nanmean(areas)) if np.isfinite(areas).any() else None}
 
 
 def _slice_areas(predictions: Predictions) -> NDArray[np.float64]:
@@ -92,7 +92,13 @@ def _chances(areas: Mapping[str, float | None], guess: str) -> Mapping[str, Chan
 
 METRICS: tuple[Metric, ...] = (
     *(metric for metric in CLASSIFICATION if metric.definition != "omnirad-classification-4dp"),
-    *metrics_of_pass("slices", ("auc",), slices, reported=("auc",), chance=chance_of_slices),
+    *metrics_of_pass(
+        "slices",
+        ("weight-auc",),
+        slices,
+        reported=("weight-auc",),
+        chance=chance_of_slices,
+    ),
     *metrics_of_pass(
         "missing",
         ("auc-*", "worst", "drop"),

@@ -120,18 +120,18 @@ def test_the_auc_of_slices_is_the_mean_of_sklearns_over_studies_with_both_kinds(
             for study, size in ((0, 4), (2, 3))
         ]
     )
-    assert slices(of_slices(shown, weights.tolist())) == {"auc": pytest.approx(expected)}
+    assert slices(of_slices(shown, weights.tolist())) == {"weight-auc": pytest.approx(expected)}
 
 
 def test_the_auc_of_slices_is_undefined_without_a_study_of_both_kinds() -> None:
-    assert slices(of_slices([[0, 0], [1, -1]], [[0.5, 0.5], [1.0, np.nan]])) == {"auc": None}
+    assert slices(of_slices([[0, 0], [1, -1]], [[0.5, 0.5], [1.0, np.nan]])) == {"weight-auc": None}
     assert slices(predictions("binary")) == {}
 
 
 def test_a_guess_scores_one_half_and_loses_nothing() -> None:
     arrays = {**predictions("binary"), **of_slices([[0, 1]] * 60, [[0.1, 0.9]] * 60)}
     own = {name: chance.value for name, chance in chances("volumes", arrays).items()}
-    assert own["slices/auc"] == own["missing/worst"] == own["missing/auc-axial"] == 0.5
+    assert own["slices/weight-auc"] == own["missing/worst"] == own["missing/auc-axial"] == 0.5
     assert own["missing/drop"] == 0
     defined = {name for name, value in score("volumes", arrays).items() if value is not None}
     assert {name for name in defined if name.startswith("missing/")} <= set(own)

@@ -10,7 +10,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import UID
 
-from omnibench.data.dicom.headers import opened
+from omnibench.data.dicom.opening import opened
 from omnibench.errors import DataError
 
 

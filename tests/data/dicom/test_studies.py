@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom import uid
@@ -131,6 +132,17 @@ def test_what_has_no_row_is_named_and_what_has_two_is_left_out(root: Path) -> No
     assert list(studies) == ["a"] and "two rows of labels.csv" in reasons[instance]
     assert remarks[0] == "labels.csv has no row for the study of b/005"
     assert remarks[1].startswith("lost.dcm ") and "c" not in reasons
+
+
+def test_bundled_studies_are_read_or_left_out_as_their_positions_say(tmp_path: Path) -> None:
+    root = Path(str(get_testdata_file("dicomdirtests/DICOMDIR", download=False))).parent
+    names = ("98892001", "77654033/CT2", "98892003/MR700")
+    files = files_of(root, files_below(root), {}, tmp_path)
+    studies, reasons, remarks = studies_of(root, names, files, False)
+    assert np.allclose(np.diff(studies["98892001"].views["axial"].places), 2.5)
+    assert "a slice is missing" in reasons["77654033/CT2"]
+    assert "has another orientation" in reasons["98892003/MR700"]
+    assert any("98892001/CT2N/6293 (and 1 more beside it) is a localizer" in r for r in remarks)
 
 
 def test_a_compression_that_nothing_here_reads_is_named_with_its_package(root: Path) -> None:

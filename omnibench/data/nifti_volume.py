@@ -17,6 +17,7 @@ import nibabel
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
+from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -143,7 +144,8 @@ class Volume:
 
 def _opened(path: Path) -> Any:
     open_regular(path).close()  # nibabel would wait for a pipe
-    return nibabel.load(path)
+    with LoggingOutputSuppressor():  # what it says of a header names no file
+        return nibabel.load(path)
 
 
 def _reason(image: Any, path: Path) -> str:

@@ -39,7 +39,8 @@ class Reader:
         training_files: returns a folder and the names in it of the training images, where a pool
             may open them one by one; None where `read` alone can.
         declares: keys of a declaration beside the data that its datasets may have, beside `strict`:
-            `labels`, `mask_values`, `ignore`, `columns`.
+            fields of `omnibench.data.declaration.Declaration`. With `window` among them a recipe's
+            `window` is taken too, by images that have `windowed(window)`.
 
     Each raises DataError for what is wrong with a file or folder: one sentence that names it.
     """

@@ -1,4 +1,4 @@
-"""What the trained adaptations of classification minimise."""
+"""What is minimised where classes or labels are trained in steps, of images or of studies."""
 
 import numpy as np
 import torch
@@ -10,7 +10,7 @@ from omnibench.errors import RequestError
 from omnibench.training.job import Batch
 
 from .linear import as_targets
-from .recipes import TrainedRecipe
+from .recipes import LossRecipe
 from .refusals import class_weights_refusal
 
 
@@ -29,7 +29,7 @@ class ClassLoss:
         RequestError: the recipe's class weights are not defined for such labels.
     """
 
-    def __init__(self, labels: NDArray[np.int64], classes: int, recipe: TrainedRecipe) -> None:
+    def __init__(self, labels: NDArray[np.int64], classes: int, recipe: LossRecipe) -> None:
         self.several = labels.ndim == 2
         if sentence := class_weights_refusal(recipe.class_weights, self.several):
             raise RequestError(sentence)

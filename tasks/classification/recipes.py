@@ -86,7 +86,30 @@ class KnnRecipe(Recipe):
     train_labels: TrainLabels = "clean"
 
 
-class TrainedRecipe(TrainingRecipe):
+class LossRecipe(TrainingRecipe):
+    """Fields of what is trained in steps on classes or labels.
+
+    Attributes:
+        class_weights: of the loss; `sqrt-inverse` is sqrt(N / n_c) for class c, `prevalence`
+            (N - n_l) / n_l for the presence of a label l.
+        loss: cross-entropy, or that times (1 - p)^gamma, p the probability of what is true.
+        focal_gamma: of the focal loss.
+        select: the metric of the validation cases that the best epoch is chosen by.
+    """
+
+    class_weights: Literal["none", "sqrt-inverse", "prevalence"] = "none"
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
+    focal_gamma: Annotated[float, Field(ge=0)] = GAMMA
+    select: Literal["macro-f1", "auc"] = "macro-f1"
+
+    @model_validator(mode="after")
+    def _check_loss(self) -> Self:
+        if self.loss != "focal" and self.focal_gamma != GAMMA:
+            raise ValueError("focal_gamma is of the focal loss; add `loss: focal`")
+        return self
+
+
+class TrainedRecipe(LossRecipe):
     """Fields of `head`, `full`, `lora` and `molre`.
 
     Attributes:
@@ -94,11 +117,6 @@ class TrainedRecipe(TrainingRecipe):
         rotation: largest angle to either side, degrees.
         crop_scale: smallest share of the image's area that a random crop keeps.
         dropout: before the head.
-        class_weights: of the loss; `sqrt-inverse` is sqrt(N / n_c) for class c, `prevalence`
-            (N - n_l) / n_l for the presence of a label l.
-        loss: cross-entropy, or that times (1 - p)^gamma, p the probability of what is true.
-        focal_gamma: of the focal loss.
-        select: the metric of the validation images that the best epoch is chosen by.
         train_labels: as of the linear probe.
     """
 
@@ -106,17 +124,7 @@ class TrainedRecipe(TrainingRecipe):
     rotation: Annotated[float, Field(ge=0, le=180)] = 7.0
     crop_scale: Annotated[float, Field(gt=0, le=1)] = 0.85
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    class_weights: Literal["none", "sqrt-inverse", "prevalence"] = "none"
-    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
-    focal_gamma: Annotated[float, Field(ge=0)] = GAMMA
-    select: Literal["macro-f1", "auc"] = "macro-f1"
     train_labels: TrainLabels = "clean"
-
-    @model_validator(mode="after")
-    def _check_loss(self) -> Self:
-        if self.loss != "focal" and self.focal_gamma != GAMMA:
-            raise ValueError("focal_gamma is of the focal loss; add `loss: focal`")
-        return self
 
 
 # The study's protocol: where the paper is silent its public code is followed (docs/protocol.md).

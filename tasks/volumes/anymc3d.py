@@ -118,7 +118,7 @@ class AnyMC3DTrial(VolumeTrial):
                     losses.append(loss / int((own > 0).sum()))
             return embedding.float()
 
-        label_loss = self.label_loss(self.embed_bags("train", studies, embed), studies, batch)
+        label_loss = self.label_loss(self.embed_bags("train", studies, embed), batch)
         weight: float = self.options["auxiliary"] / len(batch.whole)
         return label_loss + weight * torch.stack(losses).sum()
 

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
@@ -23,7 +22,7 @@ from omnibench.errors import RequestError
 from omnibench.task import Adaptation, Predictions
 from omnibench.tasks.classification.cases import SELECTIONS, Cases, cases_of
 from omnibench.tasks.classification.embeddings import embeddings
-from omnibench.tasks.classification.linear import as_targets
+from omnibench.tasks.classification.losses import ClassLoss
 from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
@@ -86,7 +85,7 @@ def _width(loaded: LoadedTrainable | None) -> int:
 
 
 class VolumeTrial(Trial):
-    """Cross-entropy (binary of several labels) over training studies.
+    """The loss of a recipe over training studies.
 
     Args:
         loaded: the backbone, where something is attached to it.
@@ -112,7 +111,7 @@ class VolumeTrial(Trial):
         self.options, self.device = options, device
         self.loaded, self.features = loaded, features
         self.select, self.count = recipe.select, len(subset.train)
-        self.targets = as_targets(cases.labels["train"], cases.classes)
+        self.class_loss = ClassLoss(cases.labels["train"][subset.train], cases.classes, recipe)
         self.views = views_of(cases.dataset)
         self.layouts = {
             name: Layout.from_split(split, self.views).thinned(recipe.slices)
@@ -132,17 +131,11 @@ class VolumeTrial(Trial):
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
         studies = self.subset.train[batch.rows.numpy()]
-        return self.label_loss(self.slices("train", studies), studies, batch)
+        return self.label_loss(self.slices("train", studies), batch)
 
-    def label_loss(self, slices: Slices, studies: Rows, batch: Batch) -> Tensor:
-        """Return the share of some studies of the batch's loss on labels."""
-        logits = self.model(slices)[0].float()
-        targets = self.targets[torch.from_numpy(studies)].to(logits.device)
-        if self.cases.multi_label:
-            total = functional.binary_cross_entropy_with_logits(logits, targets, reduction="sum")
-            return total / (len(batch.whole) * targets.shape[1])
-        entropy = functional.cross_entropy(logits, targets, reduction="sum")
-        return entropy / len(batch.whole)
+    def label_loss(self, slices: Slices, batch: Batch) -> Tensor:
+        """Return the share of a part of the batch's loss on labels, given its studies' slices."""
+        return self.class_loss(self.model(slices)[0].float(), batch)
 
     def slices(self, split: str, studies: Rows) -> Slices:
         """Return the embeddings of some studies' slices, through what is trained of them."""

@@ -9,7 +9,7 @@ import torch
 
 from omnibench.catalogue import tasks
 from omnibench.tasks.volumes.trial import VolumeTrial
-from omnibench.training.job import Job
+from omnibench.training.job import Batch, Job
 from omnibench.training.steps import Steps
 from tests.conftest import Bench
 from tests.volumes.conftest import Ran, Units
@@ -74,6 +74,24 @@ def test_studies_one_by_one_have_the_gradients_of_the_whole_batch(
         assert gradients[micro][0] == pytest.approx(gradients[None][0], rel=1e-5)
         assert torch.allclose(gradients[micro][1], gradients[None][1], rtol=1e-3, atol=1e-6)
     assert gradients[None][1].abs().max() > 1e-4
+
+
+def test_studies_are_trained_on_the_loss_of_their_recipe(units: Units) -> None:
+    recipe = {"loss": "focal", "class_weights": "sqrt-inverse"}
+    (unit,), context = units("molre", recipe=recipe, labels=["40%"])
+    trial = tasks.get("volumes").prepare(unit, context)(0)
+    assert isinstance(trial, VolumeTrial)
+    head: Any = trial.model.head[0]
+    rows = torch.arange(trial.count)
+    labels = trial.cases.labels["train"][trial.subset.train]
+    with torch.no_grad():
+        head.weight.normal_(generator=torch.Generator().manual_seed(0))
+        logits = trial.model(trial.slices("train", trial.subset.train))[0].double()
+        loss = float(trial.loss(Batch(0, rows, rows, rows)))
+    p = logits.softmax(1)[rows, torch.from_numpy(labels)]
+    weights = torch.from_numpy(np.sqrt(len(labels) / np.bincount(labels)))[labels]
+    expected = (weights * (1 - p) ** 2 * -p.log()).sum() / weights.sum()
+    assert loss == pytest.approx(expected.item(), rel=1e-4)
 
 
 class Killed(BaseException):

@@ -90,6 +90,7 @@ def units(tmp_path: Path) -> Units:
                 resolution=SIDE,
                 splits=COUNTS,
                 images_per_study=SLICES,
+                views=VIEWS if VOLUMES[name] > 1 else (),
             )
         )
 

@@ -14,8 +14,8 @@ from omnibench.training.plan import batch_refusal
 from omnibench.views import QUALITY, SEVERAL_LABELS, External, Scored, no_scores
 
 NO_WINDOW = (
-    "its images are grey levels already, so that `window` in the recipe says nothing of it; leave "
-    "that out"
+    "its images are grey levels already, or are read as declared beside them, so that `window` in "
+    "the recipe says nothing of it; leave that out"
 )
 
 
@@ -39,7 +39,7 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
     if unit.recipe.get("window") is not None:
         tested = [view.dataset for view in unit.views if isinstance(view, External)]
         for card in (unit.dataset, *tested):
-            if not takes_window(card):
+            if not (whole and takes_window(card)):
                 return (f"{card.id}: {NO_WINDOW}",)
     if unit.mix is not None and isinstance(unit.mix.low, Scored) and unit.dataset.tasks:
         if unit.dataset.labels == "multi-label":

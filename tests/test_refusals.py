@@ -11,6 +11,7 @@ from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
 from omnibench.suite import load
+from tests.data.nifti_files import write_studies
 
 VIT = "random-vit-tiny"
 
@@ -60,8 +61,8 @@ CAPTION = {"task": "captioning", "adaptations": ["bart-small"]}
         ({**CLASSIFY, "adaptations": ["knn"], "recipe": {"k": [2, 300], "limit": 100}}, None),
         (
             {**CLASSIFY, "recipe": {"window": [40, 400]}},
-            "phantom: its images are grey levels already, so that `window` in the recipe says "
-            "nothing of it; leave that out",
+            "phantom: its images are grey levels already, or are read as declared beside them, so "
+            "that `window` in the recipe says nothing of it; leave that out",
         ),
         (
             {**CLASSIFY, "recipe": {"limit": 2}},
@@ -159,6 +160,16 @@ def test_a_pretraining_that_cannot_be_run_is_blocked_in_a_sentence(
     request = {"method": "dinov2-global", "architecture": "vit-tiny", "dataset": "phantom"}
     backbone = {"id": "own", "pretrain": {**request, **fields}}
     assert needs(tmp_path, backbone) == ([] if sentence is None else [sentence])
+
+
+def test_a_recipes_window_is_taken_by_studies_and_refused_by_their_pool(tmp_path: Path) -> None:
+    write_studies(tmp_path / "set")
+    recipe = {"window": [40, 400]}
+    entry = {"task": "volumes", "adaptations": ["mean"], "datasets": ["nifti:set"]}
+    assert needs(tmp_path, **entry, recipe=recipe) == []
+    request = {"method": "dinov2-global", "architecture": "vit-tiny", "dataset": "nifti:set"}
+    (need,) = needs(tmp_path, {"id": "own", "pretrain": {**request, "recipe": recipe}})
+    assert need.startswith("nifti-set: ") and "read as declared" in need
 
 
 def test_a_tasks_own_refusals_that_fail_are_named(

@@ -11,9 +11,9 @@ from omnibench.task import Adaptation, Outcome, Predictions, Task
 from omnibench.tasks.classification import Probe
 
 from .metrics import METRICS
-from .options import AnyMC3DOptions, MultiPlaneOptions, TransformerOptions
+from .options import AnyMC3DOptions, AttentionOptions, MultiPlaneOptions
 from .recipes import PROBE, VolumeRecipe
-from .refusals import of_anymc3d, of_multi_plane, of_transformer, refusals
+from .refusals import of_anymc3d, of_multi_plane, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,10 +88,9 @@ class VolumesTask(Task):
             trains="a transformer over frozen slice embeddings, and a linear layer",
             varies="training seed",
             recipes={"small": VolumeRecipe()},
-            options=TransformerOptions,
+            options=AttentionOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.fusion:transformer",
-            refuses=of_transformer,
         ),
         "multi-plane": Fused(
             "multi-plane",

@@ -52,16 +52,22 @@ class CrossAttention(nn.Module):
 class MultiPlaneFusion(Fusion):
     """Each view's tokens pooled by attention, side by side, with which views a study has.
 
-    The tokens are a view's slices; a view that a study lacks is one learned token instead, so that
-    whoever attends to it has something to attend to, and no number depends on its pixels.
+    The tokens are a view's projected slices; a view that a study lacks is one learned token
+    instead, so that whoever attends to it has something to attend to, and no number depends on its
+    pixels.
 
     Args:
+        embedding: D of the slices.
+        width: of the tokens.
         layers: of cross-attention before the pooling; 0 for late fusion.
         presence: whether the 0 or 1 of each view stands behind the pooled ones.
     """
 
-    def __init__(self, width: int, views: int, layers: int, heads: int, presence: bool) -> None:
+    def __init__(
+        self, embedding: int, width: int, views: int, layers: int, heads: int, presence: bool
+    ) -> None:
         super().__init__(views * (width + presence))
+        self.project = nn.Linear(embedding, width)
         self.presence = presence
         self.null = nn.Parameter(torch.empty(views, width))
         self.query = nn.Parameter(torch.empty(views, width))
@@ -72,7 +78,7 @@ class MultiPlaneFusion(Fusion):
 
     def forward(self, slices: Slices) -> Fused:
         present = slices.there.any(dim=2)
-        tokens = slices.features.masked_fill(~slices.there[..., None], 0.0)
+        tokens = self.project(slices.features.masked_fill(~slices.there[..., None], 0.0))
         first = torch.where(present[..., None], tokens[:, :, 0], self.null)
         tokens = torch.cat([first[:, :, None], tokens[:, :, 1:]], dim=2)
         there = torch.cat([torch.ones_like(present)[..., None], slices.there[..., 1:]], dim=2)
@@ -90,4 +96,5 @@ def multi_plane(options: Mapping[str, Any], width: int, views: int) -> Fusion:
     """Return the fusion of `multi-plane`."""
     layers = options["layers"] if options["fusion"] == "cross" else 0
     presence = options["presence"] == "vector"
-    return MultiPlaneFusion(width, views, layers, options["heads"], presence)
+    shape = (options["width"], views, layers, options["heads"])
+    return MultiPlaneFusion(width, *shape, presence)

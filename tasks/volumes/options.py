@@ -7,11 +7,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 Count = Annotated[int, Field(gt=0)]
 
 
-class TransformerOptions(BaseModel):
-    """Options of `transformer`.
+class AttentionOptions(BaseModel):
+    """Options of layers of attention over slices.
 
     Attributes:
-        width, layers, heads: of the transformer over slices; the heads divide its width.
+        width: that slices are projected to; the heads divide it.
+        layers, heads: of the attention.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -20,23 +21,28 @@ class TransformerOptions(BaseModel):
     layers: Count = 1
     heads: Count = 4
 
+    @model_validator(mode="after")
+    def _check_heads(self) -> Self:
+        if self.width % self.heads:
+            raise ValueError(
+                f"heads {self.heads} does not divide the width {self.width}; give a number that "
+                "does"
+            )
+        return self
 
-class MultiPlaneOptions(BaseModel):
+
+class MultiPlaneOptions(AttentionOptions):
     """Options of `multi-plane`.
 
     Attributes:
         fusion: "cross", each view's slices attend to those of the others before they are pooled;
             "late", they do not.
         presence: whether the head is told which views a study has ("vector").
-        layers, heads: of the cross-attention alone; the heads divide the backbone's width.
+        layers, heads: of the cross-attention alone.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     fusion: Literal["cross", "late"] = "cross"
     presence: Literal["vector", "none"] = "vector"
-    layers: Count = 1
-    heads: Count = 4
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -7,7 +7,7 @@ from pydantic import Field
 from omnibench.tasks.classification.recipes import LinearRecipe, LossRecipe
 
 # A batch is of studies, of which there are fewer than images.
-PROBE = LinearRecipe(batch=32)
+PROBE = LinearRecipe(batch=8)
 
 
 class VolumeRecipe(LossRecipe):

@@ -19,16 +19,10 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield batch_refusal(batch, studies)
 
 
-def of_transformer(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield heads that do not divide the width of their transformer."""
-    yield from uneven_heads(unit, unit.backbone.width)
-
-
 def of_multi_plane(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
-    """Yield studies of one view, and heads that do not divide the backbone's width."""
+    """Yield studies of one view."""
     if len(unit.dataset.views) < 2:
         yield "multi-plane joins several views, of which its studies have one; take 'attention'"
-    yield from uneven_heads(unit, unit.backbone.width)
 
 
 def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
@@ -42,17 +36,3 @@ def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
             f"{unit.backbone.id} is no vision transformer, whose patch tokens `anymc3d` needs; "
             "leave it to other adaptations, such as lora"
         )
-
-
-def uneven_heads(unit: Unit, embedding: int | None) -> Iterator[str]:
-    """Yield a sentence where the heads of an attention do not divide its width.
-
-    Args:
-        embedding: D of the backbone's embedding, which the width is where no option says it; None
-            where it is not known.
-    """
-    heads, width = unit.options.get("heads"), unit.options.get("width", embedding)
-    if unit.options.get("fusion") == "late":
-        heads = None
-    if heads is not None and width is not None and width % heads:
-        yield f"options.heads {heads} does not divide the width {width}; give a number that does"

@@ -18,7 +18,6 @@ from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.class_attention import class_attention
 from omnibench.encoders.forward import forward_rows
 from omnibench.encoders.frozen import UnitFeatures
-from omnibench.errors import RequestError
 from omnibench.task import Adaptation, Predictions
 from omnibench.tasks.classification.cases import SELECTIONS, Cases, cases_of
 from omnibench.tasks.classification.embeddings import embeddings
@@ -34,7 +33,6 @@ from .classifier import StudyClassifier
 from .fusion import FusionOf
 from .heat import heat_sheet
 from .recipes import VolumeRecipe
-from .refusals import uneven_heads
 from .studies import WEIGHT, presence, slice_arrays
 
 BATCH = 32  # slices of an evaluation
@@ -65,8 +63,6 @@ def prepare(
             options = {**unit.options, "views": len(views)}
             trainable = attach(adaptation, loaded.encoder, options)
         width = features.width if features is not None else _width(loaded)
-        for refusal in uneven_heads(unit, width):  # of a card that tells no width
-            raise RequestError(refusal)
         fusion = fusion_of(unit.options, width, len(views))
         model = StudyClassifier(trainable, fusion, width, cases.classes).to(context.device)
         subset = cases.subset(unit, repetition)

@@ -28,7 +28,7 @@ def slices() -> Slices:
 
 def fusion(layers: int, presence: bool = True) -> MultiPlaneFusion:
     torch.manual_seed(1)
-    own = MultiPlaneFusion(WIDTH, 3, layers, HEADS, presence).eval()
+    own = MultiPlaneFusion(WIDTH, WIDTH, 3, layers, HEADS, presence).eval()
     for parameter in own.parameters():  # norms and biases too, none at 0 or 1
         torch.nn.init.normal_(parameter, std=0.5)
     return own
@@ -65,7 +65,9 @@ def test_the_fusion_is_its_formulas_study_by_study(slices: Slices, layers: int) 
     for study in range(3):
         there = slices.there[study]
         tokens = [
-            slices.features[study, view][there[view]] if there[view].any() else own.null[view, None]
+            own.project(slices.features[study, view][there[view]])
+            if there[view].any()
+            else own.null[view, None]
             for view in range(3)
         ]
         for layer in own.layers:
@@ -124,13 +126,13 @@ def test_the_presence_vector_is_the_last_of_what_the_head_sees(slices: Slices) -
     assert torch.equal(untold(slices).embedding, embedding[:, :-3])
 
 
-def refusals_of(views: tuple[str, ...], options: dict[str, object], width: int = 8) -> list[str]:
+def refusals_of(views: tuple[str, ...], options: dict[str, object]) -> list[str]:
     task = VolumesTask()
     adaptation = task.adaptations["multi-plane"]
     unit = Unit(
         task="volumes",
         dataset=DatasetCard(id="ct", reader="a:b", tasks=("volumes",), views=views),
-        backbone=BackboneCard(id="tiny", source="random:vit_tiny_patch16_224", width=width),
+        backbone=BackboneCard(id="tiny", source="random:vit_tiny_patch16_224", width=8),
         adaptation="multi-plane",
         short="multi-plane",
         options=adaptation.resolve_options(options, "options"),
@@ -148,9 +150,9 @@ def test_plan_refuses_studies_of_one_view() -> None:
         assert "studies have one; take 'attention'" in refusals_of(views, {})[0]
 
 
-def test_heads_divide_the_width_where_there_are_any() -> None:
+def test_heads_divide_the_width() -> None:
     views = ("axial", "sagittal")
-    assert "options.heads 4 does not divide" in refusals_of(views, {}, width=6)[0]
-    assert refusals_of(views, {"fusion": "late"}, width=6) == []
+    with pytest.raises(RequestError, match="heads 4 does not divide the width 6"):
+        refusals_of(views, {"width": 6})
     with pytest.raises(RequestError, match="layers and heads are of fusion: cross"):
         refusals_of(views, {"fusion": "late", "layers": 2})

@@ -50,7 +50,7 @@ def splits() -> tuple[Studies, Studies]:
 def auc(splits: tuple[Studies, Studies], views: int, layers: int, seed: int) -> float:
     """Train on the first views alone, and return the AUC on the test studies' first views."""
     torch.manual_seed(seed)
-    fusion = MultiPlaneFusion(WIDTH, len(VIEWS), layers, heads=2, presence=True)
+    fusion = MultiPlaneFusion(WIDTH, 4 * WIDTH, len(VIEWS), layers, heads=2, presence=True)
     model = StudyClassifier(None, fusion, WIDTH, 2)
     optimiser = torch.optim.AdamW(model.parameters(), RATE)
 

@@ -123,8 +123,8 @@ def _lesion(rng: Generator, organ: Ellipsoid, form: Form) -> tuple[Tissue, Tissu
     down, along, across = rim.axes
     core = Ellipsoid(rim.centre, (0.6 * down, 0.6 * along, 0.6 * across))
     return (
-        Tissue(rim, rng.uniform(210, 250), "lesion"),
-        Tissue(core, rng.uniform(-10, 20), "lesion"),
+        Tissue(rim, rng.uniform(240, 290), "lesion"),
+        Tissue(core, rng.uniform(-160, -110), "lesion"),
     )
 
 

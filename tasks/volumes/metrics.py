@@ -3,7 +3,8 @@
 Predictions hold what classification's do, a case being a study; `test_view:NAME` [S], whether it
 has a view, where a dataset has several; and where slices have weights `test_slice_weight` [S, M],
 NaN where there is no slice, with `test_slice_shown` [S, M], 1 of slices that show what the label
-names, -1 where there is none.
+names, -1 where there is none; and where experts share the slices `test_routing` [S, K], the mean
+over each study's.
 """
 
 from collections.abc import Mapping

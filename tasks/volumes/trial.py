@@ -1,5 +1,6 @@
 """What is trained in steps on studies: on frozen embeddings of slices, or through the backbone."""
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -14,6 +15,7 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.images import SubsetImages
 from omnibench.data.label_subset import Subset
+from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.class_attention import class_attention
 from omnibench.encoders.forward import forward_rows
@@ -178,7 +180,21 @@ class VolumeTrial(Trial):
             **self.cases.of(self.subset).predictions(own),
             **presence(layout, self.views),
             **({} if weights is None else slice_arrays(layout, split, weights)),
+            **self._stored(),
         }
+
+    def _stored(self) -> dict[str, NDArray[Any]]:
+        """Return what the adaptation stores of frozen embeddings: of each test study the mean."""
+        trainable = self.model.trainable
+        if self.features is None or trainable is None:
+            return {}
+        layout, means = self.layouts[TEST], defaultdict(list)
+        with torch.inference_mode():
+            for study in range(len(layout.rows)):
+                features, there = layout.slices(self.embedded[TEST], np.array([study]))
+                for name, values in trainable.stored(features[there]).items():
+                    means[name].append(values.float().mean(dim=0).cpu().numpy())
+        return {f"{TEST}_{name}": np.stack(rows) for name, rows in means.items()}
 
     def answers(self, split: str) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         """Return logits [S, C] of a split, and the weights of slices [S, V, T] where there are.

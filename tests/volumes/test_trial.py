@@ -1,5 +1,6 @@
 """What is trained in steps on studies, run from a suite's block to the metrics of its cells."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,32 @@ def test_studies_are_trained_on_the_loss_of_their_recipe(units: Units) -> None:
     weights = torch.from_numpy(np.sqrt(len(labels) / np.bincount(labels)))[labels]
     expected = (weights * (1 - p) ** 2 * -p.log()).sum() / weights.sum()
     assert loss == pytest.approx(expected.item(), rel=1e-4)
+
+
+def test_the_routing_of_a_study_is_the_mean_over_its_slices(units: Units) -> None:
+    (unit,), context = units({"molre": {"experts": 3}}, "tiny-views", recipe={"slices": 3})
+    torch.manual_seed(0)
+    trial = tasks.get("volumes").prepare(unit, context)(0)
+    assert isinstance(trial, VolumeTrial)
+    routing = trial.predict()["test_routing"]
+    site: Any = trial.model.on_embedding
+    split = trial.cases.dataset.splits["test"]
+    assert trial.features is not None
+    assert split.study is not None
+    assert split.place is not None
+    with torch.no_grad():
+        of_slices = site.routing(torch.from_numpy(trial.features.arrays["test"])).numpy()
+    used = np.isin(split.place, [0, 2, 4])  # three of five
+    expected = [of_slices[used & (split.study == name)].mean(axis=0) for name in split.studies]
+    assert np.allclose(routing, expected, atol=1e-6)
+    assert len(np.unique(routing, axis=0)) == len(routing) == 12
+
+
+def test_records_tell_how_experts_share_studies(ran: Ran) -> None:
+    (outcome,) = ran("molre")
+    assert outcome.metrics["routing/entropy"] == pytest.approx(math.log(6), rel=0.1)
+    (outcome,) = ran("head")
+    assert "routing/entropy" not in outcome.metrics
 
 
 class Killed(BaseException):

@@ -45,17 +45,17 @@ def _audit(card: DatasetCard, session: Session) -> DatasetAudit:
 
 def _lines(name: str, audit: DatasetAudit) -> Iterator[str]:
     counts = ", ".join(f"{count} {split}" for split, count in audit.images.items())
-    yield f"{name}: {counts} images, numbered from 0 in each split"
+    yield f"{name}: {counts} {audit.nouns[1]}, numbered from 0 in each split"
     yield from _doubts(audit)
     yield from _duplicates(audit)
     for splits, pairs in audit.groups.items():
         yield (
             f"groups (patients) in {splits[0]} and in {splits[1]}: {len(pairs)}, with the first "
-            f"images {', '.join(f'{a} = {b}' for a, b in pairs[:SHOWN])}"
+            f"{audit.nouns[1]} {', '.join(f'{a} = {b}' for a, b in pairs[:SHOWN])}"
             + _rest(len(pairs)).replace("\n", " ")
         )
     if not audit.groups:
-        yield "groups (patients) in two splits: none is known"
+        yield f"groups (patients) in two splits: {'none' if audit.has_groups else 'none is known'}"
 
 
 def _doubts(audit: DatasetAudit) -> Iterator[str]:
@@ -71,12 +71,13 @@ def _doubts(audit: DatasetAudit) -> Iterator[str]:
         )
     if audit.doubts:
         rows = [(*doubt[:4], f"{doubt.probability:.3f}") for doubt in audit.doubts[:SHOWN]]
-        head = ("split", "image", "label", "predicted", "probability of the label")
+        head = ("split", audit.nouns[0], "label", "predicted", "probability of the label")
         yield columns(rows, head) + _rest(len(audit.doubts))
 
 
 def _duplicates(audit: DatasetAudit) -> Iterator[str]:
-    yield f"images that are in two splits, pixel by pixel: {len(audit.identical)}"
+    case, cases = audit.nouns
+    yield f"{cases} that are in two splits, pixel by pixel: {len(audit.identical)}"
     yield (
         hanging(
             f"near-duplicates in two splits beside them: {len(audit.near)}, by the features of "
@@ -96,7 +97,7 @@ def _duplicates(audit: DatasetAudit) -> Iterator[str]:
             )
             for pair in pairs[:SHOWN]
         ]
-        yield columns(rows, ("splits", "image", "image", "cosine", "labels")) + _rest(len(pairs))
+        yield columns(rows, ("splits", case, case, "cosine", "labels")) + _rest(len(pairs))
 
 
 def _rest(count: int) -> str:
@@ -106,6 +107,7 @@ def _rest(count: int) -> str:
 def _as_json(audit: DatasetAudit) -> dict[str, Any]:
     return {
         "images": dict(audit.images),
+        "numbered": audit.nouns[1],
         "judges": {split: list(names) for split, names in audit.judges.items()},
         "left_out": {split: list(names) for split, names in audit.without_opinion.items()},
         "labels": [doubt._asdict() for doubt in audit.doubts],

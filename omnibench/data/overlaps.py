@@ -59,26 +59,18 @@ def identical_cases(hashed: Iterable[Hashed]) -> Mapping[Splits, list[Pair]]:
 
 
 def shared_groups(dataset: Dataset) -> Mapping[Splits, list[Pair]]:
-    """Return, for each group in two splits, its first image in both: no patient is named."""
+    """Return, for each group in two splits, its first case in both: no patient is named."""
     names = list(dataset.splits)
-    groups = {
-        name: set() if split.groups is None else set(split.groups.tolist())
-        for name, split in dataset.splits.items()
-    }
+    cases: dict[str, dict[str, int]] = {}
+    for name, split in dataset.splits.items():
+        groups = [] if split.case_groups is None else split.case_groups.tolist()
+        cases[name] = {group: len(groups) - 1 - i for i, group in enumerate(reversed(groups))}
     return {
-        (first, second): [
-            (_first(dataset, first, group), _first(dataset, second, group)) for group in shared
-        ]
+        (first, second): [(cases[first][group], cases[second][group]) for group in shared]
         for index, first in enumerate(names)
         for second in names[index + 1 :]
-        if (shared := sorted(groups[first] & groups[second]))
+        if (shared := sorted(cases[first].keys() & cases[second].keys()))
     }
-
-
-def _first(dataset: Dataset, split: str, group: str) -> int:
-    groups = dataset.splits[split].groups
-    assert groups is not None
-    return int(np.argmax(groups == group))
 
 
 def _images(images: Images) -> Iterator[NDArray[np.uint8]]:

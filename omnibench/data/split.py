@@ -114,6 +114,11 @@ class Split:
         return len(self.studies) if self.by_study else len(self)
 
     @property
+    def nouns(self) -> tuple[str, str]:
+        """Return what a case is called, and several."""
+        return ("study", "studies") if self.by_study else ("image", "images")
+
+    @property
     def case_groups(self) -> NDArray[np.str_] | None:
         """Return the patient of each case, a study's being that of its first image."""
         return None if self.groups is None else self.by_case(self.groups)

@@ -25,7 +25,7 @@ from omnibench.data.split import left_out_note
 from omnibench.errors import DataError
 from omnibench.views import External
 
-RULES = "survey 6"  # raised when the facts or the warnings change
+RULES = "survey 7"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -222,7 +222,7 @@ def _undefined(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
         labels = _labels(split)
         if labels is None or name == "train":
             continue
-        case, cases = _nouns(split)
+        case, cases = split.nouns
         for index, label in enumerate(dataset.card.classes):
             shows = labels == index if labels.ndim == 1 else labels[:, index] == 1
             if not shows.any() or shows.all():
@@ -232,10 +232,11 @@ def _undefined(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
 
 
 def _shared_groups(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
-    """Yield a warning for each two splits that share patients, by images: no patient is named."""
+    """Yield a warning for each two splits that share patients, by cases: no patient is named."""
     for (first, second), pairs in shared_groups(dataset).items():
         facts["shared_groups"] += len(pairs)
-        examples = ", ".join(f"image {a} = {b}" for a, b in pairs[:NAMED])
+        case, _ = dataset.splits[first].nouns
+        examples = ", ".join(f"{case} {a} = {b}" for a, b in pairs[:NAMED])
         yield (
             f"in {first} and in {second}: {_count(len(pairs), 'group', 'groups')} "
             f"(patients), such as those of {examples}"
@@ -253,18 +254,13 @@ def _duplicates(dataset: Dataset, facts: dict[str, Any]) -> Iterator[str]:
         first, second = dataset.splits[before], dataset.splits[after]
         examples = (f"{_name(first, a)} = {_name(second, b)}" for a, b in pairs[:NAMED])
         yield (
-            f"in {before} and in {after}: {_count(len(pairs), *_nouns(first))}, pixel by pixel, "
+            f"in {before} and in {after}: {_count(len(pairs), *first.nouns)}, pixel by pixel, "
             f"such as {', '.join(examples)}"
         )
 
 
 def _name(split: Split, case: int) -> str:
     return f"study {case}" if split.by_study else name_of(split.images, case)
-
-
-def _nouns(split: Split) -> tuple[str, str]:
-    """Return what a case of a split is called, and several."""
-    return ("study", "studies") if split.by_study else ("image", "images")
 
 
 def _left_out(others: Mapping[str, int]) -> Iterator[str]:

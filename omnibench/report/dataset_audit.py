@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from omnibench.data import Dataset, Labels
+from omnibench.data import Dataset, Labels, Split
 from omnibench.data.overlaps import Pair, Splits, hashed_cases, identical_cases, shared_groups
 from omnibench.feature_rows import as_float32
 from omnibench.features import FeatureKey, FeatureStore, entries
@@ -38,10 +38,10 @@ class Doubt(NamedTuple):
 
 
 class Duplicate(NamedTuple):
-    """An image of one split that is also in a split before, or nearly so.
+    """An image or a study of one split that is also in a split before, or nearly so.
 
     Attributes:
-        images: index in the split before, and in its own.
+        images: their index in the split before, and in its own.
         cosine: of their features, the mean of the backbones that call it a near-duplicate; None
             where they are the same pixel by pixel.
         labels_differ: whether they have other labels; None where they have none.
@@ -55,21 +55,28 @@ class Duplicate(NamedTuple):
 
 @dataclass(frozen=True)
 class DatasetAudit:
-    """What looks wrong with a dataset, by images; no patient is named.
+    """What looks wrong with a dataset, by images, or by studies where labels are theirs.
+
+    No patient is named.
 
     Attributes:
+        images: how many of them a split has.
+        nouns: what one of them is called, and several.
         judges: the backbones whose predictions were asked of each split.
         without_opinion: those left out of a split, being no better than guessing there.
         sighted: the backbones whose features were compared.
+        has_groups: whether patients are known.
     """
 
     images: Mapping[str, int]
+    nouns: tuple[str, str]
     judges: Mapping[str, tuple[str, ...]]
     without_opinion: Mapping[str, tuple[str, ...]]
     sighted: tuple[str, ...]
     doubts: tuple[Doubt, ...]
     identical: tuple[Duplicate, ...]
     near: tuple[Duplicate, ...]
+    has_groups: bool
     groups: Mapping[Splits, list[Pair]]
 
 
@@ -98,20 +105,24 @@ def audit_dataset(
     known = {(pair.splits, pair.images) for pair in identical}
     near = [pair for pair in _near(dataset, spaces) if (pair.splits, pair.images) not in known]
     return DatasetAudit(
-        {name: len(split) for name, split in dataset.splits.items()},
+        {name: split.cases for name, split in dataset.splits.items()},
+        dataset.splits["train"].nouns,
         judges,
         without,
         tuple(spaces),
         tuple(doubt for split in JUDGED for doubt in _doubts(dataset, split, opinions[split])),
         identical,
         tuple(sorted(near, key=lambda pair: -(pair.cosine or 0))),
+        any(split.groups is not None for split in dataset.splits.values()),
         shared_groups(dataset),
     )
 
 
 def _labels(dataset: Dataset, split: str) -> NDArray[np.int64] | None:
-    """Return one class an image; None where images have several or none."""
-    if split not in dataset.splits or "labels" not in dataset.splits[split].targets:
+    """Return one class an image or study; None where these have several or none."""
+    if split not in dataset.splits:
+        return None
+    if "labels" not in {**dataset.splits[split].targets, **dataset.splits[split].by_study}:
         return None
     values = dataset.target(split, "labels", Labels).values
     return values if values.ndim == 1 else None
@@ -201,8 +212,17 @@ def _spaces(
         arrays = {split: as_float32(rows.array()) for split, rows in opened.items() if rows}
         whole = {n: a for n, a in arrays.items() if len(a) == len(dataset.splits[n])}
         if len(whole) > 1:
-            spaces[name] = whole
+            spaces[name] = {n: _by_case(dataset.splits[n], rows) for n, rows in whole.items()}
     return spaces
+
+
+def _by_case(split: Split, rows: Floats) -> Floats:
+    """Return embeddings of cases: of a study the mean, since slices that show nothing are alike."""
+    if not split.by_study:
+        return rows
+    sums = np.zeros((split.cases, rows.shape[1]), np.float64)
+    np.add.at(sums, split.study_of_image, rows)
+    return (sums / np.bincount(split.study_of_image)[:, None]).astype(np.float32)
 
 
 def _is_random(key: FeatureKey) -> bool:
@@ -228,7 +248,7 @@ def _near(dataset: Dataset, spaces: Mapping[str, Mapping[str, Floats]]) -> Itera
 
 
 def _labels_differ(dataset: Dataset, splits: Splits, pair: Pair) -> bool | None:
-    """Return whether two images have other labels; None where one has none of its own."""
+    """Return whether two cases have other labels; None where one has none of its own."""
     first, second = (_labels(dataset, split) for split in splits)
     if first is None or second is None:
         return None

@@ -119,6 +119,59 @@ def test_a_backbone_that_knows_nothing_has_no_voice(
     assert "left out, no better than guessing: a, b" in bench("data", "audit", name)[1]
 
 
+def test_volumes_are_audited_by_study_whatever_slices_are_blank(
+    bench: Bench, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    volumes = {n: rng.integers(0, 256, (count, 5, 8, 8), np.uint8) for n, count in COUNTS.items()}
+    volumes["test"][20] = volumes["train"][11] ^ 1
+    arrays: Any = {}
+    for split, pixels in volumes.items():
+        pixels[:, [0, 4]] = 0
+        labels = np.arange(COUNTS[split]) % 2
+        groups = np.array([f"patient-{split}-{i}" for i in range(COUNTS[split])])
+        arrays |= {f"{split}_volumes": pixels, f"{split}_labels": labels}
+        arrays |= {f"{split}_groups": groups}
+    arrays["test_labels"][3] ^= 1
+    arrays["test_groups"][8] = arrays["train_groups"][5]
+    np.savez(tmp_path / "blank.npz", **arrays)
+    suite = tmp_path / "blank.yaml"
+    suite.write_text(
+        "{name: blank, repetitions: 1, backbones: [{id: a, source: 'random:test_vit'}], matrix: "
+        "[{task: volumes, datasets: ['npz:blank.npz'], adaptations: [mean]}]}"
+    )
+    session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
+    (unit,) = session.suite(str(suite))[1]
+    truth = np.arange(COUNTS["test"]) % 2
+    predictions = {
+        "test_logits": (rng.normal(size=(len(truth), 2)) + 6 * np.eye(2)[truth]).astype(np.float32),
+        "test_labels": arrays["test_labels"],
+    }
+    sources = {f"source.{name}": text for name, text in unit.sources.items()}
+    done = {"status": "done", "digests": sources, "started": "2026", "finished": "2026"}
+    session.store.write(unit.cells[0], {**blank(unit.cells[0]), **done}, predictions)
+    features = FeatureStore(session.context("cpu").features)
+    weights = rng.normal(size=(64, 48)).astype(np.float32)
+    for split, pixels in volumes.items():
+        rows = (pixels.reshape(-1, 64) / 255 - 0.5).astype(np.float32) @ weights
+        features.get(
+            feature_key(unit.at_precision("fp32"), split, "embed"),
+            *(len(rows), dict, rows_between(rows), 64),
+        )
+    name = f"npz:{tmp_path / 'blank.npz'}"
+    (audit,) = json.loads(bench("data", "audit", name, "--json")[1])
+    assert (audit["images"], audit["numbered"]) == (COUNTS, "studies")
+    assert [(doubt["split"], doubt["image"]) for doubt in audit["labels"]] == [("test", 3)]
+    near = [pair for pair in audit["near_duplicates"] if pair["splits"] == ["train", "test"]]
+    assert [pair["images"] for pair in near] == [[11, 20]]
+    assert audit["shared_groups"] == [{"splits": ["train", "test"], "images": [5, 8]}]
+    out = bench("data", "audit", name)[1]
+    assert "200 train, 60 val, 120 test studies, numbered from 0 in each split" in out
+    assert "studies that are in two splits, pixel by pixel: 0" in out
+    assert "with the first studies 5 = 8" in out
+    assert "image" not in out
+
+
 def test_what_was_made_of_other_images_is_left_alone(
     bench: Bench, tmp_path: Path, stored: Callable[..., str]
 ) -> None:

@@ -1,7 +1,7 @@
 """What pending units will roughly take, from FLOPs and image counts. No torch here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from omnibench.catalogue import tasks
@@ -68,7 +68,9 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
     store = FeatureStore(context.features)
     rates = Rates.from_context(context)
     for unit in (unit.at_precision(context.precision) for unit in pending):
-        adaptation = tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options)
+        task = tasks.get(unit.task)
+        adaptation = task.adaptations[unit.adaptation].under(unit.options)
+        adaptation = replace(adaptation, frozen_kind=task.frozen_kind(unit))
         images = unit.images
         draws = len(unit.repetitions) if unit.recipe.get("init") == "per-repetition" else 1
         kind = KINDS.get(adaptation.frozen_kind or "")
@@ -81,7 +83,8 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
                 if held or (key.digest not in seen and not store.holds(key)):
                     features += draws * count * _forward_seconds(member, rates)
                     each = row_bytes(unit, kind) if kind else 4 * (member.backbone.width or 1024)
-                    disk += 0 if held else draws * count * each
+                    rows = count / _images_a_row(owner, adaptation)
+                    disk += 0 if held else draws * rows * each
                     seen.add(key.digest)
         own = _training_seconds(unit, adaptation, images, rates)
         own += _generation_seconds(unit, adaptation, images, rates)
@@ -95,6 +98,12 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         place = None if kind is None else "memory" if held else "disk"
         own_images = round(sum(images.values()) * (unit.dataset.images_per_study or 1))
         yield UnitCost(features, own, own_images, known, disk, place)
+
+
+def _images_a_row(unit: Unit, adaptation: Adaptation) -> float:
+    """Return of how many images a row of frozen features is."""
+    volumes = adaptation.frozen_kind == "embed_volumes"
+    return (volumes and unit.dataset.images_per_study) or 1
 
 
 def _splits(unit: Unit) -> Iterator[tuple[Unit, str, int]]:
@@ -140,7 +149,7 @@ def _training_seconds(
         epoch += train * trained * flops / rates.trained(precision)
         epoch += (val + train * (not trained)) * flops / rates.frozen(precision)
     if adaptation.head_flops is not None:
-        flops = adaptation.head_flops(unit.backbone, size)
+        flops = adaptation.head_flops(unit)
         epoch += train * TRAINED * flops / rates.trained(precision)
         epoch += val * flops / rates.frozen(precision)
     return len(unit.repetitions) * float(unit.recipe["epochs"]) * epoch
@@ -156,6 +165,6 @@ def _generation_seconds(
     for decoding in unit.decodings:
         beams, _, length = decoding.removeprefix("b").partition("-t")
         words += int(beams) * int(length)
-    flops = adaptation.head_flops(unit.backbone, unit.recipe["input_size"]) / FORWARD_WORDS
+    flops = adaptation.head_flops(unit) / FORWARD_WORDS
     each = words * flops / rates.frozen(unit.recipe["precision"])
     return len(unit.repetitions) * images.get("test", 0) * each

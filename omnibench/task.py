@@ -63,8 +63,8 @@ class Adaptation:
         decodings: how it generates texts where the suite does not say: "b5-t64" for 5 beams and at
             most 64 tokens; () where it generates none.
         loads: weights it needs besides the backbone's.
-        head_flops: FLOPs of one forward of what it adds, for `plan`: (backbone, input size); None
-            where they are next to nothing.
+        head_flops: FLOPs of one forward of what it adds for one image, for `plan`; None where they
+            are next to nothing.
         passes: how many forward passes' worth of work a training image costs in an epoch; None for
             three where gradients go through the backbone, one else.
         frozen_kind: the frozen features it keeps; None where it keeps none.
@@ -88,7 +88,7 @@ class Adaptation:
     live_kind: Ability = "embed"
     decodings: tuple[str, ...] = ()
     loads: "WeightsCard | None" = None
-    head_flops: "Callable[[BackboneCard, int], float] | None" = None
+    head_flops: "Callable[[Unit], float] | None" = None
     changed_since_1: "Callable[[BackboneCard], bool] | None" = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Needs | None = None
@@ -329,6 +329,10 @@ class Task:
                 the `untrained` classes; {} of another.
         """
         return iter(())
+
+    def frozen_kind(self, unit: "Unit") -> Ability | None:
+        """Return the frozen features that a unit keeps, for `plan`; None where it keeps none."""
+        return self.adaptations[unit.adaptation].under(unit.options).frozen_kind
 
     @property
     def adaptations(self) -> Mapping[str, Adaptation]:

@@ -9,7 +9,7 @@ from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.estimate import RECORD_SECONDS, estimate, unit_costs
+from omnibench.estimate import RECORD_BYTES, RECORD_SECONDS, estimate, unit_costs
 from omnibench.rates import Rates, forward_flops
 
 VIT = BackboneCard(id="v", source="random:x", width=384, depth=12, patch=14, prefix_tokens=1)
@@ -50,6 +50,31 @@ def test_a_head_under_augmentation_costs_frozen_passes(pending: Unit, context: C
     assert actual["seconds"] == pytest.approx(
         3 * (4 * 110 * FLOPS / 1e11 + RECORD_SECONDS), abs=0.1
     )
+
+
+def test_a_head_without_augmentation_costs_the_one_pass_of_a_probe(
+    pending: Unit, context: Context
+) -> None:
+    recipe = {**pending.recipe, "flip": 0.0, "rotation": 0.0, "crop_scale": 1.0}
+    head = replace(pending, adaptation="head", short="head", recipe=recipe)
+    actual = estimate([pending, head], context)
+    assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 6 * RECORD_SECONDS, abs=0.1)
+    lora = replace(head, adaptation="lora", short="lora", options={"sites": "all-linear"})
+    epoch = 100 * 3 * FLOPS / 5e10 + 10 * FLOPS / 1e11
+    actual = estimate([lora], context)
+    assert actual["seconds"] == pytest.approx(3 * (4 * epoch + RECORD_SECONDS), abs=0.1)
+
+
+def test_what_is_frozen_of_volumes_costs_one_pass_over_their_slices(
+    pending: Unit, context: Context
+) -> None:
+    card = pending.dataset.model_copy(update={"tasks": ("volumes",), "images_per_study": 30.0})
+    head = replace(pending, task="volumes", dataset=card, adaptation="head", short="head")
+    actual = estimate([head], context)
+    assert actual["seconds"] == pytest.approx(30 * 130 * FLOPS / 1e11 + 3 * RECORD_SECONDS, abs=0.1)
+    assert actual["disk_bytes"] == 3 * RECORD_BYTES + 30 * 130 * 4 * 384
+    whole = replace(head, adaptation="whole-volume", short="whole-volume")
+    assert estimate([whole], context)["disk_bytes"] == 3 * RECORD_BYTES + 130 * 4 * 384
 
 
 def test_frozen_probes_share_one_pass(pending: Unit, context: Context) -> None:

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
 
 VISUAL_TOKENS, WORDS = 64, 64  # what the study's encoder reads, and a caption with room
 
@@ -24,14 +24,11 @@ SIZES = {
 }
 
 
-def language_flops(name: str, card: BackboneCard, size: int) -> float:
+def language_flops(name: str, unit: Unit) -> float:
     """FLOPs of one forward over 64 visual tokens and 64 words: two a parameter and token.
 
     The projection of the backbone's tokens is next to nothing. A folder's BART is taken for
     bart-base.
-
-    Args:
-        card, size: of the backbone and its input, on which it does not depend.
     """
     width, layers, inner, vocabulary = SIZES.get(name, SIZES["bart-base"])
     encoder = layers * (4 * width**2 + 2 * width * inner)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from omnibench.catalogue import register_task
 from omnibench.registry import import_attribute
 from omnibench.samples import Beside, CaseAnswers
-from omnibench.task import Adaptation, Outcome, Predictions, Task
+from omnibench.task import Ability, Adaptation, Outcome, Predictions, Task
 
 from .metrics import METRICS
 from .options import EvidentialOptions, LinearOptions
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.training.trial import Trial
+
+STILL = {"flip": 0, "rotation": 0, "crop_scale": 1}  # of a recipe that augments nothing
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,12 @@ class ClassificationTask(Task):
         "omnirad-released": OMNIRAD_RELEASED,
         "medmnist": MEDMNIST,
     }
+
+    def frozen_kind(self, unit: "Unit") -> Ability | None:
+        """Return the frozen features that a unit keeps: embeddings where nothing changes them."""
+        adaptation = self.adaptations[unit.adaptation].under(unit.options)
+        still = all(unit.recipe.get(name) == value for name, value in STILL.items())
+        return "embed" if still and not adaptation.through_backbone else adaptation.frozen_kind
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""

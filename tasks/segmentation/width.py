@@ -1,6 +1,6 @@
 """How wide the decoder is for a backbone, and so what it costs. No torch."""
 
-from omnibench.cards import BackboneCard
+from omnibench.cell import Unit
 
 HEADS = 6  # of the hybrid encoder's attention
 # The width of the decoder where a ViT's own does not serve: the study's small model's.
@@ -21,7 +21,8 @@ def decoder_width(width: int, tokens: bool) -> int:
     return width if tokens and width % (4 * HEADS) == 0 else DEFAULT_WIDTH
 
 
-def decoder_flops(card: BackboneCard, size: int) -> float:
+def decoder_flops(unit: Unit) -> float:
     """FLOPs of one forward of the decoder, as counted at 448 px: 1.5 S^2 D^2 within a fifth."""
+    card, size = unit.backbone, unit.recipe["input_size"]
     width = decoder_width(card.width or DEFAULT_WIDTH, card.patch is not None)
-    return 1.5 * size**2 * width**2
+    return float(1.5 * size**2 * width**2)

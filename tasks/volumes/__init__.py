@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 from omnibench.catalogue import register_task
 from omnibench.registry import import_attribute
 from omnibench.samples import Beside, CaseAnswers
-from omnibench.task import Adaptation, Outcome, Predictions, Task
+from omnibench.task import Ability, Adaptation, Outcome, Predictions, Task
 from omnibench.tasks.classification import Probe
 
+from .flops import cross_flops, transformer_flops
 from .metrics import METRICS
 from .options import AnyMC3DOptions, AttentionOptions, MultiPlaneOptions
 from .recipes import PROBE, VolumeRecipe
@@ -91,6 +92,7 @@ class VolumesTask(Task):
             options=AttentionOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.fusion:transformer",
+            head_flops=transformer_flops,
         ),
         "multi-plane": Fused(
             "multi-plane",
@@ -100,6 +102,7 @@ class VolumesTask(Task):
             options=MultiPlaneOptions,
             frozen_kind="embed",
             fusion="omnibench.tasks.volumes.multi_plane:multi_plane",
+            head_flops=cross_flops,
             refuses=of_multi_plane,
         ),
         "anymc3d": Fused(
@@ -123,6 +126,11 @@ class VolumesTask(Task):
         "largest weight, the same in red where the class token attends to it, times that weight "
         "(left out where the backbone shows no attention), and the weights of all slices"
     }
+
+    def frozen_kind(self, unit: "Unit") -> Ability | None:
+        """Return the frozen features that a unit keeps: embeddings but under a trained backbone."""
+        adaptation = self.adaptations[unit.adaptation].under(unit.options)
+        return adaptation.frozen_kind or (None if adaptation.through_backbone else "embed")
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield what is wrong with a unit, as far as that is known before it is computed."""

@@ -24,7 +24,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -43,6 +43,8 @@ VOID, UNDECLARED = 255, 254  # class indices of pixels that are ignored, and tha
 UNDECIDING = {"strict", "columns", "shared_patients"}
 VALUE = re.compile(r"(\d{1,3})(?:\.\.(\d{1,3}))?|#[0-9a-f]{6}")
 Colour = tuple[int, int, int]
+Plane = Literal["sagittal", "coronal", "axial"]
+PLANES: tuple[Plane, ...] = get_args(Plane)  # by the axis that slices follow each other on
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -91,7 +93,7 @@ class Declaration(BaseModel):
     split_seed: Annotated[int, Field(ge=0)] = 0
     shared_patients: Literal["refused", "allowed"] = "refused"
     spacing: tuple[Millimetres, Millimetres, Millimetres] | None = None
-    axis: Literal["sagittal", "coronal", "axial"] | None = None
+    axis: Plane | None = None
     series: dict[Identifier, str] = Field(default_factory=dict)
     strict: bool = False
 

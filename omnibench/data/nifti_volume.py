@@ -23,11 +23,10 @@ from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from omnibench.data.declaration import Declaration
+from omnibench.data.declaration import PLANES, Declaration
 from omnibench.errors import DataError, one_line
 from omnibench.files import open_regular
 
-PLANES = ("sagittal", "coronal", "axial")  # by the axis that slices follow each other on
 DEFLATED = 1032  # bytes that a byte of deflate stands for, at most
 CHUNK = 1 << 20
 SHEAR = 0.01  # cosine between two axes, from which on they are not perpendicular

@@ -14,13 +14,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.data.declaration import PLANES
 from omnibench.data.dicom.headers import Frame, Header
 from omnibench.data.dicom.pixels import Turn, read_values
 from omnibench.data.study_dataset import PlacedSeries
 from omnibench.errors import DataError
 from omnibench.window import Percentiles, Window
 
-PLANES = ("sagittal", "coronal", "axial")  # by the axis that slices follow each other on
 TO_RAS = np.array([-1.0, -1.0, 1.0])
 SAME_DIRECTION = 0.01  # of a cosine: half a degree
 SAME_PLACE = 1e-3  # mm

@@ -40,6 +40,6 @@ def test_they_are_those_of_the_modules(
     assert flops(unit) == pytest.approx(expected, rel=0.1)
 
 
-def test_late_fusion_adds_next_to_nothing(units: Units) -> None:
+def test_late_fusion_is_the_projection_alone(units: Units) -> None:
     (unit,), _ = units({"multi-plane": {"fusion": "late"}}, "tiny-views")
-    assert cross_flops(unit) == 0
+    assert cross_flops(unit) == 2 * (unit.backbone.width or 0) * unit.options["width"]

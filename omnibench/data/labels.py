@@ -20,21 +20,21 @@ def primary_metric(kind: str) -> str:
     return "auc" if kind == "multi-label" else "macro-f1"
 
 
-def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64]:
+def labels_of(values: NDArray[Any], cases: int, where: str) -> NDArray[np.int64]:
     """Return labels as int64: [N] classes from [N] or [N, 1], or [N, L] yes-or-no columns.
 
     Args:
-        images: N, the number of images they belong to.
+        cases: N, the number of images or studies they belong to.
         where: file and array, for the message.
 
     Raises:
-        DataError: not integers, negative, not one for each image, or columns of other than 0, 1.
+        DataError: not integers, negative, not one for each case, or columns of other than 0, 1.
     """
     if values.dtype.kind == "f" and (values != values).any():
         missing = (values != values).reshape(len(values), -1).any(axis=1)
         raise DataError(
-            f"{where} holds NaN for {missing.sum()} images, the first of them image "
-            f"{missing.argmax()}; leave images without a label out, or give them a class"
+            f"{where} holds NaN in {missing.sum()} rows, the first of them row "
+            f"{missing.argmax()}; leave out what has no label, or give it a class"
         )
     if values.dtype.kind not in "iub":
         raise DataError(
@@ -45,17 +45,15 @@ def labels_of(values: NDArray[Any], images: int, where: str) -> NDArray[np.int64
         values = values[:, 0]
     if values.ndim not in (1, 2) or 0 in values.shape[1:]:
         raise DataError(f"{where} is {list(values.shape)}; save labels as [N] or [N, L]")
-    if len(values) != images:
-        raise DataError(
-            f"{where} holds {len(values)} labels for {images} images; save one for each"
-        )
+    if len(values) != cases:
+        raise DataError(f"{where} holds {len(values)} labels where {cases} are due; save as many")
     low, high = int(values.min()), int(values.max())
     if low < 0:
         negative = (values < 0).reshape(len(values), -1).any(axis=1)
         raise DataError(
-            f"{where} holds the label {low} for {negative.sum()} images, the first of them image "
-            f"{negative.argmax()}; where it stands for 'unknown' leave these images out, else "
-            "number the classes 0, 1, 2, ..."
+            f"{where} holds the label {low} in {negative.sum()} rows, the first of them row "
+            f"{negative.argmax()}; where it stands for 'unknown' leave these out, else number the "
+            "classes 0, 1, 2, ..."
         )
     if values.ndim == 2 and high > 1:
         raise DataError(
@@ -91,7 +89,7 @@ def infer(
         names = tuple(str(label) for label in range(columns["train"][0]))
         if declared is None and all((values.sum(axis=1) == 1).all() for values in labels.values()):
             raise DataError(
-                f"{where}: every image has exactly one of the {len(names)} labels, and nothing "
+                f"{where}: every row has exactly one of the {len(names)} labels, and nothing "
                 "tells whether they exclude each other; declare `labels: multi-class` or "
                 "`labels: multi-label` in a YAML file of its name beside it"
             )
@@ -100,7 +98,7 @@ def infer(
     low = min(int(values.min()) for values in labels.values())
     if declared == "multi-label":
         raise DataError(
-            f"{where} is declared multi-label, but has one class number for each image; save "
+            f"{where} is declared multi-label, but has one class number in each row; save "
             "columns of 0 and 1, one for each label"
         )
     if high == 0:
@@ -108,12 +106,12 @@ def infer(
     if low > 0:
         raise DataError(
             f"{where}: the labels run from {low} to {high}, but classes are numbered from 0: save "
-            f"labels - {low} (a class 0 without an image in any split cannot be judged)"
+            f"labels - {low} (a class 0 that no split shows cannot be judged)"
         )
     split = next(split for split, values in labels.items() if int(values.max()) == high)
     if high >= max(2, sum(len(values) for values in labels.values())):
         raise DataError(
-            f"{where}: {split} holds the label {high}, more than there are images; number the "
+            f"{where}: {split} holds the label {high}, more than there are labels; number the "
             "classes 0, 1, 2, ..."
         )
     if declared == "binary" and high > 1:
@@ -123,7 +121,7 @@ def infer(
 
 
 def as_declared(values: NDArray[np.int64], declared: Kind | None, where: str) -> NDArray[np.int64]:
-    """Return one-hot columns [N, L] as classes [N] where one class an image is declared.
+    """Return one-hot columns [N, L] as classes [N] where one class each is declared.
 
     Raises:
         DataError: a row has no 1, or several.
@@ -133,7 +131,7 @@ def as_declared(values: NDArray[np.int64], declared: Kind | None, where: str) ->
     wrong = values.sum(axis=1) != 1
     if wrong.any():
         raise DataError(
-            f"{where} is declared {declared}, but image {wrong.argmax()} has "
+            f"{where} is declared {declared}, but row {wrong.argmax()} has "
             f"{values[wrong.argmax()].sum()} labels; give it one, or declare multi-label"
         )
     classes: NDArray[np.int64] = values.argmax(axis=1)

@@ -30,13 +30,13 @@ def test_columns_stay() -> None:
     [
         (np.zeros(4), "float64, not whole numbers"),
         (np.array(["a", "b", "c", "d"]), "not whole numbers"),
-        (np.zeros(3, int), "3 labels for 4 images"),
+        (np.zeros(3, int), "3 labels where 4 are due"),
         (np.zeros((4, 2, 2), int), r"\[4, 2, 2\]"),
         (np.zeros((4, 0), int), r"\[4, 0\]"),
         (np.array(1), r"\[\]"),
-        (np.array([0, -1, -1, 0]), "the label -1 for 2 images, .* image 1; .*leave these images"),
-        (np.array([0, 1, np.nan, 0]), "NaN for 1 images, .* image 2; leave images without a label"),
-        (np.array([[0, 1], [1, np.nan]] * 2), "NaN for 2 images, .* image 1"),
+        (np.array([0, -1, -1, 0]), "the label -1 in 2 rows, .* row 1; .*leave these out"),
+        (np.array([0, 1, np.nan, 0]), "NaN in 1 rows, .* row 2; leave out what has no label"),
+        (np.array([[0, 1], [1, np.nan]] * 2), "NaN in 2 rows, .* row 1"),
         (np.full((4, 2), 2), "there is a 2"),
         (np.full(4, 2**63, np.uint64), "the label 9223372036854775808"),
     ],
@@ -86,7 +86,7 @@ def test_a_declared_kind_is_held_to() -> None:
         assert infer(classes, "x", kind) == (kind, ("0", "1"))
     both = np.array([[1, 0], [1, 1]])
     assert as_declared(both, "multi-label", "x") is as_declared(both, None, "x") is both
-    with pytest.raises(DataError, match="x is declared ordinal, but image 1 has 2 labels"):
+    with pytest.raises(DataError, match="x is declared ordinal, but row 1 has 2 labels"):
         as_declared(both, "ordinal", "x")
     with pytest.raises(DataError, match="declared multi-label, but has one class number"):
         infer(splits([0, 1], [0], [1]), "x", "multi-label")

@@ -23,7 +23,7 @@ def test_it_runs_on_few_studies_and_shows_where_it_looks(bench: Bench, tmp_path:
     assert len(records) == 2 * 3 * 4 + 2
     for record in records:
         weighed = record["spec"]["short"].split("@")[0] in ("attention", "anymc3d")
-        assert ("slices/auc" in record["metrics"]) == weighed
+        assert ("slices/weight-auc" in record["metrics"]) == weighed
         assert record["metrics"]["omnirad-classification/auc"] is not None
     assert len(list(tmp_path.glob("results/records/**/*.heatmap.png"))) == 1
     status, _, err = bench("report", path)

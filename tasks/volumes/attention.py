@@ -13,12 +13,11 @@ from omnibench.cell import Unit
 from omnibench.context import Context
 from omnibench.data.label_subset import Subset
 from omnibench.encoders.frozen import UnitFeatures
-from omnibench.errors import NumericError
 from omnibench.label_budget import WHOLE
 from omnibench.tasks.classification.cases import Cases
+from omnibench.tasks.classification.descent import descend, drawn, shuffled
 from omnibench.tasks.classification.linear import (
     GROUP,
-    INIT_STD,
     Standardise,
     as_targets,
     sigmoid_slope,
@@ -28,7 +27,7 @@ from omnibench.tasks.classification.probes import Fit, best_candidate
 from omnibench.tasks.classification.recipes import LinearRecipe
 
 from .bags import Layout, views_of, with_absent
-from .pooling import QUERY_STD, attend, queries_of
+from .pooling import attend, queries_of
 from .studies import presence, slice_arrays
 
 
@@ -91,9 +90,7 @@ def train_heads(
 ) -> Heads:
     """Train by AdamW under a cosine schedule, all heads at once.
 
-    They see the studies in one order, so that a batch of slices is read once for all of them. As
-    in `classification.linear`, a head of rate r is kept as u = w / r, so that one fused optimiser
-    serves every rate.
+    They see the studies in one order, so that a batch of slices is read once for all of them.
 
     Args:
         rates: the L learning rates.
@@ -108,54 +105,31 @@ def train_heads(
     device, width = studies.features.device, studies.features.shape[1]
     count, classes = studies.targets.shape
     queries = queries_of(studies.layout.rows.shape[1])
-    drawn = [_drawn(seed, classes, queries, width, len(rates)) for seed in seeds]
-    scale = torch.tensor(rates, device=device).repeat(len(seeds)).view(-1, 1, 1)
-    parts = [torch.cat(part).to(device) / scale for part in zip(*drawn, strict=True)]
-    optimiser = torch.optim.AdamW(parts, lr=1.0, weight_decay=0.0, fused=True)
+    parts = [drawn(seed, classes, queries, width, len(rates)) for seed in seeds]
     slope = sigmoid_slope if several else softmax_slope
-    generator = torch.Generator().manual_seed(order)
     batch = min(batch, count)
-    each_epoch = math.ceil(count / batch)
-    steps = epochs * each_epoch if steps is None else steps
-    for step in range(steps):
-        place = step % each_epoch
-        if place == 0:
-            shuffled = torch.randperm(count, generator=generator).numpy()
-        own = shuffled[place * batch : (place + 1) * batch]
-        query, weight, bias = ((part * scale).requires_grad_() for part in parts)
-        pooled = attend(studies.layout.slices(studies.features, own), query)
+    steps = epochs * math.ceil(count / batch) if steps is None else steps
+
+    def gradients(epoch: int, rows: Tensor, parts: Sequence[Tensor]) -> Sequence[Tensor]:
+        query, weight, bias = parts
+        pooled = attend(studies.layout.slices(studies.features, rows[0].numpy()), query)
         logits = torch.einsum("bhd,hcd->hcb", pooled.embedding, weight) + bias
-        truth = studies.targets[torch.from_numpy(own).to(device)].T[None, None]
-        error = slope(logits.detach()[None], truth, step // each_epoch)[0] / len(own)
-        gradients = torch.autograd.grad(logits, (query, weight, bias), error)
-        cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
-        optimiser.param_groups[0]["lr"] = cosine
-        for part, gradient in zip(parts, gradients, strict=True):
-            part.grad = gradient
-        for part in parts[:2]:
-            part.mul_(1 - cosine * weight_decay * scale)
-        optimiser.step()
-    query, weight, bias = ((part * scale).unflatten(0, (len(seeds), -1)) for part in parts)
-    if not all(part.isfinite().all() for part in (query, weight, bias)):
-        raise NumericError(
-            "the attention's weights are not finite after training; lower the recipe's lr"
+        truth = studies.targets[rows[0].to(device)].T[None, None]
+        error = slope(logits.detach()[None], truth, epoch)[0] / rows.shape[1]
+        return torch.autograd.grad(logits, tuple(parts), error)
+
+    query, weight, bias = (
+        part.unflatten(0, (len(seeds), -1))
+        for part in descend(
+            [torch.cat(part).to(device) for part in zip(*parts, strict=True)],
+            torch.tensor(rates, device=device).repeat(len(seeds)).view(-1, 1, 1),
+            shuffled(count, batch, steps, [order]),
+            gradients,
+            steps=steps,
+            weight_decay=weight_decay,
         )
-    return Heads(query, weight, bias[..., 0])
-
-
-def _drawn(
-    seed: int, classes: int, queries: int, width: int, rates: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return queries [L, Q, D], weights [L, C, D] and biases [L, C, 1], the same for each rate."""
-    generator = torch.Generator().manual_seed(seed)
-    weight = INIT_STD * torch.randn(classes, width, generator=generator)
-    query = torch.empty(queries, width)
-    torch.nn.init.trunc_normal_(query, std=QUERY_STD, generator=generator)
-    return (
-        query.expand(rates, -1, -1),
-        weight.expand(rates, -1, -1),
-        torch.zeros(rates, classes, 1),
     )
+    return Heads(query, weight, bias[..., 0])
 
 
 def fit_attention(

@@ -7,8 +7,10 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from omnibench.tasks.classification.descent import QUERY_STD
+
 from .bags import Slices
-from .pooling import QUERY_STD, attend, queries_of, summarise
+from .pooling import attend, queries_of, summarise
 
 
 class Fused(NamedTuple):

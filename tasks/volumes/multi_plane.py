@@ -10,9 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from omnibench.tasks.classification.descent import QUERY_STD
+
 from .bags import Slices
 from .fusion import Fused, Fusion
-from .pooling import QUERY_STD, attend
+from .pooling import attend
 
 
 class CrossAttention(nn.Module):

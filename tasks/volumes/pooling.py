@@ -12,8 +12,6 @@ from torch import Tensor
 
 from .bags import Slices
 
-QUERY_STD = 0.02  # of the truncated normal draw, as the public reimplementation of AnyMC3D has it
-
 
 class Pooled(NamedTuple):
     """Embeddings of studies.

@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from omnibench.errors import NumericError
+from omnibench.tasks.classification.descent import QUERY_STD
 from omnibench.tasks.classification.linear import INIT_STD
 from omnibench.tasks.volumes.attention import Heads, Studies, train_heads
 from omnibench.tasks.volumes.bags import Layout, with_absent
-from omnibench.tasks.volumes.pooling import QUERY_STD
 
 WIDTH, CLASSES = 8, 3
 RATES, SEEDS, ORDER = (1e-3, 3e-2), (11, 12, 13), 5

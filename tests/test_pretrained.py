@@ -117,7 +117,7 @@ def test_a_batch_that_no_pool_fills_blocks_the_pretraining_before_it_runs(
     assert {name: cell["state"] for name, cell in states.items()} == {
         **{"test_vit": "blocked", "control": "missing", "mine": "blocked"},
     }
-    need = "npz-two_npz-more: recipe.batch 64 exceeds the training split's 33 images; lower it"
+    need = "npz-two_npz-more: recipe.batch 64 exceeds the training split's 33 cases; lower it"
     assert states["test_vit"]["needs"] == states["mine"]["needs"] == [need]
     status, out, err = bench("run", suite)
     assert (status, f"blocked: {need}\n" in err) == (1, True)

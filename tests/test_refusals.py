@@ -66,12 +66,12 @@ CAPTION = {"task": "captioning", "adaptations": ["bart-small"]}
         ),
         (
             {**CLASSIFY, "recipe": {"limit": 2}},
-            "phantom: recipe.limit 2 leaves fewer training images than the 5 classes; raise it",
+            "phantom: recipe.limit 2 leaves fewer training cases than the 5 classes; raise it",
         ),
         ({**CLASSIFY, "recipe": {"limit": 5}}, None),
         (
             {**CLASSIFY, "adaptations": ["head"], "recipe": {"limit": 16}},
-            "phantom: recipe.batch 32 exceeds the training split's 16 images; lower it",
+            "phantom: recipe.batch 32 exceeds the training split's 16 cases; lower it",
         ),
         (
             {
@@ -85,7 +85,7 @@ CAPTION = {"task": "captioning", "adaptations": ["bart-small"]}
         ),
         (
             {**CLASSIFY, "datasets": ["npz:classes.npz"]},
-            "npz-classes: no training image shows the class '2'; add some, or take the class out "
+            "npz-classes: no training case shows the class '2'; add some, or take the class out "
             "of every split",
         ),
         (
@@ -149,7 +149,7 @@ def test_a_recipe_that_cannot_be_run_is_blocked_in_a_sentence(
         ),
         (
             {"recipe": {"batch": 64, "limit": 63}},
-            "phantom: recipe.batch 64 exceeds the training split's 63 images; lower it",
+            "phantom: recipe.batch 64 exceeds the training split's 63 cases; lower it",
         ),
     ],
     ids=str,

@@ -63,7 +63,7 @@ def _cells(row: Needed) -> tuple[str, ...]:
     detectable = "-" if math.isnan(row.detectable) else f"{100 * row.detectable:.2f}"
     return (
         *(row.task, row.dataset, row.adaptation, row.metric, row.backbone),
-        *(str(row.n), f"{row.cases:,}", str(row.family), detectable),
+        *(str(row.n), _at_hand(row), str(row.family), detectable),
         *(_size(size, row) for size in (row.to_detect, row.to_match)),
         _needed(row),
         "-" if math.isnan(row.correlation) else f"{row.correlation:.2f} (n = {row.n})",
@@ -71,8 +71,12 @@ def _cells(row: Needed) -> tuple[str, ...]:
     )
 
 
+def _at_hand(row: Needed) -> str:
+    return f"{row.cases:,} patients" if row.by_patient else f"{row.cases:,}"
+
+
 def _size(size: Size, row: Needed) -> str:
-    """Return the part of a study that decides: "12 runs", "1,240 test images", or both."""
+    """Return the part of a study that decides: "12 runs", "1,240 test cases", or both."""
     if size.repetitions is None or size.patients is None:
         return f"> {MOST} runs"
     runs, cases = f"{size.repetitions} runs", f"{size.patients:,} {_noun(row)}"
@@ -94,7 +98,7 @@ def _in_runs(size: Size, row: Needed) -> bool:
 
 
 def _noun(row: Needed) -> str:
-    return "patients" if row.by_patient else "test images"
+    return "patients" if row.by_patient else "test cases"
 
 
 def _not_planned(rows: Iterable[Needed]) -> Iterator[str]:

@@ -24,9 +24,9 @@ Shares = Annotated[
 ]
 
 
-def batch_refusal(batch: int, images: int) -> str:
-    """Return the sentence that refuses a batch of more than the training images."""
-    return f"recipe.batch {batch} exceeds the training split's {images} images; lower it"
+def batch_refusal(batch: int, cases: int) -> str:
+    """Return the sentence that refuses a batch of more than the training cases."""
+    return f"recipe.batch {batch} exceeds the training split's {cases} cases; lower it"
 
 
 class TrainingRecipe(Recipe):

@@ -60,17 +60,17 @@ def too_few_neighbours(ks: Sequence[int], images: int) -> str:
 
 def too_small_limit(limit: int, classes: int) -> str:
     """Return the sentence that refuses a limit at which a class is left without an image."""
-    return f"recipe.limit {limit} leaves fewer training images than the {classes} classes; raise it"
+    return f"recipe.limit {limit} leaves fewer training cases than the {classes} classes; raise it"
 
 
 def untrained_class(name: str, limit: int | None) -> str:
-    """Return the sentence that refuses a class that no training image shows."""
+    """Return the sentence that refuses a class that no training case shows."""
     way_out = (
         "add some, or take the class out of every split"
         if limit is None
         else f"raise the recipe's limit of {limit}, or add some"
     )
-    return f"no training image shows the class '{name}'; {way_out}"
+    return f"no training case shows the class '{name}'; {way_out}"
 
 
 def nothing_to_choose_by(candidates: int) -> str:

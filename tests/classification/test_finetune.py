@@ -278,13 +278,13 @@ def test_a_loss_that_is_not_finite_names_epoch_and_step_and_keeps_the_checkpoint
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"batch": 64}, DataError, "recipe.batch 64 exceeds the training split's 48 images"),
+        ({"batch": 64}, DataError, "recipe.batch 64 exceeds the training split's 48 cases"),
         (
             {"adaptation": "lora", "options": {**LORA, "r": 5000}},
             RequestError,
             "LoRA rank 5000 is larger than the layer 'blocks.0.attn.qkv' allows",
         ),
-        ({"limit": 1, "batch": 1}, DataError, "limit 1 leaves fewer training images than the 2 cl"),
+        ({"limit": 1, "batch": 1}, DataError, "limit 1 leaves fewer training cases than the 2 cl"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(

@@ -58,7 +58,7 @@ def test_plan_says_what_a_dataset_is_taken_for(bench: Bench, tmp_path: Path, ima
         (
             "[head]",
             {"input_size": 64},
-            "folder-set: recipe.batch 32 exceeds the training split's 4 images; lower it",
+            "folder-set: recipe.batch 32 exceeds the training split's 4 cases; lower it",
         ),
         ("[linear]", {"input_size": 64, "batch": 32}, ""),  # a probe's batch is cut
     ],

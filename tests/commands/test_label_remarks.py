@@ -64,7 +64,7 @@ def test_a_batch_above_a_budget_is_told_and_above_all_labels_refused(
 def test_shots_of_a_class_without_an_image_are_blocked(bench: Bench, suite: Path) -> None:
     (cell,) = plan(bench, suite, datasets=["npz:absent.npz"], labels=["1/class"])["cells"]
     assert cell["state"] == "blocked"
-    assert "no training image shows the class '2'" in cell["needs"][0]
+    assert "no training case shows the class '2'" in cell["needs"][0]
 
 
 def test_the_last_of_several_rates_is_blocked(bench: Bench, suite: Path) -> None:

@@ -73,9 +73,15 @@ def test_frozen_probes_need_test_images_by_number(bench: Bench, tmp_path: Path) 
     assert needed["repetitions"] == 1
     assert needed["cases"] > 300
     (row,) = (line for line in out.splitlines() if "  knn  " in line)
-    assert f"about {needed['cases']:,} test images (it has 300)" in row
+    assert f"about {needed['cases']:,} test cases (it has 300)" in row
     assert sum("frozen probes" in line for line in out.splitlines()) == 1
-    assert out.splitlines()[-1].endswith(f"1 with up to {needed['cases']:,} test images.")
+    assert out.splitlines()[-1].endswith(f"1 with up to {needed['cases']:,} test cases.")
+
+
+def test_patients_are_counted_by_their_name(bench: Bench, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 1.5}, patients=100)
+    _, out, _ = bench("power", suite, "--margin", "5")
+    assert out.splitlines()[1].split()[4:9] == ["good", "4", "100", "patients", "1"]
 
 
 def test_what_is_not_planned_is_one_line_a_reason(bench: Bench, tmp_path: Path) -> None:

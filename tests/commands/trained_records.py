@@ -27,6 +27,7 @@ def write_suite(
     jitter: float = 0.3,
     repetitions: int = 4,
     precisions: tuple[tuple[str, str], ...] = (),
+    patients: int = 0,
 ) -> Path:
     """Write suite and records; return the suite's path.
 
@@ -35,6 +36,7 @@ def write_suite(
         jitter: of the signal between repetitions.
         repetitions: how many of the four are finished.
         precisions: pairs (backbone, the precision it ran in).
+        patients: that the test cases are of; 0 where none is known.
     """
     cards = ", ".join(f"{{id: {name}, source: 'random:test_vit'}}" for name in signals)
     folder.mkdir(exist_ok=True)
@@ -51,6 +53,8 @@ def write_suite(
                 **{"test_logits": logits.astype(np.float32), "test_labels": LABELS},
                 "test_case": np.arange(300),
             }
+            if patients:
+                predictions["test_group"] = np.array([f"p{i % patients}" for i in range(300)])
             metrics = score("classification", predictions)
             times = {"started": "2026", "finished": "2026"}
             record = {**blank(cell), "status": "done", "metrics": metrics, "digests": {}, **times}

@@ -69,7 +69,7 @@ def test_a_recipe_that_cannot_be_is_refused(
             RequestError,
             "recipe.local_size 24 is not a multiple of the patch size 16 of start; use 16",
         ),
-        ({"batch": 64, "limit": 34}, DataError, "batch 64 exceeds the training split's 34 images"),
+        ({"batch": 64, "limit": 34}, DataError, "batch 64 exceeds the training split's 34 cases"),
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(

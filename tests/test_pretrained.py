@@ -168,7 +168,7 @@ def test_a_wrong_pretraining_is_refused_by_its_path(
 
 
 def test_export_refuses_what_it_cannot_write(bench: Bench, suite: Path, tmp_path: Path) -> None:
-    assert "no pretraining record 12345678" in bench("export", "12345678", tmp_path / "out")[2]
+    assert "no record of a training 12345678" in bench("export", "12345678", tmp_path / "out")[2]
     assert "is no digest" in bench("export", "../../x", tmp_path / "out")[2]
 
 

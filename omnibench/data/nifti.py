@@ -162,7 +162,7 @@ def studies_of(path: Path) -> Studies:
     for volume in studies.used:
         if declaration.window is None and not volume.holds_grey_levels:
             raise DataError(
-                f"{path} holds values that are no grey levels 0..255, such as {volume.dtype[1:]} "
+                f"{path} holds values that are no grey levels 0..255, such as {volume.dtype_name} "
                 f"in {volume.path.name}, and nothing tells which of them matter; declare `window: "
                 "[centre, width]`, or `window: {percentiles: [1, 99]}` for MR, in "
                 f"{declaration_path(path).name}"

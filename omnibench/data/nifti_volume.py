@@ -110,6 +110,11 @@ class Volume:
         return self.sides[self.axis], height, width
 
     @property
+    def dtype_name(self) -> str:
+        """Return the name of the type of its stored values, such as "int16"."""
+        return np.dtype(self.dtype).name
+
+    @property
     def holds_grey_levels(self) -> bool:
         """Return whether its values are of 8 bits, so that no window is needed."""
         return (self.dtype, self.slope, self.intercept) == ("|u1", 1.0, 0.0)

@@ -111,7 +111,7 @@ def test_a_recipes_window_is_seen_without_unpacking_anew(root: Path, tmp_path: P
 
 def test_grey_levels_alone_need_no_window(tmp_path: Path) -> None:
     root = write_studies(tmp_path / "set", "")
-    with pytest.raises(DataError, match=r"no grey levels.*such as i2 in .*declare `window"):
+    with pytest.raises(DataError, match=r"no grey levels.*such as int16 in .*declare `window"):
         card_of(root)
     for number, study in enumerate(STUDIES):
         levels = (values_of(seed=number) % 256).astype(np.uint8)

@@ -157,8 +157,16 @@ class BackboneCard(WeightsCard):
             raise ValueError(f"source '{self.source}' is not known; write fuse:concat")
         if nested := [member.id for member in self.members if member.members]:
             raise ValueError(f"the member {nested[0]} is fused itself; name its members instead")
-        told = ("architecture", "weights_key", "checksum", "pool", "prefix_tokens", "mean", "std")
-        if given := [name for name in told if getattr(self, name) is not None]:
+        own_fields = (
+            "architecture",
+            "weights_key",
+            "checksum",
+            "pool",
+            "prefix_tokens",
+            "mean",
+            "std",
+        )
+        if given := [name for name in own_fields if getattr(self, name) is not None]:
             raise ValueError(f"{given[0]} is said on the cards of its members")
         return self
 

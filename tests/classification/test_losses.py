@@ -39,15 +39,15 @@ def test_without_focus_it_is_the_cross_entropy() -> None:
 
 @pytest.mark.parametrize("gamma", [0.5, 2.0])
 def test_the_focal_loss_of_labels_and_its_slope_are_torchvisions(gamma: float) -> None:
-    ours, theirs = (LOGITS.clone().requires_grad_() for _ in range(2))
-    own = loss(SEVERAL, ours, loss="focal", focal_gamma=gamma)
-    expected = sigmoid_focal_loss(theirs, TRUTH, alpha=-1, gamma=gamma, reduction="mean")
+    actual, reference = (LOGITS.clone().requires_grad_() for _ in range(2))
+    own = loss(SEVERAL, actual, loss="focal", focal_gamma=gamma)
+    expected = sigmoid_focal_loss(reference, TRUTH, alpha=-1, gamma=gamma, reduction="mean")
     assert torch.allclose(own, expected, atol=1e-6)
     own.backward()
     expected.backward()
-    assert ours.grad is not None
-    assert theirs.grad is not None
-    assert torch.allclose(ours.grad, theirs.grad, atol=1e-6)
+    assert actual.grad is not None
+    assert reference.grad is not None
+    assert torch.allclose(actual.grad, reference.grad, atol=1e-6)
 
 
 def test_the_focal_loss_of_classes_is_the_formula() -> None:
@@ -64,8 +64,8 @@ def test_prevalence_weighs_presence_and_absence_of_a_label_the_same() -> None:
     assert torch.allclose(loss(SEVERAL, class_weights="prevalence"), expected)
     focal = sigmoid_focal_loss(LOGITS, TRUTH, alpha=-1, gamma=2)
     own = torch.where(TRUTH > 0, weights, 1.0)
-    ours = loss(SEVERAL, class_weights="prevalence", loss="focal")
-    assert torch.allclose(ours, (own * focal).mean(), atol=1e-6)
+    actual = loss(SEVERAL, class_weights="prevalence", loss="focal")
+    assert torch.allclose(actual, (own * focal).mean(), atol=1e-6)
     assert class_weights(np.zeros((4, 2), np.int64), 2, "prevalence").tolist() == [1, 1]
 
 

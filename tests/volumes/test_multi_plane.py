@@ -119,11 +119,11 @@ def test_the_order_of_a_views_slices_changes_nothing(slices: Slices) -> None:
 
 
 def test_the_presence_vector_is_the_last_of_what_the_head_sees(slices: Slices) -> None:
-    told, untold = fusion(layers=0), fusion(layers=0, presence=False)
-    assert told.width == untold.width + 3 == 3 * WIDTH + 3
-    embedding = told(slices).embedding
+    with_presence, without = fusion(layers=0), fusion(layers=0, presence=False)
+    assert with_presence.width == without.width + 3 == 3 * WIDTH + 3
+    embedding = with_presence(slices).embedding
     assert embedding[:, -3:].tolist() == [[1, 1, 1], [0, 1, 0], [1, 0, 1]]
-    assert torch.equal(untold(slices).embedding, embedding[:, :-3])
+    assert torch.equal(without(slices).embedding, embedding[:, :-3])
 
 
 def refusals_of(views: tuple[str, ...], options: dict[str, object]) -> list[str]:

@@ -41,7 +41,8 @@ class WeightsCard(Card):
         family: the models that it belongs to, such as "dinov2".
         source: `timm:NAME`, `hf_hub:OWNER/NAME`, `transformers:OWNER/NAME`, `file:PATH`,
             `random:TIMM_NAME` (`@K` after it: draw K, else 0), `record:DIGEST`,
-            `module:attribute` (a builder) or `fuse:concat` (the embeddings of its members).
+            `module:attribute` (a builder), `fuse:concat` (the embeddings of its members) or
+            `fuse:attention` (these, weighed by an attention that is trained with the head).
         architecture: the timm name, where the source does not tell it (`file:`, `record:`).
         arguments: keywords that the builder of a `module:attribute` source is called with.
         draw: of a builder that loads no weights but draws them by torch's global generator, the
@@ -153,8 +154,10 @@ class BackboneCard(WeightsCard):
             raise ValueError("members and a fuse: source go together")
         if not self.members:
             return self
-        if self.source_name != "concat":
-            raise ValueError(f"source '{self.source}' is not known; write fuse:concat")
+        if self.source_name not in ("concat", "attention"):
+            raise ValueError(
+                f"source '{self.source}' is not known; write fuse:concat or fuse:attention"
+            )
         if nested := [member.id for member in self.members if member.members]:
             raise ValueError(f"the member {nested[0]} is fused itself; name its members instead")
         own_fields = (
@@ -169,6 +172,11 @@ class BackboneCard(WeightsCard):
         if given := [name for name in own_fields if getattr(self, name) is not None]:
             raise ValueError(f"{given[0]} is said on the cards of its members")
         return self
+
+    @property
+    def attends_to_members(self) -> bool:
+        """Whether an attention over its members is trained with a head."""
+        return self.source == "fuse:attention"
 
 
 class DatasetCard(Card):

@@ -197,6 +197,11 @@ class Sources:
                 f"backbone {card.id}: it joins frozen embeddings and gives nothing else; leave "
                 f"{adaptation.name} to its members",
             )
+        if card.attends_to_members and not adaptation.attends_to_members:
+            return (
+                f"backbone {card.id}: {adaptation.name} trains {adaptation.trains}, and no "
+                "attention over members; fuse them by how: concat for it",
+            )
         return tuple(
             need for member in card.members for need in self.lacking(member, adaptation, recipe)
         )

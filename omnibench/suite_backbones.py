@@ -21,14 +21,15 @@ class FusedEntry(BaseModel):
     Attributes:
         id: of the fused backbone.
         fuse: its members in order: ids, those of entries above too, cards, or what the suite makes.
-        how: what joins their embeddings: they stand side by side.
+        how: what joins their embeddings: they stand side by side ("concat"), weighed there by an
+            attention over them that is trained with the head ("attention").
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Identifier
     fuse: list[str | dict[str, Any]] = Field(min_length=1)
-    how: Literal["concat"] = "concat"
+    how: Literal["concat", "attention"] = "concat"
 
 
 @dataclass

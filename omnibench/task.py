@@ -69,6 +69,8 @@ class Adaptation:
             three where gradients go through the backbone, one else.
         frozen_kind: the frozen features it keeps; None where it keeps none.
         live_kind: what it takes of a backbone of which it keeps none.
+        attends_to_members: whether it trains the attention over the members of a backbone of
+            `how: attention`; of one that does not such a backbone is refused.
         options: the model its options are validated against.
         changed_since_1: whether what it computes on a backbone is other than what records of schema
             1 hold, so that they are not taken over.
@@ -86,6 +88,7 @@ class Adaptation:
     passes: float | None = None
     frozen_kind: Ability | None = None
     live_kind: Ability = "embed"
+    attends_to_members: bool = False
     decodings: tuple[str, ...] = ()
     loads: "WeightsCard | None" = None
     head_flops: "Callable[[Unit], float] | None" = None

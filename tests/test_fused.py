@@ -81,6 +81,34 @@ def test_features_stand_side_by_side(bench: Bench, suite: Path, tmp_path: Path) 
         assert np.array_equal(arrays["alone"][split], arrays["a"][split])
 
 
+def test_an_attention_over_members_is_trained_with_what_trains_a_head(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
+    text = FUSED.replace("pool: cls}]}", "pool: cls}], how: attention}")
+    others = "[linear, evidential, knn, {linear: {solver: lbfgs}}]"
+    suite.write_text(text.replace("[linear, knn]", others))
+    planned = json.loads(bench("plan", suite, "--json")[1])["cells"]
+    needs = {cell["adaptation"]: cell["needs"] for cell in planned if cell["backbone"] == "both"}
+    assert needs["linear"] == needs["evidential"] == []
+    refusal = "and no attention over members; fuse them by how: concat for it"
+    for short, name in (
+        ("knn", "knn trains nothing:"),
+        ("linear-slbfgs", "linear trains a linear"),
+    ):
+        (need,) = needs[short]
+        assert need.startswith(f"backbone both: {name}")
+        assert need.endswith(refusal)
+    suite.write_text(text.replace("[linear, knn]", "[linear]"))
+    status, _, err = bench("run", suite)
+    assert status == 0, err
+    both, _ = record(tmp_path, "both")
+    width = backbones_of(suite, tmp_path)["both"].width
+    assert width is not None
+    classes = 2
+    assert both["cost"]["trainable_parameters"] == classes * (width + 1) + width
+    assert both["digests"]["source.backbone"].startswith("fuse:attention [")
+
+
 def backbones_of(suite: Path, folder: Path) -> dict[str, BackboneCard]:
     session = Session.open(Places(results=folder / "results", data=folder / "data"))
     return {card.id: card for card in session.suite(suite)[0].backbones}
@@ -130,7 +158,7 @@ def test_what_trains_on_images_is_refused_before_it_runs(
     [
         ("fuse: [a]", "fuse: []", "backbones[2].fuse: List should have at least 1 item"),
         ("fuse: [a]", "fuse: [aa]", "backbones[2].fuse[0]: unknown backbone 'aa'"),
-        ("how: concat", "how: attend", "backbones[2].how: should be 'concat'"),
+        ("how: concat", "how: attend", "backbones[2].how: should be 'concat' or 'attention'"),
         ("fuse: [a, ", "fuse: [alone, ", "the member alone is fused itself"),
         ("id: alone", "id: resnet50", "'resnet50' is a registered backbone"),
     ],
@@ -153,6 +181,8 @@ def test_a_registered_fusion_is_checked_member_by_member(tmp_path: Path) -> None
     session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
     names = [finding.name for finding in conformance(card, session.context("cpu", 1))]
     assert {name.partition(":")[0] for name in names} == {"first", "second"}
+    with pytest.raises(ValueError, match="write fuse:concat or fuse:attention"):
+        BackboneCard(id="summed", source="fuse:sum", members=members)
     with pytest.raises(ValueError, match="go together"):
         BackboneCard(id="none", source="fuse:concat")
     with pytest.raises(ValueError, match="pool is said on the cards of its members"):

@@ -165,10 +165,11 @@ class PassFacts:
 
 @dataclass(frozen=True)
 class UnitFeatures:
-    """Embeddings a split, float32 [N, D], and what made them."""
+    """Embeddings a split, float32 [N, D], what made them, and of a fusion its members' widths."""
 
     arrays: Mapping[str, NDArray[np.float32]]
     made: PassFacts
+    members: tuple[int, ...] = ()
 
     @property
     def width(self) -> int:
@@ -199,7 +200,8 @@ def unit_features(
             for k, member in enumerate(unit.members)
         ]
         arrays = {name: np.hstack([part.arrays[name] for part in parts]) for name in splits}
-        return UnitFeatures(arrays, PassFacts.from_members(unit, [part.made for part in parts]))
+        made = PassFacts.from_members(unit, [part.made for part in parts])
+        return UnitFeatures(arrays, made, tuple(part.width for part in parts))
     forward = FrozenPass(
         unit, context, "embed", lambda encoder, images: encoder.embed(images).float()
     )

@@ -73,6 +73,7 @@ class ClassificationTask(Task):
                 recipes={"small": LinearRecipe()},
                 options=LinearOptions,
                 frozen_kind="embed",
+                attends_to_members=True,
                 fit="omnibench.tasks.classification.probes:fit_linear",
                 variants={("solver", "lbfgs"): LOGISTIC},
             ),
@@ -83,6 +84,7 @@ class ClassificationTask(Task):
                 recipes={"small": LinearRecipe()},
                 options=EvidentialOptions,
                 frozen_kind="embed",
+                attends_to_members=True,
                 fit="omnibench.tasks.classification.evidential:fit_evidential",
             ),
             Probe(

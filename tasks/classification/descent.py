@@ -69,7 +69,7 @@ def descend(
         cosine = 0.5 * (1 + math.cos(math.pi * step / steps))
         optimiser.param_groups[0]["lr"] = cosine
         for part, slope in zip(parts, slopes, strict=True):
-            part.grad = slope
+            part.grad = slope.contiguous()  # the fused step reads it in the part's own layout
         for part in parts[:-1]:
             part.mul_(1 - cosine * weight_decay * rates)
         optimiser.step()

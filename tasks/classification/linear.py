@@ -56,6 +56,11 @@ class Heads:
     weight: Tensor
     bias: Tensor
 
+    @property
+    def trainable(self) -> int:
+        """Number of parameters of one head."""
+        return self.bias[0, 0].numel() + self.weight[0, 0].numel()
+
     def logits(self, features: Tensor, repetition: int) -> Tensor:
         """Logits [L, N, C] of one repetition's heads for features [N, D]."""
         weight = self.weight[repetition]

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,17 @@ from omnibench.task import Outcome
 from .cases import Cases, cases_of, validation_macro_f1
 from .embeddings import embeddings
 from .knn import as_logits, vote_shares
-from .linear import GROUP, Seeds, Slope, as_targets, sigmoid_slope, softmax_slope, train_heads
+from .linear import (
+    GROUP,
+    Heads,
+    Seeds,
+    Slope,
+    as_targets,
+    sigmoid_slope,
+    softmax_slope,
+    train_heads,
+)
+from .members import train_member_heads
 from .recipes import KnnRecipe, LinearRecipe
 from .refusals import nothing_to_choose_by
 from .training_sets import training_sets
@@ -121,7 +132,10 @@ def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Contex
 def fit_head(
     unit: Unit, features: UnitFeatures, cases: Cases, context: Context, head: Head
 ) -> Iterator[Fit]:
-    """Yield each repetition's fit of a linear layer on standardised embeddings."""
+    """Yield each repetition's fit of a linear layer on standardised embeddings.
+
+    Where a fused backbone has an attention over its members, that is trained with it.
+    """
     recipe = LinearRecipe.model_validate(unit.recipe)
     arrays = {name: torch.from_numpy(array) for name, array in features.arrays.items()}
     arrays = {name: array.to(context.device) for name, array in arrays.items()}
@@ -130,6 +144,9 @@ def fit_head(
     if recipe.budget == "steps":
         whole = cases.subset(unit, 0).whole
         steps = recipe.epochs * math.ceil(whole / recipe.batch)
+    train: Callable[..., Heads] = train_heads
+    if unit.backbone.attends_to_members:
+        train = partial(train_member_heads, widths=features.members)
     for group in sorted({k // GROUP for k in unit.repetitions}):
         members = range(group * GROUP, (group + 1) * GROUP)
         subsets = [cases.subset(unit, k) for k in members]
@@ -139,7 +156,7 @@ def fit_head(
             batch = min(recipe.batch, part.rows.shape[1])
             made = steps or recipe.epochs * math.ceil(part.rows.shape[1] / batch)
             repetitions = [members[slot] for slot in part.slots]
-            heads = train_heads(
+            heads = train(
                 part.features,
                 part.targets,
                 recipe.rates,
@@ -167,7 +184,7 @@ def fit_head(
                     subset,
                     {name: head.logits(own).numpy() for name, own in chosen.items()},
                     {"lr": recipe.rates[best], **quality},
-                    targets.shape[1] * (features.width + 1),
+                    heads.trainable,
                     {"batch_used": batch, "steps": made},
                     {
                         _stored_as(split, name): array.numpy()

@@ -64,6 +64,7 @@ class VolumesTask(Task):
                 varies="head seed",
                 recipes={"small": PROBE},
                 frozen_kind="embed",
+                attends_to_members=True,
                 fit=f"omnibench.tasks.volumes.statistics:fit_{name}",
             )
             for name, trains in STATISTICS.items()

@@ -9,6 +9,7 @@ IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
 Channels = tuple[float, float, float]
+Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SPLITS = ("train", "val", "test")
 SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record", "fuse")
@@ -205,6 +206,7 @@ class DatasetCard(Card):
             the file tells.
         channels: 1 (grey) or 3 (RGB); None where only the file tells.
         resolution: side of the images in pixels, where they all have one.
+        pixel_spacing: mm from row to row and from column to column, where it is that of all images.
         splits: official number of cases of train, val and test: of images, or of studies where a
             case has several images.
         images_per_study: about how many images a study has; None where a case is one image.
@@ -233,6 +235,7 @@ class DatasetCard(Card):
     mask_classes: tuple[str, ...] = ()
     channels: Literal[1, 3] | None = None
     resolution: int | None = None
+    pixel_spacing: tuple[Millimetres, Millimetres] | None = None
     splits: dict[str, int] = Field(default_factory=dict)
     images_per_study: Annotated[float, Field(gt=0)] | None = None
     views: tuple[Identifier, ...] = ()

@@ -54,6 +54,7 @@ CARD = register_dataset(
         mask_classes=("background", "grey matter", "white matter"),
         channels=1,
         resolution=SIZE,
+        pixel_spacing=(1.0, 1.0),
         splits={
             split: sum(length for name, length in BLOCKS if name == split)
             for split in ("train", "val", "test")

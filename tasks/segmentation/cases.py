@@ -22,6 +22,8 @@ from omnibench.views import Corrupted
 from .counts import Masks, counts_of
 from .distances import surface_distances
 from .refusals import untrained_class
+from .shape import mask_arrays, shape_arrays
+from .surfels import Spacing
 
 BLOCK = 64
 HELD = 256 << 20  # bytes of masks of the size of scoring that are read once for all epochs
@@ -37,12 +39,15 @@ class Cases:
         trained: side of the masks that the loss is taken on, the input size.
         scored: (H, W) of the masks that predictions are compared with; None for each file's own.
         void: whether pixels may be VOID: left out of the loss and of every metric.
+        shape, keep_masks: as of the recipe.
     """
 
     dataset: Dataset
     trained: int
     scored: tuple[int, int] | None
     void: bool = False
+    shape: bool = False
+    keep_masks: bool = False
     _held: dict[tuple[str, bytes], Masks] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
@@ -170,14 +175,38 @@ class Cases:
         return arrays | stored(self.dataset.splits["test"])
 
     def _compared(self, split: str, predict: Predict) -> dict[str, NDArray[Any]]:
-        """Return counts and distances of what is predicted of a split."""
-        counts, distances = [], []
+        """Return counts, distances and what else is asked for of what is predicted of a split."""
+        blocks: list[dict[str, NDArray[Any]]] = []
+        every: list[tuple[Masks, Masks]] = []
         for rows in self._blocks(split):
             masks, truth = predict(split, rows), self.truth(split, rows)
-            counts.append(counts_of(masks, truth, self.classes))
-            distances.append(surface_distances(masks, truth, self.classes))
-        hd95, nsd = (np.concatenate(values) for values in zip(*distances, strict=True))
-        return {"counts": np.concatenate(counts), "hd95": hd95, "nsd": nsd}
+            hd95, nsd = surface_distances(masks, truth, self.classes)
+            counts = counts_of(masks, truth, self.classes)
+            blocks.append({"counts": counts, "hd95": hd95, "nsd": nsd})
+            if self.shape:
+                spacings = self.spacings(split, rows)
+                blocks[-1] |= shape_arrays(masks, truth, self.classes, spacings)
+            if self.keep_masks:
+                every.append((masks, truth))
+        arrays = {name: np.concatenate([part[name] for part in blocks]) for name in blocks[0]}
+        if every:
+            predicted, truths = (
+                [m for masks in part for m in masks] for part in zip(*every, strict=True)
+            )
+            spacings = self.spacings(split, np.arange(self.count(split)))
+            arrays |= mask_arrays(predicted, truths, spacings)
+        return arrays
+
+    def spacings(self, split: str, rows: NDArray[np.int64]) -> list[Spacing] | None:
+        """Return the mm of each image's pixels at the size of scoring; None where not known."""
+        spacing = self.dataset.card.pixel_spacing
+        if spacing is None:
+            return None
+        if self.scored is None:
+            return [spacing] * len(rows)
+        height, width = _masks(self.dataset, split).shape[1:3]
+        scaled = spacing[0] * height / self.scored[0], spacing[1] * width / self.scored[1]
+        return [scaled] * len(rows)
 
     def _blocks(self, split: str) -> Iterator[NDArray[np.int64]]:
         rows = np.arange(self.count(split))

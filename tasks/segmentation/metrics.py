@@ -1,7 +1,8 @@
 """Segmentation metrics from stored predictions, in numpy. Overlaps are fractions of 1.
 
 Predictions hold `test_counts` [N, C, 4] (see `counts_of`; class 0 is the background) and, in newer
-records, `test_hd95` and `test_nsd` [N, C - 1] (see `surface_distances`). Of every class, with TP,
+records, `test_hd95` and `test_nsd` [N, C - 1] (see `surface_distances`), and where a recipe says
+`shape`, what `shape_arrays` gives. Of every class, with TP,
 FP, FN, TN in pixels: `miou` = TP / (TP + FP + FN); `dice` = 2 TP / (2 TP + FP + FN); `precision`
 = TP / (TP + FP); `recall` = TP / (TP + FN); `specificity` = TN / (TN + FP); `f1`, the harmonic mean
 of precision and recall, is Dice by identity. What differs between definitions is what the
@@ -17,10 +18,14 @@ from numpy.typing import NDArray
 
 from omnibench.task import Chance, Metric, Predictions, metrics_of_pass
 
+from .centreline import CENTRELINE
+from .shape import measured
+
 Counts = NDArray[np.integer[Any]]
 Floats = NDArray[np.float64]
 OMNIRAD_BATCH = 16
 OVERLAPS = ("dice", "miou", "precision", "recall", "specificity", "f1")
+BETTI = ("b0", "b1")
 GUESSED = ("dice", "miou", "f1")  # a guess that fills the image has a recall of 1
 
 
@@ -60,6 +65,22 @@ def per_image_distance(name: str, predictions: Predictions) -> dict[str, Floats]
     """
     stored = predictions.get(f"test_{name}")
     return {} if stored is None else {name: stored.mean(axis=1, dtype=np.float64)}
+
+
+def per_image_shape(
+    array: str, names: Sequence[str], predictions: Predictions
+) -> dict[str, Floats]:
+    """Per image [N], the mean over foreground classes of what `shape_arrays` measured.
+
+    Args:
+        array: [N, C - 1], or [N, C - 1, M] of M names; nothing where it is neither stored nor to be
+            had of stored masks.
+    """
+    values = measured(predictions, array)
+    if values is None:
+        return {}
+    means = values.reshape(*values.shape[:2], -1).mean(axis=1, dtype=np.float64)
+    return dict(zip(names, means.T, strict=True))
 
 
 def dataset(predictions: Predictions) -> dict[str, float]:
@@ -157,6 +178,14 @@ def _over_images(
     return metrics_of_pass(definition, names, compute, per_case=per_case, **facts)
 
 
+def _of_shape(
+    definition: str, array: str, names: Sequence[str], **facts: Any
+) -> tuple[Metric, ...]:
+    """Return the metrics of an array of `shape_arrays`; all get a table, or those named."""
+    per_case = partial(per_image_shape, array, names)
+    return _over_images(definition, per_case, names, **{"reported": names, **facts})
+
+
 METRICS = (
     *_over_images("per-image-foreground", per_image_foreground, reported=("dice", "miou")),
     *_over_images(
@@ -173,4 +202,8 @@ METRICS = (
         "omnirad-batch16", OVERLAPS, omnirad_batch16, chance=partial(of_one_class, omnirad_batch16)
     ),
     *_over_images("nsd-2px", partial(per_image_distance, "nsd"), ("nsd",)),
+    *_of_shape("cldice", "cldice", ("cldice",)),
+    *_of_shape("centreline", "centreline", CENTRELINE, reported=("f1-2px",)),
+    *_of_shape("betti-error", "betti", BETTI, unit="count", down=BETTI),
+    *_of_shape("nsd-surfel-1mm", "surfel", ("nsd",)),
 )

@@ -12,9 +12,14 @@ class SegmentationRecipe(TrainingRecipe):
         score_at: the size at which predicted and true masks are compared: `input`, logits enlarged
             to the input size; `stride8`, where the decoder's logits are (an eighth of it);
             `native`, logits enlarged to the dataset's own masks.
+        shape: also measure centrelines, topology and, where pixels have a size in mm, contours.
+        keep_masks: store predicted and true masks of the test images at the size of scoring, so
+            that a record can be rescored by what is not measured yet.
     """
 
     score_at: Literal["input", "stride8", "native"] = "input"
+    shape: bool = False
+    keep_masks: bool = False
 
 
 SMALL = SegmentationRecipe(

@@ -5,6 +5,7 @@ each as long as the contour that the four pixels enclose there. Matches DeepMind
 surface-distance, and MONAI's `compute_surface_dice(use_subvoxels=True)`.
 """
 
+from collections.abc import Sequence
 from math import hypot
 from typing import Any, TypeAlias
 
@@ -21,7 +22,11 @@ Spacing = tuple[float, float]  # mm from row to row, and from column to column
 
 
 def surfel_dice(
-    predicted: Masks, truth: Masks, classes: int, spacings: list[Spacing], tolerance: float = 1.0
+    predicted: Masks,
+    truth: Masks,
+    classes: int,
+    spacings: Sequence[Spacing],
+    tolerance: float = 1.0,
 ) -> NDArray[np.float32]:
     """Return the share of contours within a tolerance, [N, C - 1], of every image and class.
 

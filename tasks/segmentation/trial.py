@@ -3,7 +3,7 @@
 import functools
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     dataset = load_once(unit.dataset, context.data, unit.sources["dataset"], recipe.input_size)
     views = [view for view in unit.views if isinstance(view, Corrupted)]
     cases = Cases.from_dataset(dataset, recipe.input_size, recipe.score_at, recipe.limit, views)
+    cases = replace(cases, shape=recipe.shape, keep_masks=recipe.keep_masks)
     frozen = isinstance(adaptation, OnFrozenMaps)
     head: type[Head] = import_attribute(
         adaptation.head if isinstance(adaptation, OnFrozenMaps) else UNET

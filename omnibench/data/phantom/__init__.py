@@ -104,3 +104,21 @@ register_dataset(
         "say nothing of clinical worth.",
     )
 )
+
+VESSELS_CARD = register_dataset(
+    DatasetCard(
+        id="phantom-vessels",
+        reader="omnibench.data.phantom.vessels:read",
+        tasks=("segmentation", "pretraining"),
+        modality="angiogram (generated)",
+        mask_classes=("background", "vessel"),
+        channels=1,
+        resolution=96,
+        pixel_spacing=(0.5, 0.5),
+        splits={"train": 240, "val": 60, "test": 120},
+        primary={"segmentation": "dice"},
+        licence="Apache-2.0",
+        version=1,
+        note="Generated trees of vessels: its scores say nothing of clinical worth.",
+    )
+)

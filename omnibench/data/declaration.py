@@ -5,6 +5,7 @@
     labels: multi-class            # or binary, multi-label, ordinal
     mask_values: {0: background, 1: lesion, 255: lesion}
     ignore: [254]                  # left out of the loss and of every metric
+    pixel_spacing: [0.7, 0.7]      # mm from row to row and column to column, for surfaces in mm
     columns: [sex, age, site]      # for subgroups in a report, as `columns` says
     window: [40, 400]              # of values that are no grey levels, as `window` says
     split_seed: 1                  # of splits that are drawn, as `study_table` says
@@ -28,7 +29,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from omnibench.cards import DatasetCard, Identifier
+from omnibench.cards import DatasetCard, Identifier, Millimetres
 from omnibench.errors import DataError, RequestError
 from omnibench.validation import validate
 from omnibench.window import Window
@@ -45,7 +46,6 @@ VALUE = re.compile(r"(\d{1,3})(?:\.\.(\d{1,3}))?|#[0-9a-f]{6}")
 Colour = tuple[int, int, int]
 Plane = Literal["sagittal", "coronal", "axial"]
 PLANES: tuple[Plane, ...] = get_args(Plane)  # by the axis that slices follow each other on
-Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 def _mask_value(given: Any) -> str:
@@ -73,6 +73,7 @@ class Declaration(BaseModel):
         labels: how a label reads; see `DatasetCard.labels`.
         mask_values: mask value -> name of its class; several values may be one class.
         ignore: mask values of pixels that are left out of the loss and of every metric.
+        pixel_spacing: mm from row to row and from column to column of every mask.
         columns: names of what is read of each image for comparisons of subgroups.
         window: what stored values are seen through.
         split_seed: of splits that are drawn.
@@ -88,6 +89,7 @@ class Declaration(BaseModel):
     labels: Literal["binary", "multi-class", "multi-label", "ordinal"] | None = None
     mask_values: dict[MaskValue, str] = Field(default_factory=dict)
     ignore: tuple[MaskValue, ...] = ()
+    pixel_spacing: tuple[Millimetres, Millimetres] | None = None
     columns: tuple[str, ...] = ()
     window: Window | None = None
     split_seed: Annotated[int, Field(ge=0)] = 0

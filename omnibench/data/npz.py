@@ -63,7 +63,9 @@ def card_of(path: Path) -> DatasetCard:
             labels = _labels(archive, layout, layout.labels, declared)
             kind, classes = infer(labels, str(path), declared)
         _columns(archive, layout)  # refused before a run
-    used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore"] * bool(layout.masks)
+    used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore", "pixel_spacing"] * bool(
+        layout.masks
+    )
     refuse_unused(path, used)
     return local_card(
         "npz",
@@ -79,6 +81,7 @@ def card_of(path: Path) -> DatasetCard:
         else {},
         channels=layout.channels,
         resolution=layout.resolution,
+        pixel_spacing=read_declaration(path).pixel_spacing,
         splits=layout.counts,
         images_per_study=layout.slices,
         noisy_labels=bool(layout.noisy),
@@ -266,5 +269,5 @@ READER = Reader(
     card_of,
     read,
     unpacked_bytes=unpacked_bytes,
-    declares=("labels", "mask_values", "ignore"),
+    declares=("labels", "mask_values", "ignore", "pixel_spacing"),
 )

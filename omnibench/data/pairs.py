@@ -43,14 +43,15 @@ def card_of(path: Path) -> DatasetCard:
     Raises:
         DataError: as `pairs_of` and `table_columns`.
     """
-    pairs = pairs_of(path)
-    table_columns(path, read_declaration(path).columns, pairs.images)  # refused before a run
+    pairs, declared = pairs_of(path), read_declaration(path)
+    table_columns(path, declared.columns, pairs.images)  # refused before a run
     return local_card(
         "pairs",
         path,
         tasks=("segmentation",),
         splits={split: len(files) for split, files in pairs.images.items()},
         primary={"segmentation": "dice"},
+        pixel_spacing=declared.pixel_spacing,
     )
 
 
@@ -221,5 +222,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
-    declares=("mask_values", "ignore", "columns"),
+    declares=("mask_values", "ignore", "pixel_spacing", "columns"),
 )

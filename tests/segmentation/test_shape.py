@@ -1,12 +1,15 @@
 """What a cell measures of shape where its recipe asks, and what kept masks give back."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from omnibench.catalogue import tasks
+from omnibench.data.npz import card_of
+from omnibench.errors import DataError
 from omnibench.scoring import score, values_per_case
 from omnibench.task import Outcome
 from omnibench.tasks.segmentation.centreline import centreline_dice
@@ -81,3 +84,18 @@ def test_contours_are_measured_in_the_millimetres_of_the_size_of_scoring(make: A
     # Masks of 48 pixels of 0.5 mm are scored at 64 pixels.
     assert own.predictions["test_spacing"].tolist() == [[0.375, 0.375]] * 9
     assert own.metrics["nsd-surfel-1mm/nsd"] is not None
+
+
+def test_a_declared_size_of_pixels_is_on_the_card_and_none_of_zero(tmp_path: Path) -> None:
+    masks = np.zeros((3, 8, 8), np.uint8)
+    masks[:, 2:5, 2:5] = 1
+    arrays = {f"{s}_{n}": masks for s in ("train", "val", "test") for n in ("images", "label")}
+    np.savez(tmp_path / "own.npz", **arrays)
+    plain = card_of(tmp_path / "own.npz")
+    declaration = tmp_path / "own.yaml"
+    declaration.write_text("pixel_spacing: [0.7, 0.5]\n")
+    assert plain.pixel_spacing is None
+    assert card_of(tmp_path / "own.npz").pixel_spacing == (0.7, 0.5)
+    declaration.write_text("pixel_spacing: [0.7, 0]\n")
+    with pytest.raises(DataError, match="greater than 0"):
+        card_of(tmp_path / "own.npz")

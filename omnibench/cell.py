@@ -59,6 +59,7 @@ class Unit:
         after: units whose records it needs, such as the pretraining of its backbone.
         labels: its label budget, "10%" or "4/class": which of the training images it may use.
         views: what else it is tested on than the test images of its dataset.
+        further_views: views of the test images that its adaptation has by its options.
         leaves_backbone: whether its cells keep the weights of their trained backbone for others;
             its `short` ends in LEAVES then.
         mix: which share of its images is of low quality; None where nothing is said of quality.
@@ -83,6 +84,7 @@ class Unit:
     views: tuple[View, ...] = ()
     mix: Mix | None = None
     leaves_backbone: bool = False
+    further_views: tuple[str, ...] = ()
 
     @functools.cached_property
     def name(self) -> str:
@@ -111,10 +113,11 @@ class Unit:
 
     @property
     def view_names(self) -> tuple[str, ...]:
-        """Return what stands behind an "@" in its metrics: decodings, views, shares of a mix."""
+        """Return what stands behind an "@" in its metrics: decodings, views, a mix's shares."""
         shares = () if self.mix is None else self.mix.test
         lows = (f"{LOW}-q{share_name(share)}" for share in shares)
-        return (*self.decodings, *(view.name for view in self.views), *lows)
+        tested = (view.name for view in self.views)
+        return (*self.decodings, *tested, *self.further_views, *lows)
 
     def on(self, view: External) -> "Unit":
         """Return a unit of the dataset of a view, whose images have the same features there."""

@@ -161,6 +161,7 @@ def entry_units(
             "suite_seed": seed,
             "repetitions": tuple(range(1 if once else entry.repetitions or repetitions)),
             "decodings": decodings,
+            "further_views": adaptation.further_views,
             "deciding": {
                 "version": task.version,
                 **adaptation.deciding(options, name, recipe, decodings),
@@ -173,7 +174,7 @@ def entry_units(
         except RequestError as error:
             raise RequestError(f"{where}.datasets[{index}]: {error}") from None
         # Pretraining leaves labels alone, so that every dataset serves it.
-        if dataset.tasks and task.name not in dataset.tasks and not task.makes_backbones:
+        if dataset.tasks and not task.judged_on(dataset) and not task.makes_backbones:
             raise RequestError(
                 f"{where}.datasets[{index}]: '{reference}' serves {', '.join(dataset.tasks)}, "
                 f"not {task.name}"

@@ -29,7 +29,8 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
         return ()
     # Of a pool without val and test, which is read image by image, and of a dataset that is asked
     # for its images alone, nothing but their number counts.
-    whole = unit.task in unit.dataset.tasks and "val" in unit.dataset.splits
+    task = tasks.get(unit.task)
+    whole = task.judged_on(unit.dataset) and "val" in unit.dataset.splits
     refusal, facts = sources.survey_of(unit.dataset) if whole else ("", {})
     if refusal:
         return (refusal,)
@@ -47,7 +48,6 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
         declared = declaration_of(unit.dataset).columns  # these are no part of the identity
         if QUALITY not in facts.get("columns", ()) or QUALITY in declared:
             return (f"{unit.dataset.id}: {no_scores()}",)
-    task = tasks.get(unit.task)
     try:
         reasons = [*_of_batch(unit, task), *task.refusals(unit, facts)]
     except OmnibenchError:

@@ -74,6 +74,8 @@ class Adaptation:
         options: the model its options are validated against.
         changed_since_1: whether what it computes on a backbone is other than what records of schema
             1 hold, so that they are not taken over.
+        further_views: what stands behind an "@" in the names of arrays that it predicts of its own
+            beside those of the test cases, of the same cases.
         variants: (option, value) -> what it is under that value, where that has another recipe,
             varies otherwise, or needs something else of a backbone.
     """
@@ -96,6 +98,7 @@ class Adaptation:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Needs | None = None
     attach: "Attach | str | None" = None
+    further_views: tuple[str, ...] = ()
     variants: "Mapping[tuple[str, Any], Adaptation]" = field(default_factory=dict)
 
     def under(self, options: Mapping[str, Any]) -> "Adaptation":
@@ -297,6 +300,10 @@ class Task:
     makes_backbones: bool = False
     budgets: ClassVar[frozenset[Kind]] = frozenset()
     views: ClassVar[frozenset[ViewKind]] = frozenset()
+
+    def judged_on(self, dataset: "DatasetCard") -> bool:
+        """Return whether a dataset has the targets that this task needs, as its card says."""
+        return self.name in dataset.tasks
 
     def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
         """Yield what looks wrong in a unit's records, for the report's head; in few words.

@@ -256,7 +256,7 @@ def _external(
         raise RequestError(f"{where}.dataset: {error}") from None
     if other.id == dataset.id:
         raise RequestError(f"{where}.dataset: '{other.id}' is what the block is trained on")
-    if other.tasks and task.name not in other.tasks:
+    if other.tasks and not task.judged_on(other):
         raise RequestError(
             f"{where}.dataset: '{other.id}' serves {', '.join(other.tasks)}, not {task.name}"
         )

@@ -24,17 +24,51 @@ REACH = 5.0
 
 
 @dataclass(frozen=True)
+class Axis:
+    """Bilinear interpolation along an axis, as torch's with `align_corners=False`.
+
+    These products are too small for the threads of a matrix library, which wait for each other.
+
+    Attributes:
+        below, above: [new] the samples on both sides of each place.
+        share: [new] what the sample above weighs; the one below weighs the rest.
+    """
+
+    below: NDArray[np.int64]
+    above: NDArray[np.int64]
+    share: Floats
+
+    @classmethod
+    def from_lengths(cls, new: int, old: int) -> "Axis":
+        """Return the places of `new` samples among `old` ones."""
+        places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
+        below = places.astype(np.int64)
+        return cls(below, np.minimum(below + 1, old - 1), (places - below).astype(np.float32))
+
+    def interpolated(self, samples: Floats) -> Floats:
+        """Return [..., new] of samples [..., old]."""
+        below = samples[..., self.below]
+        values: Floats = below + (samples[..., self.above] - below) * self.share
+        return values
+
+    def weights(self, places: slice, old: int) -> Floats:
+        """Return [old], what each sample weighs in the sum over some places."""
+        below = np.bincount(self.below[places], 1 - self.share[places], old)
+        return (below + np.bincount(self.above[places], self.share[places], old)).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Features:
     """The features of an image on a grid, and the way from the grid to its pixels.
 
     Attributes:
-        grid: [h * w, D], each of length 1, or 0 where there is nothing to tell.
-        rows: [H, h] and columns: [W, w], the weights of bilinear interpolation.
+        grid: [h, w, D], each of length 1, or 0 where there is nothing to tell.
+        rows, columns: of the H x W pixels among the grid's.
     """
 
     grid: Floats
-    rows: Floats
-    columns: Floats
+    rows: Axis
+    columns: Axis
 
     @classmethod
     def from_maps(cls, maps: Sequence[Floats], size: tuple[int, int]) -> "Features":
@@ -42,55 +76,50 @@ class Features:
 
         Each level weighs the same in the cosine.
         """
-        height, width = maps[0].shape[1:]
+        finest = maps[0].shape[1:]
         levels = []
         for level in maps:
-            own = level.reshape(len(level), -1)
-            own = own - own.mean(axis=1, keepdims=True)
-            own /= own.std(axis=1, keepdims=True) + EPSILON
+            own = level - level.mean(axis=(1, 2), keepdims=True)
+            own /= own.std(axis=(1, 2), keepdims=True) + EPSILON
             own /= np.linalg.norm(own, axis=0) + EPSILON
-            rows, columns = weights(height, level.shape[1]), weights(width, level.shape[2])
-            levels.append((rows @ own.reshape(level.shape) @ columns.T).reshape(len(level), -1))
+            levels.append(_resized(own, *map(Axis.from_lengths, finest, level.shape[1:])))
         joined = np.concatenate(levels)
         joined /= np.linalg.norm(joined, axis=0) + EPSILON
-        grid = np.ascontiguousarray(joined.T)
-        return cls(grid, weights(size[0], height), weights(size[1], width))
+        grid = np.ascontiguousarray(joined.transpose(1, 2, 0))
+        return cls(grid, *map(Axis.from_lengths, size, finest))
 
     @property
     def size(self) -> tuple[int, int]:
         """Return (H, W) of the image's pixels."""
-        return len(self.rows), len(self.columns)
+        return len(self.rows.share), len(self.columns.share)
 
-    def mean(self, pixels: NDArray[np.float32]) -> Floats:
-        """Return the mean feature [D] of pixels that weigh [H, W], of length 1, or 0 of none."""
-        shares = self.rows.T @ pixels @ self.columns
-        return _unit(shares.ravel() @ self.grid)
+    def mean(self, box: Box) -> Floats:
+        """Return the mean feature [D] of the pixels in a box, of length 1."""
+        return _unit(np.einsum("hw,hwd->d", self._weights(box), self.grid))
+
+    def mean_outside(self, box: Box) -> Floats:
+        """Return the mean feature [D] of the pixels outside of a box; 0 where there are none."""
+        everywhere = self._weights((slice(None), slice(None)))
+        return _unit(np.einsum("hw,hwd->d", everywhere - self._weights(box), self.grid))
 
     def at(self, click: Click) -> Floats:
         """Return the feature [D] at a pixel, of length 1."""
-        shares = np.outer(self.rows[click.row], self.columns[click.column]).ravel()
-        near = np.flatnonzero(shares)
-        return _unit(shares[near] @ self.grid[near])
+        pixel = slice(click.row, click.row + 1), slice(click.column, click.column + 1)
+        return self.mean(pixel)
 
     def cosines(self, feature: Floats) -> Floats:
         """Return the cosine of a feature with that of every pixel, [H, W]."""
-        grid = (self.grid @ feature).reshape(self.rows.shape[1], self.columns.shape[1])
-        cosines: Floats = self.rows @ grid @ self.columns.T
-        return cosines
+        return _resized(np.einsum("hwd,d->hw", self.grid, feature), self.rows, self.columns)
+
+    def _weights(self, box: Box) -> Floats:
+        height, width = self.grid.shape[:2]
+        return np.outer(self.rows.weights(box[0], height), self.columns.weights(box[1], width))
 
 
-def weights(new: int, old: int) -> Floats:
-    """Return what bilinear interpolation weighs `old` samples by at each of `new`: [new, old].
-
-    As torch's `interpolate(mode="bilinear", align_corners=False)`.
-    """
-    places = np.clip((np.arange(new) + 0.5) * old / new - 0.5, 0, old - 1)
-    below = np.floor(places).astype(np.int64)
-    share = places - below
-    matrix = np.zeros((new, old), np.float32)
-    matrix[np.arange(new), below] = 1 - share
-    matrix[np.arange(new), np.minimum(below + 1, old - 1)] += share
-    return matrix
+def _resized(samples: Floats, rows: Axis, columns: Axis) -> Floats:
+    """Return [..., H, W] of samples [..., h, w]."""
+    between = rows.interpolated(samples.swapaxes(-1, -2)).swapaxes(-1, -2)
+    return columns.interpolated(between)
 
 
 def _unit(feature: NDArray[np.floating[Any]]) -> Floats:
@@ -116,15 +145,13 @@ class NearestClicks:
         height, width = features.size
         self.places = np.ogrid[:height, :width]
         self.diagonal = np.hypot(height, width)
-        within = np.ones(features.size, np.float32)
-        self.positive = np.full_like(within, -np.inf)
-        self.negative = np.zeros_like(within)
+        self.within = np.full(features.size, box is None)
+        self.positive = np.full(features.size, -np.inf, np.float32)
+        self.negative = np.zeros(features.size, np.float32)
         if box is not None:
-            within[:] = 0
-            within[box] = 1
-            self.positive = features.cosines(features.mean(within))
-            self.negative = features.cosines(features.mean(1 - within))
-        self.within = within > 0
+            self.within[box] = True
+            self.positive = features.cosines(features.mean(box))
+            self.negative = features.cosines(features.mean_outside(box))
 
     def start(self) -> Bits:
         """Return the mask that the box alone gives; an empty one without it."""

@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from omnibench.tasks.interactive.knn import REACH, Features, NearestClicks, weights
+from omnibench.tasks.interactive.knn import REACH, Axis, Features, NearestClicks
 from omnibench.tasks.interactive.simulators import Click
 
 SIZE = (24, 20)
@@ -16,10 +16,13 @@ def random_maps(seed: int = 0) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize(("new", "old"), [(24, 6), (20, 3), (5, 5), (7, 1), (6, 3)])
-def test_weights_interpolate_as_torch_does(new: int, old: int) -> None:
+def test_an_axis_interpolates_as_torch_does(new: int, old: int) -> None:
     line = torch.randn(1, 1, old, 1, generator=torch.Generator().manual_seed(0))
     expected = functional.interpolate(line, (new, 1), mode="bilinear")[0, 0, :, 0]
-    assert weights(new, old) @ line[0, 0, :, 0].numpy() == pytest.approx(expected.numpy(), abs=1e-6)
+    axis, samples = Axis.from_lengths(new, old), line[0, 0, :, 0].numpy()
+    assert axis.interpolated(samples) == pytest.approx(expected.numpy(), abs=1e-6)
+    some = slice(1, new - 1)
+    assert axis.weights(some, old) @ samples == pytest.approx(float(expected[some].sum()), abs=1e-5)
 
 
 def reference(maps: list[np.ndarray]) -> torch.Tensor:
@@ -37,7 +40,7 @@ def test_features_are_the_levels_standardised_and_joined() -> None:
     maps = random_maps()
     expected = reference(maps)
     features = Features.from_maps(maps, SIZE)
-    assert features.grid.T.reshape(expected.shape) == pytest.approx(expected.numpy(), abs=1e-4)
+    assert features.grid.transpose(2, 0, 1) == pytest.approx(expected.numpy(), abs=1e-4)
     # A backbone whose every feature points one way says the same once that is taken away.
     shifted = Features.from_maps([level + 100 for level in maps], SIZE)
     assert shifted.grid == pytest.approx(features.grid, abs=1e-3)

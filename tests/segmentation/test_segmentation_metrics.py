@@ -201,9 +201,16 @@ def test_the_primary_comes_first_and_distances_name_their_direction() -> None:
         "per-image-foreground/dice",
         "per-image-foreground/miou",
         "hd95-max-directed/hd95",
+        "cldice/cldice",
+        "centreline/f1-2px",
+        "betti-error/b0",
+        "betti-error/b1",
+        "nsd-surfel-1mm/nsd",
     ]
     assert {m.id: (m.direction, m.unit) for m in METRICS if (m.direction, m.unit) != UP} == {
-        "hd95-max-directed/hd95": ("down", "pixels")
+        "hd95-max-directed/hd95": ("down", "pixels"),
+        "betti-error/b0": ("down", "count"),
+        "betti-error/b1": ("down", "count"),
     }
 
 

@@ -89,7 +89,9 @@ def test_contours_are_measured_in_the_millimetres_of_the_size_of_scoring(make: A
 def test_a_declared_size_of_pixels_is_on_the_card_and_none_of_zero(tmp_path: Path) -> None:
     masks = np.zeros((3, 8, 8), np.uint8)
     masks[:, 2:5, 2:5] = 1
-    arrays = {f"{s}_{n}": masks for s in ("train", "val", "test") for n in ("images", "label")}
+    arrays: dict[str, Any] = {
+        f"{s}_{n}": masks for s in ("train", "val", "test") for n in ("images", "label")
+    }
     np.savez(tmp_path / "own.npz", **arrays)
     plain = card_of(tmp_path / "own.npz")
     declaration = tmp_path / "own.yaml"

@@ -122,7 +122,7 @@ def test_impulses_have_the_shares_of_skimage_and_only_grow() -> None:
     assert (before == 100).all()
     for level in (0.01, 0.09, 0.17):
         after = noise.with_impulses(grey, level, field)
-        peers = random_noise(np.full((3, 200, 200), 0.4), "s&p", amount=level, rng=2)  # type: ignore[no-untyped-call]
+        peers = random_noise(np.full((3, 200, 200), 0.4), "s&p", amount=level, rng=2)
         for value, peer in ((0, 0.0), (255, 1.0)):
             share, expected = (after == value).mean(), (peers == peer).mean()
             assert share == pytest.approx(level / 2, rel=0.1)

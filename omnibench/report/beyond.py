@@ -8,6 +8,7 @@ from omnibench.report import corruption_tables, mix_tables
 from omnibench.report.corruptions import CorruptedDataset, corrupted_datasets
 from omnibench.report.delimited import to_csv
 from omnibench.report.external import external_tables
+from omnibench.report.further import further_tables
 from omnibench.report.mixes import MixedDataset, mixed_datasets
 from omnibench.report.table import Table
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Beyond:
-    """Corrupted test images, mixes of qualities and other datasets, each by dataset.
+    """Corrupted test images, mixes of qualities, other datasets and other views, each by dataset.
 
     Attributes:
-        tables: of all three.
+        tables: of all four.
     """
 
     corrupted: Sequence[CorruptedDataset]
@@ -35,6 +36,7 @@ class Beyond:
             *map(corruption_tables.corruption_table, corrupted),
             *(table for made in mixed for table in mix_tables.mix_tables(made)),
             *external_tables(study),
+            *further_tables(study),
         ]
         return cls(corrupted, mixed, list(map(study.names.table, tables)))
 

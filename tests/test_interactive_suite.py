@@ -24,4 +24,16 @@ def test_it_runs_and_rescoring_changes_nothing(bench: Bench, tmp_path: Path) -> 
     status, _, err = bench("report", "interactive")
     assert status == 0, err
     page = (tmp_path / "results/reports/interactive/interactive.md").read_text()
-    assert "## Predicted again: mni152, noc-85" in page
+    table = page.partition("## Predicted again: mni152, noc-85")[2].partition("##")[0]
+    rows = [line.split(" | ") for line in table.splitlines() if "| component-centre |" in line]
+    by_backbone = {
+        record["spec"]["backbone"]: record["metrics"]
+        for record in records
+        if record["spec"]["options"]["against"] != "none" and record["spec"]["dataset"] == "mni152"
+    }
+    expected = {
+        round(values["interactive@component-centre/noc-85"] - values["interactive/noc-85"], 2)
+        for values in by_backbone.values()
+    }
+    assert len(rows) == 3
+    assert {float(row[5].split()[0].replace("\N{MINUS SIGN}", "-")) for row in rows} == expected

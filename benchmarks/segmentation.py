@@ -28,8 +28,9 @@ from omnibench.encoders.build import load_encoder
 from omnibench.encoders.maps import unit_maps
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.heads import UNet
+from omnibench.tasks.segmentation.on_maps import on_frozen
 from omnibench.tasks.segmentation.recipes import OMNIRAD
-from omnibench.tasks.segmentation.trial import SegmentationTrial, on_frozen
+from omnibench.tasks.segmentation.trial import SegmentationTrial
 
 CARD = BackboneCard(id="speed", source="random:vit_small_patch14_dinov2", pool="cls")
 SIZE, BATCH, STEPS = 448, 8, 2

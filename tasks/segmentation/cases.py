@@ -101,6 +101,11 @@ class Cases:
         """Number of classes, the background included."""
         return len(self.dataset.card.mask_classes)
 
+    @property
+    def outputs(self) -> int:
+        """How many numbers a head gives a pixel: a logit for each class."""
+        return self.classes
+
     def count(self, split: str) -> int:
         """Number of images of a split."""
         return len(self.dataset.splits[split])

@@ -1,17 +1,18 @@
 """What is trained on a backbone's maps: the study's decoder, or a linear layer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from omnibench.cell import Unit
+from omnibench.data import Dataset
+from omnibench.data.label_subset import Subset
 from omnibench.encoders.maps import UnitMaps
 from omnibench.errors import RequestError
 
-from .cases import Cases
 from .decoder import Decoder
 from .hybrid import BASE, SMALL, HybridEncoder
 from .prior import FusedPyramid
@@ -22,6 +23,28 @@ HEAD_STD = 0.01
 BLOCK = 64  # images that are read at a time
 
 Shapes = Sequence[tuple[int, int, int]]  # (D, h, w) of each level, finest first
+
+
+class MapCases(Protocol):
+    """The cases of a task whose model is a head on maps."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """Return the dataset whose images are read."""
+        ...
+
+    @property
+    def outputs(self) -> int:
+        """Return how many numbers a pixel is given."""
+        ...
+
+    def of(self, subset: Subset) -> Self:
+        """Return the cases with these images of the training and validation splits."""
+        ...
+
+    def count(self, split: str) -> int:
+        """Return the number of images of a split."""
+        ...
 
 
 class Head(nn.Module):
@@ -43,13 +66,13 @@ class Head(nn.Module):
 
     @classmethod
     def on_kept(
-        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+        cls, maps: UnitMaps, cases: MapCases, options: Mapping[str, Any]
     ) -> "Callable[[], Head]":
         """Return what draws a head on the kept maps of a frozen backbone."""
         raise NotImplementedError
 
     @classmethod
-    def on_live(cls, shapes: Shapes, tokens: bool, classes: int) -> "Head":
+    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> "Head":
         """Draw a head on the maps of a backbone that is trained."""
         raise NotImplementedError
 
@@ -59,14 +82,14 @@ class UNet(Head):
 
     takes_pixels = True
 
-    def __init__(self, shapes: Shapes, tokens: bool, classes: int, prior: str) -> None:
+    def __init__(self, shapes: Shapes, tokens: bool, outputs: int, prior: str) -> None:
         super().__init__()
         width = decoder_width(shapes[-1][0], tokens)
         scale = SMALL if width <= DEFAULT_WIDTH else BASE
         enlarge = (4, 2, 1) if tokens else (1, 1, 1)
         self.pyramid = FusedPyramid([shape[0] for shape in shapes], enlarge, width)
         self.encoder = HybridEncoder(width, scale)
-        self.decoder = Decoder(width, classes)
+        self.decoder = Decoder(width, outputs)
         self.pyramid.requires_grad_(prior == "trained")
         self.to(memory_format=torch.channels_last)  # bf16 convolutions are faster in it
 
@@ -86,13 +109,13 @@ class UNet(Head):
 
     @classmethod
     def on_kept(
-        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+        cls, maps: UnitMaps, cases: MapCases, options: Mapping[str, Any]
     ) -> Callable[[], Head]:
-        return lambda: cls(maps.shapes, maps.tokens, cases.classes, options["prior"])
+        return lambda: cls(maps.shapes, maps.tokens, cases.outputs, options["prior"])
 
     @classmethod
-    def on_live(cls, shapes: Shapes, tokens: bool, classes: int) -> Head:
-        return cls(shapes, tokens, classes, "trained")
+    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
+        return cls(shapes, tokens, outputs, "trained")
 
 
 def check_input_size(size: int) -> None:
@@ -110,10 +133,10 @@ class Linear(Head):
 
     takes_pixels = False
 
-    def __init__(self, mean: Tensor, std: Tensor, classes: int) -> None:
+    def __init__(self, mean: Tensor, std: Tensor, outputs: int) -> None:
         super().__init__()
         self.mean, self.std = nn.Buffer(mean.view(1, -1, 1, 1)), nn.Buffer(std.view(1, -1, 1, 1))
-        self.classify = nn.Conv2d(len(mean), classes, 1)
+        self.classify = nn.Conv2d(len(mean), outputs, 1)
         nn.init.normal_(self.classify.weight, std=HEAD_STD)
         nn.init.zeros_(self.classify.bias)  # type: ignore[arg-type]
 
@@ -123,10 +146,10 @@ class Linear(Head):
 
     @classmethod
     def on_kept(
-        cls, maps: UnitMaps, cases: Cases, options: Mapping[str, Any]
+        cls, maps: UnitMaps, cases: MapCases, options: Mapping[str, Any]
     ) -> Callable[[], Head]:
         mean, std = _moments(maps, cases.count("train"))
-        return lambda: cls(mean, std, cases.classes)
+        return lambda: cls(mean, std, cases.outputs)
 
 
 def _moments(maps: UnitMaps, count: int) -> tuple[Tensor, Tensor]:

@@ -13,9 +13,10 @@ from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.heads import Linear
+from omnibench.tasks.segmentation.on_maps import BATCH, Built
 from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
-from omnibench.tasks.segmentation.trial import BATCH, Built, SegmentationTrial
+from omnibench.tasks.segmentation.trial import SegmentationTrial
 from omnibench.training.job import Batch
 from tests.segmentation.conftest import array_of
 from tests.target_values import masks_of

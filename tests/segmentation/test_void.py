@@ -18,10 +18,11 @@ from omnibench.tasks.segmentation.cases import Cases
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.distances import surface_distances
 from omnibench.tasks.segmentation.heads import Linear
+from omnibench.tasks.segmentation.on_maps import Built
 from omnibench.tasks.segmentation.overlay import paint
 from omnibench.tasks.segmentation.recipes import LINEAR
 from omnibench.tasks.segmentation.segmenter import Segmenter
-from omnibench.tasks.segmentation.trial import Built, SegmentationTrial
+from omnibench.tasks.segmentation.trial import SegmentationTrial
 from omnibench.training.job import Batch
 
 SIDE, COUNT = 32, 6

@@ -9,6 +9,7 @@ IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
 Channels = tuple[float, float, float]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 SPLITS = ("train", "val", "test")
@@ -180,6 +181,34 @@ class BackboneCard(WeightsCard):
         return self.source == "fuse:attention"
 
 
+class MapFacts(BaseModel):
+    """What the numbers of a dataset's maps are.
+
+    Attributes:
+        unit: what they are in, such as "mm".
+        range: the least and the largest number that a map may hold: PSNR and SSIM are of it.
+        structure: a pixel above it is of the structure that a map shows; None where it shows none.
+        block: the side in pixels of the blocks whose means are all that an image shows of its map;
+            None where it is not made of it.
+        cutoff: an image is positive where the mean of its valid pixels lies above it; None for the
+            median of the training images' means.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    unit: Annotated[str, StringConstraints(min_length=1, max_length=30)]
+    range: tuple[Finite, Finite]
+    structure: Finite | None = None
+    block: Annotated[int, Field(gt=1)] | None = None
+    cutoff: Finite | None = None
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.range[0] >= self.range[1]:
+            raise ValueError("range: write the smaller number first, and a larger one behind it")
+        return self
+
+
 class DatasetCard(Card):
     """A dataset: what its images show, its classes, and where its files are.
 
@@ -207,6 +236,7 @@ class DatasetCard(Card):
         channels: 1 (grey) or 3 (RGB); None where only the file tells.
         resolution: side of the images in pixels, where they all have one.
         pixel_spacing: mm from row to row and from column to column, where it is that of all images.
+        maps: what its maps of numbers are, where it has some.
         splits: official number of cases of train, val and test: of images, or of studies where a
             case has several images.
         images_per_study: about how many images a study has; None where a case is one image.
@@ -236,6 +266,7 @@ class DatasetCard(Card):
     channels: Literal[1, 3] | None = None
     resolution: int | None = None
     pixel_spacing: tuple[Millimetres, Millimetres] | None = None
+    maps: MapFacts | None = None
     splits: dict[str, int] = Field(default_factory=dict)
     images_per_study: Annotated[float, Field(gt=0)] | None = None
     views: tuple[Identifier, ...] = ()

@@ -19,6 +19,7 @@ from omnibench.data import Dataset, Labels, Split, sources
 from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
 from omnibench.data.images import name_of
+from omnibench.data.maps import checked_maps
 from omnibench.data.masks import mask_shares
 from omnibench.data.overlaps import hashed_cases, identical_cases, shared_groups
 from omnibench.data.split import left_out_note
@@ -149,6 +150,8 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
     if looks:
         if any("masks" in split.targets for split in dataset.splits.values()):
             facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)
+        if any("maps" in split.targets for split in dataset.splits.values()):
+            checked_maps(dataset)
         warnings = [*_duplicates(dataset, facts), *warnings]
     return {"facts": facts, "warnings": warnings, "left_out": list(dataset.left_out)}
 

@@ -166,10 +166,13 @@ class Chance(NamedTuple):
     Attributes:
         value: as of the metric.
         guess: the guess, in words: "the most frequent class".
+        baselines: where this is the best of several answers that need no model, what each scores;
+            each has a row of its own.
     """
 
     value: float
     guess: str
+    baselines: Mapping[str, float] = {}
 
 
 @dataclass(frozen=True)

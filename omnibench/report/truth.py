@@ -61,17 +61,22 @@ def _chances(task: str, predictions: Mapping[str, Any]) -> dict[str, Chance]:
 
 
 def chance_rows(results: Results, truths: Truths, names: Names, further: int) -> Iterator[Row]:
-    """Yield the row of what a guess scores, one a dataset where rows are of several.
+    """Yield the row of what a guess or each baseline scores, of each dataset among several.
 
     Args:
         further: how many cells without a number follow the values.
     """
     datasets = dict.fromkeys(row.dataset for row in results.rows) if results.several else [""]
     for dataset in datasets:
-        cells = [_guess(results, column, dataset, truths) for column in results.columns]
-        if any(cell.value is not None for cell in cells):
+        chances = [_chance(results, column, dataset, truths) for column in results.columns]
+        baselines = dict.fromkeys(name for chance in chances if chance for name in chance.baselines)
+        for name in baselines or ([CHANCE] if any(chances) else []):
+            cells = [
+                _guess(chance, name, results.unit_of(column))
+                for column, chance in zip(results.columns, chances, strict=True)
+            ]
             labels = [Cell("") for _ in results.heads]
-            labels[results.heads.index("backbone")] = Cell(CHANCE)
+            labels[results.heads.index("backbone")] = Cell(name)
             if results.several:
                 labels[0] = Cell(names.dataset(dataset))
             yield Row((*labels, *cells, *(Cell(DASH) for _ in range(further))), CHANCE)
@@ -84,7 +89,7 @@ def chance_details(results: Results, truths: Truths, names: Names) -> Iterator[s
     for column in results.columns:
         for dataset in datasets:
             chance = _chance(results, column, dataset, truths)
-            if chance is not None:
+            if chance is not None and not chance.baselines:
                 head = names.dataset(column) if results.metric else column
                 guesses.setdefault(chance.guess, {})[head] = None
     if guesses:
@@ -99,9 +104,10 @@ def _chance(results: Results, column: str, dataset: str, truths: Truths) -> Chan
     return truth.chances.get(undecoded(results.score(column)))
 
 
-def _guess(results: Results, column: str, dataset: str, truths: Truths) -> Cell:
-    chance = _chance(results, column, dataset, truths)
-    if chance is None:
+def _guess(chance: Chance | None, name: str, unit: str) -> Cell:
+    """Return what a guess scores, or the baseline of this name."""
+    value = chance and (chance.baselines.get(name) if chance.baselines else chance.value)
+    if chance is None or value is None:
         return Cell(DASH, "absent")
-    text = number(chance.value, results.unit_of(column))
-    return Cell(text, "value", chance.value, details=(f"Chance: {chance.guess}.",))
+    details = (f"Chance: {chance.guess}.",) if name == CHANCE else (f"Baseline: {name}.",)
+    return Cell(number(value, unit), "value", value, details=details)

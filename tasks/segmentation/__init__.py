@@ -52,6 +52,11 @@ class OnFrozenMaps(Adaptation):
     head: str = UNET
 
 
+def is_decoded(adaptation: Adaptation) -> bool:
+    """Return whether the decoder stands on the maps, not another head."""
+    return not isinstance(adaptation, OnFrozenMaps) or adaptation.head == UNET
+
+
 class SegmentationTask(Task):
     """A class for every pixel."""
 
@@ -104,8 +109,7 @@ class SegmentationTask(Task):
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield an input size that the decoder refuses, and a class that no training mask shows."""
         adaptation = self.adaptations[unit.adaptation]
-        decoded = not isinstance(adaptation, OnFrozenMaps) or adaptation.head == UNET
-        if decoded and (refusal := size_refusal(unit.recipe["input_size"])):
+        if is_decoded(adaptation) and (refusal := size_refusal(unit.recipe["input_size"])):
             yield refusal
         for name in facts.get("untrained_masks", ())[:1]:
             yield untrained_class(name, unit.recipe["limit"])

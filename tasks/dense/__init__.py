@@ -1,0 +1,123 @@
+"""Dense targets: a number for every pixel, from a backbone's maps. No torch."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from omnibench.adapt import FULL
+from omnibench.catalogue import register_task
+from omnibench.samples import Beside, CaseAnswers
+from omnibench.task import Adaptation, Predictions, Task
+from omnibench.tasks.segmentation import DecoderOptions, OnFrozenMaps, is_decoded
+from omnibench.tasks.segmentation.refusals import size_refusal
+from omnibench.tasks.segmentation.width import decoder_flops
+
+from .metrics import GAINS, METRICS
+from .recipes import FULL as FULL_RECIPE
+from .recipes import LINEAR, SMALL
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from omnibench.cards import DatasetCard
+    from omnibench.cell import Unit
+    from omnibench.context import Context
+    from omnibench.training.trial import Trial
+
+
+class DenseTask(Task):
+    """A number for every pixel."""
+
+    name = "dense"
+    metrics = METRICS
+    views = frozenset({"corrupted images"})
+    budgets = frozenset({"share"})
+    own = {  # noqa: RUF012
+        adaptation.name: adaptation
+        for adaptation in (
+            OnFrozenMaps(
+                "decoder",
+                trains="a convolutional prior, a hybrid encoder and a U-shaped decoder on the "
+                "frozen backbone's maps",
+                varies="training seed",
+                recipes={"small": SMALL},
+                options=DecoderOptions,
+                frozen_kind="maps",
+                head_flops=decoder_flops,
+            ),
+            OnFrozenMaps(
+                "linear",
+                trains="a 1x1 convolution on the frozen, standardised last map",
+                varies="head seed",
+                recipes={"small": LINEAR},
+                frozen_kind="maps",
+                head="omnibench.tasks.segmentation.heads:Linear",
+            ),
+            replace(
+                FULL,
+                trains="the backbone, and what `decoder` trains",
+                recipes={"small": FULL_RECIPE},
+                live_kind="maps",
+                head_flops=decoder_flops,
+            ),
+        )
+    }
+    offers = frozenset({"module"})
+    live_kind = "maps"
+    recipes = {"small": FULL_RECIPE}  # noqa: RUF012
+    pictures = {  # noqa: RUF012
+        "maps": "Maps: test images from the smallest to the largest error; from left to right the "
+        "image, what is true, what was predicted, and the error, white at a quarter of the range"
+    }
+
+    def offered(self, adaptation: Adaptation) -> Adaptation:
+        """Return a registered adaptation with the recipes of this task, under the decoder."""
+        return replace(super().offered(adaptation), head_flops=decoder_flops)
+
+    def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield an input size that the decoder refuses, and a card that says nothing of maps."""
+        if is_decoded(self.adaptations[unit.adaptation]) and (
+            refusal := size_refusal(unit.recipe["input_size"])
+        ):
+            yield refusal
+        if unit.dataset.maps is None:
+            yield (
+                f"the card of {unit.dataset.id} does not say what its maps are in; give it "
+                "`maps`, their unit and range"
+            )
+
+    def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
+        """Yield the baselines that the model does not beat in every repetition."""
+        for name in GAINS:
+            parts = [
+                [record["metrics"].get(f"dense-gain/{name}{bound}") for record in records]
+                for bound in ("", "-low", "-high")
+            ]
+            if all(low is not None and low > 0 for low in parts[1]):
+                continue
+            mean, low, high = (np.mean([math.nan if v is None else v for v in p]) for p in parts)
+            bounds = "no interval" if np.isnan(low) else f"95 % interval {low:.3g} to {high:.3g}"
+            yield (
+                f"not shown to beat the baseline {name.removeprefix('over-')}, whose MAE is higher "
+                f"by {mean:.3g} ({bounds})"
+            )
+
+    def case_answers(
+        self, predictions: Predictions, dataset: "DatasetCard", beside: Beside
+    ) -> CaseAnswers:
+        """Return each test image's mean absolute error."""
+        from .samples import case_answers
+
+        return case_answers(predictions, dataset.maps.unit if dataset.maps else "")
+
+    def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
+        """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""
+        from .trial import prepare
+
+        return prepare(unit, context, self.adaptations[unit.adaptation])
+
+
+register_task(DenseTask())

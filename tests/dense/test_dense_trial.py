@@ -1,0 +1,119 @@
+import dataclasses
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch.nn import functional
+
+from omnibench.catalogue import tasks
+from omnibench.tasks.dense.cases import Cases
+from omnibench.tasks.dense.losses import gradient_loss, neighbours, pixel_loss
+from omnibench.tasks.dense.trial import DenseTrial
+from omnibench.training.job import Batch
+from omnibench.views import Corrupted
+
+from .conftest import CARD, read
+
+
+def outcome(unit: Any, context: Any) -> Any:
+    (outcome,) = tasks.get("dense").run(unit, context)
+    return outcome
+
+
+@pytest.mark.parametrize("adaptation", ["linear", "decoder", "full"])
+def test_every_adaptation_leaves_every_measure(make: Any, adaptation: str) -> None:
+    actual = outcome(*make(adaptation))
+    definitions = {name.partition("/")[0] for name in actual.metrics}
+    assert definitions == {metric.definition for metric in tasks.get("dense").metrics}
+    assert actual.predictions["test_moments"].shape == (9, 7)
+    assert (actual.predictions["test_moments"][:, 0] == 31 * 32).all()  # the first row is unknown
+    assert actual.predictions["test_baseline_ssim"].shape == (9, 3, 3)
+    assert actual.notes["validated"] == {"metric": "mae", "better": "down"}
+    assert Image.open(io.BytesIO(actual.files["maps.png"])).size == (660, 660)
+
+
+def test_the_decoder_learns_bright_discs_and_beats_every_baseline(make: Any) -> None:
+    unit, context = make("decoder", epochs=20, lr=1e-2)
+    metrics = outcome(unit, context).metrics
+    assert metrics["dense-error/mae"] < 0.25
+    record = {"metrics": metrics}
+    doubts = list(tasks.get("dense").doubts([record], 9))
+    assert all(metrics[f"dense-gain/over-{name}-low"] > 0 for name in ("mean-image", "input"))
+    assert all("affine" in doubt for doubt in doubts)
+
+
+def test_a_baseline_that_is_not_beaten_is_named_with_its_interval() -> None:
+    values = {f"dense-gain/over-{n}{b}": v for n in ("mean-image", "input") for b, v in BOUNDS}
+    (doubt,) = tasks.get("dense").doubts(
+        [{"metrics": {**values, **{f"dense-gain/over-affine{b}": v - 1 for b, v in BOUNDS}}}], 9
+    )
+    assert doubt == (
+        "not shown to beat the baseline affine, whose MAE is higher by -0.5 "
+        "(95 % interval -0.75 to -0.25)"
+    )
+
+
+BOUNDS = (("", 0.5), ("-low", 0.25), ("-high", 0.75))
+
+
+def test_maps_are_kept_where_asked_and_views_have_their_own(make: Any) -> None:
+    unit, context = make("linear", keep_maps=True)
+    unit = dataclasses.replace(unit, views=(Corrupted("gaussian-noise", 3),))
+    actual = outcome(unit, context)
+    truth, valid = (actual.predictions[f"test_{name}"] for name in ("truth", "valid"))
+    error = np.abs(actual.predictions["test_maps"] - truth)[valid].reshape(9, -1).mean()
+    assert actual.metrics["dense-error/mae"] == pytest.approx(float(error), rel=1e-5)
+    assert actual.metrics["dense-error@gaussian-noise-3/mae"] != actual.metrics["dense-error/mae"]
+
+
+def test_the_loss_of_parts_is_that_of_the_batch_over_valid_pixels_and_neighbours(
+    make: Any,
+) -> None:
+    unit, context = make("linear", loss="huber", gradient=0.5)
+    trial = tasks.get("dense").prepare(unit, context)(0)
+    assert isinstance(trial, DenseTrial)
+    whole = torch.tensor([3, 1, 4, 5])
+    first, second = (
+        trial.loss(Batch(0, whole[part], torch.arange(4)[part], whole)).item()
+        for part in (slice(0, 3), slice(3, 4))
+    )
+    fitted = trial.cases.fitted
+    truth, valid = (torch.from_numpy(a) for a in trial.cases.truth("train", whole.numpy()))
+    truth = (truth - fitted.mean) / fitted.std
+    outputs = trial.model("train", whole.numpy())
+    z = functional.interpolate(outputs, size=(32, 32), mode="bilinear")[:, 0]
+    pixels = functional.huber_loss(z[:, 1:], truth[:, 1:])
+    error = (z - truth)[:, 1:]
+    differences = torch.cat([error.diff(dim=d).abs().flatten() for d in (1, 2)])
+    expected = pixels + 0.5 * differences.mean()
+    assert first + second == pytest.approx(expected.item(), rel=1e-5)
+    assert neighbours(valid) == len(differences)
+
+
+def test_no_gradient_comes_from_pixels_that_are_not_valid() -> None:
+    predicted = torch.randn(2, 6, 6, requires_grad=True)
+    truth, valid = torch.randn(2, 6, 6), torch.rand(2, 6, 6) < 0.6
+    truth[~valid] = torch.nan
+    (pixel_loss("l2", predicted, truth, valid) + gradient_loss(predicted, truth, valid)).backward()
+    assert predicted.grad is not None
+    assert torch.isfinite(predicted.grad).all()
+    assert (predicted.grad[~valid] == 0).all()
+
+
+def test_baselines_are_fitted_on_the_training_pixels() -> None:
+    cases = Cases.from_dataset(read(CARD, Path()), None)
+    truth, valid = cases.truth("train", np.arange(16))
+    grey = cases.dataset.splits["train"].images.read_rows(np.arange(16)) / 255 * 4 - 2
+    slope, offset = np.polyfit(grey[valid], truth[valid], 1)
+    fitted = cases.fitted
+    assert (fitted.slope, fitted.offset) == pytest.approx((slope, offset))
+    assert (fitted.mean, fitted.std) == pytest.approx((truth[valid].mean(), truth[valid].std()))
+    np.testing.assert_allclose(fitted.mean_image[1:], truth[:, 1:].mean(axis=0), rtol=1e-6)
+    assert (fitted.mean_image[0] == fitted.mean).all()  # of pixels that are valid nowhere
+    answers = fitted.answers(grey)
+    np.testing.assert_array_equal(answers["input"], grey)
+    np.testing.assert_allclose(answers["affine"], slope * grey + offset)

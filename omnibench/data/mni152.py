@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from omnibench import DatasetCard, register_dataset
+from omnibench.cards import MapFacts
 from omnibench.data import ArrayImages, Dataset, Masks, Split
 from omnibench.data.checksums import sha256_of
 from omnibench.errors import DataError
@@ -23,6 +24,8 @@ from omnibench.errors import DataError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Voxel = TypeVar("Voxel", bound=np.generic)
 
 VERSION = 1  # the source digest: raise it with any change that alters a pixel, a mask or a split
 FILES = {
@@ -68,6 +71,31 @@ CARD = register_dataset(
     )
 )
 
+for name, facts in (
+    ("gm", MapFacts(unit="share", range=(0, 1), structure=0.5)),
+    ("distance", MapFacts(unit="mm", range=(-3, 3), structure=0)),
+    ("bias", MapFacts(unit="log gain", range=(-1, 1))),
+    ("sr", MapFacts(unit="share of white", range=(0, 1), structure=0.75, block=4)),
+):
+    register_dataset(
+        DatasetCard(
+            id=f"mni152-{name}",
+            reader=f"omnibench.data.mni152_maps:read_{name}",
+            package=CARD.package,
+            tasks=("dense",),
+            modality=CARD.modality,
+            channels=1,
+            resolution=SIZE,
+            maps=facts,
+            splits=CARD.splits,
+            primary={"dense": "mae"},
+            citation=CARD.citation,
+            bib=CARD.bib,
+            version=VERSION,
+            note=CARD.note,
+        )
+    )
+
 
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Cut the template: uint8 images and masks [N, 160, 160], head up.
@@ -79,10 +107,10 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """
     import numpy as np
 
-    grey, white = _volume("gm", data_dir), _volume("wm", data_dir)
+    grey, white = volume("gm", data_dir), volume("wm", data_dir)
     rest = 255 - grey - white  # the two never sum to more than 255
-    masks = _slices(np.argmax([rest, grey, white], axis=0).astype(np.uint8))
-    images = _slices(_volume("t1", data_dir))
+    masks = slices(np.argmax([rest, grey, white], axis=0).astype(np.uint8))
+    images = slices(volume("t1", data_dir))
     splits = {}
     for split, rows in rows_of_splits().items():
         splits[split] = Split(
@@ -103,7 +131,7 @@ def rows_of_splits() -> dict[str, list[int]]:
     return rows
 
 
-def _volume(kind: str, data_dir: Path) -> NDArray[np.uint8]:
+def volume(kind: str, data_dir: Path) -> NDArray[np.uint8]:
     """Read one of the template's files, [197, 233, 189]: to the right, to the front, up."""
     spec = importlib.util.find_spec("nilearn")
     folders = list(spec.submodule_search_locations or ()) if spec else []
@@ -122,7 +150,7 @@ def _volume(kind: str, data_dir: Path) -> NDArray[np.uint8]:
     return np.asarray(nibabel.Nifti1Image.from_filename(path).dataobj, np.uint8)
 
 
-def _slices(volume: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def slices(volume: NDArray[Voxel]) -> NDArray[Voxel]:
     """Cut coronal slices [Y, 160, 160] from [X, Y, Z], without resizing."""
     import numpy as np
 

@@ -3,10 +3,11 @@
 `phantom-easy` shows other patients in fewer views, with larger lesions and less noise: some hundred
 images and a minute of training are enough to tell models apart. `phantom-noisy` is the same with
 two classes, and labels of which known shares are wrong. `phantom-volume` is made of studies, each
-of one or two stacks of slices through one body.
+of one or two stacks of slices through one body. `phantom-translate` asks for the MR of what CT
+shows.
 """
 
-from omnibench.cards import DatasetCard
+from omnibench.cards import DatasetCard, MapFacts
 from omnibench.catalogue import register_dataset
 
 VERSION = 1  # part of every seed: raise it with any change that alters a pixel, a mask or a word
@@ -120,5 +121,22 @@ VESSELS_CARD = register_dataset(
         licence="Apache-2.0",
         version=1,
         note="Generated trees of vessels: its scores say nothing of clinical worth.",
+    )
+)
+
+TRANSLATE_CARD = register_dataset(
+    DatasetCard(
+        id="phantom-translate",
+        reader="omnibench.data.phantom.translate:read",
+        tasks=("dense",),
+        modality="CT to T2-weighted MR (generated)",
+        maps=MapFacts(unit="share of white", range=(0, 1), structure=0.8),
+        channels=1,
+        resolution=64,
+        splits={"train": 240, "val": 60, "test": 120},
+        primary={"dense": "mae"},
+        licence=CARD.licence,
+        version=VERSION,
+        note=CARD.note,
     )
 )

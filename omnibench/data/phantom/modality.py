@@ -40,6 +40,7 @@ RELAXATION = {
     "wall": (0.75, 900, 50), "tumour": (0.88, 1500, 170), "bone": (0.04, 900, 20),
     "calcium": (0.04, 900, 20),
 }  # fmt: skip
+WHITE = {"T1-weighted": 0.68, "T2-weighted": 0.55}  # the signal that is shown as 1
 ECHO = {"T1-weighted": (500.0, 12.0), "T2-weighted": (4500.0, 80.0)}  # TR, TE in ms
 
 # Attenuation per cm at about 60 keV (after Hubbell and Seltzer 1995): of soft tissue, and what
@@ -100,21 +101,24 @@ def quantum_noise(hounsfield: Array, width: float, noise: float, rng: Generator)
 def mr(case: Case, size: int, rng: Generator) -> Array:
     """Magnetic resonance: spin-echo contrast, the coil's bias field, Rician noise.
 
-    S = PD (1 - exp(-TR / T1)) exp(-TE / T2); the magnitude of a complex signal with Gaussian noise
-    is Rician (Gudbjartsson and Patz 1995).
+    The magnitude of a complex signal with Gaussian noise is Rician (Gudbjartsson and Patz 1995).
     """
+    signal = spin_echo(case, size)
+    bias = np.exp(0.13 * smooth_field(stream(case.name, "bias"), size, 3))
+    gain = (0.8 + 0.4 * case.gain) / WHITE[case.technique]
+    sigma = 0.012 * 3**case.noise
+    return gain * rician(rng, signal * bias, sigma) + 0.04 * (2 * case.level - 1)
+
+
+def spin_echo(case: Case, size: int) -> Array:
+    """Return the signal without noise: S = PD (1 - exp(-TR / T1)) exp(-TE / T2)."""
     repetition, echo = ECHO[case.technique]
     values = {
         tissue: density * (1 - math.exp(-repetition / t1)) * math.exp(-echo / t2)
         for tissue, (density, t1, t2) in RELAXATION.items()
     }
     canvas = Canvas(case, *pixels(size), 2 / size, texture(case, size))
-    signal = canvas.blend(values, roughness=0.018)
-    bias = np.exp(0.13 * smooth_field(stream(case.name, "bias"), size, 3))
-    white = 0.68 if case.technique == "T1-weighted" else 0.55
-    gain = (0.8 + 0.4 * case.gain) / white
-    sigma = 0.012 * 3**case.noise
-    return gain * rician(rng, signal * bias, sigma) + 0.04 * (2 * case.level - 1)
+    return canvas.blend(values, roughness=0.018)
 
 
 def rician(rng: Generator, signal: Array, sigma: float) -> Array:

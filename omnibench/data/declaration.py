@@ -6,6 +6,7 @@
     mask_values: {0: background, 1: lesion, 255: lesion}
     ignore: [254]                  # left out of the loss and of every metric
     pixel_spacing: [0.7, 0.7]      # mm from row to row and column to column, for surfaces in mm
+    maps: {unit: mm, range: [0, 20]}  # of maps of numbers, as `MapFacts` says
     columns: [sex, age, site]      # for subgroups in a report, as `columns` says
     window: [40, 400]              # of values that are no grey levels, as `window` says
     split_seed: 1                  # of splits that are drawn, as `study_table` says
@@ -29,7 +30,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from omnibench.cards import DatasetCard, Identifier, Millimetres
+from omnibench.cards import DatasetCard, Identifier, MapFacts, Millimetres
 from omnibench.errors import DataError, RequestError
 from omnibench.validation import validate
 from omnibench.window import Window
@@ -74,6 +75,7 @@ class Declaration(BaseModel):
         mask_values: mask value -> name of its class; several values may be one class.
         ignore: mask values of pixels that are left out of the loss and of every metric.
         pixel_spacing: mm from row to row and from column to column of every mask.
+        maps: what the numbers of maps are.
         columns: names of what is read of each image for comparisons of subgroups.
         window: what stored values are seen through.
         split_seed: of splits that are drawn.
@@ -90,6 +92,7 @@ class Declaration(BaseModel):
     mask_values: dict[MaskValue, str] = Field(default_factory=dict)
     ignore: tuple[MaskValue, ...] = ()
     pixel_spacing: tuple[Millimetres, Millimetres] | None = None
+    maps: MapFacts | None = None
     columns: tuple[str, ...] = ()
     window: Window | None = None
     split_seed: Annotated[int, Field(ge=0)] = 0

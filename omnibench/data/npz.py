@@ -18,6 +18,7 @@ from omnibench.data import (
     Dataset,
     Images,
     Labels,
+    Maps,
     Masks,
     Reader,
     Split,
@@ -26,7 +27,12 @@ from omnibench.data import (
 )
 from omnibench.data.checksums import checksum_like, sha256_of
 from omnibench.data.columns import Columns, checked, known
-from omnibench.data.declaration import declaration_of, read_declaration, refuse_unused
+from omnibench.data.declaration import (
+    declaration_of,
+    declaration_path,
+    read_declaration,
+    refuse_unused,
+)
 from omnibench.data.labels import (
     Kind,
     as_declared,
@@ -63,16 +69,23 @@ def card_of(path: Path) -> DatasetCard:
             labels = _labels(archive, layout, layout.labels, declared)
             kind, classes = infer(labels, str(path), declared)
         _columns(archive, layout)  # refused before a run
-    used = ["labels"] * bool(layout.labels) + ["mask_values", "ignore", "pixel_spacing"] * bool(
-        layout.masks
-    )
+    used = ["labels"] * bool(layout.labels) + ["maps"] * bool(layout.maps)
+    used += ["mask_values", "ignore", "pixel_spacing"] * bool(layout.masks)
     refuse_unused(path, used)
+    facts = read_declaration(path).maps
+    if layout.maps and facts is None:
+        raise DataError(
+            f"{path} has maps of numbers (train_targets, ...), and nothing says what they are in; "
+            f"write their unit and range into {declaration_path(path)}, as in maps: {{unit: mm, "
+            "range: [0, 20]}"
+        )
     return local_card(
         "npz",
         path,
         tasks=(
             *["classification" if layout.slices is None else "volumes"] * bool(layout.labels),
             *["segmentation"] * bool(layout.masks),
+            *["dense"] * bool(layout.maps),
         ),
         labels=kind,
         classes=classes,
@@ -82,6 +95,7 @@ def card_of(path: Path) -> DatasetCard:
         channels=layout.channels,
         resolution=layout.resolution,
         pixel_spacing=read_declaration(path).pixel_spacing,
+        maps=facts,
         splits=layout.counts,
         images_per_study=layout.slices,
         noisy_labels=bool(layout.noisy),
@@ -117,6 +131,11 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             digests = {name: array.checksum for name, array in packed.items()}
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
         columns = _columns(archive, layout)
+        maps = {split: _maps(archive, layout, split) for split in layout.maps}
+    for split, own in maps.items():
+        digests[f"{split}_targets"] = _digest(own.images.read(0, len(own)))
+        if own.valid is not None:
+            digests[f"{split}_valid"] = _digest(own.valid.read(0, len(own)))
     digests |= {f"{split}_labels": _digest(values) for split, values in labels.items()}
     digests |= {f"{split}_{NOISY}": _digest(values) for split, values in noisy.items()}
     if layout.slices is not None:
@@ -134,6 +153,8 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         targets[split][NOISY] = Labels(values)
     for split in layout.masks:
         targets[split]["masks"] = Masks(images[f"{split}_masks"])
+    for split, own in maps.items():
+        targets[split]["maps"] = own
     splits = {
         split: Split(
             images=images[f"{split}_images"],
@@ -218,6 +239,13 @@ def _labels(
     return labels
 
 
+def _maps(archive: Archive, layout: Layout, split: str) -> Maps:
+    """Return a split's maps, which memory holds."""
+    values = archive.array(layout.maps[split].name).astype(np.float32, copy=False)
+    known = layout.valid.get(split)
+    return Maps(ArrayImages(values), known and ArrayImages(archive.array(known.name)))
+
+
 def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:
     member = layout.groups[split]
     if member.dtype.kind not in "iuU" or member.shape != (layout.counts[split],):
@@ -269,5 +297,5 @@ READER = Reader(
     card_of,
     read,
     unpacked_bytes=unpacked_bytes,
-    declares=("labels", "mask_values", "ignore", "pixel_spacing"),
+    declares=("labels", "maps", "mask_values", "ignore", "pixel_spacing"),
 )

@@ -4,6 +4,8 @@ For each split of train, val and test:
 
 - `{split}_images`: [N, H, W], [N, H, W, 1] or [N, H, W, 3]; uint8, or floats between 0 and 1.
 - `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
+- `{split}_targets`: maps of numbers [N, H, W], floats, in the unit and range that are declared
+  beside the file; with `{split}_valid`, optional, bool [N, H, W]: whose number is known.
 - `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
 - `train_labels_noisy` and `val_labels_noisy`, optional: as the labels, made more cheaply.
 - `{split}_groups`, optional: [N] patient or study ids.
@@ -35,7 +37,8 @@ class Layout:
         images: of single images, or of volumes.
         size: (H, W) of every image and mask.
         slices: D of volumes; None of single images.
-        labels, noisy, masks: empty where the dataset has none.
+        labels, noisy, masks, maps: empty where the dataset has none.
+        valid: of the maps; of the splits that have them.
         groups: of the splits that have them.
         columns: of each split, by name.
     """
@@ -44,6 +47,8 @@ class Layout:
     labels: Mapping[str, Member]
     noisy: Mapping[str, Member]
     masks: Mapping[str, Member]
+    maps: Mapping[str, Member]
+    valid: Mapping[str, Member]
     groups: Mapping[str, Member]
     columns: Mapping[str, Mapping[str, Member]]
     channels: Literal[1, 3]
@@ -87,21 +92,23 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     labels = _of_all_splits(archive, "_labels") or _of_all_splits(archive, "_class")
     noisy = _of_all_splits(archive, f"_{NOISY}", LEARNT)
     masks = _of_all_splits(archive, "_label")
-    if volumes and (masks or not labels):
+    maps = _of_all_splits(archive, "_targets")
+    valid = {split: own for split in maps if (own := archive.member(f"{split}_valid"))}
+    if volumes and (masks or maps or not labels):
         raise DataError(
-            f"{where} has {'masks (train_label, ...)' if masks else 'no labels'} beside volumes, "
-            "of which each has a label (train_labels, ...) and none a mask; "
-            f"{'leave them out' if masks else 'add them'}"
+            f"{where} has {'masks or maps' if masks or maps else 'no labels'} beside volumes, "
+            "of which each has a label (train_labels, ...) and none a mask or a map; "
+            f"{'leave them out' if masks or maps else 'add them'}"
         )
     if not images and not volumes:
         raise DataError(
             f"{where} has no train_images, val_images and test_images; an npz dataset is made of "
             "these, or of train_volumes and so on, with train_labels, val_labels and test_labels"
         )
-    if not labels and not masks:
+    if not labels and not masks and not maps:
         raise DataError(
-            f"{where} has neither labels (train_labels, ...) nor masks (train_label, ...); "
-            "add one of them for each split"
+            f"{where} has neither labels (train_labels, ...) nor masks (train_label, ...) nor maps "
+            "of numbers (train_targets, ...); add one of them for each split"
         )
     stored = images or volumes
     shapes: dict[str, tuple[int | None, int, int, Literal[1, 3]]] = {}
@@ -121,6 +128,10 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     slices, height, width, channels = shapes["train"]
     for split, member in masks.items():
         _check_mask(where, member, (images[split].shape[0], height, width))
+    for split, member in maps.items():
+        _check_map(where, member, (images[split].shape[0], height, width), "f", "floats")
+    for split, member in valid.items():
+        _check_map(where, member, maps[split].shape, "b", "truth values")
     groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
     columns = {split: archive.members(f"{split}_column_") for split in SPLITS}
     for split in SPLITS:
@@ -131,7 +142,10 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
             f"{where} has noisy labels {'of volumes' if volumes else 'and no clean ones'}; "
             f"{'leave them out' if volumes else 'add train_labels, ...'}"
         )
-    return Layout(stored, labels, noisy, masks, groups, columns, channels, (height, width), slices)
+    size = height, width
+    return Layout(
+        stored, labels, noisy, masks, maps, valid, groups, columns, channels, size, slices
+    )
 
 
 def _of_all_splits(
@@ -189,6 +203,16 @@ def _image_shape(
             f"{where}: {member.name} is {list(shape)}, without an image; every split needs some"
         )
     return shape[1], shape[2], depth
+
+
+def _check_map(
+    where: Path, member: Member, expected: tuple[int, ...], kind: str, values: str
+) -> None:
+    if member.shape != expected or member.dtype.kind != kind:
+        raise DataError(
+            f"{where}: {member.name} is {member.dtype} {list(member.shape)} where {values} of its "
+            f"images' size are due, {list(expected)}; save one for each pixel"
+        )
 
 
 def _check_mask(where: Path, member: Member, expected: tuple[int, int, int]) -> None:

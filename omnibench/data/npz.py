@@ -243,7 +243,8 @@ def _maps(archive: Archive, layout: Layout, split: str) -> Maps:
     """Return a split's maps, which memory holds."""
     values = archive.array(layout.maps[split].name).astype(np.float32, copy=False)
     known = layout.valid.get(split)
-    return Maps(ArrayImages(values), known and ArrayImages(archive.array(known.name)))
+    valid = None if known is None else ArrayImages(archive.array(known.name))
+    return Maps(ArrayImages(values), valid)
 
 
 def _groups(archive: Archive, layout: Layout, split: str) -> NDArray[np.str_]:

@@ -47,7 +47,7 @@ def _pooled(
     """Return the statistic [S, D] of the features [N, D] of a split's slices."""
     layout, rows = Layout.from_split(split, views), with_absent(torch.from_numpy(features))
     studies = [np.array([study]) for study in range(split.cases)]
-    return torch.cat([summarise(layout.slices(rows, one), statistic) for one in studies]).numpy()
+    return torch.cat([summarise(layout.slices(rows, own), statistic) for own in studies]).numpy()
 
 
 fit_mean, fit_max, fit_median = (partial(_fit, name) for name in ("mean", "max", "median"))

@@ -57,10 +57,10 @@ def test_routed_experts_equal_their_sum_written_out() -> None:
 
 
 def test_a_uniform_router_equals_one_lora_of_rank_k_r() -> None:
-    module, one = experts(K, "uniform"), experts(1, "none", r=K * R)
-    one.down.data, one.up.data = module.down.data, module.up.data / K
-    one.scale = 8 / R
-    assert torch.allclose(module(VECTORS), one(VECTORS), atol=1e-5)
+    module, single = experts(K, "uniform"), experts(1, "none", r=K * R)
+    single.down.data, single.up.data = module.down.data, module.up.data / K
+    single.scale = 8 / R
+    assert torch.allclose(module(VECTORS), single(VECTORS), atol=1e-5)
     assert torch.allclose(
         experts(K, "none")(VECTORS) - VECTORS, K * (module(VECTORS) - VECTORS), atol=1e-4
     )
@@ -119,6 +119,6 @@ def test_soft_routing_fits_two_groups_of_opposite_updates_better_than_one_lora()
         left = (module(vectors[test]) - vectors[test] - update[test]).detach().square().mean()
         return float(left / update[test].square().mean())
 
-    soft, one = error(experts(2, "soft", r=2)), error(experts(1, "none", r=4))
-    assert one > 0.9  # a linear map does nothing for updates whose mean is zero
+    soft, single = error(experts(2, "soft", r=2)), error(experts(1, "none", r=4))
+    assert single > 0.9  # a linear map does nothing for updates whose mean is zero
     assert soft < 0.1

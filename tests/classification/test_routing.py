@@ -34,8 +34,8 @@ def test_the_ends_of_the_scales() -> None:
     split = routing({"test_routing": np.eye(4)[labels], "test_labels": labels})
     assert (split["entropy"], split["load-cv"]) == pytest.approx((0, 0))
     assert split["mutual-information"] == pytest.approx(np.log(4))
-    one = routing({"test_routing": np.eye(4)[[2] * 8], "test_labels": labels})
-    assert one["load-cv"] == pytest.approx(np.sqrt(3))
+    single = routing({"test_routing": np.eye(4)[[2] * 8], "test_labels": labels})
+    assert single["load-cv"] == pytest.approx(np.sqrt(3))
 
 
 def test_what_routes_nothing_has_none() -> None:

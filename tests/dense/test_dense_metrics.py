@@ -119,8 +119,8 @@ def test_images_of_one_patient_go_together_and_one_patient_alone_is_no_patient()
     }
     grouped = score("dense", {**twice, "test_group": np.tile(np.arange(6).astype(str), 2)})
     assert grouped["dense-gain/over-input-low"] == pytest.approx(plain["dense-gain/over-input-low"])
-    one = {k: a[:1] if k.startswith("test_") else a for k, a in given.items()}
-    assert score("dense", one)["dense-gain/over-input-low"] is None
+    first = {k: a[:1] if k.startswith("test_") else a for k, a in given.items()}
+    assert score("dense", first)["dense-gain/over-input-low"] is None
 
 
 def test_the_best_baseline_stands_for_chance_and_the_others_beside_it() -> None:

@@ -22,7 +22,7 @@ STUDIES, SLICES, WIDTH = 2, 40, 64
         ({"transformer": {"layers": 2}}, "tiny-volume", 1, transformer, transformer_flops),
         ({"multi-plane": {"layers": 3}}, "tiny-views", 2, multi_plane, cross_flops),
     ],
-    ids=str,
+    ids=["transformer", "multi-plane"],
 )
 def test_they_are_those_of_the_modules(
     units: Units, adaptation: Any, dataset: str, views: int, fusion_of: Any, flops: Any

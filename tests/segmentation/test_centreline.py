@@ -65,6 +65,21 @@ def test_a_gap_of_one_pixel_costs_at_most_one_skeleton_pixel() -> None:
     assert 1 - 1 / skeleton <= centreline_dice(cut, line) < 1
 
 
+def test_a_better_dice_may_be_a_worse_tree() -> None:
+    truth = np.zeros((40, 60), bool)
+    truth[18:23, 2:58] = True  # a trunk, and thin branches
+    truth[2:18, 10:50:8] = True
+    trunk = truth.copy()
+    trunk[:18] = False  # without any branch
+    thin = skeletonize(truth)
+
+    def dice(mask: Any) -> float:
+        return float(2 * (mask & truth).sum() / (mask.sum() + truth.sum()))
+
+    assert dice(trunk) > dice(thin) + 0.2
+    assert centreline_dice(trunk, truth) < centreline_dice(thin, truth) - 0.2
+
+
 def test_empty_masks_have_their_rules() -> None:
     empty, mask = np.zeros((40, 50), bool), blobs(0)
     assert centreline_dice(empty, empty) == 1

@@ -140,7 +140,7 @@ class Archive:
     def _checked(self, info: zipfile.ZipInfo) -> str:
         """Return the name of a member that is plain, in every sense."""
         kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG) or info.is_dir():
+        if kind not in (0, stat.S_IFREG) or info.filename.endswith("/"):
             raise self._refusal(f"holds '{info.filename}', which is no plain file")
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             raise self._refusal(f"holds '{info.filename}' compressed or encrypted")

@@ -1,19 +1,20 @@
 """What is stored of test studies beside their logits: which views each has, and its slices."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data import Labels, Split
 
-from .bags import Layout
+if TYPE_CHECKING:
+    from .bags import Layout
 
 PRESENT, WEIGHT, SHOWN = "test_view:", "test_slice_weight", "test_slice_shown"
 TARGET = "shown"  # labels by image of which a 1 says that it shows what its study's label names
 
 
-def presence(layout: Layout, views: tuple[str, ...]) -> dict[str, NDArray[Any]]:
+def presence(layout: "Layout", views: tuple[str, ...]) -> dict[str, NDArray[Any]]:
     """Return "test_view:NAME" -> int8 [S], which studies have a view; {} where there is one."""
     if len(views) == 1:
         return {}
@@ -22,7 +23,7 @@ def presence(layout: Layout, views: tuple[str, ...]) -> dict[str, NDArray[Any]]:
 
 
 def slice_arrays(
-    layout: Layout, split: Split, weights: NDArray[np.float32]
+    layout: "Layout", split: Split, weights: NDArray[np.float32]
 ) -> dict[str, NDArray[Any]]:
     """Return the weights of slices [S, V * T], NaN where there is none; and which show it.
 

@@ -176,7 +176,7 @@ def test_weights_that_a_pretraining_record_left_are_found_by_digest(
     assert loaded.coverage is not None
     assert loaded.coverage.missing == ()
     assert (loaded.mean, loaded.std) == ((0.5,) * 3, (0.25,) * 3)
-    with pytest.raises(RequestError, match="no pretraining record ffff"):
+    with pytest.raises(RequestError, match="no record of a training ffff"):
         load(BackboneCard(id="x", source="record:ffffffff"), tmp_path)
 
 

@@ -96,12 +96,14 @@ def plug(tmp_path: Path) -> Plug:
         ),
         (
             "adapt(needs='pixels', attach=print)",
-            r"the adaptation 'mine' .*: `needs` is 'pixels', none of embed, maps, tokens, module",
+            r"the adaptation 'mine' .*: `needs` is 'pixels', none of embed, embed_volumes, maps, "
+            "tokens, module",
         ),
         (
             "class T(Whole):\n    name, offers, recipes = 't', {'heads'}, {'small': Recipe()}\n"
             "register_task(T())",
-            r"the task 't' \(FILE\): `offers` has 'heads', none of embed, maps, tokens, module",
+            r"the task 't' \(FILE\): `offers` has 'heads', none of embed, embed_volumes, maps, "
+            "tokens, module",
         ),
         (
             "adapt(attach=lambda e, o: e, recipes={'small': Recipe()})",

@@ -152,7 +152,7 @@ def test_export_copies_nothing_from_outside(
         assert (status, (tmp_path / "out" / "model.safetensors").is_file()) == (0, True), err
     else:
         # A linked folder among the records is not even looked into.
-        said = "no pretraining record" if levels == 0 else "is a link that leads out of"
+        said = "no record of a training" if levels == 0 else "is a link that leads out of"
         assert (status, said in err) == (2, True), err
         assert not (tmp_path / "out").exists()
 

@@ -64,14 +64,14 @@ class Split:
     def __post_init__(self) -> None:
         for part in fields(self):
             value = getattr(self, part.name)
-            due, what = len(self), "images"
+            whole, what = len(self), "images"
             if part.name == BY_STUDY:
-                due, what = len(self.studies), "studies"
+                whole, what = len(self.studies), "studies"
             for name, entries in (
                 value.items() if isinstance(value, Mapping) else [(part.name, value)]
             ):
-                if entries is not None and (count := _count(name, entries)) != due:
-                    raise DataError(f"a split has {count} {name} for {due} {what}; give one each")
+                if entries is not None and (count := _count(name, entries)) != whole:
+                    raise DataError(f"a split has {count} {name} for {whole} {what}; give one each")
         for view in set() if self.view is None else set(self.view.tolist()):
             if not re.fullmatch(IDENTIFIER, view):
                 raise DataError(
@@ -140,7 +140,7 @@ class Split:
         return np.flatnonzero(self.study_of_image == case)
 
     def take_cases(self, cases: NDArray[np.int64]) -> Self:
-        """Return the cases at `cases`, in that order; of a study, all of its images in theirs."""
+        """Return the cases at `cases`, in that order; of a study, all of its images."""
         if not self.by_study:
             return self.take(cases)
         import numpy as np

@@ -36,10 +36,10 @@ def routing(predictions: Predictions) -> Mapping[str, float | None]:
     }
 
 
-def _information(one: NDArray[np.int64], other: NDArray[np.int64]) -> float:
+def _information(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
     """Return the mutual information of two labellings of the same cases, in nats."""
-    joint: Floats = np.zeros((one.max() + 1, other.max() + 1))
-    np.add.at(joint, (one, other), 1 / len(one))
+    joint: Floats = np.zeros((first.max() + 1, second.max() + 1))
+    np.add.at(joint, (first, second), 1 / len(first))
     return float(entr(joint.sum(0)).sum() + entr(joint.sum(1)).sum() - entr(joint).sum())
 
 

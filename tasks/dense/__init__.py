@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from omnibench.adapt import FULL
 from omnibench.catalogue import register_task
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Predictions, Task
-from omnibench.tasks.segmentation import DecoderOptions, OnFrozenMaps, is_decoded
+from omnibench.tasks.segmentation import adaptations_on_maps, is_decoded
 from omnibench.tasks.segmentation.refusals import size_refusal
 from omnibench.tasks.segmentation.width import decoder_flops
 
@@ -35,36 +34,9 @@ class DenseTask(Task):
     metrics = METRICS
     views = frozenset({"corrupted images"})
     budgets = frozenset({"share"})
-    own = {  # noqa: RUF012
-        adaptation.name: adaptation
-        for adaptation in (
-            OnFrozenMaps(
-                "decoder",
-                trains="a convolutional prior, a hybrid encoder and a U-shaped decoder on the "
-                "frozen backbone's maps",
-                varies="training seed",
-                recipes={"small": SMALL},
-                options=DecoderOptions,
-                frozen_kind="maps",
-                head_flops=decoder_flops,
-            ),
-            OnFrozenMaps(
-                "linear",
-                trains="a 1x1 convolution on the frozen, standardised last map",
-                varies="head seed",
-                recipes={"small": LINEAR},
-                frozen_kind="maps",
-                head="omnibench.tasks.segmentation.heads:Linear",
-            ),
-            replace(
-                FULL,
-                trains="the backbone, and what `decoder` trains",
-                recipes={"small": FULL_RECIPE},
-                live_kind="maps",
-                head_flops=decoder_flops,
-            ),
-        )
-    }
+    own = adaptations_on_maps(
+        decoder={"small": SMALL}, linear={"small": LINEAR}, full={"small": FULL_RECIPE}
+    )
     offers = frozenset({"module"})
     live_kind = "maps"
     recipes = {"small": FULL_RECIPE}  # noqa: RUF012

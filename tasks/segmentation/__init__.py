@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from omnibench.adapt import FULL
 from omnibench.catalogue import register_task
+from omnibench.recipe import Recipe
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Predictions, Task
 
@@ -57,6 +58,44 @@ def is_decoded(adaptation: Adaptation) -> bool:
     return not isinstance(adaptation, OnFrozenMaps) or adaptation.head == UNET
 
 
+def adaptations_on_maps(
+    *, decoder: Mapping[str, Recipe], linear: Mapping[str, Recipe], full: Mapping[str, Recipe]
+) -> dict[str, Adaptation]:
+    """Return `decoder`, `linear` and `full` of a task on maps, by name.
+
+    Args:
+        decoder, linear, full: the recipes of each, by name.
+    """
+    own = (
+        OnFrozenMaps(
+            "decoder",
+            trains="a convolutional prior, a hybrid encoder and a U-shaped decoder on the "
+            "frozen backbone's maps",
+            varies="training seed",
+            recipes=decoder,
+            options=DecoderOptions,
+            frozen_kind="maps",
+            head_flops=decoder_flops,
+        ),
+        OnFrozenMaps(
+            "linear",
+            trains="a 1x1 convolution on the frozen, standardised last map",
+            varies="head seed",
+            recipes=linear,
+            frozen_kind="maps",
+            head="omnibench.tasks.segmentation.heads:Linear",
+        ),
+        replace(
+            FULL,
+            trains="the backbone, and what `decoder` trains",
+            recipes=full,
+            live_kind="maps",
+            head_flops=decoder_flops,
+        ),
+    )
+    return {adaptation.name: adaptation for adaptation in own}
+
+
 class SegmentationTask(Task):
     """A class for every pixel."""
 
@@ -64,36 +103,11 @@ class SegmentationTask(Task):
     metrics = METRICS
     views = frozenset({"corrupted images"})
     budgets = frozenset({"share"})
-    own = {  # noqa: RUF012
-        adaptation.name: adaptation
-        for adaptation in (
-            OnFrozenMaps(
-                "decoder",
-                trains="a convolutional prior, a hybrid encoder and a U-shaped decoder on the "
-                "frozen backbone's maps",
-                varies="training seed",
-                recipes={"small": SMALL, "omnirad": OMNIRAD},
-                options=DecoderOptions,
-                frozen_kind="maps",
-                head_flops=decoder_flops,
-            ),
-            OnFrozenMaps(
-                "linear",
-                trains="a 1x1 convolution on the frozen, standardised last map",
-                varies="head seed",
-                recipes={"small": LINEAR, "omnirad": OMNIRAD},
-                frozen_kind="maps",
-                head="omnibench.tasks.segmentation.heads:Linear",
-            ),
-            replace(
-                FULL,
-                trains="the backbone, and what `decoder` trains",
-                recipes={"small": FULL_RECIPE, "omnirad": OMNIRAD},
-                live_kind="maps",
-                head_flops=decoder_flops,
-            ),
-        )
-    }
+    own = adaptations_on_maps(
+        decoder={"small": SMALL, "omnirad": OMNIRAD},
+        linear={"small": LINEAR, "omnirad": OMNIRAD},
+        full={"small": FULL_RECIPE, "omnirad": OMNIRAD},
+    )
     offers = frozenset({"module"})
     live_kind = "maps"
     recipes = {"small": FULL_RECIPE, "omnirad": OMNIRAD}  # noqa: RUF012

@@ -85,7 +85,7 @@ def test_lesions_grow_apart_and_a_kind_says_nothing_of_a_place() -> None:
         for kind, blob in zip(np.flatnonzero(labels), blobs(shown), strict=True):
             places[kind].append(blob.x)
         pairs = combinations(blobs(shown), 2)
-        distances += [math.dist((one.x, one.y), (other.x, other.y)) for one, other in pairs]
+        distances += [math.dist((a.x, a.y), (b.x, b.y)) for a, b in pairs]
     assert np.mean(np.array(distances) > 2 * RADII[0]) > 0.95
     assert kruskal(*places).pvalue > 0.01
 

@@ -113,6 +113,9 @@ class SuiteBackbones:
                 members.append(self.cards[member])
             else:
                 members += self._cards_of(member, f"{where}.fuse[{index}]")
+        ids = [member.id for member in members]
+        if twice := next((name for name in ids if ids.count(name) > 1), None):
+            raise RequestError(f"{where}.fuse: '{twice}' stands twice; leave one")
         pretraining = [images for member in members for images in member.pretraining]
         values = dict[str, Any](
             id=named.id,

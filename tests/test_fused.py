@@ -160,6 +160,7 @@ def test_what_trains_on_images_is_refused_before_it_runs(
         ("fuse: [a]", "fuse: [aa]", "backbones[2].fuse[0]: unknown backbone 'aa'"),
         ("how: concat", "how: attend", "backbones[2].how: should be 'concat' or 'attention'"),
         ("fuse: [a, ", "fuse: [alone, ", "the member alone is fused itself"),
+        ("fuse: [a]", "fuse: [a, b, a]", "backbones[2].fuse: 'a' stands twice; leave one"),
         ("id: alone", "id: resnet50", "'resnet50' is a registered backbone"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omnibench import errors
 
 if TYPE_CHECKING:
-    from omnibench.adapt.trainable import Trainable, attach
+    from omnibench.adapt.trainable import Trainable, attach, blank_embedding
     from omnibench.api import Plan, compare, load_encoder, plan, results, run
     from omnibench.cards import BackboneCard, DatasetCard
     from omnibench.catalogue import (
@@ -74,7 +74,7 @@ __version__ = "0.2.0"
 
 # Module -> the names that are imported from it.
 _NAMES = {
-    "omnibench.adapt.trainable": "Trainable attach",
+    "omnibench.adapt.trainable": "Trainable attach blank_embedding",
     "omnibench.api": "Plan compare load_encoder plan results run",
     "omnibench.cards": "BackboneCard DatasetCard",
     "omnibench.catalogue": "register_adaptation register_backbone register_column "
@@ -155,6 +155,7 @@ __all__ = [
     "Unit",
     "WatchedBy",
     "attach",
+    "blank_embedding",
     "compare",
     "errors",
     "execute_unit",

@@ -337,6 +337,18 @@ def export(
 
 
 @_command()
+def new(
+    kind: Annotated[str, typer.Argument(help="adaptation, dataset or task")],
+    name: Annotated[str, typer.Argument(help="As suites will call it, as in my-adapter.")],
+    places: PlaceOptions,
+) -> None:
+    """Write a package of your own that runs as it is: registration, suite and test."""
+    from omnibench.commands import starting
+
+    starting.start(kind, name, places)
+
+
+@_command()
 def doctor(
     places: PlaceOptions,
     name: Annotated[

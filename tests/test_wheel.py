@@ -20,6 +20,7 @@ SOURCES = {
     "omnibench/backbones": ROOT / "backbones",
     "omnibench/published": ROOT / "results" / "published",
     "omnibench/tasks": ROOT / "tasks",
+    "omnibench/templates": ROOT / "examples" / "template",
 }
 OTHERS = ("benchmarks", "docs", "tests")  # lie beside them in what is built from
 FILES = (
@@ -34,6 +35,7 @@ SOME = (
     "omnibench/report/page/page.html",
     "omnibench/suites/demo.yaml",
     "omnibench/tasks/classification/knn.py",
+    "omnibench/templates/task/pyproject.toml",
 )
 NARROWED = (
     *("--datasets", "phantom-easy", "--backbones", "random-efficientnet-lite0"),

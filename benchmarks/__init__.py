@@ -23,6 +23,7 @@ PARTS = {
     "volumes": "benchmarks.volumes_attention:measure",
     "corruptions": "benchmarks.corruptions:measure",
     "segmentation": "benchmarks.segmentation:measure",
+    "shapes": "benchmarks.shapes:measure",
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",
     "packing": "benchmarks.packing:measure",

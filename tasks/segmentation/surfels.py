@@ -11,7 +11,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
+from scipy.spatial import cKDTree
 
 from omnibench.data.declaration import VOID
 
@@ -19,6 +19,8 @@ from .counts import Masks, check_masks
 
 Floats: TypeAlias = NDArray[np.float64]
 Spacing = tuple[float, float]  # mm from row to row, and from column to column
+ALL = 0b1111  # all four pixels around a corner
+ROUNDING = 1e-6  # mm, more than that of coordinates
 
 
 def surfel_dice(
@@ -56,35 +58,48 @@ def surfel_dice(
 def _share(a: NDArray[np.bool_], b: NDArray[np.bool_], spacing: Spacing, tolerance: float) -> float:
     if not a.any() or not b.any():
         return float(not a.any() and not b.any())
-    rows, columns = np.nonzero(a | b)
-    around = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    lengths = [contour_lengths(mask[around], spacing) for mask in (a, b)]
-    near = [
-        distance_transform_edt(other == 0, sampling=spacing)[own > 0] <= tolerance
-        for own, other in (lengths, lengths[::-1])
-    ]
-    parts = [own[own > 0] for own in lengths]
-    within = sum(float(part[close].sum()) for part, close in zip(parts, near, strict=True))
-    return within / sum(float(part.sum()) for part in parts)
+    (of_a, lengths_a), (of_b, lengths_b) = surfels(a, spacing), surfels(b, spacing)
+    near_a = _within(of_a, of_b, spacing, tolerance)
+    near_b = _within(of_b, of_a, spacing, tolerance)
+    within = lengths_a[near_a].sum() + lengths_b[near_b].sum()
+    return float(within / (lengths_a.sum() + lengths_b.sum()))
 
 
-def contour_lengths(mask: NDArray[np.bool_], spacing: Spacing) -> Floats:
-    """Return the length of the contour at each corner between pixels, [H + 1, W + 1], in mm.
+def surfels(mask: NDArray[np.bool_], spacing: Spacing) -> tuple[NDArray[np.intp], Floats]:
+    """Return the corners that a contour runs through, and its length at each.
 
     Beyond the mask is background.
+
+    Returns:
+        corners: [P, 2], row and column in the grid of (H + 1) x (W + 1) corners between pixels.
+        lengths: [P], mm.
     """
-    padded = np.pad(mask, 1).astype(np.uint8)
-    code = 8 * padded[:-1, :-1] + 4 * padded[:-1, 1:] + 2 * padded[1:, :-1] + padded[1:, 1:]
-    lengths: Floats = _lengths(spacing)[code]
-    return lengths
+    padded = np.pad(mask, 1).view(np.uint8)
+    pairs = 4 * padded[:-1] + padded[1:]
+    code = 2 * pairs[:, :-1] + pairs[:, 1:]  # four pixels, as bits in reading order
+    corners = np.argwhere((code > 0) & (code < ALL))
+    return corners, _lengths(spacing)[code[tuple(corners.T)]]
+
+
+def _within(
+    corners: NDArray[np.intp], others: NDArray[np.intp], spacing: Spacing, tolerance: float
+) -> NDArray[np.bool_]:
+    """Return which corners [P] have another one within a tolerance in mm."""
+    tree = cKDTree(others * spacing, balanced_tree=False)
+    nearest = tree.query(corners * spacing, distance_upper_bound=tolerance + ROUNDING)[1]
+    close: NDArray[np.bool_] = nearest < len(others)
+    # The difference of whole numbers is exact: a distance of the tolerance itself is within it.
+    steps = (corners[close] - others[nearest[close]]) * spacing
+    close[close] = np.sqrt((steps**2).sum(axis=1)) <= tolerance
+    return close
 
 
 def _lengths(spacing: Spacing) -> Floats:
-    """Return the contour's length by what four pixels hold, as bits in reading order, [16]."""
+    """Return the contour's length by what four pixels hold, as bits in reading order, [ALL + 1]."""
     row, column = spacing
     slope = hypot(row, column) / 2  # cuts off one corner
-    lengths: Any = np.zeros(16)
-    for code in range(1, 15):
+    lengths: Any = np.zeros(ALL + 1)
+    for code in range(1, ALL):
         pixels = [code >> shift & 1 for shift in (3, 2, 1, 0)]
         if sum(pixels) != 2:
             lengths[code] = slope

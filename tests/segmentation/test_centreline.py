@@ -15,6 +15,7 @@ from omnibench.tasks.segmentation.centreline import (
     centreline_dice,
     centreline_measures,
     centreline_within,
+    skeleton,
 )
 
 
@@ -121,3 +122,15 @@ def test_measures_of_images_are_those_of_their_masks_and_rise_with_the_tolerance
     for name in ("precision", "recall", "f1"):
         values = [within[0, 0, CENTRELINE.index(f"{name}-{t}px")] for t in TOLERANCES]
         assert all(before <= after for before, after in pairwise(values))
+
+
+@pytest.mark.parametrize("side", [(1, 1), (2, 2), (1, 1, 1), (2, 2, 2), (5, 5, 5)])
+@pytest.mark.parametrize("margin", [0, 2])
+def test_a_small_block_has_a_centreline_and_agrees_with_itself(
+    side: tuple[int, ...], margin: int
+) -> None:
+    block = np.pad(np.ones(side, bool), margin)
+    assert skeleton(block).any()
+    assert not (skeleton(block) & ~block).any()
+    assert centreline_dice(block, block) == 1
+    assert centreline_dice(block, np.zeros_like(block)) == 0

@@ -9,10 +9,11 @@ from monai.metrics.surface_dice import compute_surface_dice
 from surface_distance import metrics as deepmind
 
 from omnibench.data.declaration import VOID
-from omnibench.tasks.segmentation.surfels import Spacing, contour_lengths, surfel_dice
+from omnibench.tasks.segmentation.surfels import Spacing, surfel_dice, surfels
 from tests.segmentation.test_distances import blobs, one_hot
 
-SPACINGS: list[Spacing] = [(1.0, 1.0), (0.7, 0.7), (2.0, 0.5)]
+# Those of a tenth put whole numbers of pixels at the tolerance itself.
+SPACINGS: list[Spacing] = [(1.0, 1.0), (0.7, 0.7), (0.1, 0.1), (0.3, 0.4), (2.0, 0.5)]
 
 
 @pytest.mark.parametrize("spacing", SPACINGS)
@@ -26,7 +27,7 @@ def test_values_are_deepminds(spacing: Spacing, tolerance: float) -> None:
                 truth[image] == label, predicted[image] == label, spacing
             )
             expected = deepmind.compute_surface_dice_at_tolerance(distances, tolerance)
-            assert values[image, label - 1] == pytest.approx(expected, abs=1e-6)
+            assert values[image, label - 1] == pytest.approx(expected, abs=1e-7)
 
 
 def test_values_are_monais_of_subvoxels() -> None:
@@ -42,9 +43,10 @@ def test_the_contour_of_a_square_has_its_sides_and_cut_corners() -> None:
     mask = np.zeros((9, 9), bool)
     mask[2:7, 2:7] = True
     # Four sides of four whole steps between pixel centres, and four corners cut off.
-    lengths = contour_lengths(mask, (1.0, 1.0))
+    corners, lengths = surfels(mask, (1.0, 1.0))
+    assert len(corners) == len(lengths) == 20
     assert lengths.sum() == pytest.approx(4 * 4 + 4 * np.hypot(0.5, 0.5))
-    stretched = contour_lengths(mask, (3.0, 1.0)).sum()
+    stretched = surfels(mask, (3.0, 1.0))[1].sum()
     assert stretched == pytest.approx(2 * 4 * 3 + 2 * 4 + 4 * np.hypot(1.5, 0.5))
 
 
@@ -53,6 +55,17 @@ def test_empty_masks_have_their_rules() -> None:
     spacings: list[Spacing] = [(1.0, 1.0)] * 3
     values = surfel_dice([empty, empty, mask], [empty, mask, empty], 2, spacings)
     assert values.tolist() == [[1], [0], [0]]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 5)])
+def test_single_pixels_and_whole_images_are_deepminds(size: tuple[int, int]) -> None:
+    whole, dot = np.ones(size, np.uint8), np.zeros(size, np.uint8)
+    dot[0, -1] = 1
+    for predicted, truth in ((dot, whole), (whole, dot), (dot, dot), (whole, whole)):
+        distances = deepmind.compute_surface_distances(truth == 1, predicted == 1, (0.5, 0.25))
+        expected = deepmind.compute_surface_dice_at_tolerance(distances, 1.0)
+        values = surfel_dice([predicted], [truth], 2, [(0.5, 0.25)])
+        assert values[0, 0] == pytest.approx(expected, abs=1e-7)
 
 
 def test_a_shift_within_the_tolerance_costs_nothing_and_one_beyond_it_does() -> None:

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from omnibench.adapt import FULL
 from omnibench.catalogue import register_task
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from omnibench.context import Context
     from omnibench.training.trial import Trial
 
+SIGMA = 2.0  # of heat around centrelines, in pixels
 UNET = "omnibench.tasks.segmentation.heads:UNet"
 
 
@@ -40,6 +41,31 @@ class DecoderOptions(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prior: Literal["trained", "frozen"] = "trained"
+
+
+class TargetOptions(BaseModel):
+    """What a head that tells classes is trained on.
+
+    Attributes:
+        target: the masks' classes, or heat around the centrelines of their regions: of a class
+            whose centreline is d pixels away exp(-d^2 / (2 sigma^2)).
+        sigma: of that heat, in pixels of the input size.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    target: Literal["mask", "centreline"] = "mask"
+    sigma: Annotated[float, Field(gt=0, allow_inf_nan=False)] = SIGMA
+
+    @model_validator(mode="after")
+    def _sigma_is_of_centrelines(self) -> Self:
+        if self.target == "mask" and self.sigma != SIGMA:
+            raise ValueError("sigma is of target: centreline; give that, or leave sigma out")
+        return self
+
+
+class DecoderTargetOptions(TargetOptions, DecoderOptions):
+    """Options of `decoder` where it tells classes."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +122,15 @@ def adaptations_on_maps(
     return {adaptation.name: adaptation for adaptation in own}
 
 
+def with_targets(own: Mapping[str, Adaptation]) -> dict[str, Adaptation]:
+    """Return adaptations on maps, of which those on frozen ones have a target of choice."""
+    chosen = {
+        "decoder": replace(own["decoder"], options=DecoderTargetOptions),
+        "linear": replace(own["linear"], options=TargetOptions),
+    }
+    return {**own, **chosen}
+
+
 class SegmentationTask(Task):
     """A class for every pixel."""
 
@@ -103,10 +138,12 @@ class SegmentationTask(Task):
     metrics = METRICS
     views = frozenset({"corrupted images"})
     budgets = frozenset({"share"})
-    own = adaptations_on_maps(
-        decoder={"small": SMALL, "omnirad": OMNIRAD},
-        linear={"small": LINEAR, "omnirad": OMNIRAD},
-        full={"small": FULL_RECIPE, "omnirad": OMNIRAD},
+    own = with_targets(
+        adaptations_on_maps(
+            decoder={"small": SMALL, "omnirad": OMNIRAD},
+            linear={"small": LINEAR, "omnirad": OMNIRAD},
+            full={"small": FULL_RECIPE, "omnirad": OMNIRAD},
+        )
     )
     offers = frozenset({"module"})
     live_kind = "maps"

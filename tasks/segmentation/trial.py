@@ -26,6 +26,7 @@ from .metrics import miou
 from .on_maps import Built, MapTrial, trials_on_maps
 from .overlay import overlay_sheet
 from .recipes import SegmentationRecipe
+from .targets import centreline_heat
 
 
 def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[int], Trial]:
@@ -37,16 +38,25 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     cases = replace(cases, shape=recipe.shape, keep_masks=recipe.keep_masks)
 
     def trial(built: Built, own: Cases, phases: Mapping[str, float]) -> MapTrial:
-        return SegmentationTrial(built, own, recipe, context.device, phases)
+        made = SegmentationTrial(built, own, recipe, context.device, phases)
+        if unit.options.get("target") == "centreline":  # what trains the backbone has no target
+            made.sigma = unit.options["sigma"]
+        return made
 
     return trials_on_maps(unit, cases, adaptation, context, trial)
 
 
 class SegmentationTrial(MapTrial):
-    """Cross-entropy over the pixels of the input size, and predictions in evaluation mode."""
+    """Cross-entropy over the pixels of the input size, and predictions in evaluation mode.
+
+    Attributes:
+        sigma: in pixels, of the heat around centrelines that the loss is taken on; None where it is
+            taken on the masks' classes.
+    """
 
     cases: Cases
     recipe: SegmentationRecipe
+    sigma: float | None = None
     select = "miou"
 
     def __init__(
@@ -63,10 +73,16 @@ class SegmentationTrial(MapTrial):
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
         rows = batch.rows.numpy()
-        masks = torch.from_numpy(self.cases.masks("train", rows)).to(self.device)
+        masks = self.cases.masks("train", rows)
         side = self.cases.trained
         logits = resize(self.model("train", rows).float(), (side, side))
-        total = functional.cross_entropy(logits, masks.long(), reduction="sum", ignore_index=VOID)
+        if self.sigma is None:
+            classes = torch.from_numpy(masks).to(self.device).long()
+            total = functional.cross_entropy(logits, classes, reduction="sum", ignore_index=VOID)
+        else:
+            heat = centreline_heat(masks, self.cases.classes, self.sigma)
+            shares = torch.from_numpy(heat).to(self.device)
+            total = functional.cross_entropy(logits, shares, reduction="sum")
         return total / self._pixels(batch)
 
     def _pixels(self, batch: Batch) -> int:

@@ -33,6 +33,11 @@ ANNULUS = disc((21, 21), (10, 10), 8) & ~disc((21, 21), (10, 10), 4)
 DISCS = disc((21, 21), (5, 5), 3) | disc((21, 21), (15, 15), 3)
 BOX = np.ones((5, 5, 5), bool)
 BOX[2, 2, 2] = False
+CUT = torus()
+CUT[:, 12, :12] = False
+ACROSS = np.zeros((2, 2, 2), bool)
+ACROSS[0, 0, 0] = ACROSS[1, 1, 1] = True
+SIX = disc((3, 3, 3), (1, 1, 1), 1) & ~disc((3, 3, 3), (1, 1, 1), 0)
 
 
 @pytest.mark.parametrize(
@@ -46,11 +51,14 @@ BOX[2, 2, 2] = False
         (np.array([[0, 1, 0], [1, 0, 1], [0, 1, 0]], bool), (1, 1)),  # enclosed by corners
         (BOX, (1, 0, 1)),
         (torus(), (1, 1, 0)),
+        (CUT, (1, 0, 0)),  # a gap of one voxel
+        (ACROSS, (1, 0, 0)),  # joined through a corner
+        (SIX, (1, 0, 1)),  # enclosed by voxels that share edges alone
         (np.zeros((3, 3, 3), bool), (0, 0, 0)),
     ],
 )
 def test_closed_forms(mask: Any, expected: tuple[int, ...]) -> None:
-    assert betti_numbers(mask) == expected
+    assert betti_numbers(mask) == by_gudhi(mask) == expected
 
 
 @pytest.mark.parametrize("shape", [(30, 40), (12, 14, 16)])

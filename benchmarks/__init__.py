@@ -24,6 +24,7 @@ PARTS = {
     "corruptions": "benchmarks.corruptions:measure",
     "segmentation": "benchmarks.segmentation:measure",
     "shapes": "benchmarks.shapes:measure",
+    "clicks": "benchmarks.interactive:measure",
     "captioning": "benchmarks.captioning:measure",
     "pretraining": "benchmarks.pretraining:measure",
     "packing": "benchmarks.packing:measure",

@@ -13,8 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.cell import Unit
+from omnibench.context import Context
+from omnibench.encoders.maps import unit_maps
+
+from .cases import Objects
+from .options import ClickOptions
 from .sequences import Box
 from .simulators import Bits, Click
+from .untrained import Methods
 
 Floats = NDArray[np.float32]
 EPSILON = 1e-6
@@ -171,3 +178,22 @@ class NearestClicks:
         for row, column, sign in clicks:
             mask[row, column] = sign > 0
         return mask
+
+
+def methods(unit: Unit, objects: Objects, options: ClickOptions, context: Context) -> Methods:
+    """Return what makes `clicks-knn` of an object; the features of the last image are held."""
+    split = objects.split
+    maps = unit_maps(unit, {split: objects.cases.dataset.splits[split]}, context)
+    held: dict[int, Features] = {}
+
+    def method(number: int) -> NearestClicks:
+        row = int(objects.rows[number])
+        target = objects.target(number)
+        if row not in held:
+            held.clear()
+            levels = [m[0].float().numpy() for m in maps.read(split, np.array([row]))]
+            height, width = target.truth.shape
+            held[row] = Features.from_maps(levels, (height, width))
+        return NearestClicks(held[row], target.box if options.start == "box" else None)
+
+    return Methods(method, maps.made.facts["digest"], maps.made.facts, maps.made.cost())

@@ -1,8 +1,9 @@
 """Metrics of click sequences from stored predictions, in numpy.
 
 Predictions hold `test_iou` and `test_dice` [N, K] of each object after 1 to K clicks, with no early
-stop at a threshold (a sequence without an error left keeps its score), and `test_start` [N, 2], IoU
-and Dice before the first click: 0 where a sequence starts with nothing.
+stop at a threshold (a sequence without an error left keeps its score), `test_nsd` [N, A] after the
+numbers of AFTER up to K, and `test_start` [N, 2], IoU and Dice before the first click: 0 where a
+sequence starts with nothing.
 """
 
 from collections.abc import Callable, Mapping
@@ -49,6 +50,14 @@ def scores(predictions: Predictions) -> dict[str, Floats]:
     }
 
 
+def boundary_scores(predictions: Predictions) -> dict[str, Floats]:
+    """Return per object [N] the NSD after k clicks; nothing of records that hold none."""
+    if "test_nsd" not in predictions:
+        return {}
+    columns = zip(AFTER, predictions["test_nsd"].T, strict=False)
+    return {f"nsd-{k}": values.astype(np.float64) for k, values in columns}
+
+
 def areas(predictions: Predictions) -> dict[str, Floats]:
     """Return per object [N] the normalised area under its scores: trapezoid(s_0 .. s_K) / K."""
     start = predictions["test_start"]
@@ -90,4 +99,5 @@ METRICS = (
     *_of(failures, tuple(f"nof-{t}" for t in FAILED_BELOW), ("nof-85",), down=True),
     *_of(areas, tuple(f"nauc-{name}" for name in SCORES), ("nauc-iou", "nauc-dice")),
     *_of(scores, tuple(f"{name}-{k}" for name in SCORES for k in AFTER), ("iou-1", "iou-5")),
+    *_of(boundary_scores, tuple(f"nsd-{k}" for k in AFTER), ("nsd-5",)),
 )

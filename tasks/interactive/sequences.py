@@ -8,6 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.data.declaration import VOID
+from omnibench.tasks.segmentation.distances import surface_distances
+
 from .simulators import Bits, Click, Simulator
 
 NO_CLICK = (-1, -1, 0)  # of a sequence that ended before: row, column, sign
@@ -50,11 +53,24 @@ class Target:
         both = int(np.count_nonzero(mask)) + int(np.count_nonzero(self.truth))
         return shared / (both - shared), 2 * shared / both
 
+    def surface_dice(self, mask: Bits) -> float:
+        """Return the NSD of a mask at a tolerance of 2 pixels, as segmentation measures it."""
+        truth = np.where(self.counted, self.truth, VOID).astype(np.uint8)
+        return float(surface_distances([mask.astype(np.uint8)], [truth], 2)[1][0, 0])
+
     @property
     def box(self) -> Box:
         """Return the bounding box of the object."""
         rows, columns = (np.flatnonzero(self.truth.any(axis=axis)) for axis in (1, 0))
         return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def within(box: Box | None, size: tuple[int, ...]) -> Bits:
+    """Return the pixels [H, W] of a box; all of them without one."""
+    pixels = np.full(size, box is None)
+    if box is not None:
+        pixels[box] = True
+    return pixels
 
 
 @dataclass(frozen=True)

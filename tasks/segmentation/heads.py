@@ -86,8 +86,7 @@ class UNet(Head):
         super().__init__()
         width = decoder_width(shapes[-1][0], tokens)
         scale = SMALL if width <= DEFAULT_WIDTH else BASE
-        enlarge = (4, 2, 1) if tokens else (1, 1, 1)
-        self.pyramid = FusedPyramid([shape[0] for shape in shapes], enlarge, width)
+        self.pyramid = FusedPyramid([shape[0] for shape in shapes], enlarged(tokens), width)
         self.encoder = HybridEncoder(width, scale)
         self.decoder = Decoder(width, outputs)
         self.pyramid.requires_grad_(prior == "trained")
@@ -116,6 +115,11 @@ class UNet(Head):
     @classmethod
     def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
         return cls(shapes, tokens, outputs, "trained")
+
+
+def enlarged(tokens: bool) -> tuple[int, int, int]:
+    """Return by what the three maps are enlarged: a ViT's are all of one size."""
+    return (4, 2, 1) if tokens else (1, 1, 1)
 
 
 def check_input_size(size: int) -> None:

@@ -12,11 +12,15 @@ CHANNELS = (32, 64, 64)  # of the prior's maps at strides 8, 16, 32
 
 
 class ConvolutionalPrior(nn.Module):
-    """Local detail that patch tokens lack: maps at strides 8, 16 and 32 of the input image."""
+    """Local detail that patch tokens lack: maps at strides 8, 16 and 32 of the input image.
 
-    def __init__(self) -> None:
+    Args:
+        inputs: channels of what it sees.
+    """
+
+    def __init__(self, inputs: int = 3) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*conv_bn(3, 16, 3, 2), nn.GELU(), nn.MaxPool2d(3, 2, 1))
+        self.stem = nn.Sequential(*conv_bn(inputs, 16, 3, 2), nn.GELU(), nn.MaxPool2d(3, 2, 1))
         self.stages = nn.ModuleList(
             [
                 conv_bn(16, 32, 3, 2),
@@ -26,7 +30,7 @@ class ConvolutionalPrior(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> list[Tensor]:
-        """Maps [B, 32, H/8, W/8], [B, 64, H/16, W/16], [B, 64, H/32, W/32] of [B, 3, H, W]."""
+        """Maps [B, 32, H/8, W/8], [B, 64, H/16, W/16], [B, 64, H/32, W/32] of [B, I, H, W]."""
         maps = []
         current = self.stem(pixels)
         for stage in self.stages:
@@ -65,10 +69,12 @@ class FusedPyramid(nn.Module):
     maps stay at their strides.
     """
 
-    def __init__(self, channels: Sequence[int], enlarge: Sequence[int], width: int) -> None:
+    def __init__(
+        self, channels: Sequence[int], enlarge: Sequence[int], width: int, inputs: int = 3
+    ) -> None:
         super().__init__()
         self.enlarge = tuple(enlarge)
-        self.prior = ConvolutionalPrior()
+        self.prior = ConvolutionalPrior(inputs)
         self.fusions = nn.ModuleList(
             Fusion(own, prior, width) for own, prior in zip(channels, CHANNELS, strict=True)
         )
@@ -77,7 +83,7 @@ class FusedPyramid(nn.Module):
         """Return the pyramid, finest first.
 
         Args:
-            pixels: [B, 3, H, W], normalised; H and W multiples of 32.
+            pixels: [B, I, H, W], normalised; H and W multiples of 32.
             maps: three backbone maps [B, C, h, w], finest first.
         """
         height, width = pixels.shape[-2:]

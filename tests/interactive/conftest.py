@@ -15,6 +15,7 @@ from omnibench.data.npz import card_of
 from omnibench.recipe import resolve_recipe
 
 SIDE = 32
+BACKBONE = BackboneCard(id="b", source="random:test_vit")
 Bits = NDArray[np.bool_]
 
 
@@ -38,13 +39,16 @@ Make = Callable[..., tuple[Unit, Context]]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A unit of `clicks-knn` and its context, on masks for all splits, with any options."""
+    """A unit of an adaptation and its context, on masks for all splits, with any options."""
     torch.set_num_threads(1)
 
     def make(
         masks: NDArray[np.uint8] | None = None,
         repetitions: tuple[int, ...] = (0,),
         recipe: dict[str, Any] | None = None,
+        adaptation: str = "clicks-knn",
+        place: str = "results",
+        backbone: BackboneCard = BACKBONE,
         **options: Any,
     ) -> tuple[Unit, Context]:
         masks = masks_of_two_classes() if masks is None else masks
@@ -54,21 +58,21 @@ def make(tmp_path: Path) -> Make:
         for split in ("train", "val", "test"):
             arrays |= {f"{split}_images": images, f"{split}_label": masks}
         np.savez(tmp_path / "discs.npz", **arrays)
-        card = tasks.get("interactive").adaptations["clicks-knn"]
+        card = tasks.get("interactive").adaptations[adaptation]
         resolved = card.resolve_options(options, "adaptations")
         fields = {"input_size": SIDE, "precision": "fp32", **(recipe or {})}
         unit = Unit(
             task="interactive",
             dataset=card_of(tmp_path / "discs.npz"),
-            backbone=BackboneCard(id="b", source="random:test_vit"),
-            adaptation="clicks-knn",
+            backbone=backbone,
+            adaptation=adaptation,
             short=card.short(resolved),
             options=resolved,
             recipe=resolve_recipe(fields, card.recipes, "recipe")[1],
             suite_seed=0,
-            sources={"dataset": "data", "backbone": "random:test_vit"},
+            sources={"dataset": "data", "backbone": backbone.source},
             repetitions=repetitions,
         )
-        return unit, Context(tmp_path / "results", tmp_path / "cache")
+        return unit, Context(tmp_path / place, tmp_path / "cache")
 
     return make

@@ -1,4 +1,3 @@
-import time
 from typing import Any
 
 import numpy as np
@@ -9,10 +8,7 @@ from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.record_files import read_predictions
 from omnibench.store import RecordStore
-from omnibench.tasks.interactive.knn import Features, NearestClicks
-from omnibench.tasks.interactive.sequences import Target, clicked
-from omnibench.tasks.interactive.simulators import edt
-from tests.interactive.conftest import Make, disc
+from tests.interactive.conftest import Make
 
 INTERACTIVE = tasks.get("interactive")
 
@@ -34,6 +30,7 @@ def test_a_unit_leaves_a_whole_record(make: Make) -> None:
     arrays = read_predictions(path)
     assert arrays["test_iou"].shape == arrays["test_dice"].shape == (3, 5)
     assert arrays["test_clicks"].shape == (3, 5, 3)
+    assert arrays["test_nsd"].shape == (3, 3)  # after 1, 3 and 5 clicks
     assert (arrays["test_clicks"][:, 0, 2] == 1).all()  # nothing is outlined before
     assert path.with_suffix(".clicks.png").read_bytes().startswith(b"\x89PNG")
     assert 1 <= record["metrics"]["interactive/noc-85"] <= 5
@@ -97,16 +94,3 @@ def test_a_box_is_a_start_with_a_score_of_its_own(make: Make) -> None:
 def test_objects_are_clicked_at_in_the_size_of_their_files_where_asked(make: Make) -> None:
     (outcome,) = outcomes(*make(clicks=2, recipe={"input_size": 16, "score_at": "native"}))
     assert outcome.predictions["test_clicks"][..., :2].max() > 16
-
-
-def test_twenty_images_a_second_are_clicked_at_from_kept_maps() -> None:
-    """The seconds are of this process alone; a quarter of what two cores must do, on one."""
-    random = np.random.default_rng(0)
-    shapes = ((40, 28, 28), (112, 14, 14), (320, 7, 7))  # of efficientnet-lite0 at 224 px
-    maps = [random.normal(size=shape).astype(np.float32) for shape in shapes]
-    truth = disc(100, 110, 50, 224)
-    began = time.process_time()
-    for _ in range(3):
-        method = NearestClicks(Features.from_maps(maps, (224, 224)), None)
-        clicked(Target(truth, np.ones_like(truth)), method, edt, 20)
-    assert 3 / (time.process_time() - began) > 5

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
@@ -16,11 +17,17 @@ Planned = Callable[..., Unit]
 def planned(tmp_path: Path) -> Planned:
     """Plan one unit of three repetitions, with these options."""
 
-    def planned(dataset: str = "mni152", **options: Any) -> Unit:
+    def planned(
+        dataset: str = "mni152",
+        adaptation: str = "clicks-knn",
+        labels: str = "100%",
+        **options: Any,
+    ) -> Unit:
         block = {
             "task": "interactive",
             "datasets": [dataset],
-            "adaptations": [{"clicks-knn": options}],
+            "adaptations": [{adaptation: options}],
+            "labels": [labels],
         }
         suite = {"name": "s", "repetitions": 3, "backbones": ["random-vit-tiny"], "matrix": [block]}
         (unit,) = load(suite, Sources(tmp_path, tmp_path)).units
@@ -62,3 +69,19 @@ def test_wrong_options_are_refused_by_their_path(
 ) -> None:
     with pytest.raises(RequestError, match=sentence):
         planned(**options)
+
+
+def test_what_is_trained_takes_a_label_budget_and_varies_with_its_seed(planned: Planned) -> None:
+    unit = planned(adaptation="clicks", jitter=1, labels="10%")
+    interactive = tasks.get("interactive")
+    under = interactive.adaptations["clicks"].under(unit.options)
+    assert under.varying(unit.recipe, unit.labels) == (
+        "label subset and training seed and jitter of clicks"
+    )
+    assert len(unit.cells) == 3
+    assert not list(interactive.refusals(unit, {}))
+
+
+def test_what_trains_nothing_refuses_a_label_budget(planned: Planned) -> None:
+    (reason,) = tasks.get("interactive").refusals(planned(labels="10%"), {})
+    assert reason.startswith("clicks-knn trains nothing, so that a label budget of 10% changes")

@@ -46,14 +46,18 @@ def _from_timm(card: BackboneCard, size: int, data: Path, results: Path) -> Orig
     return Origin(module, _load(module, card, files.weights), *_statistics(module))
 
 
-def _from_hub(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
-    files = weights.fetch(card, data)
-    if files.config is None:
-        raise WeightsError(f"{card.id}: config.json is absent; {weights.way_out(card, data)}")
-    return _from_files(card, size, files)
+def files_of(card: BackboneCard, data: Path) -> WeightFiles:
+    """Return the weights of a card whose source is files, and the config.json beside them.
 
-
-def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
+    Raises:
+        MissingWeightsError: they are absent, and cannot be fetched.
+        WeightsError: they are not the pinned ones.
+    """
+    if card.source_kind != "file":
+        files = weights.fetch(card, data)
+        if files.config is None:
+            raise WeightsError(f"{card.id}: config.json is absent; {weights.way_out(card, data)}")
+        return files
     path = Path(card.source_name)
     if not (path.is_file() or path.is_dir()):
         raise MissingWeightsError(f"{card.id}: no weights file at {path}; put it there")
@@ -65,18 +69,19 @@ def _from_file(card: BackboneCard, size: int, data: Path, results: Path) -> Orig
     if card.checksum is not None:
         weights.require_one_file(card, files.weights)
         weights.verify(files.weights, card.checksum)
-    return _from_files(card, size, files)
+    return files
 
 
-def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
+def _from_files(card: BackboneCard, size: int, data: Path, results: Path) -> Origin:
     """Make what a configuration beside the weights says: a model of timm or of transformers."""
+    files = files_of(card, data)
     config = json_object(files.config) if files.config else {}
     transformers = "model_type" in config and "architecture" not in config
     if transformers and card.architecture is None and card.source_kind != "hf_hub":
         from omnibench.encoders.transformers_model import load_transformers
 
         module, coverage = load_transformers(card, files.weights)
-        return Origin(module, coverage, *_folder_statistics(files, config), from_transformers=True)
+        return Origin(module, coverage, *folder_statistics(files, config), from_transformers=True)
     name, options = _architecture(card, files, config)
     module = create_timm(name, options, str(files.config))
     fit_input_size(module, size, card.id)
@@ -86,7 +91,7 @@ def _from_files(card: BackboneCard, size: int, files: WeightFiles) -> Origin:
 
         settings = adopt_settings(module, config, str(files.config))
         coverage = dataclasses.replace(coverage, settings=settings)
-    mean, std = _folder_statistics(files, config)
+    mean, std = folder_statistics(files, config)
     own_mean, own_std = _statistics(module)
     return Origin(module, coverage, mean or own_mean, std or own_std, arguments=options)
 
@@ -171,7 +176,7 @@ def _statistics(module: Any) -> tuple[Channels | None, Channels | None]:
     return tuple(module.pretrained_cfg["mean"]), tuple(module.pretrained_cfg["std"])
 
 
-def _folder_statistics(
+def folder_statistics(
     files: WeightFiles, config: Mapping[str, Any]
 ) -> tuple[Channels | None, Channels | None]:
     """Mean and std as timm's config.json tells them, or transformers' preprocessor_config.json.
@@ -201,9 +206,9 @@ def _folder_statistics(
 
 ORIGINS = {
     "timm": _from_timm,
-    "hf_hub": _from_hub,
-    "transformers": _from_hub,
-    "file": _from_file,
+    "hf_hub": _from_files,
+    "transformers": _from_files,
+    "file": _from_files,
     "random": _from_random,
     "record": _from_record,
     "module": _from_module,

@@ -23,16 +23,19 @@ ACTIVATIONS = {
 }
 
 
-def load_transformers(card: BackboneCard, weights: Path) -> tuple[Any, Coverage]:
-    """Load the model of a folder as transformers' AutoModel does, and refuse what does not fit.
+def load_transformers(
+    card: BackboneCard, weights: Path, by: str = "AutoModel"
+) -> tuple[Any, Coverage]:
+    """Load the model of a folder as transformers does, and refuse what does not fit.
 
     Args:
         weights: the weights file of the folder, or the index of its shards.
+        by: the class of transformers that chooses the model's.
 
     Raises:
         WeightsError: the files are damaged, hold code, or do not fit the configuration beside them.
     """
-    from transformers import AutoModel
+    import transformers
 
     if card.weights_key is not None:
         raise WeightsError(
@@ -53,7 +56,7 @@ def load_transformers(card: BackboneCard, weights: Path) -> tuple[Any, Coverage]
     del state
     folder = weights.parent
     try:
-        module, info = AutoModel.from_pretrained(
+        module, info = getattr(transformers, by).from_pretrained(
             folder,
             local_files_only=True,
             trust_remote_code=card.trust_remote_code,

@@ -14,16 +14,22 @@ from omnibench.tasks.segmentation.refusals import size_refusal, untrained_class
 from .metrics import METRICS
 from .options import ClickOptions
 from .recipes import SMALL, TRAINED
+from .refusals import prompt_refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from omnibench.cards import DatasetCard
+    from omnibench.cards import BackboneCard, DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.training.trial import Trial
 
 FLOPS_A_PIXEL = 13_000  # of `clicks`, as counted at 224 px on efficientnet-lite0
+
+
+def _serves(card: "BackboneCard") -> str:
+    """Refuse no backbone."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,11 @@ class ClickedAt(Adaptation):
 
     Attributes:
         methods: "module:function", an `untrained.MethodsOf`; "" of one that is trained.
+        refused: the sentence that refuses a backbone; "" for one that serves.
     """
 
     methods: str = ""
+    refused: "Callable[[BackboneCard], str]" = _serves
 
     def under(self, options: Mapping[str, Any]) -> "ClickedAt":
         """Return what it is under these options."""
@@ -84,6 +92,15 @@ class InteractiveTask(Task):
             head_flops=click_flops,
             head="omnibench.tasks.interactive.click_head:ClickHead",
         ),
+        "prompt": ClickedAt(
+            "prompt",
+            trains="nothing: the backbone is a promptable model, and is clicked at as it is",
+            varies="nothing",
+            recipes={"small": SMALL},
+            options=ClickOptions,
+            methods="omnibench.tasks.interactive.prompt:methods",
+            refused=prompt_refusal,
+        ),
     }
     budgets = frozenset({"share"})
     pictures = {  # noqa: RUF012
@@ -102,6 +119,8 @@ class InteractiveTask(Task):
         class that no training mask shows, as a dataset of masks is read as a whole.
         """
         adaptation = self.adaptations[unit.adaptation]
+        if isinstance(adaptation, ClickedAt) and (refusal := adaptation.refused(unit.backbone)):
+            yield refusal
         if isinstance(adaptation, OnFrozenMaps):
             if refusal := size_refusal(unit.recipe["input_size"]):
                 yield refusal

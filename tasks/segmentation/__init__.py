@@ -16,7 +16,7 @@ from .metrics import METRICS
 from .recipes import FULL as FULL_RECIPE
 from .recipes import LINEAR, OMNIRAD, SMALL
 from .refusals import size_refusal, untrained_class
-from .width import decoder_flops
+from .width import LARGEST_WIDTH, WIDTH_STEP, decoder_flops
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,11 +36,16 @@ class DecoderOptions(BaseModel):
     Attributes:
         prior: whether the convolutional prior and its projections are trained, as the paper says,
             or stay frozen at their random draw (their batch norms in training mode), as released.
+        width: of the decoder; None for the study's rule, see `width.decoder_width`.
+        detail: whether it goes on from an eighth of the input size up to the input size, beside
+            convolutions of the pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     prior: Literal["trained", "frozen"] = "trained"
+    width: Annotated[int, Field(gt=0, le=LARGEST_WIDTH, multiple_of=WIDTH_STEP)] | None = None
+    detail: bool = False
 
 
 class TargetOptions(BaseModel):

@@ -13,7 +13,7 @@ from omnibench.data.label_subset import Subset
 from omnibench.encoders.maps import UnitMaps
 from omnibench.errors import RequestError
 
-from .decoder import Decoder
+from .decoder import Decoder, DetailedDecoder
 from .hybrid import BASE, SMALL, HybridEncoder
 from .prior import FusedPyramid
 from .refusals import size_refusal
@@ -78,23 +78,34 @@ class Head(nn.Module):
 
 
 class UNet(Head):
-    """Prior, hybrid encoder and decoder: logits at an eighth of the input size."""
+    """Prior, hybrid encoder and decoder: logits at an eighth of the input size, or at all of it."""
 
     takes_pixels = True
 
-    def __init__(self, shapes: Shapes, tokens: bool, outputs: int, prior: str) -> None:
+    def __init__(
+        self,
+        shapes: Shapes,
+        tokens: bool,
+        outputs: int,
+        prior: str = "trained",
+        width: int | None = None,
+        detail: bool = False,
+    ) -> None:
         super().__init__()
-        width = decoder_width(shapes[-1][0], tokens)
+        width = width or decoder_width(shapes[-1][0], tokens)
         scale = SMALL if width <= DEFAULT_WIDTH else BASE
         self.pyramid = FusedPyramid([shape[0] for shape in shapes], enlarged(tokens), width)
         self.encoder = HybridEncoder(width, scale)
-        self.decoder = Decoder(width, outputs)
+        self.decoder = (DetailedDecoder if detail else Decoder)(width, outputs)
         self.pyramid.requires_grad_(prior == "trained")
         self.to(memory_format=torch.channels_last)  # bf16 convolutions are faster in it
 
     def forward(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        logits: Tensor = self.decoder(self.encoder(self.pyramid(pixels, maps)))
+        fused = self.encoder(self.pyramid(pixels, maps))
+        if isinstance(self.decoder, DetailedDecoder):
+            return self.decoder.detailed(pixels, fused)
+        logits: Tensor = self.decoder(fused)
         return logits
 
     @classmethod
@@ -110,11 +121,12 @@ class UNet(Head):
     def on_kept(
         cls, maps: UnitMaps, cases: MapCases, options: Mapping[str, Any]
     ) -> Callable[[], Head]:
-        return lambda: cls(maps.shapes, maps.tokens, cases.outputs, options["prior"])
+        own = {name: options[name] for name in ("prior", "width", "detail")}
+        return lambda: cls(maps.shapes, maps.tokens, cases.outputs, **own)
 
     @classmethod
     def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
-        return cls(shapes, tokens, outputs, "trained")
+        return cls(shapes, tokens, outputs)
 
 
 def enlarged(tokens: bool) -> tuple[int, int, int]:

@@ -5,6 +5,8 @@ from omnibench.cell import Unit
 HEADS = 6  # of the hybrid encoder's attention
 # The width of the decoder where a ViT's own does not serve: the study's small model's.
 DEFAULT_WIDTH, LARGEST_WIDTH = 384, 768
+WIDTH_STEP = 4 * HEADS  # a width parts into heads, and each position into sines and cosines
+DETAIL = (16, 24, 32)  # channels at strides 1, 2 and 4
 
 
 def decoder_width(width: int, tokens: bool) -> int:
@@ -18,11 +20,21 @@ def decoder_width(width: int, tokens: bool) -> int:
     """
     if tokens and width > LARGEST_WIDTH:
         return LARGEST_WIDTH
-    return width if tokens and width % (4 * HEADS) == 0 else DEFAULT_WIDTH
+    return width if tokens and width % WIDTH_STEP == 0 else DEFAULT_WIDTH
 
 
 def decoder_flops(unit: Unit) -> float:
-    """FLOPs of one forward of the decoder, as counted at 448 px: 1.5 S^2 D^2 within a fifth."""
-    card, size = unit.backbone, unit.recipe["input_size"]
-    width = decoder_width(card.width or DEFAULT_WIDTH, card.patch is not None)
-    return float(1.5 * size**2 * width**2)
+    """FLOPs of one forward of the decoder, as counted at 448 px: 1.5 S^2 D^2 within a fifth.
+
+    Its detail adds two for each weight of 3 x 3 at each position.
+    """
+    card, size, options = unit.backbone, unit.recipe["input_size"], unit.options
+    width = options.get("width") or decoder_width(
+        card.width or DEFAULT_WIDTH, card.patch is not None
+    )
+    flops = 1.5 * size**2 * width**2
+    if options.get("detail"):
+        inputs, outputs = (3, *DETAIL[:2]), (*DETAIL[1:], width)
+        for stride, own, finer, coarser in zip((1, 2, 4), DETAIL, inputs, outputs, strict=True):
+            flops += 18 * (size / stride) ** 2 * own * (finer + own + coarser)
+    return float(flops)

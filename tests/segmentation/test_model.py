@@ -1,13 +1,16 @@
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
+from omnibench.cards import BackboneCard
 from omnibench.errors import RequestError
-from omnibench.tasks.segmentation.decoder import Decoder
+from omnibench.tasks.segmentation.decoder import Decoder, DetailedDecoder
 from omnibench.tasks.segmentation.heads import UNet, check_input_size
 from omnibench.tasks.segmentation.hybrid import (
     BASE,
@@ -20,7 +23,7 @@ from omnibench.tasks.segmentation.hybrid import (
     positions,
 )
 from omnibench.tasks.segmentation.prior import ConvolutionalPrior, FusedPyramid, Fusion
-from omnibench.tasks.segmentation.width import decoder_width
+from omnibench.tasks.segmentation.width import decoder_flops, decoder_width
 
 CNN = [(40, 8), (112, 16), (320, 32)]  # widths and strides of efficientnet-lite0
 TINY = [(24, 8, 8), (24, 4, 4), (24, 2, 2)]  # a CNN's maps at 64 px, as `head` takes them
@@ -268,6 +271,37 @@ def test_the_decoder_is_wired_as_the_protocol_says() -> None:
     torch.testing.assert_close(decoder(maps), decoder.classify(current))
     kinds = [type(part).__name__ for part in decoder.steps[0]]
     assert kinds == ["Conv2d", "BatchNorm2d", "ReLU"] * 2
+
+
+@torch.inference_mode()
+def test_the_detailed_decoder_goes_on_beside_convolutions_of_the_pixels() -> None:
+    decoder: Any = drawn(DetailedDecoder(8, 3))
+    maps = [torch.randn(2, 8, side, side).double() for side in (8, 4, 2)]
+    pixels = torch.randn(2, 3, 64, 64).double()
+    full = decoder.stem[0](pixels)
+    half = decoder.stem[1](full)
+    quarter = decoder.stem[2](half)
+    assert [m.shape[1:] for m in (full, half, quarter)] == [
+        (16, 64, 64),
+        (24, 32, 32),
+        (32, 16, 16),
+    ]
+    current = decoder.features(maps)
+    for step, detail in zip(decoder.finer, (quarter, half, full), strict=True):
+        enlarged = nn.Upsample(scale_factor=2, mode="bilinear")(current)
+        current = step(torch.cat([enlarged, detail], dim=1))
+    torch.testing.assert_close(decoder.detailed(pixels, maps), decoder.classify(current))
+
+
+@pytest.mark.parametrize("options", [{}, {"width": 96}, {"width": 96, "detail": True}])
+def test_the_plan_counts_the_decoders_flops_within_a_fifth(options: Any) -> None:
+    card = BackboneCard(id="b", source="random:tf_efficientnet_lite0", width=320)
+    unit: Any = SimpleNamespace(backbone=card, recipe={"input_size": 448}, options=options)
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        head = UNet(cnn(448), False, 1, **options)
+        logits = head(torch.empty(1, 3, 448, 448), [torch.empty(1, *shape) for shape in cnn(448)])
+    assert logits.shape[-1] == (448 if options.get("detail") else 56)
+    assert decoder_flops(unit) == pytest.approx(counter.get_total_flops(), rel=0.25)
 
 
 def test_the_priors_maps_have_the_studys_channels_and_strides() -> None:

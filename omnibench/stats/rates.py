@@ -93,7 +93,7 @@ def f1_scores(hits: NDArray[Any], sizes: NDArray[Any]) -> Floats:
         hits: cases of each class predicted as such.
         sizes: cases of each class, and cases predicted as it, added up.
     """
-    return _ratio(2 * hits, sizes)
+    return ratio(2 * hits, sizes)
 
 
 def binary_auc(positive: Bools, scores: Reals, weights: Floats | None = None) -> float | None:
@@ -124,6 +124,31 @@ def binary_auc(positive: Bools, scores: Reals, weights: Floats | None = None) ->
 def mean_auc(truth: Bools, scores: Reals, weights: Floats | None = None) -> float | None:
     """Return the mean AUC of the columns of [N, C]; None where a column has one class alone."""
     areas = [binary_auc(truth[:, c], scores[:, c], weights) for c in range(truth.shape[1])]
+    defined = [area for area in areas if area is not None]
+    return float(np.mean(defined)) if len(defined) == len(areas) else None
+
+
+def average_precision(positive: Bools, scores: Reals) -> float | None:
+    """Return the area under the precision-recall curve by steps; None without a positive.
+
+    The sum over the distinct scores, the highest first, of the precision there times the recall
+    that it adds: scikit-learn's `average_precision_score`.
+
+    Args:
+        positive, scores: [N].
+    """
+    positives = int(positive.sum())
+    if positives == 0:
+        return None
+    _, inverse, counts = np.unique(-scores, return_inverse=True, return_counts=True)
+    hits = np.bincount(inverse, positive, minlength=len(counts))
+    precision = np.cumsum(hits) / np.cumsum(counts)
+    return float((precision * hits).sum() / positives)
+
+
+def mean_average_precision(truth: Bools, scores: Reals) -> float | None:
+    """Return the mean average precision of the columns of [N, C]; None where one is undefined."""
+    areas = [average_precision(truth[:, c], scores[:, c]) for c in range(truth.shape[1])]
     defined = [area for area in areas if area is not None]
     return float(np.mean(defined)) if len(defined) == len(areas) else None
 
@@ -172,7 +197,7 @@ def squared_errors(truth: NDArray[Any], probabilities: Floats) -> Floats:
     return errors
 
 
-def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
+def ratio(part: NDArray[Any], whole: NDArray[Any]) -> Floats:
     """Return part / whole of counts or weights, 0 where whole is (and so part)."""
     ratios: Floats = np.divide(part, whole, out=np.zeros(np.shape(whole)), where=whole > 0)
     return ratios

@@ -23,7 +23,8 @@ from omnibench.stats.rates import confusion, macro_f1
 from omnibench.views import LOW
 
 from .metrics import omnirad_classification
-from .refusals import NO_VALIDATION_AUC, too_small_limit, untrained_class
+from .refusals import no_validation_auc, too_small_limit, untrained_class
+from .retfound import retfound
 
 
 @dataclass(frozen=True)
@@ -177,9 +178,25 @@ def validation_auc(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> fl
     """
     value = omnirad_classification({"test_logits": logits, "test_labels": labels})["auc"]
     if value is None:
-        raise DataError(NO_VALIDATION_AUC)
+        raise DataError(no_validation_auc("auc"))
+    return value
+
+
+def validation_retfound_score(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """What epochs are chosen by under `select: retfound-score`.
+
+    Raises:
+        DataError: it is undefined.
+    """
+    value = retfound({"test_logits": logits, "test_labels": labels}).get("score")
+    if value is None:
+        raise DataError(no_validation_auc("retfound-score"))
     return value
 
 
 # What epochs may be chosen by, with the recipes' names.
-SELECTIONS = {"macro-f1": validation_macro_f1, "auc": validation_auc}
+SELECTIONS = {
+    "macro-f1": validation_macro_f1,
+    "auc": validation_auc,
+    "retfound-score": validation_retfound_score,
+}

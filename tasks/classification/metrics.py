@@ -26,7 +26,7 @@ from omnibench.stats.rates import (
 )
 from omnibench.task import Metric, Predictions, metrics_of_pass
 
-from . import chance, operating_points, routing, selective
+from . import chance, operating_points, retfound, routing, selective
 
 GOOD_AUC = 0.9
 
@@ -134,6 +134,7 @@ METRICS = (
     ),
     Metric("multi-label/auc-at-least-90", multi_label, unit="findings", weighted=True),
     *operating_points.METRICS,
+    *retfound.METRICS,
     *routing.METRICS,
     *selective.METRICS,
 )

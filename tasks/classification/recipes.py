@@ -94,13 +94,14 @@ class LossRecipe(TrainingRecipe):
             (N - n_l) / n_l for the presence of a label l.
         loss: cross-entropy, or that times (1 - p)^gamma, p the probability of what is true.
         focal_gamma: of the focal loss.
-        select: the metric of the validation cases that the best epoch is chosen by.
+        select: the metric of the validation cases that the best epoch is chosen by;
+            `retfound-score` is the mean of macro-F1, macro AUC and Cohen's kappa.
     """
 
     class_weights: Literal["none", "sqrt-inverse", "prevalence"] = "none"
     loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     focal_gamma: Annotated[float, Field(ge=0)] = GAMMA
-    select: Literal["macro-f1", "auc"] = "macro-f1"
+    select: Literal["macro-f1", "auc", "retfound-score"] = "macro-f1"
 
     @model_validator(mode="after")
     def _check_loss(self) -> Self:

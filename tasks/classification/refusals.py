@@ -21,8 +21,11 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield sentence
     if recipe.get("train_labels") == "noisy" and not card.noisy_labels:
         yield NO_NOISY_LABELS
-    if recipe.get("select") == "auc" and "val" in facts.get("undefined", ()):
-        yield NO_VALIDATION_AUC
+    select = recipe.get("select", "macro-f1")
+    if select != "macro-f1" and "val" in facts.get("undefined", ()):
+        yield no_validation_auc(select)
+    if select == "retfound-score" and several:
+        yield SCORE_OF_CLASSES
     limit, untrained = recipe["limit"], facts.get("untrained", ())
     if limit is not None and not several and limit < len(card.classes):
         yield too_small_limit(limit, len(card.classes))
@@ -35,10 +38,18 @@ NO_NOISY_LABELS = (
     "add train_labels_noisy and val_labels_noisy to its npz file"
 )
 
-NO_VALIDATION_AUC = (
-    "recipe.select: 'auc' is undefined on the validation images, which show a class on none or on "
-    "all of them; use 'macro-f1', or add some"
+SCORE_OF_CLASSES = (
+    "recipe.select: 'retfound-score' is of one class an image, and the dataset has several labels; "
+    "use 'auc'"
 )
+
+
+def no_validation_auc(select: str) -> str:
+    """Return the sentence that refuses a choice of epochs by an AUC that is undefined."""
+    return (
+        f"recipe.select: '{select}' is undefined on the validation images, which show a class on "
+        "none or on all of them; use 'macro-f1', or add some"
+    )
 
 
 def class_weights_refusal(kind: str, several: bool) -> str:

@@ -6,13 +6,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as sk
 
+from omnibench.errors import DataError
 from omnibench.stats.rates import softmax
+from omnibench.tasks.classification.cases import validation_retfound_score
 from omnibench.tasks.classification.metrics import (
     multi_label,
     omnibench_classification,
     omnirad_classification,
     omnirad_classification_4dp,
 )
+from omnibench.tasks.classification.retfound import retfound
 
 
 @st.composite
@@ -98,3 +101,46 @@ def test_findings_with_a_good_auc_are_counted() -> None:
     labels[:, 0] = 0
     assert multi_label({"test_logits": logits, "test_labels": labels}) == {"auc-at-least-90": None}
     assert multi_label({"test_logits": logits, "test_labels": labels[:, 1]}) == {}
+
+
+@settings(max_examples=60)
+@given(single_label())
+@pytest.mark.filterwarnings("ignore")
+def test_retfounds_metrics_equal_scikit_learns_on_one_hot_classes(case: Any) -> None:
+    logits, labels = case
+    ours = retfound({"test_logits": logits, "test_labels": labels})
+    classes, predicted, shares = logits.shape[1], logits.argmax(axis=1), softmax(logits)
+    truth, answer = np.eye(classes, dtype=int)[labels], np.eye(classes, dtype=int)[predicted]
+    macro: Any = {"average": "macro", "zero_division": 0}
+    expected = {
+        "accuracy": sk.accuracy_score(labels, predicted),
+        "f1": sk.f1_score(truth, answer, **macro),
+        "hamming": sk.hamming_loss(truth, answer),
+        "jaccard": sk.jaccard_score(truth, answer, **macro),
+        "precision": sk.precision_score(truth, answer, **macro),
+        "recall": sk.recall_score(truth, answer, **macro),
+    }
+    for name, value in expected.items():
+        assert ours[name] == pytest.approx(value, abs=1e-12), name
+    alike = len(np.unique(np.concatenate([labels, predicted]))) == 1
+    kappa = None if alike else pytest.approx(sk.cohen_kappa_score(labels, predicted), abs=1e-12)
+    assert ours["kappa"] == kappa
+    if len(np.unique(labels)) < classes:
+        assert ours["auroc"] is ours["auprc"] is ours["score"] is None
+        return
+    assert ours["auroc"] == pytest.approx(sk.roc_auc_score(truth, shares), abs=1e-12)
+    assert ours["auprc"] == pytest.approx(
+        sk.average_precision_score(truth, shares, average="macro"), abs=1e-12
+    )
+    assert ours["score"] == pytest.approx(
+        (ours["f1"] + ours["auroc"] + ours["kappa"]) / 3, abs=1e-12
+    )
+    assert ours["score"] == validation_retfound_score(logits, labels)
+
+
+def test_retfounds_metrics_are_of_one_class_an_image() -> None:
+    labels = np.array([[0, 1], [1, 0]])
+    assert retfound({"test_logits": np.zeros((2, 2)), "test_labels": labels}) == {}
+    alone = np.zeros(4, np.int64)
+    with pytest.raises(DataError, match="'retfound-score' is undefined on the validation images"):
+        validation_retfound_score(np.zeros((4, 2), np.float32), alone)

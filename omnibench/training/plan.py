@@ -40,8 +40,9 @@ class TrainingRecipe(Recipe):
         weight_decay: AdamW's, decoupled.
         betas: AdamW's.
         warmup_epochs, warmup_start: linear from `warmup_start` times the rate.
-        decay: what follows the warm-up: a cosine or a line to 0, the full rate to the end, or
-            steps: a tenth of it from half of the epochs on, a hundredth from three quarters.
+        decay: what follows the warm-up: a cosine or a line to `min_lr`, the full rate to the end,
+            or steps: a tenth of it from half of the epochs on, a hundredth from three quarters.
+        min_lr: where a cosine or a line ends; that of a group falls with the group's own rate.
         schedule_step: whether the rate moves every step or every epoch.
         clip_norm: largest gradient norm; None for no clipping.
         warmup_clip_norm: the same during warm-up; None for `clip_norm`.
@@ -63,6 +64,7 @@ class TrainingRecipe(Recipe):
     warmup_epochs: Annotated[float, Field(ge=0)] = 1.0
     warmup_start: Share = 0.01
     decay: Literal["cosine", "linear", "step", "none"] = "cosine"
+    min_lr: Annotated[float, Field(ge=0)] = 0.0
     schedule_step: Literal["step", "epoch"] = "step"
     clip_norm: Annotated[float, Field(gt=0)] | None = 1.0
     warmup_clip_norm: Annotated[float, Field(gt=0)] | None = None
@@ -77,6 +79,8 @@ class TrainingRecipe(Recipe):
             raise ValueError(
                 f"warmup_epochs {self.warmup_epochs} leaves nothing of {self.epochs} epochs"
             )
+        if self.min_lr and self.decay in ("step", "none"):
+            raise ValueError(f"min_lr ends a cosine or a line, and decay is '{self.decay}'")
         return self
 
 

@@ -48,7 +48,8 @@ class Steps:
         recipe = self.recipe
         epoch, index = divmod(step, self.epoch)
         done = epoch + (index / self.epoch if recipe.schedule_step == "step" else 0)
-        share = factor(done, recipe.epochs, recipe.warmup_epochs, recipe.warmup_start, recipe.decay)
+        warmup, floor = (recipe.warmup_epochs, recipe.warmup_start), recipe.min_lr / recipe.lr
+        share = factor(done, recipe.epochs, *warmup, recipe.decay, floor)
         for group, rate in zip(self.optimiser.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
         return recipe.lr * share

@@ -15,6 +15,7 @@ from .recipes import (
     MEDMNIST,
     OMNIRAD,
     OMNIRAD_RELEASED,
+    RETFOUND,
     KnnRecipe,
     LinearRecipe,
     LogisticRecipe,
@@ -30,7 +31,16 @@ if TYPE_CHECKING:
     from omnibench.context import Context
     from omnibench.training.trial import Trial
 
-STILL = {"flip": 0, "rotation": 0, "crop_scale": 1}  # of a recipe that augments nothing
+# Of a recipe under which a frozen backbone makes of an image the same each time.
+STILL = {
+    "flip": 0,
+    "rotation": 0,
+    "crop_scale": 1,
+    "randaugment": None,
+    "erasing": 0,
+    "mixup": 0,
+    "drop_path": 0,
+}
 
 
 @dataclass(frozen=True)
@@ -103,6 +113,7 @@ class ClassificationTask(Task):
         "omnirad": OMNIRAD,
         "omnirad-released": OMNIRAD_RELEASED,
         "medmnist": MEDMNIST,
+        "retfound": RETFOUND,
     }
 
     def frozen_kind(self, unit: "Unit") -> Ability | None:

@@ -27,13 +27,13 @@ class Classifier(nn.Module):
         trainable.on_head(self.head, lambda: self.head(torch.zeros(1, self.width)))
 
     @staticmethod
-    def drawn_head(encoder: TrainableEncoder, classes: int) -> nn.Linear:
+    def drawn_head(encoder: TrainableEncoder, classes: int, std: float = HEAD_STD) -> nn.Linear:
         """Return a linear layer on an encoder's embedding, drawn by torch's global generator."""
         encoder.module.requires_grad_(False)
         with torch.no_grad():
             width = int(blank_embedding(encoder).shape[1])
         head = nn.Linear(width, classes)
-        nn.init.normal_(head.weight, std=HEAD_STD)
+        nn.init.normal_(head.weight, std=std)
         nn.init.zeros_(head.bias)
         return head
 

@@ -11,6 +11,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from omnibench.adapt.drop_path import DroppedPaths
+from omnibench.adapt.layer_decay import layered_groups
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
 from omnibench.context import Context
@@ -19,7 +21,6 @@ from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import forward_rows
 from omnibench.task import Adaptation
-from omnibench.training.augment import Augmentation
 from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
@@ -31,6 +32,7 @@ from .cases import SELECTIONS, Cases, cases_of
 from .classifier import Classifier
 from .embeddings import embeddings
 from .losses import ClassLoss
+from .pixels import TrainingPixels, augmentation_of
 from .recipes import TrainedRecipe
 
 BATCH = 32  # of an evaluation
@@ -42,12 +44,16 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     cases = cases_of(unit, context)
     # A frozen backbone runs in the recipe's precision, a trained one is kept in fp32.
     precision = "fp32" if adaptation.through_backbone else recipe.precision
-    still = augmentation_of(recipe).keeps(*cases.dataset.splits["train"].images.shape[1:3])
+    size = cases.dataset.splits["train"].images.shape[1:3]
+    still = recipe.repeats_images and augmentation_of(recipe).keeps(*size)
 
     def trial(repetition: int) -> Trial:
         loaded = load_trainable(unit, context, precision)
         # Drawn before anything is attached, so that one repetition's head is the same in all.
-        head = Classifier.drawn_head(loaded.encoder, cases.classes)
+        head = Classifier.drawn_head(loaded.encoder, cases.classes, recipe.head_std)
+        paths = None
+        if recipe.drop_path:
+            paths = DroppedPaths(loaded.encoder, recipe.drop_path, loaded.arguments)
         trainable = attach(adaptation, loaded.encoder, unit.options)
         model = Classifier(trainable, head, recipe.dropout).to(context.device)
         seed, subset = unit.seed("augmentation", repetition), cases.subset(unit, repetition)
@@ -55,7 +61,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
         if not adaptation.through_backbone:
             frozen = _embeddings(unit, cases, context, subset, still)
         own = ClassificationTrial(
-            model, cases.of(subset), recipe, loaded, context.device, seed, frozen
+            model, cases.of(subset), recipe, loaded, context.device, seed, frozen, paths
         )
         own.subset = subset
         return own
@@ -73,12 +79,6 @@ def _embeddings(
     return {name: array[rows[name]] if name in rows else array for name, array in arrays.items()}
 
 
-def augmentation_of(recipe: TrainedRecipe) -> Augmentation:
-    """Return what a recipe does to training images."""
-    scale = (recipe.crop_scale, 1.0)
-    return Augmentation(recipe.input_size, recipe.flip, recipe.rotation, scale)
-
-
 class ClassificationTrial(Trial):
     """The loss of a recipe over training images, augmented or embedded before.
 
@@ -86,9 +86,10 @@ class ClassificationTrial(Trial):
     processes change it.
 
     Args:
-        seed: of augmentation and dropout.
+        seed: of augmentation, mixing, dropout and drop path.
         embeddings: [N, D] of val and test, where the backbone is frozen, and of train where no
             image of it is augmented.
+        paths: branches of the backbone that images skip; None for none.
     """
 
     model: Classifier
@@ -104,20 +105,29 @@ class ClassificationTrial(Trial):
         device: str,
         seed: int,
         embeddings: Mapping[str, NDArray[np.float32]] | None = None,
+        paths: DroppedPaths | None = None,
     ) -> None:
+        recipe = recipe.model_copy(update={"lr": recipe.scaled_lr, "lr_scaling": "none"})
         self.model, self.cases, self.recipe, self.loaded = model, cases, recipe, loaded
         self.device, self.seed, self.embeddings = device, seed, embeddings or {}
+        self.paths = paths
         self.select = recipe.select
         self.count = len(cases.labels["train"])
-        self.images = cases.dataset.splits["train"].images
         self.class_loss = ClassLoss(cases.labels["train"], cases.classes, recipe)
-        self.augmentation = augmentation_of(recipe)
+        images = cases.dataset.splits["train"].images
+        self.pixels = TrainingPixels(images, recipe, loaded, seed)
 
     def set_mode(self) -> None:
         self.model.set_training()
+        if self.paths is not None:
+            self.paths.set_training()
 
     def job(self) -> Mapping[str, Any]:
-        return groups_of(self.model, self.model.trainable)
+        recipe, trainable = self.recipe, self.model.trainable
+        if recipe.layer_decay is not None:
+            rates = recipe.lr, recipe.weight_decay, recipe.layer_decay
+            return {"groups": layered_groups(self.model, trainable, *rates)}
+        return groups_of(self.model, trainable)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
@@ -126,8 +136,10 @@ class ClassificationTrial(Trial):
             embedding = self.model.on_embedding(self._embedding("train", batch.rows))
             logits = self.model.classify(embedding, mask)
         else:
+            if self.paths is not None:
+                self.paths.begin(batch, self.seed)
             logits = self.model(self.pixels(batch), mask)
-        return self.class_loss(logits.float(), batch)
+        return self.class_loss(logits.float(), batch, self.pixels.pairs(batch))
 
     @property
     def cached(self) -> bool:
@@ -137,18 +149,6 @@ class ClassificationTrial(Trial):
     def _embedding(self, split: str, rows: Tensor | slice = slice(None)) -> Tensor:
         embedding: Tensor = torch.from_numpy(self.embeddings[split])[rows]
         return embedding.to(self.device)
-
-    def pixels(self, batch: Batch) -> Tensor:
-        """Read, augment and normalise a part's images: [B, 3, S, S]."""
-        prepare = self.loaded.encoder.preprocess
-        height, width = self.images.shape[1:3]
-        maps = self.augmentation.draw(
-            len(batch.whole), height, width, stream(self.seed, "augment", batch.step)
-        )
-        images = torch.from_numpy(np.ascontiguousarray(self.images.read_rows(batch.rows.numpy())))
-        images = images.to(prepare.device, non_blocking=True)
-        pixels = self.augmentation.apply(images, maps[batch.places].to(prepare.device))
-        return prepare.normalise(pixels)
 
     def _dropout_mask(self, batch: Batch) -> Tensor | None:
         if self.model.dropout == 0:

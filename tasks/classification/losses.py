@@ -8,10 +8,11 @@ from torch.nn import functional
 
 from omnibench.errors import RequestError
 from omnibench.training.job import Batch
+from omnibench.training.mixup import Pairs
 
 from .linear import as_targets
 from .recipes import LossRecipe
-from .refusals import class_weights_refusal
+from .refusals import SMOOTHING_OF_CLASSES, class_weights_refusal
 
 
 class ClassLoss:
@@ -33,13 +34,22 @@ class ClassLoss:
         self.several = labels.ndim == 2
         if sentence := class_weights_refusal(recipe.class_weights, self.several):
             raise RequestError(sentence)
-        self.targets = as_targets(labels, classes)
+        if recipe.label_smoothing and self.several:
+            raise RequestError(SMOOTHING_OF_CLASSES)
+        self.targets = smoothed(as_targets(labels, classes), recipe.label_smoothing)
         self.weights = class_weights(labels, classes, recipe.class_weights)
         self.gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
 
-    def __call__(self, logits: Tensor, batch: Batch) -> Tensor:
-        """Return a part's share of the step's mean loss; logits are [B, C] of the part's rows."""
-        targets = self.targets[batch.rows].to(logits.device)
+    def __call__(self, logits: Tensor, batch: Batch, pairs: Pairs | None = None) -> Tensor:
+        """Return a part's share of the step's mean loss; logits are [B, C] of the part's rows.
+
+        Args:
+            pairs: by which the part's images were mixed.
+        """
+        targets = self.targets[batch.rows]
+        if pairs is not None:
+            targets = pairs.mixed(targets, self.targets[pairs.others.rows])
+        targets = targets.to(logits.device)
         weights = self.weights.to(logits.device)
         if self.several:
             entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
@@ -57,6 +67,11 @@ class ClassLoss:
         # Where p is 1 the slope of a power below 1 is infinite, and the entropy 0.
         tiny = torch.finfo(entropy.dtype).tiny
         return (-torch.expm1(-entropy)).clamp(min=tiny) ** self.gamma * entropy
+
+
+def smoothed(targets: Tensor, share: float) -> Tensor:
+    """Return targets [N, C] of which a share is spread over all classes (Szegedy et al. 2016)."""
+    return targets * (1 - share) + share / targets.shape[1] if share else targets
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, kind: str) -> Tensor:

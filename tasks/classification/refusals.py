@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from omnibench.architecture.layers import may_have_branches, may_have_layers
+from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.label_budget import WHOLE
 
@@ -19,6 +21,9 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
             yield nothing_to_choose_by(len(choices))
     if sentence := class_weights_refusal(recipe.get("class_weights", "none"), several):
         yield sentence
+    if recipe.get("label_smoothing") and several:
+        yield SMOOTHING_OF_CLASSES
+    yield from _of_network(unit)
     if recipe.get("train_labels") == "noisy" and not card.noisy_labels:
         yield NO_NOISY_LABELS
     select = recipe.get("select", "macro-f1")
@@ -33,9 +38,24 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield untrained_class(untrained[0], limit)
 
 
+def _of_network(unit: Unit) -> Iterator[str]:
+    """Yield fields by which a network is trained that is known to have nothing for them."""
+    adaptation = tasks.get(unit.task).adaptations[unit.adaptation].under(unit.options)
+    backbone, decay = unit.backbone, unit.recipe.get("layer_decay")
+    if decay is not None and adaptation.through_backbone and not may_have_layers(backbone):
+        yield f"recipe.layer_decay: nothing says which layers {backbone.id} has; leave it out"
+    if unit.recipe.get("drop_path") and not may_have_branches(backbone):
+        yield f"recipe.drop_path: {backbone.id} has no branches to drop; set it to 0"
+
+
 NO_NOISY_LABELS = (
     "recipe.train_labels: 'noisy' asks for labels beside the clean ones, and the dataset has none; "
     "add train_labels_noisy and val_labels_noisy to its npz file"
+)
+
+SMOOTHING_OF_CLASSES = (
+    "recipe.label_smoothing: it is of one class an image, and the dataset has several labels; "
+    "leave it out"
 )
 
 SCORE_OF_CLASSES = (

@@ -25,6 +25,7 @@ from omnibench.errors import DataError, NumericError, RequestError
 from omnibench.recipe import resolve_recipe
 from omnibench.tasks.classification.classifier import Classifier
 from omnibench.tasks.classification.finetune import ClassificationTrial
+from omnibench.tasks.classification.pixels import TrainingPixels
 from omnibench.tasks.classification.recipes import MEDMNIST, OMNIRAD
 from omnibench.training.augment import Augmentation
 from omnibench.training.checkpoint import Checkpoints
@@ -161,7 +162,7 @@ def test_without_augmentation_a_frozen_backbone_sees_each_image_once(
         plain = outcome(*make(adaptation, place="plain", **recipe))
     assert sum(seen) == SPLITS["val"] + SPLITS["test"]
     with monkeypatch.context() as patch:
-        patch.delattr(ClassificationTrial, "pixels")
+        patch.delattr(TrainingPixels, "__call__")
         cached = outcome(*make(adaptation, place="cached", **recipe))
     assert sum(seen) == sum(SPLITS.values())
     for name, array in plain.predictions.items():

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from timm.data.mixup import mixup_target
+from timm.loss.cross_entropy import SoftTargetCrossEntropy
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
@@ -12,6 +14,7 @@ from omnibench.errors import RequestError
 from omnibench.tasks.classification.losses import ClassLoss, class_weights
 from omnibench.tasks.classification.recipes import TrainedRecipe
 from omnibench.training.job import Batch
+from omnibench.training.mixup import Pairs
 
 N, C = 40, 5
 RNG = np.random.default_rng(0)
@@ -54,6 +57,22 @@ def test_the_focal_loss_of_classes_is_the_formula() -> None:
     p = LOGITS.double().softmax(1)[torch.arange(N), torch.from_numpy(SINGLE)]
     expected = ((1 - p) ** 2 * -p.log()).mean()
     assert loss(SINGLE, loss="focal").item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_smoothed_and_mixed_targets_have_the_losses_of_torch_and_timm() -> None:
+    labels = torch.from_numpy(SINGLE)
+    expected = functional.cross_entropy(LOGITS, labels, label_smoothing=0.1)
+    assert torch.allclose(loss(SINGLE, parts=3, label_smoothing=0.1), expected)
+    own, rows = ClassLoss(SINGLE, C, TrainedRecipe(label_smoothing=0.1)), torch.arange(N)
+    batch = Batch(0, rows, rows, rows)
+    pairs = Pairs.from_batch(batch, 0.5, seed=0)
+    timms_targets: Any = mixup_target
+    timms_loss: Any = SoftTargetCrossEntropy
+    targets = timms_targets(labels, C, pairs.share, smoothing=0.1)
+    mixed = own(LOGITS, batch, pairs)
+    assert torch.allclose(mixed, timms_loss()(LOGITS, targets))
+    with pytest.raises(RequestError, match="label_smoothing: it is of one class an image"):
+        loss(SEVERAL, label_smoothing=0.1)
 
 
 def test_prevalence_weighs_presence_and_absence_of_a_label_the_same() -> None:

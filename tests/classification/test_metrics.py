@@ -108,7 +108,7 @@ def test_findings_with_a_good_auc_are_counted() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_retfounds_metrics_equal_scikit_learns_on_one_hot_classes(case: Any) -> None:
     logits, labels = case
-    ours = retfound({"test_logits": logits, "test_labels": labels})
+    ours: Any = retfound({"test_logits": logits, "test_labels": labels})
     classes, predicted, shares = logits.shape[1], logits.argmax(axis=1), softmax(logits)
     truth, answer = np.eye(classes, dtype=int)[labels], np.eye(classes, dtype=int)[predicted]
     macro: Any = {"average": "macro", "zero_division": 0}

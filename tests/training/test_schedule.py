@@ -36,3 +36,15 @@ def test_by_epoch_the_steps_are_torchs_multi_step() -> None:
         assert ours == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-9)
         optimiser.step()
         steps.step()
+
+
+def test_a_floor_is_that_of_torchs_cosine() -> None:
+    optimiser = torch.optim.SGD([torch.zeros(1)], lr=0.3)
+    cosine = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, T_max=30, eta_min=0.006)
+    for epoch in range(31):
+        expected = optimiser.param_groups[0]["lr"]
+        assert 0.3 * factor(epoch, 30, 0, 0.0, floor=0.02) == pytest.approx(expected, rel=1e-9)
+        optimiser.step()
+        cosine.step()
+    assert factor(6, 10, 2, 0.0, "linear", 0.2) == pytest.approx(0.6)
+    assert factor(1, 10, 2, 0.0, "cosine", 0.2) == 0.5

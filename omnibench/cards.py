@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+HUB_FILE = r"^[A-Za-z0-9][A-Za-z0-9._-]*\.(safetensors|pth|pt|bin|ckpt)$"
 IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
@@ -53,6 +54,8 @@ class WeightsCard(Card):
             "model_ema".
         checksum: of the weights file; a file that differs is refused.
         revision: the hub revision that is loaded.
+        hub_file: the weights file of a `hf_hub:` repository that holds a checkpoint alone, without
+            a config.json; `architecture` tells the network.
         package: an importable package that ships the weights, or several that ship a part each,
             for a builder that reads them there.
         companions: further files of the hub repository that are needed, such as a tokenizer's.
@@ -67,6 +70,7 @@ class WeightsCard(Card):
     weights_key: str | None = None
     checksum: Checksum | None = None
     revision: str | None = None
+    hub_file: Annotated[str, StringConstraints(pattern=HUB_FILE)] | None = None
     package: str | tuple[str, ...] | None = None
     companions: tuple[str, ...] = ()
     trust_remote_code: bool = False
@@ -90,6 +94,10 @@ class WeightsCard(Card):
             )
         if self.weights_key is not None and self.source_kind in ("random", "module"):
             raise ValueError(f"weights_key is for a weights file, and {self.source} names none")
+        if self.hub_file is not None and (kind != "hf_hub" or self.architecture is None):
+            raise ValueError(
+                "hub_file is for an hf_hub: source, whose architecture= says which network it fits"
+            )
         name, at, draw = rest.partition("@")
         if kind == "random" and at and not re.fullmatch("0|[1-9][0-9]{0,8}", draw):
             raise ValueError(f"'{draw}' is no number of a draw; write random:{name}@0")

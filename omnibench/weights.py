@@ -35,6 +35,16 @@ def hub_repository(card: WeightsCard) -> str | None:
     return None
 
 
+def weight_names(card: WeightsCard) -> tuple[str, ...]:
+    """Return the names that a card's weights file may have in its repository, the first first."""
+    return WEIGHT_NAMES if card.hub_file is None else (card.hub_file,)
+
+
+def needs_config(card: WeightsCard) -> bool:
+    """Return whether config.json tells the architecture: neither timm's name nor the card does."""
+    return card.source_kind != "timm" and card.hub_file is None
+
+
 def local_folder(card: WeightsCard, data: Path) -> Path:
     """The folder below the data folder in which a user may put a repository's files."""
     repository = hub_repository(card) or card.id
@@ -48,20 +58,19 @@ def locate(card: WeightsCard, data: Path) -> WeightFiles | None:
         card: of a `timm:`, `hf_hub:` or `transformers:` source.
         data: the data folder, looked at before the hub's own cache.
     """
-    needs_config = card.source_kind != "timm"
     folder = local_folder(card, data)
     whole = all((folder / name).is_file() for name in card.companions)
-    for name in WEIGHT_NAMES if whole else ():
+    for name in weight_names(card) if whole else ():
         if (folder / name).is_file():
             config = folder / "config.json"
-            if _whole(folder / name) and (config.is_file() or not needs_config):
+            if _whole(folder / name) and (config.is_file() or not needs_config(card)):
                 return WeightFiles(folder / name, config if config.is_file() else None)
     whole = all(_cached(card, name) for name in card.companions)
-    for name in WEIGHT_NAMES if whole else ():
+    for name in weight_names(card) if whole else ():
         weights = _cached(card, name)
         if weights is not None and _whole(weights):
             config_path = _cached(card, "config.json")
-            if config_path is not None or not needs_config:
+            if config_path is not None or not needs_config(card):
                 return WeightFiles(weights, config_path)
     return None
 
@@ -97,8 +106,8 @@ def file_source(card: WeightsCard, data: Path) -> dict[str, str]:
 
 def way_out(card: WeightsCard, data: Path) -> str:
     """What to fetch and where to put it, for a card whose weights are absent."""
-    names = ["model.safetensors", *card.companions]
-    if card.source_kind != "timm":
+    names = [weight_names(card)[0], *card.companions]
+    if needs_config(card):
         names.append("config.json")
     *first, last = names
     files = f"{', '.join(first)} and {last}" if first else last
@@ -168,10 +177,10 @@ def _download(card: WeightsCard, repository: str) -> str | None:
     from huggingface_hub import errors
 
     try:
-        if card.source_kind != "timm":
+        if needs_config(card):
             for name in ("config.json", *card.companions):
                 huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
-        for name in WEIGHT_NAMES:
+        for name in weight_names(card):
             try:
                 path = huggingface_hub.hf_hub_download(repository, name, revision=card.revision)
             except errors.EntryNotFoundError as error:
@@ -186,7 +195,7 @@ def _download(card: WeightsCard, repository: str) -> str | None:
         raise
     except Exception as error:  # of its HTTP client, too, which is another one each version
         return hub_access.refusal(error, repository, card.revision)
-    return f"the hub repository {repository} holds none of {', '.join(WEIGHT_NAMES)}"
+    return f"the hub repository {repository} holds none of {', '.join(weight_names(card))}"
 
 
 def _cached(card: WeightsCard, name: str) -> Path | None:

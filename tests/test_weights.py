@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 from huggingface_hub import constants
+from pydantic import ValidationError
 from safetensors.torch import save
 
 from omnibench import hub_access, weights
@@ -76,6 +77,42 @@ def test_a_hub_out_of_reach_says_what_to_fetch_and_where_to_put_it(
     assert weights.locate(CARD, tmp_path) is None  # config.json is due too
     (folder / "config.json").write_text("{}")
     assert weights.fetch(CARD, tmp_path).weights == folder / "model.safetensors"
+
+
+def test_a_checkpoint_of_a_name_of_its_own_needs_no_configuration(
+    hub: StubHub, tmp_path: Path
+) -> None:
+    hub.repositories["me/own"] = {"own.pth": CONTENT}
+    card = BackboneCard(id="own", source="hf_hub:me/own", hub_file="own.pth", architecture="x")
+    assert weights.locate(card, tmp_path) is None
+    folder = tmp_path / "weights" / "me--own"
+    assert f"put own.pth of the hub repository me/own into {folder}" in weights.way_out(
+        card, tmp_path
+    )
+    files = weights.fetch(card, tmp_path)
+    assert (files.weights.read_bytes(), files.config) == (CONTENT, None)
+    folder.mkdir(parents=True)
+    (folder / "own.pth").write_bytes(CONTENT)
+    assert weights.fetch(card, tmp_path).weights == folder / "own.pth"
+    absent = card.model_copy(update={"hub_file": "other.pth"})
+    with pytest.raises(MissingWeightsError, match=r"holds none of other\.pth"):
+        weights.fetch(absent, tmp_path)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"source": "hf_hub:me/own", "hub_file": "own.pth"},
+        {"source": "timm:x", "hub_file": "own.pth", "architecture": "x"},
+        {"source": "hf_hub:me/own", "hub_file": "../own.pth", "architecture": "x"},
+        {"source": "hf_hub:me/own", "hub_file": "own.py", "architecture": "x"},
+    ],
+)
+def test_a_name_without_its_network_or_outside_the_repository_is_refused(
+    fields: dict[str, Any],
+) -> None:
+    with pytest.raises(ValidationError, match="hub_file"):
+        BackboneCard(id="own", **fields)
 
 
 def test_a_pinned_checksum_is_held(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ def files_of(card: BackboneCard, data: Path) -> WeightFiles:
     """
     if card.source_kind != "file":
         files = weights.fetch(card, data)
-        if files.config is None:
+        if files.config is None and weights.needs_config(card):
             raise WeightsError(f"{card.id}: config.json is absent; {weights.way_out(card, data)}")
         return files
     path = Path(card.source_name)

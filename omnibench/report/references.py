@@ -43,6 +43,18 @@ REFERENCES: Mapping[str, Reference] = {
         2021,
         "arXiv:2111.06377",
     ),
+    "zhou2023retfound": Reference(
+        "Zhou, Yukun and others",
+        "A Foundation Model for Generalizable Disease Detection from Retinal Images",
+        2023,
+        "doi:10.1038/s41586-023-06555-x",
+    ),
+    "zhou2025retfound": Reference(
+        "Zhou, Yukun and others",
+        "Generalist versus Specialist Vision Foundation Models for Ocular Disease and Oculomics",
+        2025,
+        "arXiv:2509.03421",
+    ),
     "radford2021clip": Reference(
         "Radford, Alec and others",
         "Learning Transferable Visual Models From Natural Language Supervision",

@@ -19,7 +19,7 @@ from omnibench.data.views import TEST, corrupted_split
 from omnibench.errors import DataError
 from omnibench.views import Corrupted
 
-from .counts import Masks, counts_of
+from .counts import Mask, Masks, counts_of
 from .distances import surface_distances
 from .refusals import untrained_class
 from .shape import mask_arrays, shape_arrays
@@ -182,24 +182,24 @@ class Cases:
     def _compared(self, split: str, predict: Predict) -> dict[str, NDArray[Any]]:
         """Return counts, distances and what else is asked for of what is predicted of a split."""
         blocks: list[dict[str, NDArray[Any]]] = []
-        every: list[tuple[Masks, Masks]] = []
+        predicted: list[Mask] = []
+        truths: list[Mask] = []
+        spacings: list[Spacing] = []
         for rows in self._blocks(split):
             masks, truth = predict(split, rows), self.truth(split, rows)
             hd95, nsd = surface_distances(masks, truth, self.classes)
             counts = counts_of(masks, truth, self.classes)
             blocks.append({"counts": counts, "hd95": hd95, "nsd": nsd})
+            own = self.spacings(split, rows) if self.shape or self.keep_masks else None
             if self.shape:
-                spacings = self.spacings(split, rows)
-                blocks[-1] |= shape_arrays(masks, truth, self.classes, spacings)
+                blocks[-1] |= shape_arrays(masks, truth, self.classes, own)
             if self.keep_masks:
-                every.append((masks, truth))
+                predicted.extend(masks)
+                truths.extend(truth)
+                spacings.extend(own or ())
         arrays = {name: np.concatenate([part[name] for part in blocks]) for name in blocks[0]}
-        if every:
-            predicted, truths = (
-                [m for masks in part for m in masks] for part in zip(*every, strict=True)
-            )
-            spacings = self.spacings(split, np.arange(self.count(split)))
-            arrays |= mask_arrays(predicted, truths, spacings)
+        if self.keep_masks:
+            arrays |= mask_arrays(predicted, truths, spacings or None)
         return arrays
 
     def spacings(self, split: str, rows: NDArray[np.int64]) -> list[Spacing] | None:
@@ -209,9 +209,13 @@ class Cases:
             return None
         if self.scored is None:
             return [spacing] * len(rows)
-        height, width = _masks(self.dataset, split).shape[1:3]
-        scaled = spacing[0] * height / self.scored[0], spacing[1] * width / self.scored[1]
-        return [scaled] * len(rows)
+        masks = _masks(self.dataset, split)
+        # Files of their own sizes are read at another one, which their spacing is not of.
+        sizes = [native(masks, row).shape for row in rows.tolist()]
+        return [
+            (spacing[0] * height / self.scored[0], spacing[1] * width / self.scored[1])
+            for height, width in sizes
+        ]
 
     def _blocks(self, split: str) -> Iterator[NDArray[np.int64]]:
         rows = np.arange(self.count(split))

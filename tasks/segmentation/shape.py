@@ -1,6 +1,6 @@
 """What is measured of the shape of predicted masks, beside overlaps and distances in pixels."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,24 +14,29 @@ from .counts import Masks
 from .surfels import Spacing, surfel_dice
 from .topology import betti_errors
 
+SHAPE = ("cldice", "centreline", "betti", "surfel")
 MASK, TRUTH, SPACING = "test_mask", "test_true_mask", "test_spacing"
 
 
 def shape_arrays(
-    predicted: Masks, truth: Masks, classes: int, spacings: Sequence[Spacing] | None
+    predicted: Masks,
+    truth: Masks,
+    classes: int,
+    spacings: Sequence[Spacing] | None,
+    names: Collection[str] = SHAPE,
 ) -> dict[str, NDArray[Any]]:
     """Return what is stored of images: cldice, centreline, betti and, in mm, surfel.
 
     Args:
         spacings: mm of each image's pixels; None where that is not known.
+        names: of what is to be measured; the first two share a pass, which gives both.
     """
-    dice, within = centreline_measures(predicted, truth, classes)
-    arrays: dict[str, NDArray[Any]] = {
-        "cldice": dice,
-        "centreline": within,
-        "betti": betti_errors(predicted, truth, classes),
-    }
-    if spacings is not None:
+    arrays: dict[str, NDArray[Any]] = {}
+    if "cldice" in names or "centreline" in names:
+        arrays["cldice"], arrays["centreline"] = centreline_measures(predicted, truth, classes)
+    if "betti" in names:
+        arrays["betti"] = betti_errors(predicted, truth, classes)
+    if "surfel" in names and spacings is not None:
         arrays["surfel"] = surfel_dice(predicted, truth, classes, spacings)
     return arrays
 
@@ -60,4 +65,4 @@ def measured(predictions: Predictions, name: str) -> NDArray[Any] | None:
     spacings = [tuple(row) for row in predictions.get(SPACING, ())] or None
     # Beyond a smaller image is VOID in both, and a prediction may not hold that.
     own = np.where(truth == VOID, 0, predicted)
-    return shape_arrays(own, truth, classes, spacings).get(name)
+    return shape_arrays(own, truth, classes, spacings, (name,)).get(name)

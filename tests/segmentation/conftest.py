@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +44,19 @@ def array_of(images: Images) -> NDArray[np.uint8]:
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Unit, Context]]:
     """A unit on blobs and its context, of any adaptation and recipe; its decoder is narrow."""
+    return maker(tmp_path, monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def make_once(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[..., tuple[Unit, Context]]]:
+    """The same for all tests of a module, whose units share a folder."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        yield maker(tmp_path_factory.mktemp("units"), monkeypatch)
+
+
+def maker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Unit, Context]]:
     monkeypatch.setattr("omnibench.tasks.segmentation.width.DEFAULT_WIDTH", 48)
     torch.set_num_threads(1)
     arrays = dict[str, Any]()

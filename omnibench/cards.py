@@ -11,7 +11,8 @@ Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
 Channels = tuple[float, float, float]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Millimetres = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Millimetres = Positive
 
 SPLITS = ("train", "val", "test")
 SOURCE_KINDS = ("timm", "hf_hub", "transformers", "file", "random", "record", "fuse")
@@ -200,6 +201,9 @@ class MapFacts(BaseModel):
             None where it is not made of it.
         cutoff: an image is positive where the mean of its valid pixels lies above it; None for the
             median of the training images' means.
+        channels: names of the numbers of a pixel, where it has two or more.
+        displacement: where a pixel's two numbers say how far down and to the right its place in an
+            unmoved image lies: its own height and width, in the unit. None where they do not.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -209,11 +213,19 @@ class MapFacts(BaseModel):
     structure: Finite | None = None
     block: Annotated[int, Field(gt=1)] | None = None
     cutoff: Finite | None = None
+    channels: tuple[Annotated[str, StringConstraints(min_length=1, max_length=30)], ...] = ()
+    displacement: tuple[Positive, Positive] | None = None
 
     @model_validator(mode="after")
     def _check(self) -> Self:
         if self.range[0] >= self.range[1]:
             raise ValueError("range: write the smaller number first, and a larger one behind it")
+        if len(self.channels) == 1 or len(set(self.channels)) < len(self.channels):
+            raise ValueError("channels: name two or more, each once, or leave it out")
+        if self.channels and not (self.block is None and self.cutoff is None):
+            raise ValueError("block and cutoff are of maps of one number a pixel: leave them out")
+        if self.displacement is not None and len(self.channels) != 2:
+            raise ValueError("displacement: name its two channels, down and to the right")
         return self
 
 

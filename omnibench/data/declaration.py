@@ -182,6 +182,24 @@ def read_declaration(path: Path) -> Declaration:
     return declaration
 
 
+def required_facts(path: Path, declared: Declaration, where: str) -> MapFacts:
+    """Return what is declared of a local dataset's maps of numbers.
+
+    Args:
+        where: they stand in it.
+
+    Raises:
+        DataError: nothing is.
+    """
+    if declared.maps is None:
+        raise DataError(
+            f"{path} has maps of numbers ({where}, ...), and nothing says what they are in; "
+            f"write their unit and range into {declaration_path(path)}, as in maps: {{unit: mm, "
+            "range: [0, 20]}"
+        )
+    return declared.maps
+
+
 def refuse_unused(path: Path, used: Collection[str]) -> None:
     """Refuse a declaration with a key that says nothing of a local dataset.
 

@@ -29,9 +29,9 @@ from omnibench.data.checksums import checksum_like, sha256_of
 from omnibench.data.columns import Columns, checked, known
 from omnibench.data.declaration import (
     declaration_of,
-    declaration_path,
     read_declaration,
     refuse_unused,
+    required_facts,
 )
 from omnibench.data.labels import (
     Kind,
@@ -41,6 +41,7 @@ from omnibench.data.labels import (
     labels_of,
     primary_metric,
 )
+from omnibench.data.maps import check_channels
 from omnibench.data.noisy_labels import NOISY
 from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.npz_layout import Layout, layout_of
@@ -73,12 +74,9 @@ def card_of(path: Path) -> DatasetCard:
     used += ["mask_values", "ignore", "pixel_spacing"] * bool(layout.masks)
     refuse_unused(path, used)
     facts = read_declaration(path).maps
-    if layout.maps and facts is None:
-        raise DataError(
-            f"{path} has maps of numbers (train_targets, ...), and nothing says what they are in; "
-            f"write their unit and range into {declaration_path(path)}, as in maps: {{unit: mm, "
-            "range: [0, 20]}"
-        )
+    if layout.maps:
+        facts = required_facts(path, read_declaration(path), "train_targets")
+        check_channels(facts, layout.maps["train"].shape[3:], f"{path}: train_targets")
     return local_card(
         "npz",
         path,

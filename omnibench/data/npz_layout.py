@@ -4,8 +4,9 @@ For each split of train, val and test:
 
 - `{split}_images`: [N, H, W], [N, H, W, 1] or [N, H, W, 3]; uint8, or floats between 0 and 1.
 - `{split}_labels` (MedMNIST), or `{split}_class` where no split has that: [N], [N, 1] or [N, L].
-- `{split}_targets`: maps of numbers [N, H, W], floats, in the unit and range that are declared
-  beside the file; with `{split}_valid`, optional, bool [N, H, W]: whose number is known.
+- `{split}_targets`: maps of numbers [N, H, W], or [N, H, W, C] where channels are declared,
+  floats, in the unit and range that are declared beside the file; with `{split}_valid`, optional,
+  bool [N, H, W]: whose numbers are known.
 - `{split}_label` (MedSegBench): masks [N, H, W] or [N, H, W, 1] of class values 0..255.
 - `train_labels_noisy` and `val_labels_noisy`, optional: as the labels, made more cheaply.
 - `{split}_groups`, optional: [N] patient or study ids.
@@ -129,9 +130,10 @@ def layout_of(archive: Archive, card: DatasetCard | None = None) -> Layout:
     for split, member in masks.items():
         _check_mask(where, member, (images[split].shape[0], height, width))
     for split, member in maps.items():
-        _check_map(where, member, (images[split].shape[0], height, width), "f", "floats")
+        expected = (images[split].shape[0], height, width, *maps["train"].shape[3:4])
+        _check_map(where, member, expected, "f", "floats")
     for split, member in valid.items():
-        _check_map(where, member, maps[split].shape, "b", "truth values")
+        _check_map(where, member, maps[split].shape[:3], "b", "truth values")
     groups = {split: ids for split in SPLITS if (ids := archive.member(f"{split}_groups"))}
     columns = {split: archive.members(f"{split}_column_") for split in SPLITS}
     for split in SPLITS:

@@ -1,7 +1,8 @@
 """Folders of images and masks: `train/`, `val/` and `test/`, in each `images/` and `masks/`.
 
 A mask belongs to the image whose name it has, whatever the suffixes. Hidden files are left alone,
-as are files that are no image by their name.
+as are files that are no image by their name. With `targets/` in the place of `masks/` they are maps
+of numbers: see `map_pairs`.
 """
 
 import unicodedata
@@ -13,10 +14,12 @@ from omnibench.cards import SPLITS, DatasetCard
 from omnibench.data import Dataset, Masks, Reader, Split, local_card
 from omnibench.data.checksums import sha256_of_folder
 from omnibench.data.columns import table_columns
-from omnibench.data.declaration import coding_of, read_declaration
+from omnibench.data.declaration import coding_of, declaration_path, read_declaration
 from omnibench.data.listing import SUFFIXES, beside_splits, ending, instead, visible
+from omnibench.data.map_pairs import MAP_SUFFIXES, declared_maps, maps_digest, read_maps
 from omnibench.errors import DataError
 
+MASKS, TARGETS = "masks", "targets"
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 
 
@@ -26,13 +29,15 @@ class Pairs:
 
     Attributes:
         images: split -> the images' names relative to the folder, sorted by their stems.
-        masks: split -> the name of each one's mask.
+        masks: split -> the name of each one's mask, or of its map.
         left_out: ending -> number of files that are no image by their name.
+        part: the folder of these, "masks" or "targets".
     """
 
     images: dict[str, tuple[str, ...]]
     masks: dict[str, tuple[str, ...]]
     left_out: dict[str, int]
+    part: str
 
 
 def card_of(path: Path) -> DatasetCard:
@@ -45,13 +50,22 @@ def card_of(path: Path) -> DatasetCard:
     """
     pairs, declared = pairs_of(path), read_declaration(path)
     table_columns(path, declared.columns, pairs.images)  # refused before a run
+    task, metric = ("segmentation", "dice") if pairs.part == MASKS else ("dense", "mae")
+    if pairs.part == TARGETS:
+        declared_maps(path, declared)
+    elif declared.maps is not None:
+        raise DataError(
+            f"{declaration_path(path)} declares maps, and {path} has masks; put maps of numbers "
+            "into train/targets and so on, or remove it"
+        )
     return local_card(
         "pairs",
         path,
-        tasks=("segmentation",),
+        tasks=(task,),
         splits={split: len(files) for split, files in pairs.images.items()},
-        primary={"segmentation": "dice"},
+        primary={task: metric},
         pixel_spacing=declared.pixel_spacing,
+        maps=declared.maps,
     )
 
 
@@ -77,6 +91,8 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
 
     root = Path(str(card.path))
     pairs, declaration = pairs_of(root), read_declaration(root)
+    if pairs.part == TARGETS:
+        return read_maps(card, declaration, pairs.images, pairs.masks, data_dir)
     channels, height, width = survey(
         root, [name for split in SPLITS for name in pairs.images[split]]
     )
@@ -119,6 +135,8 @@ def source_digest(path: Path, data_dir: Path) -> str:
     from omnibench.data.image_files import as_read
 
     pairs = pairs_of(path)
+    if pairs.part == TARGETS:
+        return maps_digest(path, pairs.images, pairs.masks, data_dir)
     images = [name for split in SPLITS for name in pairs.images[split]]
     masks = [name for split in SPLITS for name in pairs.masks[split]]
     digest = f"sha256:{sha256_of_folder(path, [*images, *masks], data_dir)}"
@@ -149,22 +167,29 @@ def pairs_of(path: Path) -> Pairs:
     if not path.is_dir():
         raise DataError(f"{path} is not a folder; put train/, val/ and test/ there or correct it")
     others = beside_splits(path)  # a split that is a link out is refused before it is looked into
+    kinds = {part for part in (MASKS, TARGETS) for s in SPLITS if (path / s / part).is_dir()}
+    if len(kinds) > 1:
+        raise DataError(
+            f"{path} has masks/ and targets/; keep masks of classes and maps of numbers in two "
+            "folders of their own"
+        )
+    kind = kinds.pop() if kinds else MASKS
     images: dict[str, tuple[str, ...]] = {}
     masks: dict[str, tuple[str, ...]] = {}
     for split in SPLITS:
-        for part in (path / split, path / split / "images", path / split / "masks"):
+        for part in (path / split, path / split / "images", path / split / kind):
             if not part.is_dir():
                 raise DataError(
                     f"{path} has no folder {part.relative_to(path)}; it needs train/, val/ and "
-                    "test/, each with images/ and masks/"
+                    f"test/, each with images/ and {kind}/"
                 )
             visible(path, part)
         images_by_stem = _by_stem(path, path / split / "images", others)
-        masks_by_stem = _by_stem(path, path / split / "masks", others)
-        _check_matched(path / split, images_by_stem, masks_by_stem, others)
+        masks_by_stem = _by_stem(path, path / split / kind, others)
+        _check_matched(path / split, kind, images_by_stem, masks_by_stem, others)
         images[split] = tuple(images_by_stem[stem] for stem in sorted(images_by_stem))
         masks[split] = tuple(masks_by_stem[stem] for stem in sorted(images_by_stem))
-    return Pairs(images, masks, dict(others))
+    return Pairs(images, masks, dict(others), kind)
 
 
 def _by_stem(root: Path, folder: Path, others: Counter[str]) -> dict[str, str]:
@@ -177,10 +202,10 @@ def _by_stem(root: Path, folder: Path, others: Counter[str]) -> dict[str, str]:
         if entry.is_dir():
             raise DataError(f"{entry} is a folder among images; move its images up into {folder}")
         suffix = entry.suffix.lower()
-        if suffix not in SUFFIXES:
+        if suffix not in (MAP_SUFFIXES if folder.name == TARGETS else SUFFIXES):
             others[ending(entry.name)] += 1
             continue
-        if folder.name == "masks" and suffix not in LOSSLESS:
+        if folder.name == MASKS and suffix not in LOSSLESS:
             raise DataError(
                 f"{entry} is a {suffix[1:].upper()} file, which may alter class values; save masks "
                 "as PNG, BMP or TIFF"
@@ -196,8 +221,9 @@ def _by_stem(root: Path, folder: Path, others: Counter[str]) -> dict[str, str]:
 
 
 def _check_matched(
-    split: Path, images: dict[str, str], masks: dict[str, str], others: Counter[str]
+    split: Path, part: str, images: dict[str, str], masks: dict[str, str], others: Counter[str]
 ) -> None:
+    noun, suffix = ("mask", "png") if part == MASKS else ("map", "npy")
     if not images and not masks:
         raise DataError(
             f"{split} holds no image ({', '.join(SUFFIXES)}); every split needs some"
@@ -205,13 +231,13 @@ def _check_matched(
         )
     for stem in sorted(images.keys() - masks.keys()):
         raise DataError(
-            f"{split.parent / images[stem]} has no mask; put one called {stem}.png in "
-            f"{split / 'masks'} or remove the image"
+            f"{split.parent / images[stem]} has no {noun}; put one called {stem}.{suffix} in "
+            f"{split / part} or remove the image"
         )
     for stem in sorted(masks.keys() - images.keys()):
         raise DataError(
             f"{split.parent / masks[stem]} has no image; put one called {stem} in "
-            f"{split / 'images'} or remove the mask"
+            f"{split / 'images'} or remove the {noun}"
         )
 
 
@@ -222,5 +248,5 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     training_files=training_files,
-    declares=("mask_values", "ignore", "pixel_spacing", "columns"),
+    declares=("mask_values", "ignore", "maps", "pixel_spacing", "columns"),
 )

@@ -87,21 +87,21 @@ class Maps:
     """Maps of numbers, such as a depth or a dose in each pixel.
 
     Attributes:
-        images: float32 [N, H, W].
-        valid: bool [N, H, W], the pixels whose number is known; None where all are.
+        images: float32 [N, H, W], or [N, H, W, C] where a pixel has several numbers.
+        valid: bool [N, H, W], the pixels whose numbers are known; None where all are.
 
     Raises:
-        DataError: the two are of different shapes.
+        DataError: the two are of different sizes.
     """
 
     images: Images[np.float32]
     valid: Images[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        if self.valid is not None and self.valid.shape != self.images.shape:
+        if self.valid is not None and self.valid.shape != self.images.shape[:3]:
             raise DataError(
                 f"a validity mask is {list(self.valid.shape)} where its maps are "
-                f"{list(self.images.shape)}; give both the same shape"
+                f"{list(self.images.shape)}; give both the same size"
             )
 
     def __len__(self) -> int:
@@ -118,10 +118,10 @@ class Maps:
     def read_rows(
         self, indices: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Return the maps at `indices`, float32 [n, H, W], and bool [n, H, W], which are known."""
+        """Return the maps at `indices`, float32, and bool [n, H, W], which pixels are known."""
         import numpy as np
 
         values = self.images.read_rows(indices)
         if self.valid is None:
-            return values, np.ones(values.shape, np.bool_)
+            return values, np.ones(values.shape[:3], np.bool_)
         return values, self.valid.read_rows(indices)

@@ -36,7 +36,7 @@ class Decoder(nn.Module):
         fine, middle, coarse = (
             project(own) for project, own in zip(self.project, maps, strict=True)
         )
-        current = coarse
+        current: Tensor = coarse
         for step, finer in zip(self.steps, (middle, fine), strict=True):
             enlarged = resize(current, finer.shape[-2:])
             current = step(torch.cat([enlarged, finer], dim=1))
@@ -65,7 +65,7 @@ class DetailedDecoder(Decoder):
 
     def detailed(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
         """Logits [B, C, H, W] of pixels [B, 3, H, W] and maps at strides 8, 16 and 32."""
-        details = []
+        details: list[Tensor] = []
         for stage in self.stem:
             details.append(stage(details[-1] if details else pixels))
         current = self.features(maps)

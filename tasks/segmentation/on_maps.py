@@ -2,13 +2,13 @@
 
 import functools
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
@@ -130,12 +130,53 @@ def _on_trained(
         maps = encoder.maps(torch.zeros(1, size, size, dtype=torch.uint8), levels.layers)
     shapes = [(level.shape[1], level.shape[2], level.shape[3]) for level in maps]
     drawn = head.on_live(shapes, levels.tokens, cases.outputs)
-    trainable = attach(adaptation, encoder, unit.options)
+    trainable = attach(adaptation, OfMaps(encoder, levels.layers), unit.options)
     model = Segmenter(
         cases.dataset, drawn, encoder.preprocess, live(encoder, levels.layers), trainable
     )
     cost = {"total_parameters": loaded.parameters}
     return Built(model.to(context.device), loaded.facts(), cost, loaded.digest, loaded)
+
+
+@dataclass(frozen=True)
+class OfMaps:
+    """A map encoder as an adaptation sees it: its embedding is the mean of its last map.
+
+    So what the maps do not use, such as an EfficientNet's last convolution, takes no part.
+    """
+
+    encoder: MapEncoder
+    layers: Sequence[int]
+
+    @property
+    def module(self) -> nn.Module:
+        """Return the backbone's module."""
+        return self.encoder.module
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Return what prepares its pixels."""
+        return self.encoder.preprocess
+
+    def pooled(self, pixels: Tensor) -> Tensor:
+        """Return the mean [B, D] of the last map of prepared pixels [B, 3, S, S]."""
+        return self.intermediates(pixels, self.layers)[-1].mean(dim=(2, 3))
+
+    def embed(self, images: Tensor) -> Tensor:
+        """Return the mean [B, D] of the last map of images."""
+        return self.pooled(self.preprocess(images))
+
+    def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the encoder's own tokens."""
+        return self.encoder.tokens(images)
+
+    def maps(self, images: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the encoder's own maps."""
+        return self.encoder.maps(images, layers)
+
+    def intermediates(self, pixels: Tensor, layers: Sequence[int]) -> list[Tensor]:
+        """Return the encoder's own maps of prepared pixels."""
+        return self.encoder.intermediates(pixels, layers)
 
 
 class MapTrial(Trial):

@@ -7,66 +7,107 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from omnibench.cards import MapFacts
 from omnibench.data import Dataset, Maps
+from omnibench.data.maps import over_channels
 
 from .metrics import BASELINES
 
 BLOCK = 64  # images that are read together
 Floats = NDArray[np.floating[Any]]
+Numbers = Any  # a float, or float64 [C]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What the training pixels tell.
+    """What the training pixels tell; where a pixel has C numbers, each is an array [C].
 
     Attributes:
         mean, std: of their numbers.
-        mean_image: float64 [H, W], the mean where a pixel is valid in some image, else `mean`.
+        mean_image: float64 [H, W] or [H, W, C], the mean where a pixel is valid in some image, else
+            `mean`.
         slope, offset: of the least-squares line from grey level to number; a constant input has
             slope 0.
+        rest_mean, rest_std: of the numbers less what the image says as it is (see `answers`).
         cutoff: the median of the images' means.
     """
 
-    mean: float
-    std: float
+    mean: Numbers
+    std: Numbers
     mean_image: Floats
-    slope: float
-    offset: float
+    slope: Numbers
+    offset: Numbers
+    rest_mean: Numbers
+    rest_std: Numbers
     cutoff: float
 
     @classmethod
-    def from_training(cls, dataset: Dataset, span: tuple[float, float]) -> "Fitted":
-        """Fit to the training images of a dataset whose maps have a range."""
-        shape = dataset.splits["train"].images.shape[1:3]
+    def from_training(cls, dataset: Dataset, facts: MapFacts) -> "Fitted":
+        """Fit to the training images of a dataset."""
+        count = len(dataset.splits["train"])
+        target = dataset.target("train", "maps", Maps)
+        shape = target.images.shape[1:]
         total, counts = np.zeros(shape), np.zeros(shape)
-        sums, means = np.zeros(6), []
-        for rows in _blocks(len(dataset.splits["train"])):
-            maps, valid = dataset.target("train", "maps", Maps).read_rows(rows)
-            x = as_maps(dataset, "train", rows, span)[valid]
-            y = maps[valid].astype(np.float64)
-            total += np.where(valid, maps, 0).sum(axis=0, dtype=np.float64)
-            counts += valid.sum(axis=0)
-            sums += np.array([y.size, x.sum(), y.sum(), x @ x, x @ y, y @ y])
+        channels = max(1, len(facts.channels))
+        sums, means = np.zeros((channels, 6)), []
+        for rows in _blocks(count):
+            maps, valid = target.read_rows(rows)
+            known = over_channels(valid, maps)
+            x = as_maps(dataset, "train", rows, facts.range)[valid]
+            numbers = maps[valid].astype(np.float64).reshape(len(x), channels)
+            total += np.where(known, maps, 0).sum(axis=0, dtype=np.float64)
+            counts += known.sum(axis=0)
+            for own, y in zip(sums, np.ascontiguousarray(numbers.T), strict=True):
+                own += np.array([y.size, x.sum(), y.sum(), x @ x, x @ y, y @ y])
             means += [m[v].mean(dtype=np.float64) for m, v in zip(maps, valid, strict=True)]
-        x_mean, y_mean, xx, xy, yy = sums[1:] / sums[0]
-        spread = xx - x_mean**2
-        slope = (xy - x_mean * y_mean) / spread if spread > 1e-12 * (span[1] - span[0]) ** 2 else 0
-        mean_image = np.divide(total, counts, out=np.full(shape, y_mean), where=counts > 0)
-        std = np.sqrt(max(0.0, yy - y_mean**2))
-        return cls(
-            float(y_mean),
-            float(std) or 1.0,  # a label budget may leave one number
-            mean_image,
-            float(slope),
-            float(y_mean - slope * x_mean),
-            float(np.median(means)),
+        lines = np.array([_line(own, facts) for own in sums])
+        columns = lines[0].tolist() if not facts.channels else list(lines.T)
+        mean_image = np.divide(
+            total, counts, out=np.broadcast_to(columns[0], shape).copy(), where=counts > 0
         )
+        return cls(columns[0], columns[1], mean_image, *columns[2:], float(np.median(means)))
 
-    def answers(self, inputs: Floats) -> dict[str, Floats]:
-        """Return each baseline's maps [n, H, W] of images as `as_maps` gives them."""
-        same = np.broadcast_to(self.mean_image, inputs.shape)
-        return dict(zip(BASELINES, (same, inputs, self.slope * inputs + self.offset), strict=True))
+    def answers(self, inputs: Floats, facts: MapFacts) -> dict[str, Floats]:
+        """Return each baseline's maps of images as `as_maps` gives them.
+
+        What an image says of its maps as it is, `input`, are its grey levels; of displacements,
+        that it was not moved.
+        """
+        grey = inputs[..., None] if facts.channels else inputs
+        size = (*inputs.shape, len(facts.channels)) if facts.channels else inputs.shape
+        same = np.broadcast_to(self.mean_image, size)
+        line = np.broadcast_to(self.slope * grey + self.offset, size)
+        return dict(zip(BASELINES, (same, as_is(inputs, facts), line), strict=True))
+
+
+def as_is(inputs: Floats, facts: MapFacts) -> Floats:
+    """Return what images say of their maps as they are: see `answers`."""
+    if not facts.channels:
+        return inputs
+    shown = np.zeros(()) if facts.displacement is not None else inputs[..., None]
+    return np.broadcast_to(shown, (*inputs.shape, len(facts.channels)))
+
+
+def _line(sums: Floats, facts: MapFacts) -> tuple[float, ...]:
+    """Return (mean, std, slope, offset, rest_mean, rest_std) from a channel's sums."""
+    x_mean, y_mean, xx, xy, yy = sums[1:] / sums[0]
+    spread = xx - x_mean**2
+    low, high = facts.range
+    slope = (xy - x_mean * y_mean) / spread if spread > 1e-12 * (high - low) ** 2 else 0
+    std = np.sqrt(max(0.0, yy - y_mean**2))
+    if facts.displacement is not None:
+        x_mean = xx = xy = 0.0
+    rest = y_mean - x_mean
+    rest_std = np.sqrt(max(0.0, yy - 2 * xy + xx - rest**2))
+    return (  # a label budget may leave one number, of no spread
+        float(y_mean),
+        float(std) or 1.0,
+        float(slope),
+        float(y_mean - slope * sums[1] / sums[0]),
+        float(rest),
+        float(rest_std) or 1.0,
+    )
 
 
 def as_maps(dataset: Dataset, split: str, rows: Rows, span: tuple[float, float]) -> Floats:

@@ -15,7 +15,7 @@ LOSSES: Mapping[str, Loss] = {
 
 
 def pixel_loss(name: str, predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
-    """Return the sum over valid pixels of the error of maps [B, H, W]."""
+    """Return the sum over valid pixels of the error of maps [B, H, W] or [B, H, W, C]."""
     return LOSSES[name](predicted[valid], truth[valid], reduction="sum")
 
 
@@ -25,7 +25,8 @@ def gradient_loss(predicted: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     Source:
         BrainFM (arXiv 2509.00549): L1 of finite differences, along each axis.
     """
-    error = predicted - torch.where(valid, truth, predicted.detach())
+    known = valid[..., None] if truth.ndim > valid.ndim else valid
+    error = predicted - torch.where(known, truth, predicted.detach())
     across = (error[:, :, 1:] - error[:, :, :-1])[valid[:, :, 1:] & valid[:, :, :-1]]
     down = (error[:, 1:] - error[:, :-1])[valid[:, 1:] & valid[:, :-1]]
     return across.abs().sum() + down.abs().sum()

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from omnibench.cards import MapFacts
 
+from .displacement import registration
 from .refusals import WINDOW
 
 Floats = NDArray[np.floating[Any]]
@@ -18,15 +19,48 @@ STRUCTURES = ("volume", "true-volume", "predicted", "false", "true", "missed")
 PROJECTED = ("data", "truth-data", "range", "null-space", "truth")
 
 
-def measures(predicted: Floats, truth: Floats, valid: Valid, facts: MapFacts) -> dict[str, Floats]:
-    """Return the arrays [N, M] that metrics are computed from, of maps [N, H, W].
+def measures(
+    predicted: Floats,
+    truth: Floats,
+    valid: Valid,
+    facts: MapFacts,
+    unmoved: NDArray[np.uint8] | None = None,
+) -> dict[str, Floats]:
+    """Return the arrays [N, M] that metrics are computed from, of maps [N, H, W] or [N, H, W, C].
+
+    Args:
+        unmoved: masks [N, H, W] of images before they were moved by displacements.
 
     Returns:
         `moments`, the sums of MOMENTS over valid pixels; `ssim`, by the declared range and after
         both were brought to 0..1, and the largest true number; and where the card's facts ask for
-        them `structures` (of STRUCTURES, in pixels and components) and `projected` (the lengths of
-        PROJECTED).
+        them `structures` (of STRUCTURES, in pixels and components), `projected` (the lengths of
+        PROJECTED) and `registration` (of REGISTRATION). Of several channels sums and counts are
+        summed, `ssim` is their mean.
     """
+    if not facts.channels:
+        return _of_channel(predicted, truth, valid, facts)
+    every = [
+        _of_channel(predicted[..., c], truth[..., c], valid, facts)
+        for c in range(len(facts.channels))
+    ]
+    arrays = {name: np.sum([each[name] for each in every], axis=0) for name in every[0]}
+    similar = np.stack([each["ssim"] for each in every])
+    arrays["ssim"] = np.column_stack([similar[..., :2].mean(axis=0), similar[..., 2].max(axis=0)])
+    if facts.displacement is not None:
+        masks = [None] * len(truth) if unmoved is None else unmoved
+        arrays["registration"] = np.stack(
+            [
+                registration(p, t, v, facts.displacement, m)
+                for p, t, v, m in zip(predicted, truth, valid, masks, strict=True)
+            ]
+        )
+    return arrays
+
+
+def _of_channel(
+    predicted: Floats, truth: Floats, valid: Valid, facts: MapFacts
+) -> dict[str, Floats]:
     arrays = {
         "moments": np.stack([moments(*each) for each in zip(predicted, truth, valid, strict=True)]),
         "ssim": np.stack(
@@ -135,8 +169,12 @@ def _block_means(values: Floats, block: int) -> Floats:
 
 
 def of_baselines(
-    baselines: Mapping[str, Floats], truth: Floats, valid: Valid, facts: MapFacts
+    baselines: Mapping[str, Floats],
+    truth: Floats,
+    valid: Valid,
+    facts: MapFacts,
+    unmoved: NDArray[np.uint8] | None = None,
 ) -> dict[str, Floats]:
-    """Return the arrays [N, B, M] of `measures` of B baselines' maps, each [N, H, W]."""
-    every = [measures(maps, truth, valid, facts) for maps in baselines.values()]
+    """Return the arrays [N, B, M] of `measures` of B baselines' maps."""
+    every = [measures(maps, truth, valid, facts, unmoved) for maps in baselines.values()]
     return {name: np.stack([each[name] for each in every], axis=1) for name in every[0]}

@@ -19,12 +19,18 @@ With predictions p, truth t and error e = p - t over an image's valid pixels:
 - `null-space`, where images show block means A of their maps: `data-residual` |A e| / |A t|, and of
   the error what the data could tell, `range-error` |A+ A e| / |t|, and what they could not,
   `null-space-error` |(I - A+ A) e| / |t|. Undefined for an image whose t, or A t, is 0.
+- `registration`, where a pixel's two numbers are its displacement u, means over images:
+  `endpoint-error` |u' - u| (Baker et al. 2011), the shares of pixels `within-1` and `within-3`
+  units, `folding`, that of pixels where det(I + grad u') is not positive (central differences), and
+  `dice` of the tissue of the image before it was moved, sampled at x + u' and at x + u: the mean of
+  the classes but the background that one of both shows, undefined without any.
 - `dense-gain`: `over-BASELINE`, by how much the `mae` of a baseline is above the model's, image
   by image, with a 95 % t interval over patients, or over images where fewer than two patients are
   known; it has no bounds for one image.
 
-Where a metric is undefined for some images it is the mean over the others, and then no mean that
-tests can pair.
+Where a pixel has several numbers, sums go over all of them, `ssim` is the mean of the channels, and
+`threshold-agreement` is undefined. Where a metric is undefined for some images it is the mean over
+the others, and then no mean that tests can pair.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,6 +42,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.task import POINTS, Chance, Metric, Predictions, metrics_of_pass
+
+from .displacement import REGISTRATION
 
 Floats = NDArray[np.floating[Any]]
 BASELINES = ("mean-image", "input", "affine")
@@ -110,6 +118,8 @@ def agreement(predictions: Predictions) -> dict[str, float | None]:
     """Return the balanced accuracy of an image's mean lying above the cutoff."""
     pixels, p, t = predictions["test_moments"].T[:3]
     cutoff = predictions["cutoff"][0]
+    if np.isnan(cutoff):
+        return {"balanced-accuracy": None}
     called, positive = p / pixels > cutoff, t / pixels > cutoff
     if positive.all() or not positive.any():
         return {"balanced-accuracy": None}
@@ -139,6 +149,13 @@ def null_space(predictions: Predictions) -> dict[str, Floats]:
         "range-error": _ratio(seen, truth),
         "null-space-error": _ratio(unseen, truth),
     }
+
+
+def displacements(predictions: Predictions) -> dict[str, Floats]:
+    """Return the measures of each image's displacements [N]; {} where maps are none."""
+    if "test_registration" not in predictions:
+        return {}
+    return dict(zip(REGISTRATION, predictions["test_registration"].T, strict=True))
 
 
 def gains(predictions: Predictions) -> dict[str, Floats]:
@@ -235,6 +252,7 @@ def _pooled(definition: str, names: Sequence[str], compute: Compute) -> tuple[Me
 ERRORS = dict.fromkeys(("mae", "rmse", "bias"), UNIT)
 BRAINFM = {"psnr": "dB", "ssim": POINTS, "l1": UNIT, "nl2": POINTS}
 STRUCTURE = dict.fromkeys(("volume-error", "false-rate", "missed-rate"), POINTS)
+DISPLACEMENT = {"endpoint-error": UNIT} | dict.fromkeys(REGISTRATION[1:], POINTS)
 PARTS = dict.fromkeys(("data-residual", "range-error", "null-space-error"), POINTS)
 METRICS = (
     *_over_images("dense-error", errors, ERRORS, tuple(ERRORS), ("mae",)),
@@ -254,4 +272,11 @@ METRICS = (
     *_pooled("threshold-agreement", ("balanced-accuracy",), agreement),
     *_over_images("structure", structure, STRUCTURE, tuple(STRUCTURE), tuple(STRUCTURE)),
     *_over_images("null-space", null_space, PARTS, tuple(PARTS), tuple(PARTS)),
+    *_over_images(
+        "registration",
+        displacements,
+        DISPLACEMENT,
+        ("endpoint-error", "folding"),
+        ("endpoint-error", "folding", "dice"),
+    ),
 )

@@ -14,12 +14,15 @@ class DenseRecipe(TrainingRecipe):
         loss: of a pixel: the absolute error, its square, or Huber's with a bend at one standard
             deviation of the training pixels.
         gradient: weight of the absolute error of finite differences, which BrainFM adds with 1.
+        residual: learn what is added to what the image says as it is, the baseline `input`, as
+            BrainFM does for super-resolution.
         keep_maps: store predicted and true maps of the test images, so that a record can be
             rescored by what is not measured yet.
     """
 
     loss: Literal["l1", "l2", "huber"] = "l1"
     gradient: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
+    residual: bool = False
     keep_maps: bool = False
 
 

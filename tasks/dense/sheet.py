@@ -16,8 +16,9 @@ SHOWN, TILE, MARGIN = 4, 160, 4  # test images; pixels
 def sheet(cases: Cases, predictions: Predictions, predict: Predict) -> bytes:
     """Return a PNG with a row for each of the images whose errors are spread evenly by rank.
 
-    From left to right: image, truth, prediction (black and white are the ends of the declared
-    range), and the absolute error (white is a quarter of the range). What is not valid is black.
+    From left to right: image, and of each channel truth, prediction (black and white are the ends
+    of the declared range), and the absolute error (white is a quarter of the range). What is not
+    valid is black.
     """
     order = np.argsort(errors(predictions)["mae"], kind="stable")
     rows = order[np.linspace(0, len(order) - 1, min(SHOWN, len(order))).astype(int)]
@@ -26,11 +27,11 @@ def sheet(cases: Cases, predictions: Predictions, predict: Predict) -> bytes:
     maps = predict("test", rows)
     images = cases.dataset.splits["test"].images.read_rows(rows)
     grey = images if images.ndim == 3 else images.mean(axis=3)
-    columns = [
-        grey,
-        *(np.where(valid, 255 * (m - low) / (high - low), 0) for m in (truth, maps)),
-        np.where(valid, 4 * 255 * np.abs(maps - truth) / (high - low), 0),
-    ]
+    columns = [grey]
+    for channel in np.ndindex(truth.shape[3:]):
+        own, other = truth[..., *channel], maps[..., *channel]
+        columns += [np.where(valid, 255 * (m - low) / (high - low), 0) for m in (own, other)]
+        columns.append(np.where(valid, 4 * 255 * np.abs(other - own) / (high - low), 0))
     step = TILE + MARGIN
     whole = Image.new("L", (MARGIN + step * len(columns), MARGIN + step * len(rows)), 255)
     for column, tiles in enumerate(columns):

@@ -10,7 +10,7 @@ from omnibench.cards import BackboneCard, DatasetCard, MapFacts
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.data import ArrayImages, Dataset, Maps, Split
+from omnibench.data import ArrayImages, Dataset, Maps, Masks, Split, Target
 from omnibench.recipe import resolve_recipe
 
 SIDE = 32
@@ -23,6 +23,15 @@ CARD = DatasetCard(
     resolution=SIDE,
     splits={"train": 16, "val": 6, "test": 9},
     primary={"dense": "mae"},
+)
+MOVED = CARD.model_copy(
+    update={
+        "id": "moved",
+        "reader": "tests.dense.conftest:read_moved",
+        "maps": MapFacts(
+            unit="mm", range=(-32, 32), channels=("down", "right"), displacement=(1, 1)
+        ),
+    }
 )
 FAST = {"input_size": 32, "precision": "fp32", "epochs": 2, "batch": 8, "lr": 3e-3}
 
@@ -47,6 +56,23 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits)
 
 
+def read_moved(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Give each pixel of the same images the way to its disc's centre, and masks of two halves."""
+    splits = {}
+    halves = (np.arange(SIDE) // 16 + np.zeros((SIDE, 1))).astype(np.uint8)
+    for name, split in read(CARD, data_dir).splits.items():
+        maps, valid = split.target("maps", Maps).read_rows(np.arange(len(split)))
+        places = np.moveaxis(np.mgrid[:SIDE, :SIDE], 0, -1)
+        centres = [places[disc].mean(axis=0) for disc in np.nan_to_num(maps) > 0]
+        ways = np.stack([centre - places for centre in centres]).astype(np.float32)
+        targets: dict[str, Target] = {
+            "maps": Maps(ArrayImages(ways), ArrayImages(valid)),
+            "unmoved": Masks(ArrayImages(np.stack([halves] * len(ways)))),
+        }
+        splits[name] = Split(split.images, targets, groups=split.groups)
+    return Dataset(card, splits)
+
+
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[Unit, Context]]:
     """A unit on discs and its context, of any adaptation and recipe; its decoder is narrow."""
@@ -54,20 +80,23 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple
     torch.set_num_threads(1)
 
     def make(
-        adaptation: str = "linear", options: Any = None, **recipe: Any
+        adaptation: str = "linear",
+        options: Any = None,
+        dataset: DatasetCard = CARD,
+        **recipe: Any,
     ) -> tuple[Unit, Context]:
         card = tasks.get("dense").adaptations[adaptation]
         chosen = card.resolve_options(options or {}, "adaptations")
         unit = Unit(
             task="dense",
-            dataset=CARD,
+            dataset=dataset,
             backbone=BackboneCard(id="b", source="random:test_efficientnet"),
             adaptation=adaptation,
             short=card.short(chosen),
             options=chosen,
             recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe")[1],
             suite_seed=0,
-            sources={"dataset": "data", "backbone": "random"},
+            sources={"dataset": dataset.id, "backbone": "random"},
             repetitions=(0,),
         )
         return unit, Context(tmp_path / "results", tmp_path / "cache")

@@ -16,7 +16,7 @@ from omnibench.tasks.dense.trial import DenseTrial
 from omnibench.training.job import Batch
 from omnibench.views import Corrupted
 
-from .conftest import CARD, read
+from .conftest import CARD, MOVED, read
 
 
 def outcome(unit: Any, context: Any) -> Any:
@@ -28,7 +28,8 @@ def outcome(unit: Any, context: Any) -> Any:
 def test_every_adaptation_leaves_every_measure(make: Any, adaptation: str) -> None:
     actual = outcome(*make(adaptation))
     definitions = {name.partition("/")[0] for name in actual.metrics}
-    assert definitions == {metric.definition for metric in tasks.get("dense").metrics}
+    every = {metric.definition for metric in tasks.get("dense").metrics}
+    assert definitions == every - {"registration"}  # a disc's maps are no displacements
     assert actual.predictions["test_moments"].shape == (9, 7)
     assert (actual.predictions["test_moments"][:, 0] == 31 * 32).all()  # the first row is unknown
     assert actual.predictions["test_baseline_ssim"].shape == (9, 3, 3)
@@ -94,6 +95,67 @@ def test_the_loss_of_parts_is_that_of_the_batch_over_valid_pixels_and_neighbours
     assert neighbours(valid) == len(differences)
 
 
+def test_displacements_are_learnt_and_measured_by_channel(make: Any) -> None:
+    unit, context = make("decoder", {"width": 24, "detail": True}, MOVED, keep_maps=True)
+    actual = outcome(unit, context)
+    maps, truth, valid = (actual.predictions[f"test_{n}"] for n in ("maps", "truth", "valid"))
+    assert maps.shape == truth.shape == (9, 32, 32, 2)
+    off = np.linalg.norm(maps - truth, axis=-1)[valid].reshape(9, -1).mean()
+    assert actual.metrics["registration/endpoint-error"] == pytest.approx(off, rel=1e-5)
+    mae = np.abs(maps - truth)[valid].reshape(9, -1).mean()
+    assert actual.metrics["dense-error/mae"] == pytest.approx(mae, rel=1e-5)
+    assert 0 <= actual.metrics["registration/dice"] <= 1
+    still = actual.predictions["test_baseline_registration"][:, 1, 0]  # the baseline `input`
+    np.testing.assert_allclose(
+        still,
+        [np.linalg.norm(t[v], axis=1).mean() for t, v in zip(truth, valid, strict=True)],
+        rtol=1e-5,
+    )
+    assert Image.open(io.BytesIO(actual.files["maps.png"])).size == (4 + 7 * 164, 660)
+
+
+def test_the_loss_of_channels_is_their_mean(make: Any) -> None:
+    trial = tasks.get("dense").prepare(*make("linear", dataset=MOVED))(0)
+    rows = torch.arange(4)
+    fitted = trial.cases.fitted
+    truth, _ = trial.cases.truth("train", rows.numpy())
+    pixels = truth[:, 1:].reshape(-1, 2).astype(float)
+    every = trial.cases.truth("train", np.arange(16))[0].astype(float)
+    np.testing.assert_allclose(fitted.mean, every[:, 1:].reshape(-1, 2).mean(axis=0), rtol=1e-5)
+    np.testing.assert_allclose(fitted.std, every[:, 1:].reshape(-1, 2).std(axis=0), rtol=1e-5)
+    outputs = functional.interpolate(trial.model("train", rows.numpy()), (32, 32), mode="bilinear")
+    predicted = outputs.movedim(1, -1).detach().numpy()[:, 1:]
+    error = predicted - ((pixels - fitted.mean) / fitted.std).reshape(predicted.shape)
+    differences = [np.abs(np.diff(error, axis=axis)).ravel() for axis in (1, 2)]
+    expected = np.abs(error).mean() + np.concatenate(differences).mean()
+    assert trial.loss(Batch(0, rows, rows, rows)).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_residual_is_added_to_what_the_image_says_as_it_is(make: Any) -> None:
+    trial = tasks.get("dense").prepare(*make("linear", residual=True))(0)
+    rows = np.arange(16)
+    (truth, valid), inputs = trial.cases.truth("train", rows), trial.cases.inputs("train", rows)
+    rest = (truth - inputs)[valid]
+    fitted = trial.cases.fitted
+    assert (fitted.rest_mean, fitted.rest_std) == pytest.approx((rest.mean(), rest.std()))
+    torch.nn.init.zeros_(trial.model.head.classify.weight)
+    np.testing.assert_allclose(trial.maps("train", rows), inputs + rest.mean(), atol=1e-5)
+    batch = Batch(0, *(torch.from_numpy(rows),) * 3)
+    error = np.where(valid, (truth - inputs - rest.mean()) / rest.std(), np.nan)
+    differences = np.concatenate([np.abs(np.diff(error, axis=a)).ravel() for a in (1, 2)])
+    expected = np.abs(error[valid]).mean() + np.nanmean(differences)
+    assert trial.loss(batch).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_lora_leaves_out_what_the_maps_do_not_use(make: Any) -> None:
+    unit, context = make("lora", {"r": 2, "alpha": 4}, epochs=1)
+    trial = tasks.get("dense").prepare(unit, context)(0)
+    adapted = {n for n, p in trial.model.named_parameters() if "lora_" in n}
+    assert adapted
+    assert not any("conv_head" in name for name in adapted)
+    assert outcome(unit, context).metrics["dense-error/mae"] > 0
+
+
 def test_no_gradient_comes_from_pixels_that_are_not_valid() -> None:
     predicted = torch.randn(2, 6, 6, requires_grad=True)
     truth, valid = torch.randn(2, 6, 6), torch.rand(2, 6, 6) < 0.6
@@ -114,6 +176,6 @@ def test_baselines_are_fitted_on_the_training_pixels() -> None:
     assert (fitted.mean, fitted.std) == pytest.approx((truth[valid].mean(), truth[valid].std()))
     np.testing.assert_allclose(fitted.mean_image[1:], truth[:, 1:].mean(axis=0), rtol=1e-6)
     assert (fitted.mean_image[0] == fitted.mean).all()  # of pixels that are valid nowhere
-    answers = fitted.answers(grey)
+    answers = fitted.answers(grey, cases.facts)
     np.testing.assert_array_equal(answers["input"], grey)
     np.testing.assert_allclose(answers["affine"], slope * grey + offset)

@@ -1,5 +1,6 @@
 """What a name tells of how a network can be trained: its layers and branches. No torch here."""
 
+from omnibench.architecture.floors import is_floor
 from omnibench.cards import BackboneCard
 
 # Of timm's names. Such networks do not say which layer a parameter belongs to (`group_matcher`),
@@ -24,12 +25,14 @@ UNBRANCHED = (
     "shvit",
     "vgg",
 )
+# Networks of omnibench's own making, by the sources of their cards, have neither, nor have floors.
+OWN = ("omnibench.backbones.astra:inflated_resnet152", "omnibench.backbones.medmnist:resnet18")
 
 
 def may_have_layers(card: BackboneCard) -> bool:
     """Return whether a backbone may say which layers it has; loading it tells where this does not.
 
-    timm's networks do; those of transformers and those that omnibench itself builds do not.
+    timm's networks do; those of transformers do not.
     """
     return _is_of_timm(card) and not _timm_name(card).startswith(UNLAYERED)
 
@@ -42,7 +45,7 @@ def may_have_branches(card: BackboneCard) -> bool:
 def _is_of_timm(card: BackboneCard) -> bool:
     if card.source_kind == "transformers":
         return card.architecture is not None
-    return not card.source.startswith("omnibench.")
+    return card.source not in OWN and not is_floor(card)
 
 
 def _timm_name(card: BackboneCard) -> str:

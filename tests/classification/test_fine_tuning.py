@@ -178,6 +178,7 @@ def test_plan_refuses_what_a_network_or_the_labels_have_nothing_for(
         "  - {id: own-vgg, source: 'random:vgg11'}\n"
         "  - {id: own-pit, source: 'random:pit_ti_224'}\n"
         "  - random-vit-nano\n"
+        "  - efficientnet-lite0\n"
         "matrix:\n"
         "  - {task: classification, datasets: [phantom-easy], adaptations: [full],\n"
         "     recipe: {base: retfound, limit: 60}}\n"
@@ -197,3 +198,5 @@ def test_plan_refuses_what_a_network_or_the_labels_have_nothing_for(
         "recipe.select: 'retfound-score' is of one class an image",
     ):
         assert sentence in text
+    for name in ("efficientnet-lite0", "random-vit-nano"):
+        assert f"{name} has" not in text

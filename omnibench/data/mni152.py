@@ -96,6 +96,28 @@ for name, facts in (
         )
     )
 
+register_dataset(
+    DatasetCard(
+        id="mni152-contrasts",
+        reader="omnibench.data.mni152_contrasts:read",
+        package=CARD.package,
+        tasks=("contrasts",),
+        modality="brain MR, simulated spin echo, coronal",
+        mask_classes=(*CARD.mask_classes, "liquor"),
+        channels=1,
+        resolution=SIZE,
+        pixel_spacing=CARD.pixel_spacing,
+        splits=CARD.splits,
+        images_per_study=2.67,
+        views=("FLAIR", "PD", "T1w", "T2w"),
+        primary={"contrasts": "mean"},
+        citation=CARD.citation,
+        bib=CARD.bib,
+        version=VERSION,
+        note=CARD.note + " Its contrasts are simulated; training studies hold one to four of them.",
+    )
+)
+
 
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """Cut the template: uint8 images and masks [N, 160, 160], head up.

@@ -57,7 +57,7 @@ class SegmentationTrial(MapTrial):
     cases: Cases
     recipe: SegmentationRecipe
     sigma: float | None = None
-    select = "miou"
+    select: str | None = "miou"
 
     def __init__(
         self,
@@ -72,10 +72,13 @@ class SegmentationTrial(MapTrial):
 
     def loss(self, batch: Batch) -> Tensor:
         """Return this part's share of the step's mean loss."""
-        rows = batch.rows.numpy()
-        masks = self.cases.masks("train", rows)
+        return self.pixel_loss(self.model("train", batch.rows.numpy()), batch)
+
+    def pixel_loss(self, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the share of a part of the batch's loss, given its logits [B, C, h, w]."""
+        masks = self.cases.masks("train", batch.rows.numpy())
         side = self.cases.trained
-        logits = resize(self.model("train", rows).float(), (side, side))
+        logits = resize(logits.float(), (side, side))
         if self.sigma is None:
             classes = torch.from_numpy(masks).to(self.device).long()
             total = functional.cross_entropy(logits, classes, reduction="sum", ignore_index=VOID)

@@ -68,3 +68,22 @@ register_backbone(
         bib="dosovitskiy2020vit",
     )
 )
+
+# Of volumes, in boxes of 8 x 8 x 8 voxels: where `mae3d` starts from.
+register_backbone(
+    BackboneCard(
+        id="random-vit3d-tiny",
+        family="random",
+        size="tiny",
+        width=192,
+        depth=12,
+        pool="mean",
+        mean=(0.0, 0.0, 0.0),
+        std=(1.0, 1.0, 1.0),
+        source="random:vit3d-tiny",
+        licence="Apache-2.0",
+        citation="arXiv:2010.11929",
+        display="Random ViT3D-Ti/8",
+        bib="dosovitskiy2020vit",
+    )
+)

@@ -10,6 +10,7 @@ IDENTIFIER = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 Identifier = Annotated[str, StringConstraints(pattern=IDENTIFIER)]
 Checksum = Annotated[str, StringConstraints(pattern=r"^(sha256:[0-9a-f]{64}|md5:[0-9a-f]{32})$")]
 Channels = tuple[float, float, float]
+Pool = Literal["cls", "mean", "cls+mean"]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Millimetres = Positive
@@ -129,8 +130,10 @@ class BackboneCard(WeightsCard):
         width, depth, patch: embedding width D, number of blocks, patch size in pixels (None for
             a CNN); those left out are told by the architecture.
         prefix_tokens: class and register tokens before the patch tokens.
-        pool: how `embed` summarises an image: the class token (`cls`) or the mean of the patch
-            tokens (`mean`; for a CNN, of the last map).
+        pool: how `embed` summarises an image: the class token (`cls`), the mean of the patch
+            tokens (`mean`; for a CNN, of the last map), or the two side by side (`cls+mean`).
+        norm_after_pool: of a vision transformer: pool what its last block gives, and then
+            standardise the dimensions of each embedding, in the place of the final norm.
         mean, std: the normalisation the weights were trained with, for images scaled to 0..1.
         pretraining: ids of the image sources it was pretrained on.
         flops: of one forward of one 224 px image, for a CNN; a ViT's follow from its size.
@@ -144,7 +147,8 @@ class BackboneCard(WeightsCard):
     depth: int | None = Field(default=None, gt=0)
     patch: int | None = Field(default=None, gt=0)
     prefix_tokens: int | None = Field(default=None, ge=0)
-    pool: Literal["cls", "mean"] | None = None
+    pool: Pool | None = None
+    norm_after_pool: bool = False
     mean: Channels | None = None
     std: Channels | None = None
     pretraining: tuple[str, ...] = ()

@@ -58,8 +58,8 @@ class Recipe(BaseModel):
         limit: images a split, for trials, drawn as `omnibench.data.subset` says; None for all.
         init: of a backbone with random weights: one draw for all repetitions (`fixed`), or each
             repetition's own (`per-repetition`); other backbones have no use for it.
-        pool: what an embedding is: as the backbone's card says, its class token, or the mean of
-            its patch tokens.
+        pool: what an embedding is: as the backbone's card says, its class token, the mean of its
+            patch tokens, or the two side by side.
         window: what a dataset's stored values are seen through, as `omnibench.window` says;
             None for what the dataset declares.
     """
@@ -71,7 +71,7 @@ class Recipe(BaseModel):
     precision: Precision = "auto"
     limit: int | None = Field(default=None, gt=0)
     init: Literal["fixed", "per-repetition"] = "fixed"
-    pool: Literal["card", "cls", "mean"] = "card"
+    pool: Literal["card", "cls", "mean", "cls+mean"] = "card"
     window: Window | None = None
 
 

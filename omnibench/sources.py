@@ -29,7 +29,8 @@ from omnibench.weights_record import find_weights_record
 # Fields of a card that change its numbers though the weights stay the same; of a builder, every
 # field that says what it builds, and the id: two cards of one builder share nothing.
 DECIDING_FIELDS = (
-    "architecture", "pool", "prefix_tokens", "mean", "std", "optional_keys", "weights_key",
+    "architecture", "pool", "norm_after_pool", "prefix_tokens", "mean", "std", "optional_keys",
+    "weights_key",
 )  # fmt: skip
 BUILDER_FIELDS = (
     "id",

@@ -7,6 +7,7 @@ from omnibench.architecture.config_files import folder_facts, timm_config_facts
 from omnibench.architecture.facts import Architecture
 from omnibench.architecture.shipped import SHIPPED
 from omnibench.architecture.table import timm_facts
+from omnibench.architecture.volume_vits import VOLUME_VITS, volume_vit_facts
 from omnibench.cards import BackboneCard
 from omnibench.errors import OmnibenchError
 from omnibench.weights_record import find_weights_record
@@ -46,7 +47,8 @@ def named_architecture(card: BackboneCard) -> Architecture | None:
     """
     if card.source_kind in TIMM_NAMED:
         # Without the number of a random one's draw.
-        return timm_facts(card.source_name.partition("@")[0])
+        name = card.source_name.partition("@")[0]
+        return volume_vit_facts(name) if name in VOLUME_VITS else timm_facts(name)
     return SHIPPED.get(card.source)
 
 
@@ -64,4 +66,6 @@ def _recorded(card: BackboneCard, results: Path) -> Architecture | None:
     except (OmnibenchError, OSError):
         return None  # absent, which the search for its weights says
     name = card.architecture or notes.get("architecture")
+    if name in VOLUME_VITS:
+        return volume_vit_facts(name, notes.get("model_args"))
     return timm_config_facts({**notes, "architecture": name, "pretrained_cfg": notes})

@@ -39,7 +39,7 @@ def _of_input(architecture: Architecture, size: int) -> Iterator[str]:
     if architecture.fixed and architecture.input_size != (size, size):
         native = architecture.input_size[0]
         yield f"it takes images of {native} px alone; set input_size: {native} in the recipe"
-    elif architecture.kind == "vit" and architecture.patch and size % architecture.patch:
+    elif architecture.patch and size % architecture.patch:
         yield (
             f"input size {size} is not a multiple of its patch size {architecture.patch}; "
             f"use {nearest_sizes(size, architecture.patch)}"
@@ -55,9 +55,12 @@ def nearest_sizes(size: int, patch: int) -> str:
 def _of_pool(
     card: BackboneCard, architecture: Architecture, recipe: Mapping[str, Any]
 ) -> Iterator[str]:
-    if pooled_as(card, recipe).pool == "cls" and architecture.class_token is False:
+    pool = pooled_as(card, recipe).pool
+    if pool in ("cls", "cls+mean") and architecture.class_token is False:
         place = "on its card" if recipe.get("pool", CARD) == CARD else "in the recipe"
         yield f"it has no class token; set pool='mean' {place}"
+    if card.norm_after_pool and architecture.kind == "cnn":
+        yield "it has no final norm of tokens to pool before; leave norm_after_pool off its card"
 
 
 def _of_features(

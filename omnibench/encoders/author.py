@@ -2,6 +2,7 @@
 
 from omnibench.cards import BackboneCard
 from omnibench.context import Context
+from omnibench.encoders.pooling import POOLS
 from omnibench.encoders.subject import Subject, load_subject
 
 
@@ -39,7 +40,8 @@ def _layer(subject: Subject) -> str:
 def _pooling(subject: Subject) -> str:
     if subject.card.pool is None:
         return "the encoder's own"
-    return "class token" if subject.card.pool == "cls" else "mean over the positions, no head"
+    after = ", before the final norm and standardised" * subject.card.norm_after_pool
+    return POOLS[subject.card.pool] + after
 
 
 def _numbers(values: tuple[float, ...]) -> str:

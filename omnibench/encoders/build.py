@@ -21,6 +21,8 @@ from omnibench.encoders.module_encoder import ModuleEncoder
 from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.encoders.preprocess import IMAGENET_MEAN, IMAGENET_STD, Preprocess
 from omnibench.encoders.timm_encoder import TimmEncoder
+from omnibench.encoders.volume_vit import VolumeViT
+from omnibench.encoders.volume_vit_encoder import VolumeViTEncoder
 from omnibench.errors import RequestError, WeightsError
 from omnibench.recipe import CARD, pooled_as
 
@@ -140,11 +142,17 @@ def _wrap(origin: Origin, preprocess: Preprocess, card: BackboneCard) -> Encoder
     module = origin.module
     if isinstance(module, Encoder):
         return module
+    if isinstance(module, VolumeViT):
+        return VolumeViTEncoder(module, preprocess, card)
     if hasattr(module, "forward_intermediates") and hasattr(module, "pretrained_cfg"):
-        encoder = TimmEncoder(module, preprocess, card.pool)
+        encoder = TimmEncoder(module, preprocess, card.pool, card.norm_after_pool)
         if wrong := contradiction(card, encoder.architecture):
             raise WeightsError(wrong)
         return encoder
+    if card.norm_after_pool:
+        raise RequestError(
+            f"{card.id}: norm_after_pool is for a vision transformer of timm; leave it off its card"
+        )
     if origin.from_transformers:
         from omnibench.encoders.transformers_encoder import TransformersEncoder
 

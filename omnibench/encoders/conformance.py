@@ -14,6 +14,7 @@ from omnibench.encoders import Encoder, VolumeEncoder
 from omnibench.encoders.build import Loaded, load_encoder
 from omnibench.encoders.conformance_maps import check_maps
 from omnibench.encoders.module_encoder import ModuleEncoder
+from omnibench.encoders.pooling import POOLS, pooled
 from omnibench.encoders.subject import Subject, load_subject
 from omnibench.errors import OmnibenchError, RequestError, one_line
 from omnibench.findings import Finding, Verdict, passed
@@ -103,7 +104,7 @@ def _coverage(loaded: Loaded) -> Finding:
 
 def _embed(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Finding]:
     output = encoder.embed(images)
-    width = card.width or int(output.shape[-1])
+    width = _width(card) or int(output.shape[-1])
     yield passed(
         "embed shape",
         tuple(output.shape) == (BATCH, width),
@@ -171,13 +172,20 @@ def _tokens(encoder: Encoder, card: BackboneCard, images: Tensor) -> Iterator[Fi
         f"{tuple(patches.shape)}, ({BATCH}, {side}, {side}, {width}) is due",
         "return the patches alone, row by row, or correct patch and width on the card",
     )
-    pooled = prefix[:, 0] if card.pool == "cls" and prefix.shape[1] else patches.mean(dim=(1, 2))
+    if card.norm_after_pool:
+        return  # tokens are those after the final norm, embeddings are not
+    pool = card.pool if card.pool and prefix.shape[1] else "mean"
     yield passed(
         "pooling",
-        _cosine(pooled, embedding) > 1 - 1e-4,
-        f"embed is the {'class token' if card.pool == 'cls' else 'mean of the patch tokens'}",
+        _cosine(pooled(prefix, patches, pool), embedding) > 1 - 1e-4,
+        f"embed is the {POOLS[pool]}",
         "embed and tokens disagree: correct pool on the card",
     )
+
+
+def _width(card: BackboneCard) -> int | None:
+    """Return how wide a card's embeddings are; of two parts twice as wide as its tokens."""
+    return card.width and card.width * (2 if card.pool == "cls+mean" else 1)
 
 
 def _volumes(encoder: Encoder, card: BackboneCard, slices: Tensor) -> Iterator[Finding]:
@@ -187,7 +195,7 @@ def _volumes(encoder: Encoder, card: BackboneCard, slices: Tensor) -> Iterator[F
     if isinstance(encoder, ModuleEncoder) and not hasattr(encoder.module, "forward_volumes"):
         return
     output = encoder.embed_volumes(torch.stack([slices, slices.flip(0)]))
-    width = card.width or int(output.shape[-1])
+    width = _width(card) or int(output.shape[-1])
     yield passed(
         "volume shape",
         tuple(output.shape) == (2, width) and bool(output.isfinite().all()),

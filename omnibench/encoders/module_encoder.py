@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from omnibench.cards import BackboneCard
+from omnibench.encoders.pooling import pooled
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import RequestError, WeightsError
 
@@ -34,14 +35,13 @@ class ModuleEncoder:
         if output.ndim == 2:
             return output
         prefix, patches = self._split(output)
-        if self.card.pool == "cls":
-            if not self.prefix_tokens:
-                raise WeightsError(
-                    f"{self.card.id}: pool 'cls' needs a class token, and its card says "
-                    "prefix_tokens=0; set prefix_tokens or pool='mean'"
-                )
-            return prefix[:, 0]
-        return patches.float().mean(dim=(1, 2)).to(patches.dtype)
+        pool = self.card.pool or "mean"
+        if pool != "mean" and not self.prefix_tokens:
+            raise WeightsError(
+                f"{self.card.id}: pool '{pool}' needs a class token, and its card says "
+                "prefix_tokens=0; set prefix_tokens or pool='mean'"
+            )
+        return pooled(prefix, patches, pool)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         output = self._forward(self.preprocess(images))
@@ -71,8 +71,7 @@ class ModuleEncoder:
                 f"{self.card.id}: it has no method forward_volumes(x), which tasks on whole "
                 "volumes need"
             )
-        slices = self.preprocess(volumes.flatten(0, 1))
-        output: Tensor = forward_volumes(slices.unflatten(0, volumes.shape[:2]).transpose(1, 2))
+        output: Tensor = forward_volumes(self.preprocess.of_volumes(volumes))
         return output
 
     def _forward(self, pixels: Tensor) -> Tensor:

@@ -48,6 +48,15 @@ class Preprocess:
             )
         return self.normalise(resize(channels.to(self.device).float(), self.size))
 
+    def of_volumes(self, volumes: Tensor) -> Tensor:
+        """Turn uint8 [B, Z, H, W] or [B, Z, H, W, 3] into [B, 3, Z, size, size], slice by slice.
+
+        Raises:
+            DataError: as of images.
+        """
+        slices = self(volumes.flatten(0, 1)).unflatten(0, volumes.shape[:2])
+        return slices.transpose(1, 2)
+
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn float [B, 1 or 3, S, S] of 0..255 into what the backbone takes, [B, 3, S, S]."""
         mean = torch.tensor(self.mean, device=self.device).view(1, 3, 1, 1) * 255

@@ -7,6 +7,8 @@ from typing import Any
 
 import timm
 
+from omnibench.architecture.volume_vits import VOLUME_VITS, volume_vit_facts
+from omnibench.encoders.volume_vit import VolumeViT
 from omnibench.errors import RequestError, WeightsError, one_line
 from omnibench.files import read_regular
 
@@ -15,7 +17,7 @@ FOREIGN = {"checkpoint_path", "pretrained", "pretrained_cfg", "pretrained_cfg_ov
 
 
 def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str = "") -> Any:
-    """Make timm's model without weights.
+    """Make timm's model without weights, or one of the vision transformers of volumes.
 
     Args:
         options: model arguments that a configuration file or a record gives.
@@ -25,6 +27,8 @@ def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str
         RequestError: timm has no such architecture.
         WeightsError: the options are not the architecture's.
     """
+    if name in VOLUME_VITS:
+        return _create_volume_vit(name, options or {}, origin)
     if not timm.is_model(name):
         near = timm.list_models(f"*{name.split('.')[0]}*")[:3]
         raise RequestError(
@@ -46,6 +50,20 @@ def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str
             f"{origin}: timm cannot make {name} with its model_args "
             f"({type(error).__name__}: {one_line(error)}); correct them"
         ) from error
+
+
+def _create_volume_vit(name: str, options: Mapping[str, Any], origin: str) -> VolumeViT:
+    told = {**VOLUME_VITS[name], **options}
+    try:
+        module = VolumeViT(**told)
+    except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
+        raise WeightsError(
+            f"{origin or name}: {name} cannot be made with its model_args {told} "
+            f"({type(error).__name__}: {one_line(error)}); correct them"
+        ) from error
+    facts = volume_vit_facts(name, told)
+    module.pretrained_cfg = {"architecture": name, "mean": facts.mean, "std": facts.std}
+    return module
 
 
 def json_object(path: Path) -> dict[str, Any]:

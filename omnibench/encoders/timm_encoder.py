@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from omnibench.architecture.needs import nearest_sizes
+from omnibench.encoders.pooling import pooled, standardised
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.encoders.timm_layout import timm_architecture
+from omnibench.encoders.volume_vit import VolumeViT
 from omnibench.errors import RequestError
 from omnibench.memory import is_out_of_memory
 
@@ -27,15 +29,23 @@ class TimmEncoder:
 
     Args:
         pool: None for the class token where the architecture has one, else the mean.
+        norm_after_pool: as on a card.
     """
 
-    def __init__(self, module: Any, preprocess: Preprocess, pool: str | None = None) -> None:
+    def __init__(
+        self,
+        module: Any,
+        preprocess: Preprocess,
+        pool: str | None = None,
+        norm_after_pool: bool = False,
+    ) -> None:
         self.module = module
         self.preprocess = preprocess
         self.architecture = timm_architecture(module)
         self.name = str(module.pretrained_cfg.get("architecture") or type(module).__name__)
         self.pool = pool or self.architecture.pool
-        if self.pool == "cls" and not self.architecture.class_token:
+        self.norm_after_pool = norm_after_pool
+        if self.pool in ("cls", "cls+mean") and not self.architecture.class_token:
             raise RequestError(f"{self.name} has no class token; set pool='mean' on its card")
         self.width = int(module.num_features)
         self.prefix_tokens = int(self.architecture.prefix_tokens or 0)
@@ -66,13 +76,14 @@ class TimmEncoder:
         return self.pooled(self.preprocess(images))
 
     def pooled(self, pixels: Tensor) -> Tensor:
+        if self.norm_after_pool:
+            return standardised(pooled(*self._last_block(pixels), self.pool))
         features = self._features(pixels)
         if not isinstance(features, Tensor):
             return self._vector(features)
         if self.pool == "cls":
             return self._split(features)[0][:, 0]
-        patches = self._tokens(features, pixels)[1]
-        return patches.float().mean(dim=(1, 2)).to(patches.dtype)
+        return pooled(*self._tokens(features, pixels), self.pool)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         pixels = self.preprocess(images)
@@ -91,6 +102,26 @@ class TimmEncoder:
             ),
         )
         return [maps[distinct.index(index)] for index in indices]
+
+    def _last_block(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (prefix [B, P, D], patches [B, N, D]) before the final norm."""
+        if not self.is_vit:
+            raise RequestError(
+                f"{self.name} has no final norm of tokens to pool before; leave norm_after_pool "
+                "off its card"
+            )
+        ((patches, prefix),) = self._run(
+            pixels,
+            lambda prepared: self.module.forward_intermediates(
+                prepared,
+                indices=1,
+                norm=False,
+                output_fmt="NLC",
+                return_prefix_tokens=True,
+                intermediates_only=True,
+            ),
+        )
+        return prefix, patches
 
     def _features(self, pixels: Tensor) -> Any:
         return self._run(pixels, self.module.forward_features)
@@ -173,7 +204,8 @@ def fit_input_size(module: Any, size: int, origin: str) -> None:
     Raises:
         RequestError: the patch size does not divide `size`, or its windows do not.
     """
-    patch = timm_architecture(module).patch
+    is_of_volumes = isinstance(module, VolumeViT)
+    patch = module.patch_embed.patch_size[-1] if is_of_volumes else timm_architecture(module).patch
     if patch is not None and size % patch:
         raise RequestError(
             f"{origin}: input size {size} is not a multiple of its patch size {patch}; "

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from omnibench.cards import BackboneCard
+from omnibench.encoders.pooling import pooled
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.errors import WeightsError
 
@@ -36,9 +37,7 @@ class TransformersEncoder:
 
     def pooled(self, pixels: Tensor) -> Tensor:
         prefix, patches = self._split(self.outputs(pixels).last_hidden_state)
-        if self.pool == "cls":
-            return prefix[:, 0]
-        return patches.float().mean(dim=(1, 2)).to(patches.dtype)
+        return pooled(prefix, patches, self.pool)
 
     def tokens(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._split(self.outputs(self.preprocess(images)).last_hidden_state)

@@ -23,6 +23,12 @@ class TransformersEncoder:
         patch = card.patch or getattr(config, "patch_size", None)
         if not isinstance(patch, int):
             raise WeightsError(f"{card.id}: its config tells no patch_size; set patch on its card")
+        for name in ("hidden_size", "num_hidden_layers"):
+            if not isinstance(getattr(config, name, None), int):
+                raise WeightsError(
+                    f"{card.id}: its config tells no {name}, so that a {type(module).__name__} is "
+                    "no transformer of patch tokens; leave this adaptation to other backbones"
+                )
         self.side = preprocess.size // patch
         self.width = int(config.hidden_size)
         self.depth = int(config.num_hidden_layers)

@@ -17,6 +17,10 @@ from .options import ClickOptions
 from .recipes import ClickRecipe
 
 
+def unchecked(arrays: Mapping[str, Any]) -> None:
+    """Look at nothing."""
+
+
 @dataclass(frozen=True)
 class Methods:
     """What is clicked at.
@@ -33,7 +37,7 @@ class Methods:
     digest: str
     facts: Mapping[str, Any]
     cost: Mapping[str, Any]
-    check: Callable[[Mapping[str, Any]], object] = bool
+    check: Callable[[Mapping[str, Any]], None] = unchecked
 
 
 MethodsOf = Callable[[Unit, Objects, ClickOptions, Context], Methods]

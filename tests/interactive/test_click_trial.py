@@ -150,6 +150,27 @@ def test_nothing_beyond_a_box_is_of_the_object(make: Make) -> None:
     assert arrays["test_iou"][0] == pytest.approx(truth.overlap(boxed)[0])
 
 
+@pytest.mark.parametrize("adaptation", ["clicks", "clicks-knn"])
+def test_objects_of_one_pixel_at_the_border_and_of_the_whole_image_are_clicked_at(
+    make: Make, adaptation: str
+) -> None:
+    masks = np.zeros((4, SIDE, SIDE), np.uint8)
+    masks[0, 0, 31] = 1  # one pixel, in a corner
+    masks[1] = 1  # the whole image
+    masks[2, 20:, 5:9] = 1  # at the border
+    trained = {**FAST, "epochs": 1} if adaptation == "clicks" else {}
+    recipe = {**trained, "score_at": "native", "input_size": 64}
+    unit, context = make(masks, adaptation=adaptation, recipe=recipe, clicks=21)
+    (outcome,) = INTERACTIVE.run(unit, context)
+    arrays = outcome.predictions
+    assert arrays["test_image"].tolist() == [0, 1, 2]  # the fourth image shows nothing
+    assert arrays["test_clicks"][0, 0].tolist() == [0, 31, 1]
+    assert (arrays["test_clicks"][:, 0, 2] == 1).all()
+    assert arrays["test_clicks"][2, 0, 0] >= 20
+    assert np.isfinite(arrays["test_iou"]).all()
+    assert np.isfinite(arrays["test_nsd"]).all()
+
+
 def test_a_label_budget_cuts_the_training_images(make: Make) -> None:
     masks = masks_of_two_classes()[[0, 1, 2, 0, 1, 0]]
     unit, context = make(masks, adaptation="clicks", recipe=FAST, clicks=2)

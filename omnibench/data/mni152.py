@@ -46,6 +46,7 @@ BLOCKS = (
 )
 SIZE = 160  # mm around the brain, which is 145 wide and 155 high
 LEFT = 18
+SURFACES = ("left outer", "left inner", "right outer", "right inner")  # of the grey matter
 
 CARD = register_dataset(
     DatasetCard(
@@ -76,6 +77,11 @@ for name, facts in (
     ("distance", MapFacts(unit="mm", range=(-3, 3), structure=0)),
     ("bias", MapFacts(unit="log gain", range=(-1, 1))),
     ("sr", MapFacts(unit="share of white", range=(0, 1), structure=0.75, block=4)),
+    ("surfaces", MapFacts(unit="mm", range=(-3, 3), structure=0, channels=SURFACES)),
+    (
+        "registration",
+        MapFacts(unit="mm", range=(-20, 20), channels=("down", "right"), displacement=(1.0, 1.0)),
+    ),
 ):
     register_dataset(
         DatasetCard(
@@ -88,7 +94,7 @@ for name, facts in (
             resolution=SIZE,
             maps=facts,
             splits=CARD.splits,
-            primary={"dense": "mae"},
+            primary={"dense": "endpoint-error" if facts.displacement else "mae"},
             citation=CARD.citation,
             bib=CARD.bib,
             version=VERSION,
@@ -129,10 +135,8 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     """
     import numpy as np
 
-    grey, white = volume("gm", data_dir), volume("wm", data_dir)
-    rest = 255 - grey - white  # the two never sum to more than 255
-    masks = slices(np.argmax([rest, grey, white], axis=0).astype(np.uint8))
     images = slices(volume("t1", data_dir))
+    masks = tissue_masks(data_dir)
     splits = {}
     for split, rows in rows_of_splits().items():
         splits[split] = Split(
@@ -141,6 +145,15 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
             groups=np.full(len(rows), card.id),
         )
     return Dataset(card, splits, {name: f"sha256:{digest}" for name, digest in FILES.items()})
+
+
+def tissue_masks(data_dir: Path) -> NDArray[np.uint8]:
+    """Return the class of each voxel of the slices, [Y, 160, 160]: 0, 1 grey, 2 white."""
+    import numpy as np
+
+    grey, white = volume("gm", data_dir), volume("wm", data_dir)
+    rest = 255 - grey - white  # the two never sum to more than 255
+    return slices(np.argmax([rest, grey, white], axis=0).astype(np.uint8))
 
 
 def rows_of_splits() -> dict[str, list[int]]:

@@ -42,7 +42,8 @@ class DenseTask(Task):
     recipes = {"small": FULL_RECIPE}  # noqa: RUF012
     pictures = {  # noqa: RUF012
         "maps": "Maps: test images from the smallest to the largest error; from left to right the "
-        "image, what is true, what was predicted, and the error, white at a quarter of the range"
+        "image and, of each number of a pixel, what is true, what was predicted, and the error, "
+        "white at a quarter of the range"
     }
 
     def offered(self, adaptation: Adaptation) -> Adaptation:

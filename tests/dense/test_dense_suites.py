@@ -12,7 +12,7 @@ pytest.importorskip("nilearn")
 
 @pytest.mark.parametrize(
     ("suite", "cells", "definition"),
-    [("brainfm", 10, "brainfm-image"), ("hallucination", 6, "structure")],
+    [("brainfm", 16, "brainfm-image"), ("hallucination", 6, "structure")],
 )
 def test_it_runs_and_its_report_sets_baselines_beside_the_models(
     bench: Bench, tmp_path: Path, suite: str, cells: int, definition: str

@@ -20,7 +20,11 @@ def small(tmp_path: Path) -> Path:
     suite["backbones"] = ["random-vit-nano"]
     suite["repetitions"] = 1
     suite["report"] = {}
-    suite["matrix"][0]["recipe"] |= {"input_size": 64, "limit": 16, "epochs": 1}
+    blocks = suite["matrix"]
+    blocks[0]["backbones"] = ["random-vit-nano"]
+    blocks[0]["adaptations"] = ["decoder"]
+    blocks[0]["recipe"] |= {"input_size": 64, "limit": 16, "epochs": 1}
+    blocks[1]["recipe"] |= {"input_size": 64, "limit": 16, "epochs": 1}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(suite))
     return path
@@ -32,7 +36,7 @@ def test_shape_is_measured_rescored_and_reported_beside_overlap(
     status, out, _ = bench("run", str(small))
     assert status == 0, out
     records = [json.loads(p.read_text()) for p in (tmp_path / "results").rglob("rep-*.json")]
-    assert len(records) == 2
+    assert len(records) == 3
     for record in records:
         assert all(record["metrics"][name] is not None for name in SHAPE)
     status, out, _ = bench("rescore", str(small))
@@ -41,5 +45,6 @@ def test_shape_is_measured_rescored_and_reported_beside_overlap(
     assert status == 0, out
     with (tmp_path / "results/reports/vessels/vessels.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    shown = {f"{row['definition']}/{row['metric']}" for row in rows}
-    assert {"per-image-foreground/dice", *SHAPE} <= shown
+    shown = {(row["adaptation"], f"{row['definition']}/{row['metric']}") for row in rows}
+    for adaptation in ("decoder", "linear", "linear-tcentreline-s8.0"):
+        assert {(adaptation, name) for name in ("per-image-foreground/dice", *SHAPE)} <= shown

@@ -69,7 +69,8 @@ def test_half_the_heat_is_a_tube_of_one_width_whatever_the_mask_has() -> None:
 
 def test_the_loss_is_the_cross_entropy_with_the_target_of_the_options(make: Any) -> None:
     rows = torch.arange(4)
-    for options in ({}, {"target": "centreline", "sigma": 3.0}):
+    choices: list[dict[str, Any]] = [{}, {"target": "centreline", "sigma": 3.0}]
+    for options in choices:
         unit, context = make(options=options)
         trial: Any = prepare(unit, context, tasks.get("segmentation").adaptations["linear"])(0)
         loss = float(trial.loss(Batch(0, rows, rows, rows)))

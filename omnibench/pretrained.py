@@ -122,7 +122,8 @@ def training_unit(
             f"others can load (those that do: {', '.join(leaving) or 'none'})"
         )
     unit = replace(unit, short=unit.short + LEAVES, leaves_backbone=True)
-    return made_card(task, unit.cells[0].digest, start, [unit.dataset.id], entry.id), unit
+    digest, adaptation = unit.cells[0].digest, task.adaptations[unit.adaptation]
+    return made_card(task, adaptation, digest, start, [unit.dataset.id], entry.id), unit
 
 
 def pretraining_unit(
@@ -166,7 +167,7 @@ def pretraining_unit(
         },
     )
     members = [card.id for card in dataset.members or (dataset,)]
-    return made_card(task, unit.cells[0].digest, start, members, named.id), unit
+    return made_card(task, method, unit.cells[0].digest, start, members, named.id), unit
 
 
 def makers() -> list[Task]:
@@ -231,10 +232,17 @@ def starting_card(name: str) -> BackboneCard:
 
 
 def made_card(
-    task: Task, digest: str, start: BackboneCard, datasets: list[str], name: str | None = None
+    task: Task,
+    adaptation: Adaptation,
+    digest: str,
+    start: BackboneCard,
+    datasets: list[str],
+    name: str | None = None,
 ) -> BackboneCard:
-    """The card of a backbone that a task's cell of this digest leaves."""
-    kind, pool = ("pretrain", "cls") if task.makes_backbones else ("trained", start.pool)
+    """Return the card of a backbone that a task's cell of this digest leaves."""
+    kind, pool = "trained", start.pool
+    if task.makes_backbones:
+        kind, pool = "pretrain", adaptation.pool
     return BackboneCard(
         id=name or f"{kind}-{digest[:8]}",
         family="pretrained",
@@ -258,11 +266,12 @@ def register_recorded(results: Path) -> None:
             if record is None or record["status"] != "done":
                 continue
             task = tasks.get(record["spec"]["task"])
+            adaptation = task.adaptations[record["spec"]["adaptation"]]
             start = starting_card(record["spec"]["backbone"])
             images = list(record["notes"]["images"])
             # A record of the version before is also known by the digest that it had.
             for digest in filter(None, (record["digest"], record["adopted"])):
-                card = made_card(task, record["digest"], start, images)
+                card = made_card(task, adaptation, record["digest"], start, images)
                 card = card.model_copy(update={"id": card.id[:-8] + digest[:8]})
                 if card.id not in backbones:
                     backbones.add(card.id, card)

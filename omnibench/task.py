@@ -60,6 +60,8 @@ class Adaptation:
         through_backbone: whether gradients go through the backbone.
         leaves_backbone: whether what it trains is a backbone as it is loaded, which others can be
             judged on.
+        pool: of an adaptation of a task that makes backbones: how the embedding of the one that it
+            makes summarises an image, as on a card.
         decodings: how it generates texts where the suite does not say: "b5-t64" for 5 beams and at
             most 64 tokens; () where it generates none.
         loads: weights it needs besides the backbone's.
@@ -87,6 +89,7 @@ class Adaptation:
     options: type[BaseModel] = NoOptions
     through_backbone: bool = False
     leaves_backbone: bool = False
+    pool: 'Literal["cls", "mean"]' = "cls"
     passes: float | None = None
     frozen_kind: Ability | None = None
     live_kind: Ability = "embed"

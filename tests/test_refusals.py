@@ -162,6 +162,101 @@ def test_a_pretraining_that_cannot_be_run_is_blocked_in_a_sentence(
     assert needs(tmp_path, backbone) == ([] if sentence is None else [sentence])
 
 
+MAE = {"method": "mae", "architecture": "vit-tiny", "dataset": "phantom"}
+MAE_3D = {"method": "mae3d", "architecture": "vit3d-tiny", "dataset": "phantom-volume"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        (MAE, None),
+        (
+            {**MAE, "mask": 0.95},
+            "phantom: options.mask 0.95 hides all of 16 patches from the encoder; lower it, or "
+            "give a larger input_size",
+        ),
+        (
+            {**MAE, "mask": 1e-20},
+            "phantom: options.mask 1e-20 hides none of 16 patches from the encoder; raise it, or "
+            "give a larger input_size",
+        ),
+        (
+            {**MAE, "recipe": {"input_size": 8}},
+            "phantom: recipe.input_size 8 is not a multiple of the patch size 16 of "
+            "random-vit-tiny; use 16",
+        ),
+        (
+            {**MAE, "recipe": {"input_size": 40}},
+            "phantom: recipe.input_size 40 is not a multiple of the patch size 16 of "
+            "random-vit-tiny; use 32 or 48",
+        ),
+        (
+            {**MAE, "architecture": "vit3d-tiny"},
+            "phantom: 'random-vit3d-tiny' sees volumes, and this method trains on images; take "
+            "method: mae3d, or an architecture such as vit-tiny",
+        ),
+        (MAE_3D, None),
+        (
+            {**MAE_3D, "dataset": ["phantom-volume", "phantom"]},
+            "phantom-volume_phantom: phantom has single images, and mae3d trains on volumes; take "
+            "method: mae, or a dataset of studies such as phantom-volume",
+        ),
+        (
+            {**MAE_3D, "architecture": "vit-tiny"},
+            "phantom-volume: 'random-vit-tiny' sees single images, and mae3d trains on volumes; "
+            "take an architecture such as vit3d-tiny, or inflate a vision transformer (inflate: "
+            "the number of slices)",
+        ),
+        ({**MAE_3D, "architecture": "vit-tiny", "inflate": 32}, None),
+        (
+            {**MAE_3D, "architecture": "vit-tiny", "inflate": 24},
+            "phantom-volume: options.inflate 24 is not a multiple of the patch size 16 of "
+            "random-vit-tiny; use 16 or 32",
+        ),
+        (
+            {**MAE_3D, "inflate": 32},
+            "phantom-volume: options.inflate is for a backbone of images, and random-vit3d-tiny "
+            "sees volumes; leave it out",
+        ),
+        (
+            {**MAE_3D, "recipe": {"input_size": 60}},
+            "phantom-volume: recipe.input_size 60 is not a multiple of the patch size 8 of "
+            "random-vit3d-tiny; use 56 or 64",
+        ),
+        (
+            {**MAE_3D, "mask": 0.9, "recipe": {"input_size": 8}},
+            "phantom-volume: options.mask 0.9 hides all of 3 patches from the encoder; lower it, "
+            "or give a larger input_size",
+        ),
+    ],
+    ids=str,
+)
+def test_a_masked_autoencoder_that_cannot_be_run_is_blocked_in_a_sentence(
+    tmp_path: Path, fields: dict[str, Any], sentence: str | None
+) -> None:
+    backbone = {"id": "own", "pretrain": fields}
+    assert needs(tmp_path, backbone) == ([] if sentence is None else [sentence])
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"mask": 1}, "pretrain.mae.mask: .*less than 1"),
+        ({"mask": 0}, "pretrain.mae.mask: .*greater than 0"),
+        ({"head": "sigmoid"}, "pretrain.mae: .*leave head at linear, or give norm_pixels: false"),
+        ({"decoder_heads": 7}, "decoder_heads 7 does not divide decoder_width 512"),
+        ({"decoder_depht": 2}, "decoder_depht: unknown field; did you mean decoder_depth"),
+        ({"inflate": 8}, "inflate: unknown field"),
+    ],
+    ids=str,
+)
+def test_an_option_of_a_masked_autoencoder_that_cannot_be_is_refused(
+    tmp_path: Path, options: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(RequestError, match=sentence):
+        needs(tmp_path, {"id": "own", "pretrain": {**MAE, **options}})
+
+
 def test_a_recipes_window_is_taken_by_studies_and_refused_by_their_pool(tmp_path: Path) -> None:
     write_studies(tmp_path / "set")
     recipe = {"window": [40, 400]}

@@ -5,7 +5,7 @@ from typing import Any
 
 from omnibench.architecture.facts import Architecture
 
-# Built by omnibench.encoders.volume_vit; what else is told to build one stands beside the name.
+# Built by omnibench.encoders.volume_vit; the arguments of each stand beside the name.
 VOLUME_VIT = "vit3d"
 VOLUME_VITS: Mapping[str, Mapping[str, Any]] = {
     VOLUME_VIT: {},
@@ -19,16 +19,16 @@ def volume_vit_facts(name: str, arguments: Mapping[str, Any] | None = None) -> A
     """Return the facts of a name of VOLUME_VITS; a field is None where nothing credible tells it.
 
     Args:
-        arguments: what else is told to build it, from a record that may be anyone's.
+        arguments: further ones, or others, from a record that may be anyone's.
     """
-    told = {**VOLUME_VITS[name], **(arguments or {})}
-    patch = told.get("patch")
+    values = {**VOLUME_VITS[name], **(arguments or {})}
+    patch = values.get("patch")
     sides = patch if isinstance(patch, list | tuple) else ()
     return Architecture(
         "other",
-        width=_count(told.get("width")),
+        width=_count(values.get("width")),
         patch=_count(sides[-1]) if sides else None,
-        depth=_count(told.get("depth")),
+        depth=_count(values.get("depth")),
         prefix_tokens=1,
         class_token=True,
         mean=(0.0, 0.0, 0.0),

@@ -53,15 +53,15 @@ def create_timm(name: str, options: Mapping[str, Any] | None = None, origin: str
 
 
 def _create_volume_vit(name: str, options: Mapping[str, Any], origin: str) -> VolumeViT:
-    told = {**VOLUME_VITS[name], **options}
+    arguments = {**VOLUME_VITS[name], **options}
     try:
-        module = VolumeViT(**told)
+        module = VolumeViT(**arguments)
     except (TypeError, ValueError, RuntimeError, AssertionError, ZeroDivisionError) as error:
         raise WeightsError(
-            f"{origin or name}: {name} cannot be made with its model_args {told} "
+            f"{origin or name}: {name} cannot be made with its model_args {arguments} "
             f"({type(error).__name__}: {one_line(error)}); correct them"
         ) from error
-    facts = volume_vit_facts(name, told)
+    facts = volume_vit_facts(name, arguments)
     module.pretrained_cfg = {"architecture": name, "mean": facts.mean, "std": facts.std}
     return module
 

@@ -6,14 +6,28 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from omnibench.architecture.volume_vits import VOLUME_VITS
 from omnibench.catalogue import tasks
+from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.options import WATCHING, places
 from omnibench.pretrained import starting_card
 
+# How the embedding of an image is taken.
+POOLED = {"cls": "class token", "mean": "mean of the patch tokens"}
+
 
 def export(record: Mapping[str, Any], weights: Path, folder: Path) -> str:
-    """Write the folder; returns how to load it."""
+    """Write the folder; returns how to load it.
+
+    Raises:
+        RequestError: it is a network that timm does not build.
+    """
+    if (name := record["notes"]["architecture"]) in VOLUME_VITS:
+        raise RequestError(
+            f"timm builds no {name}, a network of volumes; use it here, as "
+            f"record:{record['digest'][:8]}"
+        )
     config = json.dumps(_config(record), indent=1)
     model_card = _model_card(record)
     with weights.open("rb") as source, being_written(folder / "model.safetensors") as file:
@@ -51,6 +65,7 @@ def _config(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _model_card(record: Mapping[str, Any]) -> str:
     spec, notes, recipe = record["spec"], record["notes"], record["spec"]["recipe"]
+    adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]]
     images = ", ".join(f"{name} ({count:,} images)" for name, count in notes["images"].items())
     measured = {name: value for name, value in record["metrics"].items() if value is not None}
     licence = starting_card(spec["backbone"]).licence
@@ -63,11 +78,12 @@ def _model_card(record: Mapping[str, Any]) -> str:
         f"# {notes['architecture']}, pretrained by {spec['adaptation']}",
         "",
         f"Started from `{spec['backbone']}` (licence of its weights: {licence}) and trained "
-        f"without labels on the training images of {images}. The weights are the teacher's.",
+        f"without labels on the training images of {images}.",
         "",
         "| | |",
         "| --- | --- |",
         f"| record | `{record['digest']}` |",
+        f"| features | {POOLED[adaptation.pool]} |",
         *[f"| recipe: {name} | {value} |" for name, value in recipe.items()],
         *[f"| {name} | {value:.3f} |" for name, value in measured.items()],
         *[f"| watched by the validation split of | {name} |" for name in _watching(spec)],

@@ -12,7 +12,7 @@ from omnibench.training.random import stream, stream_seed
 
 from .masks import draw_masks
 from .network import Paths, draw_paths
-from .recipes import PretrainingRecipe
+from .recipes import DistillationRecipe
 from .views import View, global_views, local_view
 
 GLOBAL = 2
@@ -61,7 +61,7 @@ class Cropper:
 
     def __init__(
         self,
-        recipe: PretrainingRecipe,
+        recipe: DistillationRecipe,
         seed: int,
         patch: int,
         depth: int,

@@ -7,24 +7,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-PANELS = (
-    ("loss", ("loss", "dino", "ibot", "koleo")),
-    ("teacher (nats)", ("teacher_entropy", "kl_uniform")),
-    ("effective rank", ("effective_rank",)),
-    ("spread of class tokens", ("feature_std",)),
-    ("online kNN", ("knn_accuracy", "knn_auc")),
-    ("gradient norm", ("gradient_norm",)),
-)
+# Six panels: the title of each, and the numbers that it shows.
+Panels = tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def draw_curves(course: Mapping[str, NDArray[Any]], title: str) -> bytes:
-    """A PNG of the arrays that `course_of` gives, against the step."""
+def draw_curves(course: Mapping[str, NDArray[Any]], title: str, panels: Panels) -> bytes:
+    """Return a PNG of the arrays that `course_of` gives, against the step."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(10, 5.5), layout="constrained")
     FigureCanvasAgg(figure)
-    for axes, (label, names) in zip(figure.subplots(2, 3).flat, PANELS, strict=True):
+    for axes, (label, names) in zip(figure.subplots(2, 3).flat, panels, strict=True):
         for name in names:
             there = ~np.isnan(course[name])
             axes.plot(

@@ -14,7 +14,7 @@ from .crops import GLOBAL, Crops
 from .heads import Head
 from .losses import cross_entropy, koleo
 from .network import MaskedViT
-from .recipes import PretrainingRecipe
+from .recipes import DistillationRecipe
 from .targets import Targets, sinkhorn_knopp, softmax
 
 CENTRE_MOMENTUM = 0.9
@@ -23,7 +23,7 @@ CENTRE_MOMENTUM = 0.9
 class Network(nn.Module):
     """A backbone and the heads of DINO (class tokens) and iBOT (masked patches)."""
 
-    def __init__(self, vit: Any, recipe: PretrainingRecipe) -> None:
+    def __init__(self, vit: Any, recipe: DistillationRecipe) -> None:
         super().__init__()
         self.backbone = MaskedViT(vit, recipe.checkpoint_activations)
         sizes = recipe.head_layers, recipe.hidden, recipe.bottleneck, recipe.prototypes
@@ -38,7 +38,7 @@ class Distillation(nn.Module):
         vit: a timm ViT, the student's start and the teacher's.
     """
 
-    def __init__(self, vit: Any, recipe: PretrainingRecipe) -> None:
+    def __init__(self, vit: Any, recipe: DistillationRecipe) -> None:
         super().__init__()
         self.recipe = recipe
         self.student = Network(vit, recipe)
@@ -169,7 +169,7 @@ class Answers:
     tokens: Tensor
 
 
-def dino_terms(recipe: PretrainingRecipe) -> int:
+def dino_terms(recipe: DistillationRecipe) -> int:
     """By how many terms the sum over pairs of crops is divided.
 
     DINOv2's code counts one local term where there is none: with global crops alone the sum of two

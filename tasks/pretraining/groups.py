@@ -6,14 +6,14 @@ from torch import nn
 from torch.optim import Optimizer
 
 from .distillation import Network
-from .recipes import PretrainingRecipe
+from .recipes import DistillationRecipe
 from .schedules import cosine, linear
 
 FIRST = ("cls_token", "reg_token", "pos_embed", "patch_embed", "mask_token")
 PLAIN = (".bias", ".gamma")  # of names; norms are plain too
 
 
-def parameter_groups(student: Network, recipe: PretrainingRecipe) -> list[dict[str, Any]]:
+def parameter_groups(student: Network, recipe: DistillationRecipe) -> list[dict[str, Any]]:
     """Groups with `rate` and `decay`, factors of the step's, and `last`, whether of prototypes.
 
     The rate falls with a layer's distance from the top by `layer_decay`, that of the patch
@@ -50,7 +50,7 @@ class Course:
         epoch: steps an epoch.
     """
 
-    def __init__(self, recipe: PretrainingRecipe, epoch: int) -> None:
+    def __init__(self, recipe: DistillationRecipe, epoch: int) -> None:
         self.recipe, self.epoch = recipe, epoch
         self.steps = recipe.epochs * epoch
         self.warmup = round(recipe.warmup_epochs * epoch)

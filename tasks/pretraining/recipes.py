@@ -16,6 +16,47 @@ Count = Annotated[int, Field(gt=0)]
 
 
 class PretrainingRecipe(TrainingRecipe):
+    """Fields of every pretraining: nothing is validated, and the last step counts.
+
+    Attributes:
+        checkpoint_steps, checkpoints: write one after so many steps; how many are kept.
+        log_steps: steps a line of the log, over which its losses are means.
+        knn_steps: steps between two online kNN evaluations; None for one at the end of each epoch.
+        unreadable: share of the images that may be unreadable.
+    """
+
+    decay: Literal["cosine"] = "cosine"
+    schedule_step: Literal["step"] = "step"
+    warmup_start: Share = 0.0
+    warmup_clip_norm: None = None
+    checkpoint_steps: Count | None = None
+    checkpoints: Count = 2
+    log_steps: Count = 10
+    knn_steps: Count | None = None
+    unreadable: Share = 0.01
+
+    @field_validator("selection", "budget")
+    @classmethod
+    def _check_validation(cls, value: str) -> str:
+        if value in ("matched-val", "last", "steps"):
+            raise ValueError(
+                f"'{value}' says nothing of a pretraining, which has no labels and validates "
+                "nothing: leave it out"
+            )
+        return value
+
+    @field_validator("evaluate")
+    @classmethod
+    def _check_evaluate(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
+        if len(shares) > 1:
+            raise ValueError(
+                "nothing is validated in a pretraining: leave it out (knn_steps says when the "
+                "online kNN is evaluated)"
+            )
+        return shares
+
+
+class DistillationRecipe(PretrainingRecipe):
     """Fields of self-distillation; `input_size` is the side of a global crop.
 
     Attributes:
@@ -42,17 +83,9 @@ class PretrainingRecipe(TrainingRecipe):
         frozen_last_layer_epochs: the prototypes stay as they are.
         patch_embed_rate, layer_decay: factors of the rate, for the patch embedding and a block.
         checkpoint_activations: compute activations again in the backward pass, to save memory.
-        checkpoint_steps, checkpoints: write one after so many steps; how many are kept.
-        log_steps: steps a line of the log, over which its losses are means.
-        knn_steps: steps between two online kNN evaluations; None for one at the end of each epoch.
         stop_on_collapse: end the run when it collapses.
-        unreadable: share of the images that may be unreadable.
     """
 
-    decay: Literal["cosine"] = "cosine"
-    schedule_step: Literal["step"] = "step"
-    warmup_start: Share = 0.0
-    warmup_clip_norm: None = None
     clip_norm: Positive | None = 3.0
     betas: tuple[Share, Share] = (0.9, 0.999)
     load_size: Count = 256
@@ -87,32 +120,7 @@ class PretrainingRecipe(TrainingRecipe):
     patch_embed_rate: Share = 0.2
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 0.9
     checkpoint_activations: bool = False
-    checkpoint_steps: Count | None = None
-    checkpoints: Count = 2
-    log_steps: Count = 10
-    knn_steps: Count | None = None
     stop_on_collapse: bool = True
-    unreadable: Share = 0.01
-
-    @field_validator("selection", "budget")
-    @classmethod
-    def _check_validation(cls, value: str) -> str:
-        if value in ("matched-val", "last", "steps"):
-            raise ValueError(
-                f"'{value}' says nothing of a pretraining, which has no labels and validates "
-                "nothing: leave it out"
-            )
-        return value
-
-    @field_validator("evaluate")
-    @classmethod
-    def _check_evaluate(cls, shares: tuple[float, ...]) -> tuple[float, ...]:
-        if len(shares) > 1:
-            raise ValueError(
-                "nothing is validated in a pretraining: leave it out (knn_steps says when the "
-                "online kNN is evaluated)"
-            )
-        return shares
 
     @model_validator(mode="after")
     def _check_batch(self) -> Self:
@@ -137,7 +145,7 @@ class PretrainingRecipe(TrainingRecipe):
 
 # Table 1 of the study for ViT-S/14 (ViT-B/14: batches of 196 a GPU, on an unstated number of GPUs).
 # The warm-ups are those of DINOv2's 100 epochs, brought to 10.
-OMNIRAD = PretrainingRecipe(
+OMNIRAD = DistillationRecipe(
     input_size=224,
     normalization="imagenet",
     epochs=10,
@@ -147,7 +155,7 @@ OMNIRAD = PretrainingRecipe(
 )
 
 # Minutes on two cores: small crops, few prototypes, a rate that is not scaled down.
-SMALL = PretrainingRecipe(
+SMALL = DistillationRecipe(
     input_size=64,
     load_size=72,
     epochs=20,

@@ -1,37 +1,116 @@
 """What pretraining refuses, a sentence each, for `plan` and for what computes. No torch."""
 
 from collections.abc import Iterator
+from typing import Any
 
-from omnibench.architecture.table import timm_facts
+from omnibench.architecture.lookup import named_architecture
+from omnibench.architecture.needs import nearest_sizes
+from omnibench.architecture.volume_vits import VOLUME_VITS
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.data.sources import resolve
 from omnibench.errors import RequestError
 
+from .mae_options import visible_patches
+
 
 def refusals(unit: Unit) -> Iterator[str]:
-    """Yield what is wrong with a unit, as `Task.refusals` says."""
-    recipe, start = unit.recipe, unit.backbone
-    if not _may_be_plain(start):
-        yield no_plain_vit(start.id)
-    patch = start.patch if recipe["local_crops"] else None
-    if patch and (refusal := crop_refusal(recipe["local_size"], patch, start.id)):
-        yield refusal
+    """Yield what is wrong with a unit of any method, as `Task.refusals` says."""
+    size, patch = unit.recipe["input_size"], unit.backbone.patch
+    if patch and size % patch:
+        yield (
+            f"recipe.input_size {size} is not a multiple of the patch size {patch} of "
+            f"{unit.backbone.id}; use {nearest_sizes(size, patch)}"
+        )
     if (reference := unit.options["knn"]) is not None:
         card = resolve(reference)
         if card.tasks and card.labels in (None, "multi-label"):
             yield no_single_labels(reference)
 
 
-def _may_be_plain(card: BackboneCard) -> bool:
-    """Return whether nothing tells that an architecture is no ViT with a class token."""
-    if card.source_kind not in ("timm", "random"):
-        return True
+def of_distillation(unit: Unit) -> Iterator[str]:
+    """Yield a start that is no plain ViT, and local crops that its patches do not divide."""
+    recipe, start = unit.recipe, unit.backbone
+    yield from _of_images(start)
+    patch = start.patch if recipe["local_crops"] else None
+    if patch and (refusal := crop_refusal(recipe["local_size"], patch, start.id)):
+        yield refusal
+
+
+def of_mae(unit: Unit) -> Iterator[str]:
+    """Yield a start that is no plain ViT, and a share of masked patches that leaves none."""
+    yield from _of_images(unit.backbone)
+    patch, size = unit.backbone.patch, unit.recipe["input_size"]
+    if patch and size % patch == 0:
+        yield from filter(None, [mask_refusal(unit.options["mask"], (size // patch) ** 2)])
+
+
+def of_mae3d(unit: Unit) -> Iterator[str]:
+    """Yield single images, a start that sees no volumes, and a bad share of masked boxes."""
+    for card in unit.dataset.members or (unit.dataset,):
+        if card.tasks and card.images_per_study is None:
+            yield no_volumes(card.id)
+    start, slices = unit.backbone, unit.options["inflate"]
+    architecture = _architecture(start)
+    if architecture is not None and not architecture.volumes:
+        if slices is None:
+            yield no_volume_vit(start.id)
+        elif architecture.kind != "vit" or architecture.class_token is False:
+            yield no_plain_vit(start.id)
+        elif architecture.patch and slices % architecture.patch:
+            yield (
+                f"options.inflate {slices} is not a multiple of the patch size "
+                f"{architecture.patch} of {start.id}; use "
+                f"{nearest_sizes(slices, architecture.patch)}"
+            )
+    elif slices is not None and architecture is not None:
+        yield (
+            f"options.inflate is for a backbone of images, and {start.id} sees volumes; leave it "
+            "out"
+        )
+    if start.source_kind == "random" and start.source_name.partition("@")[0] in VOLUME_VITS:
+        values, size = VOLUME_VITS[start.source_name.partition("@")[0]], unit.recipe["input_size"]
+        depth, height, width = values["patch"]
+        patches = (values["slices"] // depth) * (size // height) * (size // width)
+        if patches:
+            yield from filter(None, [mask_refusal(unit.options["mask"], patches)])
+
+
+def _of_images(card: BackboneCard) -> Iterator[str]:
+    architecture = _architecture(card)
+    if architecture is None:
+        return
+    if architecture.volumes:
+        yield (
+            f"'{card.id}' sees volumes, and this method trains on images; take method: mae3d, or "
+            "an architecture such as vit-tiny"
+        )
+    elif architecture.kind != "vit" or architecture.class_token is False:
+        yield no_plain_vit(card.id)
+
+
+def _architecture(card: BackboneCard) -> Any:
+    """Return what the name of an architecture tells; None where nothing does."""
     try:
-        facts = timm_facts(card.source_name.partition("@")[0])
+        return named_architecture(card)
     except RequestError:
-        return True
-    return facts is None or (facts.kind == "vit" and facts.class_token is not False)
+        return None
+
+
+def no_volume_vit(name: str) -> str:
+    """Return the sentence that refuses a backbone that sees single images."""
+    return (
+        f"'{name}' sees single images, and mae3d trains on volumes; take an architecture such as "
+        "vit3d-tiny, or inflate a vision transformer (inflate: the number of slices)"
+    )
+
+
+def no_volumes(dataset: str) -> str:
+    """Return the sentence that refuses a dataset of single images."""
+    return (
+        f"{dataset} has single images, and mae3d trains on volumes; take method: mae, or a dataset "
+        "of studies such as phantom-volume"
+    )
 
 
 def no_plain_vit(name: str) -> str:
@@ -49,6 +128,18 @@ def crop_refusal(size: int, patch: int, name: str) -> str:
     return (
         f"recipe.local_size {size} is not a multiple of the patch size {patch} of {name}; use "
         f"{max(1, size // patch) * patch}"
+    )
+
+
+def mask_refusal(mask: float, patches: int) -> str:
+    """Return the sentence that refuses to mask all of so many patches, or none; "" for others."""
+    visible = visible_patches(patches, mask)
+    if 0 < visible < patches:
+        return ""
+    hidden, change = ("none", "raise") if visible else ("all", "lower")
+    return (
+        f"options.mask {mask:g} hides {hidden} of {patches} patches from the encoder; {change} it, "
+        "or give a larger input_size"
     )
 
 

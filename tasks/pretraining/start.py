@@ -12,35 +12,34 @@ from omnibench.errors import RequestError, WeightsError
 
 from .network import check_standard
 from .recipes import PretrainingRecipe
-from .refusals import crop_refusal
 
 
 def start_of(
-    card: BackboneCard, recipe: PretrainingRecipe, data: Path, results: Path
+    card: BackboneCard, size: int, layer_scale: float | None, data: Path, results: Path
 ) -> tuple[Any, dict[str, Any]]:
     """Return a timm ViT with the backbone's weights, and what timm is told to build it again.
 
-    A backbone without layer scales gets the recipe's; those it has stay as they are.
+    A backbone without layer scales gets `layer_scale`; those it has stay as they are.
+
+    Args:
+        size: side of the images that it takes, in pixels.
 
     Raises:
-        RequestError: it is no plain ViT, or a crop is no multiple of its patch size.
+        RequestError: it is no plain ViT.
     """
-    module = ORIGINS[card.source_kind](card, recipe.input_size, data, results).module
+    module = ORIGINS[card.source_kind](card, size, data, results).module
     name = getattr(module, "pretrained_cfg", {}).get("architecture", "")
     if not timm.is_model(name):
         raise RequestError(
             f"{card.id}: pretraining needs a timm architecture; {card.source} is none"
         )
     check_standard(module, card.id)
-    patch = module.patch_embed.patch_size[0]
-    if recipe.local_crops and (refusal := crop_refusal(recipe.local_size, patch, card.id)):
-        raise RequestError(refusal)
     state = module.state_dict()
     scaled = any(key.endswith(".gamma") for key in state)
     arguments: dict[str, Any] = {
         "num_classes": 0,
-        "img_size": recipe.input_size,
-        "init_values": 1.0 if scaled else recipe.layer_scale,
+        "img_size": size,
+        "init_values": 1.0 if scaled else layer_scale,
     }
     vit = timm.create_model(name, **arguments, dynamic_img_size=True)
     missing, unexpected = vit.load_state_dict(state, strict=False)

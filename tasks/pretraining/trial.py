@@ -1,8 +1,9 @@
-"""A repetition of pretraining: its network, its training, and the teacher that it leaves."""
+"""A repetition of any pretraining: what it is given, and the backbone that it leaves."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -11,51 +12,78 @@ from torch import Tensor
 
 from omnibench.cell import Unit
 from omnibench.context import Context
-from omnibench.data.pool import Pool, open_pool
-from omnibench.data.subset import drawn
 from omnibench.encoders.coverage import tensors_digest
 from omnibench.encoders.leaving import weights_of
 from omnibench.encoders.preprocess import Preprocess
-from omnibench.encoders.timm_encoder import choose_attention
-from omnibench.errors import RequestError
 from omnibench.execute import only
 from omnibench.files import plain
 from omnibench.store import RecordStore
 from omnibench.task import Predictions
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted
-from omnibench.training.processes import rank_and_size
 from omnibench.training.trial import Trial
 
-from .crops import Cropper
-from .curves import draw_curves
-from .distillation import Distillation
-from .groups import Course, parameter_groups
-from .knn import OnlineKnn
-from .metrics import FIGURES, KNN
+from .curves import Panels, draw_curves
+from .held import HeldImages
 from .recipes import PretrainingRecipe
-from .start import start_of, statistics
 from .trainer import Trainer
-from .watch import PATIENCE, Watch
+from .watch import Watch
 
 log = logging.getLogger("omnibench")
 
 
-def prepare(unit: Unit, context: Context) -> Callable[[int], Trial]:
-    """Open the pool of images, and return what makes a repetition's trial."""
-    recipe = PretrainingRecipe.model_validate(unit.recipe)
-    check_parts(recipe)
-    count = unit.dataset.splits.get("train", 0)
-    pool = open_pool(unit.dataset, context.data, int(recipe.unreadable * count))
-    rows = drawn(len(pool), recipe.limit)
-    return lambda repetition: PretrainingTrial(unit, repetition, context, recipe, pool, rows)
+class Pool(Protocol):
+    """N images, or volumes, of several datasets.
+
+    Attributes:
+        members: ids of the datasets; `member_of`: int64 [N], the index of each one's dataset.
+        unreadable: index -> name of each that could not be read so far.
+    """
+
+    members: tuple[str, ...]
+    member_of: NDArray[np.int64]
+    unreadable: dict[int, str]
+
+    def __len__(self) -> int: ...
+
+    def read(self, rows: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+        """Return those at `rows` as squares, or volumes of them, of `size` pixels a side."""
+        ...
+
+    def smaller_than(self, size: int) -> int:
+        """Return how many have a side below `size`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a repetition starts from.
+
+    Attributes:
+        vit: the network with the backbone's weights.
+        arguments: by which it is built again, beside the name of its architecture.
+        mean, std: of the images that it takes, scaled to 0..1.
+    """
+
+    vit: Any
+    arguments: Mapping[str, Any]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
 
 
 class PretrainingTrial(Trial):
-    """Self-distillation of a vision transformer; nothing is validated, the last step is kept."""
+    """The training of a vision transformer; nothing is validated, the last step is kept.
 
+    Attributes:
+        figures: the names of the numbers in a line of its log.
+        panels: of the picture of its course.
+        trainer: makes its steps.
+    """
+
+    figures: ClassVar[tuple[str, ...]]
+    panels: ClassVar[Panels]
     recipe: PretrainingRecipe
-    model: Distillation
+    trainer: Trainer
 
     def __init__(
         self,
@@ -65,21 +93,11 @@ class PretrainingTrial(Trial):
         recipe: PretrainingRecipe,
         pool: Pool,
         rows: NDArray[np.int64],
+        start: Start,
     ) -> None:
-        self.unit, self.recipe, self.pool, self.rows = unit, recipe, pool, rows
+        self.unit, self.repetition, self.context = unit, repetition, context
+        self.recipe, self.pool, self.rows, self.start = recipe, pool, rows, start
         self.count = len(rows)
-        vit, self.arguments = start_of(unit.backbone, recipe, context.data, context.results)
-        self.architecture = str(vit.pretrained_cfg["architecture"])
-        choose_attention(vit, torch.device(context.device))
-        self.mean, self.std = statistics(unit.backbone, recipe, vit)
-        self.model = Distillation(vit, recipe).to(context.device)
-        self.course = Course(recipe, len(rows) // recipe.batch)
-        self.trainer = self._trainer(repetition, context)
-
-    def _trainer(self, repetition: int, context: Context) -> Trainer:
-        unit, recipe, pool = self.unit, self.recipe, self.pool
-        device = torch.device(context.device)
-        preprocess = Preprocess(recipe.input_size, self.mean, self.std, device, torch.float32)
         if small := pool.smaller_than(recipe.input_size):
             log.warning(
                 "%s: %d of %d images are smaller than the crop of %d px and are enlarged",
@@ -88,76 +106,79 @@ class PretrainingTrial(Trial):
                 len(pool),
                 recipe.input_size,
             )
-        vit = self.model.student.backbone.vit
-        seed = unit.seed("augmentation", repetition)
-        cropper = Cropper(recipe, seed, vit.patch_embed.patch_size[0], len(vit.blocks), preprocess)
-        record = RecordStore(context.results).path(only(unit, (repetition,)).cells[0])
-        knn = None
-        if unit.options["knn"] is not None:
-            knn = OnlineKnn(unit.options["knn"], context.data, preprocess, recipe.precision)
+
+    @property
+    def left(self) -> Any:
+        """Return the network whose weights become a backbone."""
+        raise NotImplementedError
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.context.device)
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """Return what makes the network's input of images."""
+        start, size = self.start, self.recipe.input_size
+        return Preprocess(size, start.mean, start.std, self.device, torch.float32)
+
+    @property
+    def watch(self) -> Watch:
+        """Return the log beside the record."""
+        cell = only(self.unit, (self.repetition,)).cells[0]
         # Written in place, so never a link.
-        watch = Watch(plain(record.with_suffix(".steps.jsonl")))
-        return Trainer(
-            self.model, recipe, pool, self.rows, cropper, self.course, watch, knn, context.device
-        )
+        path = RecordStore(self.context.results).path(cell)
+        return Watch(plain(path.with_suffix(".steps.jsonl")))
+
+    def held(self, side: int, *depth: int) -> HeldImages:
+        """Return the images that take part, of `side` pixels; of volumes `depth` slices each."""
+        return HeldImages(lambda rows: self.pool.read(rows, side), self.rows, (*depth, side, side))
 
     def loss(self, batch: Batch) -> Tensor:
         return self.trainer.loss(batch)
 
-    def set_mode(self) -> None:
-        self.model.set_training()
-
     def job(self) -> Mapping[str, Any]:
         return {
-            "groups": parameter_groups(self.model.student, self.recipe),
-            "course": self.course.set_rates,
-            "clipped": [list(part.parameters()) for part in self.model.student.children()],
             "hooks": self.trainer,
             "whole_batches": True,
-            "fixed_parts": True,
-            "keep_frozen": True,
             "checkpoint_steps": self.recipe.checkpoint_steps,
             "checkpoints": self.recipe.checkpoints,
         }
 
     def predict(self) -> Predictions:
-        return course_of(self.trainer.watch.lines)
+        return course_of(self.trainer.watch.lines, self.figures)
 
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:
-        return {
-            "trainable_parameters": sum(p.numel() for p in self.model.student.parameters()),
-            "total_parameters": sum(p.numel() for p in self.model.parameters()),
-        }
+        return {"total_parameters": sum(p.numel() for p in self.model.parameters())}
 
     def digests(self) -> Mapping[str, str]:
-        return {"weights": tensors_digest(self.model.teacher.backbone.vit)}
+        return {"weights": tensors_digest(self.left)}
 
     def notes(self) -> Mapping[str, Any]:
-        signs = self.trainer.watch.signs
         return {
-            "architecture": self.architecture,
-            "model_args": self.arguments,
-            "mean": list(self.mean),
-            "std": list(self.std),
+            "architecture": str(self.left.pretrained_cfg["architecture"]),
+            "model_args": dict(self.start.arguments),
+            "mean": list(self.start.mean),
+            "std": list(self.start.std),
             "images": _counts(self.pool, self.rows),
             "unreadable": sorted(self.pool.unreadable.values()),
             "enlarged": self.pool.smaller_than(self.recipe.input_size),
-            "collapse": [name for name, n in signs.items() if n >= PATIENCE],
         }
 
     def files(self, predictions: Predictions) -> Mapping[str, bytes]:
         return {
-            "safetensors": weights_of(self.model.teacher.backbone.vit),
-            "curves.png": draw_curves(predictions, self.unit.name),
+            "safetensors": weights_of(self.left),
+            "curves.png": draw_curves(predictions, self.unit.name, self.panels),
         }
 
 
-def course_of(lines: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
+def course_of(
+    lines: Sequence[Mapping[str, Any]], figures: Sequence[str]
+) -> dict[str, NDArray[Any]]:
     """Return the log as arrays, one value a line; NaN where a line has none."""
     steps = {"step": np.array([line["step"] for line in lines], np.int64)}
     return steps | {
-        name: np.array([_value(line.get(name)) for line in lines], np.float64)
-        for name in (*FIGURES, *KNN)
+        name: np.array([_value(line.get(name)) for line in lines], np.float64) for name in figures
     }
 
 
@@ -169,17 +190,3 @@ def _counts(pool: Pool, rows: NDArray[np.int64]) -> dict[str, int]:
 
 def _value(value: float | None) -> float:
     return float("nan") if value is None else value
-
-
-def check_parts(recipe: PretrainingRecipe) -> None:
-    """Refuse a batch that does not go up in whole micro-batches on every process.
-
-    Raises:
-        RequestError: naming the figures; KoLeo's neighbours would depend on the processes.
-    """
-    processes, part = rank_and_size()[1], recipe.micro_batch or recipe.batch
-    if recipe.batch % (processes * part):
-        raise RequestError(
-            f"recipe.batch {recipe.batch} is not a multiple of {processes} processes x micro_batch "
-            f"{part}; lower micro_batch"
-        )

@@ -74,32 +74,45 @@ def teacher_facts(answers: Targets, tokens: Tensor) -> dict[str, float]:
 
     Returns:
         teacher_entropy: mean entropy of the targets, in nats.
-        kl_uniform: divergence of the teacher's mean answer, unbalanced, from uniform, in nats.
-        feature_std: spread of the class tokens' directions over the batch, 1 where they know no
-            order: root of the summed variances of unit vectors.
-        effective_rank: exp of the entropy of the centred tokens' singular values (Roy and
-            Vetterli 2007).
+        kl_uniform: divergence of the teacher's mean answer, unbalanced, from uniform, in nats;
+            and those of `spread_facts`.
     """
-    units = functional.normalize(tokens, dim=1)
     sums = torch.cat(
         [
             answers.usage(),
             answers.entropies().sum()[None],
-            units.sum(dim=0),
-            (units**2).sum()[None],
-            units.new_tensor([len(units)]),
+            tokens.new_tensor([len(tokens)]),
         ]
     )
     sums = sums.double()
     sum_over_processes([sums])
-    prototypes, width = answers.exponentials.shape[1], tokens.shape[1]
-    usage, entropy, mean, square, count = torch.split(sums, [prototypes, 1, width, 1, 1])
+    prototypes = answers.exponentials.shape[1]
+    usage, entropy, count = torch.split(sums, [prototypes, 1, 1])
     rows = float(count)
     uniform = math.log(prototypes) - float(torch.special.entr(usage / rows).sum())
-    variance = float(square) / rows - float(((mean / rows) ** 2).sum())
     return {
         "teacher_entropy": float(entropy) / rows,
         "kl_uniform": max(uniform, 0.0),
+        **spread_facts(tokens),
+    }
+
+
+def spread_facts(tokens: Tensor) -> dict[str, float]:
+    """Return figures of a batch's features [N, D], over all processes.
+
+    Returns:
+        feature_std: spread of the features' directions over the batch, 1 where they know no order:
+            root of the summed variances of unit vectors.
+        effective_rank: exp of the entropy of the centred features' singular values (Roy and
+            Vetterli 2007).
+    """
+    units = functional.normalize(tokens, dim=1)
+    sums = torch.cat([units.sum(dim=0), (units**2).sum()[None], units.new_tensor([len(units)])])
+    sums = sums.double()
+    sum_over_processes([sums])
+    mean, square, count = torch.split(sums, [tokens.shape[1], 1, 1])
+    variance = float(square) / float(count) - float(((mean / float(count)) ** 2).sum())
+    return {
         "feature_std": math.sqrt(max(variance, 0.0)),
         "effective_rank": effective_rank(rows_of_all(tokens)),
     }

@@ -27,8 +27,8 @@ def flat_vit() -> Any:
 
 def test_of_equal_slices_an_inflated_kernel_gives_what_the_flat_one_gives_of_one() -> None:
     vit = flat_vit()
-    volume_vit, told = inflate(vit, 32)
-    assert told["patch"] == [16, 16, 16]
+    volume_vit, arguments = inflate(vit, 32)
+    assert arguments["patch"] == [16, 16, 16]
     pixels = torch.randn(2, 3, 32, 32)
     deep = volume_vit.patch_embed(pixels[:, :, None].expand(-1, -1, 32, -1, -1))
     flat = vit.patch_embed.proj(pixels).permute(0, 2, 3, 1)
@@ -105,12 +105,12 @@ def test_the_random_control_embeds_volumes_of_any_number_of_slices(tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    "told",
+    "changes",
     [{}, {"patch": [2, 2]}, {"slices": 7}, {"width": -1}, {"heads": 5}, {"depth": "x"}, {"x": 1}],
     ids=str,
 )
-def test_a_record_of_a_network_that_cannot_be_is_refused(told: dict[str, Any]) -> None:
-    arguments = {} if not told else {**SMALL, **told}
+def test_a_record_of_a_network_that_cannot_be_is_refused(changes: dict[str, Any]) -> None:
+    arguments = {**SMALL, **changes} if changes else {}
     with pytest.raises(WeightsError, match=r"record\.json: vit3d cannot be made"):
         create_timm("vit3d", arguments, "record.json")
 
@@ -123,12 +123,12 @@ def image_encoder(tmp_path: Path, **card: Any) -> Any:
 
 def test_pooled_by_both_is_class_token_and_mean_side_by_side(tmp_path: Path) -> None:
     images = torch.randint(0, 256, (2, 32, 32), dtype=torch.uint8)
-    one, other, both = (
+    token, mean, both = (
         image_encoder(tmp_path, pool=pool).embed(images) for pool in ("cls", "mean", "cls+mean")
     )
-    assert torch.equal(both, torch.cat([one, other], dim=1))
+    assert torch.equal(both, torch.cat([token, mean], dim=1))
     with pytest.raises(ValueError, match="not by 'max'"):
-        pooled(one[:, None], other[:, None], "max")
+        pooled(token[:, None], mean[:, None], "max")
 
 
 @pytest.mark.parametrize("pool", ["cls", "mean", "cls+mean"])

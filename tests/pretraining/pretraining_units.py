@@ -1,6 +1,7 @@
 """Whole units of pretraining on a small network, their logs, and what they leave."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,44 @@ def pretraining(
         short="dinov2-global",
         options=card.resolve_options({"knn": knn}, "options"),
         recipe=resolve_recipe({**FAST, **recipe}, card.recipes, "recipe")[1],
+        suite_seed=0,
+        sources={"dataset": dataset, "backbone": source},
+        repetitions=tuple(repetitions),
+    )
+
+
+# Eight steps of a masked autoencoder, four an epoch.
+MASKED: Mapping[str, Any] = {
+    "epochs": 2,
+    "batch": 8,
+    "limit": 34,
+    "warmup_epochs": 0.5,
+    "lr": 2e-3,
+    "log_steps": 1,
+    "precision": "fp32",
+}
+DECODER: Mapping[str, Any] = {"decoder_width": 24, "decoder_depth": 1, "decoder_heads": 3}
+
+
+def masked(
+    method: str,
+    dataset: str,
+    source: str = SOURCE,
+    options: Mapping[str, Any] = DECODER,
+    repetitions: Any = (0,),
+    **recipe: Any,
+) -> Unit:
+    """A unit of a masked autoencoder, any field of the recipe said otherwise."""
+    card = tasks.get("pretraining").adaptations[method]
+    sizes = {"input_size": 48, "load_size": 56} if method == "mae" else {"input_size": 16}
+    return Unit(
+        task="pretraining",
+        dataset=resolve(dataset),
+        backbone=BackboneCard(id="start", source=source),
+        adaptation=method,
+        short=method,
+        options=card.resolve_options({**DECODER, **options}, "options"),
+        recipe=resolve_recipe({**MASKED, **sizes, **recipe}, card.recipes, "recipe")[1],
         suite_seed=0,
         sources={"dataset": dataset, "backbone": source},
         repetitions=tuple(repetitions),

@@ -8,7 +8,7 @@ import torch
 
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.tasks.pretraining.crops import Cropper
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+from omnibench.tasks.pretraining.recipes import DistillationRecipe
 from tests.pretraining.tiny_networks import DEPTH, PATCH, recipe
 
 STATISTICS = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
@@ -17,7 +17,7 @@ TOLD = recipe(load_size=40, local_crops=2, drop_path=0.3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 40, 40), dtype=np.uint8)
 
 
-def cropper(seed: int = 3, told: PretrainingRecipe = TOLD) -> Cropper:
+def cropper(seed: int = 3, told: DistillationRecipe = TOLD) -> Cropper:
     preprocess = Preprocess(told.input_size, *STATISTICS, torch.device("cpu"), torch.float32)
     return Cropper(told, seed, PATCH, DEPTH, preprocess)
 

@@ -18,7 +18,7 @@ def test_held_images_are_the_pools_and_read_once_where_they_fit(
     monkeypatch.setattr(held, "memory_bytes", lambda: memory)
     pool = open_pool(resolve(phantom), tmp_path)
     rows = np.arange(3, 40)
-    images = held.HeldImages(pool, rows, 48)
+    images = held.HeldImages(lambda chosen: pool.read(chosen, 48), rows, (48, 48))
     read, asked = pool.read, []
 
     def counted(places: Any, size: Any) -> Any:

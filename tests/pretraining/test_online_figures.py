@@ -144,7 +144,9 @@ def test_online_knn_is_scikit_learns_on_the_same_features(phantom: str, tmp_path
     vit = model(recipe(), spread=0.5).teacher.backbone.vit
     statistics = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
     preprocess = Preprocess(SIDE, *statistics, torch.device("cpu"), torch.float32)
-    actual = OnlineKnn(phantom, tmp_path, preprocess, "fp32").evaluate(MaskedViT(vit))
+    network = MaskedViT(vit)
+    knn = OnlineKnn(phantom, tmp_path, preprocess, "fp32", "cpu")
+    actual = knn.evaluate(lambda pixels: network(pixels)[0])
     splits = sources.load(sources.resolve(phantom), tmp_path).splits
     features, labels = {}, {}
     for split in ("train", "val"):

@@ -15,7 +15,6 @@ from omnibench.cards import BackboneCard
 from omnibench.context import Context
 from omnibench.encoders.origins import ORIGINS, Origin
 from omnibench.errors import DataError, RequestError
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
 from omnibench.tasks.pretraining.start import start_of
 from tests.pretraining.pretraining_units import FAST, outcome, pretraining
 
@@ -90,8 +89,8 @@ def test_layer_scales_of_the_start_stay_and_absent_ones_are_the_recipes(
     module = timm.create_model("test_vit", num_classes=0, img_size=48, init_values=own)
     monkeypatch.setitem(ORIGINS, "random", lambda *_: Origin(module))
     card = BackboneCard(id="start", source="random:test_vit")
-    told = PretrainingRecipe(**FAST, layer_scale=asked)
-    vit, arguments = start_of(card, told, context.data, context.results)
+    size = FAST["input_size"]
+    vit, arguments = start_of(card, size, asked, context.data, context.results)
     assert torch.equal(vit.blocks[0].ls1.gamma, torch.full((64,), first))
     again = timm.create_model("test_vit", **arguments)
     again.load_state_dict(vit.state_dict())  # every key is there

@@ -9,7 +9,7 @@ import torch
 from omnibench.tasks.pretraining.crops import Crops
 from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, Distillation, dino_terms
 from omnibench.tasks.pretraining.network import MaskedViT, draw_paths
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+from omnibench.tasks.pretraining.recipes import DistillationRecipe
 from tests.pretraining import straight_line
 from tests.pretraining.tiny_networks import crops, model, network, recipe
 
@@ -24,7 +24,9 @@ def double() -> Iterator[None]:
     torch.set_default_dtype(torch.float32)
 
 
-def ours(made: Any, shown: Any, answers: Any, told: PretrainingRecipe, size: int) -> dict[str, Any]:
+def ours(
+    made: Any, shown: Any, answers: Any, told: DistillationRecipe, size: int
+) -> dict[str, Any]:
     """The terms of a step in parts of `size` images, their gradients left in the parameters."""
     made.zero_grad()
     sums = dict[str, Any]()
@@ -37,7 +39,7 @@ def ours(made: Any, shown: Any, answers: Any, told: PretrainingRecipe, size: int
 
 
 def same_step(
-    made: Distillation, told: PretrainingRecipe, shown: Crops, size: int, centres: Any
+    made: Distillation, told: DistillationRecipe, shown: Crops, size: int, centres: Any
 ) -> Any:
     student = {n: p.detach().clone().requires_grad_() for n, p in made.student.named_parameters()}
     groups = torch.arange(told.batch).split(size)

@@ -10,14 +10,14 @@ from omnibench.tasks.pretraining.crops import GLOBAL, Crops
 from omnibench.tasks.pretraining.distillation import Distillation
 from omnibench.tasks.pretraining.masks import draw_masks
 from omnibench.tasks.pretraining.network import draw_paths
-from omnibench.tasks.pretraining.recipes import PretrainingRecipe
+from omnibench.tasks.pretraining.recipes import DistillationRecipe
 
 DEPTH, PATCH, SIDE = 2, 8, 32
 
 
-def recipe(**fields: Any) -> PretrainingRecipe:
+def recipe(**fields: Any) -> DistillationRecipe:
     """A recipe of a few prototypes; any field may be said otherwise."""
-    return PretrainingRecipe(
+    return DistillationRecipe(
         **{
             "input_size": SIDE,
             "batch": 6,
@@ -51,7 +51,7 @@ def network(layer_scale: float | None = None, **arguments: Any) -> Any:
     )
 
 
-def model(told: PretrainingRecipe, seed: int = 0, spread: float = 0.15) -> Distillation:
+def model(told: DistillationRecipe, seed: int = 0, spread: float = 0.15) -> Distillation:
     """A model whose student and teacher differ, and whose tokens tell images apart."""
     torch.manual_seed(seed)
     made = Distillation(network(told.layer_scale), told)
@@ -62,7 +62,7 @@ def model(told: PretrainingRecipe, seed: int = 0, spread: float = 0.15) -> Disti
     return made
 
 
-def crops(told: PretrainingRecipe, seed: int = 0) -> Crops:
+def crops(told: DistillationRecipe, seed: int = 0) -> Crops:
     """Noise in the shape of a batch's crops, with masks and paths drawn as a step draws them."""
     generator = torch.Generator().manual_seed(seed)
     whole, local = GLOBAL * told.batch, told.local_crops * told.batch

@@ -71,5 +71,6 @@ def check_plain(module: Any, card: BackboneCard) -> None:
     """
     blocks = getattr(module, "blocks", None)
     standard = blocks is not None and all(type(block).__name__ == "Block" for block in blocks)
-    if not standard or not hasattr(module, "_pos_embed") or not hasattr(module, "patch_embed"):
+    embed = type(getattr(module, "patch_embed", None)).__name__
+    if not standard or not hasattr(module, "_pos_embed") or embed != "PatchEmbed":
         raise RequestError(no_plain_vit(card))

@@ -1,8 +1,8 @@
 """The options of the adaptation of contrasts. No torch here."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict
 
 from .sets import ALL, LEAVE_ONE_OUT, normalised
 
@@ -15,11 +15,17 @@ def _tested(text: str) -> str:
     return text if text in (ALL, LEAVE_ONE_OUT) else normalised(text)
 
 
-Sets = Annotated[str, AfterValidator(normalised)]
+def _text(sets: Any) -> Any:
+    return ", ".join(map(str, sets)) if isinstance(sets, list) else sets
+
+
+Sets = Annotated[str, BeforeValidator(_text), AfterValidator(normalised)]
 
 
 class ContrastOptions(BaseModel):
-    """Options of `contrast-tokens`. Sets of contrasts are written as in "T1w+T2w, PD".
+    """Options of `contrast-tokens`.
+
+    Sets of contrasts are written as in "T1w+T2w, PD", or as a list of names such as T1w+T2w.
 
     Attributes:
         tokenizer: what makes tokens of a patch: a projection of each contrast's own
@@ -37,4 +43,4 @@ class ContrastOptions(BaseModel):
     tokenizer: Literal["per-contrast", "shared", "dynamic", "zero-filled"] = "shared"
     trained: Sets = ""
     then: Sets = ""
-    subsets: Annotated[str, AfterValidator(_tested)] = ALL
+    subsets: Annotated[str, BeforeValidator(_text), AfterValidator(_tested)] = ALL

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from omnibench.architecture.lookup import named_architecture
-from omnibench.cards import BackboneCard
+from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.registry import did_you_mean
 from omnibench.tasks.segmentation.refusals import size_refusal
@@ -14,11 +14,8 @@ from .sets import ALL, MOST_SETS, listed, subsets_of
 def refusals(unit: Unit) -> Iterator[str]:
     """Yield what is wrong with a unit, as `Task.refusals` says."""
     contrasts, options = unit.dataset.views, unit.options
-    if len(contrasts) < 2:
-        yield (
-            "its studies have one contrast; name a dataset whose card has several `views`, such as "
-            "mni152-contrasts"
-        )
+    if refusal := contrast_refusal(unit.dataset):
+        yield refusal
         return
     lists = {name: options[name] for name in ("trained", "then")}
     if options["subsets"] in (ALL, "leave-one-out"):
@@ -39,9 +36,24 @@ def refusals(unit: Unit) -> Iterator[str]:
         yield "options.then trains in the second half of the epochs; give the recipe at least 2"
     if refusal := size_refusal(unit.recipe["input_size"]):
         yield refusal
-    architecture = named_architecture(unit.backbone)
-    if architecture is not None and architecture.kind != "vit":
-        yield no_plain_vit(unit.backbone)
+    if refusal := backbone_refusal(unit.backbone):
+        yield refusal
+
+
+def contrast_refusal(card: DatasetCard) -> str:
+    """Return the sentence that refuses a dataset without several contrasts, or ""."""
+    if len(card.views) > 1:
+        return ""
+    return (
+        "its studies have one contrast; name a dataset whose card has several `views`, such as "
+        "mni152-contrasts"
+    )
+
+
+def backbone_refusal(card: BackboneCard) -> str:
+    """Return the sentence that refuses what is no ViT by the name of its architecture, or ""."""
+    architecture = named_architecture(card)
+    return "" if architecture is None or architecture.kind == "vit" else no_plain_vit(card)
 
 
 def no_plain_vit(card: BackboneCard) -> str:

@@ -11,11 +11,12 @@ from omnibench.options import WatchedBy
 from omnibench.registry import import_attribute
 from omnibench.task import Adaptation, Task
 
+from .amae_options import SMALL_AMAE, AmaeOptions
 from .mae_options import Mae3dOptions, MaeOptions
 from .mae_recipes import MAE, SMALL_MAE, SMALL_MAE_3D, TANGERINE
 from .metrics import METRICS
 from .recipes import OMNIRAD, SMALL
-from .refusals import of_distillation, of_mae, of_mae3d, refusals
+from .refusals import of_amae, of_distillation, of_mae, of_mae3d, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,6 +91,17 @@ class PretrainingTask(Task):
             pool="mean",
             prepare="omnibench.tasks.pretraining.mae3d_trial:prepare",
             refuses=of_mae3d,
+        ),
+        "amae": Method(
+            "amae",
+            trains="the backbone, by restoring hidden patches of whichever contrasts a study has",
+            varies="training seed",
+            recipes={"small": SMALL_AMAE},
+            options=AmaeOptions,
+            through_backbone=True,
+            live_kind="tokens",
+            prepare="omnibench.tasks.pretraining.amae_trial:prepare",
+            refuses=of_amae,
         ),
     }
 

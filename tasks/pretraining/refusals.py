@@ -10,6 +10,7 @@ from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
 from omnibench.data.sources import resolve
 from omnibench.errors import RequestError
+from omnibench.tasks.contrasts.refusals import backbone_refusal, contrast_refusal
 
 from .mae_options import visible_patches
 
@@ -22,7 +23,7 @@ def refusals(unit: Unit) -> Iterator[str]:
             f"recipe.input_size {size} is not a multiple of the patch size {patch} of "
             f"{unit.backbone.id}; use {nearest_sizes(size, patch)}"
         )
-    if (reference := unit.options["knn"]) is not None:
+    if (reference := unit.options.get("knn")) is not None:
         card = resolve(reference)
         if card.tasks and card.labels in (None, "multi-label"):
             yield no_single_labels(reference)
@@ -74,6 +75,18 @@ def of_mae3d(unit: Unit) -> Iterator[str]:
         patches = (values["slices"] // depth) * (size // height) * (size // width)
         if patches:
             yield from filter(None, [mask_refusal(unit.options["mask"], patches)])
+
+
+def of_amae(unit: Unit) -> Iterator[str]:
+    """Yield a dataset without several contrasts, and a start that is no vision transformer."""
+    if unit.dataset.members:
+        yield "amae trains on the studies of one dataset; name one, such as mni152-contrasts"
+    elif refusal := contrast_refusal(unit.dataset):
+        yield refusal
+    if refusal := backbone_refusal(unit.backbone):
+        yield refusal
+    if unit.backbone.patch == unit.recipe["input_size"]:
+        yield "recipe.input_size is the side of one patch, of which none can be hidden; raise it"
 
 
 def _of_images(card: BackboneCard) -> Iterator[str]:

@@ -16,6 +16,9 @@ def test_the_order_of_contrasts_and_sets_makes_no_other_list() -> None:
         assert normalised(text) == "PD, T1w+T2w"
     assert listed("PD, T1w+T2w") == (("PD",), ("T1w", "T2w"))
     assert listed(normalised("")) == ()
+    options = {"trained": ["T2w+T1w", "PD"], "subsets": ["PD"]}
+    resolved = ADAPTATION.resolve_options(options, "matrix[0]")
+    assert (resolved["trained"], resolved["subsets"]) == ("PD, T1w+T2w", "PD")
 
 
 def test_all_sets_are_those_that_are_not_empty() -> None:

@@ -11,13 +11,13 @@ class NetworkOptions(BaseModel):
     """Options of the network.
 
     Attributes:
-        labels: what it is trained on and chosen by: the true parameters, or those that maximum
+        trained_on: what it is trained on and chosen by: the true parameters, or those that maximum
             likelihood under Rician noise gives of the same noisy signals.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    labels: Literal["truth", "fitted"] = "truth"
+    trained_on: Literal["truth", "fitted"] = "truth"
 
 
 class FitOptions(BaseModel):

@@ -40,7 +40,7 @@ def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
     voxels = {name: voxels_of(dataset, name) for name in dataset.splits}
     began = time.perf_counter()
     labels = {name: voxels[name].parameters for name in TRAINED}
-    if NetworkOptions.model_validate(unit.options).labels == "fitted":
+    if NetworkOptions.model_validate(unit.options).trained_on == "fitted":
         labels = {name: fitted_labels(unit, context, name, voxels[name]) for name in TRAINED}
     phases = {"labels": time.perf_counter() - began}
 
@@ -78,7 +78,7 @@ def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
             estimate,
             phases,
             {
-                "labels": unit.options["labels"],
+                "trained_on": unit.options["trained_on"],
                 "epochs": trained.epochs,
                 "start": trained.best,
                 "validation_losses": [

@@ -49,17 +49,17 @@ def test_fitted_labels_are_made_once_and_are_the_fits(
     make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = {**FEW, "epochs": 2, "limit": 40}
-    (first,) = outcomes(make, "mlp", (0,), recipe, labels="fitted")
+    (first,) = outcomes(make, "mlp", (0,), recipe, trained_on="fitted")
     (truth,) = outcomes(make, "mlp", (0,), recipe)
-    assert first.notes["labels"] == "fitted"
+    assert first.notes["trained_on"] == "fitted"
     assert first.metrics != truth.metrics
-    unit, context = make("mlp", (0,), recipe, labels="fitted")
+    unit, context = make("mlp", (0,), recipe, trained_on="fitted")
     train = runner.voxels_of(runner.unit_dataset(unit, context), "train")
     stored = runner.fitted_labels(unit, context, "train", train)
     again = runner.fit(train.signals[:, 0], train.protocol, "rician").parameters
     assert np.array_equal(stored, again.astype(np.float32))
     monkeypatch.setattr(runner, "fit", None)  # what is kept is not fitted again
-    (second,) = outcomes(make, "mlp", (0,), recipe, labels="fitted")
+    (second,) = outcomes(make, "mlp", (0,), recipe, trained_on="fitted")
     assert second.metrics == first.metrics
 
 
@@ -74,9 +74,12 @@ def test_one_draw_of_the_noise_is_refused(make: Make, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("block", "sentence"),
     [
-        ({"adaptations": [{"mlp": {"labels": "guessed"}}]}, r"mlp.labels: .*'truth' or 'fitted'"),
+        (
+            {"adaptations": [{"mlp": {"trained_on": "guessed"}}]},
+            r"mlp.trained_on: .*'truth' or 'fitted'",
+        ),
         ({"adaptations": [{"fit": {"likelihood": "poisson"}}]}, r"fit.likelihood: .*'rician'"),
-        ({"adaptations": [{"fit": {"labels": "truth"}}]}, r"fit.labels"),
+        ({"adaptations": [{"fit": {"trained_on": "truth"}}]}, r"fit.trained_on"),
         ({"recipe": {"epochs": 0}}, r"epochs: .*greater than 0"),
         ({"recipe": {"starts": 0}}, r"starts: .*greater than"),
         ({"recipe": {"lr": float("nan")}}, r"lr"),

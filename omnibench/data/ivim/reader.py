@@ -2,15 +2,16 @@
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
 from omnibench.cards import DatasetCard
-from omnibench.data import Dataset, Split
+from omnibench.data import ArrayImages, Dataset, Images, Split
 from omnibench.data.ivim import DRAWS, LEVELS, SNR_15, SNR_30, VERSION
 from omnibench.data.ivim.model import RANGES, Floats, signal
 from omnibench.data.ivim.protocol import Protocol
-from omnibench.data.ivim.voxels import NoImages, Voxels
+from omnibench.data.ivim.voxels import Voxels
 
 
 def read(card: DatasetCard, data_dir: Path) -> Dataset:
@@ -39,7 +40,9 @@ def draw(card: DatasetCard, protocol: Protocol) -> Dataset:
             draws = 1
         signals = measured(parameters, draws, protocol, random)
         voxels = Voxels(signals.astype(np.float32), parameters, protocol)
-        splits[name] = Split(NoImages(len(voxels)), {"voxels": voxels})
+        # What whoever looks over a dataset sees: a row a draw, a column a b-value; no grey levels.
+        images = cast(Images, ArrayImages(voxels.signals))
+        splits[name] = Split(images, {"voxels": voxels})
         content = voxels.signals.tobytes() + voxels.parameters.tobytes()
         digests[f"{name}_voxels"] = f"sha256:{hashlib.sha256(content).hexdigest()}"
     return Dataset(card, splits, digests)

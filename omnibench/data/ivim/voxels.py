@@ -6,7 +6,7 @@ numpy is imported when voxels are made, so that registering a dataset stays ligh
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Self
 
 from omnibench.data.ivim.protocol import PARAMETERS, Protocol
 from omnibench.errors import DataError
@@ -61,20 +61,3 @@ class Voxels:
 
     def take(self, indices: NDArray[np.int64]) -> Self:
         return replace(self, signals=self.signals[indices], parameters=self.parameters[indices])
-
-
-@dataclass(frozen=True)
-class NoImages:
-    """What stands in a split of `count` voxels where others have images."""
-
-    count: int
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        return (self.count, 0, 0)
-
-    def read(self, start: int, stop: int) -> NoReturn:
-        raise DataError("voxels have signals and no images: only tasks of signals read them")
-
-    def read_rows(self, indices: NDArray[np.int64]) -> NoReturn:
-        self.read(0, 0)

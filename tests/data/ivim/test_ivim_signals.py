@@ -12,7 +12,7 @@ from omnibench.data import Dataset
 from omnibench.data.ivim import SNR_15, SNR_30
 from omnibench.data.ivim.model import RANGES, jacobian, signal
 from omnibench.data.ivim.reader import draw
-from omnibench.data.ivim.voxels import NoImages, Voxels
+from omnibench.data.ivim.voxels import Voxels
 from omnibench.errors import DataError
 
 B = np.array(SNR_30.b_values)
@@ -65,12 +65,11 @@ def test_noise_is_rician_and_the_same_when_it_is_drawn_again(small: Dataset) -> 
     assert noisier.signals[7, :, -1].std() > 1.5 * last.std()
 
 
-def test_cut_splits_take_voxels_and_images_are_refused(small: Dataset) -> None:
+def test_cut_splits_take_voxels_with_their_draws(small: Dataset) -> None:
     part = small.splits["test"].take(np.array([3, 5]))
-    assert len(part) == len(part.target("voxels", Voxels)) == 2
-    with pytest.raises(DataError, match="voxels have signals and no images"):
-        part.images.read(0, 1)
-    assert NoImages(3).shape == (3, 0, 0)
+    taken = part.target("voxels", Voxels)
+    assert np.array_equal(taken.signals, voxels(small, "test").signals[[3, 5]])
+    assert np.array_equal(part.images.read(0, 2), taken.signals)
 
 
 @pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (np.inf, "inf"), (-0.5, "-0.5")])

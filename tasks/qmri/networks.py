@@ -30,7 +30,7 @@ class Networks(nn.Module):
     def __init__(self, width: int, scales: Tensor, seeds: list[int]) -> None:
         super().__init__()
         widths = [width] * (HIDDEN + 1) + [len(scales)]
-        layers = [[] for _ in widths[1:]]  # type: list[list[tuple[Tensor, Tensor]]]
+        layers: list[list[tuple[Tensor, Tensor]]] = [[] for _ in widths[1:]]
         for seed in seeds:
             generator = torch.Generator().manual_seed(seed)
             for own, rows, columns in zip(layers, widths, widths[1:], strict=False):
@@ -128,5 +128,5 @@ def train(
 
 def loss_of(networks: Networks, signals: Tensor, labels: Tensor) -> Tensor:
     """Return the mean squared error over the scales of each network, [M]."""
-    errors = (networks(signals) - labels) / networks.scales
+    errors: Tensor = (networks(signals) - labels) / networks.scales
     return errors.square().mean(dim=(1, 2))

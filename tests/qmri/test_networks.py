@@ -2,6 +2,7 @@
 
 import copy
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -54,7 +55,8 @@ def test_a_training_equals_a_plain_loop_with_torchs_layers_and_adam() -> None:
     plain = as_layers(networks, 1)
     trained = train(networks, signals, labels, RECIPE, seed=3)
     optimiser = torch.optim.Adam(plain.parameters(), lr=RECIPE.lr)
-    generator, best, state, waited = torch.Generator().manual_seed(3), math.inf, None, 0
+    generator, best, waited = torch.Generator().manual_seed(3), math.inf, 0
+    state: dict[str, Any] | None = None
     for _ in range(RECIPE.epochs):
         if waited == 3:  # a fifth of 15 epochs
             break

@@ -1,6 +1,7 @@
 """How signals are measured: b-values and noise. No numpy, so that registering stays light."""
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from omnibench.errors import RequestError
@@ -55,7 +56,7 @@ class Protocol:
 
 
 def _listed(values: object) -> tuple[object, ...]:
-    if isinstance(values, str) or not hasattr(values, "__iter__"):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise RequestError(
             f"the b-values of a protocol of IVIM are {values!r:.60}; give several numbers"
         )

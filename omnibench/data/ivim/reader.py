@@ -62,4 +62,5 @@ def measured(
     """Return magnitudes [N, draws, B] of signals with Gaussian noise in two channels."""
     clean = signal(parameters, np.array(protocol.b_values))[:, None]
     noise = random.standard_normal((2, len(parameters), draws, clean.shape[-1])) * protocol.sigma
-    return np.hypot(clean + noise[0], noise[1])
+    magnitudes: Floats = np.hypot(clean + noise[0], noise[1])
+    return magnitudes

@@ -66,6 +66,7 @@ if TYPE_CHECKING:
     )
     from omnibench.training.flops import Flops
     from omnibench.training.job import Batch
+    from omnibench.training.kept import Network
     from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
     from omnibench.training.trial import Trial
@@ -103,6 +104,7 @@ _NAMES = {
     "omnibench.samples": "CaseAnswers",
     "omnibench.training.flops": "Flops",
     "omnibench.training.job": "Batch",
+    "omnibench.training.kept": "Network",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
     "omnibench.training.trial": "Trial",
@@ -137,6 +139,7 @@ __all__ = [
     "Maps",
     "Masks",
     "Metric",
+    "Network",
     "Outcome",
     "Plan",
     "Predictions",

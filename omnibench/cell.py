@@ -60,6 +60,8 @@ class Unit:
         labels: its label budget, "10%" or "4/class": which of the training images it may use.
         views: what else it is tested on than the test images of its dataset.
         further_views: views of the test images that its adaptation has by its options.
+        keeps_weights: whether its records keep what was trained; no part of the identity, since
+            the numbers are the same.
         leaves_backbone: whether its cells keep the weights of their trained backbone for others;
             its `short` ends in LEAVES then.
         mix: which share of its images is of low quality; None where nothing is said of quality.
@@ -85,6 +87,7 @@ class Unit:
     mix: Mix | None = None
     leaves_backbone: bool = False
     further_views: tuple[str, ...] = ()
+    keeps_weights: bool = False
 
     @functools.cached_property
     def name(self) -> str:

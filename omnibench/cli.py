@@ -323,14 +323,17 @@ def check(
 
 @_command()
 def export(
-    digest: Annotated[str, typer.Argument(help="Of a pretraining record, 8 digits at least.")],
+    digest: Annotated[
+        str, typer.Argument(help="Of a record that left or kept weights, 8 digits at least.")
+    ],
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder.")],
     places: PlaceOptions,
     form: Annotated[
-        str, typer.Option("--format", help="timm (loads with local-dir:), or one of a plug-in.")
+        str,
+        typer.Option("--format", help="timm (loads with local-dir:), onnx, or one of a plug-in."),
     ] = "timm",
 ) -> None:
-    """Write a pretrained backbone as a folder that others load."""
+    """Write a pretrained backbone, or what a cell trained, as a folder that others load."""
     from omnibench.commands import exporting
 
     exporting.export(digest, folder, form, places)

@@ -14,6 +14,7 @@ from omnibench.task import Adaptation
 from omnibench.views import Corrupted, External
 
 RECORD_BYTES, RECORD_SECONDS = 20_000, 0.5
+FLOAT_BYTES = 4
 FORWARD_WORDS = 64  # that one forward of a language model is reckoned with
 # What an adaptation keeps of every position of an image, not of the image alone.
 KINDS = {"maps": MAPS, "tokens": TOKENS}
@@ -86,6 +87,8 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
                     rows = count / _images_a_row(owner, adaptation)
                     disk += 0 if held else draws * rows * each
                     seen.add(key.digest)
+        if unit.keeps_weights and adaptation.trained_parameters is not None:
+            disk += FLOAT_BYTES * adaptation.trained_parameters(unit) * len(unit.repetitions)
         own = _training_seconds(unit, adaptation, images, rates)
         own += _generation_seconds(unit, adaptation, images, rates)
         if adaptation.frozen_kind is None:  # each repetition predicts its views itself

@@ -6,7 +6,7 @@ import functools
 import itertools
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -38,6 +38,11 @@ Budgets = Annotated[
     list[Annotated[str, BeforeValidator(normal)]], Field(min_length=1), AfterValidator(each_once)
 ]
 
+KEEPS_NO_FUSION = (
+    "backbone {}: it joins frozen embeddings, and no network can be made of weights on them; leave "
+    "it to a block without `keep`"
+)
+
 
 class Entry(BaseModel):
     """One block of the matrix: every dataset with every backbone, adaptation and label budget.
@@ -55,6 +60,7 @@ class Entry(BaseModel):
             ("4/class").
         test_on: what else each cell is tested on: corrupted test images, other datasets.
         mix: shares of low quality among the images of training and test; None for no mix.
+        keep: `weights` stores what each cell trains beside its record, for `export`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,6 +75,7 @@ class Entry(BaseModel):
     labels: Budgets = [WHOLE]
     test_on: Annotated[list[TestOn], Field(min_length=1)] = [CLEAN]
     mix: MixRequest | None = None
+    keep: Literal["weights"] | None = None
 
 
 def count_cells(entry: Entry, repetitions: int, selected: list[BackboneCard]) -> int:
@@ -124,6 +131,11 @@ def entry_units(
         adaptation, options = _adaptation(task, request, base, f"{where}.adaptations[{index}]")
         if entry.decodings and not adaptation.decodings:
             raise RequestError(f"{where}.decodings: {adaptation.name} generates no texts")
+        if entry.keep and not task.keeps_weights(adaptation):
+            raise RequestError(
+                f"{where}.keep: {task.name} keeps no weights of {adaptation.name}; move it to a "
+                "block without `keep`"
+            )
         chosen = settings(entry.recipe, adaptation.recipes, f"{where}.recipe")
         adaptations += [(adaptation, options, setting) for setting in chosen]
     _check_budgets(task, entry.labels, f"{where}.labels")
@@ -162,6 +174,7 @@ def entry_units(
             "repetitions": tuple(range(1 if once else entry.repetitions or repetitions)),
             "decodings": decodings,
             "further_views": adaptation.further_views,
+            "keeps_weights": entry.keep is not None,
             "deciding": {
                 "version": task.version,
                 **adaptation.deciding(options, name, recipe, decodings),
@@ -189,6 +202,8 @@ def entry_units(
                 for labels, mix in itertools.product(entry.labels, _mixes(entry)):
                     parts = shared(number, labels, mix, card.has_random_weights)
                     needs = lacking + sources.lacking(card, adaptation, parts["recipe"])
+                    if entry.keep and card.members:
+                        needs += (KEEPS_NO_FUSION.format(card.id),)
                     yield Unit(
                         dataset=dataset,
                         backbone=card,

@@ -20,6 +20,7 @@ from omnibench.files import open_regular, plain, read_regular
 
 GROUP = "_group"  # how the names of arrays end, before their view, that tell patients apart
 EVALUATIONS = "epochs.jsonl"  # of a training: what its validations said, a line each
+WEIGHTS = "weights.safetensors"  # what was trained, where a suite says `keep: weights`
 PREDICTIONS = ("predictions.jsonl", "predictions.npz")  # of texts, of arrays
 
 

@@ -12,7 +12,7 @@ from omnibench.cell import Cell, Unit
 from omnibench.errors import NewerRecordError, RequestError
 from omnibench.files import Check, inside, unchecked, write_atomically
 from omnibench.record import NEWER, as_bytes, checksum, read_record
-from omnibench.record_files import complaint_about, packed
+from omnibench.record_files import WEIGHTS, complaint_about, packed
 
 log = logging.getLogger("omnibench")
 
@@ -108,6 +108,8 @@ class RecordStore:
             write_atomically(path.with_suffix(f".{ending}"), content, check)
         checksums = {ending: checksum(content) for ending, content in contents.items()}
         write_atomically(path, as_bytes({**record, "files": checksums}), check)
+        if WEIGHTS not in contents:  # of the record before, which nothing would ever read
+            path.with_suffix(f".{WEIGHTS}").unlink(missing_ok=True)
         return path
 
     def all(self) -> Iterator[tuple[Path, dict[str, Any]]]:

@@ -273,7 +273,9 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
                     f"'{unit.dataset.id}'; rename one file"
                 )
             if units.setdefault(unit.name, unit) != unit:
-                raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
+                raise RequestError(
+                    f"{where}: {unit.name} stands twice with different recipes or `keep`"
+                )
     if not units:
         raise RequestError("matrix: it is empty; name a task, datasets and adaptations")
     refuse_prevalence(file.report.prevalence, origins)

@@ -19,11 +19,15 @@ from omnibench.views import Kind as ViewKind
 from omnibench.views import draws
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from omnibench.adapt.trainable import Attach
     from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.encoders.build import LoadedTrainable
     from omnibench.findings import Finding
+    from omnibench.training.kept import Network
     from omnibench.training.trial import Trial
 
 Predictions = Mapping[str, NDArray[Any]]
@@ -67,6 +71,8 @@ class Adaptation:
         loads: weights it needs besides the backbone's.
         head_flops: FLOPs of one forward of what it adds for one image, for `plan`; None where they
             are next to nothing.
+        trained_parameters: how many a cell trains, roughly, for the disk that `plan` reckons with
+            where it keeps them; None where they are next to nothing.
         passes: how many forward passes' worth of work a training image costs in an epoch; None for
             three where gradients go through the backbone, one else.
         frozen_kind: the frozen features it keeps; None where it keeps none.
@@ -97,6 +103,7 @@ class Adaptation:
     decodings: tuple[str, ...] = ()
     loads: "WeightsCard | None" = None
     head_flops: "Callable[[Unit], float] | None" = None
+    trained_parameters: "Callable[[Unit], float] | None" = None
     changed_since_1: "Callable[[BackboneCard], bool] | None" = None
     defaults: Mapping[str, Any] = field(default_factory=dict)
     needs: Needs | None = None
@@ -373,6 +380,21 @@ class Task:
             live_kind=takes,
             variants={key: self.offered(each) for key, each in adaptation.variants.items()},
         )
+
+    def keeps_weights(self, adaptation: Adaptation) -> bool:
+        """Return whether a cell can keep what an adaptation trains, for `network` to load."""
+        return False
+
+    def network(
+        self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
+    ) -> "Network":
+        """Make the network of a record that kept its weights, which the caller loads into it.
+
+        Args:
+            loaded: the record's backbone.
+            state: the weights, by which shapes are known.
+        """
+        raise NotImplementedError
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Read a unit's data and make what its repetitions share.

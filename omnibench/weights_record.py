@@ -1,4 +1,4 @@
-"""The record of a training that left a backbone's weights. No torch here."""
+"""The record of a training that left weights: of a backbone, or all it trained. No torch here."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from omnibench.cell import LEAVES
 from omnibench.errors import RequestError
 from omnibench.files import inside, plain
 from omnibench.record import look_at, read_record
+from omnibench.record_files import WEIGHTS
 
 # What its notes tell of the weights.
 FACTS = {"architecture": str, "model_args": dict, "mean": list, "std": list, "images": dict}
@@ -52,3 +53,37 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     raise RequestError(
         f"no record of a training {digest} below {results / 'records'}; run its suite first"
     )
+
+
+def find_kept_record(results: Path, digest: str) -> dict[str, Any] | None:
+    """Return the record whose digest starts with `digest` and that kept what it trained.
+
+    Its `path` is added; the weights lie beside it as `WEIGHTS`.
+
+    Returns:
+        None where there is no such record but of those that leave backbones.
+
+    Raises:
+        RequestError: it failed, or kept no weights.
+        LinkError: a link leads out of the results folder.
+        NewerRecordError: a newer omnibench wrote it.
+    """
+    leaving = weights_folders(results)
+    for path in sorted((results / "records").glob(f"*/*/*/*/rep-*-{digest[:8]}.json")):
+        if any(path.is_relative_to(folder) for folder in leaving):
+            continue
+        record = read_record(inside(path, results))
+        if record is None or not record["digest"].startswith(digest):
+            continue
+        if record["status"] != "done":
+            raise RequestError(
+                f"the cell of the record {path} failed and has no weights; run its suite again "
+                "with --retry-failed"
+            )
+        if WEIGHTS not in record["files"]:
+            raise RequestError(
+                f"the record {path} kept no weights; add `keep: weights` to its block of the suite "
+                "and run that again with --force"
+            )
+        return {**record, "path": path}
+    return None

@@ -5,13 +5,16 @@ task puts its own head on what that gives. Those that ship are registered here, 
 """
 
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import register_adaptation
 from omnibench.task import Adaptation
+
+if TYPE_CHECKING:
+    from omnibench.cell import Unit
 
 TIMM_NAMED = ("timm", "random")
 PAST_THEIR_LAYERS = ("beit", "eva", "dinov3", "swinv2", "siglip", "efficientvit", "clip", "aimv2")
@@ -68,6 +71,27 @@ def _lora_reached_less(card: BackboneCard) -> bool:
     return not own and (not name or any(part in name for part in PAST_THEIR_LAYERS))
 
 
+CNN_FLOPS = (
+    300  # of a 224 px image for each parameter: 180 of a ResNet-50, 330 of EfficientNet-Lite0
+)
+
+
+def _parameters(unit: "Unit") -> float:
+    """Return about how many parameters a unit's backbone has: a ViT's 12 D^2 a block."""
+    card = unit.backbone
+    if card.depth and card.width:
+        return 12.0 * card.depth * card.width**2
+    return (card.flops or 4e9) / CNN_FLOPS
+
+
+def _low_rank(unit: "Unit") -> float:
+    """Return about how many parameters LoRA has: 16 D r a block of a ViT, a tenth of a CNN's."""
+    card = unit.backbone
+    if card.depth and card.width:
+        return 16.0 * card.depth * card.width * unit.options["r"]
+    return _parameters(unit) / 10
+
+
 HEAD = register_adaptation(
     Adaptation(
         "head",
@@ -86,6 +110,7 @@ FULL = register_adaptation(
         defaults={"lr": 1e-4},
         needs="module",
         attach="omnibench.adapt.full:whole",
+        trained_parameters=_parameters,
         through_backbone=True,
         leaves_backbone=True,
     )
@@ -98,6 +123,7 @@ _LORA = Adaptation(
     options=LoraOptions,
     needs="module",
     attach="omnibench.adapt.low_rank:attach",
+    trained_parameters=_low_rank,
     through_backbone=True,
     changed_since_1=_lora_reached_less,
 )
@@ -110,6 +136,7 @@ LORA = register_adaptation(
                 trains="a low-rank update of the frozen backbone's embedding, and a head",
                 needs="embed",
                 attach="omnibench.adapt.low_rank:attach_to_embedding",
+                trained_parameters=None,
                 through_backbone=False,
             )
         },
@@ -133,6 +160,7 @@ MOLRE = register_adaptation(
                 trains="low-rank experts and their routers on the backbone's attention, and a head",
                 needs="module",
                 attach="omnibench.adapt.molre:attach_to_blocks",
+                trained_parameters=lambda unit: _low_rank(unit) * unit.options["experts"],
                 through_backbone=True,
             )
         },

@@ -102,3 +102,12 @@ def train_lora(module: nn.Module) -> None:
     for name, part in module.named_modules():
         if name.endswith("lora_dropout") or ".lora_dropout." in name:
             part.train()
+
+
+def merge_lora(module: nn.Module) -> None:
+    """Add every update of LoRA in a module to the layer that it stands on, and leave that alone."""
+    for name, layer in [*module.named_modules()]:
+        if isinstance(layer, BaseTunerLayer):
+            layer.merge()
+            parent, _, child = name.rpartition(".")
+            setattr(module.get_submodule(parent), child, layer.get_base_layer())

@@ -1,13 +1,14 @@
-"""`export`: a pretrained backbone in a format of others."""
+"""`export`: a pretrained backbone, or what a cell trained, in a format of others."""
 
 from pathlib import Path
 
+from omnibench.context import using_data
 from omnibench.errors import RequestError
 from omnibench.exporters import exporters
-from omnibench.record_files import checked_file
+from omnibench.record_files import WEIGHTS, checked_file
 from omnibench.session import Places, Session
 from omnibench.terminal import echo
-from omnibench.weights_record import find_weights_record
+from omnibench.weights_record import find_kept_record, find_weights_record
 
 HEX = frozenset("0123456789abcdef")
 
@@ -31,7 +32,9 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
             f"'{digest}' is no digest; give 8 to 64 hex digits, as in pretrain-1234abcd of "
             "`bench.py list backbones`"
         )
-    record = find_weights_record(session.results, digest)
+    record, ending = find_kept_record(session.results, digest), WEIGHTS
+    if record is None:
+        record, ending = find_weights_record(session.results, digest), "safetensors"
     if "leaves" in record["spec"]:
         raise RequestError(
             f"'{digest}' is a backbone that {record['spec']['task']} trained, and `export` writes "
@@ -39,7 +42,8 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RequestError(f"{folder} is not empty; name a new folder")
-    weights = checked_file(record["path"], record, "safetensors")
-    how = exporter(record, weights, folder)
+    weights = checked_file(record["path"], record, ending)
+    with using_data(session.data):
+        how = exporter(record, weights, folder)
     echo(f"written: {folder}")
     echo(how)

@@ -27,9 +27,10 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
     yield f"\n{suite}: {len(states)} cells in {len(planned.units)} units; {_counted(states)}"
     if len(planned.units) > ROWS:
         yield "each backbone: --tasks, --datasets and --adaptations narrow the plan; --json has all"
+    weights = ", weights" if any(unit.keeps_weights for unit in planned.units) else ""
     yield (
         f"what is left: roughly {duration(cost['seconds'])} and "
-        f"{size(cost['disk_bytes'])} of features and records on {planned.device}"
+        f"{size(cost['disk_bytes'])} of features{weights} and records on {planned.device}"
     )
     yield f"rates: {cost['basis']}"
     if cost["kept"]["disk"]:
@@ -42,6 +43,8 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
     yield from _tested_on(planned.units)
     for dataset, survey in planned.surveys.items():
         yield f"data {dataset}: {survey.line}"
+    if planned.weights:
+        yield f"weights: {planned.weights}"
     for remark in planned.remarks:
         yield f"labels: {remark}"
     for warning in planned.warnings:

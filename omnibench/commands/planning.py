@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omnibench.cell import Unit
+from omnibench.commands.kept import weights_remark
 from omnibench.commands.label_remarks import label_remarks
 from omnibench.commands.plan_screen import lines
 from omnibench.engines.slurm_jobs import queued
@@ -35,6 +36,7 @@ class Planned:
         cost: as of `estimate`, of the units with a cell that is missing or blocked.
         surveys: what the images of each dataset were taken for.
         device: on which the cost is estimated.
+        weights: which done cells kept none though the suite asks, in a sentence; "" for none.
     """
 
     suite: Suite
@@ -43,6 +45,7 @@ class Planned:
     cost: Mapping[str, Any]
     surveys: "Mapping[str, Survey]"
     device: str
+    weights: str
 
     @classmethod
     def from_suite(
@@ -60,7 +63,9 @@ class Planned:
         cost = estimate([unit for unit in units if unit.name in left], context)
         from omnibench.data.survey import surveys  # numpy, which `--help` does without
 
-        return cls(suite, units, states, cost, surveys(units, session.data), context.device)
+        seen = surveys(units, session.data)
+        weights = weights_remark(states, session.store, str(source))
+        return cls(suite, units, states, cost, seen, context.device, weights)
 
     @property
     def warnings(self) -> list[str]:
@@ -85,7 +90,7 @@ class Planned:
             "estimate": self.cost,
             "data": {name: dict(survey.facts) for name, survey in self.surveys.items()},
             "warnings": self.warnings,
-            "remarks": self.remarks,
+            "remarks": [*self.remarks, *filter(None, [self.weights])],
         }
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.commands.board import Board
+from omnibench.commands.kept import weights_remark
 from omnibench.commands.logs import logged
 from omnibench.commands.options import RunOptions
 from omnibench.commands.progress import Display, display
@@ -217,6 +218,9 @@ def _run(run: Run) -> int:
         echo(line + (f", {board.left}" if board.left else ""))
     for need in needs(run.states):
         print_above(f"blocked: {need}")
+    left = [state for state in run.states if not run.context.due(state.record)]
+    if remark := weights_remark(left, run.session.store, name):
+        print_above(f"weights: {remark}")
     level = logging.ERROR if quiet else logging.INFO if options.verbose else logging.WARNING
     try:
         with display(board, quiet=quiet) as shown, run.logged(level) as path:

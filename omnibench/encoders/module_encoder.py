@@ -87,7 +87,7 @@ class ModuleEncoder:
     def _split(self, output: Tensor) -> tuple[Tensor, Tensor]:
         """(prefix, patches [B, h, w, D]) of a token sequence or a map."""
         if output.ndim == 4:
-            return output.new_zeros(len(output), 0, output.shape[1]), output.permute(0, 2, 3, 1)
+            return output.new_zeros(output.shape[0], 0, output.shape[1]), output.permute(0, 2, 3, 1)
         count = output.shape[1] - self.prefix_tokens
         side = round(max(count, 0) ** 0.5)
         if self.card.patch:
@@ -98,4 +98,4 @@ class ModuleEncoder:
                 f"and {side} x {side} patches; correct prefix_tokens or patch on its card"
             )
         prefix, patches = output[:, : self.prefix_tokens], output[:, self.prefix_tokens :]
-        return prefix, patches.reshape(len(output), side, side, -1)
+        return prefix, patches.reshape(output.shape[0], side, side, -1)

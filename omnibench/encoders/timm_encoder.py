@@ -144,10 +144,10 @@ class TimmEncoder:
         if features.ndim == 4:
             if getattr(self.module, "output_fmt", "NCHW") != "NHWC":
                 features = features.permute(0, 2, 3, 1)
-            return features.new_zeros(len(features), 0, features.shape[-1]), features
+            return features.new_zeros(features.shape[0], 0, features.shape[-1]), features
         prefix, patches = features[:, : self.prefix_tokens], features[:, self.prefix_tokens :]
         side = math.isqrt(patches.shape[1])
-        return prefix, patches.reshape(len(features), side, side, features.shape[-1])
+        return prefix, patches.reshape(features.shape[0], side, side, features.shape[-1])
 
     def _tokens(self, features: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """Split features; where these hold no patches, they are the positions of the last map."""
@@ -158,7 +158,7 @@ class TimmEncoder:
                 return prefix, patches
         patches = self.intermediates(pixels, self.strides[-1:])[0].permute(0, 2, 3, 1)
         if prefix is None:
-            prefix = patches.new_zeros(len(patches), 0, patches.shape[-1])
+            prefix = patches.new_zeros(patches.shape[0], 0, patches.shape[-1])
         return prefix, patches
 
     def _vector(self, features: Any) -> Tensor:

@@ -77,4 +77,4 @@ class TransformersEncoder:
                 "on its card"
             )
         prefix, patches = states[:, : self.prefix_tokens], states[:, self.prefix_tokens :]
-        return prefix, patches.reshape(len(states), self.side, self.side, -1)
+        return prefix, patches.reshape(states.shape[0], self.side, self.side, -1)

@@ -9,15 +9,17 @@ from omnibench.registry import Registry
 
 
 class Exporter(Protocol):
-    """Writes a backbone that a cell has made: a plain function."""
+    """Writes what a cell has made: a plain function."""
 
     def __call__(self, record: Mapping[str, Any], weights: Path, folder: Path) -> str:
         """Write a folder that others load; returns how they do, for people.
 
         Args:
-            record: of the cell; its notes tell `architecture`, `model_args`, `mean`, `std` and
-                `images` (dataset -> how many it has seen).
-            weights: a safetensors file, as the training left it.
+            record: of the cell, with its `path`; where it left a backbone its notes tell
+                `architecture`, `model_args`, `mean`, `std` and `images` (dataset -> how many it has
+                seen).
+            weights: a safetensors file, as the training left it: of a backbone; or, where its name
+                ends in `record_files.WEIGHTS`, what `training.kept.network_of` makes a network of.
             folder: empty, or yet to be made.
         """
         ...

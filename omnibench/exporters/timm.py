@@ -12,6 +12,7 @@ from omnibench.errors import RequestError
 from omnibench.files import being_written, write_atomically
 from omnibench.options import WATCHING, places
 from omnibench.pretrained import starting_card
+from omnibench.record_files import WEIGHTS
 
 # How the embedding of an image is taken.
 POOLED = {"cls": "class token", "mean": "mean of the patch tokens"}
@@ -23,6 +24,8 @@ def export(record: Mapping[str, Any], weights: Path, folder: Path) -> str:
     Raises:
         RequestError: it is a network that timm does not build.
     """
+    if weights.name.endswith(f".{WEIGHTS}"):
+        return _export_classifier(record, weights, folder)
     if (name := record["notes"]["architecture"]) in VOLUME_VITS:
         raise RequestError(
             f"timm builds no {name}, a network of volumes; use it here, as "
@@ -34,7 +37,28 @@ def export(record: Mapping[str, Any], weights: Path, folder: Path) -> str:
         shutil.copyfileobj(source, file)
     write_atomically(folder / "config.json", config.encode())
     write_atomically(folder / "README.md", model_card.encode())
+    return _how(folder)
+
+
+def _how(folder: Path) -> str:
     return f'load it with timm.create_model("local-dir:{folder}", pretrained=True)'
+
+
+def _export_classifier(record: Mapping[str, Any], weights: Path, folder: Path) -> str:
+    """Write a classifier that kept its weights."""
+    from omnibench.exporters.timm_classifier import classifier
+
+    config, content = classifier(record, weights)
+    spec = record["spec"]
+    about = (
+        f"---\nlibrary_name: timm\ntags: [image-classification, radiology]\n---\n\n"
+        f"# {spec['backbone']} with {spec['short']}, of {spec['task']} on {spec['dataset']}\n\n"
+        f"Record `{record['digest']}`. The licences of backbone and dataset may bind the weights.\n"
+    )
+    write_atomically(folder / "model.safetensors", content)
+    write_atomically(folder / "config.json", json.dumps(config, indent=1).encode())
+    write_atomically(folder / "README.md", about.encode())
+    return _how(folder)
 
 
 def _config(record: Mapping[str, Any]) -> dict[str, Any]:

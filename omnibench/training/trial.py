@@ -14,12 +14,13 @@ from omnibench.data.label_subset import Subset
 from omnibench.encoders.build import LoadedTrainable
 from omnibench.encoders.leaving import facts_of, require_rebuilt, weights_of
 from omnibench.errors import ExtensionError
-from omnibench.record_files import EVALUATIONS
+from omnibench.record_files import EVALUATIONS, WEIGHTS
 from omnibench.scoring import score
 from omnibench.task import Outcome, Predictions
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.flops import Flops
 from omnibench.training.job import Batch, cell_job
+from omnibench.training.kept import kept_weights
 from omnibench.training.loop import Fitted, fit, log_lines
 from omnibench.training.plan import TrainingRecipe, under_budget
 from omnibench.training.processes import rank_and_size
@@ -175,6 +176,9 @@ def run_trained(
             files={
                 **trial.files(predictions),
                 **({"safetensors": weights_of(left.encoder.module)} if left else {}),
+                **(
+                    {WEIGHTS: kept_weights(trial.model, trial.loaded)} if unit.keeps_weights else {}
+                ),
                 EVALUATIONS: log_lines(fitted.evaluations),
             },
         )

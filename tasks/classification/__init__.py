@@ -26,9 +26,13 @@ from .refusals import refusals
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor
+
     from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.encoders.build import LoadedTrainable
+    from omnibench.training.kept import Network
     from omnibench.training.trial import Trial
 
 # Of a recipe under which a frozen backbone makes of an image the same each time.
@@ -50,9 +54,11 @@ class Probe(Adaptation):
     Attributes:
         fit: "module:function" of (unit, features, cases, context) that yields a
             `probes.Fit` for each repetition.
+        keeps_head: whether its fits have a `head`, which a cell can keep.
     """
 
     fit: str = ""
+    keeps_head: bool = False
 
 
 LOGISTIC = Probe(
@@ -63,6 +69,7 @@ LOGISTIC = Probe(
     options=LinearOptions,
     frozen_kind="embed",
     fit="omnibench.tasks.classification.logistic_probe:fit_logistic",
+    keeps_head=True,
 )
 
 
@@ -85,6 +92,7 @@ class ClassificationTask(Task):
                 frozen_kind="embed",
                 attends_to_members=True,
                 fit="omnibench.tasks.classification.probes:fit_linear",
+                keeps_head=True,
                 variants={("solver", "lbfgs"): LOGISTIC},
             ),
             Probe(
@@ -142,6 +150,20 @@ class ClassificationTask(Task):
         from .samples import case_answers
 
         return case_answers(predictions, dataset.classes)
+
+    def keeps_weights(self, adaptation: Adaptation) -> bool:
+        """Return whether it is a linear layer, or trained in steps."""
+        return not isinstance(adaptation, Probe) or adaptation.keeps_head
+
+    def network(
+        self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
+    ) -> "Network":
+        """Make a record's backbone with what was attached to it, and a linear layer."""
+        from .deployed import network
+
+        spec = record["spec"]
+        adaptation = self.adaptations[spec["adaptation"]].under(spec["options"])
+        return network(spec, loaded, adaptation, state)
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a trained head, LoRA or backbone."""

@@ -48,6 +48,12 @@ class Standardise:
     def __call__(self, features: Tensor) -> Tensor:
         return (features - self.mean) / self.std
 
+    def folded(self, weight: Tensor, bias: Tensor) -> tuple[Tensor, Tensor]:
+        """Return weight [C, D] and bias [C] for features as they are, float32 on the CPU."""
+        scaled = weight.double() / self.std.double()
+        moved = bias.double() - scaled @ self.mean.double()
+        return scaled.float().cpu().contiguous(), moved.float().cpu()
+
 
 @dataclass(frozen=True)
 class Heads:

@@ -53,5 +53,6 @@ def fit_logistic(
             {n: own.float().cpu().numpy() for n, own in {"val": val[best], **logits}.items()},
             {"C": recipe.strengths[best], **quality},
             cases.classes * (features.width + 1),
+            head=scale.folded(chosen.weight[0], chosen.bias[0]),
             notes={"lbfgs": {"iterations": list(optima.iterations), "not_converged": stopped}},
         )

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save
 from torch import Tensor
 
 from omnibench.cell import Unit
@@ -19,6 +20,7 @@ from omnibench.encoders.frozen import UnitFeatures
 from omnibench.errors import RequestError
 from omnibench.label_budget import WHOLE
 from omnibench.recipe import Selection
+from omnibench.record_files import WEIGHTS
 from omnibench.scoring import score
 from omnibench.task import Outcome
 
@@ -53,6 +55,8 @@ class Fit:
         training: `batch_used` and `steps` of what is trained in steps.
         further: arrays that are stored beside the logits.
         notes: further facts for the record.
+        head: weight [C, D] and bias [C] that give the logits of embeddings as the backbone gives
+            them; None where nothing of the kind does.
     """
 
     repetition: int
@@ -63,6 +67,7 @@ class Fit:
     training: Mapping[str, int] = field(default_factory=dict)
     further: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     notes: Mapping[str, Any] = field(default_factory=dict)
+    head: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +125,15 @@ def run(
                 "backbone": dict(features.made.facts),
                 **cases.notes(),
             },
+            files=_kept(probe) if unit.keeps_weights else {},
         )
+
+
+def _kept(probe: Fit) -> dict[str, bytes]:
+    """Return the file of a probe's head, under the names of `Classifier`."""
+    assert probe.head is not None  # as `Probe.keeps_head` says
+    weight, bias = probe.head
+    return {WEIGHTS: save({"head.0.weight": weight, "head.0.bias": bias})}
 
 
 def fit_linear(unit: Unit, features: UnitFeatures, cases: Cases, context: Context) -> Iterator[Fit]:
@@ -191,6 +204,7 @@ def fit_head(
                         for split, own in chosen.items()
                         for name, array in head.further(own).items()
                     },
+                    head=scale.folded(heads.weight[place, best], heads.bias[place, best]),
                 )
 
 

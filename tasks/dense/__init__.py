@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,9 +9,8 @@ import numpy as np
 from omnibench.catalogue import register_task
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Predictions, Task
-from omnibench.tasks.segmentation import adaptations_on_maps, is_decoded
+from omnibench.tasks.segmentation import adaptations_on_maps, is_decoded, under_decoder
 from omnibench.tasks.segmentation.refusals import size_refusal
-from omnibench.tasks.segmentation.width import decoder_flops
 
 from .metrics import GAINS, METRICS
 from .recipes import FULL as FULL_RECIPE
@@ -21,9 +19,13 @@ from .recipes import LINEAR, SMALL
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor
+
     from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.encoders.build import LoadedTrainable
+    from omnibench.training.kept import Network
     from omnibench.training.trial import Trial
 
 
@@ -48,7 +50,7 @@ class DenseTask(Task):
 
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task, under the decoder."""
-        return replace(super().offered(adaptation), head_flops=decoder_flops)
+        return under_decoder(super().offered(adaptation))
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield an input size that the decoder refuses, and a card that says nothing of maps."""
@@ -85,6 +87,21 @@ class DenseTask(Task):
         from .samples import case_answers
 
         return case_answers(predictions, dataset.maps.unit if dataset.maps else "")
+
+    def keeps_weights(self, adaptation: Adaptation) -> bool:
+        """Return that it does, whatever is trained."""
+        return True
+
+    def network(
+        self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
+    ) -> "Network":
+        """Make a record's backbone with its head on maps, in the unit of the truth."""
+        from omnibench.tasks.segmentation.deployed import network
+
+        adaptation = self.adaptations[record["spec"]["adaptation"]]
+        fitted, unit = record["notes"]["training_pixels"], record["notes"]["maps"]["unit"]
+        words = f"maps [B, 1, S, S] in {unit}"
+        return network(record, loaded, adaptation, state, words, fitted["std"], fitted["mean"])
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""

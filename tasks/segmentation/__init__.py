@@ -16,14 +16,18 @@ from .metrics import METRICS
 from .recipes import FULL as FULL_RECIPE
 from .recipes import LINEAR, OMNIRAD, SMALL
 from .refusals import size_refusal, untrained_class
-from .width import LARGEST_WIDTH, WIDTH_STEP, decoder_flops
+from .width import LARGEST_WIDTH, WIDTH_STEP, decoder_flops, decoder_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from torch import Tensor
+
     from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
+    from omnibench.encoders.build import LoadedTrainable
+    from omnibench.training.kept import Network
     from omnibench.training.trial import Trial
 
 SIGMA = 2.0  # of heat around centrelines, in pixels
@@ -89,6 +93,16 @@ def is_decoded(adaptation: Adaptation) -> bool:
     return not isinstance(adaptation, OnFrozenMaps) or adaptation.head == UNET
 
 
+def under_decoder(adaptation: Adaptation) -> Adaptation:
+    """Return an adaptation of the backbone, with what the decoder on it costs."""
+    backbone = adaptation.trained_parameters
+
+    def trained_parameters(unit: "Unit") -> float:
+        return decoder_parameters(unit) + (0.0 if backbone is None else backbone(unit))
+
+    return replace(adaptation, head_flops=decoder_flops, trained_parameters=trained_parameters)
+
+
 def adaptations_on_maps(
     *, decoder: Mapping[str, Recipe], linear: Mapping[str, Recipe], full: Mapping[str, Recipe]
 ) -> dict[str, Adaptation]:
@@ -107,6 +121,7 @@ def adaptations_on_maps(
             options=DecoderOptions,
             frozen_kind="maps",
             head_flops=decoder_flops,
+            trained_parameters=decoder_parameters,
         ),
         OnFrozenMaps(
             "linear",
@@ -116,12 +131,13 @@ def adaptations_on_maps(
             frozen_kind="maps",
             head="omnibench.tasks.segmentation.heads:Linear",
         ),
-        replace(
-            FULL,
-            trains="the backbone, and what `decoder` trains",
-            recipes=full,
-            live_kind="maps",
-            head_flops=decoder_flops,
+        under_decoder(
+            replace(
+                FULL,
+                trains="the backbone, and what `decoder` trains",
+                recipes=full,
+                live_kind="maps",
+            )
         ),
     )
     return {adaptation.name: adaptation for adaptation in own}
@@ -160,7 +176,7 @@ class SegmentationTask(Task):
 
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task, under its decoder."""
-        return replace(super().offered(adaptation), head_flops=decoder_flops)
+        return under_decoder(super().offered(adaptation))
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield an input size that the decoder refuses, and a class that no training mask shows."""
@@ -177,6 +193,19 @@ class SegmentationTask(Task):
         from .samples import case_answers
 
         return case_answers(predictions, beside("masks.npz"))
+
+    def keeps_weights(self, adaptation: Adaptation) -> bool:
+        """Return that it does, whatever is trained."""
+        return True
+
+    def network(
+        self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
+    ) -> "Network":
+        """Make a record's backbone with its head on maps."""
+        from .deployed import network
+
+        adaptation = self.adaptations[record["spec"]["adaptation"]]
+        return network(record, loaded, adaptation, state, "logits [B, C, S, S]")
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
         """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""

@@ -167,6 +167,12 @@ class Linear(Head):
         mean, std = _moments(maps, cases.count("train"))
         return lambda: cls(mean, std, cases.outputs)
 
+    @classmethod
+    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
+        """Draw one whose statistics are yet to be loaded."""
+        width = shapes[-1][0]
+        return cls(torch.zeros(width), torch.ones(width), outputs)
+
 
 def _moments(maps: UnitMaps, count: int) -> tuple[Tensor, Tensor]:
     """Return mean and std [D] of the last map's channels over the training images."""

@@ -23,6 +23,13 @@ def decoder_width(width: int, tokens: bool) -> int:
     return width if tokens and width % WIDTH_STEP == 0 else DEFAULT_WIDTH
 
 
+def decoder_parameters(unit: Unit) -> float:
+    """Parameters of the decoder with its prior, as counted at a width of 384."""
+    card = unit.backbone
+    width = decoder_width(card.width or DEFAULT_WIDTH, card.patch is not None)
+    return 14.5e6 * (width / DEFAULT_WIDTH) ** 2
+
+
 def decoder_flops(unit: Unit) -> float:
     """FLOPs of one forward of the decoder, as counted at 448 px: 1.5 S^2 D^2 within a fifth.
 

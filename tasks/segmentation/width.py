@@ -25,9 +25,7 @@ def decoder_width(width: int, tokens: bool) -> int:
 
 def decoder_parameters(unit: Unit) -> float:
     """Parameters of the decoder with its prior, as counted at a width of 384."""
-    card = unit.backbone
-    width = decoder_width(card.width or DEFAULT_WIDTH, card.patch is not None)
-    return 14.5e6 * (width / DEFAULT_WIDTH) ** 2
+    return 14.5e6 * (_width(unit) / DEFAULT_WIDTH) ** 2
 
 
 def decoder_flops(unit: Unit) -> float:
@@ -35,13 +33,16 @@ def decoder_flops(unit: Unit) -> float:
 
     Its detail adds two for each weight of 3 x 3 at each position.
     """
-    card, size, options = unit.backbone, unit.recipe["input_size"], unit.options
-    width = options.get("width") or decoder_width(
-        card.width or DEFAULT_WIDTH, card.patch is not None
-    )
+    size, width = unit.recipe["input_size"], _width(unit)
     flops = 1.5 * size**2 * width**2
-    if options.get("detail"):
+    if unit.options.get("detail"):
         inputs, outputs = (3, *DETAIL[:2]), (*DETAIL[1:], width)
         for stride, own, finer, coarser in zip((1, 2, 4), DETAIL, inputs, outputs, strict=True):
             flops += 18 * (size / stride) ** 2 * own * (finer + own + coarser)
     return float(flops)
+
+
+def _width(unit: Unit) -> int:
+    card = unit.backbone
+    own = decoder_width(card.width or DEFAULT_WIDTH, card.patch is not None)
+    return int(unit.options.get("width") or own)

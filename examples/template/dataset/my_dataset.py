@@ -28,7 +28,8 @@ def read_split(name: str) -> Split:
     random = np.random.default_rng(list(COUNTS).index(name))
     labels = np.arange(count) % len(CLASSES)
     phases = random.uniform(0, 2 * np.pi, (count, 1, 1))
-    along = np.where(labels[:, None, None] == 0, *np.mgrid[:SIDE, :SIDE][:, None])
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    along = np.where(labels[:, None, None] == 0, rows, columns)
     images = 128 + 60 * np.sin(along / 4 + phases) + random.normal(0, 40, (count, SIDE, SIDE))
     return Split(
         ArrayImages(images.clip(0, 255).astype(np.uint8)),

@@ -43,7 +43,7 @@ class MyTask(Task):
     name = "my-task"
     version = 1  # to be raised when its numbers change
     metrics = (Metric("numbers/mae", over_images, "grey levels", "down", per_image),)
-    own: Mapping[str, Adaptation] = {
+    own = {
         "linear": Adaptation(
             "linear",
             trains="a linear layer on the frozen embedding",

@@ -69,21 +69,22 @@ register_backbone(
     )
 )
 
-# Of volumes, in boxes of 8 x 8 x 8 voxels: where `mae3d` starts from.
-register_backbone(
-    BackboneCard(
-        id="random-vit3d-tiny",
-        family="random",
-        size="tiny",
-        width=192,
-        depth=12,
-        pool="mean",
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
-        source="random:vit3d-tiny",
-        licence="Apache-2.0",
-        citation="arXiv:2010.11929",
-        display="Random ViT3D-Ti/8",
-        bib="dosovitskiy2020vit",
+# Of volumes, in boxes of 8 and 16 voxels a side: where `mae3d` starts from.
+for size, width, depth, patch in (("tiny", 192, 12, 8), ("large", 1024, 24, 16)):
+    register_backbone(
+        BackboneCard(
+            id=f"random-vit3d-{size}",
+            family="random",
+            size=size,
+            width=width,
+            depth=depth,
+            pool="mean",
+            mean=(0.0, 0.0, 0.0),
+            std=(1.0, 1.0, 1.0),
+            source=f"random:vit3d-{size}",
+            licence="Apache-2.0",
+            citation="arXiv:2010.11929",
+            display=f"Random ViT3D-{'Ti' if size == 'tiny' else 'L'}/{patch}",
+            bib="dosovitskiy2020vit",
+        )
     )
-)

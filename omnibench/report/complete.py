@@ -98,6 +98,8 @@ def _complete(
     if len(planned) < 2:
         return None
     datasets = tuple(c for c in planned if any(s[c] == "done" for s in states.values()))
+    if not datasets:  # nothing of it was run yet
+        return None
     left = []
     without = [name for name in planned if name not in datasets]
     if without:

@@ -153,6 +153,16 @@ def test_what_is_incomplete_is_left_out_by_name(study: Study, runs: Callable[...
     assert "gone is not complete, so nothing is compared with it." in without.caption
 
 
+def test_an_adaptation_of_which_nothing_is_done_yet_has_no_block(
+    study: Study, runs: Callable[..., Any]
+) -> None:
+    runs(3)
+    for dataset in ("d0", "d1"):
+        study.ask("a", ["missing"] * 3, dataset, "late")
+    (item,) = found(study)
+    assert item.adaptation == "linear"
+
+
 def test_few_datasets_and_few_repetitions_are_refused_with_their_reason(
     study: Study, runs: Callable[..., Any]
 ) -> None:

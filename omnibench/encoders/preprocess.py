@@ -55,7 +55,8 @@ class Preprocess:
             DataError: as of images.
         """
         slices = self(volumes.flatten(0, 1)).unflatten(0, volumes.shape[:2])
-        return slices.transpose(1, 2)
+        pixels: Tensor = slices.transpose(1, 2)
+        return pixels
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Turn float [B, 1 or 3, S, S] of 0..255 into what the backbone takes, [B, 3, S, S]."""

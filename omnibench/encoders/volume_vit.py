@@ -16,7 +16,7 @@ from torch.nn import functional
 from omnibench.encoders.positions import sine_cosine
 
 CHANNELS = 3  # as every encoder is given; grey in all three
-NORM = functools.partial(nn.LayerNorm, eps=1e-6)
+NORM: Any = functools.partial(nn.LayerNorm, eps=1e-6)
 
 
 class BoxEmbed(nn.Module):

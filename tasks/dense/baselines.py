@@ -62,11 +62,12 @@ class Fitted:
                 own += np.array([y.size, x.sum(), y.sum(), x @ x, x @ y, y @ y])
             means += [m[v].mean(dtype=np.float64) for m, v in zip(maps, valid, strict=True)]
         lines = np.array([_line(own, facts) for own in sums])
-        columns = lines[0].tolist() if not facts.channels else list(lines.T)
-        mean_image = np.divide(
-            total, counts, out=np.broadcast_to(columns[0], shape).copy(), where=counts > 0
-        )
-        return cls(columns[0], columns[1], mean_image, *columns[2:], float(np.median(means)))
+        columns: list[Any] = lines[0].tolist() if not facts.channels else list(lines.T)
+        mean, std, slope, offset, rest_mean, rest_std = columns
+        filled = np.broadcast_to(mean, shape).copy()
+        mean_image = np.divide(total, counts, out=filled, where=counts > 0)
+        cutoff = float(np.median(means))
+        return cls(mean, std, mean_image, slope, offset, rest_mean, rest_std, cutoff)
 
     def answers(self, inputs: Floats, facts: MapFacts) -> dict[str, Floats]:
         """Return each baseline's maps of images as `as_maps` gives them.

@@ -70,6 +70,8 @@ class DetailedDecoder(Decoder):
             details.append(stage(details[-1] if details else pixels))
         current = self.features(maps)
         for step, detail in zip(self.finer, reversed(details), strict=True):
-            current = step(torch.cat([resize(current, detail.shape[-2:]), detail], dim=1))
+            current = step(
+                torch.cat([resize(current, (detail.shape[-2], detail.shape[-1])), detail], dim=1)
+            )
         logits: Tensor = self.classify(current)
         return logits

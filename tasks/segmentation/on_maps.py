@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
@@ -138,25 +138,15 @@ def _on_trained(
     return Built(model.to(context.device), loaded.facts(), cost, loaded.digest, loaded)
 
 
-@dataclass(frozen=True)
 class OfMaps:
     """A map encoder as an adaptation sees it: its embedding is the mean of its last map.
 
     So what the maps do not use, such as an EfficientNet's last convolution, takes no part.
     """
 
-    encoder: MapEncoder
-    layers: Sequence[int]
-
-    @property
-    def module(self) -> nn.Module:
-        """Return the backbone's module."""
-        return self.encoder.module
-
-    @property
-    def preprocess(self) -> Preprocess:
-        """Return what prepares its pixels."""
-        return self.encoder.preprocess
+    def __init__(self, encoder: MapEncoder, layers: Sequence[int]) -> None:
+        self.encoder, self.layers = encoder, layers
+        self.module, self.preprocess = encoder.module, encoder.preprocess
 
     def pooled(self, pixels: Tensor) -> Tensor:
         """Return the mean [B, D] of the last map of prepared pixels [B, 3, S, S]."""

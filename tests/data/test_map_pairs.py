@@ -1,6 +1,6 @@
 """Folders of images and maps of numbers: read as they are, or refused in a sentence."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ def write(path: Path, array: Any) -> None:
         np.savez(path, map=array)
     else:
         Image.fromarray(array).save(path)
+
+
+def write_each(paths: Iterable[Path], array: Any) -> None:
+    for path in list(paths):
+        write(path, array)
 
 
 @pytest.fixture
@@ -131,7 +136,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         r"a\.png of train .* holds inf in a valid pixel",
     ),
     "constant": (
-        lambda root: [write(p, 0 * NUMBERS + 1) for p in (root / "train/targets").iterdir()],
+        lambda root: write_each((root / "train/targets").iterdir(), 0 * NUMBERS + 1),
         "every valid pixel of the training maps of 'pairs-s' is 1, so that there is nothing",
     ),
     "beyond the range": (
@@ -148,9 +153,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], str]] = {
         r"b\.png has no .*valid/b\.png",
     ),
     "too large": (
-        lambda root: [
-            write(path, np.zeros((520, 4), np.uint8)) for path in root.rglob("images/*.png")
-        ],
+        lambda root: write_each(root.rglob("images/*.png"), np.zeros((520, 4), np.uint8)),
         r"are 4 x 520 pixels, and those beyond 512",
     ),
     "images of two sizes": (

@@ -75,7 +75,7 @@ def test_the_loss_of_parts_is_that_of_the_batch_over_valid_pixels_and_neighbours
     make: Any,
 ) -> None:
     unit, context = make("linear", loss="huber", gradient=0.5)
-    trial = tasks.get("dense").prepare(unit, context)(0)
+    trial: Any = tasks.get("dense").prepare(unit, context)(0)
     assert isinstance(trial, DenseTrial)
     whole = torch.tensor([3, 1, 4, 5])
     first, second = (
@@ -115,7 +115,7 @@ def test_displacements_are_learnt_and_measured_by_channel(make: Any) -> None:
 
 
 def test_the_loss_of_channels_is_their_mean(make: Any) -> None:
-    trial = tasks.get("dense").prepare(*make("linear", dataset=MOVED))(0)
+    trial: Any = tasks.get("dense").prepare(*make("linear", dataset=MOVED))(0)
     rows = torch.arange(4)
     fitted = trial.cases.fitted
     truth, _ = trial.cases.truth("train", rows.numpy())
@@ -132,7 +132,7 @@ def test_the_loss_of_channels_is_their_mean(make: Any) -> None:
 
 
 def test_a_residual_is_added_to_what_the_image_says_as_it_is(make: Any) -> None:
-    trial = tasks.get("dense").prepare(*make("linear", residual=True))(0)
+    trial: Any = tasks.get("dense").prepare(*make("linear", residual=True))(0)
     rows = np.arange(16)
     (truth, valid), inputs = trial.cases.truth("train", rows), trial.cases.inputs("train", rows)
     rest = (truth - inputs)[valid]
@@ -149,7 +149,7 @@ def test_a_residual_is_added_to_what_the_image_says_as_it_is(make: Any) -> None:
 
 def test_lora_leaves_out_what_the_maps_do_not_use(make: Any) -> None:
     unit, context = make("lora", {"r": 2, "alpha": 4}, epochs=1)
-    trial = tasks.get("dense").prepare(unit, context)(0)
+    trial: Any = tasks.get("dense").prepare(unit, context)(0)
     adapted = {n for n, p in trial.model.named_parameters() if "lora_" in n}
     assert adapted
     assert not any("conv_head" in name for name in adapted)

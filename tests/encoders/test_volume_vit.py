@@ -61,7 +61,7 @@ def test_a_network_on_a_grid_of_three_lengths_is_timms_block_by_block() -> None:
     pixels = torch.randn(2, 3, 6, 16, 24)
     tokens = network(pixels)
     assert tokens.shape == (2, 1 + 3 * 4 * 3, 24)
-    twin = timm.create_model(
+    twin: Any = timm.create_model(
         "vit_tiny_patch16_224", embed_dim=24, depth=2, num_heads=3, num_classes=0, pos_embed="none"
     ).eval()
     own = {n: v for n, v in network.state_dict().items() if not n.startswith("patch_embed")}

@@ -207,14 +207,14 @@ class ClickTrial(MapTrial):
         pixels = self.model.pixels("train", row)
         maps = self.model.maps("train", row, pixels)
         with autocast(self.recipe.precision, self.device):
-            one = counted(self.model, lambda: self._logits(pixels, maps, shown, (side, side)))
+            forward = counted(self.model, lambda: self._logits(pixels, maps, shown, (side, side)))
         boxed = self.options.start == "box"
         rules = 1 + len(self.options.further)
         return Flops(
-            image=trained_flops(0, one * (self.recipe.train_clicks + boxed), False),
-            validation=len(self.val) * (self.validated + boxed) * one,
+            image=trained_flops(0, forward * (self.recipe.train_clicks + boxed), False),
+            validation=len(self.val) * (self.validated + boxed) * forward,
             before=self.built.cost.get("flops", 0),
-            after=len(self.test) * rules * (self.options.clicks + boxed) * one,
+            after=len(self.test) * rules * (self.options.clicks + boxed) * forward,
         )
 
     def cost(self, fitted: Fitted) -> Mapping[str, Any]:

@@ -44,16 +44,16 @@ def test_masks_are_those_of_the_model_with_every_prompt_so_far(kind: str, tmp_pa
     pixels = torch.from_numpy((image / 255 - MEAN) / STD).permute(2, 0, 1)[None].float()
     points, labels = torch.tensor([[[[5.0, 3.0]]]]), torch.tensor([[[1]]])
     with torch.no_grad():
-        one = model(pixel_values=pixels, input_points=points, input_labels=labels)
-        best = one.pred_masks[:, 0, [int(one.iou_scores.argmax())]]
-        two = model(
+        first_answer = model(pixel_values=pixels, input_points=points, input_labels=labels)
+        best = first_answer.pred_masks[:, 0, [int(first_answer.iou_scores.argmax())]]
+        next_logits = model(
             pixel_values=pixels,
             input_points=torch.tensor([[[[5.0, 3.0], [20.0, 9.0]]]]),
             input_labels=torch.tensor([[[1, 0]]]),
             input_masks=best,
             multimask_output=False,
         ).pred_masks[:, 0]
-    for mask, logits in ((first, best), (second, two)):
+    for mask, logits in ((first, best), (second, next_logits)):
         large = torch.nn.functional.interpolate(logits, (side, side), mode="bilinear")[0, 0]
         assert (mask == (large > 0).numpy()).mean() > 0.995  # rounding at a logit of 0
 

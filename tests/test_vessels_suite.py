@@ -24,6 +24,7 @@ def small(tmp_path: Path) -> Path:
     blocks[0]["backbones"] = ["random-vit-nano"]
     blocks[0]["adaptations"] = ["decoder"]
     blocks[0]["recipe"] |= {"input_size": 64, "limit": 16, "epochs": 1}
+    del blocks[1]["adaptations"][1]  # one target of centrelines is enough
     blocks[1]["recipe"] |= {"input_size": 64, "limit": 16, "epochs": 1}
     path = tmp_path / "small.yaml"
     path.write_text(yaml.safe_dump(suite))

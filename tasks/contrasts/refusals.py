@@ -8,7 +8,7 @@ from omnibench.cell import Unit
 from omnibench.registry import did_you_mean
 from omnibench.tasks.segmentation.refusals import size_refusal
 
-from .sets import ALL, MOST_SETS, listed, subsets_of
+from .sets import ALL, LEAVE_ONE_OUT, MOST_SETS, listed, subsets_of
 
 
 def refusals(unit: Unit) -> Iterator[str]:
@@ -18,7 +18,7 @@ def refusals(unit: Unit) -> Iterator[str]:
         yield refusal
         return
     lists = {name: options[name] for name in ("trained", "then")}
-    if options["subsets"] in (ALL, "leave-one-out"):
+    if options["subsets"] in (ALL, LEAVE_ONE_OUT):
         if (count := len(subsets_of(options["subsets"], contrasts))) > MOST_SETS:
             yield (
                 f"options.subsets: all sets of {len(contrasts)} contrasts are {count}, more than "

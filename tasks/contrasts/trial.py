@@ -50,7 +50,7 @@ def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[i
     stages = [listed(unit.options[name]) for name in ("trained", "then")]
     stages = stages if unit.options["then"] else stages[:1]
     studies = Studies.from_dataset(dataset, recipe, stages)
-    _check_tested(unit, studies)
+    check_tested(unit, studies)
     phases = {"features": time.perf_counter() - began}
 
     def trial(repetition: int) -> Trial:
@@ -83,7 +83,7 @@ def build(unit: Unit, studies: Studies, adaptation: Adaptation, context: Context
     return Built(model.to(context.device), loaded.facts(), cost, loaded.digest, loaded)
 
 
-def _check_tested(unit: Unit, studies: Studies) -> None:
+def check_tested(unit: Unit, studies: Studies) -> None:
     """Refuse a set that no test study has.
 
     Raises:

@@ -86,9 +86,9 @@ class ContrastAutoencoder(nn.Module):
         seen = embedded[:, self.encoder.prefix :]
         hidden = self.mask_token.to(seen).expand(len(seen), order.shape[1] - seen.shape[1], -1)
         ordered = _rows(torch.cat([seen, hidden], dim=1), order.argsort(dim=1))
-        told = self.codes[list(contrasts)][:, None] + self.places
+        placed = self.codes[list(contrasts)][:, None] + self.places
         tokens = torch.cat(
-            [embedded[:, : self.encoder.prefix], ordered + told.flatten(0, 1)], dim=1
+            [embedded[:, : self.encoder.prefix], ordered + placed.flatten(0, 1)], dim=1
         )
         for block in self.blocks:
             tokens = block(tokens)

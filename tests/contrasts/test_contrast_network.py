@@ -38,10 +38,10 @@ def test_one_contrast_untrained_is_the_backbone_itself(vit: Any, tokenizer: str)
         patches = own.tokenize(seen, [2])
         torch.testing.assert_close(patches[:, 0], vit.patch_embed(seen[:, 0]))
         maps = own.maps(seen, [2], LAYERS)
-        theirs = vit.forward_intermediates(
+        levels = vit.forward_intermediates(
             seen[:, 0], indices=list(LAYERS), norm=False, intermediates_only=True
         )
-    for actual, expected in zip(maps, theirs, strict=True):
+    for actual, expected in zip(maps, levels, strict=True):
         torch.testing.assert_close(actual, expected)
 
 

@@ -9,13 +9,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from omnibench.cell import Unit
 from omnibench.data import Dataset
 from omnibench.encoders.preprocess import Preprocess
+from omnibench.errors import DataError
 from omnibench.tasks.contrasts.network import ContrastViT
 from omnibench.tasks.contrasts.segmenter import ContrastSegmenter
 from omnibench.tasks.contrasts.sets import listed
 from omnibench.tasks.contrasts.studies import Studies
-from omnibench.tasks.contrasts.trial import ContrastTrial
+from omnibench.tasks.contrasts.trial import ContrastTrial, check_tested
 from omnibench.tasks.segmentation.counts import counts_of
 from omnibench.tasks.segmentation.heads import Head
 from omnibench.tasks.segmentation.on_maps import Built
@@ -106,6 +108,17 @@ def test_a_study_without_a_contrast_of_a_set_is_not_counted(
     held = ["ABC", "AB", "B", "AC", "AB", "C"]
     names = stored["contrast_sets"].tolist()
     assert absent.tolist() == [[not set(n.split("+")) <= set(own) for n in names] for own in held]
+
+
+def test_a_set_that_no_test_study_has_is_refused(studies_dataset: Dataset, unit: Unit) -> None:
+    test = studies_dataset.splits["test"]
+    assert test.view is not None
+    left = test.take(np.flatnonzero(test.view != "B"))
+    splits = {**studies_dataset.splits, "test": left}
+    studies = Studies.from_dataset(replace(studies_dataset, splits=splits), RECIPE, [()])
+    check_tested(replace(unit, options={"subsets": "A, A+C"}), studies)
+    with pytest.raises(DataError, match=r"no test study has A\+B, so that nothing"):
+        check_tested(replace(unit, options={"subsets": "A, A+B"}), studies)
 
 
 def test_studies_are_shown_by_the_sets_of_the_stage_that_they_hold(

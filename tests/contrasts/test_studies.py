@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from omnibench.data import Dataset
+from omnibench.data import Dataset, Masks
 from omnibench.errors import DataError
 from omnibench.tasks.contrasts.recipes import SMALL
 from omnibench.tasks.contrasts.sets import listed
@@ -76,6 +76,9 @@ def test_what_cannot_be_laid_out_is_refused(studies_dataset: Dataset) -> None:
     twice = replace(train, view=np.where(train.view == "C", "B", train.view))
     with pytest.raises(DataError, match="study 0 of train has several images of the contrast 'B'"):
         studies(replace(studies_dataset, splits={**studies_dataset.splits, "train": twice}))
+    masks = train.target("masks", Masks)
+    with pytest.raises(DataError, match="a split has 3 masks for 6 studies"):  # none without images
+        replace(train, by_study={"masks": masks.take(np.arange(3))})
     other = replace(train, view=np.where(train.view == "C", "D", train.view))
     with pytest.raises(DataError, match="of the views A, B, C, D, its card names A, B, C"):
         studies(replace(studies_dataset, splits={**studies_dataset.splits, "train": other}))

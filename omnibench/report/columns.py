@@ -77,6 +77,7 @@ def further_columns(
 ) -> Iterator[tuple[Column, list[Cell]]]:
     """Yield each registered column of a kind of table, with a cell for each of its rows.
 
+    Of costs, those that no row has are left out.
     A column that raises is left out and named in a warning with its file.
 
     Args:
@@ -96,6 +97,8 @@ def further_columns(
         except Exception as error:
             log.warning("%s", failure(f"column '{name}'", column.compute, error))
             continue
+        if table == "costs" and all(value is None for value in values):
+            continue  # of what nothing here has measured
         texts = any(isinstance(value, str) for value in values)
         kind: Literal["text", "number"] = "text" if texts else "number"
         yield Column(column.head, kind, column.falling, column.unit, right=not texts), cells

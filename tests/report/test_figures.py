@@ -160,6 +160,18 @@ def test_the_front_is_what_no_other_beats() -> None:
     assert [name for (name, _), _, _ in front(points, True, True)] == ["a", "b"]
 
 
+def test_latencies_of_several_machines_are_never_drawn_together(study: Made) -> None:
+    made = study()
+    for k, (_, record) in enumerate(made.finished):
+        record["cost"]["latency_ms"] = 1.0 + k
+        record["environment"]["device"] = "cpu: one"
+    for machine, is_drawn in (("cpu: one", True), ("cpu: another", False)):
+        made.finished[0][1]["environment"]["device"] = machine
+        [item] = paretos(made)
+        assert ("latency_ms" in {cost for _, cost, _ in item.data["panels"]}) == is_drawn
+        assert ("are of several machines, and not drawn" in item.caption) != is_drawn
+
+
 def test_no_two_backbones_of_a_study_look_the_same() -> None:
     names = [f"b{k}" for k in range(56)]
     looks = Looks(names)

@@ -1,7 +1,7 @@
 """Quality against cost: which backbones are worth their size."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omnibench.report.figures.drawing import WIDTH, Drawing, Figure, legend, rounded
@@ -21,7 +21,9 @@ DECADE = 10  # a wider range of costs is drawn on a logarithmic axis
 COSTS = {
     "total_parameters": ("parameters (millions)", 1e6, True),
     "images_per_s": ("images per second", 1.0, False),
+    "latency_ms": ("latency of one image (ms)", 1.0, True),
 }
+OF_ONE_MACHINE = ("latency_ms",)  # never drawn beside another machine's
 Label = tuple[str, str]  # backbone, adaptation
 Points = list[tuple[Label, float, float]]  # with cost, quality
 
@@ -29,11 +31,15 @@ Points = list[tuple[Label, float, float]]  # with cost, quality
 def paretos(study: Study) -> Iterator[Drawing]:
     """Yield one figure for each task whose units differ in what they cost."""
     costs = _costs(study)
+    machines = _machines(study)
     for task, results in study.primary.items():
+        shown = results.columns[:MOST_DATASETS]
+        mixed = [dataset for dataset in shown if len(machines.get((task, dataset), ())) > 1]
         points = {
             (dataset, cost): _points(results, dataset, cost, costs)
-            for dataset in results.columns[:MOST_DATASETS]
+            for dataset in shown
             for cost in COSTS
+            if not (cost in OF_ONE_MACHINE and dataset in mixed)
         }
         panels = {
             place: some
@@ -42,7 +48,17 @@ def paretos(study: Study) -> Iterator[Drawing]:
         }
         if panels and not makes_backbones(task):
             undrawn = max(0, len(results.columns) - MOST_DATASETS)
-            yield _pareto(study.looks, results, panels, undrawn)
+            yield _pareto(study.looks, results, panels, undrawn, mixed)
+
+
+def _machines(study: Study) -> Mapping[tuple[str, str], set[str]]:
+    """Return the machines on which the latencies of each task and dataset were measured."""
+    machines: dict[tuple[str, str], set[str]] = {}
+    for state, record in study.finished:
+        if any(cost in record["cost"] for cost in OF_ONE_MACHINE):
+            place = (state.cell.unit.task, state.cell.unit.dataset.id)
+            machines.setdefault(place, set()).add(str(record["environment"].get("device")))
+    return machines
 
 
 def _costs(study: Study) -> Mapping[tuple[str, str, str, str], Mapping[str, Any]]:
@@ -95,6 +111,7 @@ def _pareto(
     results: Results,
     panels: Mapping[tuple[str, str], Points],
     undrawn: int,
+    mixed: Sequence[str] = (),
 ) -> Drawing:
     labels = dict.fromkeys(label for points in panels.values() for label, _, _ in points)
     backbones = list(dict.fromkeys(backbone for backbone, _ in labels))
@@ -153,6 +170,8 @@ def _pareto(
     left = f" {undrawn} further datasets are not drawn." if undrawn else ""
     further = len({row.adaptation for row in results.rows}) - len(_some_adaptations(results))
     left += f" {further} further adaptations are not drawn." if further else ""
+    if mixed:
+        left += f" Latencies on {', '.join(mixed)} are of several machines, and not drawn."
     winning = "; ".join(f"{dataset}: {', '.join(best)}" for dataset, best in winners.items())
     return Drawing(
         stem=f"cost-{results.task}",
@@ -160,8 +179,8 @@ def _pareto(
         alt=f"{results.metric} against {' and '.join(COSTS[c][0] for c in costs)}. Not beaten in "
         f"both {results.metric} and {COSTS[costs[0]][0]}: {winning}.",
         caption="Mean over repetitions. Colours with markers are backbones, fillings adaptations; "
-        "the grey line joins what no other beats in both cost and quality. Images per second as "
-        "measured, on the machine named under Environment." + left,
+        "the grey line joins what no other beats in both cost and quality. Images per second "
+        "and latencies as measured, on the machine named under Environment." + left,
         size=(
             max(WIDTH, 2.4 * len(datasets)),
             2.3 * len(costs) + 0.06 * (len(backbones) + len(adaptations)),

@@ -88,7 +88,7 @@ def _low_rank(unit: "Unit") -> float:
     """Return about how many parameters LoRA has: 16 D r a block of a ViT, a tenth of a CNN's."""
     card = unit.backbone
     if card.depth and card.width:
-        return 16.0 * card.depth * card.width * unit.options["r"]
+        return 16.0 * card.depth * card.width * float(unit.options["r"])
     return _parameters(unit) / 10
 
 

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from omnibench.tasks.contrasts.network import ContrastViT
 from omnibench.tasks.segmentation.hybrid import positions
 
-from .amae_options import AmaeOptions, visible_patches
-from .masked_loss import masked_errors, normalised, patch_values
+from .amae_options import AmaeOptions
+from .mae_options import visible_patches
+from .patches import normalised, patchify, reconstruction_losses, rows_at
 
 STD = 0.02
 MLP_RATIO = 4
@@ -67,14 +68,17 @@ class ContrastAutoencoder(nn.Module):
         tokens = self._encoded(images, contrasts, order[:, :visible])
         predictions = self._decoded(tokens, contrasts, order)
         masked = torch.ones_like(noise, dtype=torch.bool).scatter(1, order[:, :visible], False)
-        targets = normalised(patch_values(images[:, :, 0], self.patch)).flatten(1, 2)
+        grey = images[:, :, :1].flatten(0, 1)
+        patches = normalised(patchify(grey, (self.patch, self.patch)))
+        targets = patches.unflatten(0, images.shape[:2]).flatten(1, 2)
         seen = tokens[:, self.encoder.prefix :]
-        return masked_errors(predictions, targets, masked), seen.float().mean(dim=1)
+        losses = reconstruction_losses(predictions, targets, masked)
+        return losses, seen.float().mean(dim=1)
 
     def _encoded(self, images: Tensor, contrasts: Sequence[int], seen: Tensor) -> Tensor:
         """Return the tokens of the patches at `seen` [B, M] after the final norm, prefix first."""
         prefix, patches = self.encoder.tokens(images, contrasts)
-        tokens = torch.cat([prefix, _rows(patches.flatten(1, 2), seen)], dim=1)
+        tokens = torch.cat([prefix, rows_at(patches.flatten(1, 2), seen)], dim=1)
         for block in self.encoder.vit.blocks:
             tokens = block(tokens)
         normed: Tensor = self.encoder.vit.norm(tokens)
@@ -85,7 +89,7 @@ class ContrastAutoencoder(nn.Module):
         embedded = self.embed(tokens)
         seen = embedded[:, self.encoder.prefix :]
         hidden = self.mask_token.to(seen).expand(len(seen), order.shape[1] - seen.shape[1], -1)
-        ordered = _rows(torch.cat([seen, hidden], dim=1), order.argsort(dim=1))
+        ordered = rows_at(torch.cat([seen, hidden], dim=1), order.argsort(dim=1))
         placed = self.codes[list(contrasts)][:, None] + self.places
         tokens = torch.cat(
             [embedded[:, : self.encoder.prefix], ordered + placed.flatten(0, 1)], dim=1
@@ -94,8 +98,3 @@ class ContrastAutoencoder(nn.Module):
             tokens = block(tokens)
         predictions: Tensor = self.restore(self.norm(tokens[:, self.encoder.prefix :]))
         return predictions
-
-
-def _rows(tokens: Tensor, places: Tensor) -> Tensor:
-    """Return tokens [B, M, D] at places [B, M] of [B, N, D]."""
-    return tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[-1]))

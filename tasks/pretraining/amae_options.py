@@ -58,8 +58,3 @@ SMALL_AMAE = AmaeRecipe(
     warmup_epochs=2,
     selection="last",
 )
-
-
-def visible_patches(patches: int, mask: float) -> int:
-    """Return how many of a study's patches the encoder sees."""
-    return max(1, int(patches * (1 - mask)))

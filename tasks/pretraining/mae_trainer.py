@@ -15,8 +15,8 @@ from .held import HeldImages
 from .knn import OnlineKnn
 from .mae_recipes import MaskedRecipe
 from .mae_validation import Validation
-from .masked_autoencoder import MaskedAutoencoder, reconstruction_losses
-from .patches import draw_noise
+from .masked_autoencoder import MaskedAutoencoder
+from .patches import draw_noise, reconstruction_losses
 from .trainer import Trainer
 from .watch import Watch, spread_facts
 

@@ -10,8 +10,8 @@ from torch import Tensor
 from omnibench.training.precision import autocast
 from omnibench.training.random import stream
 
-from .masked_autoencoder import MaskedAutoencoder, reconstruction_losses
-from .patches import draw_noise, patchify, statistics
+from .masked_autoencoder import MaskedAutoencoder
+from .patches import draw_noise, patchify, reconstruction_losses, statistics
 
 MOST = 500  # images: enough to see a course
 

@@ -12,10 +12,11 @@ from torch.nn import functional
 from omnibench.encoders.positions import sine_cosine
 
 from .mae_options import MaeOptions, visible_patches
-from .patches import normalised, patchify
+from .patches import normalised, patchify, rows_at
 
 MLP_RATIO = 4
 NORM_EPSILON = 1e-6
+NORM: Any = functools.partial(nn.LayerNorm, eps=NORM_EPSILON)
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class MaskedAutoencoder(nn.Module):
         grid: the number of patches on each axis.
     """
 
+    decoder_places: Tensor
+
     def __init__(self, vit: Any, grid: tuple[int, ...], options: MaeOptions) -> None:
         super().__init__()
         self.vit, self.grid, self.options = vit, grid, options
@@ -60,7 +63,7 @@ class MaskedAutoencoder(nn.Module):
                 options.decoder_heads,
                 MLP_RATIO,
                 qkv_bias=True,
-                norm_layer=functools.partial(nn.LayerNorm, eps=NORM_EPSILON),
+                norm_layer=NORM,
             )
             for _ in range(options.decoder_depth)
         )
@@ -118,12 +121,12 @@ class MaskedAutoencoder(nn.Module):
         """Return the tokens after the final norm, prefix first, of some patches of each image."""
         vit, proj = self.vit, self.vit.patch_embed.proj
         kernel = proj.weight.movedim(1, -1).flatten(1)
-        embedded = functional.linear(_rows(patches, seen), kernel, proj.bias)
+        embedded = functional.linear(rows_at(patches, seen), kernel, proj.bias)
         # Of blank patches: prefix tokens and positions, as the architecture adds them.
         blank = vit._pos_embed(embedded.new_zeros(1, *self.grid, embedded.shape[-1]))
         places = blank[:, self.prefix :].expand(len(patches), -1, -1)
         prefix = blank[:, : self.prefix].expand(len(patches), -1, -1)
-        tokens = vit.norm_pre(torch.cat([prefix, embedded + _rows(places, seen)], dim=1))
+        tokens = vit.norm_pre(torch.cat([prefix, embedded + rows_at(places, seen)], dim=1))
         for block in vit.blocks:
             tokens = block(tokens)
         normed: Tensor = vit.norm(tokens)
@@ -136,24 +139,9 @@ class MaskedAutoencoder(nn.Module):
         hidden = order.shape[1] - patches.shape[1]
         mask = self.mask_token.to(embedded.dtype).expand(len(tokens), hidden, -1)
         shuffled = torch.cat([patches, mask], dim=1)
-        ordered = _rows(shuffled, order.argsort(dim=1)) + self.decoder_places
+        ordered = rows_at(shuffled, order.argsort(dim=1)) + self.decoder_places
         tokens = torch.cat([embedded[:, : self.prefix], ordered], dim=1)
         for block in self.decoder_blocks:
             tokens = block(tokens)
         predictions: Tensor = self.decoder_head(self.decoder_norm(tokens[:, self.prefix :]))
         return predictions.sigmoid() if self.options.head == "sigmoid" else predictions
-
-
-def reconstruction_losses(predictions: Tensor, target: Tensor, masked: Tensor) -> Tensor:
-    """Return each image's squared error, a mean over a patch and over its masked patches, [B].
-
-    Args:
-        predictions, target: [B, N, V]; masked: bool [B, N].
-    """
-    errors = ((predictions.float() - target.float()) ** 2).mean(dim=-1)
-    return (errors * masked).sum(dim=1) / masked.sum(dim=1)
-
-
-def _rows(tokens: Tensor, places: Tensor) -> Tensor:
-    """Return tokens [B, K, D] at places [B, K] of [B, N, D]."""
-    return tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[-1]))

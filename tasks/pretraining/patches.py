@@ -52,3 +52,18 @@ def statistics(patches: Tensor) -> tuple[Tensor, Tensor]:
 def draw_noise(count: int, patches: int, generator: torch.Generator) -> Tensor:
     """Draw the uniform numbers by whose order patches are masked, [count, patches] on the CPU."""
     return torch.rand(count, patches, generator=generator)
+
+
+def reconstruction_losses(predictions: Tensor, target: Tensor, masked: Tensor) -> Tensor:
+    """Return each image's squared error, a mean over a patch and over its masked patches, [B].
+
+    Args:
+        predictions, target: [B, N, V]; masked: bool [B, N], at least one of each image.
+    """
+    errors = ((predictions.float() - target.float()) ** 2).mean(dim=-1)
+    return (errors * masked).sum(dim=1) / masked.sum(dim=1)
+
+
+def rows_at(tokens: Tensor, places: Tensor) -> Tensor:
+    """Return tokens [B, K, D] at places [B, K] of [B, N, D]."""
+    return tokens.gather(1, places[..., None].expand(-1, -1, tokens.shape[-1]))

@@ -85,8 +85,11 @@ def of_amae(unit: Unit) -> Iterator[str]:
         yield refusal
     if refusal := backbone_refusal(unit.backbone):
         yield refusal
-    if unit.backbone.patch == unit.recipe["input_size"]:
+    patch, size = unit.backbone.patch, unit.recipe["input_size"]
+    if patch == size:
         yield "recipe.input_size is the side of one patch, of which none can be hidden; raise it"
+    elif patch and size % patch == 0:  # the fewest that there are, those of one contrast
+        yield from filter(None, [mask_refusal(unit.options["mask"], (size // patch) ** 2)])
 
 
 def _of_images(card: BackboneCard) -> Iterator[str]:

@@ -39,7 +39,7 @@ def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
     dataset = unit_dataset(unit, context)
     voxels = {name: voxels_of(dataset, name) for name in dataset.splits}
     began = time.perf_counter()
-    labels = {name: voxels[name].parameters for name in TRAINED}
+    labels: dict[str, Floats] = {name: voxels[name].parameters for name in TRAINED}
     if NetworkOptions.model_validate(unit.options).trained_on == "fitted":
         labels = {name: fitted_labels(unit, context, name, voxels[name]) for name in TRAINED}
     phases = {"labels": time.perf_counter() - began}
@@ -132,7 +132,7 @@ def judged(
     began = time.perf_counter()
     estimates = estimate(flat)
     seconds = time.perf_counter() - began
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "test_case": np.arange(len(test)),
         "test_truth": test.parameters,
         "test_estimates": estimates.reshape(len(test), draws, -1).astype(np.float32),

@@ -13,7 +13,7 @@ from omnibench.cell import Unit
 from omnibench.tasks.pretraining import PretrainingTask
 from omnibench.tasks.pretraining.amae import ContrastAutoencoder
 from omnibench.tasks.pretraining.amae_options import SMALL_AMAE, AmaeOptions
-from omnibench.tasks.pretraining.masked_loss import masked_errors, normalised, patch_values
+from omnibench.tasks.pretraining.patches import normalised, reconstruction_losses
 
 SIZE, GRID = 64, 16  # patches of 16 px
 OPTIONS = AmaeOptions(decoder_width=16, decoder_depth=1, decoder_heads=2)
@@ -35,14 +35,6 @@ def pixels(contrasts: int) -> Tensor:
 
 def drawn(contrasts: int) -> Tensor:
     return torch.rand(2, contrasts * GRID, generator=torch.Generator().manual_seed(2))
-
-
-def test_patches_are_cut_row_by_row() -> None:
-    image = torch.arange(64.0).view(1, 8, 8)
-    patches = patch_values(image, 4)
-    assert patches.shape == (1, 4, 16)
-    torch.testing.assert_close(patches[0, 1].view(4, 4), image[0, :4, 4:])
-    torch.testing.assert_close(patches[0, 2].view(4, 4), image[0, 4:, :4])
 
 
 def test_the_loss_is_the_mean_error_of_hidden_patches(model: ContrastAutoencoder) -> None:
@@ -83,9 +75,9 @@ def test_only_hidden_patches_are_judged_and_only_visible_ones_seen(
     assert not torch.allclose(losses, others)
     predictions, targets = torch.randn(2, 2, 6, 4)
     masked = torch.tensor([[True, False, True, False, True, True]] * 2)
-    whole = masked_errors(predictions, targets, masked)
+    whole = reconstruction_losses(predictions, targets, masked)
     predictions[:, 1] += 7
-    assert torch.equal(whole, masked_errors(predictions, targets, masked))
+    assert torch.equal(whole, reconstruction_losses(predictions, targets, masked))
 
 
 def test_which_contrast_a_patch_is_of_matters(model: ContrastAutoencoder) -> None:

@@ -7,17 +7,15 @@ from typing import Any
 import pytest
 import timm
 import torch
-from monai.networks.nets import MaskedAutoEncoderViT
+from monai.networks.nets.masked_autoencoder_vit import MaskedAutoEncoderViT
 from torch import Tensor, nn
 from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
 from omnibench.encoders.positions import sine_cosine
 from omnibench.encoders.volume_vit import VolumeViT
 from omnibench.tasks.pretraining.mae_options import Mae3dOptions, MaeOptions
-from omnibench.tasks.pretraining.masked_autoencoder import (
-    MaskedAutoencoder,
-    reconstruction_losses,
-)
+from omnibench.tasks.pretraining.masked_autoencoder import MaskedAutoencoder
+from omnibench.tasks.pretraining.patches import reconstruction_losses
 
 WIDTH, DEPTH, HEADS, PATCH, SIDE = 24, 2, 3, 8, 32
 DECODER: Mapping[str, Any] = {"decoder_width": 36, "decoder_depth": 1, "decoder_heads": 4}
@@ -28,7 +26,7 @@ def noise(*shape: int, seed: int = 0) -> Tensor:
 
 
 def image_vit() -> Any:
-    vit = timm.create_model(
+    vit: Any = timm.create_model(
         "vit_tiny_patch16_224",
         img_size=SIDE,
         patch_size=PATCH,
@@ -154,7 +152,8 @@ class Rearrange(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         if self.heads:
-            return tokens.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            split: Tensor = tokens.unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+            return split
         return tokens.transpose(1, 2).flatten(2)
 
 
@@ -190,9 +189,9 @@ def test_a_volume_is_masked_and_restored_as_monai_does(monkeypatch: pytest.Monke
     missing, unexpected = twin.load_state_dict(renamed, strict=False)
     assert unexpected == []
     assert all("norm_cross_attn" in name for name in missing)  # of an attention that it lacks
-    for part in twin.modules():
-        if isinstance(part, nn.LayerNorm):
-            part.eps = 1e-6
+    for layer in twin.modules():
+        if isinstance(layer, nn.LayerNorm):
+            layer.eps = 1e-6
     order = noise(2, 24)
     monkeypatch.setattr(torch, "multinomial", lambda _, count, **__: order.argsort(1)[:, :count])
     pixels = torch.randn(2, 3, *sides)

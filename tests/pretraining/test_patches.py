@@ -34,7 +34,7 @@ def test_patches_lie_row_by_row_with_channels_innermost(name: str) -> None:
     actual = patchify(images, patch)
     for number, place in enumerate(itertools.product(*map(range, grid))):
         box = [slice(k * side, (k + 1) * side) for k, side in zip(place, patch, strict=True)]
-        expected = np.moveaxis(images[(1, slice(None), *box)].numpy(), 0, -1).reshape(-1)
+        expected = np.moveaxis(images.numpy()[(1, slice(None), *box)], 0, -1).reshape(-1)
         assert np.array_equal(actual[1, number].numpy(), expected)
 
 

@@ -3,17 +3,15 @@
 S(b) = S0 (f exp(-b (Ds + Df)) + (1 - f) exp(-b Ds)); b in s/mm2, Ds and Df in 1e-3 mm2/s.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
 from omnibench.data.ivim.protocol import PARAMETERS
 
-Floats = NDArray[np.floating[Any]]
+Floats = NDArray[np.float64]
 
 # Of S0, f, Ds and Df: where voxels are drawn, and what errors are measured in.
-RANGES = np.array([(0.8, 1.2), (0.1, 0.5), (0.4, 3.0), (10.0, 150.0)])
+RANGES: NDArray[np.float64] = np.array([(0.8, 1.2), (0.1, 0.5), (0.4, 3.0), (10.0, 150.0)])
 SCALES = np.array([1.0, 0.3, 1.7, 80.0])
 assert len(RANGES) == len(SCALES) == len(PARAMETERS)
 

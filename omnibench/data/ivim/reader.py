@@ -36,7 +36,8 @@ def draw(card: DatasetCard, protocol: Protocol) -> Dataset:
         if name == "test":
             parameters, draws = grid(), DRAWS
         else:
-            parameters = random.uniform(*RANGES.T, (card.splits[name], len(RANGES)))
+            low, high = RANGES.T
+            parameters = random.uniform(low, high, (card.splits[name], len(RANGES)))
             draws = 1
         signals = measured(parameters, draws, protocol, random)
         voxels = Voxels(signals.astype(np.float32), parameters, protocol)

@@ -50,8 +50,8 @@ def card_of(path: Path) -> DatasetCard:
     """
     pairs, declared = pairs_of(path), read_declaration(path)
     table_columns(path, declared.columns, pairs.images)  # refused before a run
-    task, metric = ("segmentation", "dice") if pairs.part == MASKS else ("dense", "mae")
-    if pairs.part == TARGETS:
+    has_maps = pairs.part == TARGETS
+    if has_maps:
         declared_maps(path, declared)
     elif declared.maps is not None:
         raise DataError(
@@ -61,9 +61,9 @@ def card_of(path: Path) -> DatasetCard:
     return local_card(
         "pairs",
         path,
-        tasks=(task,),
+        tasks=("dense",) if has_maps else ("segmentation",),
         splits={split: len(files) for split, files in pairs.images.items()},
-        primary={task: metric},
+        primary={"dense": "mae"} if has_maps else {"segmentation": "dice"},
         pixel_spacing=declared.pixel_spacing,
         maps=declared.maps,
     )

@@ -22,7 +22,7 @@ class Networks(nn.Module):
     Each has matrices of its own, so that it becomes what it becomes alone, up to rounding.
 
     Source:
-        Epstein, Bray, Hall-Craggs & Zhang 2022, Choice of training label matters (MELBA 2022:001).
+        Epstein, Bray, Hall-Craggs & Zhang 2024, Choice of training label matters (MELBA 2024:002).
     """
 
     scales: Tensor

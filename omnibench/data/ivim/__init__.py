@@ -1,7 +1,7 @@
 """`ivim`: generated signals of diffusion MRI with incoherent motion of blood, two noise levels.
 
-b-values and ranges of parameters are those of Epstein et al. 2022, Choice of training label matters
-(MELBA 2022:001). Training and validation voxels are drawn evenly over the ranges; the test holds a
+b-values and ranges of parameters are those of Epstein et al. 2024, Choice of training label matters
+(MELBA 2024:002). Training and validation voxels are drawn evenly over the ranges; the test holds a
 grid of true parameters, of each many draws of the noise.
 """
 
@@ -36,7 +36,7 @@ def ivim_card(name: str, reader: str, protocol: Protocol, version: int = VERSION
         splits=SPLITS,
         primary={"qmri": "error"},
         licence="Apache-2.0",
-        citation="Epstein, Bray, Hall-Craggs & Zhang 2022, Choice of training label matters",
+        citation="doi:10.59275/j.melba.2024-geb5",
         version=version,
         note=f"Generated signals of two compartments at b = {b_values} s/mm\N{SUPERSCRIPT TWO} "
         f"with Rician noise, SNR {protocol.snr:g} where b is 0 and S0 is 1: its scores say nothing "

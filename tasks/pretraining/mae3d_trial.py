@@ -69,7 +69,8 @@ class Mae3dTrial(MaskedTrial):
 
     def normalise(self, shown: Tensor) -> Tensor:
         slices = self.preprocess.normalise(shown[:, 0].flatten(0, 1)[:, None])
-        return slices.unflatten(0, shown[:, 0].shape[:2]).transpose(1, 2)
+        pixels: Tensor = slices.unflatten(0, shown[:, 0].shape[:2]).transpose(1, 2)
+        return pixels
 
     def knn(self) -> OnlineKnn | None:
         reference, context = self.unit.options["knn"], self.context

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from itertools import product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,7 +62,7 @@ LOSSES: Mapping[Likelihood, Callable[[Floats, Floats], Slopes]] = {
 }
 
 
-def fit(signals: Floats, protocol: Protocol, likelihood: Likelihood) -> Fit:
+def fit(signals: NDArray[np.floating[Any]], protocol: Protocol, likelihood: Likelihood) -> Fit:
     """Return the parameters of maximum likelihood of signals [N, B], sigma being known.
 
     Each voxel starts at the best of STARTS by least squares. A parameter at a bound is held there

@@ -131,6 +131,7 @@ def test_three_implementations_agree_on_images_of_any_size(name: str) -> None:
         bound = CLOSE * float(np.abs(expected).max())
         assert bound > 0
         for run in (runtime.run, evaluator.run):
+            outputs: Any
             [outputs] = run([OUTPUTS], {IMAGES: images})
             np.testing.assert_allclose(outputs, expected, rtol=0, atol=bound)
 
@@ -138,7 +139,7 @@ def test_three_implementations_agree_on_images_of_any_size(name: str) -> None:
 def test_a_missing_normalisation_fails_parity() -> None:
     network, plain = exported("cnn")
     images = images_of((8, 40, 40, 1))
-    truth = {
+    truth: dict[str, Any] = {
         "test_torch_logits": by_torch(network, images),
         "test_labels": np.arange(8) % 3,
         "parity_bound": np.array([CLOSE]),
@@ -173,7 +174,7 @@ def test_weights_of_matrix_products_become_int8_and_little_else_changes() -> Non
 def test_resizing_in_the_graph_is_that_of_pillow(side: tuple[int, int]) -> None:
     from onnx import TensorProto, helper
 
-    shape = ["batch", 3, SIZE, SIZE]
+    shape: Any = ["batch", 3, SIZE, SIZE]
     graph = helper.make_graph(
         [helper.make_node("Identity", [PIXELS], [OUTPUTS])],
         "identity",

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from timm.optim import param_groups_weight_decay
+from timm.optim._param_groups import param_groups_weight_decay
 
 from omnibench.tasks.pretraining.mae_recipes import MAE, SMALL_MAE_3D, TANGERINE, MaskedRecipe
 from omnibench.tasks.pretraining.mae_trainer import MaeCourse

@@ -1,6 +1,7 @@
 """Patches of images and volumes: their order, the way back, and what is restored of them."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -34,7 +35,8 @@ def test_patches_lie_row_by_row_with_channels_innermost(name: str) -> None:
     actual = patchify(images, patch)
     for number, place in enumerate(itertools.product(*map(range, grid))):
         box = [slice(k * side, (k + 1) * side) for k, side in zip(place, patch, strict=True)]
-        expected = np.moveaxis(images.numpy()[(1, slice(None), *box)], 0, -1).reshape(-1)
+        values: Any = images.numpy()
+        expected = np.moveaxis(values[(1, slice(None), *box)], 0, -1).reshape(-1)
         assert np.array_equal(actual[1, number].numpy(), expected)
 
 

@@ -89,7 +89,7 @@ def test_layer_scales_of_the_start_stay_and_absent_ones_are_the_recipes(
     module = timm.create_model("test_vit", num_classes=0, img_size=48, init_values=own)
     monkeypatch.setitem(ORIGINS, "random", lambda *_: Origin(module))
     card = BackboneCard(id="start", source="random:test_vit")
-    size = FAST["input_size"]
+    size: Any = FAST["input_size"]
     vit, arguments = start_of(card, size, asked, context.data, context.results)
     assert torch.equal(vit.blocks[0].ls1.gamma, torch.full((64,), first))
     again = timm.create_model("test_vit", **arguments)

@@ -95,7 +95,7 @@ def test_a_kept_network_gives_what_the_cell_predicted(
         out, digest = tmp_path / name, json.loads(path.read_text())["digest"]
         status, _, err = bench("export", digest[:8], out, *plugin)
         assert status == 0, err
-        model = timm.create_model(f"local-dir:{out}", pretrained=True).eval()
+        model: Any = timm.create_model(f"local-dir:{out}", pretrained=True).eval()
         mean, std = model.pretrained_cfg["mean"], model.pretrained_cfg["std"]
         prepare = Preprocess(32, tuple(mean), tuple(std), torch.device("cpu"), torch.float32)
         with torch.inference_mode():

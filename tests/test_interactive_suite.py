@@ -1,16 +1,24 @@
-"""The suite `interactive`, run as it ships: every backbone has its clicks, under two simulators."""
+"""The suite `interactive`: every backbone has its clicks, under two simulators.
+
+What needs no training runs as it ships; the block of what is trained runs cut small.
+"""
 
 import json
 from pathlib import Path
 
+import numpy as np
+import yaml
+
+from omnibench.record_files import read_predictions
+from omnibench.suite import shipped
 from tests.conftest import Bench
 
 
 def test_it_runs_and_rescoring_changes_nothing(bench: Bench, tmp_path: Path) -> None:
-    status, _, err = bench("run", "interactive")
+    status, _, err = bench("run", "interactive", "--adaptations", "clicks-knn*")
     assert status == 0, err
     records = [json.loads(p.read_text()) for p in tmp_path.glob("results/records/**/rep-*.json")]
-    assert len(records) == 3 * 2 * (1 + 1 + 3)
+    assert len(records) == 3 * 2 * (1 + 1 + 3) + 2
     for record in records:
         values, options = record["metrics"], record["spec"]["options"]
         assert values["interactive/iou-20"] > values["interactive/iou-1"]
@@ -37,3 +45,20 @@ def test_it_runs_and_rescoring_changes_nothing(bench: Bench, tmp_path: Path) -> 
     }
     assert len(rows) == 3
     assert {float(row[5].split()[0].replace("\N{MINUS SIGN}", "-")) for row in rows} == expected
+
+
+def test_what_is_trained_stands_beside_what_is_not(bench: Bench, tmp_path: Path) -> None:
+    suite = yaml.safe_load(shipped()["interactive"].read_text())
+    block = suite["matrix"][-1]
+    assert block["adaptations"] == ["clicks-knn", "clicks"]
+    block |= {"recipe": {"input_size": 64, "limit": 8, "epochs": 1}}
+    cut = {**suite, "backbones": block.pop("backbones")[:1], "repetitions": 1, "matrix": [block]}
+    (tmp_path / "cut.yaml").write_text(yaml.safe_dump(cut | {"report": {}}))
+    status, _, err = bench("run", str(tmp_path / "cut.yaml"))
+    assert status == 0, err
+    paths = sorted(tmp_path.glob("results/records/**/rep-*.json"))
+    records = {(r := json.loads(path.read_text()))["spec"]["adaptation"]: r for path in paths}
+    assert records.keys() == {"clicks", "clicks-knn"}
+    assert records["clicks"]["metrics"].keys() == records["clicks-knn"]["metrics"].keys()
+    cases, others = (read_predictions(path)["test_case"] for path in paths)
+    assert np.array_equal(cases, others)

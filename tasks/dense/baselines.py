@@ -105,7 +105,7 @@ def _line(sums: Floats, facts: MapFacts) -> tuple[float, ...]:
         float(y_mean),
         float(std) or 1.0,
         float(slope),
-        float(y_mean - slope * sums[1] / sums[0]),
+        float(y_mean - slope * (sums[1] / sums[0])),
         float(rest),
         float(rest_std) or 1.0,
     )

@@ -105,13 +105,14 @@ def at_depth(volumes: Tensor, slices: int) -> Tensor:
     if depth == slices:
         return volumes
     rows = functional.interpolate(
-        volumes.reshape(batch, channels, depth, height * width),
+        # CPUs resample no half precision.
+        volumes.reshape(batch, channels, depth, height * width).float(),
         size=(slices, height * width),
         mode="bilinear",
         antialias=True,
         align_corners=False,
     )
-    return rows.reshape(batch, channels, slices, height, width)
+    return rows.reshape(batch, channels, slices, height, width).to(volumes.dtype)
 
 
 def inflated(kernel: Tensor, depth: int) -> Tensor:

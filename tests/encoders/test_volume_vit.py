@@ -79,6 +79,9 @@ def test_slices_are_averaged_where_there_are_more() -> None:
     middle = halved[0, 0, 1:3, 0, 0]
     assert torch.allclose(middle, torch.tensor([2.5, 4.5]), atol=1e-5)
     assert at_depth(volumes, 8) is volumes
+    rough = at_depth(volumes.bfloat16(), 4)
+    assert rough.dtype == torch.bfloat16
+    assert torch.equal(rough, halved.bfloat16())
 
 
 def test_the_random_control_embeds_volumes_of_any_number_of_slices(tmp_path: Path) -> None:

@@ -371,6 +371,10 @@ def test_weights_that_nothing_can_read_are_exit_2(
     assert status == 2
     assert "nothing could start" in err
     assert "bad.pth cannot be read as weights" in err
+    status, _, err = bench("run", suite, "--adaptations", "knn")
+    assert status == 2
+    assert "bad.pth cannot be read as weights" in err
+    assert err.rstrip().endswith("give --retry-failed")
 
 
 def test_weights_that_were_replaced_are_not_answered_from_the_cache(

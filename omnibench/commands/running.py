@@ -94,7 +94,11 @@ class Run:
         """
         states = progress(self.units, self.session.store)
         if not any(state.state == "done" for state in states) and _refused(states):
-            raise RequestError(f"nothing could start: {'; '.join(dict.fromkeys(failures))}")
+            records = [state.record for state in states if state.record is not None]
+            earlier = [str(record["error"]["message"]) for record in records if record["error"]]
+            again = "" if failures else "; correct that and give --retry-failed"
+            reasons = "; ".join(dict.fromkeys(failures or earlier))
+            raise RequestError(f"nothing could start: {reasons}{again}")
         return states
 
 

@@ -99,6 +99,7 @@ class PretrainingTask(Task):
             recipes={"small": SMALL_AMAE},
             options=AmaeOptions,
             through_backbone=True,
+            pool="mean",
             live_kind="tokens",
             prepare="omnibench.tasks.pretraining.amae_trial:prepare",
             refuses=of_amae,

@@ -66,9 +66,9 @@ if TYPE_CHECKING:
     )
     from omnibench.training.flops import Flops
     from omnibench.training.job import Batch
-    from omnibench.training.kept import Network
     from omnibench.training.loop import Fitted
     from omnibench.training.plan import TrainingRecipe
+    from omnibench.training.trained_network import Network
     from omnibench.training.trial import Trial
 
 __version__ = "0.2.0"
@@ -104,7 +104,7 @@ _NAMES = {
     "omnibench.samples": "CaseAnswers",
     "omnibench.training.flops": "Flops",
     "omnibench.training.job": "Batch",
-    "omnibench.training.kept": "Network",
+    "omnibench.training.trained_network": "Network",
     "omnibench.training.loop": "Fitted",
     "omnibench.training.plan": "TrainingRecipe",
     "omnibench.training.trial": "Trial",

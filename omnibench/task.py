@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from omnibench.context import Context
     from omnibench.encoders.build import LoadedTrainable
     from omnibench.findings import Finding
-    from omnibench.training.kept import Network
+    from omnibench.training.trained_network import Network
     from omnibench.training.trial import Trial
 
 Predictions = Mapping[str, NDArray[Any]]

@@ -55,7 +55,7 @@ def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     )
 
 
-def find_kept_record(results: Path, digest: str) -> dict[str, Any] | None:
+def find_record_with_weights(results: Path, digest: str) -> dict[str, Any] | None:
     """Return the record whose digest starts with `digest` and that kept what it trained.
 
     Its `path` is added; the weights lie beside it as `WEIGHTS`.

@@ -66,8 +66,8 @@ class _Branch(nn.Module):
                 "set it to 0"
             )
         draws = torch.rand(len(batch.whole), generator=self.paths.generator)[batch.places]
-        kept = (draws >= self.probability) / (1 - self.probability)
-        return x * kept.to(x).view(-1, *[1] * (x.ndim - 1))
+        scales = (draws >= self.probability) / (1 - self.probability)
+        return x * scales.to(x).view(-1, *[1] * (x.ndim - 1))
 
 
 _NO_BATCH = Batch(0, *[torch.zeros(0, dtype=torch.int64)] * 3)

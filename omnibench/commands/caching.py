@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from omnibench import catalogue
-from omnibench.commands.kept import kept_files
+from omnibench.commands.stored_weights import weight_sizes
 from omnibench.data import sources as data_sources
 from omnibench.errors import OmnibenchError, RequestError
 from omnibench.features import entries
@@ -29,7 +29,7 @@ def list_cache(names: tuple[str, ...], places: Places, as_json: bool) -> None:
     if as_json:
         echo_json([_as_dict(row, known) for row in rows])
         return
-    if weights := kept_files(session.results):
+    if weights := weight_sizes(session.results):
         echo(
             f"weights of {len(weights)} cell{'s' * (len(weights) > 1)} are kept beside their "
             f"records in {session.results}: {size(sum(weights))}"

@@ -8,7 +8,7 @@ from omnibench.exporters import exporters
 from omnibench.record_files import WEIGHTS, checked_file
 from omnibench.session import Places, Session
 from omnibench.terminal import echo
-from omnibench.weights_record import find_kept_record, find_weights_record
+from omnibench.weights_record import find_record_with_weights, find_weights_record
 
 HEX = frozenset("0123456789abcdef")
 
@@ -32,7 +32,7 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
             f"'{digest}' is no digest; give 8 to 64 hex digits, as in pretrain-1234abcd of "
             "`bench.py list backbones`"
         )
-    record, ending = find_kept_record(session.results, digest), WEIGHTS
+    record, ending = find_record_with_weights(session.results, digest), WEIGHTS
     if record is None:
         record, ending = find_weights_record(session.results, digest), "safetensors"
     if "leaves" in record["spec"]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from omnibench.cell import Unit
-from omnibench.commands.kept import weights_remark
 from omnibench.commands.label_remarks import label_remarks
 from omnibench.commands.plan_screen import lines
+from omnibench.commands.stored_weights import weights_remark
 from omnibench.engines.slurm_jobs import queued
 from omnibench.estimate import estimate
 from omnibench.leases import Leases

@@ -13,10 +13,10 @@ from pathlib import Path
 from omnibench import weights
 from omnibench.cell import Unit
 from omnibench.commands.board import Board
-from omnibench.commands.kept import weights_remark
 from omnibench.commands.logs import logged
 from omnibench.commands.options import RunOptions
 from omnibench.commands.progress import Display, display
+from omnibench.commands.stored_weights import weights_remark
 from omnibench.context import Context
 from omnibench.device import checked_device
 from omnibench.engines import engines, run_units

@@ -19,7 +19,8 @@ class Exporter(Protocol):
                 `architecture`, `model_args`, `mean`, `std` and `images` (dataset -> how many it has
                 seen).
             weights: a safetensors file, as the training left it: of a backbone; or, where its name
-                ends in `record_files.WEIGHTS`, what `training.kept.network_of` makes a network of.
+                ends in `record_files.WEIGHTS`, what `trained_network.network_of` makes a network
+                of.
             folder: empty, or yet to be made.
         """
         ...

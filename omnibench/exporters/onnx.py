@@ -19,7 +19,7 @@ from omnibench.exporters.onnx_graph import (
 )
 from omnibench.exporters.opset import OLDEST
 from omnibench.files import write_atomically
-from omnibench.training.kept import Network, network_of
+from omnibench.training.trained_network import Network, network_of
 
 CLOSE = 1e-4  # of the largest output
 PROBES = ((3, 37, 61, 1), (2, 300, 200, 3))  # images [B, H, W, C] that get larger, and smaller

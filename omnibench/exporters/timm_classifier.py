@@ -11,7 +11,7 @@ from omnibench.encoders.leaving import CLOSE, weights_of
 from omnibench.encoders.timm_create import create_timm
 from omnibench.encoders.timm_encoder import fit_input_size
 from omnibench.errors import OmnibenchError, RequestError
-from omnibench.training.kept import Network, network_of
+from omnibench.training.trained_network import Network, network_of
 
 # What timm is told of its pooling, the first that gives our outputs: `fc_norm` is off since
 # embeddings are pooled after the backbone's own norm.

@@ -20,10 +20,10 @@ from omnibench.task import Outcome, Predictions
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.flops import Flops
 from omnibench.training.job import Batch, cell_job
-from omnibench.training.kept import kept_weights
 from omnibench.training.loop import Fitted, fit, log_lines
 from omnibench.training.plan import TrainingRecipe, under_budget
 from omnibench.training.processes import rank_and_size
+from omnibench.training.trained_network import weights_to_store
 
 
 class Trial:
@@ -177,7 +177,9 @@ def run_trained(
                 **trial.files(predictions),
                 **({"safetensors": weights_of(left.encoder.module)} if left else {}),
                 **(
-                    {WEIGHTS: kept_weights(trial.model, trial.loaded)} if unit.keeps_weights else {}
+                    {WEIGHTS: weights_to_store(trial.model, trial.loaded)}
+                    if unit.keeps_weights
+                    else {}
                 ),
                 EVALUATIONS: log_lines(fitted.evaluations),
             },

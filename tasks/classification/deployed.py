@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from omnibench.adapt.trainable import Trainable, attach
 from omnibench.encoders.build import LoadedTrainable
 from omnibench.task import Adaptation
-from omnibench.training.kept import Network
+from omnibench.training.trained_network import Network
 
 from .classifier import Classifier
 

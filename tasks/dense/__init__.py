@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.encoders.build import LoadedTrainable
-    from omnibench.training.kept import Network
+    from omnibench.training.trained_network import Network
     from omnibench.training.trial import Trial
 
 

@@ -33,7 +33,7 @@ from omnibench.tasks.classification.cases import Cases, cases_of
 from omnibench.tasks.classification.deployed import classifier_network
 from omnibench.tasks.classification.embeddings import embeddings
 from omnibench.tasks.classification.logistic_probe import fit_logistic
-from omnibench.training.kept import Network
+from omnibench.training.trained_network import Network
 
 from . import PACKAGES
 from .latency import latencies, torch_threads

@@ -53,11 +53,11 @@ class Networks(nn.Module):
 
     def only(self, place: int) -> "Networks":
         """Return one of them."""
-        one = Networks(self.weights[0].shape[1], self.scales.cpu(), [0]).to(self.scales.device)
+        chosen = Networks(self.weights[0].shape[1], self.scales.cpu(), [0]).to(self.scales.device)
         with torch.no_grad():
-            for own, every in zip(one.parameters(), self.parameters(), strict=True):
+            for own, every in zip(chosen.parameters(), self.parameters(), strict=True):
                 own.copy_(every[place : place + 1])
-        return one
+        return chosen
 
 
 @dataclass(frozen=True)

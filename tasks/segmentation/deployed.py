@@ -14,7 +14,7 @@ from omnibench.encoders.levels import levels_of
 from omnibench.errors import RequestError
 from omnibench.registry import import_attribute
 from omnibench.task import Adaptation
-from omnibench.training.kept import Network
+from omnibench.training.trained_network import Network
 
 from . import UNET, OnFrozenMaps
 from .heads import Head

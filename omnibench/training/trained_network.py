@@ -40,7 +40,7 @@ class Network:
     on_embedding: Callable[[Tensor], Tensor] | None = None
 
 
-def kept_weights(model: nn.Module, loaded: LoadedTrainable | None) -> bytes:
+def weights_to_store(model: nn.Module, loaded: LoadedTrainable | None) -> bytes:
     """Return what a model has beyond its backbone as loaded, as a safetensors file's content.
 
     Frozen parameters of the backbone are left out; buffers, such as the statistics of batch norms,
@@ -95,7 +95,7 @@ def rebuilt(record: Mapping[str, Any], weights: bytes) -> Network:
 
     Args:
         record: with its `path`.
-        weights: the content of the file that `kept_weights` made.
+        weights: the content of the file that `weights_to_store` made.
 
     Raises:
         RequestError: its backbone is not registered here.

@@ -29,6 +29,6 @@ def weights_remark(states: Iterable[CellState], store: RecordStore, source: str)
     )
 
 
-def kept_files(results: Path) -> list[int]:
+def weight_sizes(results: Path) -> list[int]:
     """Return the size in bytes of each file of weights below a results folder."""
     return [path.stat().st_size for path in (results / "records").rglob(f"rep-*.{WEIGHTS}")]

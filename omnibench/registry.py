@@ -176,22 +176,38 @@ class Registry(Generic[T]):
                 return
             self._loaded = True  # what is imported below registers, and so comes here again
             points = _entry_points(tuple(sys.path)).select(group=str(self.group))
-            for point in sorted(points, key=_ships, reverse=True):
-                try:
+            outermost = not _loads
+            _loads.append(self)
+            try:
+                for point in filter(_ships, points):
                     # What ships is whole, and loading every group for it would take torch's time.
-                    with contextlib.nullcontext() if _ships(point) else all_or_none():
-                        if ":" in point.value:
-                            self.add(point.name, point.value)
-                        else:
-                            importlib.import_module(point.value)
-                except Exception as error:
-                    log.warning(
-                        "the entry point %s of %s in %s could not be loaded and is left out: %s",
-                        point.name,
-                        self.group,
-                        _distribution(point),
-                        one_line(error),
-                    )
+                    self._take_in(point, contextlib.nullcontext())
+                _others.extend((self, point) for point in points if not _ships(point))
+                # Another package may need any group, of which the outer ones are half taken in.
+                while outermost and _others:
+                    registry, point = _others.pop(0)
+                    registry._take_in(point, all_or_none())
+            finally:
+                _loads.pop()
+
+    def _take_in(
+        self, point: importlib.metadata.EntryPoint, block: contextlib.AbstractContextManager[None]
+    ) -> None:
+        """Add what an entry point names, within a block; what cannot be loaded is left out."""
+        try:
+            with block:
+                if ":" in point.value:
+                    self.add(point.name, point.value)
+                else:
+                    importlib.import_module(point.value)
+        except Exception as error:
+            log.warning(
+                "the entry point %s of %s in %s could not be loaded and is left out: %s",
+                point.name,
+                self.group,
+                _distribution(point),
+                one_line(error),
+            )
 
 
 def _ships(point: importlib.metadata.EntryPoint) -> bool:
@@ -209,6 +225,10 @@ def _distribution(point: importlib.metadata.EntryPoint) -> str:
 
 
 _loading = threading.RLock()
+_loads: list[
+    "Registry[Any]"
+] = []  # the registries that are taking in entry points, outermost first
+_others: list[tuple["Registry[Any]", importlib.metadata.EntryPoint]] = []  # yet to be taken in
 
 
 _registries: WeakSet[Registry[Any]] = WeakSet()

@@ -1,13 +1,12 @@
 """Further columns of the tables: what records tell of a unit beside its metrics."""
 
 import logging
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from omnibench.cards import BackboneCard
-from omnibench.catalogue import columns, register_column
+from omnibench.catalogue import columns
 from omnibench.errors import RequestError
 from omnibench.report.table import Cell, Column
 from omnibench.report.words import failure
@@ -108,38 +107,3 @@ def _cell(value: float | str | None, decimals: int) -> Cell:
     if isinstance(value, str):
         return Cell(value)
     return Cell.from_number(value, "" if value is None else f"{value:,.{decimals}f}")
-
-
-def _largest(cost: str) -> Callable[[RowFacts], float | None]:
-    return lambda facts: max(facts.costs(cost), default=None)
-
-
-def _seconds(facts: RowFacts) -> float | None:
-    wall = facts.costs("wall_s")
-    return sum(wall) if wall else None
-
-
-def _seconds_each(facts: RowFacts) -> float | None:
-    wall = facts.costs("wall_s")
-    return sum(wall) / len(wall) if wall else None
-
-
-def _rate(facts: RowFacts) -> float | None:
-    rates = facts.costs("images_per_s")
-    return statistics.median(rates) if rates else None
-
-
-for cost in (
-    FurtherColumn("records", "records", lambda facts: len(facts.records), decimals=0),
-    FurtherColumn("seconds", "seconds, all", _seconds, decimals=1, falling=True),
-    FurtherColumn("seconds-each", "seconds each", _seconds_each, falling=True),
-    FurtherColumn("memory", "peak memory", _largest("peak_memory_mb"), "MB", 0, True),
-    FurtherColumn("rate", "images/s", _rate, decimals=1),
-    FurtherColumn(
-        "trained", "trained parameters", _largest("trainable_parameters"), decimals=0, falling=True
-    ),
-    FurtherColumn(
-        "parameters", "parameters", _largest("total_parameters"), decimals=0, falling=True
-    ),
-):
-    register_column(replace(cost, table="costs"))

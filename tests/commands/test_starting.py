@@ -19,31 +19,40 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("kind", ["adaptation", "dataset", "task"])
-def test_what_is_written_passes_its_tests_and_installs(
-    bench: Bench, folder: Path, kind: str
-) -> None:
-    status, out, _ = bench("new", kind, "mine-too")
-    assert status == 0
-    package = folder / "mine_too"
-    assert not [path for path in package.iterdir() if "my_" in path.name + path.read_text()]
-    assert f"omnibench run mine_too/{(package / 'mine_too.yaml').name}" in out
+KINDS = ("adaptation", "dataset", "task")
+
+
+def test_what_is_written_passes_its_tests(bench: Bench, folder: Path) -> None:
+    for kind in KINDS:
+        status, out, _ = bench("new", kind, f"own-{kind}")
+        package = folder / f"own_{kind}"
+        assert status == 0
+        assert f"omnibench run own_{kind}/own_{kind}.yaml" in out
+        assert (package / f"own_{kind}.yaml").is_file()
+        assert not [path for path in package.iterdir() if "my_" in path.name + path.read_text()]
     tests = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", package],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folder.glob("own_*")],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert tests.returncode == 0, tests.stdout
-    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
-    subprocess.run([sys.executable, "-c", build], cwd=package, check=True, capture_output=True)
-    [wheel] = (package / "dist").glob("*.whl")
-    with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "installed")
-    listed = subprocess.run(
-        [sys.executable, "-m", "omnibench", "list", f"{kind}s"],
-        env={**os.environ, "PYTHONPATH": str(folder / "installed")},
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert "mine-too" in listed.stdout
+
+
+def test_what_is_written_is_known_once_it_is_installed(bench: Bench, folder: Path) -> None:
+    for kind in KINDS:
+        assert bench("new", kind, f"own-{kind}")[0] == 0
+        build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+        package = folder / f"own_{kind}"
+        subprocess.run([sys.executable, "-c", build], cwd=package, check=True, capture_output=True)
+        [wheel] = (package / "dist").glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder / "installed")
+    for kind in KINDS:
+        listed = subprocess.run(
+            [sys.executable, "-m", "omnibench", "list", f"{kind}s"],
+            env={**os.environ, "PYTHONPATH": str(folder / "installed")},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert f"own-{kind}" in listed.stdout
 
 
 @pytest.mark.parametrize(

@@ -118,7 +118,7 @@ def test_the_digest_changes_with_what_decides_numbers_alone(tmp_path: Path) -> N
             "pairs",
             "labels: binary",
             "labels",
-            "mask_values, ignore, pixel_spacing and columns would",
+            "mask_values, ignore, maps, pixel_spacing and columns would",
         ),
         ("folder", "mask_values: {0: a, 1: b}", "mask_values", "labels and columns would"),
         ("folder", "ignore: [255]", "ignore", "labels and columns would"),

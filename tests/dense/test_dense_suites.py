@@ -1,4 +1,4 @@
-"""The suites `brainfm` and `hallucination`, run as they ship."""
+"""The suites `brainfm`, of one of its backbones, and `hallucination`, run as they ship."""
 
 import json
 from pathlib import Path
@@ -11,13 +11,22 @@ pytest.importorskip("nilearn")
 
 
 @pytest.mark.parametrize(
-    ("suite", "cells", "definition"),
-    [("brainfm", 16, "brainfm-image"), ("hallucination", 6, "structure")],
+    ("suite", "cells", "definition", "narrowed"),
+    [
+        ("brainfm", 8, "brainfm-image", ("--backbones", "efficientnet-lite0")),
+        ("hallucination", 6, "structure", ()),
+    ],
+    ids=["brainfm", "hallucination"],
 )
 def test_it_runs_and_its_report_sets_baselines_beside_the_models(
-    bench: Bench, tmp_path: Path, suite: str, cells: int, definition: str
+    bench: Bench,
+    tmp_path: Path,
+    suite: str,
+    cells: int,
+    definition: str,
+    narrowed: tuple[str, ...],
 ) -> None:
-    status, _, err = bench("run", suite)
+    status, _, err = bench("run", suite, *narrowed)
     assert status == 0, err
     records = [json.loads(p.read_text()) for p in tmp_path.glob("results/records/**/rep-*.json")]
     assert len(records) == cells

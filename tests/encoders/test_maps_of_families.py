@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import Tensor
 
+from omnibench.architecture.volume_vits import VOLUME_VITS
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones
 from omnibench.encoders.build import load_encoder
@@ -45,10 +46,16 @@ STAGES = {
 }
 CARDS = {card.id: card for card in map(backbones.get, sorted(backbones))}
 VITS = [name for name, card in CARDS.items() if card.patch]
-CNNS = [name for name, card in CARDS.items() if not card.patch]
+CNNS = [
+    name
+    for name, card in CARDS.items()
+    if not card.patch and card.source_name not in VOLUME_VITS  # maps of volumes are asked of none
+]
 
 
 def architecture(card: BackboneCard) -> str:
+    if card.source_kind == "hf_hub" and card.architecture is not None:
+        return card.architecture
     if card.source_kind == "hf_hub":
         return ON_HUB[card.family].format(card.size)
     if card.source_kind == "module":

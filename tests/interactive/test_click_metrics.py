@@ -47,9 +47,10 @@ def test_every_metric_is_the_mean_of_its_objects() -> None:
     random = np.random.default_rng(0)
     arrays = {f"test_{name}": random.random((9, 20)) for name in ("iou", "dice")}
     arrays["test_start"] = random.random((9, 2))
+    arrays["test_nsd"] = random.random((9, 5))  # after 1, 3, 5, 10 and 20 clicks
     rows = case_values("interactive", arrays)
     values = score("interactive", arrays)
-    assert len(values) == len(METRICS) == 17
+    assert len(values) == len(METRICS) == 22
     for name, value in values.items():
         assert rows[f"values:{name}"].shape == (9,)
         assert rows[f"values:{name}"].mean() == pytest.approx(value)

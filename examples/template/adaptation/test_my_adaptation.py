@@ -12,9 +12,13 @@ HERE = Path(__file__).parent
 def test_every_cell_is_done(tmp_path: Path) -> None:
     suite = HERE / "my_adaptation.yaml"
     cells = omnibench.run(
-        suite, backbones="random-vit-nano", adaptations="my-adaptation", results=tmp_path
+        suite,
+        backbones="random-vit-nano",
+        adaptations="my-adaptation",
+        repetitions=[0],
+        results=tmp_path,
     )
-    assert list(cells["state"]) == ["done"] * 3, list(cells["error"])
+    assert list(cells["state"]) == ["done"], list(cells["error"])
     metrics = omnibench.results(suite, results=tmp_path)
     assert len(metrics) and metrics["value"].notna().all()
 

@@ -21,6 +21,7 @@ def test_every_cell_is_done(tmp_path: Path) -> None:
         HERE / "my_dataset.yaml",
         backbones="random-vit-nano",
         adaptations="linear",
+        repetitions=[0],
         results=tmp_path,
     )
-    assert list(cells["state"]) == ["done"] * 3, list(cells["error"])
+    assert list(cells["state"]) == ["done"], list(cells["error"])

@@ -18,7 +18,7 @@ def test_the_error_is_the_mean_of_absolute_differences() -> None:
 
 def test_every_cell_is_done(tmp_path: Path) -> None:
     suite = HERE / "my_task.yaml"
-    cells = omnibench.run(suite, backbones="random-vit-nano", results=tmp_path)
-    assert list(cells["state"]) == ["done"] * 3, list(cells["error"])
+    cells = omnibench.run(suite, backbones="random-vit-nano", repetitions=[0], results=tmp_path)
+    assert list(cells["state"]) == ["done"], list(cells["error"])
     metrics = omnibench.results(suite, results=tmp_path)
     assert metrics["value"].between(0, 255).all()

@@ -56,6 +56,7 @@ def test_a_head_without_augmentation_costs_the_one_pass_of_a_probe(
     pending: Unit, context: Context
 ) -> None:
     recipe = {**pending.recipe, "flip": 0.0, "rotation": 0.0, "crop_scale": 1.0}
+    recipe |= {"randaugment": None, "erasing": 0.0, "mixup": 0.0, "drop_path": 0.0}
     head = replace(pending, adaptation="head", short="head", recipe=recipe)
     actual = estimate([pending, head], context)
     assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 6 * RECORD_SECONDS, abs=0.1)

@@ -11,7 +11,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from omnibench.adapt.drop_path import DroppedPaths
 from omnibench.adapt.layer_decay import layered_groups
 from omnibench.adapt.trainable import attach, groups_of
 from omnibench.cell import Unit
@@ -21,6 +20,7 @@ from omnibench.data.views import TEST
 from omnibench.encoders.build import LoadedTrainable, load_trainable
 from omnibench.encoders.forward import forward_rows
 from omnibench.task import Adaptation
+from omnibench.training.drop_path import DroppedPaths
 from omnibench.training.flops import Flops, counted, trained_flops
 from omnibench.training.job import Batch
 from omnibench.training.loop import Fitted

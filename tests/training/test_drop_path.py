@@ -8,8 +8,8 @@ import torch
 from timm.layers.drop import DropPath
 from torch import Tensor, nn
 
-from omnibench.adapt.drop_path import DroppedPaths
 from omnibench.errors import RequestError
+from omnibench.training.drop_path import DroppedPaths
 from omnibench.training.job import Batch
 
 WHOLE = torch.arange(6)

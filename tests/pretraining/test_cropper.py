@@ -13,13 +13,13 @@ from tests.pretraining.tiny_networks import DEPTH, PATCH, recipe
 
 STATISTICS = (0.3, 0.4, 0.5), (0.2, 0.25, 0.3)
 WHOLE = torch.arange(6)
-TOLD = recipe(load_size=40, local_crops=2, drop_path=0.3)
+SETTINGS = recipe(load_size=40, local_crops=2, drop_path=0.3)
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 40, 40), dtype=np.uint8)
 
 
-def cropper(seed: int = 3, told: DistillationRecipe = TOLD) -> Cropper:
-    preprocess = Preprocess(told.input_size, *STATISTICS, torch.device("cpu"), torch.float32)
-    return Cropper(told, seed, PATCH, DEPTH, preprocess)
+def cropper(seed: int = 3, settings: DistillationRecipe = SETTINGS) -> Cropper:
+    preprocess = Preprocess(settings.input_size, *STATISTICS, torch.device("cpu"), torch.float32)
+    return Cropper(settings, seed, PATCH, DEPTH, preprocess)
 
 
 def parts(shown: Any) -> list[Any]:
@@ -75,7 +75,7 @@ def test_the_same_place_gives_the_same_crops_and_another_others() -> None:
 
 
 def test_without_local_crops_there_are_none() -> None:
-    shown = cropper(told=recipe(load_size=40)).crops(IMAGES, 0, WHOLE, 6)
+    shown = cropper(settings=recipe(load_size=40)).crops(IMAGES, 0, WHOLE, 6)
     assert len(shown.local) == len(shown.of_images(torch.tensor([2])).local) == 0
     assert shown.paths is None
     assert shown.local_paths is None

@@ -92,10 +92,10 @@ def falling(steps: Any, first: float, last: float, warmup: int = 0) -> NDArray[A
 
 @pytest.mark.parametrize("scaling", ["none", "sqrt-1024"])
 def test_the_course_is_dinov2s_arrays(scaling: str) -> None:
-    told = recipe(**COURSE, lr=3e-3, min_lr=1e-5, lr_scaling=scaling)
-    course, steps = Course(told, EPOCH), 4 * EPOCH
-    student = model(told).student
-    optimiser = torch.optim.AdamW(parameter_groups(student, told))
+    settings = recipe(**COURSE, lr=3e-3, min_lr=1e-5, lr_scaling=scaling)
+    course, steps = Course(settings, EPOCH), 4 * EPOCH
+    student = model(settings).student
+    optimiser = torch.optim.AdamW(parameter_groups(student, settings))
     full = 3e-3 * (0.5 if scaling == "sqrt-1024" else 1.0)
     rates = falling(steps, full, 1e-5, EPOCH)
     decays, momenta = falling(steps, 0.04, 0.2), falling(steps, 0.994, 1.0)
@@ -127,12 +127,12 @@ def test_the_rate_follows_the_batch(batch: int, scaling: str, factor: float) -> 
 
 
 def test_prototypes_stay_while_they_are_frozen_and_move_after() -> None:
-    told = recipe(**{**COURSE, "batch": 6}, lr=1e-2, lr_scaling="none", warmup_start=0.5)
-    made, course = model(told), Course(told, EPOCH)
-    optimiser = torch.optim.AdamW(parameter_groups(made.student, told), lr=told.lr)
+    settings = recipe(**{**COURSE, "batch": 6}, lr=1e-2, lr_scaling="none", warmup_start=0.5)
+    made, course = model(settings), Course(settings, EPOCH)
+    optimiser = torch.optim.AdamW(parameter_groups(made.student, settings), lr=settings.lr)
     first = {name: value.clone() for name, value in made.state_dict().items()}
     for step in range(8):
-        shown = crops(told, seed=step)
+        shown = crops(settings, seed=step)
         answers = made.answers(shown, course.temperature(step), "cpu")
         course.set_rates(optimiser, step)
         optimiser.zero_grad()

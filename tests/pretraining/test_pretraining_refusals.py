@@ -50,7 +50,7 @@ def test_a_recipe_that_cannot_be_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("told", "error", "message"),
+    ("settings", "error", "message"),
     [
         (
             {"source": "random:test_efficientnet"},
@@ -72,10 +72,10 @@ def test_a_recipe_that_cannot_be_is_refused(
     ],
 )
 def test_what_cannot_be_trained_is_refused_by_name(
-    phantom: str, context: Context, told: dict[str, Any], error: Any, message: str
+    phantom: str, context: Context, settings: dict[str, Any], error: Any, message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        outcome(pretraining(phantom, **told), context)
+        outcome(pretraining(phantom, **settings), context)
 
 
 @pytest.mark.parametrize(("own", "asked", "first"), [(0.3, None, 0.3), (None, 0.1, 0.1)])

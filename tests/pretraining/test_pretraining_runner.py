@@ -225,10 +225,10 @@ def first_line(unit: Unit, context: Context) -> Any:
 def test_recomputed_activations_and_layer_scale_change_no_loss(
     phantom: str, context: Context
 ) -> None:
-    told: Any = {"layer_scale": 1e-5, "drop_path": 0.3, "epochs": 1}
+    settings: Any = {"layer_scale": 1e-5, "drop_path": 0.3, "epochs": 1}
     logs = []
     for name, again in (("kept", False), ("recomputed", True)):
-        unit = pretraining(phantom, checkpoint_activations=again, **told)
+        unit = pretraining(phantom, checkpoint_activations=again, **settings)
         place = replace(context, results=context.results / name)
         actual = outcome(unit, place)
         logs.append(lines(unit, place))

@@ -25,13 +25,13 @@ def double() -> Iterator[None]:
 
 
 def ours(
-    made: Any, shown: Any, answers: Any, told: DistillationRecipe, size: int
+    made: Any, shown: Any, answers: Any, settings: DistillationRecipe, size: int
 ) -> dict[str, Any]:
     """The terms of a step in parts of `size` images, their gradients left in the parameters."""
     made.zero_grad()
     sums = dict[str, Any]()
-    for images in torch.arange(told.batch).split(size):
-        actual = made.losses(shown.of_images(images), answers, images, told.batch)
+    for images in torch.arange(settings.batch).split(size):
+        actual = made.losses(shown.of_images(images), answers, images, settings.batch)
         sum(actual.values()).backward()
         for name, value in actual.items():
             sums[name] = sums.get(name, 0.0) + value.item()
@@ -39,21 +39,21 @@ def ours(
 
 
 def same_step(
-    made: Distillation, told: DistillationRecipe, shown: Crops, size: int, centres: Any
+    made: Distillation, settings: DistillationRecipe, shown: Crops, size: int, centres: Any
 ) -> Any:
     student = {n: p.detach().clone().requires_grad_() for n, p in made.student.named_parameters()}
-    groups = torch.arange(told.batch).split(size)
+    groups = torch.arange(settings.batch).split(size)
     expected, logits = straight_line.loss(
         student,
         made.teacher.state_dict(),
         shown,
-        told,
+        settings,
         TEMPERATURE,
         centres,
         [group.tolist() for group in groups],
     )
     sum(expected.values()).backward()
-    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, size)
+    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), settings, size)
     assert actual == pytest.approx({n: v.item() for n, v in expected.items()}, rel=1e-10, abs=1e-12)
     for name, parameter in made.student.named_parameters():
         theirs = student[name].grad
@@ -85,18 +85,18 @@ CASES = {
 @pytest.mark.parametrize("size", [6, 3, 2])
 @pytest.mark.parametrize("fields", CASES.values(), ids=CASES.keys())
 def test_a_step_equals_the_straight_line(fields: Any, size: int) -> None:
-    told = recipe(**fields)
-    made = model(told)
-    zeros = dict.fromkeys(("dino", "ibot"), torch.zeros(told.prototypes))
-    same_step(made, told, crops(told), size, zeros)
+    settings = recipe(**fields)
+    made = model(settings)
+    zeros = dict.fromkeys(("dino", "ibot"), torch.zeros(settings.prototypes))
+    same_step(made, settings, crops(settings), size, zeros)
 
 
 def test_the_centre_of_a_step_is_that_of_the_steps_before() -> None:
-    told = recipe(centring="mean", local_crops=1)
-    made = model(told)
-    centres = dict.fromkeys(("dino", "ibot"), torch.zeros(told.prototypes))
+    settings = recipe(centring="mean", local_crops=1)
+    made = model(settings)
+    centres = dict.fromkeys(("dino", "ibot"), torch.zeros(settings.prototypes))
     for step in range(3):
-        logits = same_step(made, told, crops(told, seed=step), 3, centres)
+        logits = same_step(made, settings, crops(settings, seed=step), 3, centres)
         centres = {
             name: CENTRE_MOMENTUM * centre + (1 - CENTRE_MOMENTUM) * logits[name].mean(dim=0)
             for name, centre in centres.items()
@@ -114,9 +114,9 @@ def test_the_global_terms_weigh_what_the_recipe_says(scale: str, local: int, sha
 
 
 def test_a_step_without_masks_or_koleo_has_terms_of_zero() -> None:
-    told = recipe(mask_share=0.0, koleo_weight=0.0)
-    made, shown = model(told), crops(told)
-    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), told, 3)
+    settings = recipe(mask_share=0.0, koleo_weight=0.0)
+    made, shown = model(settings), crops(settings)
+    actual = ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), settings, 3)
     assert actual["dino"] > 0
     assert actual["ibot"] == actual["koleo"] == 0
     assert made.student.backbone.mask_token.grad is not None

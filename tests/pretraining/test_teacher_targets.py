@@ -99,11 +99,11 @@ def test_nothing_masked_gives_no_distributions() -> None:
 
 
 def test_the_centre_is_the_closed_form_over_several_steps() -> None:
-    told = recipe(centring="mean")
-    made: Any = model(told)
+    settings = recipe(centring="mean")
+    made: Any = model(settings)
     means = []
     for step in range(4):
-        shown = crops(told, seed=step)
+        shown = crops(settings, seed=step)
         with torch.no_grad():
             tokens, _ = made.teacher.backbone(shown.whole)
             logits = made.teacher.dino(tokens) @ made.teacher.dino.prototypes().T

@@ -51,10 +51,10 @@ def network(layer_scale: float | None = None, **arguments: Any) -> Any:
     )
 
 
-def model(told: DistillationRecipe, seed: int = 0, spread: float = 0.15) -> Distillation:
+def model(settings: DistillationRecipe, seed: int = 0, spread: float = 0.15) -> Distillation:
     """A model whose student and teacher differ, and whose tokens tell images apart."""
     torch.manual_seed(seed)
-    made = Distillation(network(told.layer_scale), told)
+    made = Distillation(network(settings.layer_scale), settings)
     with torch.no_grad():
         for parameter in made.parameters():
             parameter.add_(spread * torch.randn_like(parameter))
@@ -62,18 +62,20 @@ def model(told: DistillationRecipe, seed: int = 0, spread: float = 0.15) -> Dist
     return made
 
 
-def crops(told: DistillationRecipe, seed: int = 0) -> Crops:
+def crops(settings: DistillationRecipe, seed: int = 0) -> Crops:
     """Noise in the shape of a batch's crops, with masks and paths drawn as a step draws them."""
     generator = torch.Generator().manual_seed(seed)
-    whole, local = GLOBAL * told.batch, told.local_crops * told.batch
-    grid = (told.input_size // PATCH,) * 2
-    masks = draw_masks(whole, grid, np.random.default_rng(seed), told.mask_share, told.mask_ratio)
+    whole, local = GLOBAL * settings.batch, settings.local_crops * settings.batch
+    grid = (settings.input_size // PATCH,) * 2
+    masks = draw_masks(
+        whole, grid, np.random.default_rng(seed), settings.mask_share, settings.mask_ratio
+    )
     return Crops(
-        torch.randn(whole, 3, told.input_size, told.input_size, generator=generator),
+        torch.randn(whole, 3, settings.input_size, settings.input_size, generator=generator),
         torch.from_numpy(masks),
-        draw_paths(whole, DEPTH, told.drop_path, generator),
-        torch.randn(local, 3, told.local_size, told.local_size, generator=generator),
-        draw_paths(local, DEPTH, told.drop_path, generator) if local else None,
+        draw_paths(whole, DEPTH, settings.drop_path, generator),
+        torch.randn(local, 3, settings.local_size, settings.local_size, generator=generator),
+        draw_paths(local, DEPTH, settings.drop_path, generator) if local else None,
     )
 
 

@@ -66,7 +66,7 @@ def test_no_start_of_scipy_has_a_better_rician_likelihood() -> None:
 def test_voxels_are_fitted_alike_alone_and_in_company() -> None:
     signals = noisy(SNR_30, 20)
     together = fit(signals, SNR_30, "rician").parameters
-    alone = np.concatenate([fit(one[None], SNR_30, "rician").parameters for one in signals])
+    alone = np.concatenate([fit(voxel[None], SNR_30, "rician").parameters for voxel in signals])
     assert np.array_equal(together, alone)
 
 

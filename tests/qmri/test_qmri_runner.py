@@ -74,9 +74,9 @@ def test_fitted_labels_are_made_once_and_are_the_fits(
 def test_one_draw_of_the_noise_is_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("omnibench.data.ivim.reader.DRAWS", 1)
     unit, context = make("fit")
-    one = context.data / "another"  # of which nothing was read before
+    data = context.data / "another"  # of which nothing was read before
     with pytest.raises(DataError, match="one draw of the noise of each voxel, of which"):
-        list(tasks.get("qmri").run(unit, type(context)(context.results, one)))
+        list(tasks.get("qmri").run(unit, type(context)(context.results, data)))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from timm.data import auto_augment
 from timm.data.transforms_factory import create_transform
 from torch import Tensor
 
@@ -52,6 +53,10 @@ class TimmAugmentation:
             re_mode="pixel",
             re_count=1,
         )
+        for step in self.transform.transforms:
+            for operation in getattr(step, "ops", ()):
+                if operation.aug_fn is auto_augment.posterize:
+                    operation.aug_fn = posterized
 
     def __call__(self, images: NDArray[np.uint8], seeds: Sequence[int]) -> Tensor:
         """Return float32 [B, 3, size, size], normalised, of [B, H, W] or [B, H, W, 3].
@@ -69,6 +74,17 @@ class TimmAugmentation:
         torch.default_generator.manual_seed(seed)
         pixels: Tensor = self.transform(Image.fromarray(image).convert("RGB"))
         return pixels
+
+
+def posterized(image: Image.Image, bits: int, **options: Any) -> Image.Image:
+    """Keep so many bits of each channel, as timm does; of none a black image is left.
+
+    timm draws 0 bits too, for which Pillow 13 and newer raise an error.
+    """
+    if bits == 0:
+        return Image.new(image.mode, image.size)
+    kept: Image.Image = auto_augment.posterize(image, bits, **options)
+    return kept
 
 
 @contextmanager

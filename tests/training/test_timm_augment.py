@@ -4,11 +4,12 @@ import random
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from timm.data.transforms_factory import create_transform
 
-from omnibench.training.timm_augment import TimmAugmentation
+from omnibench.training.timm_augment import TimmAugmentation, posterized
 
 POLICY = "rand-m9-mstd0.5-inc1"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -39,6 +40,18 @@ def test_an_image_is_that_of_timm_as_retfound_calls_it() -> None:
             expected = reference(Image.fromarray(images[seed % 4]).convert("RGB"))
             actual = AUGMENTATION(images[seed % 4][None], [seed])
             assert torch.equal(actual[0], expected)
+
+
+@pytest.mark.parametrize("bits", range(9))
+def test_so_many_bits_of_each_channel_are_kept(bits: int) -> None:
+    actual = posterized(Image.fromarray(IMAGES[0]), bits)
+    assert np.array_equal(np.asarray(actual), IMAGES[0] & (0xFF << (8 - bits) & 0xFF))
+
+
+def test_an_image_of_which_timm_keeps_no_bit_is_augmented() -> None:
+    strongest = TimmAugmentation(8, 0.0, 1.0, "rand-m10-inc1", 0.0, (0, 0, 0), (1, 1, 1))
+    augmented = strongest(np.repeat(IMAGES[:1] | 128, 200, axis=0), range(200))
+    assert (augmented.flatten(1).amax(dim=1) == 0).any()
 
 
 def numpys_state() -> Any:

@@ -1,19 +1,23 @@
 """Fixtures for all tests."""
 
+import io
 import logging
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from functools import wraps
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from PIL import Image
 
 from omnibench import catalogue
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.cell import Unit
 from omnibench.cli import main
+from omnibench.files import write_atomically
 from omnibench.registry import _registries, all_or_none
 from tests.stub_hub import StubHub, served
 
@@ -53,6 +57,29 @@ def _catalogue() -> None:
     """Load what ships before any test, so that one which takes entries back leaves it whole."""
     with all_or_none():
         pass
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Render a drawing once for all tests and processes: its digest tells its bytes."""
+    from omnibench.report.figures import drawing
+
+    folder = tmp_path_factory.getbasetemp()
+    folder = (folder.parent if worker else folder) / "drawings"
+    folder.mkdir(exist_ok=True)
+    render = drawing._render
+
+    @wraps(render)
+    def rendered(item: drawing.Drawing, digest: str) -> list[bytes]:
+        paths = [folder / f"{digest}.{kind}" for kind in drawing.KINDS]
+        if not paths[-1].is_file():
+            for path, content in zip(paths, render(item, digest), strict=True):
+                write_atomically(path, content)
+        return [path.read_bytes() for path in paths]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(drawing, "_render", rendered)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -146,6 +173,33 @@ def when_logged(caplog: pytest.LogCaptureFixture) -> Iterator[WhenLogged]:
     yield when_logged
     for handler in acting:
         root.removeHandler(handler)
+
+
+def compute_here(patch: pytest.MonkeyPatch) -> None:
+    """Let `run` compute in the tests' process, for tests of what comes out and not of engines."""
+    from omnibench.engines import engines, serial
+
+    engines.get("local")
+    patch.setitem(engines._entries, "local", serial.run)
+
+
+@pytest.fixture
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compute in the tests' process."""
+    compute_here(monkeypatch)
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the pictures of reports empty, for tests of what else a report holds."""
+    from omnibench.report import latent_picture
+    from omnibench.report.figures import drawing
+
+    dot = io.BytesIO()
+    Image.new("1", (1, 1)).save(dot, "PNG")
+    monkeypatch.setattr(drawing, "_render", lambda *_: [b"", b"<svg/>", dot.getvalue()])
+    monkeypatch.setattr(latent_picture, "_render", lambda *_: [b"", dot.getvalue()])
+    monkeypatch.setattr(latent_picture, "_umap", lambda features: features[:, :2])
 
 
 @pytest.fixture

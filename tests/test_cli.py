@@ -14,6 +14,8 @@ import omnibench
 from omnibench.record import as_bytes
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 SUITE = """
 name: small
 repetitions: 2

@@ -1,4 +1,4 @@
-"""The suite `deployment`, cut small: graphs, their parity, their times, and what a report says."""
+"""The suite `deployment`: graphs, their parity, their times, and what a report says."""
 
 import csv
 import json
@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 import yaml
 
-from omnibench.execute import execute_unit
-from omnibench.session import Places, Session
 from omnibench.suite import shipped
 from tests.conftest import Bench
+from tests.systems import command_of
+
+pytestmark = pytest.mark.usefixtures("in_process", "undrawn")
 
 pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
 
@@ -28,15 +29,15 @@ def small(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.systems
 def test_a_graph_is_compared_timed_rescored_and_reported(
-    bench: Bench, small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from omnibench.tasks.deployment import latency
 
     monkeypatch.setattr(latency, "RUNS", 20)
-    session = Session.open(Places(results=tmp_path / "results", data=tmp_path / "data"))
-    [unit] = session.suite(str(small))[1]
-    assert execute_unit(unit, session.context("cpu", 1)).repetitions == {0: None}
+    status, _, err = bench(*command_of("deployment"))
+    assert status == 0, err
     [path] = (tmp_path / "results").rglob("rep-*.json")
     record = json.loads(path.read_text())
     metrics, graph = record["metrics"], record["notes"]["graph"]
@@ -50,9 +51,9 @@ def test_a_graph_is_compared_timed_rescored_and_reported(
             assert 0 < timed["p50_low_ms"] <= timed["p50_ms"] <= timed["p50_high_ms"]
             assert timed["p50_ms"] <= timed["p95_ms"]
             assert timed["runs"] == 20
-    status, out, err = bench("rescore", small)
+    status, out, err = bench("rescore", "deployment")
     assert (status, "0 changed" in out) == (0, True), err
-    status, _, err = bench("report", small)
+    status, _, err = bench("report", "deployment")
     assert status == 0, err
     folder = tmp_path / "results/reports/deployment"
     page = (folder / "report.html").read_text()

@@ -14,6 +14,8 @@ from omnibench.session import Places, Session
 from tests.conftest import Bench
 from tests.test_pretrained import write_npz
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 FUSED = """
 name: fuse
 backbones:

@@ -23,6 +23,8 @@ from omnibench.encoders.build import load_encoder
 from tests.conftest import Bench
 from tests.stub_hub import StubHub, served
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 RECIPE = {"input_size": 160, "normalization": "backbone", "precision": "fp32"}
 SUITE = """
 name: hubs

@@ -16,6 +16,8 @@ import torch
 from omnibench.catalogue import backbones
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 PRETRAIN = """
     pretrain:
       architecture: test_vit

@@ -1,37 +1,25 @@
-"""The shipped suite of mixed qualities, cut to few images: every number of its grid is there."""
+"""The shipped suite of mixed qualities: every number of its grid is there."""
 
 import csv
 import json
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from omnibench.suite import shipped
 from tests.conftest import Bench
+from tests.systems import command_of
 
-SMALL = {"input_size": 32, "limit": 24}
+pytestmark = pytest.mark.usefixtures("in_process", "undrawn")
+
 SHARES = (0, 25, 50, 75, 100)
 
 
-@pytest.fixture
-def small(tmp_path: Path) -> Path:
-    """The suite's file with few images, once each."""
-    suite: Any = yaml.safe_load(shipped()["quality-mix"].read_text())
-    suite["repetitions"] = 1
-    for block in suite["matrix"]:
-        block["recipe"] = SMALL
-    path = tmp_path / "small.yaml"
-    path.write_text(yaml.safe_dump(suite))
-    return path
-
-
+@pytest.mark.systems
 def test_a_grid_and_its_corruptions_run_report_and_score_again(
-    bench: Bench, small: Path, tmp_path: Path
+    bench: Bench, tmp_path: Path
 ) -> None:
-    status, out, _ = bench("run", str(small))
+    status, out, _ = bench(*command_of("quality-mix"))
     assert status == 0, out
     records = [json.loads(p.read_text()) for p in (tmp_path / "results").rglob("rep-*.json")]
     grid = [record for record in records if "mix" in record["spec"]]
@@ -47,9 +35,9 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     viewed = next(record for record in records if "test_on" in record["spec"])
     views = {key.partition("/")[0].partition("@")[2] for key in viewed["metrics"]}
     assert views == {"", *(view["view"] for view in viewed["spec"]["test_on"])}
-    status, out, _ = bench("rescore", str(small))
+    status, out, _ = bench("rescore", "quality-mix")
     assert (status, "0 changed" in out) == (0, True)
-    status, out, _ = bench("report", str(small))
+    status, out, _ = bench("report", "quality-mix")
     assert status == 0, out
     table = (tmp_path / "results/reports/quality-mix/quality-mix.csv").read_text()
     rows = [row for row in csv.DictReader(table.splitlines()) if row["metric"] == "auc"]

@@ -1,35 +1,33 @@
-"""The suite `retfound-efficiency`, fine-tuned once a budget: what it says of labels is so."""
+"""The suite `retfound-efficiency`: what it says of labels is so."""
 
 import json
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
-from omnibench.suite import shipped
 from tests.conftest import Bench
+from tests.systems import command_of
+
+pytestmark = pytest.mark.usefixtures("in_process")
 
 SCORE = "omnirad-classification/macro-f1"
 
 
+@pytest.mark.systems
 def test_it_runs_and_its_report_answers_how_many_labels_are_saved(
     bench: Bench, tmp_path: Path
 ) -> None:
-    suite = yaml.safe_load(shipped()["retfound-efficiency"].read_text())
-    suite["matrix"][1]["repetitions"] = 1
-    path = tmp_path / "cut.yaml"
-    path.write_text(yaml.safe_dump(suite))
-    status, _, err = bench("run", path)
+    status, _, err = bench(*command_of("retfound-efficiency"))
     assert status == 0, err
     records = [json.loads(p.read_text()) for p in tmp_path.glob("results/records/**/rep-*.json")]
-    assert len(records) == 30
-    status, out, err = bench("report", path)
+    assert len(records) == 26
+    status, out, err = bench("report", "retfound-efficiency")
     assert status == 0, err
     assert "fewer labels than Random EfficientNet-Lite0 [" in " ".join(out.split())
     folder = tmp_path / "results" / "reports" / "retfound-efficiency"
     frame = pd.read_csv(folder / "label-efficiency.csv")
-    assert len(frame) == 2 * (5 + 2)
+    assert len(frame) == 2 * 5
     for row in frame.itertuples():
         own = [
             record
@@ -46,6 +44,6 @@ def test_it_runs_and_its_report_answers_how_many_labels_are_saved(
     assert pretrained["mean"].is_monotonic_increasing
     assert (pretrained["ratio_low"] > 1).all()
     stems = {path.stem for path in (folder / "figures").glob("label-efficiency-*.svg")}
-    assert len(stems) == 2
+    assert len(stems) == 1
     page = (folder / "report.html").read_text()
     assert "Label efficiency: phantom-easy, linear-slbfgs, macro-f1" in page

@@ -1,13 +1,19 @@
-"""The suite `selective`, run as it ships: every rule of uncertainty has its numbers."""
+"""The suite `selective`: every rule of uncertainty has its numbers."""
 
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.conftest import Bench
+from tests.systems import command_of
+
+pytestmark = pytest.mark.usefixtures("in_process")
 
 
+@pytest.mark.systems
 def test_it_runs_and_rescoring_changes_nothing(bench: Bench, tmp_path: Path) -> None:
-    status, _, err = bench("run", "selective")
+    status, _, err = bench(*command_of("selective"))
     assert status == 0, err
     records = [json.loads(p.read_text()) for p in tmp_path.glob("results/records/**/rep-*.json")]
     assert len(records) == 20

@@ -14,6 +14,8 @@ from omnibench.cards import BackboneCard
 from omnibench.encoders.build import load_encoder
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 RECIPE = "{input_size: 32, epochs: 2, batch: 8, warmup_epochs: 0, precision: fp32}"
 SUITE = f"""
 name: trained

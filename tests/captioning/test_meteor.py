@@ -22,6 +22,8 @@ from omnibench.tasks.captioning.meteor import meteor
 from omnibench.tasks.captioning.metrics import METRICS
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 REFERENCE = (
     "It is a guide to action that ensures that the military will forever heed Party commands"
 )

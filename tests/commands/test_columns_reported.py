@@ -12,6 +12,8 @@ from PIL import Image
 from omnibench.record_files import read_predictions
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process", "undrawn")
+
 COUNTS = {"train": 24, "val": 12, "test": 48}
 SUITE = """
 name: own

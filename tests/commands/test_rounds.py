@@ -19,6 +19,8 @@ from omnibench.session import Places, Session
 from omnibench.states import Filters, states
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 SUITE = """
 name: rounds
 repetitions: {repetitions}

@@ -13,6 +13,8 @@ from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.errors import DataError, RequestError
 from omnibench.registry import all_or_none
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 Bench = Callable[..., tuple[int, str, str]]
 
 PLUGIN = """

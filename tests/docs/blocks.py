@@ -13,6 +13,7 @@ from omnibench.cli import main
 from omnibench.data.declaration import Declaration, read_declaration
 from omnibench.engines.slurm_profile import read_profile
 from omnibench.yaml_file import read_yaml
+from tests.conftest import compute_here
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -109,6 +110,7 @@ def run_commands(block: Block) -> None:
 def status_of(arguments: list[str]) -> int:
     """Return the exit status of a command."""
     with pytest.MonkeyPatch.context() as patch:
+        compute_here(patch)
         patch.setattr(sys, "argv", ["omnibench", *arguments])
         with pytest.raises(SystemExit) as ended:
             main()

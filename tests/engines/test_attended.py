@@ -14,7 +14,7 @@ from omnibench.engines.attended import attend
 from omnibench.engines.slot import Slot
 from omnibench.sources import Sources
 from omnibench.suite import load
-from tests.engines.cluster_suite import PRETRAINING, metrics, run_here, write_suite
+from tests.engines.cluster_suite import PRETRAINING, metrics, write_suite
 
 
 @pytest.fixture
@@ -39,14 +39,13 @@ def record(context: Context) -> dict[str, Any]:
     return result
 
 
-def test_two_processes_share_a_training(
-    training: Unit, suite: Path, context: Context, tmp_path: Path
-) -> None:
+def test_two_processes_share_a_training(training: Unit, context: Context, tmp_path: Path) -> None:
     finished = attend(training, Slot(context), processes=2)
     assert (finished.unit.name, finished.repetitions) == (PRETRAINING, {0: None})
-    run_here(suite, "here")
+    elsewhere = replace(context, results=tmp_path / "alone")
+    attend(training, Slot(elsewhere))
     ((digest, (status, shared)),) = metrics(context.results).items()
-    alone = metrics(tmp_path / "here")[digest]
+    alone = metrics(elsewhere.results)[digest]
     assert status == alone[0] == "done"
     assert shared == pytest.approx(alone[1], abs=1e-4, nan_ok=True)
 

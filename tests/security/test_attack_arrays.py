@@ -16,6 +16,8 @@ from omnibench.record_files import predictions_path
 from tests.conftest import Bench
 from tests.security.attack_tools import Bomb
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 BLOCKED = r"blocked: data npz-evil: .*evil\.npz: "
 
 

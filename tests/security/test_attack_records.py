@@ -10,6 +10,8 @@ from omnibench.record import as_bytes, load_record, read_record
 from omnibench.record_files import predictions_path
 from tests.conftest import Bench
 
+pytestmark = pytest.mark.usefixtures("in_process")
+
 
 @pytest.fixture
 def two(plant: Any, tmp_path: Path) -> tuple[Path, list[Path]]:

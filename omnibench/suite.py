@@ -197,7 +197,8 @@ def load(suite: SuiteSource, sources: Sources, extra_backbones: tuple[str, ...] 
     Args:
         suite: a name, a file, or what a file holds, whose paths are the working directory's.
         sources: tells the source digests and what is absent here.
-        extra_backbones: registered ids that join the suite's own (`--backbones` of a plug-in).
+        extra_backbones: registered ids that join every block unless they are the suite's own
+            (`--backbones`, or of a plug-in).
 
     Raises:
         RequestError: the file is not YAML, a field is wrong or unknown (by its path, with near
@@ -229,8 +230,10 @@ def _resolve(file: SuiteFile, base: Path, sources: Sources, extra: tuple[str, ..
     cards = named.cards
     units = {name: _refused(unit, sources) for name, unit in named.makers.items()}
     makers = {unit.cells[0].digest: unit for unit in units.values()}
-    for name in extra:
-        cards.setdefault(name, sources.completed(backbones.get(name)))
+    extra = tuple(
+        name for name in extra if name not in cards
+    )  # its blocks say what takes the others
+    cards |= {name: sources.completed(backbones.get(name)) for name in extra}
     for study in file.report.published:
         if study not in shipped_studies():
             raise RequestError(

@@ -114,6 +114,13 @@ def test_globs_inline_cards_and_added_backbones(read: Any) -> None:
     ]
 
 
+def test_a_backbone_of_the_suite_that_is_named_again_joins_no_further_block(read: Any) -> None:
+    text = GOOD.replace("    recipe", "    backbones: [random-vit-tiny]\n    recipe")
+    own, named = (read(text, extra_backbones=e) for e in ((), ("random-efficientnet-lite0",)))
+    assert [unit.name for unit in own.units] == [unit.name for unit in named.units]
+    assert len(read(text, extra_backbones=("resnet18",)).units) == len(own.units) + 2
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

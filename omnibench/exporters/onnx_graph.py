@@ -156,6 +156,8 @@ def with_preprocessing(model: Any, preprocess: Preprocess) -> Any:
     )
     before = compose.add_prefix(before, "prepare/", rename_inputs=False)
     whole = compose.merge_models(before, model, io_map=[("prepare/prepared", PIXELS)])
+    del whole.opset_import[:]  # both graphs' own, of which ONNX Runtime quantises none
+    whole.opset_import.extend(model.opset_import)
     checker.check_model(whole, full_check=True)
     return whole
 

@@ -155,17 +155,16 @@ def test_a_missing_normalisation_fails_parity() -> None:
 
 def test_weights_of_matrix_products_become_int8_and_little_else_changes() -> None:
     network, plain = exported("vit-lora")
-    small = quantised(plain)
+    small = quantised(with_preprocessing(plain, PREPARE))
     kinds = [node.op_type for node in small.graph.node]
     assert (
         kinds.count("MatMulInteger") == 9
     )  # qkv, projection and two of the MLP twice, and the head
     assert "ConvInteger" not in kinds
     assert small.ByteSize() < 0.6 * plain.ByteSize()
-    pixels = PREPARE(torch.from_numpy(images_of((4, SIZE, SIZE))))
-    [outputs] = session(small.SerializeToString()).run([OUTPUTS], {PIXELS: pixels.numpy()})
-    with torch.inference_mode():
-        expected = network(pixels).numpy()
+    images = images_of(SHAPES[0])
+    [outputs] = session(small.SerializeToString()).run([OUTPUTS], {IMAGES: images})
+    expected = by_torch(network, images)
     off = np.abs(outputs - expected).max() / np.abs(expected).max()
     assert CLOSE < off < 0.5  # a share of logits near 0, as the network is drawn at random
 

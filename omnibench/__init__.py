@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         local_card,
     )
     from omnibench.data.subset import unit_dataset
+    from omnibench.data.views import view_splits
     from omnibench.encoders import Encoder, MapEncoder, TrainableEncoder
     from omnibench.encoders.build import load_trainable
     from omnibench.encoders.frozen import unit_features
@@ -85,6 +86,7 @@ _NAMES = {
     "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Reader Split Target Texts "
     "local_card",
     "omnibench.data.subset": "unit_dataset",
+    "omnibench.data.views": "view_splits",
     "omnibench.encoders": "Encoder MapEncoder TrainableEncoder",
     "omnibench.encoders.build": "load_trainable",
     "omnibench.encoders.frozen": "unit_features",
@@ -186,6 +188,7 @@ __all__ = [
     "unit_dataset",
     "unit_features",
     "unit_maps",
+    "view_splits",
 ]
 
 

@@ -75,6 +75,7 @@ from omnibench import (
     unit_dataset,
     unit_features,
     unit_maps,
+    view_splits,
 )
 
 NAMES: tuple[object, ...] = (
@@ -152,6 +153,7 @@ NAMES: tuple[object, ...] = (
     unit_dataset,
     unit_features,
     unit_maps,
+    view_splits,
 )
 
 

@@ -1,10 +1,14 @@
 """The commands of docs/systems.md: the test of each system's suite runs its row's."""
 
+import os
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
-PAGE = Path(__file__).parents[1] / "docs" / "systems.md"
+ROOT = Path(__file__).parents[1]
+PAGE = ROOT / "docs" / "systems.md"
 COMMAND = re.compile(r"`omnibench (run [^`]+)`")
 
 
@@ -17,3 +21,20 @@ def command_of(suite: str) -> list[str]:
     """Return the arguments of the command on a suite, which stands in one row."""
     [arguments] = [command for command in commands() if Path(command[1]).stem == suite]
     return arguments
+
+
+def run_and_report(suite: str, folder: Path) -> Path:
+    """Run a row's command in processes of its own, and report on it; return the results' folder."""
+    places = {"OMNIBENCH_RESULTS": str(folder), "OMNIBENCH_DATA": str(folder / "data")}
+    run = command_of(suite)
+    for arguments in (run, ["report", *run[1:]]):
+        done = subprocess.run(
+            [sys.executable, "-m", "omnibench", *arguments],
+            cwd=ROOT,
+            env={**os.environ, **places},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    return folder

@@ -1,37 +1,18 @@
 """The suite of the example `fusion`, run to its end by the command, cut to one cell."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-ROOT = Path(__file__).parents[3]
-NARROWED = ("--repetitions", "0", "--backbones", "random-vit-nano", "--tasks", "fusion")
+from tests.systems import run_and_report
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("fusion")
-    variables = {"OMNIBENCH_RESULTS": str(folder), "OMNIBENCH_DATA": str(folder / "data")}
-    for command in ("run", "report"):
-        words = [
-            sys.executable,
-            "-m",
-            "omnibench",
-            command,
-            "examples/fusion/fusion.yaml",
-            *NARROWED,
-        ]
-        done = subprocess.run(
-            words, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+    return run_and_report("fusion", tmp_path_factory.mktemp("fusion"))
 
 
 @pytest.fixture(scope="module")

@@ -1,10 +1,7 @@
 """The suite of the example `selfplay`, run to its end by the command, cut to one cell."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-ROOT = Path(__file__).parents[3]
-NARROWED = ("--repetitions", "0", "--backbones", "random-vit-nano")
+from tests.systems import run_and_report
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("selfplay")
-    variables = {"OMNIBENCH_RESULTS": str(folder), "OMNIBENCH_DATA": str(folder / "data")}
-    for command in ("run", "report"):
-        words = [
-            sys.executable,
-            "-m",
-            "omnibench",
-            command,
-            "examples/selfplay/selfplay.yaml",
-            *NARROWED,
-        ]
-        done = subprocess.run(
-            words, cwd=ROOT, env={**os.environ, **variables}, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+    return run_and_report("selfplay", tmp_path_factory.mktemp("selfplay"))
 
 
 @pytest.fixture(scope="module")

@@ -32,10 +32,8 @@ def export(record: Mapping[str, Any], weights: Path, folder: Path) -> str:
 
     network = network_of(record, weights)
     encoder, spec = network.loaded.encoder, record["spec"]
-    name = f"{spec['backbone']} with {spec['short']}"
-    model = with_preprocessing(
-        to_onnx(network.module, encoder.preprocess.size, name), encoder.preprocess
-    )
+    name, size = f"{spec['backbone']} with {spec['short']}", encoder.preprocess.size
+    model = with_preprocessing(to_onnx(network.module, (3, size, size), name), encoder.preprocess)
     about = {"record": record["digest"], "outputs": network.outputs, "made_by": "omnibench"}
     helper.set_model_props(model, about)
     content = model.SerializeToString()

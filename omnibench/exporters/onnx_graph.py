@@ -1,4 +1,4 @@
-"""A network as an ONNX graph: pixels in, outputs out; and its preprocessing as nodes before it."""
+"""A network as an ONNX graph, and the preprocessing of images as nodes before it."""
 
 import logging
 import warnings
@@ -14,7 +14,7 @@ from omnibench.exporters.opset import OLDEST, opset_refusal
 
 IMAGES, PIXELS, OUTPUTS = "images", "pixels", "outputs"
 LARGEST = 2 * 2**30  # bytes of a graph with its weights, which the format can hold
-BATCH = 2  # of the pixels that a network is traced with; one would be taken for a constant
+BATCH = 2  # of the inputs that a network is traced with; one would be taken for a constant
 INSTALL = "pip install 'omnibench[onnx]'"
 
 
@@ -34,11 +34,19 @@ def require_onnx() -> None:
         ) from None
 
 
-def to_onnx(network: nn.Module, size: int, name: str, opset: int = OLDEST) -> Any:
-    """Return a network as an onnx.ModelProto, of `pixels` float32 [batch, 3, size, size].
+def to_onnx(
+    network: nn.Module,
+    shape: tuple[int, ...],
+    name: str,
+    opset: int = OLDEST,
+    inputs: str = PIXELS,
+) -> Any:
+    """Return a network as an onnx.ModelProto, of float32 [batch, *shape].
 
     Args:
+        shape: of one input: (3, size, size) of pixels.
         name: of the network, for messages.
+        inputs: what the graph calls them.
 
     Raises:
         RequestError: an operator that ONNX lacks, an operator set that is too old or too new, or
@@ -50,19 +58,19 @@ def to_onnx(network: nn.Module, size: int, name: str, opset: int = OLDEST) -> An
     if refusal := opset_refusal(opset):
         raise RequestError(f"{name}: {refusal}")
     device = next(network.parameters()).device
-    pixels = torch.zeros(BATCH, 3, size, size, device=device)
+    example = torch.zeros(BATCH, *shape, device=device)
     try:
         with torch.no_grad(), warnings.catch_warnings(), _silenced():
             warnings.simplefilter("ignore")  # of torch's own making
             # By itself, since torch.onnx would go on with a network of one batch size alone.
             traced = torch.export.export(
-                network.eval(), (pixels,), dynamic_shapes=({0: torch.export.Dim("batch")},)
+                network.eval(), (example,), dynamic_shapes=({0: torch.export.Dim("batch")},)
             )
             program = torch.onnx.export(
                 traced,
                 dynamo=True,
                 opset_version=opset,
-                input_names=[PIXELS],
+                input_names=[inputs],
                 output_names=[OUTPUTS],
                 verbose=False,
             )

@@ -1,6 +1,17 @@
-"""Which operator sets of ONNX graphs are written in. No torch here."""
+"""What graphs of ONNX need: packages, and an operator set that torch writes. No torch here."""
 
+import importlib.util
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 OLDEST = 18  # that torch writes
+
+
+def packages_refusal() -> str:
+    """Return the sentence that refuses a graph where packages are absent; "" for none."""
+    absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if not absent:
+        return ""
+    return f"{', '.join(absent)} not installed; run `pip install 'omnibench[onnx]'`"
 
 
 def opset_refusal(opset: int) -> str:

@@ -1,11 +1,11 @@
 """Deployment: a backbone with a linear layer, exported: is it the same, and how fast. No torch."""
 
-import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from omnibench.architecture.floors import is_floor
 from omnibench.catalogue import register_task
+from omnibench.exporters.opset import packages_refusal
 from omnibench.task import Adaptation, Outcome, Task
 from omnibench.tasks.classification.recipes import LogisticRecipe
 from omnibench.tasks.classification.refusals import refusals
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from omnibench.cards import DatasetCard
     from omnibench.cell import Unit
     from omnibench.context import Context
-
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
 
 
 class DeploymentTask(Task):
@@ -44,9 +42,8 @@ class DeploymentTask(Task):
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield a package that is absent, a backbone that is no network, and what probes refuse."""
-        absent = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-        if absent:
-            yield f"{', '.join(absent)} not installed; run `pip install 'omnibench[onnx]'`"
+        if refusal := packages_refusal():
+            yield refusal
         if unit.backbone.members:
             yield f"{unit.backbone.id} joins frozen embeddings and is no network; use its members"
         if is_floor(unit.backbone):

@@ -10,14 +10,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import binom
 
-Runtime = Callable[[NDArray[np.uint8]], object]  # takes images
+Runtime = Callable[[NDArray[Any]], object]  # takes images, or other inputs [N, ...]
 WARM_UPS = 10
 RUNS, FEWEST, SECONDS = 200, 20, 5.0  # of each runtime and batch; fewer where they take longer
 CONFIDENCE = 0.95
 
 
 def latencies(
-    runtimes: Mapping[str, Runtime], images: NDArray[np.uint8], batches: tuple[int, ...]
+    runtimes: Mapping[str, Runtime], images: NDArray[Any], batches: tuple[int, ...]
 ) -> dict[str, dict[str, Any]]:
     """Return for each runtime and batch what `summary` says of its times.
 

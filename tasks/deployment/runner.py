@@ -27,6 +27,7 @@ from omnibench.exporters.onnx_graph import (
     to_onnx,
     with_preprocessing,
 )
+from omnibench.exporters.opset import PACKAGES
 from omnibench.scoring import score
 from omnibench.task import Outcome, Predictions
 from omnibench.tasks.classification.cases import Cases, cases_of
@@ -35,7 +36,6 @@ from omnibench.tasks.classification.embeddings import embeddings
 from omnibench.tasks.classification.logistic_probe import fit_logistic
 from omnibench.training.trained_network import Network
 
-from . import PACKAGES
 from .latency import latencies, torch_threads
 from .metrics import parity
 from .options import OnnxOptions
@@ -65,7 +65,8 @@ def run(unit: Unit, context: Context) -> Iterator[Outcome]:
     network = classifier_network(loaded, Trainable(loaded.encoder, gradients=False), head)
     network.module.eval().requires_grad_(False)
     torch_load = time.perf_counter() - began
-    plain = to_onnx(network.module, loaded.encoder.preprocess.size, unit.backbone.id, options.opset)
+    size = loaded.encoder.preprocess.size
+    plain = to_onnx(network.module, (3, size, size), unit.backbone.id, options.opset)
     clock.lap("export")
     images = cases.dataset.splits[TEST].images
     with torch_threads(options.threads):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from omnibench.catalogue import register_task
 from omnibench.data.ivim.protocol import PARAMETERS
+from omnibench.exporters.opset import packages_refusal
 from omnibench.task import Adaptation, Outcome, Task
 
 from .metrics import METRICS
@@ -53,15 +54,20 @@ class QmriTask(Task):
     }
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
-        """Yield a backbone that has nothing to look at."""
+        """Yield a backbone that has nothing to look at, and packages that a runtime lacks."""
         if unit.backbone.id != BACKBONE:
             yield (
                 f"voxels have signals and no images, so that {unit.backbone.id} has nothing to "
                 f"look at; write `backbones: [{BACKBONE}]`, the floor that takes values as they are"
             )
+        if unit.options.get("runtime") == "onnx" and (refusal := packages_refusal()):
+            yield refusal
 
     def doubts(self, records: Sequence[Mapping[str, Any]], cases: int) -> Iterator[str]:
-        """Yield the parameters whose estimates vary less than those without bias can."""
+        """Yield parameters that vary less than those without bias can, and a graph off torch."""
+        for record in records:
+            if record["metrics"].get("onnx-parity/passed") == 0:
+                yield f"the exported graph is {record['notes']['graph']['verdict']}"
         for name in PARAMETERS:
             values = [record["metrics"].get(f"cramer-rao/below-{name}") for record in records]
             known = [value for value in values if value is not None]

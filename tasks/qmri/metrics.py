@@ -2,6 +2,7 @@
 
 Predictions hold `test_truth` [N, 4], `test_estimates` [N, draws, 4] and `test_bound` [N, 4], the
 Cramer-Rao bound of each parameter's variance at each true parameter. A case is a true parameter.
+Where ONNX Runtime estimates, `test_torch_estimates` [N, draws, 4] are torch's.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,6 +19,7 @@ Floats = NDArray[np.float64]
 PerCase = Callable[[Predictions], Mapping[str, Floats]]
 UNITS = {"s0": "signal", "f": "points", "ds": "1e-3 mm2/s", "df": "1e-3 mm2/s"}
 LEVEL = 0.05  # of the test by which a variance is below its bound
+PARITY = 1e-4  # of the largest estimate of a parameter: by how much two runtimes may differ
 
 
 def errors(predictions: Predictions) -> Floats:
@@ -68,6 +70,25 @@ def below_bound(predictions: Predictions) -> dict[str, Floats]:
     ratio = estimates.var(axis=1, ddof=1) / predictions["test_bound"]
     below = (ratio * freedom < chi2.ppf(LEVEL, freedom)).astype(np.float64)
     return {f"below-{name}": below[:, place] for place, name in enumerate(PARAMETERS)}
+
+
+def parity(predictions: Predictions) -> dict[str, float | None]:
+    """Return how far another runtime's estimates are from torch's; {} where torch alone answered.
+
+    max-rel-parameter is the largest difference of an estimate by torch's largest of that parameter,
+    of the worst parameter; `passed` is 1 where it is within PARITY.
+    """
+    if "test_torch_estimates" not in predictions:
+        return {}
+    own, torch = (
+        predictions[name].astype(np.float64).reshape(-1, len(PARAMETERS))
+        for name in ("test_estimates", "test_torch_estimates")
+    )
+    off, largest = np.abs(own - torch).max(axis=0), np.abs(torch).max(axis=0)
+    return {
+        "passed": float((off <= PARITY * largest).all()),
+        "max-rel-parameter": float((off / largest).max()) if largest.all() else None,
+    }
 
 
 def _means(per_case: PerCase) -> Callable[[Predictions], dict[str, float | None]]:
@@ -129,5 +150,9 @@ METRICS = (
         tuple(f"below-{name}" for name in PARAMETERS),
         below_bound,
         reported=tuple(f"below-{name}" for name in PARAMETERS),
+    ),
+    Metric("onnx-parity/passed", parity, unit="1 if equal"),
+    Metric(
+        "onnx-parity/max-rel-parameter", parity, unit="of the largest estimate", direction="down"
     ),
 )

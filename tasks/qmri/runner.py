@@ -2,6 +2,8 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,25 +24,25 @@ from omnibench.scoring import score
 from omnibench.task import Outcome
 
 from .bound import cramer_rao
+from .exported import Estimate, Floats, estimate_in_onnx, facts_of_graph, graph_of, microseconds
 from .fit import VERSION, fit
 from .networks import Networks, train
-from .options import FitOptions, NetworkOptions
+from .options import TIMES, FitOptions, NetworkOptions
 from .recipes import NetworkRecipe
 
 TRAINED = ("train", "val")
 BLOCK = 1024  # voxels that are fitted together
-Floats = NDArray[np.floating[Any]]
-Estimate = Callable[[Floats], Floats]  # signals [N, B] -> parameters [N, 4]
 
 
 def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
     """Yield one outcome a repetition of the network."""
     recipe = NetworkRecipe.model_validate(unit.recipe)
+    options = NetworkOptions.model_validate(unit.options)
     dataset = unit_dataset(unit, context)
     voxels = {name: voxels_of(dataset, name) for name in dataset.splits}
     began = time.perf_counter()
     labels: dict[str, Floats] = {name: voxels[name].parameters for name in TRAINED}
-    if NetworkOptions.model_validate(unit.options).trained_on == "fitted":
+    if options.trained_on == "fitted":
         labels = {name: fitted_labels(unit, context, name, voxels[name]) for name in TRAINED}
     phases = {"labels": time.perf_counter() - began}
 
@@ -69,16 +71,14 @@ def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
         )
         phases["training"] = time.perf_counter() - began
         network = trained.networks.only(trained.best)
-        estimate = estimate_by(network, context.device)
-        estimate(voxels["test"].signals[0])  # what is slow the first time
-        yield judged(
+        judge = partial(
+            judged,
             dataset,
             unit,
             repetition,
-            estimate,
-            phases,
-            {
-                "trained_on": unit.options["trained_on"],
+            phases=phases,
+            notes={
+                "trained_on": options.trained_on,
                 "epochs": trained.epochs,
                 "start": trained.best,
                 "validation_losses": [
@@ -87,6 +87,35 @@ def run_mlp(unit: Unit, context: Context) -> Iterator[Outcome]:
             },
             trainable=sum(parameter.numel() for parameter in network.parameters()),
         )
+        if options.runtime == "onnx":
+            yield in_onnx(judge, network.cpu(), voxels["test"])
+        else:
+            estimate = estimate_by(network, context.device)
+            estimate(voxels["test"].signals[0])  # what is slow the first time
+            yield judge(estimate)
+
+
+def in_onnx(judge: Callable[..., Outcome], network: Networks, voxels: Voxels) -> Outcome:
+    """Return the outcome of a network in ONNX Runtime, beside torch and least squares.
+
+    Args:
+        judge: `judged` of all but the estimates; voxels: of the test.
+    """
+    graph = graph_of(network)
+    in_onnxruntime, in_torch = estimate_in_onnx(graph), estimate_by(network, "cpu")
+    in_onnxruntime(voxels.signals[0])  # what is slow the first time
+    outcome = judge(in_onnxruntime, in_torch=in_torch)
+    times = microseconds(
+        {"onnxruntime": in_onnxruntime, "torch": in_torch},
+        lambda signals: fit(signals, voxels.protocol, "gaussian").parameters,
+        flat(voxels.signals),
+    )
+    return replace(
+        outcome,
+        cost={**outcome.cost, TIMES: times},
+        notes={**outcome.notes, "graph": facts_of_graph(outcome.metrics)},
+        files={"onnx": graph},
+    )
 
 
 def run_fit(unit: Unit, context: Context) -> Iterator[Outcome]:
@@ -107,7 +136,7 @@ def run_fit(unit: Unit, context: Context) -> Iterator[Outcome]:
 
     for repetition in unit.repetitions:
         outcome = judged(dataset, unit, repetition, estimate, {}, {"likelihood": likelihood})
-        yield Outcome(**{**vars(outcome), "notes": {**outcome.notes, "not_ended": sum(unended)}})
+        yield replace(outcome, notes={**outcome.notes, "not_ended": sum(unended)})
 
 
 def judged(
@@ -118,8 +147,13 @@ def judged(
     phases: Mapping[str, float],
     notes: Mapping[str, Any],
     trainable: int = 0,
+    in_torch: Estimate | None = None,
 ) -> Outcome:
-    """Return the outcome of what estimates the test's parameters, timed."""
+    """Return the outcome of what estimates the test's parameters, timed.
+
+    Args:
+        in_torch: the same network in torch, where `estimate` is that of another runtime.
+    """
     test = voxels_of(dataset, "test")
     draws = test.signals.shape[1]
     if draws < 2:
@@ -128,16 +162,19 @@ def judged(
             "nothing varies; give two or more"
         )
     bound = cramer_rao(test.parameters, test.protocol)
-    flat = test.signals.reshape(-1, test.signals.shape[-1])
+    signals = flat(test.signals)
     began = time.perf_counter()
-    estimates = estimate(flat)
+    estimates = estimate(signals)
     seconds = time.perf_counter() - began
+    shape = (len(test), draws, -1)
     arrays: dict[str, NDArray[Any]] = {
         "test_case": np.arange(len(test)),
         "test_truth": test.parameters,
-        "test_estimates": estimates.reshape(len(test), draws, -1).astype(np.float32),
+        "test_estimates": estimates.reshape(shape).astype(np.float32),
         "test_bound": bound,
     }
+    if in_torch is not None:
+        arrays["test_torch_estimates"] = in_torch(signals).reshape(shape)
     return Outcome(
         repetition=repetition,
         metrics=score(unit.task, arrays),
@@ -145,7 +182,7 @@ def judged(
         cost={
             "phases": {**phases, "estimates": seconds},
             "trainable_parameters": trainable,
-            "microseconds_per_voxel": 1e6 * seconds / len(flat),
+            "microseconds_per_voxel": 1e6 * seconds / len(signals),
         },
         digests=dict(dataset.digests),
         notes={
@@ -165,6 +202,11 @@ def voxels_of(dataset: Dataset, split: str) -> Voxels:
         DataError: it has none.
     """
     return dataset.target(split, "voxels", Voxels)
+
+
+def flat(signals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return signals [N, draws, B] as [N draws, B]."""
+    return signals.reshape(-1, signals.shape[-1])
 
 
 def fitted_labels(unit: Unit, context: Context, split: str, voxels: Voxels) -> Floats:

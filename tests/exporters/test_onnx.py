@@ -101,7 +101,7 @@ def exported(name: str) -> tuple[nn.Module, Any]:
         "decoder": decoder,
     }
     network = makers[name]().eval().requires_grad_(False)
-    return network, to_onnx(network, SIZE, name)
+    return network, to_onnx(network, (3, SIZE, SIZE), name)
 
 
 def images_of(shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -221,7 +221,7 @@ class OfOneBatch(Eigenvalues):
 def test_what_cannot_be_exported_is_a_sentence(kind: str, opset: int, message: str) -> None:
     network = Eigenvalues() if kind == "eigenvalues" else OfOneBatch()
     with pytest.raises(RequestError, match=message) as caught:
-        to_onnx(network, 8, "net", opset)
+        to_onnx(network, (3, 8, 8), "net", opset)
     assert "\n" not in str(caught.value)
 
 

@@ -96,14 +96,18 @@ def to_onnx(
 
 
 class _silenced:  # noqa: N801 - used as a function
-    """Keep what torch's exporter logs off the screen; what fails is raised."""
+    """Keep what torch's exporter and its optimiser log off the screen; what fails is raised."""
+
+    LOGGERS = tuple(logging.getLogger(name) for name in ("torch.onnx", "onnxscript"))
 
     def __enter__(self) -> None:
-        self.level = logging.getLogger("torch.onnx").level
-        logging.getLogger("torch.onnx").setLevel(logging.CRITICAL)
+        self.levels = [logger.level for logger in self.LOGGERS]
+        for logger in self.LOGGERS:
+            logger.setLevel(logging.CRITICAL)
 
     def __exit__(self, *_: object) -> None:
-        logging.getLogger("torch.onnx").setLevel(self.level)
+        for logger, level in zip(self.LOGGERS, self.levels, strict=True):
+            logger.setLevel(level)
 
 
 def _cause(error: BaseException) -> str:

@@ -108,7 +108,8 @@ def rebuilt(record: Mapping[str, Any], weights: bytes) -> Network:
     network = task.network(record, loaded, state)
     with torch.no_grad():
         left = network.module.load_state_dict(state, strict=False)
-    own = {id(parameter) for parameter in loaded.encoder.module.parameters()}
+    # With the statistics of batch norms, which stay as they are where nothing of it is trained.
+    own = {id(value) for value in loaded.encoder.module.state_dict(keep_vars=True).values()}
     parts = network.module.state_dict(keep_vars=True)
     lacking = [name for name in left.missing_keys if id(parts[name]) not in own]
     if lacking or left.unexpected_keys:
@@ -122,23 +123,37 @@ def rebuilt(record: Mapping[str, Any], weights: bytes) -> Network:
     return network
 
 
+def card_of(record: Mapping[str, Any]) -> BackboneCard:
+    """Return the card of the backbone that a record was trained on.
+
+    What a training left is known by its record, whatever a suite calls it.
+
+    Raises:
+        RequestError: it is not registered here.
+    """
+    name = record["spec"]["backbone"]
+    if name in backbones:
+        return backbones.get(name)
+    maker = str(record["digests"].get("source.backbone")).partition(" ")[0]
+    for card in map(backbones.get, backbones):
+        if card.source == f"record:{maker}":
+            return card
+    raise RequestError(
+        f"the backbone '{name}' of the record {record['path']} is not registered here; give the "
+        "file that registers it with --plugin"
+    )
+
+
 def _backbone(record: Mapping[str, Any]) -> LoadedTrainable:
     """Load the backbone that a record was trained on."""
-    spec, path = record["spec"], Path(record["path"])
-    name = spec["backbone"]
-    if name not in backbones:
-        raise RequestError(
-            f"the backbone '{name}' of the record {path} is not registered here; give the file "
-            "that registers it with --plugin"
-        )
-    card = backbones.get(name)
+    spec, card = record["spec"], card_of(record)
     if spec["recipe"].get("init") == "per-repetition":
         card = drawn(card, spec["repetition"])
     loaded = _loaded(card, record)
     if loaded.digest != record["digests"].get("backbone"):
         raise WeightsError(
-            f"{name}: its weights are other ones than the record {path} was trained on; put those "
-            "back, or run its cell again with --force"
+            f"{spec['backbone']}: its weights are other ones than the record {record['path']} was "
+            "trained on; put those back, or run its cell again with --force"
         )
     return loaded
 

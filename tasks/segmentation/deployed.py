@@ -7,14 +7,13 @@ import torch
 from torch import Tensor, nn
 
 from omnibench.adapt.trainable import attach
-from omnibench.catalogue import backbones
 from omnibench.encoders import MapEncoder
 from omnibench.encoders.build import LoadedTrainable
 from omnibench.encoders.levels import levels_of
 from omnibench.errors import RequestError
 from omnibench.registry import import_attribute
 from omnibench.task import Adaptation
-from omnibench.training.trained_network import Network
+from omnibench.training.trained_network import Network, card_of
 
 from . import UNET, OnFrozenMaps
 from .heads import Head
@@ -66,7 +65,7 @@ def network(
             f"{spec['backbone']}: its Encoder has no intermediates(pixels, layers), of which a "
             "network could be made; give it that"
         )
-    levels = levels_of(encoder, backbones.get(spec["backbone"]))
+    levels = levels_of(encoder, card_of(record))
     size = encoder.preprocess.size
     with torch.no_grad():
         maps = encoder.maps(torch.zeros(1, size, size, dtype=torch.uint8), levels.layers)

@@ -17,10 +17,12 @@ from omnibench.interrupts import Interrupted, finishing
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Job
 from omnibench.training.plan import TrainingRecipe, batch_refusal
-from omnibench.training.processes import rank_and_size, wait_for_all
+from omnibench.training.processes import agreed, rank_and_size, wait_for_all
 from omnibench.training.random import stream
 from omnibench.training.steps import Steps
 
+QUICK = 1.0  # seconds; a checkpoint that takes no longer is written after every epoch
+STEPS_PER_CHECKPOINT = 20  # of a slower one: times as long as it took go into steps before the next
 log = logging.getLogger("omnibench")
 
 
@@ -93,6 +95,8 @@ class _Run:
         self.early: list[dict[str, Any]] = []
         self.early_steps = early_steps(recipe.evaluate, self.steps.epoch)
         self.train_seconds = 0.0
+        # Seconds that the last checkpoint took, and those of steps before it.
+        self.writing = self.trained_before = 0.0
 
     def run(self) -> Fitted:
         self._resume()
@@ -140,7 +144,19 @@ class _Run:
         entry |= {"seconds": seconds, "images_per_s": images / seconds}
         self.history.append({"epoch": epoch, **entry, **self._evaluation(metrics)})
         self.loss = 0.0
-        self._save()
+        self._save(self._is_worth_it())
+
+    def _is_worth_it(self) -> bool:
+        """Return whether an epoch ends in a checkpoint.
+
+        The last one does. Of a large network short epochs would take less time than their
+        checkpoints.
+        """
+        last = len(self.history) == self.recipe.epochs
+        trained = self.train_seconds - self.trained_before
+        enough = trained >= STEPS_PER_CHECKPOINT * self.writing
+        worth: bool = agreed(last or self.writing <= QUICK or enough)
+        return worth
 
     def _evaluate_early(self) -> None:
         """Evaluate within the first epoch where that is due; what is trained stays in every bit.
@@ -217,10 +233,15 @@ class _Run:
         keep |= {name for name, _ in model.named_buffers()}
         return {n: v.detach().cpu() for n, v in model.state_dict().items() if n in keep}
 
-    def _save(self) -> None:
+    def _save(self, checkpoint: bool = True) -> None:
+        """Write the log and, unless it is not worth its time, a checkpoint."""
         if rank_and_size()[0] == 0:
             lines = log_lines([*self.early, *self.history])
             write_atomically(self.job.log, lines, self.job.check)
+        if not checkpoint:
+            return
+        if rank_and_size()[0] == 0:
+            began = time.perf_counter()
             self.checkpoints.save(
                 self.step,
                 {
@@ -237,6 +258,8 @@ class _Run:
                     "hooks": self.job.hooks.state(),
                 },
             )
+            self.writing = time.perf_counter() - began
+        self.trained_before = self.train_seconds
         self.saved = self.step
         wait_for_all()
 

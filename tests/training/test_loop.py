@@ -18,6 +18,7 @@ from torch.nn import functional
 
 from omnibench.errors import LostLeaseError, MemoryShortageError, StoreError
 from omnibench.interrupts import Interrupted, interruptible
+from omnibench.training import loop
 from omnibench.training.checkpoint import Checkpoints
 from omnibench.training.job import Batch, Job
 from omnibench.training.loop import Fitted, early_steps, fit
@@ -421,3 +422,22 @@ def test_checkpoints_follow_the_steps_asked_for_and_the_last_ones_are_kept(tmp_p
     asked.checkpoint_steps, asked.checkpoints = 3, 4
     fit(asked, RECIPE)  # ten steps, two an epoch
     assert saved(tmp_path / "checkpoints") == [10, 9, 8, 6]
+
+
+def test_slow_checkpoints_leave_time_to_steps_and_the_last_epoch_has_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = fit(job(network(), tmp_path / "plain"), RECIPE)
+    monkeypatch.setattr(loop, "QUICK", -1.0)  # as if each took too long
+    monkeypatch.setattr(loop, "STEPS_PER_CHECKPOINT", 1e9)
+    few = job(network(), tmp_path / "few")
+    few.checkpoints = 9
+    fitted = fit(few, RECIPE)  # two steps an epoch
+    assert saved(few.folder) == [10, 2]  # what one takes is known after the first
+    assert len(few.log.read_text().splitlines()) == RECIPE.epochs  # a line each
+    assert [entry["loss"] for entry in fitted.history] == [entry["loss"] for entry in plain.history]
+    monkeypatch.setattr(loop, "STEPS_PER_CHECKPOINT", 0)  # steps have taken long enough
+    often = job(network(), tmp_path / "often")
+    often.checkpoints = 9
+    fit(often, RECIPE)
+    assert saved(often.folder) == [10, 8, 6, 4, 2]

@@ -34,6 +34,8 @@ PARTS = {
     "scale": "benchmarks.scale:measure",
     "engine": "benchmarks.engine:measure",
 }
+# Measured where they are named alone, since they need what this project does not install.
+BESIDE = {"peer": "benchmarks.peer:measure"}
 
 
 @dataclass(frozen=True)

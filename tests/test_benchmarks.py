@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import PARTS, scale
+from benchmarks import BESIDE, PARTS, scale
 from benchmarks.calibrate import card, keep_rates
 from omnibench.calibration import recall
 from omnibench.context import Context
@@ -15,7 +15,7 @@ from omnibench.device import default_threads
 from omnibench.rates import forward_flops
 
 
-@pytest.mark.parametrize("reference", PARTS.values(), ids=PARTS.keys())
+@pytest.mark.parametrize("reference", (PARTS | BESIDE).values(), ids=(PARTS | BESIDE).keys())
 def test_every_part_is_there(reference: Any) -> None:
     module, _, function = reference.partition(":")
     actual = find_spec(module)

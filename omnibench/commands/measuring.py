@@ -25,7 +25,7 @@ def measure(only: tuple[str, ...], device: str, threads: int | None, as_json: bo
     Raises:
         RequestError: a part is unknown, or the benchmarks are not there.
     """
-    parts = _parts()
+    every, parts = _parts()
     for name in only:
         if name not in parts:
             raise RequestError(
@@ -45,7 +45,7 @@ def measure(only: tuple[str, ...], device: str, threads: int | None, as_json: bo
             f"timm {packages['timm']}"
         )
     measures: list[Measure] = []
-    for name in only or parts:
+    for name in only or every:
         part: Part = import_attribute(parts[name])
         for figure in part(device):
             measures.append(figure)
@@ -60,8 +60,11 @@ def measure(only: tuple[str, ...], device: str, threads: int | None, as_json: bo
         )
 
 
-def _parts() -> dict[str, str]:
+def _parts() -> tuple[dict[str, str], dict[str, str]]:
     """Return the benchmarks of the checkout, which the wheel leaves out.
+
+    Returns:
+        Those that are measured where none is named, and all of them.
 
     Raises:
         RequestError: omnibench runs from an installed wheel.
@@ -72,9 +75,9 @@ def _parts() -> dict[str, str]:
             "installed package; run `python bench.py speed` in a checkout"
         )
     sys.path.insert(0, str(CHECKOUT))
-    from benchmarks import PARTS
+    from benchmarks import BESIDE, PARTS
 
-    return PARTS
+    return PARTS, {**PARTS, **BESIDE}
 
 
 def _line(measure: "Measure") -> str:

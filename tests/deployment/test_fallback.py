@@ -33,7 +33,7 @@ def test_a_planted_resize_difference_moves_preprocessing_outside(
     plain = onnx_graph.to_onnx(module, (3, SIZE, SIZE), "tiny")
     pixels = np.random.default_rng(0).integers(0, 256, (12, 40, 40), np.uint8)
     images = ArrayImages(pixels)
-    truth = {
+    truth: dict[str, Any] = {
         "test_torch_logits": runner._by_blocks(images, runner._eager(network)),
         "test_labels": np.arange(12) % 3,
     }

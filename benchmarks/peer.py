@@ -26,8 +26,9 @@ from omnibench.device import default_threads
 from omnibench.errors import RequestError
 
 VERSION = "0.18.0"
-PYTHON = Path("build/peer-venv/bin/python")
-INSTALL = f"uv venv build/peer-venv && uv pip install --python {PYTHON} lightly-train=={VERSION}"
+VENV = Path(__file__).resolve().parents[1] / "build" / "peer-venv"
+PYTHON = VENV / "bin" / "python"
+INSTALL = f"uv venv {VENV} && uv pip install --python {PYTHON} lightly-train=={VERSION}"
 IMAGES, BATCH, SIDE = 48, 8, 256  # of the pool
 EPOCHS = (2, 6)
 ROUNDS = 2
@@ -97,7 +98,7 @@ def measure(device: str) -> Iterator[Measure]:
         RequestError: lightly-train is not there, or a run failed.
     """
     if not PYTHON.is_file():
-        raise RequestError(f"{PYTHON} is absent; run `{INSTALL}` in the checkout")
+        raise RequestError(f"{PYTHON} is absent; run `{INSTALL}`")
     runs: dict[tuple[str, int], list[Run]] = {}
     ways = {"lightly-train": _peer, "ours": _ours}
     with tempfile.TemporaryDirectory() as name:

@@ -115,11 +115,20 @@ def measure(device: str) -> Iterator[Measure]:
 
 
 def _figures(runs: dict[tuple[str, int], list[Run]]) -> Iterator[Measure]:
-    """Yield what runs of few and of many epochs say of each way, and of ours against the other."""
+    """Yield what runs of few and of many epochs say of each way, and of ours against the other.
+
+    Raises:
+        RequestError: the machine was too busy to tell.
+    """
     few, many = EPOCHS
     rates: dict[str, tuple[float, float]] = {}
     for way in ("lightly-train", "ours"):
         short, long = (min(run.seconds for run in runs[way, epochs]) for epochs in EPOCHS)
+        if long <= short:
+            raise RequestError(
+                f"{way}: {many} epochs took no longer than {few}, so that the machine's other work "
+                "was measured; run this part again when it is idle"
+            )
         step = (many - few) * IMAGES / (long - short)
         rates[way] = (step, many * IMAGES / long)
         against = rates["lightly-train"]

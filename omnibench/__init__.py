@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from omnibench.report.figures.drawing import Drawing, Figure
     from omnibench.report.study import Study
     from omnibench.samples import CaseAnswers
+    from omnibench.scoring import score
     from omnibench.task import (
         Adaptation,
         Chance,
@@ -104,6 +105,7 @@ _NAMES = {
     "omnibench.report.study": "Study",
     "omnibench.task": "Adaptation Chance Metric Outcome Predictions Task metrics_of_pass",
     "omnibench.samples": "CaseAnswers",
+    "omnibench.scoring": "score",
     "omnibench.training.flops": "Flops",
     "omnibench.training.job": "Batch",
     "omnibench.training.trained_network": "Network",
@@ -184,6 +186,7 @@ __all__ = [
     "results",
     "run",
     "run_due",
+    "score",
     "set_up",
     "unit_dataset",
     "unit_features",

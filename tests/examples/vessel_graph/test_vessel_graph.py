@@ -31,7 +31,7 @@ def mask_of(rows: Sequence[str]) -> Array:
     return np.array([[letter == "#" for letter in row] for row in rows])
 
 
-def around(pixel: tuple[int, int], pixels: set[tuple[int, int]]) -> set[tuple[int, int]]:
+def around(pixel: tuple[int, ...], pixels: set[tuple[int, int]]) -> set[tuple[int, int]]:
     row, column = pixel
     near = {(row + r, column + c) for r in (-1, 0, 1) for c in (-1, 0, 1)} - {pixel}
     return near & pixels

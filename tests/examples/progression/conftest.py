@@ -1,0 +1,7 @@
+"""The package's folder on the path."""
+
+import sys
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[3] / "examples" / "progression"
+sys.path.append(str(PACKAGE))

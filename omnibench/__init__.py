@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from omnibench import errors
 
 if TYPE_CHECKING:
+    from omnibench.adapt.map_model import MapAnswers, MapInputs, MapModel
     from omnibench.adapt.trainable import Trainable, attach, blank_embedding
     from omnibench.api import Plan, compare, load_encoder, plan, results, run
     from omnibench.cards import BackboneCard, DatasetCard
@@ -77,6 +78,7 @@ __version__ = "0.2.0"
 
 # Module -> the names that are imported from it.
 _NAMES = {
+    "omnibench.adapt.map_model": "MapAnswers MapInputs MapModel",
     "omnibench.adapt.trainable": "Trainable attach blank_embedding",
     "omnibench.api": "Plan compare load_encoder plan results run",
     "omnibench.cards": "BackboneCard DatasetCard",
@@ -139,7 +141,10 @@ __all__ = [
     "Labels",
     "Leases",
     "LocalPath",
+    "MapAnswers",
     "MapEncoder",
+    "MapInputs",
+    "MapModel",
     "Maps",
     "Masks",
     "Metric",

@@ -362,13 +362,18 @@ class Task:
         """Return its own adaptations and those registered ones whose needs it meets."""
         return _adaptations(self, adaptations.version) if self.offers else self.own
 
+    def recipes_of(self, adaptation: Adaptation) -> Mapping[str, Recipe]:
+        """Return the recipes, one of them `small`, that a registered adaptation has here."""
+        return self.recipes
+
     def offered(self, adaptation: Adaptation) -> Adaptation:
         """Return a registered adaptation with the recipes of this task.
 
         Raises:
             RequestError: a default is of no field of the recipe, or of the wrong type.
         """
-        small = self.recipes["small"]
+        recipes = self.recipes_of(adaptation)
+        small = recipes["small"]
         where = f"adaptation {adaptation.name}: defaults"
         own = validate(type(small), {**small.model_dump(), **adaptation.defaults}, where)
         takes = adaptation.needs
@@ -376,7 +381,7 @@ class Task:
             takes = self.live_kind
         return replace(
             adaptation,
-            recipes={**self.recipes, "small": own},
+            recipes={**recipes, "small": own},
             live_kind=takes,
             variants={key: self.offered(each) for key, each in adaptation.variants.items()},
         )

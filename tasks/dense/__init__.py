@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from omnibench.tasks.segmentation.refusals import size_refusal
 
 from .metrics import GAINS, METRICS
 from .recipes import FULL as FULL_RECIPE
-from .recipes import LINEAR, SMALL
+from .recipes import LINEAR, ON_MAPS, SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,8 +26,14 @@ if TYPE_CHECKING:
     from omnibench.cell import Unit
     from omnibench.context import Context
     from omnibench.encoders.build import LoadedTrainable
+    from omnibench.recipe import Recipe
     from omnibench.training.trained_network import Network
     from omnibench.training.trial import Trial
+
+
+def is_attached(adaptation: Adaptation) -> bool:
+    """Return whether it is registered and brings a model of maps with a loss of its own."""
+    return adaptation.needs == "maps"
 
 
 class DenseTask(Task):
@@ -39,7 +46,7 @@ class DenseTask(Task):
     own = adaptations_on_maps(
         decoder={"small": SMALL}, linear={"small": LINEAR}, full={"small": FULL_RECIPE}
     )
-    offers = frozenset({"module"})
+    offers = frozenset({"module", "maps"})
     live_kind = "maps"
     recipes = {"small": FULL_RECIPE}  # noqa: RUF012
     pictures = {  # noqa: RUF012
@@ -49,14 +56,19 @@ class DenseTask(Task):
     }
 
     def offered(self, adaptation: Adaptation) -> Adaptation:
-        """Return a registered adaptation with the recipes of this task, under the decoder."""
-        return under_decoder(super().offered(adaptation))
+        """Return a registered adaptation as it is here: a model of maps, or under the decoder."""
+        own = super().offered(adaptation)
+        return replace(own, frozen_kind="maps") if is_attached(own) else under_decoder(own)
+
+    def recipes_of(self, adaptation: Adaptation) -> "Mapping[str, Recipe]":
+        """Return the recipes of this task, or that of a model with a loss of its own."""
+        return {"small": ON_MAPS} if is_attached(adaptation) else self.recipes
 
     def refusals(self, unit: "Unit", facts: Mapping[str, Any]) -> Iterator[str]:
         """Yield an input size that the decoder refuses, and a card that says nothing of maps."""
-        if is_decoded(self.adaptations[unit.adaptation]) and (
-            refusal := size_refusal(unit.recipe["input_size"])
-        ):
+        adaptation = self.adaptations[unit.adaptation]
+        decoded = is_decoded(adaptation) and not is_attached(adaptation)
+        if decoded and (refusal := size_refusal(unit.recipe["input_size"])):
             yield refusal
         if unit.dataset.maps is None:
             yield (
@@ -89,8 +101,8 @@ class DenseTask(Task):
         return case_answers(predictions, dataset.maps.unit if dataset.maps else "")
 
     def keeps_weights(self, adaptation: Adaptation) -> bool:
-        """Return that it does, whatever is trained."""
-        return True
+        """Return that it does, but for a model of maps that is registered."""
+        return not is_attached(adaptation)
 
     def network(
         self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
@@ -104,7 +116,7 @@ class DenseTask(Task):
         return network(record, loaded, adaptation, state, words, fitted["std"], fitted["mean"])
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":
-        """Return what makes the trial of a head on kept maps, or of a backbone under a decoder."""
+        """Return what makes the trial of a model on kept maps, or of a backbone under a decoder."""
         from .trial import prepare
 
         return prepare(unit, context, self.adaptations[unit.adaptation])

@@ -7,8 +7,19 @@ from pydantic import Field
 from omnibench.training.plan import TrainingRecipe
 
 
-class DenseRecipe(TrainingRecipe):
-    """Fields of every adaptation of dense targets.
+class MapRecipe(TrainingRecipe):
+    """Fields of a registered model of maps, which has its own loss.
+
+    Attributes:
+        keep_maps: store predicted and true maps of the test images, so that a record can be
+            rescored by what is not measured yet.
+    """
+
+    keep_maps: bool = False
+
+
+class DenseRecipe(MapRecipe):
+    """Fields of every other adaptation of dense targets.
 
     Attributes:
         loss: of a pixel: the absolute error, its square, or Huber's with a bend at one standard
@@ -16,14 +27,11 @@ class DenseRecipe(TrainingRecipe):
         gradient: weight of the absolute error of finite differences, which BrainFM adds with 1.
         residual: learn what is added to what the image says as it is, the baseline `input`, as
             BrainFM does for super-resolution.
-        keep_maps: store predicted and true maps of the test images, so that a record can be
-            rescored by what is not measured yet.
     """
 
     loss: Literal["l1", "l2", "huber"] = "l1"
     gradient: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 1.0
     residual: bool = False
-    keep_maps: bool = False
 
 
 SMALL = DenseRecipe(
@@ -31,3 +39,4 @@ SMALL = DenseRecipe(
 )
 LINEAR = SMALL.model_copy(update={"epochs": 10, "batch": 16, "lr": 1e-2})
 FULL = SMALL.model_copy(update={"lr": 1e-4})
+ON_MAPS = MapRecipe(input_size=224, epochs=20, batch=16, lr=1e-3)

@@ -19,19 +19,24 @@ from omnibench.training.job import Batch
 from omnibench.training.trial import Trial
 from omnibench.views import Corrupted
 
+from . import is_attached
+from .attached import trials_of_attached
 from .baselines import as_is
 from .cases import Cases
 from .losses import gradient_loss, neighbours, pixel_loss
-from .recipes import DenseRecipe
+from .recipes import DenseRecipe, MapRecipe
 from .sheet import sheet
 
 
 def prepare(unit: Unit, context: Context, adaptation: Adaptation) -> Callable[[int], Trial]:
     """Read the cases and, of a frozen backbone, keep its maps; return what makes a trial."""
-    recipe = DenseRecipe.model_validate(unit.recipe)
+    kind = MapRecipe if is_attached(adaptation) else DenseRecipe
+    recipe = kind.model_validate(unit.recipe)
     dataset = load_once(unit.dataset, context.data, unit.sources["dataset"], recipe.input_size)
     views = [view for view in unit.views if isinstance(view, Corrupted)]
     cases = Cases.from_dataset(dataset, recipe.limit, views, recipe.keep_maps)
+    if is_attached(adaptation):
+        return trials_of_attached(unit, cases, adaptation, context)
 
     def trial(built: Built, own: Cases, phases: Mapping[str, float]) -> MapTrial:
         return DenseTrial(built, own, recipe, context.device, phases)

@@ -1,0 +1,67 @@
+"""The row's command, narrowed to one cell: before and after the refinement, and its report."""
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from .conftest import FOLDER
+
+SUITE = FOLDER / "refine-dps.yaml"
+NARROWED = ("--repetitions", "0", "--backbones", "random-*", "--adaptations", "dps")
+VIEWS = ("before", "projected")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    for command, narrowed in (("run", NARROWED), ("report", ())):
+        arguments = ("-m", "omnibench", command, SUITE, *narrowed, "--results", folder)
+        done = subprocess.run(
+            [sys.executable, *map(str, arguments)],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def metrics(results: Path) -> Any:
+    (path,) = (results / "records").rglob("rep-0-*.json")
+    return json.loads(path.read_text())["metrics"]
+
+
+@pytest.mark.systems
+def test_the_report_sets_structures_before_and_after_beside_the_baselines(results: Path) -> None:
+    reports = results / "reports/refine-dps"
+    text = (reports / "refine-dps.md").read_text()
+    for name in ("mean-image", "input", "affine", "dps"):
+        assert f"| {name} |" in text
+    again = text.partition("## Predicted again")[2]
+    assert all(f"| dps | {view} |" in again for view in VIEWS)
+    with (reports / "refine-dps.csv").open(newline="") as file:
+        metrics = {f"{row['definition']}/{row['metric']}" for row in csv.DictReader(file)}
+    assert {"structure@before/false-rate", "structure/false-rate", "refinement/steps"} <= metrics
+
+
+def test_refining_fits_the_data_and_what_the_data_cannot_tell_is_apart(metrics: Any) -> None:
+    residual = {view: metrics[f"null-space{view}/data-residual"] for view in ("", "@before")}
+    assert residual[""] < residual["@before"] / 2
+    # Corrected blocks leave what lies in the null space as it was.
+    assert metrics["null-space@projected/null-space-error"] == pytest.approx(
+        metrics["null-space@before/null-space-error"], rel=1e-4
+    )
+    assert metrics["null-space@projected/range-error"] < metrics["null-space/range-error"]
+
+
+def test_it_starts_late_and_finds_structures_that_were_missed(metrics: Any) -> None:
+    assert 1 <= metrics["refinement/steps"] < 20
+    assert metrics["structure/missed-rate"] < metrics["structure@before/missed-rate"]

@@ -49,7 +49,9 @@ def refusals(unit: Unit, sources: Sources) -> tuple[str, ...]:
         if QUALITY not in facts.get("columns", ()) or QUALITY in declared:
             return (f"{unit.dataset.id}: {no_scores()}",)
     try:
+        refuse = task.adaptations[unit.adaptation].under(unit.options).refusals
         reasons = [*_of_batch(unit, task), *task.refusals(unit, facts)]
+        reasons += [] if refuse is None else refuse(unit)
     except OmnibenchError:
         raise
     except Exception as error:

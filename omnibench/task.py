@@ -1,7 +1,7 @@
 """What a task is: its adaptations, its metrics, and how a unit of it is run. No torch here."""
 
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -84,6 +84,8 @@ class Adaptation:
             1 hold, so that they are not taken over.
         further_views: what stands behind an "@" in the names of arrays that it predicts of its own
             beside those of the test cases, of the same cases.
+        refusals: unit -> a sentence for each reason why it will refuse it, as `Task.refusals`; None
+            where it refuses none.
         variants: (option, value) -> what it is under that value, where that has another recipe,
             varies otherwise, or needs something else of a backbone.
     """
@@ -109,6 +111,7 @@ class Adaptation:
     needs: Needs | None = None
     attach: "Attach | str | None" = None
     further_views: tuple[str, ...] = ()
+    refusals: "Callable[[Unit], Iterable[str]] | None" = None
     variants: "Mapping[tuple[str, Any], Adaptation]" = field(default_factory=dict)
 
     def under(self, options: Mapping[str, Any]) -> "Adaptation":

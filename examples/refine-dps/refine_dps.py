@@ -1,25 +1,15 @@
 """The adaptation `dps` of dense targets: maps are predicted, then refined until they fit the image.
 
-omnibench run refine-dps.yaml && omnibench report refine-dps.yaml
-
 After DynamicDPS (arXiv 2503.01075). What is trained stands in `refine_model.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Literal
 
-from numpy import float64
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from refine_lesions import BLOCK as BLOCK  # registers the dataset where this file is a plug-in
+from refine_lesions import CARD as CARD  # registers the dataset where this file is a plug-in
 
-from omnibench import (
-    Adaptation,
-    Predictions,
-    metrics_of_pass,
-    register_adaptation,
-    register_metric,
-)
+from omnibench import Adaptation, Metric, Predictions, Unit, register_adaptation, register_metric
 
 
 class DpsOptions(BaseModel):
@@ -35,14 +25,15 @@ class DpsOptions(BaseModel):
     operator: Literal["same", "mismatched"] = "same"
 
 
-def steps(predictions: Predictions) -> Mapping[str, NDArray[float64]]:
-    """Return the denoising steps that each test image took [N]; {} of other models."""
-    return {"steps": predictions["test_steps"]} if "test_steps" in predictions else {}
+def mean_steps(predictions: Predictions) -> float | None:
+    """Return the mean of the denoising steps that images took; None of other models."""
+    return float(predictions["test_steps"].mean()) if "test_steps" in predictions else None
 
 
-def mean_steps(predictions: Predictions) -> Mapping[str, float]:
-    """Return their mean over the test images."""
-    return {name: float(values.mean()) for name, values in steps(predictions).items()}
+def refusals(unit: Unit) -> Iterator[str]:
+    """Yield that images do not show blocks of their maps."""
+    if unit.dataset.maps is None or unit.dataset.maps.block is None:
+        yield "`dps` needs a card whose `maps` name the `block` that images show; use `decoder`"
 
 
 register_adaptation(
@@ -54,16 +45,8 @@ register_adaptation(
         options=DpsOptions,
         needs="maps",
         attach="refine_model:attach",
+        refusals=refusals,
         further_views=("before", "projected"),
     )
 )
-for metric in metrics_of_pass(
-    "refinement",
-    ("steps",),
-    mean_steps,
-    per_case=steps,
-    reported=("steps",),
-    down=("steps",),
-    unit="steps",
-):
-    register_metric("dense", metric)
+register_metric("dense", Metric("refinement/steps", mean_steps, "steps", "down"))

@@ -5,7 +5,7 @@ omnibench run translate-diffusion.yaml && omnibench report translate-diffusion.y
 After CoCoLIT (arXiv 2508.01292). What is trained stands in `translate_model.py`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from numpy import float64
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from omnibench import (
     Adaptation,
     Predictions,
+    Unit,
     metrics_of_pass,
     register_adaptation,
     register_metric,
@@ -37,9 +38,16 @@ def spreads(predictions: Predictions) -> Mapping[str, NDArray[float64]]:
     return {"sd": predictions["test_spread"]} if "test_spread" in predictions else {}
 
 
-def spread(predictions: Predictions) -> Mapping[str, float]:
-    """Return its mean over the test images."""
-    return {name: float(values.mean()) for name, values in spreads(predictions).items()}
+def spread(predictions: Predictions) -> Mapping[str, float | None]:
+    """Return its mean over the test images; None of a model that gives no samples."""
+    own = spreads(predictions)
+    return {"sd": float(own["sd"].mean()) if own else None}
+
+
+def refusals(unit: Unit) -> Iterator[str]:
+    """Yield that a pixel has several numbers."""
+    if unit.dataset.maps is not None and unit.dataset.maps.channels:
+        yield "`diffusion` takes maps of one number a pixel; use `decoder`"
 
 
 register_adaptation(
@@ -51,6 +59,7 @@ register_adaptation(
         options=DiffusionOptions,
         needs="maps",
         attach="translate_model:attach",
+        refusals=refusals,
         further_views=("m1", "m4", "m16", "m64"),
     )
 )

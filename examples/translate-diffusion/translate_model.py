@@ -155,7 +155,7 @@ class Diffusion(MapModel):
 
         Latents are averaged and decoded once (CoCoLIT's latent average stabilisation).
         """
-        averages = {f"m{count}": [] for count in (1, 4, 16, SAMPLES)}
+        averages: dict[str, list[NDArray[Any]]] = {f"m{count}": [] for count in (1, 4, 16, SAMPLES)}
         spreads = []
         for row in rows:
             samples = self.samples(split, row)
@@ -183,15 +183,13 @@ def attach(inputs: MapInputs, options: Mapping[str, Any]) -> Diffusion:
     """Return the model of a dataset whose maps have one number in every pixel.
 
     Raises:
-        DataError: they have more, or are not known everywhere, or do not part into patches.
+        DataError: some pixels are not known, or the maps do not part into patches.
     """
-    card = inputs.dataset.card
-    for split in ("train", "val", "test"):
-        target = inputs.dataset.target(split, "maps", Maps)
-        shape = target.images.shape[1:]
-        if len(shape) > 2 or target.valid is not None or any(side % PATCH for side in shape[:2]):
-            raise errors.DataError(
-                f"`diffusion` takes maps of one number, known in every pixel, whose sides {PATCH} "
-                f"divides; those of {split} of {card.id} are {list(shape)}: use `decoder`"
-            )
+    target = inputs.dataset.target("train", "maps", Maps)
+    sides = target.images.shape[1:3]
+    if target.valid is not None or any(side % PATCH for side in sides):
+        raise errors.DataError(
+            f"`diffusion` takes maps that are known in every pixel and whose sides {PATCH} "
+            f"divides; those of {inputs.dataset.card.id} are {list(sides)}: use `decoder`"
+        )
     return Diffusion(inputs, options["wisl"])

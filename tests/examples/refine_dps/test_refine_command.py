@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+import omnibench
+
 from .conftest import FOLDER
 
 SUITE = FOLDER / "refine-dps.yaml"
@@ -65,3 +67,16 @@ def test_refining_fits_the_data_and_what_the_data_cannot_tell_is_apart(metrics: 
 def test_it_starts_late_and_finds_structures_that_were_missed(metrics: Any) -> None:
     assert 1 <= metrics["refinement/steps"] < 20
     assert metrics["structure/missed-rate"] < metrics["structure@before/missed-rate"]
+
+
+def test_plan_refuses_images_that_show_no_blocks(tmp_path: Path) -> None:
+    suite = tmp_path / "suite.yaml"
+    suite.write_text(f"""
+name: other
+plugins: [{FOLDER / "refine_dps.py"}]
+backbones: [random-vit-nano]
+matrix: [{{task: dense, datasets: [phantom-translate], adaptations: [dps]}}]
+""")
+    cells = omnibench.plan(suite, results=tmp_path).cells
+    assert set(cells["state"]) == {"blocked"}
+    assert "name the `block`" in cells["needs"].iloc[0][0]

@@ -10,9 +10,9 @@ import pytest
 import torch
 from refine_lesions import BLOCK, SIDE, read
 from refine_model import TRAINING, Refined, attach
-from refine_solver import LEVELS, block_means, signal_shares
+from refine_solver import LEVELS, SHARES, block_means
 
-from omnibench import Batch, DatasetCard, MapInputs, errors
+from omnibench import ArrayImages, Batch, DatasetCard, MapInputs, errors
 
 CARD = DatasetCard.model_validate(
     {
@@ -66,8 +66,8 @@ def test_the_loss_is_that_of_the_head_and_the_velocity(model: Refined) -> None:
     levels = torch.from_numpy(random.integers(LEVELS, size=4))
     noise = torch.from_numpy(random.standard_normal((4, SIDE, SIDE))).float()
     rows = batch().rows.numpy()
-    truth = (model.maps(rows) - model.mean) / model.std
-    share = signal_shares()[levels][:, None, None]
+    truth = model.truth[batch().whole]
+    share = SHARES[levels].float()[:, None, None]
     noisy = share.sqrt() * truth + (1 - share).sqrt() * noise
     velocity = (noise - (1 - share).sqrt() * noisy) / share.sqrt()
     expected = (model.denoiser(noisy, levels) - velocity).square().mean()
@@ -89,10 +89,14 @@ def test_an_image_is_refined_alike_alone_and_in_company(model: Refined) -> None:
     assert not np.array_equal(alone.maps, alone.views["before"])
 
 
-def test_images_that_show_no_blocks_are_refused(inputs: MapInputs) -> None:
-    card = DatasetCard.model_validate(
-        {**CARD.model_dump(mode="json"), "maps": {"unit": "share", "range": [0, 1]}}
-    )
-    other = replace(inputs, dataset=replace(inputs.dataset, card=card))
-    with pytest.raises(errors.DataError, match="bodies has others, or names no `block`"):
+def test_pixels_that_are_not_known_are_refused(inputs: MapInputs) -> None:
+    train = inputs.dataset.splits["train"]
+    maps: Any = train.targets["maps"]
+    holes = ArrayImages(np.zeros((12, SIDE, SIDE), bool))
+    splits = {
+        **inputs.dataset.splits,
+        "train": replace(train, targets={"maps": replace(maps, valid=holes)}),
+    }
+    other = replace(inputs, dataset=replace(inputs.dataset, splits=splits))
+    with pytest.raises(errors.DataError, match="bodies has others: use `decoder`"):
         attach(other, {"operator": "same"})

@@ -64,7 +64,8 @@ class Network:
         spread = a * self.covariance + (1 - a) * torch.eye(3)
         gain = a.sqrt() * self.covariance @ torch.linalg.inv(spread)
         clean = self.means + (latents - a.sqrt() * self.means) @ gain.T
-        return (a.sqrt() * latents - clean) / (1 - a).sqrt()
+        speed: Tensor = (a.sqrt() * latents - clean) / (1 - a).sqrt()
+        return speed
 
 
 def test_samples_have_the_mean_and_covariance_of_the_posterior() -> None:

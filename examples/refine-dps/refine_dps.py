@@ -1,7 +1,4 @@
-"""The adaptation `dps` of dense targets: maps are predicted, then refined until they fit the image.
-
-After DynamicDPS (arXiv 2503.01075). What is trained stands in `refine_model.py`.
-"""
+"""The adaptation `dps`: maps refined until they fit the image (DynamicDPS, arXiv 2503.01075)."""
 
 from collections.abc import Iterator
 from typing import Literal
@@ -21,7 +18,6 @@ class DpsOptions(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-
     operator: Literal["same", "mismatched"] = "same"
 
 

@@ -40,8 +40,7 @@ class Denoiser(nn.Module):
 class Refined(MapModel):
     """A head's output, refined by a denoiser until it fits what the image shows of its blocks."""
 
-    def __init__(self, inputs: MapInputs, maps: Any, same: bool) -> None:
-        """Draw one for maps as the facts `maps` of their card have them."""
+    def __init__(self, inputs: MapInputs, maps: Any, same: bool) -> None:  # maps: as on a card
         super().__init__()
         self.inputs, self.block, (self.low, self.high) = inputs, maps.block, maps.range
         rows = np.arange(len(inputs.dataset.splits["train"]))
@@ -65,9 +64,10 @@ class Refined(MapModel):
     def predicted(self, split: str, rows: Rows) -> Tensor:
         """Return the head's standardised maps [B, H, W]: the images, and what is added to them."""
         images, levels = self.images(split, rows), self.inputs.maps.read(split, rows)
-        large = [functional.interpolate(level.float(), images.shape[1:]) for level in levels]
-        known = self.reduce(torch.cat(large, dim=1).to(images))
-        added: Tensor = self.head(torch.cat([images[:, None], known], dim=1))
+        alike = [functional.interpolate(level.float(), levels[0].shape[2:]) for level in levels]
+        known = self.reduce(torch.cat(alike, dim=1).to(images))
+        large = functional.interpolate(known, images.shape[1:], mode="bilinear")
+        added: Tensor = self.head(torch.cat([images[:, None], large], dim=1))
         return images + added[:, 0]
 
     def loss(self, batch: Batch) -> Tensor:
@@ -100,7 +100,7 @@ class Refined(MapModel):
 
     def predict(self, split: str, rows: Rows) -> MapAnswers:
         """Return refined maps; as views those before, and those before with corrected blocks."""
-        answers, steps = list[Tensor](), list[int]()
+        answers, steps = list[Tensor](), list[float]()
         for row in rows:  # one by one, so that no image's bits depend on the others'
             given = self.predicted(split, np.array([row]))
             means, noise = self.shown(split, row, REFINING)
@@ -111,10 +111,10 @@ class Refined(MapModel):
             refined, _ = self.solver.run(means, noisy, start, given)
             projected = given + solver.spread_out(missing, self.block)
             answers.append(torch.cat([refined, given, projected]) * self.std + self.mean)
-            steps.append(start + 1)
+            steps.append(start + 1.0)
         after, before, projected = torch.stack(answers, dim=1).cpu().numpy()
         views = {"before": before, "projected": projected}
-        return MapAnswers(after, views, {"steps": np.array(steps, np.float64)})
+        return MapAnswers(after, views, {"steps": np.array(steps)})
 
 
 def attach(inputs: MapInputs, options: Mapping[str, Any]) -> Refined:

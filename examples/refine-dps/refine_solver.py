@@ -65,11 +65,7 @@ class Solver:
     def run(
         self, measured: Tensor, noisy: Tensor, start: int, guess: Tensor | None = None
     ) -> tuple[Tensor, list[float]]:
-        """Return the clean map [1, H, W] of least residual |y - A x_0|, and that of each level.
-
-        It goes on from a map that is noisy at the level `start`; clean ones are blended with the
-        guess, less and less.
-        """
+        """Return the clean map of least |y - A x_0|, and that of each level; a guess fades out."""
         best, least, length, residuals = noisy, float("inf"), 1.0, []
         for level in range(start, -1, -1):
             clean, loss, gradient = self.step(noisy, level, measured)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import omnibench
 from omnibench import Adaptation, Batch, MapAnswers, MapInputs, MapModel, Maps, register_adaptation
 from omnibench.catalogue import tasks
 from omnibench.errors import ExtensionError
@@ -40,7 +42,9 @@ def attach(inputs: MapInputs, options: Mapping[str, Any]) -> MapModel:
     return Constant(inputs)
 
 
-def register(attach: Callable[..., Any], views: tuple[str, ...] = ("negative",)) -> None:
+def register(
+    attach: Callable[..., Any], views: tuple[str, ...] = ("negative",), **members: Any
+) -> None:
     register_adaptation(
         Adaptation(
             "constant",
@@ -49,6 +53,7 @@ def register(attach: Callable[..., Any], views: tuple[str, ...] = ("negative",))
             needs="maps",
             attach=attach,
             further_views=views,
+            **members,
         )
     )
 
@@ -99,3 +104,12 @@ def test_what_is_no_model_is_refused_by_name(
     register(attach, views)
     with pytest.raises(ExtensionError, match=message):
         outcome(make)
+
+
+def test_plan_says_what_an_adaptation_will_refuse(tmp_path: Path) -> None:
+    register(attach, refusals=lambda unit: [f"not on {unit.backbone.id}"])
+    block = {"task": "dense", "datasets": ["phantom-translate"], "adaptations": ["constant"]}
+    suite = {"name": "refused", "backbones": ["random-vit-nano"], "matrix": [block]}
+    cells = omnibench.plan(suite, results=tmp_path).cells
+    assert set(cells["state"]) == {"blocked"}
+    assert "phantom-translate: not on random-vit-nano" in str(cells["needs"].iloc[0])

@@ -66,7 +66,7 @@ class Native(Images[Pixel], Protocol[Pixel]):
 
 @dataclass(frozen=True)
 class ArrayImages(Images[Pixel]):
-    """Images that are in memory already."""
+    """Images that are in memory already; what shares the array cannot write into what is read."""
 
     array: NDArray[Pixel]
 
@@ -75,7 +75,9 @@ class ArrayImages(Images[Pixel]):
         return self.array.shape
 
     def read(self, start: int, stop: int) -> NDArray[Pixel]:
-        return self.array[start:stop]
+        part = self.array[start:stop]
+        part.flags.writeable = False
+        return part
 
     def read_rows(self, indices: NDArray[np.int64]) -> NDArray[Pixel]:
         return self.array[indices]

@@ -3,6 +3,7 @@
 import functools
 import math
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, {f"{n}_images": digest(own.images) for n, own in splits.items()})
 
 
+@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
 def generate(split: str, count: int, size: int) -> Split:
     """Draw the first `count` images of a split, `size` pixels wide.
 

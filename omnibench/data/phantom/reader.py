@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ def _drawn(card: DatasetCard, setting: Setting, prefix: str = "") -> Dataset:
     return Dataset(card, splits, digests)
 
 
+@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
 def generate(split: str, count: int, size: int, setting: Setting = PLAIN) -> Split:
     """Draw the first `count` images of a split, `size` pixels wide.
 

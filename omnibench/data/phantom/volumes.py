@@ -1,6 +1,7 @@
 """Draws `phantom-volume`: studies of one or two stacks of thin slices through a made-up body."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, digests)
 
 
+@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
 def generate(split: str, count: int, size: int) -> Split:
     """Draw the first `count` studies of a split, `size` pixels wide.
 

@@ -23,7 +23,7 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     assert status == 0, out
     records = [json.loads(p.read_text()) for p in (tmp_path / "results").rglob("rep-*.json")]
     grid = [record for record in records if "mix" in record["spec"]]
-    assert len(grid) == 2 * len(SHARES)
+    assert len(grid) == len(SHARES)
     for record in grid:
         metrics = record["metrics"]
         # An expectation over independent draws: what accuracy is of each quality, in their shares.
@@ -42,9 +42,5 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     table = (tmp_path / "results/reports/quality-mix/quality-mix.csv").read_text()
     rows = [row for row in csv.DictReader(table.splitlines()) if row["metric"] == "auc"]
     counts = Counter(row["definition"] for row in rows)
-    assert counts["omnirad-classification@low-q25"] == 2 * len(SHARES)
-    assert counts["omnirad-classification@gaussian-blur-4"] == 2
-    metric = "omnirad-classification@low-q25/auc"
-    pair = ["efficientnet-lite0", "random-efficientnet-lite0"]
-    status, out, _ = bench("compare", *pair, "--metric", metric, "--json")
-    assert {row["metric"] for row in json.loads(out)["rows"]} == {"auc"}
+    assert counts["omnirad-classification@low-q25"] == len(SHARES)
+    assert counts["omnirad-classification@gaussian-blur-4"] == 1

@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,28 +9,16 @@ from typing import Any
 import pytest
 
 from omnibench.catalogue import load_plugin, tasks
+from tests.systems import run_and_report
 
 from .conftest import FOLDER
 
-SUITE = FOLDER / "refine-dps.yaml"
-NARROWED = ("--repetitions", "0", "--backbones", "random-*", "--adaptations", "dps")
 VIEWS = ("before", "projected")
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    for command, narrowed in (("run", NARROWED), ("report", ())):
-        arguments = ("-m", "omnibench", command, SUITE, *narrowed, "--results", folder)
-        done = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+    return run_and_report("refine-dps", tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")

@@ -2,35 +2,19 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from .conftest import FOLDER
+from tests.systems import run_and_report
 
-SUITE = FOLDER / "translate-diffusion.yaml"
-NARROWED = ("--repetitions", "0", "--backbones", "random-*", "--adaptations", "diffusion")
 VIEWS = ("m1", "m4", "m16", "m64")
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("results")
-    for command, narrowed in (("run", NARROWED), ("report", ())):
-        arguments = ("-m", "omnibench", command, SUITE, *narrowed, "--results", folder)
-        done = subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
+    return run_and_report("translate-diffusion", tmp_path_factory.mktemp("results"))
 
 
 @pytest.fixture(scope="module")

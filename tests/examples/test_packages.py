@@ -1,6 +1,11 @@
 """The example packages: small, written through the public names alone, known once installed."""
 
 import ast
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -8,8 +13,15 @@ import pytest
 import omnibench
 from tests.examples.extended import EXAMPLES, ROOT
 
-# Package -> what it registers, as `omnibench list` has it.
-REGISTERED: dict[str, dict[str, tuple[str, ...]]] = {}
+# Package -> the kind of what it registers, and its name, as `omnibench list` has them.
+REGISTERED = {
+    "fusion": ("tasks", "fusion"),
+    "progression": ("tasks", "progression"),
+    "refine-dps": ("adaptations", "dps"),
+    "selfplay": ("tasks", "localisation"),
+    "translate-diffusion": ("adaptations", "diffusion"),
+    "vessel-graph": ("tasks", "vessel-graph"),
+}
 PACKAGES = sorted(
     path.parent.name for path in EXAMPLES.glob("*/pyproject.toml") if path.parent.name != "package"
 )
@@ -46,6 +58,35 @@ def test_a_private_name_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "mine.py"
     path.write_text("import omnibench\nfrom omnibench.store import RecordStore\nomnibench._NAMES\n")
     assert names_of_omnibench(path) == {"omnibench.store.RecordStore", "_NAMES"}
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build each package's wheel and unpack it, as an installer does; return their folder."""
+    copies, folder = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("installed")
+    build = "from setuptools import build_meta; build_meta.build_wheel('dist')"
+    for package in PACKAGES:
+        copy = shutil.copytree(EXAMPLES / package, copies / package)
+        subprocess.run([sys.executable, "-c", build], cwd=copy, check=True, capture_output=True)
+        [wheel] = (copy / "dist").glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            archive.extractall(folder)
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["adaptations", "tasks"])
+def test_what_an_installed_package_registers_is_listed(kind: str, installed: Path) -> None:
+    assert sorted(REGISTERED) == PACKAGES
+    listed = subprocess.run(
+        [sys.executable, "-m", "omnibench", "list", kind],
+        env={**os.environ, "PYTHONPATH": str(installed)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = {line.split()[0] for line in listed.stdout.splitlines() if line.strip()}
+    assert names >= {name for own, name in REGISTERED.values() if own == kind}
+    assert "could not be loaded" not in listed.stderr
 
 
 @pytest.mark.parametrize("package", PACKAGES)

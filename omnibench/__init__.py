@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         Labels,
         Maps,
         Masks,
+        Numbers,
         Reader,
         Split,
         Target,
@@ -86,8 +87,8 @@ _NAMES = {
     "register_dataset register_figure register_metric register_reader register_task",
     "omnibench.cell": "Unit",
     "omnibench.context": "Context",
-    "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Reader Split Target Texts "
-    "local_card",
+    "omnibench.data": "ArrayImages Dataset Images Labels Maps Masks Numbers Reader Split "
+    "Target Texts local_card",
     "omnibench.data.subset": "unit_dataset",
     "omnibench.data.views": "view_splits",
     "omnibench.encoders": "Encoder MapEncoder TrainableEncoder",
@@ -149,6 +150,7 @@ __all__ = [
     "Masks",
     "Metric",
     "Network",
+    "Numbers",
     "Outcome",
     "Plan",
     "Predictions",

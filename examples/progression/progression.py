@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import progression_phantom as progression_phantom  # registers the dataset
 from numpy.typing import NDArray
 
 import omnibench

@@ -2,17 +2,17 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from progression_dynamics import DYNAMICS, STEP, YEARS, Dynamics, StagedExperts
-from progression_phantom import Array, Numbers
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
 import omnibench
-from omnibench import Batch, Context, Dataset, Outcome, Predictions, Unit
+from omnibench import Batch, Context, Dataset, Numbers, Outcome, Predictions, Unit
 
 RIDGE = 1e-2  # of each feature's mean square
 EARLY = 20  # one in so many visits, those of the least load, give the state that starts the axis
@@ -88,7 +88,7 @@ def placed(curve: Tensor, own: Cohort, used: Tensor) -> Tensor:
     return OFFSETS.to(curve)[torch.stack(errors).argmin(dim=0)]
 
 
-def stored(own: Cohort, data: Dataset, predicted: Tensor) -> dict[str, Array]:
+def stored(own: Cohort, data: Dataset, predicted: Tensor) -> dict[str, NDArray[Any]]:
     """Return what is stored of the predicted states [P, K] at last visits."""
     patients = data.splits["test"].studies
     arrays = {"test_predicted": predicted, "test_truth": own.truth[own.last]}

@@ -3,7 +3,7 @@
 from omnibench.data.images import ArrayImages, Images
 from omnibench.data.reader import Reader, local_card
 from omnibench.data.split import Dataset, Split
-from omnibench.data.targets import Labels, Maps, Masks, Target, Texts
+from omnibench.data.targets import Labels, Maps, Masks, Numbers, Target, Texts
 
 __all__ = [
     "ArrayImages",
@@ -12,6 +12,7 @@ __all__ = [
     "Labels",
     "Maps",
     "Masks",
+    "Numbers",
     "Reader",
     "Split",
     "Target",

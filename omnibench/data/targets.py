@@ -1,4 +1,4 @@
-"""What is known of each image of a split: labels, masks, texts, float maps, or a kind of one's own.
+"""What is known of each image of a split: labels, masks, texts, maps, numbers, or one's own kind.
 
 numpy is imported by type checkers alone, so that registering a dataset stays light.
 """
@@ -6,7 +6,7 @@ numpy is imported by type checkers alone, so that registering a dataset stays li
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from omnibench.data.images import Images, SubsetImages, at_size
 from omnibench.errors import DataError
@@ -80,6 +80,23 @@ class Texts:
 
     def take(self, indices: NDArray[np.int64]) -> Self:
         return replace(self, values=tuple(self.values[index] for index in indices))
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Numbers of each image, or of each study.
+
+    Attributes:
+        values: [N, ...].
+    """
+
+    values: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, indices: NDArray[np.int64]) -> Self:
+        return replace(self, values=self.values[indices])
 
 
 @dataclass(frozen=True)

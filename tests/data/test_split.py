@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
-from omnibench.data import ArrayImages, Dataset, Labels, Maps, Masks, Split, Target, Texts
+from omnibench.data import ArrayImages, Dataset, Labels, Maps, Masks, Numbers, Split, Target, Texts
 from omnibench.data.subset import limited
 from omnibench.errors import DataError
 from tests.target_values import captions_of, labels_of, masks_of
@@ -61,6 +61,7 @@ def whole(**fields: Any) -> WithScores:
         "masks": Masks(ArrayImages(PIXELS)),
         "captions": Texts(tuple(f"image {index}" for index in range(COUNT))),
         "maps": Maps(maps, ArrayImages(PIXELS > 3)),
+        "numbers": Numbers(np.arange(COUNT)[:, None] / 8),
         "ratings": Rated(tuple((index, 0.5) for index in range(COUNT))),
     }
     numbers = np.arange(COUNT)
@@ -87,6 +88,7 @@ def test_a_cut_takes_every_field_and_target_of_an_image() -> None:
     assert values.dtype == np.float32
     np.testing.assert_array_equal(values[:, 0, 0], rows / 4)
     np.testing.assert_array_equal(valid[:, 0, 0], rows > 3)
+    assert split.target("numbers", Numbers).values.tolist() == [[row / 8] for row in rows]
     assert [rating[0] for rating in split.target("ratings", Rated).ratings] == rows.tolist()
     for ids, what in ((split.groups, "case "), (split.study, "case "), (split.view, "view-")):
         assert ids is not None

@@ -4,7 +4,7 @@
 images and a minute of training are enough to tell models apart. `phantom-noisy` is the same with
 two classes, and labels of which known shares are wrong. `phantom-volume` is made of studies, each
 of one or two stacks of slices through one body. `phantom-translate` asks for the MR of what CT
-shows.
+shows, `phantom-longitudinal` how lesions go on from visit to visit.
 """
 
 from omnibench.cards import DatasetCard, MapFacts
@@ -138,5 +138,21 @@ TRANSLATE_CARD = register_dataset(
         licence=CARD.licence,
         version=VERSION,
         note=CARD.note,
+    )
+)
+
+register_dataset(
+    DatasetCard(
+        id="phantom-longitudinal",
+        reader="omnibench.data.phantom.longitudinal:read",
+        tasks=("progression",),
+        modality="lesions in regions (generated)",
+        channels=1,
+        resolution=64,
+        splits={"train": 80, "val": 30, "test": 60},
+        images_per_study=3,
+        licence="Apache-2.0",
+        version=1,
+        note="Generated patients: its scores say nothing of clinical worth.",
     )
 )

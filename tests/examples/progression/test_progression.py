@@ -13,7 +13,6 @@ import pytest
 import torch
 from progression import over_patients, per_patient
 from progression_dynamics import DYNAMICS, STEP, YEARS, Diffusion, Fkpp, StagedExperts
-from progression_phantom import LOAD, SEED, graph, loads
 from progression_trial import Cohort, ProgressionTrial, at
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
@@ -21,6 +20,7 @@ from scipy.stats import spearmanr
 from sklearn.metrics import r2_score
 from torch import Tensor
 
+from omnibench.data.phantom.longitudinal import LOAD, SEED, graph, loads
 from tests.examples.progression.conftest import PACKAGE
 
 REGIONS = 16

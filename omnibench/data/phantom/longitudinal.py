@@ -1,34 +1,20 @@
 """`phantom-longitudinal`: lesions that spread along a graph of regions, and later grow in them."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
 
-from omnibench import ArrayImages, Dataset, DatasetCard, Split, register_dataset
+from omnibench.cards import DatasetCard
+from omnibench.data import ArrayImages, Dataset, Numbers, Split
+from omnibench.data.phantom.shapes import Array
 
-Array = NDArray[Any]
 GRID, CELL = 4, 16  # regions a side, and their pixels
 REGIONS = np.kron(np.arange(GRID**2).reshape(GRID, GRID), np.ones((CELL, CELL), int))
 SPREAD, GROWTH = 0.15, 0.9  # a year
 SWITCH, SLOW = 5.0, 0.1  # years after onset, until when growth is slower by this factor
-PATIENTS = {"train": 80, "val": 30, "test": 60}
 SEED, LOAD = 5, 0.8  # the region where it begins, and the load there at onset
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """Numbers [N, ...] of each image, or of each study."""
-
-    values: Array
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def take(self, indices: NDArray[np.int64]) -> Self:
-        return type(self)(self.values[indices])
 
 
 def graph(random: np.random.Generator) -> Array:
@@ -41,8 +27,6 @@ def graph(random: np.random.Generator) -> Array:
 
 def loads(edges: Array, times: Array) -> Array:
     """Return the share [T, K] of each region that is lesion, at years after onset."""
-    from scipy.integrate import solve_ivp
-
     laplacian = np.diag(edges.sum(axis=1)) - edges
 
     def rate(t: float, x: Array) -> Array:
@@ -64,11 +48,11 @@ def draw(random: np.random.Generator, ground: Array, load: Array) -> Array:
     return pixels
 
 
-def cohort(name: str, seed: int) -> Split:
+def cohort(name: str, patients: int, seed: int) -> Split:
     """Draw patients with two to four visits each, the first of them 0 to 7 years after onset."""
     random = np.random.default_rng(seed)
     images, states, study, years, edges, onset = (list[Any]() for _ in range(6))
-    for patient in range(PATIENTS[name]):
+    for patient in range(patients):
         times = np.append(0, random.uniform(0.8, 2, random.integers(1, 4)).cumsum())
         edges.append(graph(random))
         onset.append(-random.uniform(0, 7))
@@ -88,19 +72,9 @@ def cohort(name: str, seed: int) -> Split:
 
 
 def read(card: DatasetCard, data: Path) -> Dataset:
-    """Draw the patients of every split."""
-    return Dataset(card, {name: cohort(name, seed) for seed, name in enumerate(PATIENTS)})
-
-
-register_dataset(
-    DatasetCard(
-        id="phantom-longitudinal",
-        reader=f"{__name__}:read",
-        tasks=("progression",),
-        resolution=GRID * CELL,
-        splits=PATIENTS,
-        images_per_study=3,
-        note="Generated patients: its scores say nothing of clinical worth.",
-        version=1,  # to be raised when the images change
-    )
-)
+    """Draw the patients of the splits that the card names, whose numbers they are."""
+    splits = {
+        name: cohort(name, patients, seed)
+        for seed, (name, patients) in enumerate(card.splits.items())
+    }
+    return Dataset(card, splits)

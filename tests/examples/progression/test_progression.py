@@ -1,9 +1,6 @@
 """The package `progression`: dynamics against scipy, simulations recovered, and its command."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +18,7 @@ from sklearn.metrics import r2_score
 from torch import Tensor
 
 from omnibench.data.phantom.longitudinal import LOAD, SEED, graph, loads
-from tests.examples.progression.conftest import PACKAGE
+from tests.systems import run_and_report
 
 REGIONS = 16
 
@@ -159,8 +156,8 @@ def test_rates_and_onsets_that_were_simulated_are_recovered() -> None:
 
 
 def test_the_dominant_expert_switches_from_diffusion_to_reaction_as_simulated() -> None:
-    cohort = simulated(loads, 40)
-    trial = trained("ignd-moe", cohort, 60)
+    cohort = simulated(loads, 20)
+    trial = trained("ignd-moe", cohort, 40)
     assert isinstance(trial.model, StagedExperts)
     early, late = (trial.model.weights(t).tolist() for t in (YEARS / 6, YEARS * 5 / 6))
     assert early[0] == max(early)
@@ -184,22 +181,14 @@ def test_metrics_are_those_of_sklearn_and_of_onsets_whose_origin_is_free() -> No
 
 @pytest.mark.systems
 def test_the_command_runs_and_reports_dynamics_beside_persistence(tmp_path: Path) -> None:
-    variables = {"OMNIBENCH_RESULTS": str(tmp_path), "OMNIBENCH_DATA": str(tmp_path / "data")}
-    narrowed = ("--backbones", "random-vit-nano", "--adaptations", "persistence,diffusion")
-    for name, *options in (("run", *narrowed, "--repetitions", "0"), ("report",)):
-        done = subprocess.run(
-            [sys.executable, "-m", "omnibench", name, PACKAGE / "progression.yaml", *options],
-            env={**os.environ, **variables},
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
-    records = [json.loads(path.read_text()) for path in tmp_path.glob("records/**/rep-*.json")]
+    results = run_and_report("progression", tmp_path)
+    records = [json.loads(path.read_text()) for path in results.glob("records/**/rep-*.json")]
     metrics = {record["spec"]["adaptation"]: record["metrics"] for record in records}
     diffusion, persistence = metrics["diffusion"], metrics["persistence"]
     assert diffusion["progression/spearman"] > persistence["progression/spearman"]
     assert diffusion["progression/onset-error"] > 0
     assert "progression/onset-error" not in persistence
-    report = (tmp_path / "reports/progression/progression.md").read_text()
+    [path] = results.glob("reports/**/progression.md")
+    report = path.read_text()
     assert "| Random ViT-nano/16 | diffusion |" in report
     assert "| Random ViT-nano/16 | persistence |" in report

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from vessel_graph_trial import best_cut, counted, labels
 from omnibench.catalogue import datasets
 from omnibench.data.phantom.vessels import draw
 from omnibench.record_files import read_predictions
-from tests.examples.vessel_graph.conftest import Ran
+from tests.systems import run_and_report
 
 DRAWN = {
     "a T": ("#####", "..#..", "..#..", "..#.."),
@@ -185,8 +186,9 @@ def test_masks_of_several_classes_are_refused() -> None:
 
 
 @pytest.mark.systems
-def test_the_command_runs_and_reports_the_tree_before_and_after_pruning(ran: Ran) -> None:
-    [path] = ran.results.glob("records/**/rep-*.json")
+def test_the_command_runs_and_reports_the_tree_before_and_after_pruning(tmp_path: Path) -> None:
+    results = run_and_report("vessel-graph", tmp_path)
+    [path] = results.glob("records/**/rep-*.json")
     metrics, arrays = json.loads(path.read_text())["metrics"], read_predictions(path)
     assert metrics["graph-2px@unpruned/branch-recall"] == 1
     assert metrics["graph-2px@unpruned/pruned"] == 0
@@ -195,5 +197,7 @@ def test_the_command_runs_and_reports_the_tree_before_and_after_pruning(ran: Ran
     values = agreement(arrays["test_node"])["f1"]
     assert metrics["graph-2px/node-f1"] == pytest.approx(values.mean())
     assert len(values) == len(arrays["test_group"]) == 40
-    assert "| Random ViT-nano/16 | gat |" in ran.report
-    assert "## Predicted again: phantom-vessels, node-f1" in ran.report
+    [path] = results.glob("reports/**/vessel-graph.md")
+    report = path.read_text()
+    assert "| Random ViT-nano/16 | gat |" in report
+    assert "## Predicted again: phantom-vessels, node-f1" in report

@@ -184,22 +184,22 @@ def _timed(command: list[str]) -> tuple[float, float]:
     """Return the seconds and the peak memory in GiB of a command.
 
     Raises:
-        RequestError: it failed, with the end of what it said.
+        RequestError: it failed, with the end of what it printed.
     """
     threads = str(default_threads())
-    with tempfile.TemporaryFile() as said:
+    with tempfile.TemporaryFile() as output:
         began = time.perf_counter()
         process = subprocess.Popen(
             command,
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             env={**os.environ, "OMP_NUM_THREADS": threads, "LIGHTLY_TRAIN_EVENTS_DISABLED": "1"},
         )
         _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
-            said.seek(0)
-            end = said.read().decode(errors="replace").strip().splitlines()[-1:]
+            output.seek(0)
+            end = output.read().decode(errors="replace").strip().splitlines()[-1:]
             raise RequestError(f"{' '.join(command)[:200]} failed: {''.join(end)}")
     return seconds, usage.ru_maxrss / 2**20

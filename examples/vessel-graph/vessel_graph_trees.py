@@ -92,8 +92,8 @@ def trees_of(unit: Unit, context: Context) -> Forest:
     def columns(split: str, image: int) -> Tensor:
         """Return an image's maps, and a one: float32 [F + 1, h, w], at the size of the finest."""
         levels = [level[0].float() for level in maps.read(split, np.array([image]))]
-        one = torch.ones_like(levels[0][:1])
-        return torch.cat([*(resized(level, one.shape[1:]) for level in levels), one])
+        bias = torch.ones_like(levels[0][:1])
+        return torch.cat([*(resized(level, bias.shape[1:]) for level in levels), bias])
 
     gram = moment = torch.zeros((), dtype=torch.float64)
     for image, lines in enumerate(truth["train"]):

@@ -48,22 +48,22 @@ def best_cut(scores: Array, right: Array) -> float:
     """Return the score from which branches are kept, of all scores [B] that of the highest F1."""
 
     def f1(cut: float) -> float:
-        kept = scores >= cut
-        return float(2 * (kept & right).sum() / (kept.sum() + right.sum()))
+        over = scores >= cut
+        return float(2 * (over & right).sum() / (over.sum() + right.sum()))
 
     return float(max(np.unique(scores), key=f1))
 
 
-def counted(trees: list[Tree], kept: list[Array]) -> dict[str, Array]:
+def counted(trees: list[Tree], remaining: list[Array]) -> dict[str, Array]:
     """Return how many nodes and branches are right, of how many, and back; and the share pruned."""
     nodes, branches = [], []
-    for tree, own in zip(trees, kept, strict=True):
+    for tree, own in zip(trees, remaining, strict=True):
         lines, both = np.append(False, own)[tree.branches], own & tree.present
         hits = lines & (distance_to(tree.truth) <= TOLERANCE)
         hit = tree.truth & (distance_to(lines) <= TOLERANCE)
         nodes.append([part.sum() for part in (hits, lines, hit, tree.truth)])
         branches.append([part.sum() for part in (both, own, both, tree.present)])
-    pruned = np.array([1 - own.sum() / max(len(own), 1) for own in kept])
+    pruned = np.array([1 - own.sum() / max(len(own), 1) for own in remaining])
     return {"test_node": np.array(nodes), "test_branch": np.array(branches), "test_pruned": pruned}
 
 

@@ -38,7 +38,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, {f"{n}_images": digest(own.images) for n, own in splits.items()})
 
 
-@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
+@lru_cache(maxsize=6)  # datasets take turns, as that of a pretraining and of its kNN do
 def generate(split: str, count: int, size: int) -> Split:
     """Draw the first `count` images of a split, `size` pixels wide.
 

@@ -73,7 +73,7 @@ def _drawn(card: DatasetCard, setting: Setting, prefix: str = "") -> Dataset:
     return Dataset(card, splits, digests)
 
 
-@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
+@lru_cache(maxsize=6)  # datasets take turns, as that of a pretraining and of its kNN do
 def generate(split: str, count: int, size: int, setting: Setting = PLAIN) -> Split:
     """Draw the first `count` images of a split, `size` pixels wide.
 

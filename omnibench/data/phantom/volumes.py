@@ -35,7 +35,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, digests)
 
 
-@lru_cache(maxsize=6)  # suites ask for the same splits unit after unit
+@lru_cache(maxsize=6)  # datasets take turns, as that of a pretraining and of its kNN do
 def generate(split: str, count: int, size: int) -> Split:
     """Draw the first `count` studies of a split, `size` pixels wide.
 

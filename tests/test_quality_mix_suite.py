@@ -40,7 +40,9 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     status, out, _ = bench("report", "quality-mix")
     assert status == 0, out
     table = (tmp_path / "results/reports/quality-mix/quality-mix.csv").read_text()
-    rows = [row for row in csv.DictReader(table.splitlines()) if row["metric"] == "auc"]
+    rows = [
+        row for row in csv.DictReader(table.splitlines()) if row["metric"] == "auc" and row["mean"]
+    ]
     counts = Counter(row["definition"] for row in rows)
     assert counts["omnirad-classification@low-q25"] == len(SHARES)
     assert counts["omnirad-classification@gaussian-blur-4"] == 1

@@ -42,10 +42,11 @@ register_backbone(BackboneCard(id="cnn", source="random:test_efficientnet"))
 """
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
     """A folder with the records of the suite."""
-    folder = tmp_path_factory.mktemp("kept")
+    folder = tmp_path / "kept"
+    folder.mkdir()
     rng = np.random.default_rng(0)
     arrays = dict[str, Any]()
     for split in ("train", "val", "test"):

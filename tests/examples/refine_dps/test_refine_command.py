@@ -29,13 +29,13 @@ def metrics(results: Path) -> Any:
 
 @pytest.mark.systems
 def test_the_report_sets_structures_before_and_after_beside_the_baselines(results: Path) -> None:
-    reports = results / "reports/refine-dps"
-    text = (reports / "refine-dps.md").read_text()
+    [table] = (results / "reports").rglob("refine-dps.csv")
+    text = table.with_suffix(".md").read_text()
     for name in ("mean-image", "input", "affine", "dps"):
         assert f"| {name} |" in text
     again = text.partition("## Predicted again")[2]
     assert all(f"| dps | {view} |" in again for view in VIEWS)
-    with (reports / "refine-dps.csv").open(newline="") as file:
+    with table.open(newline="") as file:
         metrics = {f"{row['definition']}/{row['metric']}" for row in csv.DictReader(file)}
     assert {"structure@before/false-rate", "structure/false-rate", "refinement/steps"} <= metrics
 

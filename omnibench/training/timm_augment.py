@@ -84,8 +84,8 @@ def posterized(image: Image.Image, bits: int, **options: Any) -> Image.Image:
     if bits == 0:
         return Image.new(image.mode, image.size)
     posterize: Any = auto_augment.posterize  # which has no types
-    kept: Image.Image = posterize(image, bits, **options)
-    return kept
+    reduced: Image.Image = posterize(image, bits, **options)
+    return reduced
 
 
 @contextmanager

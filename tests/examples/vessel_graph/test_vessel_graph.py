@@ -131,13 +131,13 @@ def near(points: Array, others: Array) -> int:
 
 def test_counts_and_features_are_those_of_brute_force() -> None:
     tree = too_rich("test-00001")
-    kept = np.random.default_rng(0).random(len(tree.present)) < 0.5
-    lines = np.isin(tree.branches, np.flatnonzero(kept) + 1)
-    arrays = counted([tree], [kept])
+    remaining = np.random.default_rng(0).random(len(tree.present)) < 0.5
+    lines = np.isin(tree.branches, np.flatnonzero(remaining) + 1)
+    arrays = counted([tree], [remaining])
     nodes = [near(lines, tree.truth), lines.sum(), near(tree.truth, lines), tree.truth.sum()]
     assert arrays["test_node"].tolist() == [nodes]
-    both = sum(a and b for a, b in zip(kept, tree.present, strict=True))
-    assert arrays["test_branch"].tolist() == [[both, kept.sum(), both, tree.present.sum()]]
+    both = sum(a and b for a, b in zip(remaining, tree.present, strict=True))
+    assert arrays["test_branch"].tolist() == [[both, remaining.sum(), both, tree.present.sum()]]
     for index, (right, (_, size)) in enumerate(zip(tree.present, tree.features, strict=True)):
         pixels = tree.branches == index + 1
         assert size.item() == pytest.approx(math.log(pixels.sum()), abs=1e-6)
@@ -154,8 +154,11 @@ def test_shares_are_one_where_both_sides_are_empty_and_zero_where_one_is() -> No
 def test_pruning_by_the_truth_reaches_precision_1_and_keeps_recall() -> None:
     trees = [too_rich(f"test-{index:05d}") for index in range(6)]
     before, after = (
-        per_image(counted(trees, kept))
-        for kept in ([labels([tree]) | True for tree in trees], [tree.present for tree in trees])
+        per_image(counted(trees, remaining))
+        for remaining in (
+            [labels([tree]) | True for tree in trees],
+            [tree.present for tree in trees],
+        )
     )
     assert (after["branch-precision"] == 1).all()
     assert (after["branch-recall"] == 1).all()
@@ -173,8 +176,8 @@ def test_the_cut_is_the_best_of_all() -> None:
     each, right = np.concatenate(scores), labels(trees)
 
     def f1(cut: float) -> float:
-        kept = each >= cut
-        return float(2 * (kept & right).sum() / (kept.sum() + right.sum()))
+        remaining = each >= cut
+        return float(2 * (remaining & right).sum() / (remaining.sum() + right.sum()))
 
     assert f1(best_cut(each, right)) == max(map(f1, each))
 

@@ -13,6 +13,7 @@ from tests.systems import command_of
 pytestmark = pytest.mark.usefixtures("in_process", "undrawn")
 
 SHARES = (0, 25, 50, 75, 100)
+RIVAL = "random-vit-nano"
 
 
 @pytest.mark.systems
@@ -46,3 +47,9 @@ def test_a_grid_and_its_corruptions_run_report_and_score_again(
     counts = Counter(row["definition"] for row in rows)
     assert counts["omnirad-classification@low-q25"] == len(SHARES)
     assert counts["omnirad-classification@gaussian-blur-4"] == 1
+    status, out, _ = bench("run", "quality-mix", "--repetitions", "0", "--backbones", RIVAL)
+    assert status == 0, out
+    pair, metric = ("random-efficientnet-lite0", RIVAL), "omnirad-classification@low-q25/auc"
+    status, out, _ = bench("compare", *pair, "--metric", metric, "--json")
+    compared = json.loads(out)["rows"]
+    assert {row["metric"] for row in compared} == {"auc"}

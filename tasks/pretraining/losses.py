@@ -72,8 +72,8 @@ class _CrossEntropy(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Any:
-        to_found, to_prototypes = ctx.saved_tensors
-        return to_found * gradient, to_prototypes * gradient, None, None, None, None
+        to_vectors, to_prototypes = ctx.saved_tensors
+        return to_vectors * gradient, to_prototypes * gradient, None, None, None, None
 
 
 def _to_slopes(logits: Tensor, targets: Targets, of: Tensor, weights: Tensor) -> Tensor:

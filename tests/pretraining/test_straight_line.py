@@ -7,7 +7,12 @@ import pytest
 import torch
 
 from omnibench.tasks.pretraining.crops import Crops
-from omnibench.tasks.pretraining.distillation import CENTRE_MOMENTUM, Distillation, dino_terms
+from omnibench.tasks.pretraining.distillation import (
+    CENTRE_MOMENTUM,
+    ROWS,
+    Distillation,
+    dino_terms,
+)
 from omnibench.tasks.pretraining.network import MaskedViT, draw_paths
 from omnibench.tasks.pretraining.recipes import DistillationRecipe
 from tests.pretraining import straight_line
@@ -121,6 +126,21 @@ def test_a_step_without_masks_or_koleo_has_terms_of_zero() -> None:
     assert actual["ibot"] == actual["koleo"] == 0
     assert made.student.backbone.mask_token.grad is not None
     assert not made.student.backbone.mask_token.grad.any()
+
+
+def test_steps_that_mask_different_numbers_of_patches_have_one_shape() -> None:
+    """Memory of one step is the next one's only then."""
+    settings = recipe()
+    made, rows, masked = model(settings), set[int](), set[int]()
+    for head in (made.student.ibot, made.teacher.ibot):
+        head.register_forward_pre_hook(lambda _, given: rows.add(len(given[0])))
+    for seed in range(4):
+        shown = crops(settings, seed)
+        masked.add(int(shown.masks.sum()))
+        ours(made, shown, made.answers(shown, TEMPERATURE, "cpu"), settings, settings.batch)
+    assert len(masked) > 1
+    assert max(masked) <= ROWS
+    assert rows == {ROWS}
 
 
 @pytest.mark.parametrize(

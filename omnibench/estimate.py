@@ -47,7 +47,8 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
 
     Returns:
         seconds, disk_bytes, how many units keep their maps or tokens on disk and in memory
-        ("kept"), and where the rates come from ("basis").
+        ("kept"), of how many the seconds lack work that nothing tells ("unknown"), and where the
+        rates come from ("basis").
     """
     costs = list(unit_costs(pending, context))
     seconds = sum(cost.features + cost.repetitions for cost in costs)
@@ -56,6 +57,7 @@ def estimate(pending: Sequence[Unit], context: Context) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "disk_bytes": round(sum(cost.disk for cost in costs)),
         "kept": {place: places.count(place) for place in ("disk", "memory")},
+        "unknown": sum(not cost.known for cost in costs),
         "basis": Rates.from_context(context).calibration.basis,
     }
 
@@ -94,7 +96,8 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         if adaptation.frozen_kind is None:  # each repetition predicts its views itself
             viewed = sum(count for _, split, count in _further(unit) if split[:4] == "test")
             own += len(unit.repetitions) * viewed * _forward_seconds(unit, rates)
-        known = bool(images) and (adaptation.frozen_kind is not None or own > 0)
+        passes = adaptation.frozen_kind is not None or own > 0
+        known = bool(images) and passes and not adaptation.further_work
         own += RECORD_SECONDS * len(unit.repetitions)
         if draws > 1:  # each repetition has passes of its own
             features, own = 0.0, own + features

@@ -75,6 +75,8 @@ class Adaptation:
             where it keeps them; None where they are next to nothing.
         passes: how many forward passes' worth of work a training image costs in an epoch; None for
             three where gradients go through the backbone, one else.
+        further_work: whether it does more than passes, training and probes, whose time neither
+            FLOPs nor numbers of images tell.
         frozen_kind: the frozen features it keeps; None where it keeps none.
         live_kind: what it takes of a backbone of which it keeps none.
         attends_to_members: whether it trains the attention over the members of a backbone of
@@ -99,6 +101,7 @@ class Adaptation:
     leaves_backbone: bool = False
     pool: 'Literal["cls", "mean"]' = "cls"
     passes: float | None = None
+    further_work: bool = False
     frozen_kind: Ability | None = None
     live_kind: Ability = "embed"
     attends_to_members: bool = False

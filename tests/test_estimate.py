@@ -101,6 +101,11 @@ def test_without_numbers_of_images_nothing_is_known(pending: Unit, context: Cont
     assert not cost.known
 
 
+def test_units_with_work_that_nothing_tells_are_counted(pending: Unit, context: Context) -> None:
+    exported = replace(pending, task="deployment", adaptation="onnx", short="onnx")
+    assert estimate([pending, exported], context)["unknown"] == 1
+
+
 def test_captions_cost_a_language_model_and_every_beam(pending: Unit, context: Context) -> None:
     caption = replace(
         pending,

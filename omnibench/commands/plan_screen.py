@@ -32,6 +32,8 @@ def lines(planned: "Planned", source: str) -> Iterator[str]:
         f"what is left: roughly {duration(cost['seconds'])} and "
         f"{size(cost['disk_bytes'])} of features{weights} and records on {planned.device}"
     )
+    if cost["unknown"]:
+        yield f"units with work that this time leaves out: {cost['unknown']}"
     yield f"rates: {cost['basis']}"
     if cost["kept"]["disk"]:
         yield f"maps or tokens of {cost['kept']['disk']} units: computed once, kept on disk"

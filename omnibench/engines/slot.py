@@ -27,6 +27,7 @@ from omnibench.pretrained import register_recorded
 
 Send = Callable[[tuple[str, Any]], None]
 GRACE_SECONDS = 60.0  # for a training to write its checkpoint
+IDLE_SECONDS = 10.0  # for an idle process to end by itself
 STAGE_SECONDS = 0.2  # between two messages of one stage
 
 
@@ -131,14 +132,17 @@ class Slot:
         """End the process; unless at once, a training may write its checkpoint first."""
         if self._process is None:
             return
-        if self.unit is None or at_once:
-            self._process.kill()
-        elif self.alive:
+        assert self._connection is not None
+        if self.unit is None and not at_once:
+            # Killed, it would leave semaphores of libraries behind, of which Python warns.
+            with contextlib.suppress(OSError):
+                self._connection.send(None)
+                self._process.join(IDLE_SECONDS)
+        elif self.alive and not at_once:
             self._process.terminate()
             self._process.join(GRACE_SECONDS)
-            self._process.kill()
+        self._process.kill()
         self._process.join()
-        assert self._connection is not None
         self._connection.close()
         self._process = self._connection = self.unit = None
 
@@ -206,9 +210,12 @@ def serve(connection: Connection, context: Context, runner: int) -> None:
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
             while True:
                 try:
-                    unit, lease = connection.recv()
+                    message = connection.recv()
                 except (EOFError, OSError):  # the runner is gone
                     os._exit(0)
+                if message is None:
+                    return
+                unit, lease = message
                 send(("began", None))
                 register_recorded(context.results)  # what other units have made meanwhile
                 send(("finished", run_due(unit, replace(own, lease=lease))))

@@ -32,6 +32,7 @@ class DeploymentTask(Task):
             varies="nothing",
             recipes={"small": LogisticRecipe()},
             options=OnnxOptions,
+            further_work=True,
             frozen_kind="embed",
         )
     }

@@ -78,6 +78,7 @@ class InteractiveTask(Task):
             varies="nothing",
             recipes={"small": SMALL},
             options=ClickOptions,
+            further_work=True,
             frozen_kind="maps",
             methods="omnibench.tasks.interactive.knn:methods",
         ),

@@ -90,6 +90,18 @@ def test_a_run_that_is_left_ends_its_processes_and_lets_go(
     assert not any(map(_computes, children))
 
 
+def test_an_idle_process_ends_by_itself_and_leaves_nothing_to_warn_of(
+    named: Callable[..., Any], context: Context
+) -> None:
+    (unit,) = named("b")
+    place = slot.Slot(context)
+    place.start(unit, Leases(context.results).take(unit.name))
+    process: Any = place._process
+    wait_until(lambda: place.finished() is not None)
+    place.stop()
+    assert process.exitcode == 0
+
+
 def _computes(pid: Any) -> bool:
     try:
         return "multiprocessing.spawn" in Path(f"/proc/{pid}/cmdline").read_text()

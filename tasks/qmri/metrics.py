@@ -151,8 +151,8 @@ METRICS = (
         below_bound,
         reported=tuple(f"below-{name}" for name in PARAMETERS),
     ),
-    Metric("onnx-parity/passed", parity, unit="1 if equal"),
+    Metric("onnx-parity/passed", parity, unit="share of exports"),
     Metric(
-        "onnx-parity/max-rel-parameter", parity, unit="of the largest estimate", direction="down"
+        "onnx-parity/max-rel-parameter", parity, unit="share of the largest estimate", direction="down"
     ),
 )

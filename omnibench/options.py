@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -110,9 +110,21 @@ def short(name: str, model: type[BaseModel], options: Mapping[str, Any]) -> str:
         if kind is not None:
             parts.append(_path_safe(portable(kind, options[option]), allowed="-"))
         else:
-            text = _path_safe(options[option])
+            text = _path_safe(_chosen(model.model_fields[option].annotation, options[option]))
             parts.append(f"{option}={text}" if taken else f"{option[0]}{text}")
     return "-".join(parts)
+
+
+def _chosen(kind: Any, value: Any) -> Any:
+    """Return a value; one of a Literal's choices with "_" for the "-" that stands between options.
+
+    It stays as it is where two choices would become one.
+    """
+    choices = get_args(kind) if get_origin(kind) is Literal else ()
+    plain = {str(choice).replace("-", "_") for choice in choices}
+    if value not in choices or len(plain) < len(choices):
+        return value
+    return value.replace("-", "_") if isinstance(value, str) else value
 
 
 def _differing_names(model: type[BaseModel], options: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
@@ -48,6 +48,16 @@ def test_different_settings_never_have_one_form() -> None:
     forms = {form(Colliding, rank=rank, rate=rate): (rank, rate) for rank, rate in settings}
     # 8 and "8" are one setting to a path; nothing else may be.
     assert len(forms) == len({(str(a), str(b)) for a, b in settings})
+
+
+def test_a_choice_is_written_as_it_is_called() -> None:
+    class Choosing(BaseModel):
+        tokenizer: Literal["shared", "zero-filled"] = "shared"
+        how: Literal["a-b", "a_b", "c"] = "c"
+
+    assert form(Choosing, tokenizer="zero-filled") == "x-tzero_filled"
+    assert form(Choosing, how="a_b") == "x-ha_b"
+    assert form(Choosing, how="a-b").startswith("x-ha_b~")
 
 
 def test_a_form_is_one_plain_part_of_a_path() -> None:

@@ -89,6 +89,7 @@ class InteractiveTask(Task):
             varies="training seed",
             recipes={"small": TRAINED},
             options=ClickOptions,
+            further_work=True,
             frozen_kind="maps",
             head_flops=click_flops,
             head="omnibench.tasks.interactive.click_head:ClickHead",

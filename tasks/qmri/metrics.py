@@ -153,6 +153,9 @@ METRICS = (
     ),
     Metric("onnx-parity/passed", parity, unit="share of exports"),
     Metric(
-        "onnx-parity/max-rel-parameter", parity, unit="share of the largest estimate", direction="down"
+        "onnx-parity/max-rel-parameter",
+        parity,
+        unit="share of the largest estimate",
+        direction="down",
     ),
 )

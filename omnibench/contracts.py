@@ -34,6 +34,12 @@ def check_task(task: Task) -> None:
     for metric in task.metrics:
         check_metric(metric)
         check_meaning(metric, task.name)
+    primary = next((metric for metric in task.metrics if metric.reported), None)
+    if primary is not None and primary.direction is None:
+        raise RequestError(
+            f"{where}: the metric '{primary.id}', its primary, has no `direction`; put "
+            "one first that has"
+        )
     kind = type(task)
     if kind.prepare is Task.prepare and kind.run is Task.run:
         raise RequestError(f"{where} has no `prepare`, nor a `run` of its own")
@@ -91,8 +97,10 @@ def check_metric(metric: Metric) -> None:
         function = getattr(metric, member)
         if not callable(function) and (member == "compute" or function is not None):
             raise RequestError(f"{where}: `{member}` is no function of predictions")
-    if metric.direction not in ("up", "down"):
-        raise RequestError(f"{where}: `direction` is '{metric.direction}', neither up nor down")
+    if metric.direction not in ("up", "down", None):
+        raise RequestError(
+            f"{where}: `direction` is '{metric.direction}', neither up nor down, nor None"
+        )
 
 
 def check_meaning(metric: Metric, task: str) -> None:
@@ -109,9 +117,10 @@ def check_meaning(metric: Metric, task: str) -> None:
     for name, other in others:
         same = (other.unit, other.direction) == (metric.unit, metric.direction)
         if name != task and other.id == metric.id and not same:
+            way = f"improves {other.direction}wards" if other.direction else "has no direction"
             raise RequestError(
                 f"the metric '{metric.id}' ({file_of(metric.compute)}) is in {other.unit} and "
-                f"improves {other.direction}wards where {name} has it; give yours another id"
+                f"{way} where {name} has it; give yours another id"
             )
 
 

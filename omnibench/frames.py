@@ -21,7 +21,7 @@ from omnibench.scoring import (
     by_decoding,
     computed_again,
     metrics_of,
-    reported_of,
+    ranking_of,
     values_per_case,
 )
 from omnibench.stats.cases import Stored
@@ -129,7 +129,8 @@ def rules_of(
 ) -> Rules:
     """Return by what the comparisons of a long table are judged.
 
-    A task's primary metric is the first one that it reports and that is defined anywhere here.
+    A task's primary metric is the first one that it reports, that has a direction, and that is
+    defined anywhere here.
 
     Args:
         correction: of the p of a family, as a suite names it.
@@ -143,7 +144,7 @@ def rules_of(
     primary = {
         task: first
         for task in dict.fromkeys(defined["task"])
-        if (first := next((id for id in reported_of(task) if (task, id) in there), None))
+        if (first := next((id for id in ranking_of(task) if (task, id) in there), None))
     }
     units = units_by_metric(values)
     margins = (
@@ -152,7 +153,15 @@ def rules_of(
         else {id: margin / 100 for id in primary.values() if units.get(id, POINTS) == POINTS}
     )
     again = frozenset((*primary.values(), *named))
-    return Rules(primary, improving_downwards(values), margins, correction, again, looks or {})
+    return Rules(
+        primary,
+        improving_downwards(values),
+        margins,
+        correction,
+        again,
+        looks or {},
+        {key for key, metric in _known(values).items() if metric.direction is None},
+    )
 
 
 def mixed_precisions(records: Iterable[Mapping[str, Any]]) -> dict[tuple[str, str], str]:

@@ -32,6 +32,11 @@ def reported_of(task: str) -> tuple[str, ...]:
     return tuple(metric.id for metric in metrics_of(task) if metric.reported)
 
 
+def ranking_of(task: str) -> tuple[str, ...]:
+    """Return the ids of those that have a direction, the primary first."""
+    return tuple(m.id for m in metrics_of(task) if m.reported and m.direction is not None)
+
+
 def score(task: str, predictions: Predictions) -> dict[str, float | None]:
     """Return {"definition/name": value} of every metric of a task; undefined ones are None.
 

@@ -201,7 +201,8 @@ class Metric:
         compute: predictions -> the value, None where it is undefined; or a mapping of names to
             values, where metrics of one definition have the same function, which is called once.
         unit: what its values are in: POINTS for fractions, printed x 100; else as they are.
-        direction: whether more is better ("up") or less ("down").
+        direction: whether more is better ("up") or less ("down"); None where neither is, as of a
+            coefficient or a signed bias: it is printed, but ranks nothing and decides nothing.
         per_case: predictions -> [N] whose mean is the metric, or a mapping as of `compute`; None
             if it is no mean.
         reported: whether it gets a table.
@@ -214,7 +215,7 @@ class Metric:
     id: str
     compute: Callable[[Predictions], "float | Mapping[str, float | None] | None"]
     unit: str = POINTS
-    direction: Direction = "up"
+    direction: Direction | None = "up"
     per_case: "Callable[[Predictions], NDArray[Any] | Mapping[str, NDArray[Any]]] | None" = None
     reported: bool = True
     chance: "Callable[[Predictions], Chance | Mapping[str, Chance] | None] | None" = None
@@ -242,6 +243,7 @@ def metrics_of_pass(
     *,
     reported: Collection[str] = (),
     down: Collection[str] = (),
+    neither: Collection[str] = (),
     **facts: Any,
 ) -> tuple[Metric, ...]:
     """Return the metrics of a definition whose values one function gives.
@@ -249,13 +251,14 @@ def metrics_of_pass(
     Args:
         reported: the names that get a table.
         down: the names that improve downwards.
+        neither: the names of which no value is better than another.
         facts: further attributes of each.
     """
     return tuple(
         Metric(
             f"{definition}/{name}",
             compute,
-            direction="down" if name in down else "up",
+            direction=None if name in neither else "down" if name in down else "up",
             reported=name in reported,
             **facts,
         )

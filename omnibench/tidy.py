@@ -26,14 +26,15 @@ def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     | definition, metric | the metric's id is `definition/metric` |
     | view | how the predictions were made, as in "b5-t64"; "" where there is one way |
     | value | as recorded: a fraction where the unit is "points"; NaN where it is undefined |
-    | unit, direction | of the metric: "points" or what its values are in; "up" or "down" |
+    | unit, direction | of the metric: "points" or what its values are in; "up", "down" or "" |
     | status | "done" or "failed" |
     | error | the message of a cell that failed |
     | digest | the cell's identity |
     | pairing | equal for cells that share their seeds, whatever their backbone |
 
     A cell that failed has one row, whose definition, metric and value are empty, so that it is
-    left out of no count unseen. Unit and direction are empty where nothing registers the metric.
+    left out of no count unseen. Unit and direction are empty where nothing registers the metric;
+    direction alone where no value of it is better than another.
     """
     rows: list[tuple[Any, ...]] = []
     for record in records:
@@ -50,7 +51,7 @@ def tidy(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             viewed, _, metric = key.partition("/")
             definition, _, view = viewed.partition("@")
             known = _metric(spec["task"], definition, metric)
-            about = (known.unit, known.direction) if known else ("", "")
+            about = (known.unit, known.direction or "") if known else ("", "")
             value = float("nan") if value is None else float(value)
             rows.append((*place, definition, metric, view, value, *about, *facts))
     return pd.DataFrame(rows, columns=list(COLUMNS))

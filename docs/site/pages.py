@@ -124,7 +124,8 @@ def adaptation_row(adaptation: Adaptation) -> Sequence[str]:
 
 def metric_row(metric: Metric) -> Sequence[str]:
     """Return a metric's id, unit and direction."""
-    return f"`{metric.id}`", metric.unit, {"up": "higher", "down": "lower"}[metric.direction]
+    better = {"up": "higher", "down": "lower", None: "neither"}
+    return f"`{metric.id}`", metric.unit, better[metric.direction]
 
 
 def recipe_table(recipes: Any) -> str:

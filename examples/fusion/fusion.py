@@ -52,7 +52,7 @@ def of_law(variances: str, definition: str, unit: str) -> Iterator[Metric]:
             f"{definition}/{name}{bound}",
             compute,
             unit=units.get(name, "ratio"),
-            direction="down" if name == "mae" else "up",
+            direction="up" if name == "r2" else "down" if name == "mae" else None,
             per_case=per_case if f"{name}{bound}" == "mae" else None,
             reported=not bound and variances == "variances",
         )

@@ -51,7 +51,7 @@ class Progression(omnibench.Task):
         Metric("progression/r2", over_patients),
         Metric("progression/spearman", over_patients, per_case=per_patient),
         Metric("progression/onset-error", over_patients, "years", "down", per_patient),
-        Metric("stages/*", stages, reported=False),
+        Metric("stages/*", stages, direction=None, reported=False),
     )
     own = {
         name: Adaptation(name, trains, varies, {"small": SMALL}, frozen_kind="maps")

@@ -75,8 +75,8 @@ class Localisation(omnibench.Task):
         Metric("per-image-foreground/dice", means_of(overlap), per_case=overlap, chance=everywhere),
         Metric("verifier/accuracy", means_of(right), per_case=right),
         Metric("thinking/area", means_of(areas), per_case=areas),
-        Metric("thinking/page-l", trend, unit="sum of ranks"),
-        Metric("thinking/page-p", trend, unit="p", direction="down"),
+        Metric("thinking/page-l", trend, unit="sum of ranks", direction=None),
+        Metric("thinking/page-p", trend, unit="p", direction=None),
         Metric("thinking/mflop", mflop, unit="MFLOP", direction="down", reported=False),
     )
     own = {

@@ -69,7 +69,7 @@ for metric in metrics_of_pass(
     spread,
     per_case=spreads,
     reported=("sd",),
-    down=("sd",),
+    neither=("sd",),
     unit="units of the map",
 ):
     register_metric("dense", metric)

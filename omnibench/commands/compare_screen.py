@@ -64,7 +64,7 @@ class Screen:
                 yield f"not tested: {row.dataset}, {row.adaptation}, {label}: {row.note}"
         for total, words in zip(self.sums, self.words, strict=True):
             if total.datasets > 1:
-                yield f"{self._sum(total, names[total.score])}; {words}"
+                yield "; ".join(filter(None, (self._sum(total, names[total.score]), words)))
         yield conclusion(self.a, self.b, self.rows, self.sums)
 
     def _header(self) -> tuple[str, ...]:
@@ -89,11 +89,13 @@ class Screen:
 
     def _sum(self, total: Overall, name: str) -> str:
         unit = self._unit(total)
-        text = (
-            f"{total.adaptation}, {name}: {self.a} is ahead on {total.wins} and behind on "
-            f"{total.losses} of {total.datasets} datasets, "
-            f"{_number(total.mean_difference, unit)} {unit} on average"
-        )
+        text = f"{total.adaptation}, {name}: "
+        if total.wins is not None:
+            text += (
+                f"{self.a} is ahead on {total.wins} and behind on {total.losses} of "
+                f"{total.datasets} datasets, "
+            )
+        text += f"{_number(total.mean_difference, unit)} {unit} on average"
         if math.isnan(total.p):
             return text
         text += f" [{_number(total.low, unit)}, {_number(total.high, unit)}], p {_p(total.p)}"

@@ -3,7 +3,7 @@
 import json
 import logging
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,7 @@ class Compared:
 
     def details(self) -> list[Detail]:
         """Return what the repetitions of each row say."""
-        return details(self.values, self.rows, self.rules.lower_is_better)
+        return details(self.values, self.rows, self.rules)
 
 
 @dataclass(frozen=True)
@@ -220,7 +220,6 @@ def compare(request: Request, places: Places, as_json: bool) -> None:
             }
         )
         return
-    downwards = compared.rules.lower_is_better
     screen = Screen(
         a=request.a,
         b=request.b,
@@ -228,7 +227,7 @@ def compare(request: Request, places: Places, as_json: bool) -> None:
         sums=compared.sums,
         details=compared.details(),
         words=[
-            _words(request.a, request.b, values, group, downwards)
+            _words(request.a, request.b, values, group, compared.rules)
             for group in by_dataset(compared.rows).values()
         ],
         units=units_by_metric(values),
@@ -247,9 +246,11 @@ def _words(
     b: str,
     values: pd.DataFrame,
     rows: Sequence[Comparison],
-    downwards: Collection[str],
+    rules: Rules,
 ) -> str:
-    chance = improvement_words(a, b, values, rows, undecoded(rows[0].score) in downwards)
+    metric, chance = undecoded(rows[0].score), ""
+    if metric not in rules.undirected:
+        chance = improvement_words(a, b, values, rows, metric in rules.lower_is_better)
     return "; ".join(filter(None, (chance, over_datasets_words(rows))))
 
 

@@ -9,7 +9,7 @@ from omnibench.commands.power_screen import lines
 from omnibench.errors import RequestError
 from omnibench.frames import predictions_of, units_by_metric, values_of
 from omnibench.report.words import beyond_points
-from omnibench.scoring import reported_of
+from omnibench.scoring import ranking_of
 from omnibench.session import Places, Session
 from omnibench.states import states
 from omnibench.stats.needed import Needed, plan
@@ -48,7 +48,7 @@ def power(name: str, margin: float, places: Places, as_json: bool) -> None:
             f"{store.root}; run `bench.py run {name}` first"
         )
     in_units = units_by_metric(values)
-    primary = {task: reported_of(task)[0] for task in values["task"].unique() if reported_of(task)}
+    primary = {task: ranking_of(task)[0] for task in values["task"].unique() if ranking_of(task)}
     in_points = {task: key for task, key in primary.items() if in_units.get(key, POINTS) == POINTS}
     others = {key.partition("/")[2]: in_units[key] for key in primary.values() if key in in_units}
     left_out = beyond_points(others)

@@ -60,10 +60,12 @@ class Scales:
     Attributes:
         units: what they are in, where they are no fractions.
         lower_is_better: those that improve downwards.
+        undirected: those of which no value is better than another.
     """
 
     units: Mapping[str, str] = field(default_factory=dict)
     lower_is_better: Collection[str] = ()
+    undirected: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def build_results(
             _, decoding = split_decoding(score[0])
             metric = undecoded(score)
             falling = metric in scales.lower_is_better
+            undirected = metric in scales.undirected
             columns: dict[str, Column] = {}
             for key in keys:
                 if decoding and decoding not in decodings.get(key, {decoding}):
@@ -128,7 +131,7 @@ def build_results(
                     seen=remarks.seen.get((key[3], key[1]), ()),
                 )
             columns = {
-                dataset: ranked(column, falling)
+                dataset: column if undirected else ranked(column, falling)
                 for dataset, column in columns.items()
                 # A dataset without any record may have the metric one day.
                 if dataset not in datasets or any(cell.n for cell in column.values())
@@ -147,6 +150,7 @@ def build_results(
                     tuple(notes),
                     {score[1]: scales.units[metric]} if metric in scales.units else {},
                     correction=verdicts.correction,
+                    undirected=frozenset({score[1]} if undirected else ()),
                 )
             )
     return every
@@ -284,7 +288,11 @@ def _gathered(group: Sequence[Results], definition: str, dataset: str) -> Result
                 rows.setdefault(label, replace(row, decoding=decoding))
                 columns.setdefault(results.metric, {})[label] = row.cells[at]
     falling = frozenset[str]().union(*(results.lower_is_better for results in group))
-    columns = {metric: ranked(column, metric in falling) for metric, column in columns.items()}
+    undirected = frozenset[str]().union(*(results.undirected for results in group))
+    columns = {
+        metric: column if metric in undirected else ranked(column, metric in falling)
+        for metric, column in columns.items()
+    }
     models = list(dict.fromkeys(label[:2] for label in rows))
     absent = Result("unplanned")
     return replace(
@@ -301,6 +309,7 @@ def _gathered(group: Sequence[Results], definition: str, dataset: str) -> Result
             for label in sorted(rows, key=lambda label: models.index(label[:2]))
         ),
         lower_is_better=falling,
+        undirected=undirected,
         units={metric: unit for results in group for metric, unit in results.units.items()},
         notes=tuple(note for note in group[0].notes if note[0] == dataset),
     )

@@ -117,10 +117,14 @@ def _definition(results: Results) -> str:
 
 
 def _direction(results: Results) -> str:
-    falling = sorted(results.lower_is_better)
-    if not falling or results.metric:
+    falling, undirected = sorted(results.lower_is_better), sorted(results.undirected)
+    if results.metric and undirected:
+        return "no value is better than another"
+    if results.metric or not (falling or undirected):
         return f"{'lower' if falling else 'higher'} is better"
-    return f"higher is better, but lower for {', '.join(falling)}"
+    but = [f"lower for {', '.join(falling)}"] if falling else []
+    but += [f"neither for {', '.join(undirected)}"] if undirected else []
+    return f"higher is better, but {', '.join(but)}"
 
 
 def _others(results: Results) -> str:

@@ -66,7 +66,7 @@ def gather(
         values,
         Verdicts(tested.comparisons, report.baseline, tested.standings, report.correction),
         Plan(_expected(states), [card.id for card in suite.backbones]),
-        Scales(units_by_metric(values), rules.lower_is_better),
+        Scales(units_by_metric(values), rules.lower_is_better, rules.undirected),
         Remarks(
             notes={card.id: card.note for card in suite.datasets.values() if card.note},
             seen={

@@ -60,11 +60,9 @@ def _of_dataset(dataset: str, places: Sequence[Placed], made: Made) -> Results:
             if row.cells[at].state != "unplanned":
                 cells.setdefault(label, {})[name] = row.cells[at]
     absent = Result("unplanned")
-    falling = frozenset(
-        name
-        for name, score, (_, results, _) in zip(names, scores, places, strict=True)
-        if score[1] in results.lower_is_better
-    )
+    sources = list(zip(names, scores, places, strict=True))
+    falling = frozenset(n for n, score, (_, r, _) in sources if score[1] in r.lower_is_better)
+    undirected = frozenset(n for n, score, (_, r, _) in sources if score[1] in r.undirected)
     ordered = _ordered([label for label in rows if label in cells], cells, names[0], falling)
     return replace(
         first,
@@ -84,9 +82,10 @@ def _of_dataset(dataset: str, places: Sequence[Placed], made: Made) -> Results:
         ),
         left=tuple(left) if defined else (),
         lower_is_better=falling,
+        undirected=undirected,
         units={
             name: results.units[score[1]]
-            for name, score, (_, results, _) in zip(names, scores, places, strict=True)
+            for name, score, (_, results, _) in sources
             if score[1] in results.units
         },
         notes=tuple(
@@ -146,6 +145,7 @@ def _joined(each: Sequence[Results]) -> Results:
         rows=tuple(rows),
         scores={name: score for results in each for name, score in results.scores.items()},
         lower_is_better=frozenset[str]().union(*(results.lower_is_better for results in each)),
+        undirected=frozenset[str]().union(*(results.undirected for results in each)),
         units={name: unit for results in each for name, unit in results.units.items()},
         notes=tuple(note for results in each for note in results.notes),
     )

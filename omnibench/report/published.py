@@ -82,7 +82,8 @@ def _ranked(
     for column in columns:
         falling = any(column[1] in table.lower_is_better for table in known.values())
         cells = {label: cells[column] for label, cells in grid.items() if column in cells}
-        for label, cell in ranked(cells, falling).items():
+        undirected = any(column[1] in table.undirected for table in known.values())
+        for label, cell in (cells if undirected else ranked(cells, falling)).items():
             marked[label][column] = cell
     return marked
 
@@ -120,6 +121,7 @@ def _table(
         baseline=any_own.baseline,
         lower_is_better=frozenset().union(*(t.lower_is_better for t in known.values())) & metrics,
         notes=tuple(note for note in any_own.notes if note[0] in names),
+        undirected=frozenset().union(*(t.undirected for t in known.values())) & metrics,
         units={metric: unit for t in known.values() for metric, unit in t.units.items()},
         dataset=dataset if single else "",
         correction=any_own.correction,

@@ -118,6 +118,7 @@ class Results:
         scores: column -> definition and metric, in a table whose columns are metrics of several
             definitions; {} in others.
         left: metrics that are undefined in every row, and so no columns.
+        undirected: those of its metrics of which no value is better than another.
     """
 
     task: str
@@ -135,6 +136,7 @@ class Results:
     members: tuple[str, ...] = ()
     scores: Mapping[str, Score] = field(default_factory=dict)
     left: tuple[str, ...] = ()
+    undirected: frozenset[str] = frozenset()
 
     @property
     def title(self) -> str:

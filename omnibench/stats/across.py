@@ -170,8 +170,8 @@ class Overall:
     datasets: int
     missing: int
     mean_difference: float
-    wins: int
-    losses: int
+    wins: int | None
+    losses: int | None
     low: float = math.nan
     high: float = math.nan
     p: float = math.nan
@@ -242,13 +242,14 @@ def _overall(key: tuple[str, ...], rows: Sequence[Comparison], rules: Rules) -> 
     differences = [row.difference for row in rows if not math.isnan(row.difference)]
     falling = undecoded((definition, metric)) in rules.lower_is_better
     gains = [-d if falling else d for d in differences]
+    directed = undecoded((definition, metric)) not in rules.undirected
     made = Overall(
         *(task, adaptation, definition, metric, a, b),
         datasets=len(differences),
         missing=len(rows) - len(differences),
         mean_difference=fmean(differences) if differences else math.nan,
-        wins=sum(gain > 0 for gain in gains),
-        losses=sum(gain < 0 for gain in gains),
+        wins=sum(gain > 0 for gain in gains) if directed else None,
+        losses=sum(gain < 0 for gain in gains) if directed else None,
     )
     compared = [row for row in rows if not math.isnan(row.difference)]
     if len(compared) < 2 or any(row.test == "none" for row in compared):

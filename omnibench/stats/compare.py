@@ -40,6 +40,7 @@ class Rules:
             images, where they are no means over them; of the others nothing tells, to save time.
         looks: (task, dataset, adaptation) -> at which numbers of repetitions its family may be
             looked at, which its p allow for; those without were looked at once.
+        undirected: metrics of which no value is better than another, as "definition/name".
     """
 
     primary: Mapping[str, str] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Rules:
     correction: str = "holm"
     recomputed: Collection[str] = ()
     looks: Mapping[Place, tuple[int, ...]] = field(default_factory=dict)
+    undirected: Collection[str] = ()
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ def compare_all(
         planned = [pair for pair in pairs if not expected or all(name in due for name in pair)]
         comparisons += _compared(place, models, planned, rules, scores, reader.read)
         for score in ranked:
+            if undecoded(score) in rules.undirected:
+                continue
             if any(score in unit.scores for unit in models.values()):
                 column = _column(models, due, score, reader)
                 falling = undecoded(score) in rules.lower_is_better

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from omnibench.stats.across import Aggregate, probability_of_improvement, wins_of_runs
+from omnibench.stats.compare import Rules
 from omnibench.stats.hedges import StandardisedDifference, hedges_g, hedges_g_paired
 from omnibench.stats.pair import Comparison
 from omnibench.stats.result import RefusedError
@@ -19,25 +20,22 @@ class Detail:
 
     Attributes:
         effect: None where it is undefined.
-        chance: that a run of a beats one of b; None without two of each.
+        chance: that a run of a beats one of b; None without two of each, or a direction.
     """
 
     effect: StandardisedDifference | None = None
     chance: float | None = None
 
 
-def details(
-    values: pd.DataFrame, comparisons: Iterable[Comparison], lower_is_better: Iterable[str]
-) -> list[Detail]:
+def details(values: pd.DataFrame, comparisons: Iterable[Comparison], rules: Rules) -> list[Detail]:
     """Return the detail of each comparison, in order.
 
     Args:
         values: the long table of `units.COLUMNS`.
-        comparisons: what `compare_pairs` returned for it.
-        lower_is_better: metrics that improve downwards, as "definition/name".
+        comparisons: what `compare_pairs` returned for it by these rules.
     """
-    units, falling = units_of(values), set(lower_is_better)
-    return [_detail(row, units, undecoded(row.score) in falling) for row in comparisons]
+    units = units_of(values)
+    return [_detail(row, units, rules) for row in comparisons]
 
 
 def improvement(
@@ -64,7 +62,7 @@ def improvement(
     return probability_of_improvement(a, b, lower_is_better)
 
 
-def _detail(row: Comparison, units: Mapping[Key, Unit], lower_is_better: bool) -> Detail:
+def _detail(row: Comparison, units: Mapping[Key, Unit], rules: Rules) -> Detail:
     if not math.isfinite(row.difference):
         return Detail()
     a, b = _pair(row, units)
@@ -77,9 +75,10 @@ def _detail(row: Comparison, units: Mapping[Key, Unit], lower_is_better: bool) -
             effect = hedges_g(of_a, of_b)
     except RefusedError:
         effect = None
-    chance = None
-    if min(row.n_a, row.n_b) > 1:
-        chance = float(wins_of_runs(of_a, of_b, lower_is_better).mean())
+    chance, metric = None, undecoded(row.score)
+    if min(row.n_a, row.n_b) > 1 and metric not in rules.undirected:
+        falling = metric in rules.lower_is_better
+        chance = float(wins_of_runs(of_a, of_b, falling).mean())
     return Detail(effect, chance)
 
 

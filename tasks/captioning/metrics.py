@@ -107,11 +107,13 @@ METRICS = (
         variety,
         reported=("distinct-captions",),
         down=("empty",),
+        neither=("length-ratio",),
     ),
     *_metrics(
         "caption-length",
         ("length",),
         lambda _, texts: {"length": diversity.lengths(texts)},
+        neither=("length",),
         unit="tokens",
     ),
     *_metrics(

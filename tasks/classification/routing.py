@@ -44,7 +44,7 @@ def _information(first: NDArray[np.int64], second: NDArray[np.int64]) -> float:
 
 
 METRICS = (
-    Metric("routing/entropy", routing, unit="nats", reported=False),
-    Metric("routing/load-cv", routing, unit="of the mean", direction="down", reported=False),
-    Metric("routing/mutual-information", routing, unit="nats", reported=False),
+    Metric("routing/entropy", routing, "nats", None, reported=False),
+    Metric("routing/load-cv", routing, "of the mean", None, reported=False),
+    Metric("routing/mutual-information", routing, "nats", None, reported=False),
 )

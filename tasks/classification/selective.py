@@ -208,6 +208,7 @@ METRICS = tuple(
         (*NAMES, *FURTHER) if rule == MSP else NAMES,
         partial(compute, rule),
         down=DOWN,
+        neither=("coverage-val-75",),  # the share that was asked for, more or less
         # Reports read these of each record, so that those of every rule would take their time.
         per_case=per_case if rule == MSP else None,
     )

@@ -203,7 +203,7 @@ def of_baselines(compute: Compute, down: Sequence[str], predictions: Predictions
     chances = {}
     for metric in every[BASELINES[0]]:
         scores = {n: v for n, values in every.items() if (v := values[metric]) is not None}
-        if scores:
+        if scores and metric not in SIGNED:
             best = (min if metric in down else max)(scores, key=lambda n: scores[n])
             chances[metric] = Chance(scores[best], best, scores)
     return chances
@@ -237,6 +237,7 @@ def _over_images(
         tuple(units),
         compute,
         down=down,
+        neither=SIGNED,
         reported=reported,
         per_case=partial(_paired, per_case),
         chance=chance,
@@ -250,6 +251,7 @@ def _pooled(definition: str, names: Sequence[str], compute: Compute) -> tuple[Me
 
 
 ERRORS = dict.fromkeys(("mae", "rmse", "bias"), UNIT)
+SIGNED = ("bias",)  # none is better for being larger or smaller
 BRAINFM = {"psnr": "dB", "ssim": POINTS, "l1": UNIT, "nl2": POINTS}
 STRUCTURE = dict.fromkeys(("volume-error", "false-rate", "missed-rate"), POINTS)
 DISPLACEMENT = {"endpoint-error": UNIT} | dict.fromkeys(REGISTRATION[1:], POINTS)

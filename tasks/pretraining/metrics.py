@@ -66,7 +66,8 @@ METRICS = (
         ("loss", "teacher-entropy"),
         course,
         reported=("loss",),
-        down=("loss", "teacher-entropy"),
+        down=("loss",),
+        neither=("teacher-entropy",),  # ln K where it says nothing, 0 where it has collapsed
         unit="nats",
     ),
     Metric("feature-spread/effective-rank", effective_rank, unit="dimensions"),

@@ -200,7 +200,7 @@ ONCE = {"a": [0.9], "b": [0.8]}
 def test_effect_and_chance_are_over_runs(shared: bool) -> None:
     values = long_table({"far": FAR, "noisy": NOISY, "once": ONCE}, shared=shared)
     comparisons = compared(values)
-    far, noisy, once = details(values, comparisons, ())
+    far, noisy, once = details(values, comparisons, Rules())
     assert far.effect is not None
     assert far.effect.low < far.effect.g < far.effect.high
     assert far.effect.unit == ("SD of the differences" if shared else "pooled SD")
@@ -208,8 +208,11 @@ def test_effect_and_chance_are_over_runs(shared: bool) -> None:
     assert far.chance == 1
     assert noisy.chance == pytest.approx(stats.mannwhitneyu(*NOISY.values()).statistic / 16)
     assert (once.effect, once.chance) == (None, None)
-    (turned,) = details(long_table({"far": FAR}), comparisons[:1], {"def/auc"})
+    table = long_table({"far": FAR})
+    (turned,) = details(table, comparisons[:1], Rules(lower_is_better={"def/auc"}))
     assert turned.chance == 0
+    (neither,) = details(table, comparisons[:1], Rules(undirected={"def/auc"}))
+    assert neither.chance is None
 
 
 def row(dataset: str, verdict: Verdict, adaptation: str = "full", primary: bool = True) -> Any:

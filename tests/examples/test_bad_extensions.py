@@ -114,6 +114,12 @@ def plug(tmp_path: Path) -> Plug:
             r"the adaptation 'lora' is registered already; give yours another name",
         ),
         (
+            "class T(Whole):\n    name, metrics = 't', (Metric('a/b', len, direction=None),)\n"
+            "register_task(T())",
+            r"the task 't' \(FILE\): the metric 'a/b', its primary, has no `direction`; put one "
+            "first that has",
+        ),
+        (
             "register_metric('classification', Metric('mine', len))",
             r"the metric 'mine' .*: `id` is not of the form definition/name",
         ),

@@ -6,7 +6,9 @@ import pytest
 
 from omnibench.errors import StoreError
 from omnibench.report.build import Verdicts, build_results
+from omnibench.report.captions import caption
 from omnibench.report.latex import to_latex
+from omnibench.report.layout import laid_out
 from omnibench.report.markdown import to_markdown
 from omnibench.report.result_tables import result_table
 from omnibench.report.results import Result
@@ -70,6 +72,18 @@ def test_best_and_second_with_ties_and_direction(
     (table,) = study.results(lower_is_better={"def/brier"})
     assert [cell.rank for _, _, cell in table.cells] == ranks
     assert table.lower_is_better == {metric} & {"brier"}
+
+
+def test_a_metric_without_a_direction_ranks_nothing_and_says_so(study: Study) -> None:
+    for name, value in (("a", 0.1), ("b", 0.3)):
+        study.add(name, [value], metric="bias").add(name, [value])
+    auc, bias = (study.results(undirected={"def/bias"})[k] for k in (1, 0))
+    assert [cell.rank for _, _, cell in bias.cells] == [0, 0]
+    assert [cell.rank for _, _, cell in auc.cells] == [2, 1]
+    assert "no value is better than another" in caption(bias)
+    (both,) = laid_out([auc, bias], None, {})
+    assert "higher is better, but neither for bias" in caption(both)
+    assert [[cell.rank for cell in row.cells] for row in both.rows] == [[1, 0], [2, 0]]
 
 
 def test_rows_follow_the_suite(study: Study) -> None:

@@ -424,6 +424,11 @@ def test_overall_counts_wins_by_the_metrics_direction(records: Records) -> None:
     assert (auc["datasets"], auc["missing"], auc["wins"], auc["losses"]) == (3, 1, 1, 1)
     assert (brier["datasets"], brier["wins"], brier["losses"]) == (3, 2, 1)
     assert brier["mean_difference"] == pytest.approx((0.1 - 0.2 - 0.1) / 3)
+    rules = Rules(undirected={"def/brier"})
+    sums = overall(pairs(records, [("a", "b")], rules=rules), rules)
+    assert [(s.datasets, s.wins, s.losses) for s in sums if s.metric == "brier"] == [
+        (3, None, None)
+    ]
 
 
 def test_over_datasets_the_mean_difference_has_the_errors_of_all(

@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import contextlib
 import io
 import logging
 import os
@@ -53,13 +54,6 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _catalogue() -> None:
-    """Load what ships before any test, so that one which takes entries back leaves it whole."""
-    with all_or_none():
-        pass
-
-
-@pytest.fixture(scope="session", autouse=True)
 def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Render a drawing once for all tests and processes: its digest tells its bytes."""
     from omnibench.report.figures import drawing
@@ -82,17 +76,30 @@ def _drawn_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(autouse=True)
-def taken_back(_catalogue: None) -> Iterator[None]:
-    """Forget what a test registers, and the modules that it plugs in."""
-    for registry in tuple(_registries):
-        registry._load()
-    entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
-    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
+@contextlib.contextmanager
+def registries_as_before() -> Iterator[None]:
+    """Load what ships, and forget what is registered meanwhile."""
+    with all_or_none():
+        entries = {registry: dict(registry._entries) for registry in tuple(_registries)}
     yield
     for registry, before in entries.items():
         registry._entries = before
         registry.version += 1
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Collect tests; what the modules that they import register is known to none of them."""
+    with registries_as_before():
+        return (yield)
+
+
+@pytest.fixture(autouse=True)
+def taken_back() -> Iterator[None]:
+    """Forget what a test registers, and the modules that it plugs in."""
+    modules, folders, plugged = set(sys.modules), list(sys.path), dict(catalogue._plugged)
+    with registries_as_before():
+        yield
     plugged_from = {path.parent for path in catalogue._plugged}
     for name in set(sys.modules) - modules:
         if Path(getattr(sys.modules[name], "__file__", None) or "none").parent in plugged_from:

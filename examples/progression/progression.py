@@ -9,6 +9,10 @@ from numpy.typing import NDArray
 import omnibench
 from omnibench import Adaptation, Context, Metric, Outcome, Predictions, Unit
 
+NEEDS = (
+    "it takes `study` and `place` of images, two or more a patient over up to 6 years, and as "
+    "`Numbers` the `loads` of a square grid of K regions, `graph` [K, K] and `onset` of patients"
+)
 EXPERTS = ("diffusion", "reaction", "free")
 SMALL = omnibench.TrainingRecipe(input_size=64, epochs=40, batch=40, lr=0.1, precision="fp32")
 
@@ -63,6 +67,12 @@ class Progression(omnibench.Task):
             ("ignd-moe", "diffusion, reaction and a network, by stage", "training seed"),
         )
     }
+
+    def refusals(self, unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what a local dataset must have and lacks."""
+        visits = facts.get("visits", {}).values()
+        if min(visits, default=2) < 2 or (visits and len(facts["numbers"]) < 3):
+            yield NEEDS
 
     def run(self, unit: Unit, context: Context) -> Iterator[Outcome]:
         """Yield one outcome a repetition."""

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
-STEP, YEARS = 0.5, 14.0  # of the common time axis
+STEP, YEARS, SPAN = 0.5, 14.0, 6.0  # of the time axis, and the most between a patient's visits
 
 
 def perceptron(width: int) -> nn.Sequential:
@@ -26,20 +26,20 @@ class Dynamics(nn.Module):
         """Return dx/dt."""
         raise NotImplementedError
 
-    def step(self, x: Tensor, t: float, laplacian: Tensor) -> Tensor:
+    def step(self, x: Tensor, t: float, laplacian: Tensor, size: float) -> Tensor:
         """Return the state a step later, by Runge and Kutta's method of fourth order."""
         a = self.rate(x, t, laplacian)
-        b = self.rate(x + STEP / 2 * a, t + STEP / 2, laplacian)
-        c = self.rate(x + STEP / 2 * b, t + STEP / 2, laplacian)
-        d = self.rate(x + STEP * c, t + STEP, laplacian)
-        return x + STEP / 6 * (a + 2 * b + 2 * c + d)
+        b = self.rate(x + size / 2 * a, t + size / 2, laplacian)
+        c = self.rate(x + size / 2 * b, t + size / 2, laplacian)
+        d = self.rate(x + size * c, t + size, laplacian)
+        return x + size / 6 * (a + 2 * b + 2 * c + d)
 
-    def curve(self, laplacian: Tensor) -> Tensor:
-        """Return the states [T, P, K] after each step."""
-        states = [self.start.sigmoid().expand(laplacian.shape[:2])[..., None]]
-        for index in range(int(YEARS / STEP)):
-            states.append(self.step(states[-1], index * STEP, laplacian))
-        return torch.stack(states)[..., 0]
+    def curve(self, laplacian: Tensor, parts: int = 1) -> Tensor:
+        """Return the states [T, P, K] after each step, which is taken in some parts."""
+        states, size = [self.start.sigmoid().expand(laplacian.shape[:2])[..., None]], STEP / parts
+        for index in range(parts * int(YEARS / STEP)):
+            states.append(self.step(states[-1], index * size, laplacian, size))
+        return torch.stack(states[::parts])[..., 0]
 
 
 class Diffusion(Dynamics):
@@ -49,12 +49,11 @@ class Diffusion(Dynamics):
         super().__init__(start)
         self.log_k = nn.Parameter(torch.tensor(-1.0))
 
-    def curve(self, laplacian: Tensor) -> Tensor:
+    def curve(self, laplacian: Tensor, parts: int = 1) -> Tensor:
         values, vectors = torch.linalg.eigh(laplacian)
         times = torch.arange(0, YEARS + STEP, STEP).to(values)[:, None, None]
         decay = torch.exp(-self.log_k.exp() * values * times)
-        begun = vectors.mT @ self.start.sigmoid()
-        return torch.einsum("pij,tpj->tpi", vectors, decay * begun)
+        return torch.einsum("pij,tpj->tpi", vectors, decay * (vectors.mT @ self.start.sigmoid()))
 
 
 class Fkpp(Dynamics):

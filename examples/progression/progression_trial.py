@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from progression_dynamics import DYNAMICS, STEP, YEARS, Dynamics, StagedExperts
+from progression import NEEDS
+from progression_dynamics import DYNAMICS, SPAN, STEP, YEARS, Dynamics, StagedExperts
 from torch import Tensor
 from torch.nn.functional import adaptive_avg_pool2d
 
@@ -16,7 +17,8 @@ from omnibench import Batch, Context, Dataset, Numbers, Outcome, Predictions, Un
 
 RIDGE = 1e-2  # of each feature's mean square
 EARLY = 20  # one in so many visits, those of the least load, give the state that starts the axis
-OFFSETS = torch.arange(0, YEARS - 6, 0.1)  # the years of the axis at which first visits may be
+OFFSETS = torch.arange(0, YEARS - SPAN, 0.1)  # at which years of the axis first visits may be
+Forest = tuple[dict[str, "Cohort"], Dataset, dict[str, str]]
 
 
 class Cohort(NamedTuple):
@@ -29,9 +31,6 @@ class Cohort(NamedTuple):
     truth: Tensor  # [N, K]
     laplacian: Tensor  # [P, K, K]
     onset: Tensor  # [P], years after the first visit
-
-
-Forest = tuple[dict[str, Cohort], Dataset, dict[str, str]]
 
 
 def cohorts_of(unit: Unit, context: Context) -> Forest:
@@ -47,27 +46,27 @@ def cohorts_of(unit: Unit, context: Context) -> Forest:
         means = [adaptive_avg_pool2d(level.double(), grid).flatten(2) for level in levels]
         return torch.cat([*means, torch.ones_like(means[0][:, :1])], dim=1).mT
 
+    for name, split in data.splits.items():
+        visits, side = np.bincount(split.study_of_image), math.isqrt(loads[name][0].size)
+        shapes = {2 * loads[name].shape[1:], data.target(name, "graph", Numbers).values.shape[1:]}
+        if split.place is None or visits.min() < 2 or shapes != {2 * (side**2,)}:
+            raise omnibench.errors.DataError(f"{name} of {data.card.id}: {NEEDS}")
     x = pooled("train").flatten(0, 1)
     gram, moment = x.T @ x, x.T @ torch.from_numpy(loads["train"]).flatten()
     weights = torch.linalg.pinv(gram + RIDGE * gram.diagonal().diag(), hermitian=True) @ moment
     cohorts = {}
     for name, split in data.splits.items():
-        patient, place = split.study_of_image, split.place
-        if place is None or np.bincount(patient).min() < 2:
-            raise omnibench.errors.DataError(f"{name} lacks second visits, or their years: `place`")
-        order = np.lexsort((place, patient))
+        order = np.lexsort((np.asarray(split.place), split.study_of_image))
+        patient, place = split.study_of_image[order], np.asarray(split.place)[order]
         last = np.bincount(patient).cumsum() - 1
-        patient, place = patient[order], place[order]
+        times = np.float32(place - place[np.append(0, last[:-1] + 1)][patient])
+        if not times.max() <= SPAN:
+            raise omnibench.errors.DataError(f"{name} of {data.card.id}: {NEEDS}")
         edges, onset = (data.target(name, key, Numbers).values for key in ("graph", "onset"))
-        arrays = (
-            np.float32(place - place[np.append(0, last[:-1] + 1)][patient]),
-            patient,
-            last,
-            (pooled(name) @ weights).clamp(0, 1).float().numpy()[order],
-            np.float32(loads[name][order]),
-            np.float32(np.eye(edges.shape[1]) * edges.sum(axis=1)[:, None] - edges),
-            np.float32(onset),
-        )
+        laplacian = np.float32(np.eye(edges.shape[1]) * edges.sum(axis=1)[:, None] - edges)
+        states = (pooled(name) @ weights).clamp(0, 1).float().numpy()[order]
+        truth = np.float32(loads[name][order])
+        arrays = (times, patient, last, states, truth, laplacian, np.float32(onset))
         cohorts[name] = Cohort(*(torch.from_numpy(own).to(context.device) for own in arrays))
     return cohorts, data, {**data.digests, **maps.made.digests()}
 
@@ -90,9 +89,8 @@ def placed(curve: Tensor, own: Cohort, used: Tensor) -> Tensor:
 
 def stored(own: Cohort, data: Dataset, predicted: Tensor) -> dict[str, NDArray[Any]]:
     """Return what is stored of the predicted states [P, K] at last visits."""
-    patients = data.splits["test"].studies
     arrays = {"test_predicted": predicted, "test_truth": own.truth[own.last]}
-    cases = {"test_case": np.arange(len(patients)), "test_group": patients}
+    cases = {"test_case": np.arange(len(own.last)), "test_group": data.splits["test"].studies}
     return {**cases, **{name: array.cpu().numpy() for name, array in arrays.items()}}
 
 
@@ -114,6 +112,7 @@ class ProgressionTrial(omnibench.Trial):
     def __init__(self, unit: Unit, context: Context, forest: Forest) -> None:
         self.recipe = omnibench.TrainingRecipe.model_validate(unit.recipe)
         self.cohorts, self.data, self.loaded_digests = forest
+        self.coarse = 2.0 if unit.adaptation == "ode" else 0.05  # a free network is a map of steps
         train = self.cohorts["train"]
         self.count = len(train.onset)
         early = train.states.sum(dim=1).argsort()[: max(1, len(train.states) // EARLY)]
@@ -141,10 +140,13 @@ class ProgressionTrial(omnibench.Trial):
         own = self.cohorts["val"]
         return {"mae": float((self.forecast("val")[1] - own.truth[own.last]).abs().mean())}
 
+    @torch.inference_mode()
     def predict(self) -> Predictions:
         """Return what is stored; experts' weights, [2, E], are those early and late on the axis."""
-        begun, predicted = self.forecast("test")
-        test = self.cohorts["test"]
+        test, (begun, predicted) = self.cohorts["test"], self.forecast("test")
+        finer = at(self.model.curve(test.laplacian, parts=2), test, begun)[test.last]
+        if not (off := float((finer - predicted).abs().max())) < self.coarse:  # of NaN, too
+            raise omnibench.errors.NumericError(f"halved steps change a state by {off}; lower lr")
         own = {"test_onset": -begun.cpu().numpy(), "test_true_onset": test.onset.cpu().numpy()}
         if isinstance(self.model, StagedExperts):
             weights = [self.model.weights(YEARS / 6), self.model.weights(YEARS * 5 / 6)]

@@ -3,7 +3,7 @@
 After "Reasoning in machine vision" (arXiv:2506.22075). What imports torch: `selfplay_trial.py`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,10 @@ from omnibench import Adaptation, Chance, Context, DatasetCard, Metric, Predicti
 UPDATES = (0, 16, 64, 256)  # of self-play, each a view of its own
 FLIPPED = (2, 4)  # images over which test-time augmentation averages
 VIEWS = (*(f"s{count}" for count in UPDATES), *(f"tta{n}" for n in FLIPPED), "threshold")
+ALIKE = (
+    "a verifier needs training images with and without '{}', and here all are alike; name another "
+    "dataset"
+)
 Values = Mapping[str, NDArray[Any]]
 PerCase = Callable[[Predictions], Values]
 
@@ -93,6 +97,12 @@ class Localisation(omnibench.Task):
     def judged_on(self, dataset: DatasetCard) -> bool:
         """Return whether a dataset has masks."""
         return "segmentation" in dataset.tasks
+
+    def refusals(self, unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield that all training images of a local dataset show the object, or none does."""
+        for name, images in [*facts.get("training_masks", {}).items()][-1:]:
+            if images in (0, facts["images"]["train"]):
+                yield ALIKE.format(name)
 
     def prepare(self, unit: Unit, context: Context) -> "Callable[[int], omnibench.Trial]":
         """Return what makes the trial of a repetition."""

@@ -2,42 +2,23 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.random import default_rng
 from numpy.typing import NDArray
-from selfplay import FLIPPED, UPDATES, VIEWS, overlap
+from selfplay import ALIKE, FLIPPED, UPDATES, VIEWS, overlap
 from selfplay_game import best_threshold, self_play
 from torch import Tensor, nn
 from torch.nn import functional
 
 import omnibench
-from omnibench import Batch, Context, Fitted, Images, Masks, Predictions, Split, Trial, Unit
+from omnibench import ArrayImages, Batch, Context, Fitted, Masks, Predictions, Split, Trial, Unit
 
 MIRRORS = ((2,), (1,), (1, 2))  # the axes along which images [N, H, W] are flipped
 VOID = 255  # of mask values: pixels that count for nothing
 Arrays = Mapping[str, NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Flipped(Images):
-    """Images flipped along some axes."""
-
-    clean: Images
-    axes: tuple[int, ...]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return self.clean.shape
-
-    def read(self, start: int, stop: int) -> NDArray[np.uint8]:
-        return np.flip(self.clean.read(start, stop), self.axes)
-
-    def read_rows(self, indices: NDArray[np.int64]) -> NDArray[np.uint8]:
-        return np.flip(self.clean.read_rows(indices), self.axes)
 
 
 class Seen(NamedTuple):
@@ -70,7 +51,8 @@ def prepare(unit: Unit, context: Context) -> Callable[[int], Trial]:
     data = omnibench.unit_dataset(unit, context)
     splits, test = dict(data.splits), data.splits["test"]
     for place, axes in enumerate(MIRRORS, start=1):
-        splits[f"test-{place}"] = Split(Flipped(test.images, axes))
+        flipped = np.flip(test.images.read(0, len(test)), axes)
+        splits[f"test-{place}"] = Split(ArrayImages(flipped))
     maps = omnibench.unit_maps(unit, splits, context)
     every = {name: maps.read(name, np.arange(len(split))) for name, split in splits.items()}
     level = -1 if maps.tokens else 1
@@ -82,10 +64,7 @@ def prepare(unit: Unit, context: Context) -> Callable[[int], Trial]:
     number, name = len(data.card.mask_classes) - 1, data.card.mask_classes[-1]
     shows = {split: (mask == number).any(axis=(1, 2)) for split, mask in masks.items()}
     if len(np.unique(shows["train"])) == 1:
-        raise omnibench.errors.DataError(
-            f"{data.card.id}: a verifier needs training images with and without '{name}', and here "
-            "all are alike; name another dataset"
-        )
+        raise omnibench.errors.DataError(f"{data.card.id}: {ALIKE.format(name)}")
     seen = Seen(
         tokens={name: (array - centre) / scale for name, array in tokens.items()},
         shows=shows,

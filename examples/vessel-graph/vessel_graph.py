@@ -58,6 +58,13 @@ class VesselGraph(omnibench.Task):
         """Return whether a dataset has masks, of one class beside the background."""
         return "segmentation" in dataset.tasks and len(dataset.mask_classes) <= 2
 
+    def refusals(self, unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is wrong with the masks of a local dataset."""
+        if len(facts.get("mask_classes", ())) > 2:
+            yield "its masks hold more than background and vessel; write 0 and 1"
+        if facts.get("untrained_masks"):
+            yield "no training mask shows a vessel; write 1 where one is"
+
     def run(self, unit: Unit, context: Context) -> Iterator[Outcome]:
         """Yield one outcome a repetition."""
         if not self.own[unit.adaptation].deterministic:

@@ -84,8 +84,8 @@ def trees_of(unit: Unit, context: Context) -> Forest:
     truth: dict[str, list[Array]] = {}
     for name, split in data.splits.items():
         masks = data.target(name, "masks", omnibench.Masks).images.read(0, len(split))
-        if masks.max() > 1:
-            raise omnibench.errors.DataError(f"a mask of {name} holds {masks.max()}; write 0 or 1")
+        if (most := masks.max()) != 1:
+            raise omnibench.errors.DataError(f"masks of {name} reach {most}; write 1 on vessels")
         truth[name] = [skeletonize(mask == 1) for mask in masks]
     size = truth["train"][0].shape
 
@@ -112,8 +112,5 @@ def trees_of(unit: Unit, context: Context) -> Forest:
 
     reached = [ridges(heated("train", i)[-1])[lines] for i, lines in enumerate(truth["train"])]
     level = np.quantile(np.concatenate(reached), 1 - REACHED)
-    trees = {
-        name: [grown(heated(name, image), level, lines) for image, lines in enumerate(truth[name])]
-        for name in truth
-    }
+    trees = {n: [grown(heated(n, i), level, own) for i, own in enumerate(truth[n])] for n in truth}
     return trees, data, {**data.digests, **maps.made.digests()}

@@ -17,7 +17,6 @@ UNTRAINED: Mapping[str, Score] = {
     "unpruned": lambda tree: np.zeros(len(tree.present)),  # no cut parts what is equal
     "threshold": lambda tree: tree.features[:, -2].numpy(),  # the mean heat
 }
-EDGES = {"mlp": False, "gat": True}
 
 
 def run_untrained(unit: Unit, context: Context) -> Iterator[Outcome]:
@@ -51,7 +50,7 @@ def best_cut(scores: Array, right: Array) -> float:
         over = scores >= cut
         return float(2 * (over & right).sum() / (over.sum() + right.sum()))
 
-    return float(max(np.unique(scores), key=f1))
+    return float(max(np.unique(scores), key=f1, default=np.inf))
 
 
 def counted(trees: list[Tree], remaining: list[Array]) -> dict[str, Array]:
@@ -78,7 +77,7 @@ class PruningTrial(omnibench.Trial):
         self.count, self.device = len(self.trees["train"]), context.device
         branches = torch.cat([tree.features for tree in self.trees["train"]])
         self.centre, self.spread = branches.mean(dim=0), branches.std(dim=0) + 1e-6
-        self.edges = EDGES[unit.adaptation]
+        self.edges = unit.adaptation == "gat"
         self.model = Pruner(branches.shape[1]).to(context.device)
 
     def logits(self, trees: list[Tree]) -> Tensor:

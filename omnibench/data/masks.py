@@ -74,29 +74,29 @@ def class_indexed(dataset: Dataset) -> Dataset:
     )
 
 
-def mask_shares(dataset: Dataset) -> tuple[dict[str, float], list[str]]:
-    """Return the share of each mask class, and the classes that no training mask shows.
+def mask_shares(dataset: Dataset) -> tuple[dict[str, float], dict[str, int]]:
+    """Return the share of each mask class, and how many training masks show it.
 
     Returns:
-        Mask class -> its share of the pixels of all splits, what is ignored by itself; the names.
+        Mask class -> its share of the pixels of all splits, what is ignored by itself; and of each
+        class of the dataset the number of training images.
 
     Raises:
         DataError: as `class_indexed`.
     """
     names, table, values = _classes_of(dataset)
     pixels = np.zeros(256, np.int64)
-    trained: set[str] = set()
+    trained: dict[str, NDArray[np.bool_] | bool] = dict.fromkeys(names, False)
     for value, occurrence in values.items():
         pixels[table[value]] += occurrence.pixels
-        # The training split is looked at first, so what it shows occurs there first.
-        if occurrence.split == "train" and table[value] != VOID:
-            trained.add(names[table[value]])
+        if table[value] != VOID:
+            trained[names[table[value]]] |= occurrence.trained
     named = dict(enumerate(names)) | {VOID: "(ignored)"}
     total = pixels.sum()
     shares = {
         named[index]: float(pixels[index] / total) for index in np.flatnonzero(pixels).tolist()
     }
-    return shares, [name for name in names if name not in trained]
+    return shares, {name: int(np.sum(images)) for name, images in trained.items()}
 
 
 def _classes_of(
@@ -163,11 +163,16 @@ def _masks(dataset: Dataset, split: str) -> Images:
 
 @dataclass(frozen=True)
 class Occurrence:
-    """Where a mask value occurs first, and in how many pixels of all splits."""
+    """Where a mask value occurs first, in how many pixels of all splits, in what training images.
+
+    Attributes:
+        trained: bool [N], of each training image.
+    """
 
     split: str
     image: int
     pixels: int
+    trained: NDArray[np.bool_]
 
 
 def values_of(
@@ -182,23 +187,31 @@ def values_of(
         DataError: they fill one.
     """
     first: dict[int, tuple[str, int]] = {}
+    trained = [np.empty((0, 256), np.bool_)]
     pixels = np.zeros(256, np.int64)
     for split, images in masks.items():
         for start, block in _blocks(images):
-            shown = np.bincount(block.reshape(-1), minlength=256)
-            pixels += shown
-            for value in np.flatnonzero(shown).tolist():
-                if value not in first:
-                    place = int((block == value).any(axis=(1, 2)).argmax())
-                    first[value] = (split, start + place)
-            if ignored is not None and shown[ignored].any():
-                void = ignored[block].all(axis=(1, 2))
-                if void.any():
+            counts = _counts(block)
+            pixels += counts.sum(axis=0)
+            for value in np.flatnonzero(counts.any(axis=0)).tolist():
+                first.setdefault(value, (split, start + int((counts[:, value] > 0).argmax())))
+            if split == "train":
+                trained.append(counts > 0)
+            if ignored is not None:
+                void = np.flatnonzero(~counts[:, ~ignored].any(axis=1))
+                if len(void):
                     raise DataError(
-                        f"the mask of image {start + int(void.argmax())} of {split} holds ignored "
+                        f"the mask of image {start + int(void[0])} of {split} holds ignored "
                         "values alone, so that there is nothing to score; leave that image out"
                     )
-    return {value: Occurrence(*first[value], int(pixels[value])) for value in sorted(first)}
+    every = np.concatenate(trained)
+    return {v: Occurrence(*first[v], int(pixels[v]), every[:, v]) for v in sorted(first)}
+
+
+def _counts(masks: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return in how many pixels of each mask [n, H, W] each value occurs, [n, 256]."""
+    rows = 256 * np.arange(len(masks))[:, None] + masks.reshape(len(masks), -1)
+    return np.bincount(rows.reshape(-1), minlength=256 * len(masks)).reshape(-1, 256)
 
 
 def _blocks(masks: Images) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from omnibench.cards import DatasetCard
 from omnibench.cell import Unit
-from omnibench.data import Dataset, Labels, Split, sources
+from omnibench.data import Dataset, Labels, Numbers, Split, sources
 from omnibench.data.checksums import remembered
 from omnibench.data.declaration import declaration_of
 from omnibench.data.images import name_of
@@ -26,7 +26,7 @@ from omnibench.data.split import left_out_note
 from omnibench.errors import DataError
 from omnibench.views import External
 
-RULES = "survey 7"  # raised when the facts or the warnings change
+RULES = "survey 8"  # raised when the facts or the warnings change
 # Pixels that `plan` decodes of one dataset, once: seconds. Beyond them it looks at headers and
 # labels alone, and `data verify` at the pixels.
 BUDGET = 500_000_000
@@ -42,10 +42,13 @@ class Survey:
     Attributes:
         facts: plain values: `images` a split, `studies` a split where labels are theirs, `kind`,
             `classes` and `mask_classes` with their share, `training_classes` with their number of
-            training cases, `untrained` and `untrained_masks` (those that no training case shows),
+            training cases, `training_masks` with that of training images, `untrained` and
+            `untrained_masks` (those that no training case shows),
             `undefined` (the splits in which a class's AUC is), `sizes`, `left_out`, `duplicates`,
-            `shared_groups`, `columns` (the names of what else is known of each image), `pixels`
-            (whether they were looked at).
+            `shared_groups`, `columns` (the names of what else is known of each image), `numbers`
+            (targets of this kind, with the shape of one), `visits` (the fewest images that a study
+            of a split has, 0 where their study or place is unknown), `pixels` (whether they were
+            looked at).
         warnings: a sentence each.
         left_out: those of the warnings that name files which are left out.
     """
@@ -144,12 +147,16 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         "training_classes": _training_classes(dataset),
         "untrained": _untrained(dataset),
         "columns": sorted(_columns(dataset) - set(declaration_of(card).columns)),
+        "numbers": _numbers(dataset.splits["train"]),
+        "visits": {name: _visits(split) for name, split in dataset.splits.items()},
         "pixels": looks,
     }
     warnings = [*dataset.left_out, *_undefined(dataset, facts), *_shared_groups(dataset, facts)]
     if looks:
         if any("masks" in split.targets for split in dataset.splits.values()):
-            facts["mask_classes"], facts["untrained_masks"] = mask_shares(dataset)
+            facts["mask_classes"], trained = mask_shares(dataset)
+            facts["training_masks"] = trained
+            facts["untrained_masks"] = [name for name, count in trained.items() if not count]
         if any("maps" in split.targets for split in dataset.splits.values()):
             checked_maps(dataset)
         warnings = [*_duplicates(dataset, facts), *warnings]
@@ -165,10 +172,13 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
         "classes": {},
         "training_classes": {},
         "mask_classes": {},
+        "training_masks": {},
         "untrained": [],
         "untrained_masks": [],
         "undefined": [],
         "columns": [],
+        "numbers": {},
+        "visits": {},
         "sizes": [[side, side], [side, side]] if side else [["?"], ["?"]],
         "duplicates": 0,
         "shared_groups": 0,
@@ -208,6 +218,19 @@ def _training_classes(dataset: Dataset) -> dict[str, int]:
 
 def _columns(dataset: Dataset) -> set[str]:
     return {name for split in dataset.splits.values() for name in split.columns}
+
+
+def _numbers(split: Split) -> dict[str, list[int]]:
+    """Return the targets that are numbers, of images or of studies, with the shape of one."""
+    targets = {**split.targets, **split.by_study}
+    return {n: list(t.values.shape[1:]) for n, t in targets.items() if isinstance(t, Numbers)}
+
+
+def _visits(split: Split) -> int:
+    """Return the fewest images of a study; 0 where their study or their place is not known."""
+    if split.study is None or split.place is None:
+        return 0
+    return int(np.bincount(split.study_of_image).min())
 
 
 def _untrained(dataset: Dataset) -> list[str]:

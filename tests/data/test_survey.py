@@ -128,6 +128,15 @@ def test_mask_values_have_their_share_and_what_is_ignored_too(tmp_path: Path) ->
     (tmp_path / "own.yaml").write_text("{mask_values: {0: none, 1: cyst}, ignore: [255]}")
     shares = {"none": 0.6875, "cyst": 0.25, "(ignored)": 0.0625}
     assert seen("npz:own.npz", tmp_path).facts["mask_classes"] == pytest.approx(shares)
+    # Of a class of two values each image counts once, whichever it shows.
+    masks[:, 4], masks[:4, 5], masks[4, :2] = 7, 0, 0
+    labels = {f"{split}_label": masks for split in ("train", "val", "test")}
+    np.savez(tmp_path / "own.npz", **arrays(**labels))
+    values = "{0: none, 1: cyst, 7: cyst, 8: scar}"
+    (tmp_path / "own.yaml").write_text(f"{{mask_values: {values}, ignore: [255]}}")
+    facts = seen("npz:own.npz", tmp_path).facts
+    assert facts["training_masks"] == {"none": 6, "cyst": 6, "scar": 0}
+    assert facts["untrained_masks"] == ["scar"]
     assert source_digest(resolve("npz:own.npz", tmp_path), tmp_path) != digest
 
 

@@ -1,6 +1,8 @@
 """The package `progression`: dynamics against scipy, simulations recovered, and its command."""
 
 import json
+import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -8,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from progression import over_patients, per_patient
+from progression import NEEDS, Progression, over_patients, per_patient
 from progression_dynamics import DYNAMICS, STEP, YEARS, Diffusion, Fkpp, StagedExperts
-from progression_trial import Cohort, ProgressionTrial, at
+from progression_trial import Cohort, ProgressionTrial, at, cohorts_of
 from scipy.integrate import solve_ivp
 from scipy.linalg import expm
 from scipy.stats import spearmanr
 from sklearn.metrics import r2_score
 from torch import Tensor
 
+import omnibench
+from omnibench.catalogue import tasks
 from omnibench.data.phantom.longitudinal import LOAD, SEED, graph, loads
+from omnibench.errors import DataError, NumericError
 from tests.systems import run_and_report
 
 REGIONS = 16
@@ -164,6 +169,69 @@ def test_the_dominant_expert_switches_from_diffusion_to_reaction_as_simulated() 
     assert late[1] == max(late)
     begun, _ = trial.forecast("test")
     assert spearmanr(-begun, cohort.onset).statistic > 0.95
+
+
+@pytest.mark.parametrize(("rate", "stable"), [(0.5, True), (8.0, False), (1e9, False)])
+def test_rates_beyond_the_integrators_steps_fail(rate: float, stable: bool) -> None:
+    cohort = simulated(loads, 8)
+    trial = trained("fkpp", cohort, 0)
+    trial.data = SimpleNamespace(splits={"test": SimpleNamespace(studies=np.arange(8))})  # type: ignore[assignment]
+    with torch.no_grad():
+        trial.model.log_a.fill_(math.log(rate))  # type: ignore[operator]
+    if stable:
+        assert np.isfinite(trial.predict()["test_predicted"]).all()
+        return
+    with pytest.raises(NumericError, match=r"halved steps change a state by .*; lower lr"):
+        trial.predict()
+
+
+VISITS = {"train": 2, "val": 2, "test": 2}
+SHAPES = {"loads": [16], "graph": [16, 16], "onset": []}
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({}, False),
+        ({"visits": {}, "numbers": {}}, False),  # not looked at
+        ({"visits": VISITS, "numbers": SHAPES}, False),
+        ({"visits": {**VISITS, "test": 1}, "numbers": SHAPES}, True),
+        ({"visits": VISITS, "numbers": {"loads": [16]}}, True),
+    ],
+)
+def test_what_a_local_dataset_lacks_is_refused_by_plan(facts: Any, refused: bool) -> None:
+    unit: Any = None
+    assert [*Progression().refusals(unit, facts)] == [NEEDS] * refused
+
+
+@pytest.mark.parametrize("fault", ["one visit", "no square", "long"])
+def test_what_does_not_fit_the_axis_or_the_graph_is_refused(
+    fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    regions, random = 15 if fault == "no square" else 4, np.random.default_rng(0)
+    split = omnibench.Split(
+        omnibench.ArrayImages(np.zeros((4, 8, 8), np.uint8)),
+        {"loads": omnibench.Numbers(random.random((4, regions)))},
+        study=np.array(["a", "a", "b", "c" if fault == "one visit" else "b"]),
+        place=np.array([0, 1, 0, 7 if fault == "long" else 2.0]),
+    )
+    count = len(split.studies)
+    graphs = omnibench.Numbers(np.ones((count, regions, regions)))
+    split = replace(split, by_study={"graph": graphs, "onset": omnibench.Numbers(np.zeros(count))})
+    card = omnibench.DatasetCard(id="mine", reader="a:b", tasks=("progression",))
+    data = omnibench.Dataset(card, dict.fromkeys(("train", "val", "test"), split))
+    level = torch.rand(4, 3, 2, 2)
+    maps = SimpleNamespace(read=lambda name, rows: [level[rows]])
+    monkeypatch.setattr(omnibench, "unit_dataset", lambda *_: data)
+    monkeypatch.setattr(omnibench, "unit_maps", lambda *_: maps)
+    unit: Any = None
+    with pytest.raises(DataError, match="train of mine: it takes"):
+        cohorts_of(unit, SimpleNamespace(device="cpu"))  # type: ignore[arg-type]
+
+
+def test_what_this_module_imports_is_registered_for_no_test() -> None:
+    assert over_patients.__module__ == "progression"
+    assert "progression" not in tasks
 
 
 def test_metrics_are_those_of_sklearn_and_of_onsets_whose_origin_is_free() -> None:

@@ -85,6 +85,18 @@ def test_flipped_images_answer_where_the_object_is_in_the_image_as_it_is(
         assert np.array_equal(predictions[f"test_counts{view}"], predictions["test_counts"])
 
 
+@pytest.mark.parametrize(("shown", "refused"), [(12, True), (0, True), (11, False), (1, False)])
+def test_images_that_are_all_alike_are_refused_by_plan(shown: int, refused: bool) -> None:
+    from selfplay import Localisation
+
+    facts = {"training_masks": {"background": 12, "block": shown}, "images": {"train": 12}}
+    assert (
+        any("with and without 'block'" in t for t in Localisation().refusals(UNIT, facts))
+        == refused
+    )
+    assert not list(Localisation().refusals(UNIT, {}))
+
+
 def test_images_that_all_show_the_object_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(omnibench.errors.DataError, match="with and without 'block'"):
         trial_of(monkeypatch, empty=0)

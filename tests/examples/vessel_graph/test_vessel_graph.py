@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -186,6 +187,22 @@ def test_masks_of_several_classes_are_refused() -> None:
     task = VesselGraph()
     assert task.judged_on(datasets.get("phantom-vessels"))
     assert not task.judged_on(datasets.get("phantom"))
+
+
+@pytest.mark.parametrize(
+    ("facts", "refused"),
+    [
+        ({}, ""),  # not a local dataset
+        ({"mask_classes": {"0": 0.9, "1": 0.1}, "untrained_masks": []}, ""),
+        ({"mask_classes": {"0": 0.8, "1": 0.1, "(ignored)": 0.1}}, "more than background"),
+        ({"mask_classes": {"0": 0.9, "1": 0.1}, "untrained_masks": ["1"]}, "no training mask"),
+    ],
+)
+def test_masks_that_run_would_refuse_are_refused_by_plan(facts: Any, refused: str) -> None:
+    unit: Any = None
+    reasons = list(VesselGraph().refusals(unit, facts))
+    assert len(reasons) == bool(refused)
+    assert all(refused in reason for reason in reasons)
 
 
 @pytest.mark.systems

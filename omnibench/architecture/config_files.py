@@ -24,6 +24,7 @@ MAX_NUMBER = 1_000_000
 NEUTRAL = {
     "dynamic_img_pad",
     "dynamic_img_size",
+    "fc_norm",
     "global_pool",
     "img_size",
     "in_chans",

@@ -10,6 +10,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from omnibench.adapt.low_rank import merge_lora
+from omnibench.architecture.volume_vits import VOLUME_VITS
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones, tasks
 from omnibench.context import default_data
@@ -70,11 +71,21 @@ def network_of(record: Mapping[str, Any], weights: Path) -> Network:
         weights: what lies beside it.
 
     Raises:
-        OmnibenchError: as of `rebuilt`.
+        OmnibenchError: it is a network of volumes; and as of `rebuilt`.
     """
     if weights.name.endswith(f".{WEIGHTS}"):
         return rebuilt(record, weights.read_bytes())
-    card = BackboneCard(id=record["spec"]["backbone"], source=f"record:{record['digest']}")
+    spec = record["spec"]
+    if record["notes"]["architecture"] in VOLUME_VITS:
+        raise RequestError(
+            f"{record['path']} left a network of volumes, and what is exported takes images; use "
+            f"it here, as record:{record['digest'][:8]}"
+        )
+    card = BackboneCard(
+        id=spec["backbone"],
+        source=f"record:{record['digest']}",
+        pool=tasks.get(spec["task"]).adaptations[spec["adaptation"]].pool,
+    )
     loaded = _loaded(card, record)
     return Network(_Pooled(loaded.encoder), loaded, "embeddings [B, D]")
 

@@ -1,4 +1,4 @@
-"""Graphs that `export` writes of records: of maps of a CNN, and on a pretrained backbone."""
+"""What `export` writes of records, as others load it: of CNNs, and of pretrained backbones."""
 
 import json
 from pathlib import Path
@@ -6,8 +6,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import timm
+import torch
 from numpy.typing import NDArray
+from safetensors.torch import load_file
 
+from omnibench.encoders.preprocess import Preprocess
 from omnibench.execute import execute_unit
 from omnibench.exporters.onnx_graph import IMAGES, OUTPUTS, session
 from omnibench.pretrained import register_recorded
@@ -31,8 +35,8 @@ matrix:
   - {task: segmentation, datasets: ['npz:two.npz'], backbones: [cnn], adaptations: [linear],
       recipe: {input_size: 32, epochs: 1, batch: 8, warmup_epochs: 0, precision: fp32,
       keep_masks: true}, keep: weights}
-  - {task: classification, datasets: ['npz:two.npz'], backbones: [mine],
-      adaptations: [{linear: {solver: lbfgs}}], recipe: {input_size: 32,
+  - {task: classification, datasets: ['npz:two.npz'], backbones: [mine, cnn],
+      adaptations: [{linear: {solver: lbfgs}}], recipe: {input_size: 64,
       precision: fp32}, keep: weights}
 """
 PLUGIN = """
@@ -44,7 +48,7 @@ register_backbone(BackboneCard(id="cnn", source="random:test_efficientnet"))
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A folder with the records of the suite."""
+    """Return a folder with the records of the suite."""
     folder = tmp_path / "kept"
     folder.mkdir()
     rng = np.random.default_rng(0)
@@ -72,7 +76,8 @@ def test_graphs_of_records_give_what_their_cells_predicted(
     images = np.load(folder / "two.npz")["test_images"][..., None]
     places = ("--plugin", folder / "start.py", "--results", folder / "results")
     for task, stored in (("segmentation", "test_mask"), ("classification", "test_logits")):
-        [path] = (folder / f"results/records/{task}").glob("*/*/*/rep-0-????????.json")
+        backbone = "cnn" if task == "segmentation" else "mine"
+        [path] = (folder / f"results/records/{task}").glob(f"*/{backbone}/*/rep-0-????????.json")
         digest, out = json.loads(path.read_text())["digest"], tmp_path / task
         status, _, err = bench("export", digest[:8], out, "--format", "onnx", *places)
         assert status == 0, err
@@ -86,3 +91,51 @@ def test_graphs_of_records_give_what_their_cells_predicted(
             assert expected.any()
         else:
             np.testing.assert_allclose(outputs, expected, rtol=0, atol=1e-4 * abs(outputs).max())
+
+
+def prepared(images: NDArray[np.uint8], mean: Any, std: Any, size: int) -> torch.Tensor:
+    prepare = Preprocess(size, tuple(mean), tuple(std), torch.device("cpu"), torch.float32)
+    return prepare(torch.from_numpy(images))
+
+
+def test_timm_loads_what_records_predicted_and_embed(
+    bench: Bench, folder: Path, tmp_path: Path
+) -> None:
+    images = np.load(folder / "two.npz")["test_images"]
+    places = ("--plugin", folder / "start.py", "--results", folder / "results")
+
+    def exported(path: Path, *form: str) -> Path:
+        digest = json.loads(path.read_text())["digest"]
+        out = tmp_path / "-".join(("out", digest[:8], *form))
+        status, _, err = bench("export", digest, out, *form, *places)
+        assert status == 0, err
+        return out
+
+    def by_timm(out: Path, size: int) -> NDArray[np.float32]:
+        model: Any = timm.create_model(f"local-dir:{out}", pretrained=True).eval()
+        config = model.pretrained_cfg
+        assert list(config["input_size"]) == [3, size, size]
+        with torch.inference_mode():
+            outputs: NDArray[np.float32] = model(
+                prepared(images, config["mean"], config["std"], size)
+            ).numpy()
+        return outputs
+
+    for backbone in ("cnn", "mine"):
+        # `mine` was pretrained at another input size, without a head.
+        path = next((folder / f"results/records/classification/npz-two/{backbone}").rglob("*.json"))
+        logits = np.load(path.with_suffix(".predictions.npz"))["test_logits"]
+        np.testing.assert_allclose(
+            by_timm(exported(path), 64), logits, rtol=0, atol=1e-4 * abs(logits).max()
+        )
+    path = next((folder / "results/records/pretraining").rglob("rep-*.json"))
+    notes = json.loads(path.read_text())["notes"]
+    plain: Any = timm.create_model("test_vit", num_classes=0, img_size=32).eval()
+    plain.load_state_dict(load_file(path.with_suffix(".safetensors")))
+    with torch.inference_mode():
+        tokens = plain.forward_features(prepared(images, notes["mean"], notes["std"], 32))
+    mean = tokens[:, plain.num_prefix_tokens :].mean(dim=1).numpy()  # as `mae` embeds
+    np.testing.assert_allclose(by_timm(exported(path), 32), mean, atol=1e-5)
+    graph = (exported(path, "--format", "onnx") / "model.onnx").read_bytes()
+    [outputs] = session(graph).run([OUTPUTS], {IMAGES: images[..., None]})
+    np.testing.assert_allclose(outputs, mean, atol=1e-5)

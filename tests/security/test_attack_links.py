@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+import timm
+from safetensors.torch import save_file
 
 from omnibench.cards import BackboneCard
 from omnibench.cell import Unit
@@ -116,7 +117,7 @@ def pretrained(tmp_path: Path, unit: Unit) -> Path:
     folder = tmp_path / "results" / "records" / "pretraining" / "set" / "v" / "dinov2-global"
     folder.mkdir(parents=True)
     record = folder / f"rep-0-{digest[:8]}.json"
-    recipe = {"epochs": 1, "batch": 2, "input_size": 32, "local_crops": 0, "prototypes": 4}
+    recipe = {"epochs": 1, "batch": 2, "input_size": 32, "normalization": "backbone"}
     architecture_facts = {
         "architecture": "test_vit",
         "model_args": {},
@@ -134,7 +135,8 @@ def pretrained(tmp_path: Path, unit: Unit) -> Path:
     notes = architecture_facts | {"images": {"set": 3}}
     made = {**blank(unit.cells[0]), "digest": digest, "status": "done", "notes": notes}
     record.write_bytes(as_bytes(made))
-    save_file({"a": np.ones(2, np.float32)}, record.with_suffix(".safetensors"))
+    weights = timm.create_model("test_vit", num_classes=0).state_dict()
+    save_file(weights, record.with_suffix(".safetensors"))
     return record
 
 

@@ -24,6 +24,9 @@ OWN = "omnibench"  # the package whose entry points come first
 log = logging.getLogger("omnibench")
 
 
+FEW = 12  # names that a message lists
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return '; did you mean a, b?' for the names nearest to `name`, or ''."""
     folded = {candidate.lower(): candidate for candidate in known}
@@ -118,7 +121,7 @@ class Registry(Generic[T]):
         if name not in self._entries:
             self._load()
         if name not in self._entries:
-            raise RequestError(f"unknown {self.noun} '{name}'{did_you_mean(name, self._entries)}")
+            raise RequestError(f"unknown {self.noun} '{name}'{self._ways_out(name)}")
         entry = self._entries[name]
         if isinstance(entry, str):
             imported: T = import_attribute(entry)
@@ -141,10 +144,14 @@ class Registry(Generic[T]):
         """
         names = [name for name in self if fnmatch.fnmatchcase(name, pattern)]
         if not names:
-            raise RequestError(
-                f"unknown {self.noun} '{pattern}'{did_you_mean(pattern, self._entries)}"
-            )
+            raise RequestError(f"unknown {self.noun} '{pattern}'{self._ways_out(pattern)}")
         return names
+
+    def _ways_out(self, name: str) -> str:
+        """Return the names near to one that is unknown; where none is and they are few, all."""
+        if (near := did_you_mean(name, self._entries)) or len(self._entries) > FEW:
+            return near
+        return f" (there are: {', '.join(sorted(self._entries)) or 'none'})"
 
     def taken_in(self) -> dict[str, T]:
         """Return the entries that are checked so far, by name; loads and imports nothing."""

@@ -10,6 +10,7 @@ from omnibench.files import inside, plain
 from omnibench.record import look_at, read_record
 from omnibench.record_files import WEIGHTS
 
+DIGITS = 64  # of a whole digest
 # What its notes tell of the weights.
 FACTS = {"architecture": str, "model_args": dict, "mean": list, "std": list, "images": dict}
 
@@ -20,16 +21,36 @@ def weights_folders(results: Path) -> list[Path]:
     return [*makers, *sorted((results / "records").glob(f"*/*/*/*{LEAVES}"))]
 
 
+def _require_one(results: Path, digest: str) -> None:
+    """Be sure that records of one cell alone have digests that start with `digest`.
+
+    Raises:
+        RequestError: there are several, which are listed.
+    """
+    paths = sorted((results / "records").glob(f"*/*/*/*/rep-*-{digest[:8]}.json"))
+    if len(digest) == DIGITS or len(paths) == 1:
+        return
+    digests = {record["digest"]: path for path in paths if (record := look_at(path)) is not None}
+    several = [name for name in digests if name.startswith(digest)]
+    if len(several) > 1:
+        raise RequestError(
+            f"{len(several)} records have a digest that starts with {digest}; give more of it: "
+            + ", ".join(f"{name} ({digests[name].parent})" for name in several)
+        )
+
+
 def find_weights_record(results: Path, digest: str) -> dict[str, Any]:
     """Return the record whose digest starts with `digest`, with its `path` added.
 
     The weights it left lie beside it as `.safetensors`.
 
     Raises:
-        RequestError: there is none, it left no weights, or does not tell what they are of.
+        RequestError: there is none, or are several, it left no weights, or does not tell what they
+            are of.
         LinkError: a link leads out of the results folder, to the record or its weights.
         NewerRecordError: a newer omnibench wrote it.
     """
+    _require_one(results, digest)
     folders = weights_folders(results)
     records = [path for folder in folders for path in sorted(folder.rglob("rep-*.json"))]
     # By name first; the digest that a record had in the version before stands inside it alone.
@@ -64,10 +85,11 @@ def find_record_with_weights(results: Path, digest: str) -> dict[str, Any] | Non
         None where there is no such record but of those that leave backbones.
 
     Raises:
-        RequestError: it failed, or kept no weights.
+        RequestError: it failed, kept no weights, or there are several.
         LinkError: a link leads out of the results folder.
         NewerRecordError: a newer omnibench wrote it.
     """
+    _require_one(results, digest)
     leaving = weights_folders(results)
     for path in sorted((results / "records").glob(f"*/*/*/*/rep-*-{digest[:8]}.json")):
         if any(path.is_relative_to(folder) for folder in leaving):

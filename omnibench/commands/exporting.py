@@ -1,5 +1,9 @@
 """`export`: a pretrained backbone, or what a cell trained, in a format of others."""
 
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from omnibench.context import using_data
@@ -21,7 +25,7 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
         form: an entry of `exporters`.
 
     Raises:
-        RequestError: no such format or record, or the folder holds something already.
+        RequestError: no such format or record, several of them, or a folder that is no new one.
         StoreError: the weights are not as the training left them.
     """
     session = Session.open(places)
@@ -40,10 +44,35 @@ def export(digest: str, folder: Path, form: str, places: Places) -> None:
             f"'{digest}' is a backbone that {record['spec']['task']} trained, and `export` writes "
             f"pretrained ones; use it here, as record:{digest}"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RequestError(f"{folder} is not empty; name a new folder")
     weights = checked_file(record["path"], record, ending)
-    with using_data(session.data):
+    with using_data(session.data), _whole_or_absent(folder):
         how = exporter(record, weights, folder)
     echo(f"written: {folder}")
     echo(how)
+
+
+@contextlib.contextmanager
+def _whole_or_absent(folder: Path) -> Iterator[None]:
+    """Make a folder for the block, and take it away with what is in it where the block fails.
+
+    Raises:
+        RequestError: it is no folder, holds something already, or cannot be made.
+    """
+    is_new = not os.path.lexists(folder)
+    if not is_new and not folder.is_dir():
+        raise RequestError(f"{folder} is no folder; name a new one")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        is_empty = not any(folder.iterdir())
+    except OSError as error:
+        raise RequestError(
+            f"{folder} cannot be made or read ({error.strerror}); name another"
+        ) from None
+    if not is_empty:
+        raise RequestError(f"{folder} is not empty; name a new folder")
+    try:
+        yield
+    except BaseException:
+        if is_new:
+            shutil.rmtree(folder, ignore_errors=True)
+        raise

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from omnibench.catalogue import tasks
+from omnibench.errors import RequestError
 from omnibench.files import write_atomically
 from omnibench.options import WATCHING, places
 from omnibench.pretrained import starting_card
@@ -44,7 +45,6 @@ def _model_card(record: Mapping[str, Any]) -> str:
     adaptation = tasks.get(spec["task"]).adaptations[spec["adaptation"]]
     images = ", ".join(f"{name} ({count:,} images)" for name, count in notes["images"].items())
     measured = {name: value for name, value in record["metrics"].items() if value is not None}
-    licence = starting_card(spec["backbone"]).licence
     lines = [
         "---",
         "library_name: timm",
@@ -53,7 +53,8 @@ def _model_card(record: Mapping[str, Any]) -> str:
         "",
         f"# {notes['architecture']}, pretrained by {spec['adaptation']}",
         "",
-        f"Started from `{spec['backbone']}` (licence of its weights: {licence}) and trained "
+        f"Started from `{spec['backbone']}` (licence of its weights: "
+        f"{_licence(spec['backbone'])}) and trained "
         f"without labels on the training images of {images}.",
         "",
         "| | |",
@@ -75,6 +76,14 @@ def _model_card(record: Mapping[str, Any]) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _licence(name: str) -> str:
+    """Return the licence of what a pretraining started from."""
+    try:
+        return starting_card(name).licence
+    except RequestError:  # of a plug-in or a suite that is not at hand
+        return "unknown, as it is not registered here"
 
 
 def _watching(spec: Mapping[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from omnibench import files
 from omnibench.catalogue import backbones
 from omnibench.encoders.preprocess import Preprocess
 from omnibench.execute import execute_unit
+from omnibench.record import as_bytes
 from omnibench.record_files import WEIGHTS
 from omnibench.session import Places, Session
 from tests.conftest import Bench
@@ -189,3 +190,62 @@ def test_other_weights_than_those_of_the_network_are_refused(
     other.write_text(PLUGIN.replace("test_vit", "test_vit@1"))
     status, _, err = bench("export", digest, tmp_path / "out", "--plugin", other)
     assert (status, "other ones than the record" in " ".join(err.split())) == (1, True)
+
+
+def test_a_wrong_request_to_export_is_a_sentence_before_anything_is_loaded(
+    bench: Bench, suite: Path, tmp_path: Path
+) -> None:
+    compute(tmp_path, suite, "linear-slbfgs")
+    [path] = records(tmp_path).values()
+    digest = json.loads(path.read_text())["digest"]
+    file, link, full = tmp_path / "file", tmp_path / "link", tmp_path / "full"
+    file.touch()
+    link.symlink_to(tmp_path / "absent")
+    (full / "inside").mkdir(parents=True)
+    requests = (
+        (digest[:8], file, "file is no folder; name a new one"),
+        (digest[:8], link, "link is no folder; name a new one"),
+        (digest[:8], full, "full is not empty; name a new folder"),
+        (digest[:8], file / "below", "below cannot be made or read (Not a directory); name"),
+        ("0" * 8, tmp_path / "out", "no record of a training 00000000"),
+    )
+    for name, out, message in requests:
+        status, _, err = bench("export", name, out)
+        assert (status, message in " ".join(err.split())) == (2, True), err
+    status, _, err = bench("export", digest, tmp_path / "out", "--format", "tensorrt")
+    assert (status, "'tensorrt' (there are: onnx, timm)" in " ".join(err.split())) == (2, True)
+    # Another cell whose digest starts alike, as they do by eight digits once in a while.
+    other = path.parents[1] / "other" / path.name
+    other.parent.mkdir()
+    twin = digest[:8] + "0" * 56
+    other.write_bytes(as_bytes({**json.loads(path.read_text()), "digest": twin}))
+    status, _, err = bench("export", digest[:8], tmp_path / "out")
+    assert (status, "2 records have a digest that starts with" in " ".join(err.split())) == (
+        2,
+        True,
+    )
+    assert digest in err
+    assert twin in err
+    assert not (tmp_path / "out").exists()
+    plugin = ("--plugin", tmp_path / "start.py")
+    assert bench("export", digest, tmp_path / "out", *plugin)[0] == 0
+
+
+def test_a_disk_that_is_full_leaves_no_part_of_an_export(
+    bench: Bench, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compute(tmp_path, suite, "linear-slbfgs")
+    [path] = records(tmp_path).values()
+    write = files._write
+
+    def full(file: Any, content: bytes) -> None:
+        if "README" in str(file.name):  # the last one
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write(file, content)
+
+    monkeypatch.setattr(files, "_write", full)
+    digest = json.loads(path.read_text())["digest"]
+    plugin = ("--plugin", tmp_path / "start.py")
+    status, _, err = bench("export", digest, tmp_path / "out", *plugin)
+    assert (status, "the disk is full; make room" in " ".join(err.split())) == (1, True), err
+    assert not (tmp_path / "out").exists()

@@ -71,7 +71,9 @@ def values_of(
             definition, _, metric = key.partition("/")
             value = float("nan") if value is None else value
             rows.append((*place, spec["repetition"], definition, metric, value, *facts))
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    # Texts as they are: a report goes over them many times, and Arrow makes them anew each time.
+    frame = pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
+    return frame.astype({"repetition": "int64", "value": "float64", "control": "bool"})
 
 
 def predictions_of(

@@ -104,7 +104,7 @@ class Study:
     layout: Layout | None = None
     converging: Sequence[Converging] = ()
 
-    @property
+    @cached_property
     def finished(self) -> list[tuple[CellState, Mapping[str, Any]]]:
         """Return every done cell and its record, in the suite's order."""
         return [

@@ -5,6 +5,7 @@ mean and the probability of improvement repetitions are resampled within each da
 so that they are for these test images; the random state is fixed. After Agarwal et al. 2021.
 """
 
+import functools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -94,12 +95,11 @@ def probability_of_improvement(
     if set(a) != set(b):
         raise RefusedError(f"only one of the two was run on {', '.join(sorted(set(a) ^ set(b)))}")
     strata_a, strata_b = _strata(a, "a"), _strata(b, "b")
-    rng = np.random.default_rng(_SEED)
+    wins_of = [wins_of_runs(x, strata_b[name], lower_is_better) for name, x in strata_a.items()]
+    shares = _shares(tuple(n for wins in wins_of for n in wins.shape), resamples)
     observed, drawn = 0.0, np.zeros(resamples)
-    for name, values in strata_a.items():
-        wins = wins_of_runs(values, strata_b[name], lower_is_better)
+    for wins, of_a, of_b in zip(wins_of, shares[::2], shares[1::2], strict=True):
         observed += float(wins.mean())
-        of_a, of_b = (_shares(rng, n, resamples) for n in wins.shape)
         drawn += ((of_a @ wins) * of_b).sum(axis=1)
     return _summary(observed / len(strata_a), drawn / len(strata_a), len(strata_a))
 
@@ -130,9 +130,11 @@ def _strata(
     return strata
 
 
-def _shares(rng: np.random.Generator, n: int, resamples: int) -> Floats:
-    shares: Floats = rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n
-    return shares
+@functools.lru_cache(maxsize=1)  # every pair of a report has the same
+def _shares(counts: tuple[int, ...], resamples: int) -> list[Floats]:
+    """Return how often each run is drawn, as shares [resamples, n], for each count n of runs."""
+    rng = np.random.default_rng(_SEED)
+    return [rng.multinomial(n, np.full(n, 1 / n), size=resamples) / n for n in counts]
 
 
 def _summary(observed: float, drawn: Floats, datasets: int) -> Aggregate:

@@ -51,7 +51,7 @@ def _scale(cluster: NDArray[np.intp], which: str) -> float:
     denominator m (m - 1) of DeLong's sample variance. Obuchowski's cross term of positives and
     negatives then carries the geometric mean of their factors.
     """
-    cases, clusters = len(cluster), len(np.unique(cluster))
+    cases, clusters = len(cluster), np.count_nonzero(np.bincount(cluster))
     if cases == 0:
         raise RefusedError(f"the AUC is undefined: there are no {which} among the test cases")
     if clusters < 2:

@@ -66,10 +66,11 @@ def squared_calibration_error(probability: Floats, truth: Bools, patients: Patie
 def _stable_bins(probability: Floats, cluster: Ints) -> Ints:
     if len(np.unique(cluster)) < FEWEST:
         raise RefusedError(f"there are fewer than {FEWEST} patients")
+    total = int(cluster.max()) + 1
     for bins in range(BINS, 1, -1):
         index = equal_mass_bins(probability, bins)
-        pairs = np.unique(np.column_stack([index, cluster]), axis=0)
-        if np.bincount(pairs[:, 0]).min() >= FEWEST:
+        pairs = np.unique(index * total + cluster)  # of a bin and who has a case in it
+        if np.bincount(pairs // total).min() >= FEWEST:
             return index
     return np.zeros(len(probability), np.intp)
 

@@ -30,6 +30,7 @@ TABLE, IMAGE = "omnibench.csv", "image"
 STORED = "test_column:"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 MOST_TEXTS, LONGEST = 20, 64
+BEYOND = "cells beyond the columns"
 UNKNOWN = ("n/a", "N/A", "NA", "nan", "NaN", "null", "unknown", "Unknown", "?")
 
 Written = Mapping[str, Sequence[str]]  # column -> the text of each image
@@ -86,7 +87,9 @@ def table_rows(path: Path, names: Sequence[str], absent: str) -> list[dict[str, 
         absent: what is said where there is no such file, behind "PATH does not exist, ".
 
     Raises:
-        DataError: the file is absent or no CSV, or lacks a column.
+        DataError: the file is absent or no CSV, lacks a column or has two of one name, or a row has
+            more cells than there are columns. Nothing but the names of columns is quoted, and
+            these only where the first line is one of names: patients may stand in the others.
     """
     try:
         text = read_regular(path).decode("utf-8-sig")
@@ -95,16 +98,39 @@ def table_rows(path: Path, names: Sequence[str], absent: str) -> list[dict[str, 
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read ({error}); save it as CSV in UTF-8") from error
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True, restval="")
-        for name in names:
-            if name not in (reader.fieldnames or ()):
-                raise DataError(
-                    f"{path} has no column '{name}' (there are: "
-                    f"{', '.join(reader.fieldnames or ())}); add it, or correct what is declared"
-                )
-        return list(reader)
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), strict=True, restkey=BEYOND, restval=""
+        )
+        columns = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        _check_header(columns, names, path)
+        rows = list(reader)
     except csv.Error as error:
         raise DataError(f"{path} is no CSV ({error}); save it as CSV in UTF-8") from error
+    for number, row in enumerate(rows, start=2):
+        if any(cell.strip() for cell in row.pop(BEYOND, ())):
+            raise DataError(
+                f"{path}, row {number} has more cells than the first line has columns; put texts "
+                "with commas in quotes"
+            )
+    return rows
+
+
+def _check_header(columns: Sequence[str], names: Sequence[str], path: Path) -> None:
+    """Refuse a first line that lacks one of the names, or has a name twice."""
+    lacking = [name for name in names if name not in columns]
+    if lacking and len(lacking) < len(names):
+        raise DataError(
+            f"{path} has no column '{lacking[0]}' (there are: {', '.join(columns)}); add it, or "
+            "correct what is declared"
+        )
+    if lacking:
+        raise DataError(
+            f"{path} has no column '{lacking[0]}'; its first line names the columns, letter by "
+            "letter as here, with commas between them"
+        )
+    if twice := next((name for name in columns if name and columns.count(name) > 1), None):
+        raise DataError(f"{path} has two columns '{twice}'; leave one")
 
 
 def as_columns(

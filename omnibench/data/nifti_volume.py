@@ -7,6 +7,7 @@ front at the top; the patient's right, or of a sagittal slice the front, at the 
 """
 
 import gzip
+import logging
 import math
 import zlib
 from dataclasses import dataclass
@@ -17,7 +18,6 @@ import nibabel
 import numpy as np
 from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
-from nibabel.imageglobals import LoggingOutputSuppressor
 from nibabel.orientations import aff2axcodes, apply_orientation, inv_ornt_aff, io_orientation
 from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
@@ -27,6 +27,10 @@ from omnibench.data.declaration import PLANES, Declaration
 from omnibench.errors import DataError, one_line
 from omnibench.files import open_regular
 
+# It speaks of headers without their files, on standard error.
+logging.getLogger("nibabel.global").setLevel(logging.CRITICAL + 1)
+
+PADDING = 512  # bytes behind the values that are let pass: a block of a disk
 DEFLATED = 1032  # bytes that a byte of deflate stands for, at most
 CHUNK = 1 << 20
 SHEAR = 0.01  # cosine between two axes, from which on they are not perpendicular
@@ -127,11 +131,15 @@ class Volume:
         """
         try:
             image = _opened(self.path)
-            if self.path.suffix == ".gz":
-                _check_whole(self.path)
             stored = image.dataobj.get_unscaled()
+            beyond = _length(self.path) - image.dataobj.offset - stored.nbytes
         except DAMAGE as error:
             raise _unreadable(self.path, error) from error
+        if beyond > PADDING:
+            raise DamagedVolumeError(
+                f"{self.path} holds {beyond} bytes beyond the {' x '.join(map(str, stored.shape))} "
+                "voxels of its header, which may be another file's; replace it"
+            )
         ends = np.array([stored.min(), stored.max()], np.float64) * self.slope + self.intercept
         if not (np.abs(ends) < MOST).all():
             raise DamagedVolumeError(
@@ -148,8 +156,7 @@ class Volume:
 
 def _opened(path: Path) -> Any:
     open_regular(path).close()  # nibabel would wait for a pipe
-    with LoggingOutputSuppressor():  # what it says of a header names no file
-        return nibabel.load(path)
+    return nibabel.load(path)
 
 
 def _reason(image: Any, path: Path) -> str:
@@ -195,11 +202,15 @@ def _longest(lengths: NDArray[np.float64]) -> int:
     return int(np.flatnonzero(np.isclose(lengths, lengths.max(), rtol=1e-3))[-1])
 
 
-def _check_whole(path: Path) -> None:
-    """Read a compressed file to its end, where its checksum is, which nibabel does not."""
+def _length(path: Path) -> int:
+    """Return a file's bytes, of a compressed one those that it holds.
+
+    That is read to its end, where its checksum is, which nibabel does not.
+    """
+    if path.suffix != ".gz":
+        return path.stat().st_size
     with gzip.open(path) as file:
-        while file.read(CHUNK):
-            pass
+        return sum(iter(lambda: len(file.read(CHUNK)), 0))
 
 
 def _unreadable(path: Path, error: Exception) -> DamagedVolumeError:

@@ -197,8 +197,8 @@ def _labels(entry: Mapping[str, str], findings: Sequence[str], where: str) -> tu
     for name, text in texts.items():
         if text and text not in TRUTH:
             raise DataError(
-                f"{where}: '{name}' is '{text[:40]}', neither 0 nor 1; correct it, declare what is "
-                f"no finding under `columns`, or write classes under '{LABEL}'"
+                f"{where}: its entry under '{name}' is neither 0 nor 1; correct it, declare what "
+                f"is no finding under `columns`, or write classes under '{LABEL}'"
             )
     if not all(texts.values()):
         return ()
@@ -209,7 +209,7 @@ def _labels(entry: Mapping[str, str], findings: Sequence[str], where: str) -> tu
 def _split(text: str, where: str) -> str:
     split = SPLIT_NAMES.get(text.strip())
     if split is None:
-        raise DataError(f"{where} has the split '{text[:40]}'; write train, val or test")
+        raise DataError(f"{where}: its split is none; write train, val or test")
     return split
 
 
@@ -265,6 +265,14 @@ def _kind(
         return declared or "multi-label", tuple(findings)
     if declared == "multi-label":
         raise DataError(f"{path} is declared multi-label; write a column for each finding")
+    spellings: dict[str | float, str] = {}
+    for label in sorted(shown):
+        other = spellings.setdefault(_spelt(label), label)
+        if other != label:
+            raise DataError(
+                f"{path} has the classes '{other[:40]}' and '{label[:40]}', which read the same; "
+                "write one of them"
+            )
     classes = sorted(shown, key=int if all(map(str.isdecimal, shown)) else str)
     if findings:
         classes = [f"no {findings[0]}", findings[0]]
@@ -273,3 +281,11 @@ def _kind(
     if declared == "binary" and len(classes) > 2:
         raise DataError(f"{path} is declared binary, but has {len(classes)} classes; correct it")
     return declared or ("binary" if len(classes) == 2 else "multi-class"), tuple(classes)
+
+
+def _spelt(label: str) -> str | float:
+    """Return what a label reads as: the number that it is, else its letters in any case."""
+    try:
+        return float(label)
+    except ValueError:
+        return " ".join(label.casefold().split())

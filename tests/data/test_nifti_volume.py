@@ -1,5 +1,7 @@
 import gzip
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ from nibabel.testing import data_path
 from numpy.typing import NDArray
 
 from omnibench.data.declaration import Declaration
-from omnibench.data.nifti_volume import DamagedVolumeError, Volume
+from omnibench.data.nifti_volume import PADDING, DamagedVolumeError, Volume
 from omnibench.errors import DataError
 from tests.data.nifti_files import values_of, write
 
@@ -245,3 +247,27 @@ def test_a_damaged_gzip_is_refused(damage: str, tmp_path: Path) -> None:
     volume = Volume.from_header(path, OWN)
     with pytest.raises(DamagedVolumeError, match=r"a\.nii\.gz cannot be read"):
         volume.load()
+
+
+def test_the_header_of_a_smaller_volume_is_refused(tmp_path: Path) -> None:
+    whole = write(tmp_path / "a.nii", values_of((20, 20, 20))).read_bytes()
+    (tmp_path / "other.nii").write_bytes(_with_sides(whole, 8))
+    (tmp_path / "other.nii.gz").write_bytes(gzip.compress(_with_sides(whole, 8)))
+    for name in ("other.nii", "other.nii.gz"):
+        volume = Volume.from_header(tmp_path / name, OWN)
+        with pytest.raises(DamagedVolumeError, match=r"14976 bytes beyond the 8 x 8 x 8 voxels"):
+            volume.load()
+    (tmp_path / "padded.nii").write_bytes(whole + bytes(PADDING))
+    assert Volume.from_header(tmp_path / "padded.nii", OWN).load().shape == (20, 20, 20)
+
+
+def test_nibabel_prints_nothing_of_a_header(tmp_path: Path) -> None:
+    whole = bytearray(write(tmp_path / "a.nii", values_of()).read_bytes())
+    whole[84:88] = bytes(4)  # a voxel of no size, which the affine tells
+    (tmp_path / "a.nii").write_bytes(whole)
+    command = "import sys; from omnibench.data.nifti_volume import Declaration, Path, Volume; "
+    command += "print(Volume.from_header(Path(sys.argv[1]), Declaration()).sides)"
+    process = subprocess.run(
+        [sys.executable, "-c", command, tmp_path / "a.nii"], capture_output=True, text=True
+    )
+    assert (process.stdout, process.stderr) == ("(7, 6, 5)\n", "")

@@ -87,7 +87,7 @@ def test_columns_are_findings_but_for_those_that_are_declared(tmp_path: Path) ->
         [[0, 0], [0, 1]],
         [[0, 0]],
     ]
-    with pytest.raises(DataError, match="row 2: 'sex' is 'F', neither 0 nor 1"):
+    with pytest.raises(DataError, match="row 2: its entry under 'sex' is neither 0 nor 1"):
         read(tmp_path, FINDINGS)
 
 
@@ -164,7 +164,7 @@ def test_the_tables_patients_come_before_those_of_files(tmp_path: Path) -> None:
         ("name,label\na,ill\n", "", "has no column 'study'"),
         (GIVEN, "columns: [age]", "has no column 'age'"),
         (GIVEN, "columns: [patient]", "declares the column 'patient', which makes no subgroups"),
-        (GIVEN.replace("val", "dev"), "", "row 4 has the split 'dev'; write train, val or test"),
+        (GIVEN.replace("val", "dev"), "", "row 4: its split is none; write train, val or test"),
         (GIVEN.replace("well", "ill"), "", "holds labels of 1 class"),
         (GIVEN, "labels: multi-label", "write a column for each finding"),
         (GIVEN.replace("p5,well", "p5,odd"), "labels: binary", "has 3 classes"),
@@ -176,11 +176,35 @@ def test_the_tables_patients_come_before_those_of_files(tmp_path: Path) -> None:
             "no study that can be used: .*there are no files",
         ),
         ('study,label\n"a,b', "", "is no CSV"),
+        (GIVEN.replace(",", ";"), "", "no column 'study'; its first line .* commas between them"),
+        ("study,label,label\na,ill,ill\n", "", "has two columns 'label'; leave one"),
+        ("study,label\na,ill,very\n", "", "row 2 has more cells than the first line"),
+        (GIVEN.replace("p5,well", "p5,Well"), "", "classes 'Well' and 'well', which read the same"),
+        ("study,split,label\na,train,1\nb,val,1.0\n", "", "classes '1' and '1.0', which read"),
     ],
 )
 def test_mistakes_are_one_sentence(tmp_path: Path, text: str, declared: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         read(tmp_path, text, declared=declared)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a,train,Meier,ill\n", "study,split,label\na,Meier,ill\n", "study,split,name\na,val,Meier\n"],
+)
+def test_no_message_quotes_an_entry_that_may_name_a_patient(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, text)
+    assert "Meier" not in str(caught.value)
+
+
+def test_blanks_around_names_of_columns_and_cells_without_content_do_not_count(
+    tmp_path: Path,
+) -> None:
+    spaced = GIVEN.replace(",", ", ", 3).replace("\n", ",,\n")
+    assert [row.labels for row in read(tmp_path, spaced).rows] == [
+        row.labels for row in read(tmp_path, GIVEN).rows
+    ]
 
 
 def test_a_table_that_is_absent_is_asked_for(tmp_path: Path) -> None:

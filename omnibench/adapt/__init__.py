@@ -4,11 +4,13 @@ An adaptation's `attach` is given a loaded encoder and its options, and returns 
 task puts its own head on what that gives. Those that ship are registered here, without torch.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from omnibench.architecture.layers import may_attend
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import register_adaptation
 from omnibench.task import Adaptation
@@ -92,6 +94,22 @@ def _low_rank(unit: "Unit") -> float:
     return _parameters(unit) / 10
 
 
+def _of_sites(unit: "Unit") -> Iterator[str]:
+    """Yield a backbone without attention, where low-rank updates are asked for in it."""
+    if unit.options.get("sites") != "all-linear" and not may_attend(unit.backbone):
+        yield (
+            f"{unit.backbone.id} has no linear layers in attention modules; use `lora` with "
+            "`sites: all-linear` or `sites: embedding`, or other backbones"
+        )
+
+
+def _of_embedding(unit: "Unit") -> Iterator[str]:
+    """Yield a rank beyond the width of the embedding."""
+    r, width = unit.options["r"], unit.backbone.width
+    if width is not None and r > width:
+        yield f"rank {r} is above the {width} values of an embedding of {unit.backbone.id}; lower r"
+
+
 HEAD = register_adaptation(
     Adaptation(
         "head",
@@ -125,6 +143,7 @@ _LORA = Adaptation(
     attach="omnibench.adapt.low_rank:attach",
     trained_parameters=_low_rank,
     through_backbone=True,
+    refusals=_of_sites,
     changed_since_1=_lora_reached_less,
 )
 LORA = register_adaptation(
@@ -138,6 +157,7 @@ LORA = register_adaptation(
                 attach="omnibench.adapt.low_rank:attach_to_embedding",
                 trained_parameters=None,
                 through_backbone=False,
+                refusals=_of_embedding,
             )
         },
     )
@@ -150,6 +170,7 @@ _MOLRE = Adaptation(
     options=MolreOptions,
     needs="embed",
     attach="omnibench.adapt.molre:attach_to_embedding",
+    refusals=_of_embedding,
 )
 MOLRE = register_adaptation(
     replace(
@@ -162,6 +183,7 @@ MOLRE = register_adaptation(
                 attach="omnibench.adapt.molre:attach_to_blocks",
                 trained_parameters=lambda unit: _low_rank(unit) * unit.options["experts"],
                 through_backbone=True,
+                refusals=_of_sites,
             )
         },
     )

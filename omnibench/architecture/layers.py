@@ -1,6 +1,8 @@
-"""What a name tells of how a network can be trained: its layers and branches. No torch here."""
+"""What a name tells of how a network can be trained: layers, branches, attention. No torch here."""
 
 from omnibench.architecture.floors import is_floor
+from omnibench.architecture.table import timm_facts
+from omnibench.architecture.volume_vits import VOLUME_VITS
 from omnibench.cards import BackboneCard
 
 # Of timm's names. Such networks do not say which layer a parameter belongs to (`group_matcher`),
@@ -25,6 +27,15 @@ UNBRANCHED = (
     "shvit",
     "vgg",
 )
+# Of the table's names such ones, and those that end so, have attention with linear projections.
+ATTENDING = (
+    *("aimv2", "beit", "caformer", "cait", "coat_", "convit", "crossvit", "csatv2", "davit"),
+    *("deepseek", "deit", "edgenext", "efficientformer_", "eva", "fastvit_m", "fastvit_sa"),
+    *("flexivit", "gcvit", "hiera", "maxvit", "maxxvit", "mobilevit_", "mvitv2", "naflexvit"),
+    *("nest", "nextvit", "pit_", "pvt", "qwen", "sam", "swin", "test_maxvit", "test_vit", "tiny_"),
+    *("tnt", "twins", "vit", "volo", "xcit"),
+)
+POOLED_BY_ATTENTION = "_clip"
 # Networks of omnibench's own making, by the sources of their cards, have neither, nor have floors.
 OWN = ("omnibench.backbones.astra:inflated_resnet152", "omnibench.backbones.medmnist:resnet18")
 
@@ -40,6 +51,15 @@ def may_have_layers(card: BackboneCard) -> bool:
 def may_have_branches(card: BackboneCard) -> bool:
     """Return whether a backbone may have residual branches to drop; as `may_have_layers`."""
     return _is_of_timm(card) and not _timm_name(card).startswith(UNBRANCHED)
+
+
+def may_attend(card: BackboneCard) -> bool:
+    """Return whether a backbone may have attention for low-rank updates; as `may_have_layers`."""
+    name = _timm_name(card).partition("@")[0].partition(".")[0]
+    if not name or name in VOLUME_VITS:
+        return not card.source.startswith("omnibench.")  # builders of ours make CNNs and floors
+    known = timm_facts(name) is not None
+    return not known or name.startswith(ATTENDING) or name.endswith(POOLED_BY_ATTENTION)
 
 
 def _is_of_timm(card: BackboneCard) -> bool:

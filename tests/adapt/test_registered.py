@@ -13,9 +13,11 @@ from omnibench.suite import load
 RANK = {"r": 8, "alpha": 8}
 
 
-def unit(folder: Path, task: str, adaptation: dict[str, Any]) -> Any:
+def unit(
+    folder: Path, task: str, adaptation: dict[str, Any], backbone: str = "random-vit-tiny"
+) -> Any:
     block = {"task": task, "datasets": ["phantom"], "adaptations": [adaptation]}
-    suite = {"name": "s", "backbones": ["random-vit-tiny"], "matrix": [block]}
+    suite = {"name": "s", "backbones": [backbone], "matrix": [block]}
     return load(suite, Sources(folder, folder)).units[0]
 
 
@@ -40,3 +42,24 @@ def test_a_task_refuses_a_variant_that_needs_what_it_does_not_offer(tmp_path: Pa
     sentence = "segmentation does not offer what lora-r8-a8-sembedding needs of a backbone"
     with pytest.raises(RequestError, match=sentence):
         unit(tmp_path, "segmentation", {"lora": {**RANK, "sites": "embedding"}})
+
+
+@pytest.mark.parametrize(
+    ("adaptation", "reason"),
+    [
+        ({"lora": {**RANK, "sites": "attention"}}, "has no linear layers in attention modules"),
+        ({"lora": {**RANK, "sites": "attention+patch"}}, "has no linear layers in attention"),
+        ({"molre": {"site": "blocks"}}, "has no linear layers in attention modules"),
+        ({"lora": {**RANK, "r": 2000, "sites": "embedding"}}, "rank 2000 is above the 1280 values"),
+        ({"molre": {"r": 2000}}, "rank 2000 is above the 1280 values"),
+        ({"lora": RANK}, None),
+        ({"molre": {}}, None),
+    ],
+)
+def test_the_plan_refuses_updates_of_layers_that_a_network_has_not(
+    tmp_path: Path, adaptation: dict[str, Any], reason: str | None
+) -> None:
+    own = unit(tmp_path, "classification", adaptation, "random-efficientnet-lite0")
+    refuse = tasks.get("classification").adaptations[own.adaptation].under(own.options).refusals
+    text = " ".join(refuse(own)) if refuse else ""
+    assert reason in text if reason else not text

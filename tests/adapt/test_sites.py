@@ -10,7 +10,10 @@ import transformers
 from torch import nn
 
 from omnibench.adapt.low_rank import add_lora
-from omnibench.adapt.sites import targets
+from omnibench.adapt.sites import _attention, targets
+from omnibench.architecture.layers import may_attend
+from omnibench.cards import BackboneCard
+from omnibench.catalogue import backbones
 from omnibench.errors import RequestError
 
 WIDTH = 48
@@ -117,6 +120,30 @@ def test_a_network_without_attention_or_without_patches_is_refused() -> None:
     stem: Any = timm.create_model("xcit_nano_12_p16_224", num_classes=0, img_size=32, depth=1)
     with pytest.raises(RequestError, match="does not begin with one convolution of patches"):
         targets(stem, forward(stem, 32), "attention+patch")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("test_efficientnet", "resnet18", "convnext_atto", "mixer_s32_224", "levit_128s"),
+        *("fastvit_t8", "fastvit_sa12", "test_maxvit", "caformer_s18", "pit_ti_224", "mvitv2_tiny"),
+        *("coat_tiny", "coatnet_pico_rw_224", "efficientformer_l1", "efficientformerv2_s0"),
+    ],
+)
+def test_a_name_tells_the_plan_whether_a_network_has_attention(name: str) -> None:
+    with torch.device("meta"):
+        network = timm.create_model(name, num_classes=0)
+    card = BackboneCard(id="x", source=f"random:{name}@3")
+    assert may_attend(card) == any(True for _ in _attention(network))
+    assert may_attend(card.model_copy(update={"source": "file:w.pth", "architecture": name})) == (
+        may_attend(card)
+    )
+
+
+def test_a_network_that_no_name_tells_of_may_have_attention() -> None:
+    sources = ("hf_hub:me/mine", "mine:network", "random:vit3d-tiny")
+    assert all(may_attend(BackboneCard(id="x", source=source)) for source in sources)
+    assert not may_attend(backbones.get("efficientnet-lite0"))
 
 
 def test_the_first_forward_is_unchanged_and_everything_trained_gets_a_gradient() -> None:

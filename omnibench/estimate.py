@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
+from omnibench.cards import DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data import sources
+from omnibench.errors import DataError
 from omnibench.features import FeatureStore, feature_key
 from omnibench.placement import MAPS, TOKENS, kept_in_memory, row_bytes
 from omnibench.rates import TRAINED, Rates, forward_flops
@@ -14,6 +18,7 @@ from omnibench.task import Adaptation
 from omnibench.views import Corrupted, External
 
 RECORD_BYTES, RECORD_SECONDS = 20_000, 0.5
+UNPACKED_BYTES = 80e6  # a second, of NIfTI on one core; npz has twice as many
 FLOAT_BYTES = 4
 FORWARD_WORDS = 64  # that one forward of a language model is reckoned with
 # What an adaptation keeps of every position of an image, not of the image alone.
@@ -68,6 +73,7 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
     Features that are in the store already cost nothing; those shared by units count for the first.
     """
     seen: set[str] = set()
+    unpacked: set[str] = set()
     store = FeatureStore(context.features)
     rates = Rates.from_context(context)
     for unit in (unit.at_precision(context.precision) for unit in pending):
@@ -99,11 +105,24 @@ def unit_costs(pending: Sequence[Unit], context: Context) -> Iterator[UnitCost]:
         passes = adaptation.frozen_kind is not None or own > 0
         known = bool(images) and passes and not adaptation.further_work
         own += RECORD_SECONDS * len(unit.repetitions)
+        for owner, _, _ in _splits(unit):
+            if owner.dataset.id not in unpacked:
+                unpacked.add(owner.dataset.id)
+                size = _to_unpack(owner.dataset, context.data)
+                own, disk = own + size / UNPACKED_BYTES, disk + size
         if draws > 1:  # each repetition has passes of its own
             features, own = 0.0, own + features
         place = None if kind is None else "memory" if held else "disk"
         own_images = round(sum(images.values()) * (unit.dataset.images_per_study or 1))
         yield UnitCost(features, own, own_images, known, disk, place)
+
+
+def _to_unpack(dataset: DatasetCard, data: Path) -> int:
+    """Return the bytes that a dataset is unpacked to; 0 of one that cannot be read."""
+    try:
+        return sources.unpacked_bytes(dataset, data)
+    except DataError:  # blocks its units
+        return 0
 
 
 def _images_a_row(unit: Unit, adaptation: Adaptation) -> float:

@@ -2,13 +2,17 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from omnibench.calibration import Calibration
 from omnibench.cards import BackboneCard, DatasetCard
+from omnibench.catalogue import datasets
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.sources import load, resolve, unpacked_bytes
 from omnibench.estimate import RECORD_BYTES, RECORD_SECONDS, estimate, unit_costs
 from omnibench.rates import Rates, forward_flops
 
@@ -141,3 +145,36 @@ def test_budgets_of_a_frozen_probe_share_one_pass(pending: Unit, context: Contex
     few = replace(pending, short="linear@10pct", labels="10%")
     actual = estimate([pending, few], context)
     assert actual["seconds"] == pytest.approx(130 * FLOPS / 1e11 + 6 * RECORD_SECONDS, abs=0.1)
+
+
+def test_what_is_still_to_be_unpacked_counts_once(
+    pending: Unit, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrays: dict[str, Any] = {}
+    for split in SPLITS:
+        arrays[f"{split}_volumes"] = np.zeros((4, 5, 6, 7), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(4)[:, None] % 2
+    context.data.mkdir()
+    np.savez(context.data / "v.npz", **arrays)
+    dataset = resolve("npz:v.npz", context.data)
+    units = [replace(pending, dataset=dataset, short=short) for short in ("a", "b")]
+    held = estimate(units, context)
+    monkeypatch.setattr("omnibench.data.npz.IN_MEMORY", 0)
+    monkeypatch.setattr("omnibench.estimate.UNPACKED_BYTES", 100.0)
+    size = 3 * 4 * 5 * 6 * 7
+    unpacks = estimate(units, context)
+    assert unpacks["disk_bytes"] - held["disk_bytes"] == size
+    assert unpacks["seconds"] - held["seconds"] == pytest.approx(size / 100, abs=0.11)
+    load(dataset, context.data)
+    assert estimate(units, context) == held
+
+
+def test_a_shipped_archive_is_unpacked_to_the_pixels_of_its_card(tmp_path: Path) -> None:
+    card = datasets.get("organmnist3d")
+    [(name, checksum)] = card.files.items()
+    assert unpacked_bytes(card, tmp_path) == 0  # absent, which blocks its units
+    (tmp_path / "medmnist").mkdir()
+    (tmp_path / name).touch()
+    assert unpacked_bytes(card, tmp_path) == (971 + 161 + 610) * 64**3
+    (tmp_path / "packed" / checksum.removeprefix("md5:")[:16]).mkdir(parents=True)
+    assert unpacked_bytes(card, tmp_path) == 0

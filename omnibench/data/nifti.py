@@ -20,6 +20,7 @@ from omnibench.cards import DatasetCard
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_path, read_declaration
 from omnibench.data.listing import ending, files_below, visible
+from omnibench.data.packing import place_of
 from omnibench.data.reader import Reader
 from omnibench.data.split import Dataset
 from omnibench.data.study_table import TABLE, StudyTable, study_table
@@ -72,6 +73,19 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         DataError: as `card_of`; there is no room to unpack; or a split has no study whose values
             are whole.
     """
+    return _dataset(card, data_dir, unpacks=True)
+
+
+def outline(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Return the dataset as table and headers tell it; its slices may not be read.
+
+    Raises:
+        DataError: as `card_of`.
+    """
+    return _dataset(card, data_dir, unpacks=False)
+
+
+def _dataset(card: DatasetCard, data_dir: Path, unpacks: bool) -> Dataset:
     from omnibench.data.nifti_volume import DamagedVolumeError
     from omnibench.data.study_dataset import PlacedSeries, Views, study_dataset
 
@@ -82,7 +96,7 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     for row in studies.table.rows:
         try:
             unpacked[row.study] = {
-                view: PlacedSeries(_unpacked(volume, root, data_dir), volume.places)
+                view: PlacedSeries(_series(volume, root, data_dir, unpacks), volume.places)
                 for view, volume in studies.volumes[row.study].items()
             }
         except DamagedVolumeError as error:
@@ -91,14 +105,18 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return study_dataset(card, table, unpacked, source_digest(root, data_dir))
 
 
-def _unpacked(volume: "Volume", root: Path, data_dir: Path) -> "PackedSeries":
+def _series(volume: "Volume", root: Path, data_dir: Path, unpacks: bool) -> "PackedSeries":
     from omnibench.data.volume_images import PackedSeries, pack_values
 
-    content = f"{RULES} {sha256_of(volume.path, data_dir)} {volume.axis} {volume.sides}"
-    folder = data_dir / "packed" / hashlib.sha256(content.encode()).hexdigest()[:16]
+    folder, load = _place(volume, data_dir), volume.load if unpacks else None
     # the log names the dataset alone: a study may be called after its patient
-    pack = pack_values(folder, volume.shape, volume.dtype, volume.load, f"a volume of {root}")
+    pack = pack_values(folder, volume.shape, volume.dtype, load, f"a volume of {root}")
     return PackedSeries(pack, volume.dtype, volume.slope, volume.intercept)
+
+
+def _place(volume: "Volume", data_dir: Path) -> Path:
+    content = f"{RULES} {sha256_of(volume.path, data_dir)} {volume.axis} {volume.sides}"
+    return place_of(data_dir, hashlib.sha256(content.encode()).hexdigest())
 
 
 def source_digest(path: Path, data_dir: Path) -> str:
@@ -123,14 +141,20 @@ def left_out(path: Path) -> dict[str, int]:
     return dict(Counter(ending(name) for name in files_below(path) if name not in names))
 
 
-def unpacked_bytes(path: Path) -> int:
+def unpacked_bytes(path: Path, data_dir: Path | None = None) -> int:
     """Return what the volumes take on disk once they are unpacked.
+
+    Args:
+        data_dir: without those that are unpacked there.
 
     Raises:
         DataError: as `studies_of`.
     """
-    used = studies_of(path).used
-    return sum(math.prod(volume.shape) * int(volume.dtype[2:]) for volume in used)
+    return sum(
+        math.prod(volume.shape) * int(volume.dtype[2:])
+        for volume in studies_of(path).used
+        if data_dir is None or not _place(volume, data_dir).is_dir()
+    )
 
 
 def studies_of(path: Path) -> Studies:
@@ -212,6 +236,7 @@ READER = Reader(
     source_digest=source_digest,
     left_out=left_out,
     unpacked_bytes=unpacked_bytes,
+    outline=outline,
     declares=(
         *("labels", "columns", "window", "spacing", "axis"),
         *("split_seed", "shared_patients"),

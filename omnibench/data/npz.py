@@ -47,7 +47,7 @@ from omnibench.data.npz_archive import Archive, Member
 from omnibench.data.npz_layout import Layout, layout_of
 from omnibench.data.npz_streams import streams_of
 from omnibench.data.npz_volumes import split_of
-from omnibench.data.packing import Stream, pack
+from omnibench.data.packing import Stream, outlined, pack, place_of
 from omnibench.errors import DataError
 
 IN_MEMORY = 64_000_000
@@ -109,6 +109,21 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
         DataError: the file is absent, damaged, another than the card's, or breaks a rule of
             `npz_layout`; naming file, array and image or label.
     """
+    return _dataset(card, data_dir, unpacks=True)
+
+
+def outline(card: DatasetCard, data_dir: Path) -> Dataset:
+    """Return the dataset as headers, labels and columns tell it, without digests.
+
+    Its images and masks may not be read, and maps of numbers are left out.
+
+    Raises:
+        DataError: as `read`.
+    """
+    return _dataset(card, data_dir, unpacks=False)
+
+
+def _dataset(card: DatasetCard, data_dir: Path, unpacks: bool) -> Dataset:
     path, checksum = _source(card, data_dir)
     with Archive(path) as archive:
         layout = layout_of(archive, card)
@@ -121,15 +136,20 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
                 for split, values in arrays.items():
                     check_labels(values, card, f"{path}: {members[split].name}")
         streams = streams_of(archive, layout)
-        if sum(stream.nbytes for stream in streams.values()) < IN_MEMORY:
+        folder = place_of(data_dir, checksum)
+        images: dict[str, Images]
+        digests: dict[str, str] = {}
+        if not unpacks:
+            images = dict(outlined(folder, streams))
+        elif sum(stream.nbytes for stream in streams.values()) < IN_MEMORY:
             images, digests = _held(streams)
         else:
-            packed = pack(data_dir / "packed" / checksum[:16], streams, str(path))
+            packed = pack(folder, streams, str(path))
             images = dict(packed)
             digests = {name: array.checksum for name, array in packed.items()}
         groups = {split: _groups(archive, layout, split) for split in layout.groups}
         columns = _columns(archive, layout)
-        maps = {split: _maps(archive, layout, split) for split in layout.maps}
+        maps = {split: _maps(archive, layout, split) for split in layout.maps if unpacks}
     for split, own in maps.items():
         digests[f"{split}_targets"] = _digest(own.images.read(0, len(own)))
         if own.valid is not None:
@@ -165,8 +185,11 @@ def read(card: DatasetCard, data_dir: Path) -> Dataset:
     return Dataset(card, splits, digests)
 
 
-def unpacked_bytes(path: Path) -> int:
+def unpacked_bytes(path: Path, data_dir: Path | None = None) -> int:
     """Return what the images and masks of `npz:PATH` take unpacked; 0 where memory holds them.
+
+    Args:
+        data_dir: 0, too, of what is unpacked there.
 
     Raises:
         DataError: as `card_of`.
@@ -174,7 +197,8 @@ def unpacked_bytes(path: Path) -> int:
     with Archive(path) as archive:
         streams = streams_of(archive, layout_of(archive))
     size = sum(stream.nbytes for stream in streams.values())
-    return 0 if size < IN_MEMORY else size
+    is_there = data_dir is not None and place_of(data_dir, sha256_of(path, data_dir)).is_dir()
+    return 0 if size < IN_MEMORY or is_there else size
 
 
 def _source(card: DatasetCard, data_dir: Path) -> tuple[Path, str]:
@@ -296,5 +320,6 @@ READER = Reader(
     card_of,
     read,
     unpacked_bytes=unpacked_bytes,
+    outline=outline,
     declares=("labels", "maps", "mask_values", "ignore", "pixel_spacing"),
 )

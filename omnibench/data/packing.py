@@ -115,6 +115,19 @@ def pack(folder: Path, streams: Mapping[str, Stream], source: str) -> dict[str, 
         ) from error
 
 
+def place_of(data_dir: Path, checksum: str) -> Path:
+    """Return the folder of the pack of what has this checksum, in hex."""
+    return data_dir / "packed" / checksum[:16]
+
+
+def outlined(folder: Path, streams: Mapping[str, Stream]) -> dict[str, PackedImages]:
+    """Return the pack of a folder that need not be there, which has shapes but may not be read."""
+    return {
+        name: PackedImages(folder / f"{name}.u8", stream.shape, "")
+        for name, stream in streams.items()
+    }
+
+
 def _open(folder: Path, streams: Mapping[str, Stream]) -> dict[str, PackedImages] | None:
     """Return the pack, or None unless its manifest and its files' sizes fit the streams."""
     try:

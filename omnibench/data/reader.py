@@ -34,8 +34,10 @@ class Reader:
         source_digest: returns "sha256:..." of the content (path, data folder); None for the SHA-256
             of the file, or of all files of the folder.
         left_out: returns how many files of each ending are left out of a folder; None for none.
-        unpacked_bytes: returns what a file takes on disk once it is unpacked, 0 for what is read in
-            place; None for 0.
+        unpacked_bytes: returns what a file takes on disk once it is unpacked below the data folder,
+            0 for what is read in place or is unpacked there (path, data folder); None for 0.
+        outline: returns the dataset of a card as headers and labels tell it, where `read` would
+            unpack a large one; its images are not read. None for nothing but the card.
         training_files: returns a folder and the names in it of the training images, where a pool
             may open them one by one; None where `read` alone can.
         declares: keys of a declaration beside the data that its datasets may have, beside `strict`:
@@ -50,7 +52,8 @@ class Reader:
     read: Callable[[DatasetCard, Path], Dataset]
     source_digest: Callable[[Path, Path], str] | None = None
     left_out: Callable[[Path], Mapping[str, int]] | None = None
-    unpacked_bytes: Callable[[Path], int] | None = None
+    unpacked_bytes: Callable[[Path, Path], int] | None = None
+    outline: Callable[[DatasetCard, Path], Dataset] | None = None
     training_files: Callable[[Path], tuple[Path, Sequence[str]]] | None = None
     declares: tuple[str, ...] = ()
 

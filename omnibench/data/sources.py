@@ -11,11 +11,13 @@ from omnibench.data import Dataset, Reader, hub, local_card
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
 from omnibench.data.listing import files_below
+from omnibench.data.packing import place_of
 from omnibench.data.split import left_out_note
 from omnibench.errors import DataError, RequestError
 from omnibench.files import expanded
 from omnibench.registry import did_you_mean, import_attribute
 
+NPZ = "omnibench.data.npz:read"  # of cards with one file, which is unpacked by its checksum
 log = logging.getLogger("omnibench")
 
 
@@ -123,16 +125,48 @@ def left_out(card: DatasetCard) -> dict[str, int]:
     return dict(reader.call("left_out", Path(card.path)))
 
 
-def unpacked_bytes(card: DatasetCard) -> int:
-    """Return what a local dataset takes on disk once it is unpacked; 0 for what is read in place.
+def unpacked_bytes(card: DatasetCard, data_dir: Path) -> int:
+    """Return what a dataset will take on disk once it is unpacked; 0 where it is by now.
+
+    Raises:
+        DataError: as its reader does.
+    """
+    if card.reader == NPZ and not missing(card, data_dir):
+        from omnibench.data.npz import IN_MEMORY
+
+        [checksum] = card.files.values()
+        is_there = place_of(data_dir, checksum.partition(":")[2]).is_dir()
+        size = dataset_bytes(card) or 0
+        return 0 if size < IN_MEMORY or is_there else size
+    reader = reader_of(card)
+    if card.path is None or reader is None or reader.unpacked_bytes is None:
+        return 0
+    return int(reader.call("unpacked_bytes", Path(card.path), data_dir))
+
+
+def dataset_bytes(card: DatasetCard) -> int | None:
+    """Return the size of its pixels, those of masks too; None where the card has no size.
+
+    Of volumes those of every slice.
+    """
+    if not card.resolution or not card.splits:
+        return None
+    layers = (card.channels or 3) + bool(card.mask_classes)
+    images = sum(card.splits.values()) * (card.images_per_study or 1)
+    return round(images * card.resolution**2 * layers)
+
+
+def outline(card: DatasetCard, data_dir: Path) -> Dataset | None:
+    """Return a local dataset as headers and labels tell it; None where its reader does not.
 
     Raises:
         DataError: as its reader does.
     """
     reader = reader_of(card)
-    if card.path is None or reader is None or reader.unpacked_bytes is None:
-        return 0
-    return int(reader.call("unpacked_bytes", Path(card.path)))
+    if reader is None or reader.outline is None:
+        return None
+    dataset: Dataset = reader.call("outline", card, data_dir)
+    return dataset
 
 
 def _complaint(card: DatasetCard) -> str:

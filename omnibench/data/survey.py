@@ -132,13 +132,16 @@ def _left_out_of(card: DatasetCard, digest: str) -> dict[str, int]:
 
 
 def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
-    # A pool is read image by image; a large archive would be unpacked, which is for `run`.
-    if "val" not in card.splits or (not whole and sources.unpacked_bytes(card) > BUDGET):
+    is_pool = "val" not in card.splits  # which is read image by image
+    # A large archive would be unpacked, which is for `run`.
+    is_large = not (whole or is_pool) and sources.unpacked_bytes(card, data_dir) > BUDGET
+    reading = sources.outline if is_large else sources.load
+    dataset = None if is_pool else reading(card, data_dir)
+    if dataset is None:
         warnings = [card.note] if card.images_per_study and card.note else []
         return {"facts": _facts_of_card(card), "warnings": warnings, "left_out": []}
-    dataset = sources.load(card, data_dir)
     pixels = sum(math.prod(split.images.shape[:3]) for split in dataset.splits.values())
-    looks = whole or pixels <= BUDGET
+    looks = whole or (pixels <= BUDGET and not is_large)
     facts = {
         **_facts_of_card(dataset.card),
         "images": {name: len(split) for name, split in dataset.splits.items()},

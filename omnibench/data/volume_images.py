@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from omnibench.data.packing import PackedImages, Stream, pack
+from omnibench.data.packing import PackedImages, Stream, outlined, pack
 from omnibench.window import Range, Window, apply, channels_of, ranges_of
 
 BLOCK = 8  # slices that are read and windowed at a time
@@ -78,7 +78,7 @@ def pack_values(
     folder: Path,
     shape: tuple[int, int, int],
     dtype: str,
-    load: Callable[[], NDArray[Any]],
+    load: Callable[[], NDArray[Any]] | None,
     source: str,
 ) -> PackedImages:
     """Return the stored values of a series as a pack, which `PackedSeries` reads.
@@ -87,7 +87,8 @@ def pack_values(
         folder, source: as of `packing.pack`, whose log names the source.
         shape: (slices, H, W).
         dtype: of the values in the pack, as of `PackedSeries`.
-        load: returns the values; called where there is no pack yet.
+        load: returns the values; called where there is no pack yet. Without it nothing is written,
+            and what is returned is as of `packing.outlined`.
 
     Raises:
         DataError: there is no room or no right to write; or what `load` raises.
@@ -95,13 +96,16 @@ def pack_values(
     slices, height, width = shape
 
     def chunks() -> Iterator[NDArray[np.uint8]]:
+        assert load is not None
         values = load()
         for start in range(0, slices, BLOCK):
             block = np.ascontiguousarray(values[start : start + BLOCK], dtype)
             yield block.view(np.uint8)
 
     stream = Stream((slices, height, width * np.dtype(dtype).itemsize), chunks)
-    return pack(folder, {"values": stream}, source)["values"]
+    streams = {"values": stream}
+    packed = outlined(folder, streams) if load is None else pack(folder, streams, source)
+    return packed["values"]
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from omnibench import weights
-from omnibench.cards import BackboneCard, DatasetCard, WeightsCard
+from omnibench.cards import BackboneCard, WeightsCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
@@ -65,7 +65,7 @@ def to_fetch(units: Sequence[Unit], data: Path) -> tuple[int, list[str]]:
                 sizes[card.id] = weights_bytes(card)
         for dataset in unit.dataset.members or (unit.dataset,):
             if dataset.path is None and sources.missing(dataset, data):
-                raw = dataset_bytes(dataset)
+                raw = sources.dataset_bytes(dataset)
                 sizes[dataset.id] = None if raw is None else 2 * raw
     unknown = [name for name, size in sizes.items() if size is None]
     return sum(size or 0 for size in sizes.values()), unknown
@@ -76,14 +76,6 @@ def weights_bytes(card: WeightsCard) -> int | None:
     if not (isinstance(card, BackboneCard) and card.patch and card.width and card.depth):
         return None
     return FLOAT_BYTES * 12 * card.depth * card.width**2
-
-
-def dataset_bytes(card: DatasetCard) -> int | None:
-    """Return the size of its pixels, those of masks too; None where the card has no size."""
-    if not card.resolution or not card.splits:
-        return None
-    layers = (card.channels or 3) + bool(card.mask_classes)
-    return sum(card.splits.values()) * card.resolution**2 * layers
 
 
 def _existing(folder: Path) -> Path:

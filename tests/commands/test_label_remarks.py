@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 import yaml
 
+from omnibench.data import Labels
+from omnibench.data.sources import load, resolve
+from omnibench.data.subset import limited
 from tests.conftest import Bench
+from tests.data.nifti_files import write_studies
 
 
 @pytest.fixture
@@ -59,6 +63,51 @@ def test_a_batch_above_a_budget_is_told_and_above_all_labels_refused(
     status, out, _ = bench("plan", suite)
     assert status == 0
     assert "labels: classification on npz-rare: recipe.batch 32 is above" in " ".join(out.split())
+
+
+def test_shots_are_held_to_what_a_limit_leaves_of_a_class(bench: Bench, suite: Path) -> None:
+    recipe = {"batch": 4, "limit": 10}  # of 3 + 17 training images 1 or 2, and the rest
+    planned = plan(bench, suite, labels=["2/class", "3/class"], recipe=recipe)
+    dataset = resolve("npz:rare.npz", suite.parent)
+    cut = limited(load(dataset, suite.parent / "data"), 10).splits["train"]
+    few, many = np.bincount(cut.target("labels", Labels).values)
+    assert (few, many) == (2, 8)
+    assert planned["remarks"] == [
+        "npz-rare, 3/class: of training images '0' has 2, so all of these are taken"
+    ]
+
+
+def test_more_than_all_studies_is_told_where_no_file_tells_the_classes(
+    bench: Bench, suite: Path
+) -> None:
+    planned = plan(
+        bench,
+        suite,
+        task="volumes",
+        datasets=["phantom-volume"],
+        adaptations=["mean"],
+        labels=["9/class", "81/class"],
+    )
+    assert planned["remarks"] == [
+        "phantom-volume, 81/class: there are 160 training studies of 2 classes, so of a class "
+        "that has fewer all are taken"
+    ]
+
+
+def test_studies_are_called_studies(bench: Bench, suite: Path) -> None:
+    root = write_studies(suite.parent / "scans")
+    planned = plan(
+        bench,
+        suite,
+        task="volumes",
+        datasets=[f"nifti:{root}"],
+        adaptations=["mean"],
+        labels=["2/class"],
+        recipe={"batch": 2},
+    )
+    assert planned["remarks"][0] == (
+        "nifti-scans, 2/class: of training studies 'well' has 1, so all of these are taken"
+    )
 
 
 def test_shots_of_a_class_without_an_image_are_blocked(bench: Bench, suite: Path) -> None:

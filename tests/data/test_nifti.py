@@ -275,8 +275,16 @@ def test_a_large_folder_is_not_unpacked_by_plan_and_says_what_is_left_out(
     four(root / "s2" / "axial.nii.gz")
     monkeypatch.setattr("omnibench.data.survey.BUDGET", 1000)
     facts = seen(root, tmp_path / "data")
-    assert "left out as damaged" in facts.warnings[0] and not facts.facts["pixels"]
+    assert "s2/axial.nii.gz is 4-D" in facts.warnings[0] and not facts.facts["pixels"]
+    assert facts.facts["training_classes"] == {"ill": 2, "well": 0}
+    assert facts.facts["untrained"] == ["well"]
+    assert facts.facts["studies"] == {"train": 2, "val": 2, "test": 2}
     assert not (tmp_path / "data" / "packed").exists()
+    size = unpacked_bytes(root, tmp_path / "data")
+    assert size == unpacked_bytes(root) > 1000
+    monkeypatch.undo()
+    read(card_of(root), tmp_path / "data")
+    assert unpacked_bytes(root, tmp_path / "data") == 0 < unpacked_bytes(root)
 
 
 def test_a_view_that_would_do_in_no_metric_is_refused(root: Path) -> None:

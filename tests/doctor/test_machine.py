@@ -14,8 +14,9 @@ from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.catalogue import tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.data.sources import dataset_bytes
 from omnibench.doctor import machine, software
-from omnibench.doctor.needs import absent, dataset_bytes, disk, to_fetch, weights_bytes
+from omnibench.doctor.needs import absent, disk, to_fetch, weights_bytes
 from omnibench.tasks.captioning import meteor
 
 Usage = namedtuple("Usage", "total used free")

@@ -20,6 +20,7 @@ from omnibench.data.map_pairs import MAP_SUFFIXES, declared_maps, maps_digest, r
 from omnibench.errors import DataError
 
 MASKS, TARGETS = "masks", "targets"
+VOLUMES = (".nii", ".nii.gz")
 LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 
 
@@ -230,6 +231,13 @@ def _check_matched(
             f"{instead(others)}"
         )
     for stem in sorted(images.keys() - masks.keys()):
+        for file in (split / part / f"{stem}{end}" for end in VOLUMES):
+            if file.is_file():
+                raise DataError(
+                    f"{file} is a NIfTI file, and nothing tells which of its axes are the rows and "
+                    f"columns of {split.parent / images[stem]}; save it as that lies, as "
+                    f"{stem}.{suffix}"
+                )
         raise DataError(
             f"{split.parent / images[stem]} has no {noun}; put one called {stem}.{suffix} in "
             f"{split / part} or remove the image"

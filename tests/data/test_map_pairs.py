@@ -181,3 +181,9 @@ def test_a_declaration_of_maps_beside_masks_is_refused(root: Path) -> None:
         path.unlink()
     with pytest.raises(DataError, match=r"declares maps, and .* has masks; put maps of numbers"):
         card_of(root)
+
+
+def test_a_nifti_file_in_the_place_of_a_map_is_named_with_the_way_out(root: Path) -> None:
+    (root / "train/targets/a.npy").rename(root / "train/targets/a.nii")
+    with pytest.raises(DataError, match=r"targets/a\.nii is a NIfTI file, .* save .* as a\.npy"):
+        card_of(root)

@@ -183,6 +183,10 @@ def link(path: Path, target: Path) -> None:
         (lambda root: shutil.rmtree(root / "val"), "no folder val;"),
         (lambda root: shutil.rmtree(root / "val/masks"), "no folder val/masks"),
         (lambda root: (root / "test/masks/x.tif").unlink(), r"x\.tiff has no mask; put one"),
+        (
+            lambda root: (root / "test/masks/x.tif").rename(root / "test/masks/x.nii.gz"),
+            r"masks/x\.nii\.gz is a NIfTI file, .* rows and columns of .*x\.tiff; .* as x\.png",
+        ),
         (lambda root: (root / "test/images/x.tiff").unlink(), r"x\.tif has no image; put one"),
         (lambda root: save(root / "val/masks/x.jpg"), r"x\.jpg is a JPG file.*save masks as PNG"),
         (

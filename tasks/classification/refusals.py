@@ -25,7 +25,7 @@ def refusals(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield SMOOTHING_OF_CLASSES
     yield from _of_network(unit)
     if recipe.get("train_labels") == "noisy" and not card.noisy_labels:
-        yield NO_NOISY_LABELS
+        yield NO_NOISY_STUDIES if card.images_per_study else NO_NOISY_LABELS
     select = recipe.get("select", "macro-f1")
     if select != "macro-f1" and "val" in facts.get("undefined", ()):
         yield no_validation_auc(select)
@@ -50,7 +50,11 @@ def _of_network(unit: Unit) -> Iterator[str]:
 
 NO_NOISY_LABELS = (
     "recipe.train_labels: 'noisy' asks for labels beside the clean ones, and the dataset has none; "
-    "add train_labels_noisy and val_labels_noisy to its npz file"
+    "save it as an npz file with train_labels_noisy and val_labels_noisy, or leave 'noisy' out"
+)
+NO_NOISY_STUDIES = (
+    "recipe.train_labels: 'noisy' asks for labels beside the clean ones, which no dataset of "
+    "studies has; leave 'noisy' out"
 )
 
 SMOOTHING_OF_CLASSES = (

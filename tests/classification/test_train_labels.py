@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from omnibench.tasks.classification.refusals import NO_NOISY_STUDIES
 from tests.classification.conftest import Ran, read, write
 from tests.conftest import Bench
 
@@ -60,3 +62,15 @@ def test_noisy_labels_that_a_dataset_has_not_are_refused_by_the_plan(
     needs = {cell["dataset"]: cell["needs"] for cell in cells}
     assert "recipe.train_labels: 'noisy' asks for labels" in needs["npz-own"][0]
     assert needs["phantom-noisy"] == []
+
+
+def test_noisy_labels_of_studies_are_refused_with_a_true_way_out(
+    bench: Bench, tmp_path: Path
+) -> None:
+    block: dict[str, Any] = {"task": "volumes", "datasets": ["phantom-volume"]}
+    block |= {"adaptations": ["mean"], "recipe": {"train_labels": "noisy"}}
+    suite = {"name": "s", "backbones": ["random-vit-tiny"], "matrix": [block]}
+    (tmp_path / "s.yaml").write_text(yaml.safe_dump(suite))
+    status, out, err = bench("plan", tmp_path / "s.yaml", "--json")
+    (need,) = json.loads(out)["cells"][0]["needs"]
+    assert (status, need) == (0, f"phantom-volume: {NO_NOISY_STUDIES}"), err

@@ -31,6 +31,11 @@ class Decoder(nn.Module):
         logits: Tensor = self.classify(self.features(maps))
         return logits
 
+    def detailed(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
+        """Return the logits of maps, to which the pixels add nothing here."""
+        logits: Tensor = self(maps)
+        return logits
+
     def features(self, maps: Sequence[Tensor]) -> Tensor:
         """Return [B, D, H/8, W/8], what the logits are made from."""
         fine, middle, coarse = (
@@ -64,7 +69,7 @@ class DetailedDecoder(Decoder):
         self.classify = nn.Conv2d(full, classes, 1)
 
     def detailed(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
-        """Logits [B, C, H, W] of pixels [B, 3, H, W] and maps at strides 8, 16 and 32."""
+        """Return logits [B, C, H, W] of pixels [B, 3, H, W] and maps at strides 8, 16 and 32."""
         details: list[Tensor] = []
         for stage in self.stem:
             details.append(stage(details[-1] if details else pixels))

@@ -102,11 +102,7 @@ class UNet(Head):
 
     def forward(self, pixels: Tensor, maps: Sequence[Tensor]) -> Tensor:
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        fused = self.encoder(self.pyramid(pixels, maps))
-        if isinstance(self.decoder, DetailedDecoder):
-            return self.decoder.detailed(pixels, fused)
-        logits: Tensor = self.decoder(fused)
-        return logits
+        return self.decoder.detailed(pixels, self.encoder(self.pyramid(pixels, maps)))
 
     @classmethod
     def check(cls, unit: Unit) -> None:

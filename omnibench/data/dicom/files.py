@@ -5,6 +5,7 @@ What is remembered below the data folder holds salted hashes for identifiers.
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -17,7 +18,8 @@ from omnibench.data.dicom.headers import Frame, Header, Refusal, header_of
 from omnibench.data.dicom.pixels import read_values
 from omnibench.errors import DataError
 
-RULES = "DICOM headers 1"  # raised when a header is read otherwise
+RULES = "DICOM headers 2"  # raised when a header is read otherwise
+MOST_DECODED = 500_000_000  # compressed pixels that are decoded for a trial, once: seconds
 
 
 class Files(NamedTuple):
@@ -52,32 +54,37 @@ def files_of(root: Path, names: Iterable[str], series: Mapping[str, str], data_d
 
 
 def _read(root: Path, names: list[str], salt: str, series: Mapping[str, str]) -> dict[str, Any]:
-    headers: list[Header] = []
-    refusals: list[Refusal] = []
+    entries = [header_of(root, name, salt, series) for name in names]
+    headers = [entry for entry in entries if isinstance(entry, Header)]
+    refusals = [entry for entry in entries if isinstance(entry, Refusal)]
+    compressed = [header for header in headers if UID(header.syntax).is_compressed]
+    is_small = sum(len(h.frames) * math.prod(h.shape) for h in compressed) <= MOST_DECODED
     decoded: set[tuple[str, str]] = set()
-    for name in names:
-        entry = header_of(root, name, salt, series)
-        if isinstance(entry, Header):
-            # Plain pixels are decoded for a trial, which costs less than their header; of each
-            # compressed series one slice, to learn now whether anything here can.
-            key = (entry.series, entry.syntax)
-            if not UID(entry.syntax).is_compressed or key not in decoded:
-                decoded.add(key)
-                entry = _decodable(root, entry)
-        if isinstance(entry, Header):
-            headers.append(entry)
+    usable = []
+    for header in headers:
+        # Plain pixels are decoded for a trial, which costs less than their header; so are all of
+        # few compressed ones, else one slice of each syntax of a series, to learn whether anything
+        # here can.
+        key, frames = (header.series, header.syntax), range(1)
+        if UID(header.syntax).is_compressed:
+            frames = range(len(header.frames)) if is_small else range(int(key not in decoded))
+        decoded.add(key)
+        if refusal := _undecodable(root, header, frames):
+            refusals.append(refusal)
         else:
-            refusals.append(entry)
-    return {"headers": headers, "refusals": refusals}
+            usable.append(header)
+    return {"headers": usable, "refusals": refusals}
 
 
-def _decodable(root: Path, header: Header) -> Header | Refusal:
+def _undecodable(root: Path, header: Header, frames: Iterable[int]) -> Refusal | None:
+    """Return why a file is not used of which one of these frames cannot be decoded."""
     try:
-        read_values(root, header.file, 0, header.syntax)
+        for frame in frames:
+            read_values(root, header.file, frame, header.syntax)
     except DataError as error:
         reason = str(error).removeprefix(f"{header.file} ")
         return Refusal(header.file, header.study, "damaged", reason)
-    return header
+    return None
 
 
 def _decoders() -> list[str]:

@@ -201,6 +201,10 @@ def _frame(groups: Sequence[Dataset], dataset: Dataset) -> Frame:
         (*centre, *width) if centre and width and width[0] > 0 else (),
     )
     everything = [*position, *orientation, *frame.spacing, *frame.window]
+    if frame.slope == 0:
+        raise LeftOutError(
+            "makes one value of all (RescaleSlope 0); correct it, or export it anew", "damaged"
+        )
     is_finite = all(map(math.isfinite, [*everything, frame.slope, frame.intercept]))
     if len(position) != 3 or not is_finite or not _is_perpendicular(orientation):
         raise LeftOutError(

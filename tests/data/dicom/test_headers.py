@@ -94,6 +94,7 @@ CHANGES: dict[str, tuple[Any, str, str]] = {
         "damaged",
         "a position, orientation",
     ),
+    "one value": (lambda d: setattr(d, "RescaleSlope", 0), "damaged", "(RescaleSlope 0)"),
     "no series": (lambda d: d.pop("SeriesInstanceUID"), "damaged", "no study or no series"),
     "no pixels": (lambda d: d.pop("PixelData"), "damaged", "has no pixels"),
     "huge": (lambda d: d.update({"Rows": 65535, "Columns": 65535}), "damaged", "declares"),

@@ -154,6 +154,47 @@ def test_a_compression_that_nothing_here_reads_is_named_with_its_package(root: P
     assert "pip install pylibjpeg pylibjpeg-libjpeg`" in reasons["a"]
 
 
+def _cut_segments(dataset: Dataset) -> None:
+    """Declare more segments of RLE than there are, so that the pixels cannot be decoded."""
+    pixels = bytearray(dataset.PixelData)
+    pixels[pixels.index(b"\xfe\xff\x00\xe0", 8) + 8] = 200
+    dataset.PixelData = bytes(pixels)
+
+
+def test_a_later_slice_that_cannot_be_decoded_leaves_its_study_out(root: Path) -> None:
+    for name in ("a", "b"):
+        for path in (root / name).iterdir():
+            edited(path, lambda dataset: dataset.compress(uid.RLELossless))
+    edited(root / "a" / "003", _cut_segments)
+    usable, reasons, _ = studies_below(root, "a", "b")
+    assert list(usable) == ["b"]
+    assert "a/003 has pixels that cannot be read" in reasons["a"]
+
+
+def test_of_many_slices_one_of_each_syntax_of_a_series_is_decoded(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dicom_files, "MOST_DECODED", 100)
+    for name in ("a", "b"):
+        for path in (root / name).iterdir():
+            edited(path, lambda dataset: dataset.compress(uid.RLELossless))
+
+    def other(dataset: Dataset) -> None:  # which it is not, so that nothing decodes it
+        dataset.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+
+    edited(root / "a" / "004", other)
+    decode, decoded = dicom_files.read_values, []
+
+    def counted(root: Path, file: str, frame: int, syntax: str) -> Any:
+        decoded.append(file)
+        return decode(root, file, frame, syntax)
+
+    monkeypatch.setattr(dicom_files, "read_values", counted)
+    usable, reasons, _ = studies_below(root, "a", "b")
+    assert decoded == ["a/001", "a/004", "b/001"]
+    assert list(usable) == ["b"] and "a/004 has pixels" in reasons["a"]
+
+
 def test_headers_are_read_once(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = files_of(root, files_below(root), {}, root / ".data")
     monkeypatch.setattr(dicom_files, "header_of", None)

@@ -49,8 +49,8 @@ def study_card(
         slices: of all views of all of the table's studies.
 
     Raises:
-        DataError: there are so many names of views that they may be those of patients, or a
-            declared column may not be used.
+        DataError: there are so many names of views that they may be those of patients, two differ
+            in capitals alone, or a declared column may not be used.
     """
     names = sorted({name for row in table.rows for name in views[row.study]})
     if len(names) > MOST_VIEWS:
@@ -58,7 +58,13 @@ def study_card(
             f"{path} has {len(names)} different names of views, where one dataset has at most "
             f"{MOST_VIEWS}; give what shows the same the same name in each study"
         )
+    spellings: dict[str, str] = {}
     for name in names:
+        if (other := spellings.setdefault(name.casefold(), name)) != name:
+            raise DataError(
+                f"{path} has views called '{other}' and '{name}'; give them one name, or names "
+                "that differ in more than capitals"
+            )
         if not re.search(IDENTIFIER, name):
             raise DataError(
                 f"{path} has a view called '{name}'; use letters, digits and . _ - in its name"

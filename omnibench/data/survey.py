@@ -5,6 +5,7 @@
 
 import contextlib
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,8 +41,8 @@ class Survey:
     """What there is to say of a dataset.
 
     Attributes:
-        facts: plain values: `images` a split, `studies` a split where labels are theirs, `kind`,
-            `classes` and `mask_classes` with their share, `training_classes` with their number of
+        facts: plain values: `images` a split, `studies` a split where labels are theirs, `views` of
+            studies with the number of those that have them, `kind`, `classes` and `mask_classes` with their share, `training_classes` with their number of
             training cases, `training_masks` with that of training images, `untrained` and
             `untrained_masks` (those that no training case shows),
             `undefined` (the splits in which a class's AUC is), `sizes`, `left_out`, `duplicates`,
@@ -71,6 +72,8 @@ class Survey:
         parts = [_counts(facts["studies"] or facts["images"])]
         if facts["studies"]:
             parts[0] += f" studies of {_counts(facts['images'])} slices"
+        if len(facts["views"]) > 1:
+            parts.append(f"studies with views: {_counts(facts['views'])}")
         if facts["classes"]:
             parts.append(f"{facts['kind']} labels: {_shares(facts['classes'])}")
         if facts["mask_classes"]:
@@ -146,6 +149,7 @@ def _look(card: DatasetCard, data_dir: Path, whole: bool) -> dict[str, Any]:
         **_facts_of_card(dataset.card),
         "images": {name: len(split) for name, split in dataset.splits.items()},
         "studies": {name: part.cases for name, part in dataset.splits.items() if part.by_study},
+        "views": _studies_with(dataset),
         "classes": _class_shares(dataset),
         "training_classes": _training_classes(dataset),
         "untrained": _untrained(dataset),
@@ -171,6 +175,7 @@ def _facts_of_card(card: DatasetCard) -> dict[str, Any]:
     return {
         "images": dict(card.splits),
         "studies": {},
+        "views": {},
         "kind": card.labels,
         "classes": {},
         "training_classes": {},
@@ -217,6 +222,16 @@ def _training_classes(dataset: Dataset) -> dict[str, int]:
     several = labels.ndim == 2
     counts = labels.sum(axis=0) if several else np.bincount(labels, minlength=len(names))
     return dict(zip(names, counts.tolist(), strict=True))
+
+
+def _studies_with(dataset: Dataset) -> dict[str, int]:
+    """Return view -> how many studies have it, {} where cases are images or views have no names."""
+    counts: Counter[str] = Counter()
+    for split in dataset.splits.values():
+        if split.by_study and split.view is not None:
+            shown = {*zip(split.study_of_image.tolist(), split.view.tolist(), strict=True)}
+            counts.update(view for _, view in shown)
+    return dict(sorted(counts.items()))
 
 
 def _columns(dataset: Dataset) -> set[str]:

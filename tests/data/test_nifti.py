@@ -293,6 +293,19 @@ def test_a_view_that_would_do_in_no_metric_is_refused(root: Path) -> None:
         card_of(root)
 
 
+def test_views_that_differ_in_capitals_alone_are_refused(root: Path) -> None:
+    write(root / "s1" / "Axial.nii", values_of())
+    with pytest.raises(DataError, match=r"views called 'Axial' and 'axial'; give them one name"):
+        card_of(root)
+
+
+def test_the_survey_counts_the_studies_that_have_each_view(root: Path, tmp_path: Path) -> None:
+    write(root / "s1" / "sagittal.nii", values_of())
+    facts = seen(root, tmp_path / "data")
+    assert facts.facts["views"] == {"axial": 7, "sagittal": 1}
+    assert "; studies with views: 7 axial, 1 sagittal; " in facts.line
+
+
 def test_nibabels_own_files_make_a_dataset(tmp_path: Path) -> None:
     folder = Path(nibabel.__file__).parent / "tests" / "data"
     root = tmp_path / "set"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from omnibench.architecture.layers import may_attend
+from omnibench.architecture.layers import may_attend, may_begin_with_patches
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import register_adaptation
 from omnibench.task import Adaptation
@@ -95,11 +95,17 @@ def _low_rank(unit: "Unit") -> float:
 
 
 def _of_sites(unit: "Unit") -> Iterator[str]:
-    """Yield a backbone without attention, where low-rank updates are asked for in it."""
-    if unit.options.get("sites") != "all-linear" and not may_attend(unit.backbone):
+    """Yield a backbone without the layers that low-rank updates are asked for in."""
+    sites = unit.options.get("sites")
+    if sites != "all-linear" and not may_attend(unit.backbone):
         yield (
             f"{unit.backbone.id} has no linear layers in attention modules; use `lora` with "
             "`sites: all-linear` or `sites: embedding`, or other backbones"
+        )
+    elif sites == "attention+patch" and not may_begin_with_patches(unit.backbone):
+        yield (
+            f"{unit.backbone.id} does not begin with one convolution of patches; use `sites: "
+            "attention`, or other backbones"
         )
 
 

@@ -36,6 +36,14 @@ ATTENDING = (
     *("tnt", "twins", "vit", "volo", "xcit"),
 )
 POOLED_BY_ATTENTION = "_clip"
+# Of those with attention, such ones do not make its tokens by one convolution of patches.
+STEMMED = (
+    *("caformer", "crossvit_15_dagger", "crossvit_18_dagger", "crossvit_9_dagger", "davit"),
+    *("edgenext_small_rw", "efficientformer_", "fastvit_", "gcvit", "hiera", "maxvit", "maxxvit"),
+    *("mobilevit_", "mvitv2", "naflexvit", "nextvit", "pit_", "pvt", "resnet", "sam2", "test_max"),
+    *("tiny_vit", "tnt", "vit_base_r", "vit_large_r", "vit_small_r", "vit_tiny_r", "vitamin"),
+    *("volo", "xcit"),
+)
 # Networks of omnibench's own making, by the sources of their cards, have neither, nor have floors.
 OWN = ("omnibench.backbones.astra:inflated_resnet152", "omnibench.backbones.medmnist:resnet18")
 
@@ -55,11 +63,21 @@ def may_have_branches(card: BackboneCard) -> bool:
 
 def may_attend(card: BackboneCard) -> bool:
     """Return whether a backbone may have attention for low-rank updates; as `may_have_layers`."""
-    name = _timm_name(card).partition("@")[0].partition(".")[0]
+    name = _base_name(card)
     if not name or name in VOLUME_VITS:
         return not card.source.startswith("omnibench.")  # builders of ours make CNNs and floors
     known = timm_facts(name) is not None
     return not known or name.startswith(ATTENDING) or name.endswith(POOLED_BY_ATTENTION)
+
+
+def may_begin_with_patches(card: BackboneCard) -> bool:
+    """Return whether one convolution may make tokens of patches; as `may_have_layers`."""
+    return may_attend(card) and not _base_name(card).startswith(STEMMED)
+
+
+def _base_name(card: BackboneCard) -> str:
+    """Return the name of a card's architecture without weights and draw; "" as `_timm_name`."""
+    return _timm_name(card).partition("@")[0].partition(".")[0]
 
 
 def _is_of_timm(card: BackboneCard) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from omnibench.architecture.layers import may_begin_with_patches
 from omnibench.architecture.lookup import named_architecture
 from omnibench.cell import Unit
 from omnibench.label_budget import WHOLE
@@ -35,4 +36,9 @@ def of_anymc3d(unit: Unit, facts: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"{unit.backbone.id} is no vision transformer, whose patch tokens `anymc3d` needs; "
             "leave it to other adaptations, such as lora"
+        )
+    elif not may_begin_with_patches(unit.backbone):
+        yield (
+            f"{unit.backbone.id} has no attention over tokens that one convolution makes of "
+            "patches, which `anymc3d` needs; leave it to other adaptations, such as lora"
         )

@@ -1,14 +1,17 @@
 """Registered adaptations whose options decide what they need of a backbone."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from omnibench.cards import BackboneCard
 from omnibench.catalogue import tasks
 from omnibench.errors import RequestError
 from omnibench.sources import Sources
 from omnibench.suite import load
+from omnibench.tasks.volumes.refusals import of_anymc3d
 
 RANK = {"r": 8, "alpha": 8}
 
@@ -60,6 +63,24 @@ def test_the_plan_refuses_updates_of_layers_that_a_network_has_not(
     tmp_path: Path, adaptation: dict[str, Any], reason: str | None
 ) -> None:
     own = unit(tmp_path, "classification", adaptation, "random-efficientnet-lite0")
-    refuse = tasks.get("classification").adaptations[own.adaptation].under(own.options).refusals
-    text = " ".join(refuse(own)) if refuse else ""
+    text = " ".join(own_refusals(own))
     assert reason in text if reason else not text
+
+
+def test_the_plan_refuses_updates_of_a_patch_embedding_that_a_network_has_not(
+    tmp_path: Path,
+) -> None:
+    sites = {"lora": {**RANK, "sites": "attention+patch"}}
+    own = unit(tmp_path, "classification", sites)
+    assert not list(own_refusals(own))
+    hybrid = BackboneCard(id="h", source="random:vit_tiny_r_s16_p8_224")
+    (reason,) = own_refusals(replace(own, backbone=hybrid))
+    assert "h does not begin with one convolution of patches" in reason
+    of_volumes = replace(own, task="volumes", options={"auxiliary": 0.0}, backbone=hybrid)
+    (reason,) = of_anymc3d(of_volumes, {})
+    assert "h has no attention over tokens that one convolution makes of patches" in reason
+
+
+def own_refusals(own: Any) -> Any:
+    refuse = tasks.get(own.task).adaptations[own.adaptation].under(own.options).refusals
+    return refuse(own) if refuse else ()

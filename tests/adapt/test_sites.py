@@ -11,7 +11,7 @@ from torch import nn
 
 from omnibench.adapt.low_rank import add_lora
 from omnibench.adapt.sites import _attention, targets
-from omnibench.architecture.layers import may_attend
+from omnibench.architecture.layers import may_attend, may_begin_with_patches
 from omnibench.cards import BackboneCard
 from omnibench.catalogue import backbones
 from omnibench.errors import RequestError
@@ -135,6 +135,9 @@ def test_a_name_tells_the_plan_whether_a_network_has_attention(name: str) -> Non
         network = timm.create_model(name, num_classes=0)
     card = BackboneCard(id="x", source=f"random:{name}@3")
     assert may_attend(card) == any(True for _ in _attention(network))
+    first: Any = next(m for m in network.modules() if isinstance(m, nn.Conv2d) and m.groups == 1)
+    patches = may_attend(card) and first.stride == first.kernel_size
+    assert may_begin_with_patches(card) == patches
     assert may_attend(card.model_copy(update={"source": "file:w.pth", "architecture": name})) == (
         may_attend(card)
     )

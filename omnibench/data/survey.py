@@ -42,14 +42,14 @@ class Survey:
 
     Attributes:
         facts: plain values: `images` a split, `studies` a split where labels are theirs, `views` of
-            studies with the number of those that have them, `kind`, `classes` and `mask_classes` with their share, `training_classes` with their number of
-            training cases, `training_masks` with that of training images, `untrained` and
-            `untrained_masks` (those that no training case shows),
-            `undefined` (the splits in which a class's AUC is), `sizes`, `left_out`, `duplicates`,
-            `shared_groups`, `columns` (the names of what else is known of each image), `numbers`
-            (targets of this kind, with the shape of one), `visits` (the fewest images that a study
-            of a split has, 0 where their study or place is unknown), `pixels` (whether they were
-            looked at).
+            studies with the number of those that have them, `kind`, `classes` and `mask_classes`
+            with their share, `training_classes` with their number of training cases,
+            `training_masks` with that of training images, `untrained` and `untrained_masks` (those
+            that no training case shows), `undefined` (the splits in which a class's AUC is),
+            `sizes`, `left_out`, `duplicates`, `shared_groups`, `columns` (the names of what else is
+            known of each image), `numbers` (targets of this kind, with the shape of one), `visits`
+            (the fewest images that a study of a split has, 0 where their study or place is
+            unknown), `pixels` (whether they were looked at).
         warnings: a sentence each.
         left_out: those of the warnings that name files which are left out.
     """

@@ -122,6 +122,8 @@ def _direction(results: Results) -> str:
         return "no value is better than another"
     if results.metric or not (falling or undirected):
         return f"{'lower' if falling else 'higher'} is better"
+    if {results.place(column)[1] for column in results.columns} <= set(falling):
+        return "lower is better"
     but = [f"lower for {', '.join(falling)}"] if falling else []
     but += [f"neither for {', '.join(undirected)}"] if undirected else []
     return f"higher is better, but {', '.join(but)}"

@@ -245,3 +245,5 @@ def test_each_column_has_the_unit_and_the_direction_of_its_metric(small: Texts) 
     assert "in points (x 100; higher is better, but lower for bleu), bleu in bits, mean" in (
         table.caption
     )
+    (falling,) = small.results(**facts | {"lower_is_better": {"cap/bleu", "cap/meteor"}})
+    assert "(x 100; lower is better), bleu in bits" in result_table(falling).caption

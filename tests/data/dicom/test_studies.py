@@ -14,6 +14,7 @@ from pydicom.pixels.decoders.base import get_decoder
 
 from omnibench.data.dicom import files as dicom_files
 from omnibench.data.dicom.files import files_of
+from omnibench.data.dicom.pixels import read_values
 from omnibench.data.dicom.series import DicomSeries
 from omnibench.data.dicom.studies import Studies, studies_of
 from omnibench.data.listing import files_below
@@ -183,7 +184,7 @@ def test_of_many_slices_one_of_each_syntax_of_a_series_is_decoded(
         dataset.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
 
     edited(root / "a" / "004", other)
-    decode, decoded = dicom_files.read_values, []
+    decode, decoded = read_values, []
 
     def counted(root: Path, file: str, frame: int, syntax: str) -> Any:
         decoded.append(file)

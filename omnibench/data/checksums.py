@@ -34,6 +34,11 @@ def sha256_of(path: Path, data_dir: Path) -> str:
     return _checksums("sha256", [path], data_dir)[0]
 
 
+def sha256_of_each(paths: Sequence[Path], data_dir: Path) -> list[str]:
+    """Return the SHA-256 of many files, of which the memory is read once; as `sha256_of`."""
+    return _checksums("sha256", paths, data_dir)
+
+
 def checksum_like(expected: str, path: Path, data_dir: Path) -> str:
     """Return the file's checksum by the algorithm and in the form of `expected` ("md5:...")."""
     algorithm = expected.partition(":")[0]

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omnibench.cards import DatasetCard
-from omnibench.data.checksums import sha256_of, sha256_of_folder
+from omnibench.data.checksums import sha256_of_each, sha256_of_folder
 from omnibench.data.declaration import declaration_path, read_declaration
 from omnibench.data.listing import ending, files_below, visible
 from omnibench.data.packing import place_of
@@ -91,12 +91,15 @@ def _dataset(card: DatasetCard, data_dir: Path, unpacks: bool) -> Dataset:
 
     root = Path(str(card.path))
     studies = studies_of(root)
+    places = _places(studies.used, data_dir)
     unpacked: dict[str, Views] = {}
     damaged: dict[str, str] = {}
     for row in studies.table.rows:
         try:
             unpacked[row.study] = {
-                view: PlacedSeries(_series(volume, root, data_dir, unpacks), volume.places)
+                view: PlacedSeries(
+                    _series(volume, root, places[volume.path], unpacks), volume.places
+                )
                 for view, volume in studies.volumes[row.study].items()
             }
         except DamagedVolumeError as error:
@@ -105,18 +108,24 @@ def _dataset(card: DatasetCard, data_dir: Path, unpacks: bool) -> Dataset:
     return study_dataset(card, table, unpacked, source_digest(root, data_dir))
 
 
-def _series(volume: "Volume", root: Path, data_dir: Path, unpacks: bool) -> "PackedSeries":
+def _series(volume: "Volume", root: Path, folder: Path, unpacks: bool) -> "PackedSeries":
     from omnibench.data.volume_images import PackedSeries, pack_values
 
-    folder, load = _place(volume, data_dir), volume.load if unpacks else None
+    load = volume.load if unpacks else None
     # the log names the dataset alone: a study may be called after its patient
     pack = pack_values(folder, volume.shape, volume.dtype, load, f"a volume of {root}")
     return PackedSeries(pack, volume.dtype, volume.slope, volume.intercept)
 
 
-def _place(volume: "Volume", data_dir: Path) -> Path:
-    content = f"{RULES} {sha256_of(volume.path, data_dir)} {volume.axis} {volume.sides}"
-    return place_of(data_dir, hashlib.sha256(content.encode()).hexdigest())
+def _places(volumes: Sequence["Volume"], data_dir: Path) -> dict[Path, Path]:
+    """Return the folder that the content of each volume's file is unpacked to."""
+    places = {}
+    checksums = sha256_of_each([volume.path for volume in volumes], data_dir)
+    for volume, checksum in zip(volumes, checksums, strict=True):
+        content = f"{RULES} {checksum} {volume.axis} {volume.sides}"
+        place = place_of(data_dir, hashlib.sha256(content.encode()).hexdigest())
+        places[volume.path] = place
+    return places
 
 
 def source_digest(path: Path, data_dir: Path) -> str:
@@ -150,11 +159,11 @@ def unpacked_bytes(path: Path, data_dir: Path | None = None) -> int:
     Raises:
         DataError: as `studies_of`.
     """
-    return sum(
-        math.prod(volume.shape) * int(volume.dtype[2:])
-        for volume in studies_of(path).used
-        if data_dir is None or not _place(volume, data_dir).is_dir()
-    )
+    used = studies_of(path).used
+    if data_dir is not None:
+        places = _places(used, data_dir)
+        used = [volume for volume in used if not places[volume.path].is_dir()]
+    return sum(math.prod(volume.shape) * int(volume.dtype[2:]) for volume in used)
 
 
 def studies_of(path: Path) -> Studies:

@@ -3,6 +3,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 
 from omnibench.cards import DatasetCard
 from omnibench.catalogue import readers
-from omnibench.data import Dataset, Labels
+from omnibench.data import Dataset, Labels, checksums
 from omnibench.data.nifti import card_of, read, source_digest, unpacked_bytes
 from omnibench.data.sources import load, missing, resolve, takes_window
 from omnibench.data.sources import source_digest as digest_of
@@ -98,6 +99,21 @@ def test_volumes_are_unpacked_once(
     np.testing.assert_array_equal(first, again)
     packed = sum(path.stat().st_size for path in (tmp_path / "data").glob("packed/*/*.u8"))
     assert packed == unpacked_bytes(root) == 7 * 7 * 6 * 5 * 2
+
+
+def test_remembered_checksums_are_read_once_for_all_volumes(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, readings = card_of(root), []
+    recall = checksums._recall
+
+    def counted(memory: Path) -> Any:
+        readings.append(memory)
+        return recall(memory)
+
+    monkeypatch.setattr(checksums, "_recall", counted)
+    read(card, tmp_path / "data")
+    assert len(readings) < len(STUDIES)
 
 
 def test_a_recipes_window_is_seen_without_unpacking_anew(root: Path, tmp_path: Path) -> None:

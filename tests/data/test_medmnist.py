@@ -1,3 +1,4 @@
+import hashlib
 import importlib.util
 import runpy
 import subprocess
@@ -5,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import omnibench.data.medmnist  # noqa: F401  (registers)
 from omnibench.catalogue import datasets
+from omnibench.data import Labels
 from omnibench.data.medmnist3d_facts import FACTS_3D, ORIGINS_3D
 from omnibench.data.medmnist_facts import FACTS, ORIGINS, SIZES
+from omnibench.data.npz import read
 
 KINDS = {
     "binary-class": "binary",
@@ -72,3 +76,26 @@ def test_registering_imports_neither_numpy_nor_torch() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize(("name", "side"), [("organmnist3d-28", 28), ("organmnist3d", 64)])
+def test_volumes_of_the_official_layout_become_studies_of_their_slices(
+    name: str, side: int, tmp_path: Path
+) -> None:
+    card, rng = datasets.get(name), np.random.default_rng(side)
+    counts = {"train": 11, "val": 2, "test": 3}
+    arrays: dict[str, Any] = {}
+    for split, count in counts.items():
+        arrays[f"{split}_images"] = rng.integers(0, 256, (count, side, side, side), np.uint8)
+        arrays[f"{split}_labels"] = np.arange(count, dtype=np.uint8)[:, None]
+    [file] = card.files
+    (tmp_path / "medmnist").mkdir()
+    np.savez(tmp_path / file, **arrays)
+    checksum = hashlib.md5((tmp_path / file).read_bytes()).hexdigest()
+    own = {"files": {file: f"md5:{checksum}"}, "splits": counts}
+    dataset = read(card.model_copy(update=own), tmp_path)
+    for split, part in dataset.splits.items():
+        slices = arrays[f"{split}_images"].reshape(-1, side, side)
+        np.testing.assert_array_equal(part.images.read(0, len(part)), slices)
+        assert part.cases == counts[split]
+        assert part.target("labels", Labels).values.tolist() == list(range(counts[split]))

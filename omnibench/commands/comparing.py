@@ -134,8 +134,8 @@ class Compared:
             for row in overall([c for c in tested if c.score in scores], rules)
             if {row.backbone_a, row.backbone_b} == {a, b}
         ]
-        rows = [c for c in chosen if min(c.n_a, c.n_b) and _passes(c, request.filters)]
-        if not rows:
+        rows = [c for c in chosen if _passes(c, request.filters)]
+        if not any(min(c.n_a, c.n_b) for c in rows):
             raise RequestError(
                 f"the suite '{suite.name}' has no dataset and adaptation that the filters leave "
                 f"and that both {a} and {b} have finished; run it first"

@@ -1,6 +1,7 @@
 """The one screen of `compare`: two questions, one verdict, whose family, the conclusion."""
 
 import json
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,19 @@ def test_p_of_a_suite_is_the_reports_whatever_is_filtered(bench: Bench, tmp_path
     assert alone["p"] == pytest.approx(shown["p"])
     _, out, _ = bench("compare", "good", "base", "--suite", suite)
     assert "its backbones compared with base in the primary metric" in out
+
+
+def test_what_one_of_the_two_has_not_finished_is_named(bench: Bench, tmp_path: Path) -> None:
+    suite = write_suite(tmp_path, {"base": 1.0, "good": 1.3}, "linear, full")
+    [folder] = (tmp_path / "results" / "records").glob("*/*/good/full")
+    shutil.rmtree(folder)
+    status, out, _ = bench("compare", "good", "base", "--suite", suite)
+    assert status == 0
+    assert ", full, macro-f1: no macro-f1 of good" in out
+    assert "good and base could not be tested in classification with full" in out
+    status, _, err = bench("compare", "good", "base", "--suite", suite, "--adaptations", "full")
+    assert status == 2
+    assert "that both good and base have finished" in err
 
 
 @pytest.mark.parametrize(

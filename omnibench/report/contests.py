@@ -120,6 +120,11 @@ def _contest(
         second,
         baseline,
         tuple(map(study.named, _tied(leader, cells))),
+        tuple(
+            (study.named(row.backbone), cell.mean)
+            for row, cell in entries
+            if row.backbone not in order
+        ),
         truth.chances.get(undecoded((results.definition, results.metric))),
         tuple((study.named(row.backbone), cell.mean) for row, cell in entries if row.control),
         cell.n,

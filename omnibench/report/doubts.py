@@ -166,7 +166,10 @@ def lacking(study: "Study", task: str) -> Iterator[str]:
 def _reason(state: CellState) -> str:
     """Return why a cell has no result, on one line; "" where it was not computed yet."""
     error = (state.record or {}).get("error") or {}
-    reason = state.needs[0] if state.needs else str(error.get("message", ""))
+    message = str(error.get("message", ""))
+    lacks = state.needs[0] if state.needs else ""
+    # What failed did so with what it needs, whether or not that is here now.
+    reason = message or lacks if state.state == "failed" else lacks or message
     return f": {' '.join(reason.split())}" if reason else ""
 
 

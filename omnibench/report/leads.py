@@ -61,6 +61,7 @@ class Contest:
         second: the lead over the next best; None where there is no other.
         baseline: the lead over the suite's baseline; None where that leads or is not there.
         tied: names of those that it can't be told apart from.
+        unranked: name and mean of those that lack repetitions, where others do not.
         chance: what a guess scores; None where that is not known.
         floors: name and mean of each random control.
         repetitions: of the leader, on one dataset.
@@ -79,6 +80,7 @@ class Contest:
     second: Lead | None = None
     baseline: Lead | None = None
     tied: tuple[str, ...] = ()
+    unranked: tuple[tuple[str, float], ...] = ()
     chance: Chance | None = None
     floors: tuple[tuple[str, float], ...] = ()
     repetitions: int = 0
@@ -110,12 +112,14 @@ class Contest:
     def claim(self) -> str:
         """Return a sentence: who leads, by how much, and whether that is decided."""
         what = f"{self.metric} {self.score}{self._unit}"
+        leader = f"Of those with all repetitions, {self.leader}" if self.unranked else self.leader
         if self.second is None:
-            return f"{self.leader} alone has a result: {what}."
+            only = "has all repetitions" if self.unranked else "has a result"
+            return f"{self.leader} alone {only}: {what}."
         ahead = self._ahead(self.second, "the baseline " if self._next_is_baseline else "")
         if self.decided:
-            return f"{self.leader} leads with {what}, {ahead}."
-        best = f"{self.leader} has the best mean, {what}, {ahead}"
+            return f"{leader} leads with {what}, {ahead}."
+        best = f"{leader} has the best mean, {what}, {ahead}"
         if self.tied:
             return f"{best}, but can't be told apart from {few(self.tied)}."
         if self.second.verdict == "identical":
@@ -133,7 +137,8 @@ class Contest:
                 bounds = (number(bound, self.unit) for bound in (self.second.low, self.second.high))
                 text += f" [{', '.join(bounds)}]"
             text += f" over {self.second.rival}"
-        return f"{text}; chance {self.guessed}" if self.chance is not None else text
+        text = f"{text}; chance {self.guessed}" if self.chance is not None else text
+        return f"{text}; {self.without}" if self.unranked else text
 
     @property
     def decision(self) -> str:
@@ -156,8 +161,15 @@ class Contest:
         parts += [", ".join(counts)] if counts else []
         if self.chance is not None:
             parts.append(f"chance {self.guessed} ({self.chance.guess})")
+        parts += [self.without] if self.unranked else []
         text = "; ".join(parts)
         return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+    @property
+    def without(self) -> str:
+        """Return whom the contest is without, and their means; "" where it has all."""
+        names = [f"{name} with {number(mean, self.unit)}" for name, mean in self.unranked]
+        return f"not ranked, for want of repetitions: {few(names, 'and')}" if names else ""
 
     @property
     def guessed(self) -> str:
@@ -195,11 +207,11 @@ class Contest:
         return f"{text} (95 % interval {low} to {high})"
 
 
-def few(names: Sequence[str]) -> str:
+def few(names: Sequence[str], last: str = "or") -> str:
     """Return "a, b or c", or the first names and how many others there are."""
     if len(names) <= SHOWN_NAMES:
-        return listed(names, "or")
-    return f"{', '.join(names[:SHOWN_NAMES])} or {len(names) - SHOWN_NAMES} others"
+        return listed(names, last)
+    return f"{', '.join(names[:SHOWN_NAMES])} {last} {len(names) - SHOWN_NAMES} others"
 
 
 def _reason(note: str) -> str:

@@ -29,7 +29,8 @@ def number(value: float, unit: str = POINTS, signed: bool = False, decimals: int
     """Return a value's decimals: of a fraction as points (x 100), of others in their own unit."""
     if not math.isfinite(value):
         return UNDEFINED
-    return f"{100 * value if unit == POINTS else value:{'+' if signed else ''}.{decimals}f}"
+    value = (100 * value if unit == POINTS else value) + 0.0  # a zero without a minus sign
+    return f"{value:{'+' if signed else ''}.{decimals}f}"
 
 
 def probability(p: float) -> str:

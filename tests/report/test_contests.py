@@ -84,6 +84,19 @@ def test_a_backbone_that_lacks_repetitions_does_not_lead(study: Study) -> None:
     study.ask("random-vit", ["done"] * 2).ask("good", ["done", "missing"])
     (contest,) = contests(study)
     assert (contest.leader, contest.second) == ("random-vit", None)
+    assert contest.claim == "random-vit alone has all repetitions: auc 51.00 ± 1.41."
+    assert contest.facts.endswith("not ranked, for want of repetitions: good with 90.00.")
+
+
+def test_a_claim_is_of_those_with_all_repetitions(three: Study) -> None:
+    three.add("partial", [0.99])
+    for name in ("random-vit", "good", "fair"):
+        three.ask(name, ["done"] * 3)
+    three.stand("best", "good").stand("behind", "fair", "random-vit").stand("incomplete", "partial")
+    (contest,) = contests(three.ask("partial", ["done", "missing", "missing"]))
+    assert contest.claim.startswith("Of those with all repetitions, good leads with auc 91.00")
+    for text in (contest.sentence, contest.brief):
+        assert "not ranked, for want of repetitions: partial with 99.00" in text
 
 
 def test_a_backbone_alone_is_no_leader(study: Study) -> None:

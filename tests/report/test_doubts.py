@@ -43,6 +43,15 @@ def test_cells_without_a_result_are_counted_with_their_first_reason(reported: St
     assert missing == "2 cells missing, first lost, linear on dots."
 
 
+def test_a_failure_has_its_own_reason_where_its_data_are_absent_now(reported: Study) -> None:
+    without = [
+        replace(state, needs=("data dots: fetch it",)) if state.state == "failed" else state
+        for state in reported.states
+    ]
+    (answer,) = replace(reported, states=without).answers
+    assert answer.lacking[0].startswith("3 cells failed, first lost, full on dots: no room")
+
+
 def test_test_cases_and_chance_are_those_of_the_records(reported: Study) -> None:
     truth = reported.truths["classification", "dots"]
     assert truth.cases == CASES

@@ -19,6 +19,8 @@ from tests.report.by_hand import Study
         (0.123456, False, "12.35"),
         (0.123456, True, "+12.35"),
         (-0.001, True, "-0.10"),
+        (-0.0, False, "0.00"),
+        (-0.0, True, "+0.00"),
         (float("nan"), False, "undefined"),
         (float("inf"), True, "undefined"),
     ],

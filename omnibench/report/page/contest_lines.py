@@ -133,4 +133,6 @@ def _facts(contest: Contest) -> str:
         facts.append(f"n = {contest.repetitions}")
     if contest.cases is not None:
         facts.append(counted(contest.cases, "test case"))
+    if contest.unranked:
+        facts.append(contest.without)
     return " · ".join(facts)

@@ -59,7 +59,12 @@ def report(
     cells = [state for state in every if shown is None or state.cell.digest in shown]
     if not any(state.state == "done" for state in cells):
         newer = [s.needs[-1] for s in cells if s.record and s.record["status"] == NEWER]
-        way_out = newer[0] if newer else f"run `bench.py run {name}` first"
+        if newer:
+            way_out = newer[0]
+        elif cells and all(state.state == "failed" for state in cells):
+            way_out = f"all have failed: `bench.py run {name} --retry-failed` tries them again"
+        else:
+            way_out = f"run `bench.py run {name}` first"
         raise RequestError(
             f"the suite '{suite.name}' has no finished cell "
             f"{f'that {words} leave ' if words else ''}below {store.root}; {way_out}"

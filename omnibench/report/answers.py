@@ -38,6 +38,9 @@ class Answer:
             return f"{counted(len(self.made), 'backbone')} made." if self.made else NO_RESULT
         rated = [contest for contest in self.contests if contest.second is not None]
         if not rated:
+            models = {name for c in self.contests for name in (c.leader, *dict(c.unranked))}
+            if len(models) > 1:
+                return "Nowhere do two backbones have all repetitions with the same adaptation."
             return "One backbone alone has results."
         over = [contest for contest in rated if len(contest.datasets) > 1]
         each = [contest for contest in rated if len(contest.datasets) == 1]

@@ -88,6 +88,13 @@ def test_a_backbone_that_lacks_repetitions_does_not_lead(study: Study) -> None:
     assert contest.facts.endswith("not ranked, for want of repetitions: good with 90.00.")
 
 
+def test_backbones_that_nowhere_meet_are_not_one_alone(study: Study) -> None:
+    study.add("good", [0.9, 0.91]).add("fair", [0.8], adaptation="knn")
+    answer = Answer("classification", contests(study))
+    assert answer.headline.startswith("Nowhere do two backbones have all repetitions")
+    assert Answer("classification", answer.contests[:1]).headline.startswith("One backbone alone")
+
+
 def test_a_claim_is_of_those_with_all_repetitions(three: Study) -> None:
     three.add("partial", [0.99])
     for name in ("random-vit", "good", "fair"):

@@ -52,3 +52,10 @@ def test_records_of_a_newer_version_are_named_where_nothing_else_is_there(
         path.write_bytes(as_bytes({**record, "schema": SCHEMA + 1}))
     with pytest.raises(RequestError, match=r"no finished cell .* newer omnibench"):
         results.report()
+
+
+def test_a_suite_whose_cells_have_all_failed_is_to_be_tried_again(results: Results) -> None:
+    failed = [unit for unit in results.units if (unit.backbone.id, unit.short) == ("lost", "full")]
+    results.units = failed
+    with pytest.raises(RequestError, match=r"all have failed: .* --retry-failed"):
+        results.report()

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from omnibench.stats.result import CONFIDENCE, NO_SPREAD, Floats, RefusedError
 
@@ -133,6 +132,8 @@ def speed_up(own: Sequence[Reached], others: Sequence[Reached]) -> SpeedUp:
     bound: Literal["", "<", ">"] = ">" if slower else "<" if faster else ""
     spread = float(logs.std(ddof=1)) if len(logs) > 1 else 0.0
     if not bound and spread > NO_SPREAD:
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(logs) - 1)) * spread / len(logs) ** 0.5
+        from scipy.special import stdtrit  # a whole scipy.stats costs seconds to import
+
+        half = float(stdtrit(len(logs) - 1, (1 + CONFIDENCE) / 2)) * spread / len(logs) ** 0.5
         low, high = math.exp(mean - half), math.exp(mean + half)
     return SpeedUp(math.exp(mean), low, high, len(pairs), bound)

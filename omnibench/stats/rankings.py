@@ -5,8 +5,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.stats import kendalltau
-
 
 @dataclass(frozen=True)
 class Agreement:
@@ -40,6 +38,8 @@ def agreement(
     a, b = ({name: sign * means[name] for name in names} for means in (first, second))
     tau = math.nan
     if len(names) > 1:
+        from scipy.stats import kendalltau  # which takes long to import, and few reports need
+
         tau = float(kendalltau(list(a.values()), list(b.values()))[0])
     return Agreement(
         len(names),

@@ -4,7 +4,7 @@ import sys
 SCRIPT = """
 import sys
 import omnibench.stats.compare, omnibench.stats.across
-import omnibench.report.build, omnibench.report.captions, omnibench.report.markdown
+import omnibench.commands.reporting, omnibench.commands.comparing
 heavy = {"torch", "scipy", "statsmodels", "sklearn", "omnibench.engines"} & set(sys.modules)
 tasks = {name for name in sys.modules if name.startswith("omnibench.tasks")}
 sys.exit(f"imported {heavy | tasks}" if heavy | tasks else 0)

@@ -82,6 +82,8 @@ def report(
     latent = write_latent(name, cells, store, session.context("cpu"), folder)
     study = replace(study, latent=latent, unregistered=unregistered(units, store))
     width = shutil.get_terminal_size((WIDTH, 24)).columns
+    for sentence in study.narrowing:
+        echo(textwrap.fill(sentence, width))
     for line in screen(suite.name, study.answers, width):
         echo(line)
     echo()

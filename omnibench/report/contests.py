@@ -102,7 +102,9 @@ def _contest(
     second = baseline = None
     if len(order) > 1:
         row = duels.compare(dataset, adaptation, leader, order[1])
-        second = replace(_lead(study, row, falling), verdict=_verdict(row, leader, cells))
+        lead = _lead(study, row, falling)
+        why = lead.note or ("repetitions are missing" if _is_incomplete(cell) else "")
+        second = replace(lead, verdict=_verdict(row, leader, cells), note=why)
     if study.baseline in order[1:]:
         row = duels.compare(dataset, adaptation, leader, study.baseline)
         baseline = _lead(study, row, falling)
@@ -203,6 +205,11 @@ def _verdict(row: Comparison, leader: str, cells: Mapping[str, Result]) -> Verdi
     if standing is None or standing.place not in ("best", "undecided"):
         return "untested"
     return "undecided" if _tied(leader, cells) or row.low <= 0 <= row.high else "better"
+
+
+def _is_incomplete(cell: Result) -> bool:
+    """Tell whether a backbone lacks repetitions that the suite asks for, shown or not."""
+    return cell.partial or (cell.standing is not None and cell.standing.place == "incomplete")
 
 
 def _tied(leader: str, cells: Mapping[str, Result]) -> Iterable[str]:

@@ -35,6 +35,7 @@ def test_a_report_is_indexed_and_a_filtered_one_stands_beside_it(
     whole = (reports / "trained" / "report.html").read_bytes()
     status, out, _ = bench("report", suite, "--backbones", "better", "--open")
     assert (status, NO_BROWSER in out) == (0, False)
+    assert out.startswith("Filtered: --backbones better. Means are of what is shown;")
     assert pages == [(reports / "trained" / "filtered" / "report.html").as_uri()]
     assert (reports / "trained" / "report.html").read_bytes() == whole
     summary = json.loads((reports / "trained" / "filtered" / "summary.json").read_text())

@@ -88,6 +88,13 @@ def test_a_backbone_that_lacks_repetitions_does_not_lead(study: Study) -> None:
     assert contest.facts.endswith("not ranked, for want of repetitions: good with 90.00.")
 
 
+def test_a_lead_of_incomplete_backbones_is_not_tested_for_want_of_repetitions(study: Study) -> None:
+    for name, value in (("random-vit", 0.5), ("good", 0.9)):
+        study.add(name, [value, value + 0.02]).ask(name, ["done", "done", "missing"])
+    (contest,) = contests(study.stand("incomplete", "random-vit", "good"))
+    assert contest.claim.endswith("; that is not tested: repetitions are missing.")
+
+
 def test_backbones_that_nowhere_meet_are_not_one_alone(study: Study) -> None:
     study.add("good", [0.9, 0.91]).add("fair", [0.8], adaptation="knn")
     answer = Answer("classification", contests(study))

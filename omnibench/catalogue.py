@@ -21,7 +21,7 @@ from omnibench.builders import importable, misplaced, sources
 from omnibench.cards import BackboneCard, DatasetCard
 from omnibench.errors import RequestError, one_line
 from omnibench.files import expanded
-from omnibench.registry import Registry, all_or_none
+from omnibench.registry import Registry, all_or_none, printing_aside
 
 if TYPE_CHECKING:
     from omnibench.data.reader import Reader
@@ -208,7 +208,8 @@ def _import_file(path: Path) -> None:
             sys.path.append(str(path.parent))
         importlib.invalidate_caches()  # of a helper that was written a moment ago
         try:
-            spec.loader.exec_module(module)
+            with printing_aside():
+                spec.loader.exec_module(module)
         except (Exception, SystemExit) as error:
             raise RequestError(_clash(path) or _failure(path, error)) from error
         if clash := _clash(path):

@@ -7,6 +7,8 @@ from omnibench.catalogue import metrics, tasks
 from omnibench.errors import RequestError
 from omnibench.task import Adaptation, Metric, Needs, Task
 
+VARYING = ("head seed", "training seed", "nothing")
+
 
 def file_of(thing: Any) -> str:
     """Return the file that a function, a class or an object's class is written in."""
@@ -53,6 +55,7 @@ def check_task(task: Task) -> None:
         )
     for name, adaptation in task.own.items():
         _require(where, f"own['{name}']", adaptation, Adaptation)
+        _check_varies(f"{where}: own['{name}']", adaptation)
         if not adaptation.recipes:
             raise RequestError(f"{where}: own['{name}'] has no `recipes`")
 
@@ -75,12 +78,21 @@ def check_adaptation(adaptation: Adaptation) -> None:
         raise RequestError(
             f"{where}: `needs` is '{adaptation.needs}', none of {', '.join(get_args(Needs))}"
         )
+    _check_varies(where, adaptation)
     if adaptation.recipes:
         raise RequestError(
             f"{where} has `recipes`, which its tasks have; give `defaults` for what differs"
         )
     for variant in adaptation.variants.values():
         check_adaptation(variant)
+
+
+def _check_varies(where: str, adaptation: Adaptation) -> None:
+    """Refuse what no test knows how to read: which variance repetitions show is told by it."""
+    if adaptation.varies not in VARYING:
+        raise RequestError(
+            f"{where}: `varies` is '{adaptation.varies}', none of {', '.join(VARYING)}"
+        )
 
 
 def check_metric(metric: Metric) -> None:

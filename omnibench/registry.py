@@ -35,6 +35,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f"; did you mean {', '.join(folded[low] for low in near[:3])}?" if near else ""
 
 
+def printing_aside() -> contextlib.AbstractContextManager[object]:
+    """Send what an extension prints at its import to standard error: `--json` prints an object."""
+    return contextlib.redirect_stdout(sys.stderr)
+
+
 def import_attribute(reference: str) -> Any:
     """Import what "module:attribute" names.
 
@@ -45,7 +50,8 @@ def import_attribute(reference: str) -> Any:
     if not colon or not module_name or not attribute:
         raise RequestError(f"'{reference}' is not of the form module:attribute")
     try:
-        return getattr(importlib.import_module(module_name), attribute)
+        with printing_aside():
+            return getattr(importlib.import_module(module_name), attribute)
     except ModuleNotFoundError as error:
         raise RequestError(
             f"'{reference}' cannot be imported: no module named '{error.name}'; "
@@ -206,7 +212,8 @@ class Registry(Generic[T]):
                 if ":" in point.value:
                     self.add(point.name, point.value)
                 else:
-                    importlib.import_module(point.value)
+                    with printing_aside():
+                        importlib.import_module(point.value)
         except Exception as error:
             log.warning(
                 "the entry point %s of %s in %s could not be loaded and is left out: %s",

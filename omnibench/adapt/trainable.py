@@ -102,17 +102,18 @@ def attach(
         trainable.on_embedding.to(encoder.preprocess.device)
         # The head stands on the width that the backbone has without it.
         with torch.no_grad(), torch.random.fork_rng(devices=[]):
-            shape = trainable.on_embedding.eval()(
+            output = trainable.on_embedding.eval()(
                 torch.zeros(width, device=encoder.preprocess.device)
-            ).shape
+            )
     except OmnibenchError:
         raise
     except Exception as error:
         raise ExtensionError(f"{where} raised {type(error).__name__}: {error}") from error
-    if shape != width:
+    shape = list(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    if shape != list(width):
         raise ExtensionError(
-            f"{where} gave an `on_embedding` of {list(shape)} for {list(width)}; it must keep the "
-            "embedding's width"
+            f"{where} gave an `on_embedding` whose forward returns {shape} for {list(width)}; "
+            "it must keep the embedding's width"
         )
     return trainable
 

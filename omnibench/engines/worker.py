@@ -3,6 +3,7 @@
 The runner imports this too, without torch.
 """
 
+import logging
 from dataclasses import replace
 
 from omnibench.catalogue import load_plugin
@@ -13,6 +14,8 @@ from omnibench.execute import Finished, error_message, execute_unit, fail_unit, 
 from omnibench.memory import keep_freed_memory
 from omnibench.pretrained import register_recorded
 from omnibench.store import RecordStore
+
+log = logging.getLogger("omnibench")
 
 
 def register_all(context: Context) -> None:
@@ -62,8 +65,22 @@ def run_due(unit: Unit, context: Context) -> Finished:
     there = {k: error_message(record) for k, record in records.items() if k not in due}
     with using_data(context.data):  # where what has no context looks, such as METEOR
         finished = execute_unit(only(unit, due), context) if due else Finished(unit, {}, 0.0)
+    set_back(unit, context)
     wait_for_all()  # until the first process has written its records
     return replace(finished, unit=unit, repetitions={**there, **finished.repetitions})
+
+
+def set_back(unit: Unit, context: Context) -> None:
+    """Say that what a unit uses from outside has changed torch's threads, and set them back."""
+    import torch
+
+    if (threads := torch.get_num_threads()) != context.threads:
+        log.warning(
+            "%s: an extension set torch to %d threads where %d were set, so that its records may "
+            "differ in last bits; set none",
+            *(unit.name, threads, context.threads),
+        )
+        set_exact(context)
 
 
 def refusal(error: Exception, what: str = "could not start") -> OmnibenchError:

@@ -13,6 +13,7 @@ from omnibench.cards import BackboneCard
 from omnibench.catalogue import datasets, load_plugin, tasks
 from omnibench.cell import Unit
 from omnibench.context import Context
+from omnibench.engines import worker
 from omnibench.errors import RequestError
 from omnibench.execute import execute_unit
 from omnibench.recipe import resolve_recipe
@@ -108,6 +109,11 @@ def plug(tmp_path: Path) -> Plug:
         (
             "adapt(attach=lambda e, o: e, recipes={'small': Recipe()})",
             r"the adaptation 'mine' \(FILE\) has `recipes`, which its tasks have",
+        ),
+        (
+            "register_adaptation(Adaptation('mine', 'it', 'seed', needs='embed', attach=print))",
+            r"the adaptation 'mine'.*: `varies` is 'seed', none of head seed, training seed, "
+            "nothing",
         ),
         (
             "adapt('lora', attach=lambda e, o: e)",
@@ -221,7 +227,8 @@ METRIC = "register_metric('classification', Metric('a/b', lambda predictions: {}
         (
             "adapt(attach=lambda e, o: Trainable(e, False, on_embedding=Halves()))",
             "classification", "mine",
-            r"its `attach` \(FILE\) gave an `on_embedding` of \[1, 2\] for \[1, 64\]; it must keep",
+            r"its `attach` \(FILE\) gave an `on_embedding` whose forward returns \[1, 2\] "
+            r"for \[1, 64\]; it must keep",
         ),
         (
             METRIC.format("predictions['absent']").replace("{}", "predictions['absent']"),
@@ -290,3 +297,29 @@ def test_an_adaptation_that_a_backbone_does_not_serve_is_blocked_by_name(
         "dense-regression": [f"{of} maps; leave lora to other ones"],
     }
     assert {c["state"] for c in cells if c["backbone"] != "branches"} == {"missing"}
+
+
+def test_what_a_plugin_prints_at_its_import_is_no_part_of_json(bench: Bench, plug: Plug) -> None:
+    path = plug("print('read my paper')")
+    status, out, err = bench("list", "tasks", "--json", "--plugin", path)
+    assert (status, err) == (0, "read my paper\n")
+    assert json.loads(out)
+
+
+def test_threads_that_an_extension_sets_are_told_and_set_back(
+    unit: Unit, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = torch.get_num_threads()
+    context = Context(tmp_path, tmp_path, threads=1)
+    torch.set_num_threads(2)
+    try:
+        worker.set_back(unit, context)
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(before)
+    assert "set torch to 2 threads where 1 were set" in caplog.text
+    caplog.clear()
+    torch.set_num_threads(1)
+    worker.set_back(unit, context)
+    torch.set_num_threads(before)
+    assert not caplog.text

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from omnibench.cards import SPLITS, DatasetCard
 from omnibench.catalogue import datasets, readers
-from omnibench.data import Dataset, Reader, hub, local_card
+from omnibench.data import Dataset, Labels, Reader, Split, hub, local_card
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
 from omnibench.data.listing import files_below
@@ -215,13 +215,25 @@ def load(card: DatasetCard, data_dir: Path) -> Dataset:
 
 
 def _require(dataset: Dataset, splits: tuple[str, ...]) -> None:
-    """Refuse a dataset that was read without one of these splits."""
+    """Refuse a dataset that was read without one of these splits, or with labels of no class."""
+    import numpy as np  # which a command that reads no dataset does without
+
     card = dataset.card
+    where = f"{reader_of(card) or card.reader}: read returned '{card.id}'"
     if absent := [split for split in splits if split not in dataset.splits]:
         raise DataError(
-            f"{reader_of(card) or card.reader}: read returned '{card.id}' without "
-            f"{' and without '.join(absent)}; give every split of {', '.join(splits)}"
+            f"{where} without {' and without '.join(absent)}; give every split of "
+            f"{', '.join(splits)}"
         )
+    for name, split in dataset.splits.items():
+        if not isinstance(split, Split):
+            raise DataError(f"{where} whose {name} is a {type(split).__name__}; give a Split")
+        labels = {**split.targets, **split.by_study}.get("labels")
+        if (
+            isinstance(labels, Labels)
+            and (kind := np.asarray(labels.values).dtype).kind not in "iub"
+        ):
+            raise DataError(f"{where} whose labels of {name} are {kind}; give whole numbers")
 
 
 _latest: tuple[tuple[str, str, str], Dataset] | None = None

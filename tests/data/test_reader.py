@@ -161,6 +161,20 @@ def test_a_card_that_is_none_blocks_the_cells_by_name(
             "    return Dataset(card, {n: s for n, s in dataset.splits.items() if n != 'test'})",
             "read returned 'untested-data' without test; give every split",
         ),
+        (
+            "tuples",
+            "whole = read\ndef read(card, data):\n"
+            "    return Dataset(card, {n: (s, 1) for n, s in whole(card, data).splits.items()})",
+            "read returned 'tuples-data' whose train is a tuple; give a Split",
+        ),
+        (
+            "soft",
+            "whole = read\ndef read(card, data):\n    dataset = whole(card, data)\n"
+            "    for split in dataset.splits.values():\n"
+            "        split.targets['labels'] = Labels(split.targets['labels'].values / 2)\n"
+            "    return dataset",
+            "read returned 'soft-data' whose labels of train are float64; give whole numbers",
+        ),
     ],
 )
 def test_what_is_no_dataset_is_refused_by_name(

@@ -117,18 +117,19 @@ def rebuilt(record: Mapping[str, Any], weights: bytes) -> Network:
     task, loaded = tasks.get(spec["task"]), _backbone(record)
     state = load(weights)
     network = task.network(record, loaded, state)
-    with torch.no_grad():
-        left = network.module.load_state_dict(state, strict=False)
     # With the statistics of batch norms, which stay as they are where nothing of it is trained.
     own = {id(value) for value in loaded.encoder.module.state_dict(keep_vars=True).values()}
     parts = network.module.state_dict(keep_vars=True)
-    lacking = [name for name in left.missing_keys if id(parts[name]) not in own]
-    if lacking or left.unexpected_keys:
+    lacking = [name for name, value in parts.items() if name not in state and id(value) not in own]
+    foreign = [n for n, value in state.items() if n not in parts or parts[n].shape != value.shape]
+    if lacking or foreign:
         raise DamageError(
             f"the weights beside {record['path']} are of another network: {len(lacking)} of its "
-            f"tensors are absent and {len(left.unexpected_keys)} are not its own; run its cell "
-            "again with --force"
+            f"tensors are absent and {len(foreign)} are not its own; run its cell again with "
+            "--force"
         )
+    with torch.no_grad():
+        network.module.load_state_dict(state, strict=False)
     merge_lora(network.module)
     network.module.eval().requires_grad_(False)
     return network

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from omnibench.catalogue import register_task
+from omnibench.errors import RequestError
 from omnibench.samples import Beside, CaseAnswers
 from omnibench.task import Adaptation, Predictions, Task
 from omnibench.tasks.segmentation import adaptations_on_maps, is_decoded, under_decoder
@@ -107,12 +108,22 @@ class DenseTask(Task):
     def network(
         self, record: Mapping[str, Any], loaded: "LoadedTrainable", state: "Mapping[str, Tensor]"
     ) -> "Network":
-        """Make a record's backbone with its head on maps, in the unit of the truth."""
+        """Make a record's backbone with its head on maps, in the unit of the truth.
+
+        Raises:
+            RequestError: what it learnt is added to its images.
+        """
         from omnibench.tasks.segmentation.deployed import network
 
         adaptation = self.adaptations[record["spec"]["adaptation"]]
-        fitted, unit = record["notes"]["training_pixels"], record["notes"]["maps"]["unit"]
-        words = f"maps [B, 1, S, S] in {unit}"
+        if record["spec"]["recipe"].get("residual"):
+            raise RequestError(
+                f"{record['path']} learnt what is added to its images (`residual: true`), and no "
+                "network adds it; export a cell that learnt its maps themselves"
+            )
+        fitted, maps = record["notes"]["training_pixels"], record["notes"]["maps"]
+        channels = len(maps.get("channels") or ()) or 1
+        words = f"maps [B, {channels}, S, S] in {maps['unit']}"
         return network(record, loaded, adaptation, state, words, fitted["std"], fitted["mean"])
 
     def prepare(self, unit: "Unit", context: "Context") -> "Callable[[int], Trial]":

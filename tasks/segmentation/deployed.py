@@ -19,21 +19,25 @@ from . import UNET, OnFrozenMaps
 from .heads import Head
 from .layers import resize
 
+Numbers = float | Sequence[float]
+
 
 class MapsNetwork(nn.Module):
     """A backbone and a head on its maps; parameters are called as those of `Segmenter`.
 
     Args:
-        scale, shift: of what the head gives.
+        scale, shift: of what the head gives: one, or one a channel.
     """
 
     def __init__(
-        self, encoder: MapEncoder, layers: Sequence[int], head: Head, scale: float, shift: float
+        self, encoder: MapEncoder, layers: Sequence[int], head: Head, scale: Numbers, shift: Numbers
     ) -> None:
         super().__init__()
         self.encoder, self.layers = encoder, tuple(layers)
         self.backbone, self.head = encoder.module, head
-        self.scale, self.shift = scale, shift
+        # No part of the weights: the record tells them.
+        self.scale = nn.Buffer(torch.tensor(scale).view(-1, 1, 1), persistent=False)
+        self.shift = nn.Buffer(torch.tensor(shift).view(-1, 1, 1), persistent=False)
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Return [B, C, S, S] of prepared pixels [B, 3, S, S]."""
@@ -48,8 +52,8 @@ def network(
     adaptation: Adaptation,
     state: Mapping[str, Tensor],
     outputs: str,
-    scale: float = 1.0,
-    shift: float = 0.0,
+    scale: Numbers = 1.0,
+    shift: Numbers = 0.0,
 ) -> Network:
     """Make the network of a record, its weights yet to be loaded.
 
@@ -75,7 +79,7 @@ def network(
         adaptation.head if isinstance(adaptation, OnFrozenMaps) else UNET
     )
     given = next(len(value) for name, value in state.items() if name.endswith("classify.weight"))
-    head = kind.on_live(shapes, levels.tokens, given)
+    head = kind.on_live(shapes, levels.tokens, given, spec["options"] if frozen else {})
     if not frozen:
         attach(adaptation, encoder, spec["options"])
     return Network(MapsNetwork(encoder, levels.layers, head, scale, shift), loaded, outputs)

@@ -1,6 +1,7 @@
 """What is trained on a backbone's maps: the study's decoder, or a linear layer."""
 
 from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 import numpy as np
@@ -19,6 +20,7 @@ from .prior import FusedPyramid
 from .refusals import size_refusal
 from .width import DEFAULT_WIDTH, decoder_width
 
+NO_OPTIONS: Mapping[str, Any] = MappingProxyType({})
 HEAD_STD = 0.01
 BLOCK = 64  # images that are read at a time
 
@@ -72,8 +74,14 @@ class Head(nn.Module):
         raise NotImplementedError
 
     @classmethod
-    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> "Head":
-        """Draw a head on the maps of a backbone that is trained."""
+    def on_live(
+        cls, shapes: Shapes, tokens: bool, outputs: int, options: Mapping[str, Any] = NO_OPTIONS
+    ) -> "Head":
+        """Draw a head on the maps that a backbone gives as it runs.
+
+        Args:
+            options: as of `on_kept`; none for the head as it is by default.
+        """
         raise NotImplementedError
 
 
@@ -117,12 +125,14 @@ class UNet(Head):
     def on_kept(
         cls, maps: UnitMaps, cases: MapCases, options: Mapping[str, Any]
     ) -> Callable[[], Head]:
-        own = {name: options[name] for name in ("prior", "width", "detail")}
-        return lambda: cls(maps.shapes, maps.tokens, cases.outputs, **own)
+        return lambda: cls.on_live(maps.shapes, maps.tokens, cases.outputs, options)
 
     @classmethod
-    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
-        return cls(shapes, tokens, outputs)
+    def on_live(
+        cls, shapes: Shapes, tokens: bool, outputs: int, options: Mapping[str, Any] = NO_OPTIONS
+    ) -> Head:
+        own = {name: options[name] for name in ("prior", "width", "detail") if name in options}
+        return cls(shapes, tokens, outputs, **own)
 
 
 def enlarged(tokens: bool) -> tuple[int, int, int]:
@@ -164,7 +174,9 @@ class Linear(Head):
         return lambda: cls(mean, std, cases.outputs)
 
     @classmethod
-    def on_live(cls, shapes: Shapes, tokens: bool, outputs: int) -> Head:
+    def on_live(
+        cls, shapes: Shapes, tokens: bool, outputs: int, options: Mapping[str, Any] = NO_OPTIONS
+    ) -> Head:
         """Draw one whose statistics are yet to be loaded."""
         width = shapes[-1][0]
         return cls(torch.zeros(width), torch.ones(width), outputs)

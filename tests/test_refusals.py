@@ -214,6 +214,11 @@ MAE_3D = {"method": "mae3d", "architecture": "vit3d-tiny", "dataset": "phantom-v
             "random-vit-tiny; use 16 or 32",
         ),
         (
+            {**MAE_3D, "architecture": "vit-tiny", "inflate": 16, "mask": 0.95},
+            "phantom-volume: options.mask 0.95 hides all of 16 patches from the encoder; lower it, "
+            "or give a larger input_size",
+        ),
+        (
             {**MAE_3D, "inflate": 32},
             "phantom-volume: options.inflate is for a backbone of images, and random-vit3d-tiny "
             "sees volumes; leave it out",

@@ -64,6 +64,12 @@ def of_mae3d(unit: Unit) -> Iterator[str]:
                 f"{architecture.patch} of {start.id}; use "
                 f"{nearest_sizes(slices, architecture.patch)}"
             )
+        elif architecture.patch:
+            patches = (slices // architecture.patch) * (
+                unit.recipe["input_size"] // architecture.patch
+            ) ** 2
+            if patches:
+                yield from filter(None, [mask_refusal(unit.options["mask"], patches)])
     elif slices is not None and architecture is not None:
         yield (
             f"options.inflate is for a backbone of images, and {start.id} sees volumes; leave it "

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -180,11 +181,18 @@ class Sources:
             self._backbones[card.id] = digest, (*needs, f"weights {wrong}")
         return completed(card, architecture)
 
-    def expect(self, card: BackboneCard, start: BackboneCard) -> None:
-        """Need nothing for a backbone whose weights the suite itself makes, from `start`."""
+    def expect(self, card: BackboneCard, start: BackboneCard, is_inflated: bool) -> None:
+        """Need nothing for a backbone whose weights the suite itself makes, from `start`.
+
+        Args:
+            is_inflated: whether it sees volumes where its start sees images.
+        """
         digest, _ = self.of_backbone(card)
         self._backbones[card.id] = (digest, ())
-        self._architectures[card.id] = self._architectures.get(start.id)
+        architecture = self._architectures.get(start.id)
+        if architecture is not None and is_inflated:
+            architecture = replace(architecture, volumes=True)
+        self._architectures[card.id] = architecture
         self._completed[card.id] = card
 
     def lacking(

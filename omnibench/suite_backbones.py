@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from omnibench.cards import BackboneCard, Identifier
-from omnibench.catalogue import allowed_builder, backbones
+from omnibench.catalogue import allowed_builder, backbones, tasks
 from omnibench.cell import Unit
 from omnibench.errors import RequestError
 from omnibench.pretrained import TrainedEntry, pretraining_unit, training_unit
@@ -84,7 +84,9 @@ class SuiteBackbones:
             card, unit = training_unit(named, start, self.base, self.seed, self.sources, place)
         if self.makers.setdefault(unit.name, unit) != unit:
             raise RequestError(f"{where}: {unit.name} stands twice with different recipes")
-        self.sources.expect(card, unit.backbone)
+        option = tasks.get(unit.task).adaptations[unit.adaptation].inflates
+        is_inflated = option is not None and unit.options[option] is not None
+        self.sources.expect(card, unit.backbone, is_inflated)
         return card
 
     def _start(self, name: str, where: str) -> BackboneCard:

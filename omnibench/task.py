@@ -66,6 +66,8 @@ class Adaptation:
             judged on.
         pool: of an adaptation of a task that makes backbones: how the embedding of the one that it
             makes summarises an image, as on a card.
+        inflates: of such a one: the option by which it makes a backbone of volumes of one of
+            images; None where there is none.
         decodings: how it generates texts where the suite does not say: "b5-t64" for 5 beams and at
             most 64 tokens; () where it generates none.
         loads: weights it needs besides the backbone's.
@@ -100,6 +102,7 @@ class Adaptation:
     through_backbone: bool = False
     leaves_backbone: bool = False
     pool: 'Literal["cls", "mean"]' = "cls"
+    inflates: str | None = None
     passes: float | None = None
     further_work: bool = False
     frozen_kind: Ability | None = None

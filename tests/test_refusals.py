@@ -243,6 +243,12 @@ def test_a_masked_autoencoder_that_cannot_be_run_is_blocked_in_a_sentence(
     assert needs(tmp_path, backbone) == ([] if sentence is None else [sentence])
 
 
+def test_an_inflated_network_serves_whole_volumes(tmp_path: Path) -> None:
+    backbone = {"id": "own", "pretrain": {**MAE_3D, "architecture": "vit-tiny", "inflate": 32}}
+    entry = {"task": "volumes", "datasets": ["phantom-volume"], "adaptations": ["whole-volume"]}
+    assert needs(tmp_path, backbone, **entry) == []
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

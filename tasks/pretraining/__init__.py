@@ -89,6 +89,7 @@ class PretrainingTask(Task):
             options=Mae3dOptions,
             through_backbone=True,
             pool="mean",
+            inflates="inflate",
             prepare="omnibench.tasks.pretraining.mae3d_trial:prepare",
             refuses=of_mae3d,
         ),

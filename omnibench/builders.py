@@ -1,16 +1,18 @@
 """The identity of a builder: its source and what that imports, read without running it.
 
 A builder is what `module:attribute` names. Its digest covers the attribute, its module's source and
-that of every module of the same package, or of a plain file's own folder, that is imported from
-there, on the way or in a function. Not seen: what is compiled, read as data, or imported by a name
-that is put together at run time.
+that of every module of the same package, of a plain file's own folder, or of what was installed
+together with it, that is imported from there, on the way or in a function. Not seen: what is
+compiled, read as data, or imported by a name that is put together at run time.
 """
 
+import functools
 import hashlib
 import importlib.util
 import sys
 import sysconfig
 from collections.abc import Iterator
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -158,12 +160,12 @@ class _Root(NamedTuple):
     Attributes:
         package: the package they are in; "" for those beside a plain file.
         folders: of that package, or the plain file's.
-        alone: a plain file among those of other projects, of which none belongs to it.
+        only: the names that belong together where `folders` hold those of other projects, too.
     """
 
     package: str
     folders: tuple[Path, ...]
-    alone: bool = False
+    only: frozenset[str] | None = None
 
     def names(self, statement: Import, package: str) -> Iterator[str]:
         """Yield the modules that a statement in a module of `package` may mean."""
@@ -181,7 +183,9 @@ class _Root(NamedTuple):
     def file(self, name: str) -> Path | None:
         """Return the file of a module; None where it is outside, absent, or a mere folder."""
         folders, parts = list(self.folders), name.split(".")
-        if self.alone or parts[0] == "omnibench" or not all(map(str.isidentifier, parts)):
+        if parts[0] == "omnibench" or not all(map(str.isidentifier, parts)):
+            return None
+        if self.only is not None and parts[0] not in self.only:
             return None
         if self.package:
             if parts.pop(0) != self.package:
@@ -219,12 +223,15 @@ def _locate(module: str) -> tuple[Path, _Root]:
     """
     top = _top(module)
     file, folders = importable(top)
-    if folders:
+    folder = Path(folders[0] if folders else file or ".").parent
+    if folder.name in INSTALLED or str(folder) == sysconfig.get_path("stdlib"):
+        together = _installed_with(top, folder)
+    else:
+        together = None
+    if folders and (together is None or together == {top}):
         root = _Root(top, tuple(map(Path, folders)))
     else:
-        folder = Path(file).parent if file else Path()
-        installed = folder.name in INSTALLED or str(folder) == sysconfig.get_path("stdlib")
-        root = _Root("", (folder,), alone=installed)
+        root = _Root("", (folder,), together)
     own = importable(module)[0] if module == top or module in sys.modules else root.file(module)
     if own is None or not Path(own).is_file():
         raise RequestError(
@@ -232,6 +239,19 @@ def _locate(module: str) -> tuple[Path, _Root]:
             "install its package or pass its file with --plugin"
         )
     return Path(own), root
+
+
+@functools.cache
+def _installed_with(top: str, folder: Path) -> frozenset[str]:
+    """Return the modules and packages of the distribution in a folder that has this one."""
+    for distribution in distributions(path=[str(folder)]):
+        record = distribution.read_text("RECORD") or ""  # torch's files would be slow to list
+        if f"{top}.py" in record or f"{top}/" in record:
+            files = [file.parts[0] for file in distribution.files or () if file.suffix == ".py"]
+            names = frozenset(name.removesuffix(".py") for name in files)
+            if top in names:
+                return names
+    return frozenset({top})
 
 
 def _with_parents(name: str) -> list[str]:

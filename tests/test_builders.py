@@ -203,6 +203,38 @@ def test_an_installed_file_stands_alone() -> None:
     assert set(sources("os")) == {"os"}
 
 
+INSTALLED = {
+    "net_of_wheel.py": "import netpack.build, net_of_others\nfrom net_layers import Net\n",
+    "net_layers.py": "class Net: ...\n",
+    "net_of_others.py": "",
+    "netpack/__init__.py": "",
+    "netpack/build.py": "import net_layers\n",
+    "wheel-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: wheel-of-tests\nVersion: 1.0\n",
+    "wheel-1.0.dist-info/RECORD": "net_of_wheel.py,,\nnet_layers.py,,\nnetpack/__init__.py,,\n"
+    "netpack/build.py,,\n../../../bin/net.py,,\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("module", "parts"),
+    [
+        ("net_of_wheel", {"net_of_wheel", "net_layers", "netpack", "netpack.build"}),
+        ("netpack.build", {"net_layers", "netpack", "netpack.build"}),
+        ("net_of_others", {"net_of_others"}),
+    ],
+)
+def test_what_was_installed_together_counts_as_in_a_folder_of_its_own(
+    write: Any, module: str, parts: set[str]
+) -> None:
+    folder = write(INSTALLED, "site-packages")
+    assert sources(module).keys() == parts
+    before = {name: builder_digest(f"{name}:Net") for name in ("net_of_wheel", "net_of_others")}
+    (folder / "net_layers.py").write_text("class Net:\n    width = 8\n")
+    after = {name: builder_digest(f"{name}:Net") for name in before}
+    assert after["net_of_wheel"] != before["net_of_wheel"]
+    assert after["net_of_others"] == before["net_of_others"]
+
+
 def test_of_omnibenchs_own_builders_the_reference_counts() -> None:
     reference = "omnibench.backbones.cnn:efficientnet_lite0"
     assert builder_digest(reference) == hashlib.sha256(reference.encode()).hexdigest()

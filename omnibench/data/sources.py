@@ -11,7 +11,6 @@ from omnibench.data import Dataset, Labels, Reader, Split, hub, local_card
 from omnibench.data.checksums import sha256_of, sha256_of_folder
 from omnibench.data.declaration import declaration_of
 from omnibench.data.listing import files_below
-from omnibench.data.packing import place_of
 from omnibench.data.split import left_out_note
 from omnibench.errors import DataError, RequestError
 from omnibench.files import expanded
@@ -133,6 +132,7 @@ def unpacked_bytes(card: DatasetCard, data_dir: Path) -> int:
     """
     if card.reader == NPZ and not missing(card, data_dir):
         from omnibench.data.npz import IN_MEMORY
+        from omnibench.data.packing import place_of
 
         [checksum] = card.files.values()
         is_there = place_of(data_dir, checksum.partition(":")[2]).is_dir()

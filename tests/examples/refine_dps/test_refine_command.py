@@ -2,6 +2,7 @@
 
 import csv
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -56,7 +57,11 @@ def test_it_starts_late_and_finds_structures_that_were_missed(metrics: Any) -> N
 
 
 @pytest.mark.parametrize(("block", "refused"), [(4, 0), (None, 1)])
-def test_images_that_show_no_blocks_are_refused_at_plan(block: int | None, refused: int) -> None:
+def test_images_that_show_no_blocks_are_refused_at_plan(
+    block: int | None, refused: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A module that other tests import is loaded, and registers nothing a second time.
+    monkeypatch.delitem(sys.modules, "refine_dps", raising=False)
     load_plugin(FOLDER / "refine_dps.py")
     unit: Any = SimpleNamespace(dataset=SimpleNamespace(maps=SimpleNamespace(block=block)))
     refusals = tasks.get("dense").adaptations["dps"].refusals

@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from omnibench.errors import RequestError, one_line
 
@@ -97,7 +97,7 @@ class Registry(Generic[T]):
         self.version = 0  # raised whenever entries change
         self._entries: dict[str, T | str] = {}
         self._loaded = group is None
-        _registries.add(self)
+        _registries[self] = None
 
     def add(self, name: str, entry: T | str) -> None:
         """Register `entry`.
@@ -245,4 +245,5 @@ _loads: list[
 _others: list[tuple["Registry[Any]", importlib.metadata.EntryPoint]] = []  # yet to be taken in
 
 
-_registries: WeakSet[Registry[Any]] = WeakSet()
+# In the order of their creation: the order of what they load into one another follows from it.
+_registries: WeakKeyDictionary[Registry[Any], None] = WeakKeyDictionary()

@@ -60,6 +60,16 @@ def test_what_a_failed_block_has_added_is_taken_back() -> None:
     assert (list(backbones), list(tasks)) == (["stays"], ["added"])
 
 
+def test_registries_are_loaded_in_the_order_of_their_creation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    created: list[Registry[int]] = [Registry(f"noun {number}") for number in range(50)]
+    loaded: list[Registry[int]] = []
+    monkeypatch.setattr(Registry, "_load", lambda registry: loaded.append(registry))
+    with all_or_none():
+        assert [registry for registry in loaded if registry in created] == created
+
+
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """Install a package with entry points in the group `fruits`; return its folder."""

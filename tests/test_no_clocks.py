@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 TESTS = Path(__file__).parent
-CLOCK = re.compile(r"\bsleep\(|\btimeout=(?!0\b)|\b(perf_counter|monotonic)\(|\bTimer\(")
+TIMES = "perf_counter|monotonic|process_time|thread_time"
+CLOCK = re.compile(rf"\bsleep\(|\btimeout=(?!0\b)|\b({TIMES})(_ns)?\(|\bTimer\(")
 ALLOWED = {
     "waiting.py",  # the one that waits
     "engines/conftest.py",  # units that take their time

@@ -1,14 +1,12 @@
 """Simulated clicks against the published rule in scipy, and against every pair of pixels."""
 
-import time
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from omnibench.tasks.interactive.simulators import SIMULATORS, Click, component_centre, edt
-from tests.interactive.conftest import Bits, disc
+from tests.interactive.conftest import Bits
 
 SIDE = 12
 
@@ -115,14 +113,3 @@ def test_no_click_is_made_where_no_error_is_left(simulate: object) -> None:
     assert simulate(pixel, nothing, pixel) is None  # clicked already
     everything = ~nothing
     assert simulate(everything, nothing, nothing) == Click(5, 5, 1)  # beyond the image is no error
-
-
-def test_two_hundred_clicks_a_second_are_simulated() -> None:
-    """The seconds are of this process alone, a quarter of what is asked for."""
-    nothing = np.zeros((224, 224), np.bool_)
-    missed = disc(100, 110, 60, 224) & ~disc(108, 116, 52, 224)
-    for simulate in SIMULATORS.values():
-        began = time.process_time()
-        for _ in range(20):
-            simulate(missed, nothing, nothing)
-        assert 20 / (time.process_time() - began) > 50

@@ -8,12 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from refine_lesions import BLOCK, SIDE, read
+from refine_lesions import BLOCK, MAPS, SIDE, read
+from refine_lesions import CARD as LESIONS
 from refine_model import TRAINING, Refined, attach
 from refine_solver import LEVELS, SHARES, block_means
 
-from omnibench import ArrayImages, Batch, DatasetCard, MapInputs, errors
+from omnibench import ArrayImages, Batch, DatasetCard, MapAnswers, MapInputs, errors
+from omnibench.tasks.dense.measures import STRUCTURES, structures
 
+STEPS = 80  # of training
+STRUCTURE: Any = MAPS["structure"]  # what lesions exceed, and nothing else
 CARD = DatasetCard.model_validate(
     {
         "id": "bodies",
@@ -87,6 +91,55 @@ def test_an_image_is_refined_alike_alone_and_in_company(model: Refined) -> None:
     shown = block_means(projected, BLOCK)
     torch.testing.assert_close(shown, measured, atol=1e-4, rtol=1e-4)
     assert not np.array_equal(alone.maps, alone.views["before"])
+
+
+@pytest.fixture(scope="module")
+def refined() -> tuple[MapAnswers, Any]:
+    """Answers of a trained denoiser to a prediction that leaves all lesions out, and the truth.
+
+    By how much a trained head misses the data is chance, so none is trained here.
+    """
+    data = read(LESIONS, Path())
+    maps: Any = SimpleNamespace(read=lambda _, rows: [torch.zeros(len(rows), 1, 8, 8)])
+    torch.manual_seed(0)
+    model = attach(MapInputs(data, maps, seed=0, device="cpu"), {"operator": "same"})
+    optimizer = torch.optim.AdamW(model.denoiser.parameters())
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 8e-3, STEPS)
+    for step, rows in enumerate(torch.randint(len(model.truth), (STEPS, 16))):
+        optimizer.zero_grad()
+        model.loss(Batch(step, rows, torch.arange(len(rows)), rows)).backward()
+        optimizer.step()
+        schedule.step()
+    target: Any = data.splits["test"].targets["maps"]
+    truth = target.read_rows(np.arange(len(data.splits["test"])))[0]
+    ill = np.flatnonzero((truth > STRUCTURE).any(axis=(1, 2)))[:8]
+    body = torch.from_numpy(np.where(truth > STRUCTURE, np.float32(0.35), truth))
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(model, "predicted", lambda _, rows: (body[rows] - model.mean) / model.std)
+        return model.predict("test", ill), truth[ill]
+
+
+def test_refining_fits_what_the_image_shows(refined: Any) -> None:
+    answers, truth = refined
+    after, before = (
+        np.linalg.norm(block_means(torch.from_numpy(maps - truth), BLOCK), axis=(1, 2))
+        for maps in (answers.maps, answers.views["before"])
+    )
+    assert (after < 0.3 * before).all()
+
+
+def test_refining_finds_lesions_that_the_prediction_misses(refined: Any) -> None:
+    answers, truth = refined
+    after, before = (
+        np.sum(
+            [structures(*pair) for pair in zip(maps > STRUCTURE, truth > STRUCTURE, strict=True)],
+            axis=0,
+        )
+        for maps in (answers.maps, answers.views["before"])
+    )
+    lesions, missed = STRUCTURES.index("true"), STRUCTURES.index("missed")
+    assert before[missed] == before[lesions] == after[lesions]
+    assert after[missed] < 0.5 * before[missed]
 
 
 def test_pixels_that_are_not_known_are_refused(inputs: MapInputs) -> None:
